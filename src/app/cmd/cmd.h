@@ -1,0 +1,98 @@
+/* app/cmd/cmd.h: how a command runs.
+ *
+ * One file a family (string.c, bit.c, key.c, transaction.c, connection.c, server.c, ...). A command is
+ * `void cmd_NAME(struct cmd_call *call)`: arguments in, neutral reply out. Arity, flags, authentication and
+ * transaction state have been checked by cmd_run before it is called. Errors are texts of Redis, letter by letter.
+ *
+ * Threads: a call runs on one worker with that worker's actor. `env` is shared: what changes in it is atomic or behind `server`.
+ * Memory:  arguments belong to the input buffer and live during the call only; scraps go to `arena`.
+ */
+#ifndef STRATA_APP_CMD_CMD_H
+#define STRATA_APP_CMD_CMD_H
+
+#include "app/cmd/spec.h"
+#include "base/arena.h"
+#include "core/cache/cache.h"
+#include "core/proto/reply.h"
+
+struct cmd_client;
+struct cmd_server;
+
+/* Shared by all workers of one server. */
+struct cmd_env {
+    struct cache *cache;
+    struct cmd_server *server; /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
+};
+
+/* A queued command of MULTI: arguments copied. */
+struct cmd_queued {
+    const struct cmd_spec *spec;
+    struct slice *arguments;
+    uint32_t count;
+};
+
+struct cmd_watched {
+    struct cache_watch watch;
+    uint32_t db;
+    struct slice name;
+};
+
+/* What commands know of a connection. The server embeds it in its own. */
+struct cmd_client {
+    uint64_t id;
+    uint32_t db;
+    int protocol; /* 2 or 3 */
+    bool authenticated;
+    bool close_after_reply;
+    bool reply_off, reply_skip, reply_skip_next; /* CLIENT REPLY */
+    bool no_evict, no_touch, monitor;
+    bool in_multi, multi_failed, in_exec;
+    struct buf name, lib_name, lib_version;
+    struct arena multi_arena; /* queued arguments; reset by EXEC and DISCARD */
+    struct buf multi;         /* array of struct cmd_queued */
+    struct buf watched;       /* array of struct cmd_watched; names from memory_libc */
+    const struct cmd_spec *last_command;
+    void *connection; /* the server's */
+};
+
+struct cmd_call {
+    struct cmd_env *env;
+    struct cmd_client *client;
+    struct actor *actor;
+    struct arena *arena;
+    const struct cmd_spec *spec;
+    const struct slice *argv; /* argv[0] is the name as the client wrote it */
+    uint32_t argc;
+    struct cache_upload *upload;       /* the value at spec->upload_at, if it was received into the cache; else NULL */
+    const struct cache_key *first_key; /* hashed ahead by the server, or NULL */
+    struct reply *reply;
+};
+
+void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory *memory);
+void cmd_client_fini(struct cmd_client *client, struct cmd_env *env); /* ends its watches */
+
+/* Finds, checks and runs (or queues) the command in call->argv; always writes exactly one reply, unless
+ * CLIENT REPLY says otherwise. call->spec may be preset by the server after cmd_lookup. */
+void cmd_run(struct cmd_call *call);
+
+/* The key at argument `at`, in the client's database. */
+struct cache_key cmd_key(const struct cmd_call *call, uint32_t at);
+
+/* Case-insensitive test of an option word. */
+static inline bool cmd_is(const struct cmd_call *call, uint32_t at, const char *word) {
+    return slice_equal_nocase(call->argv[at], slice_from_string(word));
+}
+
+/* Each writes the error reply and answers false when the argument is not what it should be. */
+bool cmd_integer(struct cmd_call *call, uint32_t at,
+                 int64_t *ret_value); /* "ERR value is not an integer or out of range" */
+bool cmd_float(struct cmd_call *call, uint32_t at, long double *ret_value); /* "ERR value is not a valid float" */
+
+void cmd_error_syntax(struct cmd_call *call); /* "ERR syntax error" */
+void cmd_error_wrong_type(
+    struct cmd_call *call); /* "WRONGTYPE Operation against a key holding the wrong kind of value" */
+void cmd_error_status(
+    struct cmd_call *call,
+    enum status status); /* STATUS_FULL: "OOM command not allowed when used memory > 'maxmemory'." ... */
+
+#endif

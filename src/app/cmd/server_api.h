@@ -1,0 +1,99 @@
+/* app/cmd/server_api.h: what commands ask of the process that runs them.
+ *
+ * Commands about clients, configuration and statistics (CLIENT, CONFIG, INFO, SLOWLOG, LATENCY, MONITOR, SHUTDOWN) reach the
+ * server through this table of calls, so that app/cmd needs no sockets and tests may run commands without any.
+ *
+ * Threads: every call may come from any worker.
+ */
+#ifndef STRATA_APP_CMD_SERVER_API_H
+#define STRATA_APP_CMD_SERVER_API_H
+
+#include "app/cmd/cmd.h"
+
+/* A connection as CLIENT LIST, INFO and KILL see it; a snapshot. */
+struct cmd_client_view {
+    uint64_t id;
+    char address[64], local_address[64]; /* "127.0.0.1:5000", "[::1]:5000", "/path:0" */
+    int descriptor;
+    char name[64], lib_name[64], lib_version[32], last_command[48];
+    uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
+    uint64_t age_s, idle_s;
+    uint64_t query_bytes, query_free_bytes, output_bytes, memory_bytes;
+    uint64_t bytes_in, bytes_out, commands;
+    bool monitor, no_evict, no_touch, unix_socket, closing, blocked;
+};
+
+struct cmd_kill_filter {
+    uint64_t id;                         /* 0: any */
+    const char *address, *local_address; /* NULL: any */
+    int type;                            /* -1 any, 0 normal, 1 master, 2 replica, 3 pubsub */
+    uint64_t skip_id;                    /* never this one; 0: nobody is spared */
+    uint64_t age_min_s;
+};
+
+/* Summed over all workers at the time of the call. */
+struct cmd_server_counts {
+    uint64_t connections_received, connections_rejected, clients, clients_max, monitors;
+    uint64_t commands, bytes_in, bytes_out, reads, writes, loop_turns;
+    uint64_t loop_us, loop_command_us;
+    uint64_t query_limit_cuts, output_limit_cuts, errors, auth_denied;
+    uint64_t hits, misses, expired, evicted, copied_bytes, retries;
+    uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
+    double commands_per_s, input_kb_per_s, output_kb_per_s;
+};
+
+struct cmd_command_counts {
+    uint64_t calls, usec, rejected, failed;
+};
+
+struct cmd_process;
+struct slowlog;
+struct latency_monitor;
+
+struct cmd_server_api {
+    /* clients */
+    void (*each_client)(struct cmd_server *, void (*visit)(void *context, const struct cmd_client_view *),
+                        void *context);
+    uint32_t (*kill_clients)(struct cmd_server *, const struct cmd_kill_filter *); /* counts the matches */
+    void (*pause)(struct cmd_server *, uint64_t until_ms, bool writes_only);
+    void (*unpause)(struct cmd_server *);
+    /* MONITOR: the connection gets a line for each command that any worker runs from now on. */
+    void (*monitor)(struct cmd_server *, struct cmd_client *);
+    /* Begins an orderly stop. STATUS_OK: the connection will be closed without a reply. */
+    enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
+    /* statistics */
+    void (*counts)(struct cmd_server *, struct cmd_server_counts *ret);
+    void (*command_counts)(struct cmd_server *, uint32_t spec_index, struct cmd_command_counts *ret);
+    /* Percentile in microseconds of a command's run time; 0 if it never ran. */
+    double (*command_percentile)(struct cmd_server *, uint32_t spec_index, double percentile);
+    void (*each_error)(struct cmd_server *, void (*visit)(void *context, const char *code, uint64_t count),
+                       void *context);
+    void (*reset_counts)(struct cmd_server *);
+    uint64_t (*started_ms)(struct cmd_server *);
+    const char *(*run_id)(struct cmd_server *); /* 40 hex digits */
+    /* Resident bytes and such, from the system. */
+    void (*process)(struct cmd_server *, struct cmd_process *ret);
+    /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
+    void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
+                        void *context);
+    /* False and a text in `ret_error` ("Unknown option..." style, without "ERR ") if any is refused; nothing is changed then. */
+    bool (*config_set)(struct cmd_server *, const struct slice *names, const struct slice *values, uint32_t count,
+                       char *ret_error, size_t error_size);
+    bool (*config_rewrite)(struct cmd_server *, char *ret_error, size_t error_size);
+    /* logs of slow commands and latency spikes */
+    struct slowlog *(*slowlog)(struct cmd_server *);
+    struct latency_monitor *(*latency)(struct cmd_server *);
+};
+
+struct cmd_process {
+    uint64_t resident_bytes, resident_peak_bytes, system_memory_bytes;
+    double cpu_user_s, cpu_system_s, cpu_user_children_s, cpu_system_children_s;
+    int process_id, tcp_port;
+    const char *executable, *config_file, *os, *arch;
+};
+
+struct cmd_server {
+    const struct cmd_server_api *api;
+};
+
+#endif

@@ -1,0 +1,86 @@
+/* app/cmd/spec.h: the command table, generated from spec/commands.
+ *
+ * One description of each command gives: arity, flags and key positions checked before it runs; the answers
+ * of COMMAND; the reference page; the hints of the command line client.
+ *
+ * Threads: constant data.
+ */
+#ifndef STRATA_APP_CMD_SPEC_H
+#define STRATA_APP_CMD_SPEC_H
+
+#include "base/slice.h"
+
+struct cmd_call;
+
+enum cmd_flag {
+    CMD_WRITE = 1 << 0,
+    CMD_READONLY = 1 << 1,
+    CMD_DENYOOM = 1 << 2, /* refused when memory is full */
+    CMD_ADMIN = 1 << 3,
+    CMD_NOSCRIPT = 1 << 4,
+    CMD_LOADING = 1 << 5,
+    CMD_STALE = 1 << 6,
+    CMD_FAST = 1 << 7,
+    CMD_NO_AUTH = 1 << 8,       /* allowed before authentication */
+    CMD_NO_MULTI = 1 << 9,      /* refused inside MULTI */
+    CMD_MOVABLE_KEYS = 1 << 10, /* key positions depend on the arguments */
+    CMD_SKIP_MONITOR = 1 << 11,
+    CMD_SKIP_SLOWLOG = 1 << 12,
+    CMD_ALL_SHARDS = 1 << 13,  /* inside EXEC it needs every shard locked (FLUSHALL, SCAN, DBSIZE, ...) */
+    CMD_TXN_CONTROL = 1 << 14, /* EXEC, DISCARD, MULTI, WATCH, QUIT, RESET: run even while queueing */
+    CMD_ALLOW_BUSY = 1 << 15,
+};
+
+/* Where the keys stand. Arguments count from 0, which is the command's name; `last` below 0 counts from the end (-1: the last). */
+struct cmd_key_spec {
+    enum { CMD_KEYS_NONE, CMD_KEYS_RANGE, CMD_KEYS_COUNTED } kind;
+    int first, last, step; /* range */
+    int count_at;   /* counted: the argument that says how many keys follow; keys begin at `first`, every `step` */
+    uint32_t flags; /* enum cmd_key_flag */
+};
+
+enum cmd_key_flag {
+    CMD_KEY_RO = 1,
+    CMD_KEY_RW = 2,
+    CMD_KEY_OW = 4,
+    CMD_KEY_RM = 8,
+    CMD_KEY_ACCESS = 16,
+    CMD_KEY_UPDATE = 32,
+    CMD_KEY_INSERT = 64,
+    CMD_KEY_DELETE = 128,
+    CMD_KEY_VARIABLE = 256,
+};
+
+struct cmd_spec {
+    const char *name;                   /* lower case: "set"; of a subcommand "client|id" */
+    struct slice last_name;             /* the part after the bar, or the whole */
+    void (*run)(struct cmd_call *call); /* NULL for a container, whose subcommands run */
+    int arity;                          /* as Redis: name included; below 0: at least -arity */
+    uint32_t flags;
+    uint32_t index; /* dense number for statistics, subcommands included */
+    const struct cmd_key_spec *keys;
+    uint32_t key_count;
+    int upload_at;                      /* argument that may arrive as an upload (a large value), or 0 */
+    const struct cmd_spec *subcommands; /* sorted as in spec/ */
+    uint32_t subcommand_count;
+    const struct cmd_docs *docs;
+};
+
+/* For COMMAND, COMMAND DOCS and the reference page; defined by the generated table. */
+struct cmd_docs;
+
+extern const struct cmd_spec cmd_table[]; /* sorted by name */
+extern const uint32_t cmd_table_count;
+extern const uint32_t cmd_index_count; /* dense numbers in use */
+
+/* By name without case, in constant time; NULL if there is none. */
+const struct cmd_spec *cmd_lookup(struct slice name);
+/* The subcommand of a container, or NULL. */
+const struct cmd_spec *cmd_lookup_sub(const struct cmd_spec *container, struct slice name);
+
+/* Writes the argument indexes of all keys to `ret_at`, at most `max`; answers how many there are (0 also when the
+ * arguments make no sense). */
+uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count, uint32_t *ret_at,
+                           uint32_t max);
+
+#endif

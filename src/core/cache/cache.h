@@ -1,0 +1,284 @@
+/* core/cache/cache.h: a cache of typed entries in sixteen databases, in one range of memory.
+ *
+ * What commands and the library call. Reads take no lock; everything that changes an entry goes
+ * through an *edit*, which holds the lock of the key's shard from begin to end.
+ *
+ *     struct cache_edit edit;
+ *     cache_edit_begin(cache, actor, &key, &edit);    locks the shard, looks the key up
+ *     if (edit.found) ... cache_edit_piece(&edit, 0)  reads in place
+ *     status = cache_edit_set(&edit, value, expires); replaces, or creates
+ *     cache_edit_end(&edit);                          unlocks
+ *
+ * Sizes:   keys 0 to 65,536 bytes, values 0 bytes to 512 MiB. STATUS_TOO_LARGE beyond.
+ * Errors:  a failed call changes nothing. STATUS_FULL means the limit is reached and nothing may go.
+ * Threads: any thread may call anything, each with an actor of its own. An edit belongs to the thread that began it.
+ *          At most one edit of a thread is open at a time, unless it holds all shards concerned through
+ *          cache_lock_keys or cache_lock_all.
+ * Memory:  the range belongs to the caller and must start zero-filled; slices that an edit hands out end with the next
+ *          changing call on the edit, or with cache_edit_end.
+ * Time:    actor->now_ms. An entry whose expiry is at or before it does not exist for any call here.
+ */
+#ifndef STRATA_CORE_CACHE_CACHE_H
+#define STRATA_CORE_CACHE_CACHE_H
+
+#include "base/memory.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "core/store/actor.h"
+
+enum {
+    CACHE_DATABASES = 16,
+    CACHE_KEY_SIZE_MAX = 64 * 1024,
+    CACHE_VALUE_SIZE_MAX = 512 * 1024 * 1024,
+};
+
+enum cache_type { CACHE_STRING, CACHE_LIST, CACHE_SET, CACHE_SORTED_SET, CACHE_HASH, CACHE_STREAM, CACHE_OBJECT };
+
+enum cache_policy {
+    CACHE_NOEVICTION,
+    CACHE_ALLKEYS_LRU,
+    CACHE_ALLKEYS_LFU,
+    CACHE_ALLKEYS_RANDOM,
+    CACHE_VOLATILE_LRU,
+    CACHE_VOLATILE_LFU,
+    CACHE_VOLATILE_RANDOM,
+    CACHE_VOLATILE_TTL,
+    CACHE_POLICY_COUNT
+};
+
+/* How a thread sleeps on a word until it changes, handed in by whoever knows the system. */
+struct cache_waiting {
+    void (*wait)(void *context, _Atomic uint32_t *word, uint32_t seen); /* may return early */
+    void (*wake)(void *context, _Atomic uint32_t *word);                /* wakes every waiter */
+    void *context;
+};
+
+struct cache_options {
+    void *range;          /* 4096-byte aligned, zero-filled; pages may be lazily backed */
+    uint64_t range_size;  /* bytes of address space; the limit may later be raised up to it */
+    uint64_t limit_bytes; /* memory limit, at most range_size, at least 1 MiB */
+    unsigned cores;       /* 0 counts as 1; bounds the number of shards */
+    unsigned shards;      /* 0: limit / 32 MiB, at most 4 a core, a power of two */
+    enum cache_policy policy;
+    uint64_t seed; /* of the key hash and of random choices */
+    struct cache_waiting waiting;
+    const struct memory *memory; /* for the handle itself */
+};
+
+struct cache;
+
+MUST_CHECK enum status cache_open(const struct cache_options *options, struct cache **ret_cache);
+void cache_close(struct cache *cache);
+
+/* ------------------------------------------------------------------ keys */
+
+struct cache_key {
+    struct slice name;
+    uint64_t hash;
+    uint32_t db; /* 0 to CACHE_DATABASES - 1, as the client numbers them */
+};
+
+struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
+
+/* Start loading what a lookup of the key will touch: first the index, then (once that has arrived) the entry.
+ * Hints only; call for a whole batch before running it. */
+void cache_prefetch_index(const struct cache *cache, const struct cache_key *key);
+void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key);
+
+/* ------------------------------------------------------------- lock-free */
+
+struct cache_info {
+    enum cache_type type;
+    uint64_t size;          /* value bytes */
+    uint64_t expires_at_ms; /* Unix time, 0: never */
+    uint64_t charged_bytes; /* what the entry occupies, index cell included */
+    uint32_t use_count;     /* 0 to 7 */
+    uint64_t idle_ms;       /* age of the segment that holds it */
+};
+
+/* A large value held in place. Copy it freely, but unpin each pin once. */
+struct cache_pin {
+    uint64_t first; /* 0: nothing pinned */
+    uint64_t size;
+};
+
+struct cache_read {
+    /* in */
+    uint64_t offset;   /* of the wanted part */
+    uint64_t size_max; /* bytes wanted at most; UINT64_MAX for all from offset */
+    uint64_t
+        pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
+    bool quiet; /* do not count a hit or a use */
+    /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
+     * size when a writer came between; only the last room counts. */
+    void *(*reserve)(void *context, uint64_t size);
+    void *context;
+    /* out, valid when found */
+    struct cache_info info;
+    uint64_t size;        /* bytes copied or pinned */
+    struct cache_pin pin; /* if pin.first is not 0; read from `offset` on */
+};
+
+/* Copies or pins a part of the value. A miss is ret_found == false. Counts hits and misses. */
+MUST_CHECK enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                 struct cache_read *read, bool *ret_found);
+
+/* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
+bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
+                struct cache_info *ret_info);
+
+/* The longest contiguous piece of a pinned value from `offset` on. */
+struct slice cache_pin_piece(const struct cache *cache, struct cache_pin pin, uint64_t offset);
+void cache_unpin(struct cache *cache, struct cache_pin pin);
+
+/* Reads of several keys at one moment: begin, read them all, and if it does not hold, begin again; after some tries
+ * take cache_lock_keys instead. */
+struct cache_moment {
+    uint64_t sum;
+    bool usable;
+};
+struct cache_moment cache_moment_begin(struct cache *cache, const struct cache_key *keys, size_t count);
+bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_t count, struct cache_moment moment);
+
+/* ----------------------------------------------------------------- edits */
+
+struct cache_edit {
+    bool found;
+    enum cache_type type;   /* valid when found, like all below */
+    uint64_t size;          /* value bytes */
+    uint64_t expires_at_ms; /* 0: never */
+    /* private */
+    struct cache *cache;
+    struct actor *actor;
+    struct cache_key key;
+    uint32_t shard;
+    bool locked_here;
+    uint64_t cell_at, location;
+};
+
+/* Makes room ahead, locks the key's shard (unless this actor holds it already) and looks the key up. */
+void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                      struct cache_edit *ret_edit);
+void cache_edit_end(struct cache_edit *edit);
+
+/* The longest contiguous piece of the value from `offset` on, in place; empty at the end. The
+ * whole value is one piece up to a quarter of a segment (at least 1 KiB); larger ones may be several. */
+struct slice cache_edit_piece(const struct cache_edit *edit, uint64_t offset);
+
+/* Copies a part that lies inside the value. */
+void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *ret_bytes, uint64_t size);
+
+/* Replaces or creates. `value` must not point into the cache. expires_at_ms 0: never. */
+MUST_CHECK enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value,
+                                      uint64_t expires_at_ms);
+
+/* Makes the value at least offset + bytes.size long, zero-filling, and writes `bytes` at `offset`. Keeps expiry. Creates a
+ * string when there is none. In place where that is possible. `bytes` must not point into the cache. */
+MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes);
+
+/* Sets or removes (0) the expiry of an entry that is there. */
+MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
+
+/* Removes the entry, if there is one. */
+void cache_edit_delete(struct cache_edit *edit);
+
+/* Gives `to` a copy of `from`'s type and value. */
+MUST_CHECK enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms);
+
+/* Counts a hit or miss and a use, as a read would. */
+void cache_edit_count_read(struct cache_edit *edit);
+
+/* The plain write: begin, set a string, end. */
+MUST_CHECK enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                 struct slice value, uint64_t expires_at_ms);
+/* Answers whether it was there. */
+bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_key *key);
+
+/* ------------------------------------------------- uploads of large values */
+
+/* A value that is written piece by piece into extents that no key refers to yet. */
+struct cache_upload {
+    uint64_t size;   /* announced */
+    uint64_t filled; /* written so far */
+    /* private */
+    uint64_t first, last, room_at, room_size;
+};
+
+/* Values of at least this size can be uploaded. */
+uint64_t cache_upload_size_min(const struct cache *cache);
+MUST_CHECK enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload);
+/* Room for the next bytes, at least 1 while filled < size; taken from the cache as it is needed. */
+MUST_CHECK enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload,
+                                         void **ret_bytes, uint64_t *ret_size);
+void cache_upload_filled(struct cache_upload *upload, uint64_t size);
+void cache_upload_drop(struct cache *cache, struct cache_upload *upload);
+/* As cache_edit_set with a string; the upload must be complete, and is empty afterwards. On failure it is kept. */
+MUST_CHECK enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *upload,
+                                             uint64_t expires_at_ms);
+
+/* ------------------------------------------------------------ several keys */
+
+/* Locks the shards of all keys, in one order, until cache_unlock. Not nested. The same key may stand there twice.
+ * `write_bytes`: what the caller is about to write in all, so that room is made before any lock is taken. */
+void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
+                     uint64_t write_bytes);
+void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes);
+void cache_unlock(struct cache *cache, struct actor *actor);
+bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* */
+
+/* ---------------------------------------------------------------- watching */
+
+/* A mark that changes whenever the key is written, deleted or flushed. Changes of other keys may change it too, rarely:
+ * the marks are 65,536 counters. */
+struct cache_watch {
+    uint32_t mark;
+    bool existed;
+};
+struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);
+bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_watch watch);
+void cache_watch_end(struct cache *cache); /* once for each begin */
+
+/* -------------------------------------------------------------- keyspaces */
+
+/* Visits at least every entry that is there during the whole scan; an entry may come twice. Answers the
+ * next cursor, 0 at the end. The name is a copy that lives during the call. No lock is held in `visit`; it may call the cache. */
+typedef void (*cache_visit)(void *context, struct slice name, const struct cache_info *info);
+uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
+                    cache_visit visit, void *context);
+
+/* A random live key of the database, copied into `name` (room for CACHE_KEY_SIZE_MAX bytes); false if there is none. */
+bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uint64_t random, uint8_t *name,
+                      size_t *ret_size);
+
+uint64_t cache_count(const struct cache *cache, uint32_t db); /* entries, expired ones not yet removed included */
+uint64_t cache_count_expiring(const struct cache *cache, uint32_t db); /* of these, those with an expiry */
+void cache_flush(struct cache *cache, struct actor *actor, uint32_t db);
+void cache_flush_all(struct cache *cache, struct actor *actor);
+void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b);
+
+/* ------------------------------------------------------------ housekeeping */
+
+/* One slice of expiry and reclaim, at most about 500 microseconds of work. True if there is more to do now. */
+bool cache_housekeep(struct cache *cache, struct actor *actor);
+
+MUST_CHECK enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes); /* STATUS_INVALID over range_size */
+uint64_t cache_limit(const struct cache *cache);
+void cache_policy_set(struct cache *cache, enum cache_policy policy);
+enum cache_policy cache_policy_now(const struct cache *cache);
+
+struct cache_stats {
+    uint64_t entries, expiring;
+    uint64_t limit_bytes;
+    uint64_t occupied_bytes; /* segments, index and tables in use: used_memory */
+    uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
+    uint64_t index_bytes;
+    uint64_t table_bytes; /* control structures: used_memory_startup */
+    uint64_t pinned_bytes;
+    uint32_t shards, segments_total, segments_used, segment_size;
+};
+void cache_stats(const struct cache *cache, struct cache_stats *ret_stats);
+
+/* Walks everything and asserts every invariant. For tests; takes all locks. */
+void cache_verify(struct cache *cache, struct actor *actor);
+
+#endif

@@ -1,0 +1,34 @@
+/* core/store/actor.h: who works on the engine, and when.
+ *
+ * Every thread that calls the engine hands in an actor of its own. It carries what the engine
+ * must not fetch by itself: the time, the identity written into lock words, which shard
+ * locks this thread holds, and the thread's own counters (summed up by whoever reports them).
+ *
+ * Threads: one thread at a time; `counts` may be read by others and may lag.
+ * Time:    `now_ms` is Unix time in milliseconds; the owner sets it, once a turn of its loop is enough.
+ */
+#ifndef STRATA_CORE_STORE_ACTOR_H
+#define STRATA_CORE_STORE_ACTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { STORE_SHARDS_MAX = 256 };
+
+struct actor_counts {
+    uint64_t hits;         /* reads that found a live entry */
+    uint64_t misses;       /* reads that did not */
+    uint64_t retries;      /* lock-free reads repeated because a writer came between */
+    uint64_t expired;      /* entries this actor removed because their time had come */
+    uint64_t evicted;      /* entries this actor removed for memory */
+    uint64_t copied_bytes; /* bytes moved by reclaim */
+};
+
+struct actor {
+    uint32_t id; /* 1 to 2^30 - 1, unique among the live actors of one engine */
+    uint64_t now_ms;
+    uint64_t held[STORE_SHARDS_MAX / 64]; /* shard locks taken by store_lock_*; touched by the engine only */
+    struct actor_counts counts;
+};
+
+#endif
