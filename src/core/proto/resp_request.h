@@ -66,6 +66,7 @@ struct resp_parser { /* visible because a connection embeds one; only the calls 
     uint8_t *text;       /* unquoted arguments of an inline command; NULL: none */
     size_t text_size;
     bool large_refused; /* the argument being read is not reported again */
+    bool busy;          /* the general way is needed: a request is begun, an error, or a surplus */
     bool surplus;       /* `text` or a table over what is kept waits to be given back */
     const char *error;  /* "ERR ...": a static text or `error_text` */
     char error_text[48];
