@@ -1,4 +1,4 @@
-/* How many instructions and nanoseconds a request costs to parse and answer: resp_request_bench [ROUNDS].
+/* How many instructions and nanoseconds a request costs to parse and answer: resp_request_bench [ROUNDS | --check].
  *
  * Prints a line a workload. Under valgrind --tool=callgrind --toggle-collect=resp_parse the instructions of the parser alone
  * are counted; divided by the arguments printed here they are the cost of an argument.
@@ -84,9 +84,10 @@ static void reply_rounds(const struct workload *workload, int rounds) {
 int main(int argc, char **argv) {
     static const struct workload workloads[] = {
         {"GET", 0}, {"SET 8 B", 8}, {"SET 32 B", 32}, {"SET 1 KiB", 1024}, {"SET 16 KiB", 16384}};
-    int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS_DEFAULT;
+    bool check_only = argc > 1 && strcmp(argv[1], "--check") == 0;
+    int rounds = check_only ? 1 : argc > 1 ? atoi(argv[1]) : ROUNDS_DEFAULT;
     if (rounds < 1) {
-        fprintf(stderr, "usage: %s [ROUNDS]\n", argv[0]);
+        fprintf(stderr, "usage: %s [ROUNDS | --check]\n", argv[0]);
         return 2;
     }
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
