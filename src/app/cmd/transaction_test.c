@@ -274,8 +274,9 @@ static void *failing_resize(void *context, void *old, size_t size_old, size_t si
 static void running_out_of_memory_spoils_only_the_transaction(void **state) {
     struct cmd_fixture f;
     cmd_fixture_open(&f);
+    bool spoilt = true;
     int failed = 0;
-    for (int allowed = 0; allowed < 12; allowed++) {
+    for (int allowed = 0; spoilt; allowed++) {
         struct failing failing = {allowed};
         struct memory memory = {failing_resize, &failing};
         struct cmd_client client;
@@ -286,13 +287,13 @@ static void running_out_of_memory_spoils_only_the_transaction(void **state) {
         cmd_fixture_run(&f, "MULTI");
         for (int i = 0; i < 200; i++)
             cmd_fixture_run(&f, "SET some-key some-value-of-some-size");
-        bool spoilt = client.multi_failed;
+        spoilt = client.multi_failed;
         cmd_fixture_run(&f, "EXEC");
         assert_int_equal(f.errors, spoilt ? 1 : 0);
         failed += spoilt;
         cmd_client_fini(&client, &f.env, &f.actor);
     }
-    assert_true(failed > 0 && failed < 12);
+    assert_true(failed > 5);
     f.sender = &f.client;
     cmd_fixture_close(&f);
 }
