@@ -1,7 +1,7 @@
 /* Commands on single bits and on ranges of bits: SETBIT GETBIT BITCOUNT BITPOS. */
 #include "app/cmd/bit.h"
 
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/value.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -89,7 +89,7 @@ void cmd_setbit(struct cmd_call *call) {
     }
     struct cache_key key = cmd_key(call, 1);
     struct cache_edit edit;
-    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    value_edit_begin(call, &key, offset / 8 + 1, &edit);
     if (value_is_string(call, &edit))
         setbit(call, &edit, offset, bit);
     cache_edit_end(&edit);
@@ -208,10 +208,13 @@ static bool bitcount_range(struct cmd_call *call, uint64_t size, struct bit_rang
     }
     if (call->argc > 3 && (!cmd_integer(call, 2, &start) || !cmd_integer(call, 3, &end)))
         return false;
+    if (start < 0 && end < 0 && start > end) { /* even if both lie before the value, and whatever the unit */
+        *ret_range = (struct bit_range){.empty = true};
+        return true;
+    }
     if (call->argc == 5 && !bit_unit(call, 4, &bits))
         return false;
-    bool backwards = start < 0 && end < 0 && start > end; /* even if both lie before the value */
-    *ret_range = backwards ? (struct bit_range){.empty = true} : bit_range(size, start, end, bits);
+    *ret_range = bit_range(size, start, end, bits);
     return true;
 }
 

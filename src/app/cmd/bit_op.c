@@ -4,7 +4,7 @@
  * as an upload, and no step needs more than a block beside them.
  */
 #include "app/cmd/bit.h"
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/value.h"
 
 enum bit_operation { BIT_AND, BIT_OR, BIT_XOR, BIT_NOT };
@@ -104,7 +104,7 @@ static enum status bitop_write(struct cmd_call *call, const struct bitop *op) {
         TRY(cache_upload_begin(call->env->cache, op->size, &upload));
         enum status status = bitop_upload(call, op, &upload);
         if (status != STATUS_OK)
-            cache_upload_drop(call->env->cache, &upload);
+            cache_upload_drop(call->env->cache, call->actor, &upload);
         return status;
     }
     uint8_t *bytes = arena_take(call->arena, op->size + 1);

@@ -5,7 +5,7 @@
  * each one written by itself, after a first write has made the value as long as it will be.
  */
 #include "app/cmd/bit.h"
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/value.h"
 #include "base/number.h"
 
@@ -280,7 +280,7 @@ static void bitfield(struct cmd_call *call, bool read_only) {
         return;
     }
     struct cache_edit edit;
-    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    value_edit_begin(call, &key, list.written.to, &edit);
     fields_edit(call, &edit, &list);
     cache_edit_end(&edit);
 }

@@ -4,7 +4,7 @@
  * (which neighbour is longer), so a search takes a thirtieth of the memory that a whole table would. The row runs along the
  * shorter string. Redis bounds the table at 4 bytes a cell by proto-max-bulk-len; the bound is kept, with its text.
  */
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/value.h"
 #include "base/assert.h"
 

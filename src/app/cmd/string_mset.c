@@ -1,5 +1,5 @@
 /* Commands that write several keys at one moment: MSET MSETNX MSETEX. */
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/string_options.h"
 #include "app/cmd/value.h"
 #include "base/number.h"
@@ -26,9 +26,11 @@ static struct slice mset_value(const struct cmd_call *call, const struct mset_pl
 
 /* Short values are copied from the edit that is open anyway; long ones are pinned and cost no copy. */
 static enum status mset_save(struct cmd_call *call, const struct cache_edit *edit, struct mset_saved *saved) {
-    *saved = (struct mset_saved){.existed = edit->found, .type = edit->type, .expires_at_ms = edit->expires_at_ms};
     if (!edit->found)
         return STATUS_OK;
+    saved->existed = true;
+    saved->type = edit->type;
+    saved->expires_at_ms = edit->expires_at_ms;
     if (edit->size >= VALUE_PIN_MIN)
         return value_view_any(call, &edit->key, &saved->view);
     void *bytes = arena_take(call->arena, edit->size ? edit->size : 1);

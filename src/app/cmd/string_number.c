@@ -1,7 +1,7 @@
 /* Values that are numbers: INCR DECR INCRBY DECRBY INCRBYFLOAT. */
 #include <math.h>
 
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/value.h"
 #include "base/decimal.h"
 #include "base/number.h"

@@ -1,5 +1,5 @@
 /* Commands on parts of a value: GETRANGE SUBSTR SETRANGE APPEND. */
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/value.h"
 
 /* Bounds that count from the front need no size: the read clamps them. */
@@ -69,7 +69,8 @@ void cmd_setrange(struct cmd_call *call) {
     }
     struct cache_key key = cmd_key(call, 1);
     struct cache_edit edit;
-    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    uint64_t write_bytes = offset < CACHE_VALUE_SIZE_MAX ? (uint64_t)offset + call->argv[3].size : 0;
+    value_edit_begin(call, &key, write_bytes, &edit);
     if (value_is_string(call, &edit)) {
         if (call->argv[3].size == 0)
             reply_integer(call->reply, edit.found ? (int64_t)edit.size : 0);
@@ -82,7 +83,7 @@ void cmd_setrange(struct cmd_call *call) {
 void cmd_append(struct cmd_call *call) {
     struct cache_key key = cmd_key(call, 1);
     struct cache_edit edit;
-    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    value_edit_begin(call, &key, call->argv[2].size, &edit);
     if (value_is_string(call, &edit))
         patch(call, &edit, edit.found ? edit.size : 0, call->argv[2]);
     cache_edit_end(&edit);

@@ -1,5 +1,5 @@
 /* Commands that write one key whole: SET SETNX SETEX PSETEX GETSET DELIFEQ. */
-#include "app/cmd/string.h"
+#include "app/cmd/commands.h"
 #include "app/cmd/string_options.h"
 #include "app/cmd/value.h"
 
@@ -27,7 +27,7 @@ static enum value_result set_condition(struct cmd_call *call, const struct strin
 static enum value_result set_write(struct cmd_call *call, const struct set_plan *plan, const struct cache_key *key,
                                    enum status *ret_status) {
     struct cache_edit edit;
-    cache_edit_begin(call->env->cache, call->actor, key, &edit);
+    value_edit_begin(call, key, call->upload ? 0 : call->argv[plan->value_at].size, &edit);
     enum value_result answer = set_condition(call, &plan->options, &edit);
     enum status status = STATUS_OK;
     if (answer == VALUE_FOUND) {

@@ -21,7 +21,7 @@ static void reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offs
     const uint64_t handle[2] = {pin.first, pin.size};
     reply_bulk_foreign(call->reply, size, offset, handle);
     if (call->reply->status != STATUS_OK)
-        cache_unpin(call->env->cache, pin);
+        cache_unpin(call->env->cache, call->actor, pin);
 }
 
 enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *key, uint64_t offset,
@@ -52,7 +52,7 @@ enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *
     if (!found)
         return VALUE_MISSING;
     if (read.pin.first)
-        cache_unpin(call->env->cache, read.pin);
+        cache_unpin(call->env->cache, call->actor, read.pin);
     return VALUE_WRONG_TYPE;
 }
 
@@ -121,7 +121,7 @@ enum status value_view_any(struct cmd_call *call, const struct cache_key *key, s
 
 void value_release(struct cmd_call *call, const struct value_view *view) {
     if (view->pin.first)
-        cache_unpin(call->env->cache, view->pin);
+        cache_unpin(call->env->cache, call->actor, view->pin);
 }
 
 struct slice value_piece(const struct cmd_call *call, const struct value_view *view, uint64_t offset) {
@@ -179,6 +179,13 @@ struct cache_key *value_keys(struct cmd_call *call, uint32_t at, uint32_t step, 
 }
 
 /* ----------------------------------------------------------------- writes */
+
+void value_edit_begin(struct cmd_call *call, const struct cache_key *key, uint64_t write_bytes,
+                      struct cache_edit *ret_edit) {
+    if (write_bytes >= VALUE_PREPARE_MIN)
+        cache_prepare(call->env->cache, call->actor, write_bytes);
+    cache_edit_begin(call->env->cache, call->actor, key, ret_edit);
+}
 
 bool value_is_string(struct cmd_call *call, const struct cache_edit *edit) {
     if (!edit->found || edit->type == CACHE_STRING)

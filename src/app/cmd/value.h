@@ -12,7 +12,10 @@
 
 #include "app/cmd/cmd.h"
 
-enum { VALUE_PIN_MIN = 16 * 1024 };
+enum {
+    VALUE_PIN_MIN = 16 * 1024,
+    VALUE_PREPARE_MIN = 64 * 1024, /* writes from this size on ask for room ahead */
+};
 
 enum value_result { VALUE_FOUND, VALUE_MISSING, VALUE_WRONG_TYPE, VALUE_FAILED };
 
@@ -49,6 +52,10 @@ void value_unlock(struct cmd_call *call, bool locked);
 
 /* The keys at `count` arguments from `at` on, every `step`; NULL if there is no memory. */
 struct cache_key *value_keys(struct cmd_call *call, uint32_t at, uint32_t step, uint32_t count);
+
+/* Begins an edit that is about to write that many bytes. */
+void value_edit_begin(struct cmd_call *call, const struct cache_key *key, uint64_t write_bytes,
+                      struct cache_edit *ret_edit);
 
 /* False, with the error written, when the entry of the edit is there and no string. */
 bool value_is_string(struct cmd_call *call, const struct cache_edit *edit);
