@@ -145,8 +145,7 @@ static bool transfer_run(struct cmd_call *call, const struct transfer *transfer,
 }
 
 static void rename_key(struct cmd_call *call, bool only_if_new) {
-    struct transfer transfer = {
-        .keys = {cmd_key(call, 1), cmd_key(call, 2)}, .replace = !only_if_new, .remove = true};
+    struct transfer transfer = {.keys = {cmd_key(call, 1), cmd_key(call, 2)}, .replace = !only_if_new, .remove = true};
     enum transfer_result result;
     if (!transfer_run(call, &transfer, &result))
         return;

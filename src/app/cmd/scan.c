@@ -1,5 +1,5 @@
 /* app/cmd/scan.c: which keys there are. */
-#include <string.h>
+#include <stdio.h>
 
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
@@ -67,7 +67,7 @@ static void scan_visit(void *context, struct slice name, const struct cache_info
     struct scan *scan = context;
     if (scan->typed && !slice_equal_nocase(scan->type, slice_from_string(key_call_type_name(info->type))))
         return;
-    if (!scan->matches || glob_match(scan->pattern, name))
+    if (!scan->matches || glob_matches(scan->pattern, name, false))
         key_call_array_add(scan->call, &scan->names, name);
 }
 
@@ -155,7 +155,7 @@ static void keys_visit(void *context, struct slice name, const struct cache_info
     struct reply *reply = keys->call->reply;
     if (keys->status != STATUS_OK || reply->status != STATUS_OK)
         return;
-    if (!keys->all && !glob_match(keys->pattern, name))
+    if (!keys->all && !glob_matches(keys->pattern, name, false))
         return;
     if (seen->count >= seen->capacity / 4 * 3)
         keys->status = seen_grow(seen, reply->out);
