@@ -64,7 +64,8 @@ struct cmd_client {
     struct buf multi;          /* array of struct cmd_queued */
     struct buf watched;        /* array of struct cmd_watched; names from memory_libc */
     const struct cmd_spec *last_command;
-    void *connection; /* the server's */
+    uint64_t random_draws; /* by RANDOMKEY, so that no two are alike */
+    void *connection;      /* the server's */
 };
 
 /* What cmd_run did with a command. */
