@@ -160,7 +160,7 @@ void cmd_quit(struct cmd_call *call) {
 
 void cmd_reset(struct cmd_call *call) {
     struct cmd_client *client = call->client;
-    cmd_multi_drop(client, call->env);
+    cmd_multi_drop(client, call->env, call->actor);
     cmd_unwatch_all(client, call->env);
     client->db = 0;
     client->monitor = client->no_evict = client->no_touch = false;

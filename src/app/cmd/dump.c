@@ -221,11 +221,12 @@ static enum status restore_value(struct restore *restore) {
         TRY(restore_large(restore, &upload));
         enum status status = restore_write(restore, SLICE(""), &upload);
         if (upload.size) /* it was not taken */
-            cache_upload_drop(cache, call->actor, &upload);
+            cache_upload_drop(cache, restore->call->actor, &upload);
         return status;
     }
     struct slice value;
     TRY(restore_small(restore, &value));
+    cache_prepare(cache, restore->call->actor, value.size);
     return restore_write(restore, value, NULL);
 }
 

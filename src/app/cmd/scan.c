@@ -175,10 +175,13 @@ void cmd_keys(struct cmd_call *call) {
     struct keys keys = {.call = call, .pattern = call->argv[1], .seen = {.memory = call->arena->memory}};
     keys.all = slice_equal(keys.pattern, SLICE("*"));
     key_call_array_begin(call, &keys.names);
-    uint64_t cursor = 0;
-    do
+    uint64_t cursor = 0, before;
+    do {
+        before = cursor;
         cursor = cache_scan(call->env->cache, call->actor, call->client->db, cursor, KEYS_STEP, keys_visit, &keys);
-    while (cursor != 0 && keys.status == STATUS_OK && call->reply->status == STATUS_OK);
+        if (cursor != 0 && cursor == before && keys.status == STATUS_OK)
+            keys.status = STATUS_NO_MEMORY; /* a scan that stands still lacks memory */
+    } while (cursor != 0 && keys.status == STATUS_OK && call->reply->status == STATUS_OK);
     memory_give(keys.seen.memory, keys.seen.slots, keys.seen.capacity * sizeof *keys.seen.slots);
     if (keys.status == STATUS_OK) {
         key_call_array_end(call, &keys.names, SLICE(""));
