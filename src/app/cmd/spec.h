@@ -66,8 +66,7 @@ struct cmd_spec {
     const struct cmd_docs *docs;
 };
 
-/* For COMMAND, COMMAND DOCS and the reference page; defined by the generated table. */
-struct cmd_docs;
+struct cmd_docs; /* for COMMAND, HELP and hints: app/cmd/spec_docs.h */
 
 extern const struct cmd_spec cmd_table[]; /* sorted by name */
 extern const uint32_t cmd_table_count;
