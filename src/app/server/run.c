@@ -103,11 +103,11 @@ static inline void note_command(struct worker *worker, const struct cmd_call *ca
     stat->ticks += ticks;
     stat->failed += errors != 0;
     bool slow = ticks >= SETTING(worker->server, slow_ticks) || ticks >= SETTING(worker->server, latency_ticks);
-    if (stat->calls <= HISTOGRAM_ALL_BELOW || stat->calls % HISTOGRAM_SAMPLE == 0 || slow) {
-        if (!stat->histogram)
-            stat->histogram = stats_histogram_new();
-        if (stat->histogram)
-            histogram_add(stat->histogram, ticks);
+    if (stat->calls <= RUN_TIMES_ALL_BELOW || stat->calls % RUN_TIMES_SAMPLE == 0 || slow) {
+        if (!stat->run_times)
+            stat->run_times = stats_run_times_new();
+        if (stat->run_times)
+            run_times_add(stat->run_times, ticks);
     }
     if (__builtin_expect(slow, 0))
         note_slow(worker, call, ticks);

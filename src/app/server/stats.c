@@ -4,33 +4,33 @@
 
 #include "app/server/worker.h"
 
-uint64_t histogram_column_top(unsigned column) {
+uint64_t run_times_column_top(unsigned column) {
     if (column < 8)
         return column;
     unsigned octave = column / 8 + 2;
     return ((8ull + column % 8 + 1) << (octave - 3)) - 1;
 }
 
-struct histogram *stats_histogram_new(void) {
-    struct histogram *histogram = memory_take(&memory_libc, sizeof *histogram);
-    if (histogram)
-        memset(histogram, 0, sizeof *histogram);
-    return histogram;
+struct run_times *stats_run_times_new(void) {
+    struct run_times *run_times = memory_take(&memory_libc, sizeof *run_times);
+    if (run_times)
+        memset(run_times, 0, sizeof *run_times);
+    return run_times;
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from) {
-    for (unsigned i = 0; i < HISTOGRAM_COLUMNS; i++)
+void run_times_merge(struct run_times *into, const struct run_times *from) {
+    for (unsigned i = 0; i < RUN_TIMES_COLUMNS; i++)
         into->columns[i] += from->columns[i];
 }
 
-uint64_t histogram_percentile(const struct histogram *histogram, double percentile) {
+uint64_t run_times_percentile(const struct run_times *run_times, double percentile) {
     uint64_t total = 0, seen = 0;
-    for (unsigned i = 0; i < HISTOGRAM_COLUMNS; i++)
-        total += histogram->columns[i];
-    for (unsigned i = 0; i < HISTOGRAM_COLUMNS; i++) {
-        seen += histogram->columns[i];
+    for (unsigned i = 0; i < RUN_TIMES_COLUMNS; i++)
+        total += run_times->columns[i];
+    for (unsigned i = 0; i < RUN_TIMES_COLUMNS; i++) {
+        seen += run_times->columns[i];
         if (seen > 0 && (double)seen >= (double)total * percentile / 100)
-            return histogram_column_top(i);
+            return run_times_column_top(i);
     }
     return 0;
 }
@@ -120,15 +120,15 @@ void stats_command(struct cmd_server *api, uint32_t spec_index, struct cmd_comma
 
 double stats_command_percentile(struct cmd_server *api, uint32_t spec_index, double percentile) {
     struct server *server = server_of(api);
-    struct histogram sum = {0};
+    struct run_times sum = {0};
     for (uint32_t i = 0; i < server->worker_count; i++) {
         worker_visit(server->workers[i]);
         const struct command_stat *stat = &server->workers[i]->commands[spec_index];
-        if (stat->histogram)
-            histogram_merge(&sum, stat->histogram);
+        if (stat->run_times)
+            run_times_merge(&sum, stat->run_times);
         worker_leave(server->workers[i]);
     }
-    return (double)histogram_percentile(&sum, percentile) / server->ticks_per_us;
+    return (double)run_times_percentile(&sum, percentile) / server->ticks_per_us;
 }
 
 void stats_reset(struct cmd_server *api) {
@@ -143,7 +143,7 @@ void stats_reset(struct cmd_server *api) {
         worker->counts.commands_rate.last = worker->counts.input_rate.last = worker->counts.output_rate.last = 0;
         worker->actor.counts = (struct actor_counts){0};
         for (uint32_t k = 0; k < cmd_index_count; k++) {
-            memory_give(&memory_libc, worker->commands[k].histogram, sizeof(struct histogram));
+            memory_give(&memory_libc, worker->commands[k].run_times, sizeof(struct run_times));
             worker->commands[k] = (struct command_stat){0};
         }
         worker_leave(worker);
