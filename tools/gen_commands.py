@@ -94,6 +94,8 @@ class Syntax:
         elif word[0].isupper():
             argument = Argument(word.lower(), 'pure-token')
             argument.token = word
+        elif word == '...':
+            raise Mistake('syntax: "..." with nothing before it')
         else:
             name, _, kind = word.partition(':')
             argument = Argument(name, kind or TYPE_OF_NAME.get(name, 'string'))
@@ -214,11 +216,13 @@ class Command:
     @staticmethod
     def key(data):
         key = {'at': data['at'], 'to': data.get('to', data['at']), 'step': data.get('step', 1),
-               'count_at': data.get('count_at', 0), 'flags': data['flags']}
+               'count_at': data.get('count_at', 0), 'flags': data['flags'], 'without': data.get('without')}
         unknown = set(data) - set(key)
         if unknown:
             raise Mistake('unknown field "%s" of keys' % sorted(unknown)[0])
-        for flag in key['flags']:
+        if ('variable_flags' in key['flags']) != bool(key['without']):
+            raise Mistake('variable_flags and "without" go together')
+        for flag in key['flags'] + (key['without'] or {'flags': []})['flags']:
             if flag not in KEY_FLAGS:
                 raise Mistake('unknown key flag "%s"' % flag)
         return key
@@ -322,6 +326,10 @@ def text(value):
     return 'NULL' if value is None else '"%s"' % str(value).replace('\\', '\\\\').replace('"', '\\"')
 
 
+def key_flags(flags):
+    return ' | '.join('CMD_KEY_' + KEY_FLAGS[f] for f in flags) or '0'
+
+
 class Writer:
     def __init__(self):
         self.out, self.index, self.names = [], 0, 0
@@ -364,12 +372,16 @@ class Writer:
     def key_list(self, command):
         if not command.keys:
             return 'NULL'
+        rows = []
+        for k in command.keys:
+            without = k['without'] or {'words': [], 'from': 0, 'flags': []}
+            words = self.strings(without['words']) if without['words'] else 'NULL'
+            rows.append('    {CMD_KEYS_%s, %d, %d, %d, %d, %s, %s, %d, %s},' % (
+                'COUNTED' if k['count_at'] else 'RANGE', k['at'], k['to'], k['step'], k['count_at'],
+                key_flags(k['flags']), words, without['from'], key_flags(without['flags'])))
         name = self.fresh('keys')
         self.line('static const struct cmd_key_spec %s[] = {' % name)
-        for k in command.keys:
-            flags = ' | '.join('CMD_KEY_' + KEY_FLAGS[f] for f in k['flags']) or '0'
-            self.line('    {CMD_KEYS_%s, %d, %d, %d, %d, %s},' % (
-                'COUNTED' if k['count_at'] else 'RANGE', k['at'], k['to'], k['step'], k['count_at'], flags))
+        self.out += rows
         self.line('};')
         return name
 

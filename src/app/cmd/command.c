@@ -66,7 +66,7 @@ static void reply_key_spec(struct reply *reply, const struct cmd_key_spec *keys)
 
 static void reply_info(struct reply *reply, const struct cmd_spec *spec) {
     if (!spec) {
-        reply_null_array(reply);
+        reply_null(reply);
         return;
     }
     const struct cmd_docs *docs = spec->docs;
@@ -250,12 +250,27 @@ void cmd_command_getkeys(struct cmd_call *call) {
         reply_bulk(call->reply, call->argv[2 + at[i]]);
 }
 
+static bool has_word(const struct cmd_key_spec *keys, const struct slice *argv, uint32_t argc) {
+    for (const char *const *word = keys->words; *word; word++)
+        for (uint32_t i = (uint32_t)keys->words_from; i < argc; i++)
+            if (slice_equal_nocase(argv[i], slice_from_string(*word)))
+                return true;
+    return false;
+}
+
+/* What the command does to its key with just these arguments. */
+static uint32_t flags_now(const struct cmd_key_spec *keys, const struct slice *argv, uint32_t argc) {
+    if (!keys->words)
+        return keys->flags;
+    return has_word(keys, argv, argc) ? keys->flags & ~(uint32_t)CMD_KEY_VARIABLE : keys->flags_without;
+}
+
 /* The key specification that the argument at `position` falls under. */
-static uint32_t flags_at(const struct cmd_spec *spec, uint32_t position) {
-    for (uint32_t i = spec->key_count; i-- > 0;)
-        if (position >= (uint32_t)spec->keys[i].first)
-            return spec->keys[i].flags;
-    return 0;
+static const struct cmd_key_spec *keys_at(const struct cmd_spec *spec, uint32_t position) {
+    uint32_t i = spec->key_count - 1;
+    while (i > 0 && position < (uint32_t)spec->keys[i].first)
+        i--;
+    return &spec->keys[i];
 }
 
 void cmd_command_getkeysandflags(struct cmd_call *call) {
@@ -267,7 +282,7 @@ void cmd_command_getkeysandflags(struct cmd_call *call) {
     for (uint32_t i = 0; i < count; i++) {
         reply_array(call->reply, 2);
         reply_bulk(call->reply, call->argv[2 + at[i]]);
-        reply_key_flags(call->reply, flags_at(spec, at[i]));
+        reply_key_flags(call->reply, flags_now(keys_at(spec, at[i]), call->argv + 2, call->argc - 2));
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/cmd/commands.h"
 #include "app/cmd/queue.h"
 #include "base/number.h"
 
@@ -148,19 +149,34 @@ static const struct cmd_spec *find(struct cmd_call *call) {
     return spec;
 }
 
+/* An EXEC that may not run ends its transaction, and says so. */
+static void reject(struct cmd_call *call, const struct cmd_spec *spec, const char *code, const char *text) {
+    if (spec->run != cmd_exec) {
+        reply_errorf(call->reply, "%s %s", code, text);
+        return;
+    }
+    cmd_multi_drop(call->client, call->env);
+    cmd_unwatch_all(call->client, call->env);
+    bool plain = strcmp(code, "ERR") == 0;
+    reply_errorf(call->reply, "EXECABORT Transaction discarded because of: %s%s%s", plain ? "" : code, plain ? "" : " ",
+                 text);
+}
+
 /* False when the command may not run now; the error is written. */
 static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
     const struct cmd_client *client = call->client;
     if (!arity_holds(spec, call->argc)) {
-        reply_errorf(call->reply, "ERR wrong number of arguments for '%s' command", spec->name);
+        char text[96];
+        snprintf(text, sizeof text, "wrong number of arguments for '%s' command", spec->name);
+        reject(call, spec, "ERR", text);
         return false;
     }
     if (!client->authenticated && !(spec->flags & CMD_NO_AUTH)) {
-        reply_error(call->reply, SLICE("NOAUTH Authentication required."));
+        reject(call, spec, "NOAUTH", "Authentication required.");
         return false;
     }
     if (client->in_multi && spec->flags & CMD_NO_MULTI) {
-        reply_error(call->reply, SLICE("ERR Command not allowed inside a transaction"));
+        reject(call, spec, "ERR", "Command not allowed inside a transaction");
         return false;
     }
     return true;

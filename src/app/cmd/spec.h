@@ -37,6 +37,10 @@ struct cmd_key_spec {
     int first, last, step; /* range */
     int count_at;   /* counted: the argument that says how many keys follow; keys begin at `first`, every `step` */
     uint32_t flags; /* enum cmd_key_flag */
+    /* CMD_KEY_VARIABLE: without any of these words from argument `words_from` on, the command does less. */
+    const char *const *words; /* ends with NULL; or is NULL */
+    int words_from;
+    uint32_t flags_without;
 };
 
 enum cmd_key_flag {
