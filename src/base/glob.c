@@ -1,32 +1,33 @@
 #include "base/glob.h"
 
-static uint8_t lower(uint8_t byte, bool nocase) { return nocase && byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
+static int lower(int byte, bool nocase) { return nocase && byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
 
-/* Whether `byte` is in the class whose first byte is at `*at`; leaves `*at` behind the class. */
+/* Redis orders the ends of a range before it lowers them, and compares signed bytes. */
+static bool range_matches(int8_t from, int8_t to, int8_t byte, bool nocase) {
+    int first = lower(from < to ? from : to, nocase), last = lower(from < to ? to : from, nocase);
+    int wanted = lower(byte, nocase);
+    return wanted >= first && wanted <= last;
+}
+
+/* Whether `byte` is in the class that begins at `*at`, behind its bracket; leaves `*at` behind the class. */
 static bool class_matches(struct slice pattern, size_t *at, uint8_t byte, bool nocase) {
-    size_t i = *at;
-    bool negated = i < pattern.size && pattern.data[i] == '^', found = false;
-    i += negated;
-    byte = lower(byte, nocase);
-    while (i < pattern.size && pattern.data[i] != ']') {
-        if (pattern.data[i] == '\\' && i + 1 < pattern.size) {
-            found |= lower(pattern.data[i + 1], nocase) == byte;
-            i += 2;
-        } else if (i + 2 < pattern.size && pattern.data[i + 1] == '-') {
-            uint8_t from = lower(pattern.data[i], nocase), to = lower(pattern.data[i + 2], nocase);
-            if (from > to) {
-                uint8_t swapped = from;
-                from = to;
-                to = swapped;
-            }
-            found |= byte >= from && byte <= to;
-            i += 3;
+    const uint8_t *c = pattern.data + *at, *const end = pattern.data + pattern.size;
+    bool negated = c < end && *c == '^', found = false;
+    c += negated;
+    while (c < end && *c != ']') {
+        if (*c == '\\' && end - c >= 2) {
+            found |= c[1] == byte;
+            c += 2;
+        } else if (end - c >= 3 && c[1] == '-') {
+            found |= range_matches((int8_t)c[0], (int8_t)c[2], (int8_t)byte, nocase);
+            c += 3;
         } else {
-            found |= lower(pattern.data[i], nocase) == byte;
-            i++;
+            found |= lower(*c, nocase) == lower(byte, nocase);
+            c++;
         }
     }
-    *at = i < pattern.size ? i + 1 : i;
+    c += c < end;
+    *at = (size_t)(c - pattern.data);
     return found != negated;
 }
 
@@ -43,24 +44,24 @@ static bool one_matches(struct slice pattern, size_t *at, uint8_t byte, bool noc
 }
 
 bool glob_matches(struct slice pattern, struct slice text, bool nocase) {
-    size_t p = 0, t = 0;
-    size_t star = SIZE_MAX, star_text = 0; /* behind the last star; what it has swallowed ends here */
-    while (t < text.size) {
-        if (p < pattern.size && pattern.data[p] == '*') {
-            star = ++p;
-            star_text = t;
-            continue;
-        }
-        if (p < pattern.size && one_matches(pattern, &p, text.data[t], nocase)) {
-            t++;
-            continue;
-        }
-        if (star == SIZE_MAX)
+    size_t at = 0, text_at = 0;
+    bool starred = false;
+    size_t star_at = 0, star_text_at = 0; /* behind the last star, and behind the bytes it stands for */
+    while (text_at < text.size) {
+        if (at < pattern.size && pattern.data[at] == '*') {
+            starred = true;
+            star_at = ++at;
+            star_text_at = text_at;
+        } else if (at < pattern.size && one_matches(pattern, &at, text.data[text_at], nocase)) {
+            text_at++;
+        } else if (starred) {
+            at = star_at;
+            text_at = ++star_text_at;
+        } else {
             return false;
-        p = star;
-        t = ++star_text;
+        }
     }
-    while (p < pattern.size && pattern.data[p] == '*')
-        p++;
-    return p == pattern.size;
+    while (at < pattern.size && pattern.data[at] == '*')
+        at++;
+    return at == pattern.size;
 }

@@ -48,17 +48,24 @@ static enum status append_quoted(struct buf *line, struct slice text) {
     return STATUS_OK;
 }
 
-/* What may be seen of an argument: passwords are not. */
-static bool is_secret(const struct cmd_call *call, uint32_t at) {
-    if (slice_equal_nocase(call->argv[0], SLICE("auth")))
-        return at > 0;
-    if (!slice_equal_nocase(call->argv[0], SLICE("hello")))
-        return false;
-    for (uint32_t i = 1; i < at; i++) {
-        if (slice_equal_nocase(call->argv[i], SLICE("auth")))
-            return at <= i + 2;
+bool monitor_hides(const struct cmd_call *call) {
+    return slice_equal_nocase(call->argv[0], SLICE("auth")) || slice_equal_nocase(call->argv[0], SLICE("hello")) ||
+           slice_equal_nocase(call->argv[0], SLICE("config"));
+}
+
+struct slice monitor_shown(const struct cmd_call *call, uint32_t at) {
+    struct slice name = call->argv[0], hidden = SLICE("(redacted)");
+    if (slice_equal_nocase(name, SLICE("auth")) && at > 0)
+        return hidden;
+    /* HELLO 3 AUTH user password SETNAME name; CONFIG SET requirepass password */
+    bool hello = slice_equal_nocase(name, SLICE("hello"));
+    if (hello || slice_equal_nocase(name, SLICE("config"))) {
+        for (uint32_t back = 1; back <= (hello ? 2u : 1u) && back < at; back++) {
+            if (slice_equal_nocase(call->argv[at - back], hello ? SLICE("auth") : SLICE("requirepass")))
+                return hidden;
+        }
     }
-    return false;
+    return call->argv[at];
 }
 
 static enum status format_line(struct buf *line, const struct cmd_call *call) {
@@ -66,10 +73,10 @@ static enum status format_line(struct buf *line, const struct cmd_call *call) {
     uint64_t now_us = clock_unix_us();
     TRY(buf_printf(line, "+%llu.%06llu [%u %s%s]", (unsigned long long)(now_us / 1000000),
                    (unsigned long long)(now_us % 1000000), call->client->db, connection->is_unix ? "unix:" : "",
-                   connection->is_unix ? connection->local : connection->peer));
+                   connection->is_unix ? connection->worker->server->config.values.unixsocket : connection->peer));
     for (uint32_t i = 0; i < call->argc; i++) {
         TRY(buf_append(line, " ", 1));
-        TRY(append_quoted(line, is_secret(call, i) ? SLICE("(redacted)") : call->argv[i]));
+        TRY(append_quoted(line, monitor_shown(call, i)));
         if (line->size > MONITOR_QUEUE_SIZE_MAX)
             return STATUS_TOO_LARGE;
     }

@@ -93,6 +93,11 @@ static void note_failure(struct worker *worker, const struct cmd_call *call, siz
     stats_error(worker, reply);
 }
 
+static void note_first(struct command_stat *stat, uint64_t ticks) {
+    if (histogram_init(&stat->run_times, &memory_libc, RUN_TIMES_SUB_BITS) == STATUS_OK)
+        histogram_add(&stat->run_times, ticks);
+}
+
 static inline void note_command(struct worker *worker, const struct cmd_call *call, uint64_t ticks, uint32_t errors) {
     struct command_stat *stat = &worker->commands[call->spec->index];
     if (__builtin_expect(call->outcome != CMD_RAN, 0)) {
@@ -103,12 +108,10 @@ static inline void note_command(struct worker *worker, const struct cmd_call *ca
     stat->ticks += ticks;
     stat->failed += errors != 0;
     bool slow = ticks >= SETTING(worker->server, slow_ticks) || ticks >= SETTING(worker->server, latency_ticks);
-    if (stat->calls <= RUN_TIMES_ALL_BELOW || stat->calls % RUN_TIMES_SAMPLE == 0 || slow) {
-        if (!stat->run_times)
-            stat->run_times = stats_run_times_new();
-        if (stat->run_times)
-            run_times_add(stat->run_times, ticks);
-    }
+    if (stat->run_times.columns)
+        histogram_add(&stat->run_times, ticks);
+    else
+        note_first(stat, ticks);
     if (__builtin_expect(slow, 0))
         note_slow(worker, call, ticks);
 }
@@ -126,15 +129,26 @@ static bool is_web_request(struct slice name) {
     return slice_equal_nocase(name, SLICE("post")) || slice_equal_nocase(name, SLICE("host:"));
 }
 
+static bool transaction_writes(const struct cmd_client *client) {
+    const struct cmd_queued *queued = (const struct cmd_queued *)client->multi.data;
+    for (uint32_t i = 0; i < cmd_multi_count(client); i++) {
+        if (queued[i].spec->flags & CMD_WRITE)
+            return true;
+    }
+    return false;
+}
+
 static bool is_paused(struct worker *worker, const struct connection *connection, const struct cmd_spec *spec) {
     struct server *server = worker->server;
     if (!clients_paused_until(server, worker->actor.now_ms) || !spec || connection->upload.size)
         return false;
     if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed)) {
-        bool transaction = connection->client.in_multi && (spec->flags & CMD_TXN_CONTROL);
-        return (spec->flags & CMD_WRITE) ? !connection->client.in_multi : transaction && cmd_multi_writes(&connection->client);
+        bool queued = connection->client.in_multi;
+        return queued ? slice_equal(spec->last_name, SLICE("exec")) && transaction_writes(&connection->client)
+                      : (spec->flags & CMD_WRITE) != 0;
     }
-    return !(spec->flags & CMD_ADMIN);
+    /* Whoever may administrate must be able to end the pause. */
+    return !(spec->flags & CMD_ADMIN) && !slice_equal(spec->last_name, SLICE("client"));
 }
 
 /* The value was to be received in place and there was no room for it: the command fails as it would have. */
@@ -169,7 +183,7 @@ static inline void run_item(struct worker *worker, const struct batch_item *item
     struct connection *connection = item->connection;
     struct cmd_client *client = &connection->client;
     struct server *server = worker->server;
-    if (connection->state != CONNECTION_OPEN || connection->postponed)
+    if (connection->state != CONNECTION_OPEN || connection->postponed || connection->killed)
         return;
     if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
         is_paused(worker, connection, item->spec)) {

@@ -8,11 +8,15 @@
 #define STRATA_APP_SERVER_STATE_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "app/cmd/cmd.h"
 #include "app/cmd/server_api.h"
+#include "app/config/config.h"
 #include "app/server/stats.h"
+#include "core/obs/latency.h"
+#include "core/obs/slowlog.h"
 #include "sys/os/socket.h"
 
 enum {
@@ -52,20 +56,39 @@ struct server {
     atomic_bool pause_writes_only;
     _Atomic int stop; /* enum server_stop */
     int stop_fd;      /* an eventfd on which server_wait sleeps */
+    int signal_fd;
+    sigset_t signals_before;
+    bool signals_taken, unix_open, pid_written;
+    uint32_t started_count;  /* workers whose threads were started */
+    _Atomic uint32_t ended; /* of these, how many have left their loop */
 
     uint16_t tcp_port;
-    char unix_path[108];
-    char pid_path[1024];
     uint64_t started_ms;
     char run_id[41];
     double ticks_per_us;
 
+    pthread_mutex_t config_lock;
+    struct config config;
+    char executable[1024], system[128];
+
+    pthread_mutex_t logs_lock;
+    struct slowlog slowlog;
+    struct latency_monitor latency;
+
+    _Atomic uint64_t memory_peak_bytes;
     pthread_mutex_t errors_lock;
     struct error_count errors[STATS_ERROR_CODES_MAX];
     uint32_t error_count;
 };
 
 static inline struct server *server_of(struct cmd_server *api) { return (struct server *)api; }
+
+/* Puts the configuration into `settings`. */
+void server_settle(struct server *server);
+/* Once in a while: how large the cache has been. */
+void server_note_memory(struct server *server);
+/* Begins the stop that the workers will see. Async-signal-safe. */
+void server_request_stop(struct server *server, enum server_stop how);
 
 #define SETTING(server, name) atomic_load_explicit(&(server)->settings.name, memory_order_relaxed)
 

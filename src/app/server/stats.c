@@ -2,38 +2,9 @@
 
 #include <string.h>
 
+#include "app/server/monitor.h"
 #include "app/server/worker.h"
-
-uint64_t run_times_column_top(unsigned column) {
-    if (column < 8)
-        return column;
-    unsigned octave = column / 8 + 2;
-    return ((8ull + column % 8 + 1) << (octave - 3)) - 1;
-}
-
-struct run_times *stats_run_times_new(void) {
-    struct run_times *run_times = memory_take(&memory_libc, sizeof *run_times);
-    if (run_times)
-        memset(run_times, 0, sizeof *run_times);
-    return run_times;
-}
-
-void run_times_merge(struct run_times *into, const struct run_times *from) {
-    for (unsigned i = 0; i < RUN_TIMES_COLUMNS; i++)
-        into->columns[i] += from->columns[i];
-}
-
-uint64_t run_times_percentile(const struct run_times *run_times, double percentile) {
-    uint64_t total = 0, seen = 0;
-    for (unsigned i = 0; i < RUN_TIMES_COLUMNS; i++)
-        total += run_times->columns[i];
-    for (unsigned i = 0; i < RUN_TIMES_COLUMNS; i++) {
-        seen += run_times->columns[i];
-        if (seen > 0 && (double)seen >= (double)total * percentile / 100)
-            return run_times_column_top(i);
-    }
-    return 0;
-}
+#include "base/assert.h"
 
 void rate_look(struct rate *rate, uint64_t count, uint64_t now_ms) {
     if (rate->last_ms && now_ms > rate->last_ms) {
@@ -118,17 +89,38 @@ void stats_command(struct cmd_server *api, uint32_t spec_index, struct cmd_comma
     *ret_counts = sum;
 }
 
-double stats_command_percentile(struct cmd_server *api, uint32_t spec_index, double percentile) {
+/* Adds a histogram of ticks to one of `unit_ticks` each. */
+static void merge_ticks(struct histogram *into, const struct histogram *from, double unit_ticks) {
+    for (uint32_t column = 0; column < from->column_count; column++) {
+        if (from->columns[column])
+            histogram_add_many(into, (uint64_t)((double)histogram_column_top(from, column) / unit_ticks),
+                               from->columns[column]);
+    }
+}
+
+bool stats_command_histogram(struct cmd_server *api, uint32_t spec_index, struct histogram *into) {
     struct server *server = server_of(api);
-    struct run_times sum = {0};
+    bool found = false;
     for (uint32_t i = 0; i < server->worker_count; i++) {
         worker_visit(server->workers[i]);
-        const struct command_stat *stat = &server->workers[i]->commands[spec_index];
-        if (stat->run_times)
-            run_times_merge(&sum, stat->run_times);
+        const struct histogram *run_times = &server->workers[i]->commands[spec_index].run_times;
+        if (run_times->columns && run_times->count) {
+            merge_ticks(into, run_times, server->ticks_per_us / 1000);
+            found = true;
+        }
         worker_leave(server->workers[i]);
     }
-    return (double)run_times_percentile(&sum, percentile) / server->ticks_per_us;
+    return found;
+}
+
+double stats_command_percentile(struct cmd_server *api, uint32_t spec_index, double percentile) {
+    struct histogram sum;
+    if (histogram_init(&sum, &memory_libc, RUN_TIMES_SUB_BITS) != STATUS_OK)
+        return 0;
+    bool ran = stats_command_histogram(api, spec_index, &sum);
+    double us = ran ? (double)histogram_percentile(&sum, percentile) / 1000 : 0;
+    histogram_fini(&sum);
+    return us;
 }
 
 void stats_reset(struct cmd_server *api) {
@@ -143,7 +135,7 @@ void stats_reset(struct cmd_server *api) {
         worker->counts.commands_rate.last = worker->counts.input_rate.last = worker->counts.output_rate.last = 0;
         worker->actor.counts = (struct actor_counts){0};
         for (uint32_t k = 0; k < cmd_index_count; k++) {
-            memory_give(&memory_libc, worker->commands[k].run_times, sizeof(struct run_times));
+            histogram_fini(&worker->commands[k].run_times);
             worker->commands[k] = (struct command_stat){0};
         }
         worker_leave(worker);
@@ -195,4 +187,35 @@ void stats_each_error(struct cmd_server *api, void (*visit)(void *context, const
     pthread_mutex_unlock(&server->errors_lock);
     for (uint32_t i = 0; i < count; i++)
         visit(context, copy[i].code, copy[i].count);
+}
+
+/* --------------------------------------------------------------------- logs */
+
+void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us, bool slowlog, bool latency) {
+    struct server *server = worker->server;
+    const struct connection *connection = call->client->connection;
+    struct slowlog_event event = {
+        .unix_s = worker->actor.now_ms / 1000,
+        .duration_us = us,
+        .arguments = call->argv,
+        .argument_count = call->argc,
+        .client_address = slice_from_string(connection->peer),
+        .client_name = buf_slice(&call->client->name),
+    };
+    struct slice shown[SLOWLOG_ARGUMENTS_MAX];
+    if (monitor_hides(call)) {
+        event.arguments = shown;
+        if (event.argument_count > SLOWLOG_ARGUMENTS_MAX)
+            event.argument_count = SLOWLOG_ARGUMENTS_MAX;
+        for (uint32_t i = 0; i < event.argument_count; i++)
+            shown[i] = monitor_shown(call, i);
+    }
+    pthread_mutex_lock(&server->logs_lock);
+    if (slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG)) {
+        enum status status = slowlog_add(&server->slowlog, &event);
+        MAYBE(status != STATUS_OK);
+    }
+    if (latency)
+        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command", event.unix_s, us / 1000);
+    pthread_mutex_unlock(&server->logs_lock);
 }

@@ -1,11 +1,11 @@
 /* app/server/stats.h: what each worker counts, and how it is summed up.
  *
  * Run times are kept in processor ticks, read once a command (about 20 cycles); they become microseconds
- * only when somebody asks. The run time of a command goes into a run_times whose columns are an eighth of an octave wide, so a
+ * only when somebody asks. Every command has a histogram whose columns are an eighth of an octave wide, so a
  * percentile is at most 12 % too high.
  *
  * Threads: a worker's counters are written by that worker, in its turn; others read them while they hold the turn.
- * Memory:  a run_times is made when its command first runs: 2.5 KiB. If there is no memory, it stays away.
+ * Memory:  a histogram is made when its command first runs: 2.5 KiB. If there is no memory, it stays away.
  */
 #ifndef STRATA_APP_SERVER_STATS_H
 #define STRATA_APP_SERVER_STATS_H
@@ -13,13 +13,12 @@
 #include <stdint.h>
 
 #include "app/cmd/server_api.h"
+#include "core/obs/histogram.h"
 
 enum {
     STATS_ERROR_CODES_MAX = 128, /* different error codes; later ones count as the last */
     STATS_ERROR_CODE_SIZE = 32,
-    RUN_TIMES_COLUMNS = 320, /* 8 for each of 40 octaves: up to 2^40 ticks, minutes */
-    RUN_TIMES_ALL_BELOW = 64, /* so many calls are all recorded, later ones are sampled */
-    RUN_TIMES_SAMPLE = 16,    /* one in so many, and every slow one */
+    RUN_TIMES_SUB_BITS = 3,
     RATE_SAMPLES = 16,
 };
 
@@ -28,30 +27,9 @@ struct error_count {
     uint64_t count;
 };
 
-struct run_times {
-    uint64_t columns[RUN_TIMES_COLUMNS];
-};
-
-static inline unsigned run_times_column(uint64_t value) {
-    if (value < 8)
-        return (unsigned)value;
-    unsigned octave = 63u - (unsigned)__builtin_clzll(value);
-    unsigned column = (octave - 2) * 8 + (unsigned)((value >> (octave - 3)) & 7);
-    return column < RUN_TIMES_COLUMNS ? column : RUN_TIMES_COLUMNS - 1;
-}
-
-/* The largest value that falls into the column. */
-uint64_t run_times_column_top(unsigned column);
-static inline void run_times_add(struct run_times *run_times, uint64_t value) {
-    run_times->columns[run_times_column(value)]++;
-}
-void run_times_merge(struct run_times *into, const struct run_times *from);
-/* The value that `percentile` per cent of the recorded ones do not exceed; 0 if none is recorded. */
-uint64_t run_times_percentile(const struct run_times *run_times, double percentile);
-
 struct command_stat {
     uint64_t calls, ticks, rejected, failed;
-    struct run_times *run_times;
+    struct histogram run_times; /* in ticks; columns NULL until the command first runs */
 };
 
 /* Growth of a counter per second, from the last RATE_SAMPLES looks. */
@@ -76,13 +54,11 @@ struct worker_counts {
 struct worker;
 void stats_sum(struct cmd_server *server, struct cmd_server_counts *ret_counts);
 void stats_command(struct cmd_server *server, uint32_t spec_index, struct cmd_command_counts *ret_counts);
+bool stats_command_histogram(struct cmd_server *server, uint32_t spec_index, struct histogram *into);
 double stats_command_percentile(struct cmd_server *server, uint32_t spec_index, double percentile);
 void stats_each_error(struct cmd_server *server, void (*visit)(void *context, const char *code, uint64_t count),
                       void *context);
 void stats_reset(struct cmd_server *server);
-
-/* NULL when there is no memory. */
-struct run_times *stats_run_times_new(void);
 
 /* A command that took long: for the slow log, for LATENCY, or both. */
 void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us, bool slowlog, bool latency);

@@ -1,6 +1,5 @@
 #include "app/server/worker.h"
 
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 #include "app/server/monitor.h"
 #include "app/server/run.h"
 #include "base/assert.h"
+#include "base/bits.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
 
@@ -38,11 +38,11 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     worker->actor.now_ms = clock_unix_ms();
     worker->batch = memory_take(&memory_libc, sizeof *worker->batch);
     worker->area = memory_take(&memory_libc, READ_AREA_SIZE);
-    worker->commands = memory_take(&memory_libc, cmd_index_count * sizeof *worker->commands);
+    worker->commands = memory_take(&memory_libc, cmd_index_count * sizeof(struct command_stat));
     enum status status = STATUS_NO_MEMORY;
     if (worker->batch && worker->area && worker->commands) {
         worker->batch->count = worker->batch->argument_count = worker->batch->touched_count = 0;
-        memset(worker->commands, 0, cmd_index_count * sizeof *worker->commands);
+        memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
         status = loop_new(&memory_libc, &worker->loop);
     }
     if (status == STATUS_OK)
@@ -89,9 +89,9 @@ void worker_free(struct worker *worker) {
         buf_fini(&worker->buffers[i]);
     if (worker->commands) {
         for (uint32_t i = 0; i < cmd_index_count; i++)
-            memory_give(&memory_libc, worker->commands[i].run_times, sizeof(struct run_times));
+            histogram_fini(&worker->commands[i].run_times);
     }
-    memory_give(&memory_libc, worker->commands, cmd_index_count * sizeof *worker->commands);
+    memory_give(&memory_libc, worker->commands, cmd_index_count * sizeof(struct command_stat));
     memory_give(&memory_libc, worker->area, READ_AREA_SIZE);
     memory_give(&memory_libc, worker->batch, sizeof *worker->batch);
     pthread_mutex_destroy(&worker->monitor_lock);
@@ -441,4 +441,5 @@ void worker_run(void *context) {
     connection_free_dead(worker);
     current = NULL;
     pthread_mutex_unlock(&worker->turn);
+    atomic_fetch_add(&worker->server->ended, 1);
 }

@@ -6,10 +6,9 @@
 #include "base/assert.h"
 #include "base/decimal.h"
 #include "base/number.h"
+#include "core/proto/resp_put.h"
 
 enum {
-    HEAD_SIZE_MAX = 1 + 20 + 2, /* "$18446744073709551615\r\n" */
-    LINE_END_SIZE = 2,
     ERROR_SIZE_MAX = 1024, /* bytes of the text that reply_errorf writes; the rest is cut off */
     VERBATIM_FORMAT_SIZE = 3,
 };
@@ -36,35 +35,10 @@ static inline void advance_to(struct reply *reply, const uint8_t *end) {
     reply->out->size = (size_t)(end - reply->out->data);
 }
 
-static inline uint8_t *put_line_end(uint8_t *at) {
-    at[0] = '\r';
-    at[1] = '\n';
-    return at + LINE_END_SIZE;
-}
-
-/* Most sizes and counts have one or two digits. */
-static inline uint8_t *put_number(uint8_t *at, uint64_t value) {
-    if (value < 10) {
-        *at = (uint8_t)('0' + value);
-        return at + 1;
-    }
-    if (value < 100) {
-        at[0] = (uint8_t)('0' + value / 10);
-        at[1] = (uint8_t)('0' + value % 10);
-        return at + 2;
-    }
-    return at + number_format_u64(value, (char *)at);
-}
-
-static inline uint8_t *put_head(uint8_t *at, char type, uint64_t number) {
-    *at = (uint8_t)type;
-    return put_line_end(put_number(at + 1, number));
-}
-
 static void write_head(struct reply *reply, char type, uint64_t number) {
-    uint8_t *at = room(reply, HEAD_SIZE_MAX);
+    uint8_t *at = room(reply, RESP_HEAD_SIZE_MAX);
     if (at)
-        advance_to(reply, put_head(at, type, number));
+        advance_to(reply, resp_put_head(at, type, number));
 }
 
 /* A line of the type byte and the bytes, in which CR and LF become spaces if `clean` asks for it. */
@@ -73,7 +47,7 @@ static void write_line(struct reply *reply, char type, struct slice text, bool c
         reply->status = STATUS_TOO_LARGE;
         return;
     }
-    uint8_t *at = room(reply, 1 + text.size + LINE_END_SIZE);
+    uint8_t *at = room(reply, 1 + text.size + RESP_LINE_END_SIZE);
     if (!at)
         return;
     *at++ = (uint8_t)type;
@@ -83,7 +57,7 @@ static void write_line(struct reply *reply, char type, struct slice text, bool c
         if (at[i] == '\r' || at[i] == '\n')
             at[i] = ' ';
     }
-    advance_to(reply, put_line_end(at + text.size));
+    advance_to(reply, resp_put_line_end(at + text.size));
 }
 
 void reply_raw(struct reply *reply, struct slice bytes) {
@@ -111,13 +85,13 @@ void reply_errorf(struct reply *reply, const char *format, ...) {
 }
 
 void reply_integer(struct reply *reply, int64_t value) {
-    uint8_t *at = room(reply, HEAD_SIZE_MAX);
+    uint8_t *at = room(reply, RESP_HEAD_SIZE_MAX);
     if (!at)
         return;
     *at++ = ':';
     if (value < 0)
         *at++ = '-';
-    advance_to(reply, put_line_end(put_number(at, value < 0 ? 0 - (uint64_t)value : (uint64_t)value)));
+    advance_to(reply, resp_put_line_end(resp_put_number(at, value < 0 ? 0 - (uint64_t)value : (uint64_t)value)));
 }
 
 void *reply_bulk_reserve(struct reply *reply, size_t size) {
@@ -125,11 +99,11 @@ void *reply_bulk_reserve(struct reply *reply, size_t size) {
         reply->status = STATUS_TOO_LARGE;
         return NULL;
     }
-    uint8_t *at = room(reply, HEAD_SIZE_MAX + size + LINE_END_SIZE);
+    uint8_t *at = room(reply, RESP_HEAD_SIZE_MAX + size + RESP_LINE_END_SIZE);
     if (!at)
         return NULL;
-    uint8_t *bytes = put_head(at, '$', size);
-    advance_to(reply, put_line_end(bytes + size));
+    uint8_t *bytes = resp_put_head(at, '$', size);
+    advance_to(reply, resp_put_line_end(bytes + size));
     return bytes;
 }
 
@@ -149,10 +123,10 @@ void reply_bulk_integer(struct reply *reply, int64_t value) {
 /* Both appends or neither: the room for the line end is there before the place is noted. */
 void reply_bulk_foreign(struct reply *reply, uint64_t size, uint64_t offset, const uint64_t handle[2]) {
     ASSERT(reply->foreign);
-    uint8_t *at = room(reply, HEAD_SIZE_MAX + LINE_END_SIZE);
+    uint8_t *at = room(reply, RESP_HEAD_SIZE_MAX + RESP_LINE_END_SIZE);
     if (!at)
         return;
-    uint8_t *bytes = put_head(at, '$', size);
+    uint8_t *bytes = resp_put_head(at, '$', size);
     struct reply_foreign foreign = {
         .at = (size_t)(bytes - reply->out->data),
         .size = size,
@@ -161,7 +135,7 @@ void reply_bulk_foreign(struct reply *reply, uint64_t size, uint64_t offset, con
     };
     reply->status = buf_append(reply->foreign, &foreign, sizeof foreign);
     if (reply->status == STATUS_OK)
-        advance_to(reply, put_line_end(bytes));
+        advance_to(reply, resp_put_line_end(bytes));
 }
 
 void reply_null(struct reply *reply) { reply_raw(reply, reply->protocol == 3 ? SLICE("_\r\n") : SLICE("$-1\r\n")); }
@@ -197,16 +171,16 @@ void reply_verbatim(struct reply *reply, const char *format3, struct slice text)
         return;
     }
     size_t size = VERBATIM_FORMAT_SIZE + 1 + text.size;
-    uint8_t *at = room(reply, HEAD_SIZE_MAX + size + LINE_END_SIZE);
+    uint8_t *at = room(reply, RESP_HEAD_SIZE_MAX + size + RESP_LINE_END_SIZE);
     if (!at)
         return;
-    at = put_head(at, '=', size);
+    at = resp_put_head(at, '=', size);
     memcpy(at, format3, VERBATIM_FORMAT_SIZE);
     at[VERBATIM_FORMAT_SIZE] = ':';
     at += VERBATIM_FORMAT_SIZE + 1;
     if (text.size)
         memcpy(at, text.data, text.size);
-    advance_to(reply, put_line_end(at + text.size));
+    advance_to(reply, resp_put_line_end(at + text.size));
 }
 
 void reply_big_number(struct reply *reply, struct slice digits) {
