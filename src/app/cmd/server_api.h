@@ -31,6 +31,9 @@ struct cmd_kill_filter {
     uint64_t age_min_s;
 };
 
+/* The version of Redis whose commands these are, as HELLO and INFO tell clients. */
+#define CMD_REDIS_VERSION "7.2.4"
+
 /* Summed over all workers at the time of the call. */
 struct cmd_server_counts {
     uint64_t connections_received, connections_rejected, clients, clients_max, monitors;
