@@ -1,8 +1,12 @@
 #include "app/config/config.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/config/config_value.h"
 #include "base/assert.h"
@@ -240,6 +244,49 @@ enum status config_check(const struct config *config, struct config_error *ret_e
                              config_size_text(config->machine.memory_bytes, there, sizeof there));
     }
     return STATUS_OK;
+}
+
+/* The folder that a file is to be made in. */
+static void folder_of(const char *path, char *ret_folder, size_t size) {
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        snprintf(ret_folder, size, ".");
+    else
+        snprintf(ret_folder, size, "%.*s", (int)(slash == path ? 1 : slash - path), path);
+}
+
+/* Relative paths are meant from `dir`, so they are looked at from there. */
+static enum status check_path(const struct config *config, enum config_key_id id, int dir_fd,
+                              struct config_error *ret_error) {
+    char folder[CONFIG_PATH_MAX + 1], where[CONFIG_WHERE_MAX];
+    const char *path = (const char *)&config->values + config_keys[id].offset;
+    struct stat about;
+    if (!*path)
+        return STATUS_OK;
+    config_where(config, id, where, sizeof where);
+    folder_of(path, folder, sizeof folder);
+    if (fstatat(dir_fd, folder, &about, 0) != 0)
+        return config_refuse(ret_error, "%s: folder %.200s: %s", where, folder, strerror(errno));
+    if (faccessat(dir_fd, folder, W_OK, 0) != 0)
+        return config_refuse(ret_error, "%s: folder %.200s cannot be written: %s", where, folder, strerror(errno));
+    if (id != CONFIG_UNIXSOCKET && fstatat(dir_fd, path, &about, 0) == 0 && S_ISDIR(about.st_mode))
+        return config_refuse(ret_error, "%s: %.200s is a folder", where, path);
+    return STATUS_OK;
+}
+
+enum status config_check_paths(const struct config *config, struct config_error *ret_error) {
+    static const enum config_key_id ids[] = {CONFIG_UNIXSOCKET, CONFIG_PIDFILE, CONFIG_LOGFILE};
+    char where[CONFIG_WHERE_MAX];
+    int dir_fd = open(config->values.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0) {
+        config_where(config, CONFIG_DIR, where, sizeof where);
+        return config_refuse(ret_error, "%s: folder %.200s: %s", where, config->values.dir, strerror(errno));
+    }
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < COUNT_OF(ids) && status == STATUS_OK; i++)
+        status = check_path(config, ids[i], dir_fd, ret_error);
+    close(dir_fd);
+    return status;
 }
 
 /* -------------------------------------------------------------------- CONFIG SET */

@@ -282,8 +282,8 @@ static bool parse_output_limit(struct slice text, struct config_output_limit *fi
         if (!words[count].size)
             break;
     }
-    size_t first = count == 4 ? 1 : 0;
-    if (count != 3 && count != 4)
+    size_t first = count && (words[0].data[0] < '0' || words[0].data[0] > '9') ? 1 : 0;
+    if (count != first + 3)
         return problem(ret_problem, "Wrong number of arguments in buffer limit configuration.",
                        "'%.*s' is not of the form 'normal HARD SOFT SECONDS'", SHOW(text));
     if (first && !slice_equal_nocase(words[0], SLICE("normal")))

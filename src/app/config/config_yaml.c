@@ -31,7 +31,9 @@ static enum status parser_failed(const yaml_parser_t *parser, const char *name, 
     const char *what = parser->problem ? parser->problem : "is not YAML";
     if (parser->error == YAML_READER_ERROR)
         return config_refuse(ret_error, "%.100s: byte %zu: %s", name, parser->problem_offset, what);
-    return refuse_at(name, parser->problem_mark, ret_error, "not valid YAML: %s", what);
+    bool star = parser->context && strstr(parser->context, "scanning an alias");
+    return refuse_at(name, parser->problem_mark, ret_error, "not valid YAML: %s%s", what,
+                     star ? ": quote a value that begins with '*'" : "");
 }
 
 /* First pass: bounds what the second may build. libyaml neither limits depth nor says where an alias stood. */
