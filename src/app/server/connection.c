@@ -89,7 +89,7 @@ static void unpin_all(struct connection *connection) {
     const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
     uint32_t count = (uint32_t)(connection->foreign.size / sizeof *values);
     for (uint32_t i = connection->foreign_at; i < count; i++)
-        cache_unpin(connection->worker->server->cache,
+        cache_unpin(connection->worker->server->cache, &connection->worker->actor,
                     (struct cache_pin){.first = values[i].handle[0], .size = values[i].handle[1]});
     buf_clear(&connection->foreign);
     connection->foreign_at = connection->foreign_counted = 0;
@@ -131,7 +131,7 @@ void connection_close_after_output(struct connection *connection) {
 
 void connection_drop_upload(struct connection *connection) {
     if (connection->upload.size)
-        cache_upload_drop(connection->worker->server->cache, &connection->upload);
+        cache_upload_drop(connection->worker->server->cache, &connection->worker->actor, &connection->upload);
     connection->upload = (struct cache_upload){0};
     connection->upload_discard = 0;
     connection->upload_status = STATUS_OK;
@@ -216,7 +216,7 @@ static void advance(struct connection *connection, size_t size) {
         connection->foreign_bytes -= step;
         size -= step;
         if (connection->foreign_sent == value->size) {
-            cache_unpin(connection->worker->server->cache,
+            cache_unpin(connection->worker->server->cache, &connection->worker->actor,
                         (struct cache_pin){.first = value->handle[0], .size = value->handle[1]});
             connection->foreign_at++;
             connection->foreign_sent = 0;
