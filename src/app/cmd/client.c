@@ -12,9 +12,9 @@ void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory
     arena_init(&client->multi_arena, memory, MULTI_CHUNK_SIZE);
 }
 
-void cmd_client_fini(struct cmd_client *client, struct cmd_env *env) {
+void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct actor *actor) {
     cmd_unwatch_all(client, env);
-    cmd_multi_drop(client, env);
+    cmd_multi_drop(client, env, actor);
     arena_fini(&client->multi_arena);
     buf_fini(&client->watched);
     buf_fini(&client->multi);

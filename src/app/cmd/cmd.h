@@ -64,7 +64,8 @@ struct cmd_client {
     struct buf multi;          /* array of struct cmd_queued */
     struct buf watched;        /* array of struct cmd_watched; names from memory_libc */
     const struct cmd_spec *last_command;
-    void *connection; /* the server's */
+    uint64_t random_draws; /* by RANDOMKEY, so that no two are alike */
+    void *connection;      /* the server's */
 };
 
 /* What cmd_run did with a command. */
@@ -89,10 +90,11 @@ struct cmd_call {
 };
 
 void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory *memory);
-void cmd_client_fini(struct cmd_client *client, struct cmd_env *env); /* ends its watches */
+/* Ends its transaction and watches. */
+void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct actor *actor);
 
 /* Ends the transaction and the watches of a client: DISCARD, RESET. */
-void cmd_multi_drop(struct cmd_client *client, struct cmd_env *env);
+void cmd_multi_drop(struct cmd_client *client, struct cmd_env *env, struct actor *actor);
 void cmd_unwatch_all(struct cmd_client *client, struct cmd_env *env);
 
 /* Commands queued and keys watched. */

@@ -78,7 +78,7 @@ static inline void cmd_fixture_open(struct cmd_fixture *f) {
 }
 
 static inline void cmd_fixture_close(struct cmd_fixture *f) {
-    cmd_client_fini(&f->client, &f->env);
+    cmd_client_fini(&f->client, &f->env, &f->actor);
     cache_verify(f->cache, &f->actor);
     cache_close(f->cache);
     buf_fini(&f->whole);
@@ -105,7 +105,7 @@ static inline struct slice cmd_fixture_whole(struct cmd_fixture *f) {
             assert_int_equal(buf_append_slice(&f->whole, piece), STATUS_OK);
             sent += piece.size;
         }
-        cache_unpin(f->cache, pin);
+        cache_unpin(f->cache, &f->actor, pin);
     }
     assert_int_equal(buf_append(&f->whole, f->out.data + from, f->out.size - from), STATUS_OK);
     return buf_slice(&f->whole);

@@ -190,7 +190,7 @@ static enum status restore_large(struct restore *restore, struct cache_upload *r
     if (status == STATUS_OK)
         *ret_upload = upload;
     else
-        cache_upload_drop(cache, &upload);
+        cache_upload_drop(cache, call->actor, &upload);
     return status;
 }
 
@@ -221,11 +221,12 @@ static enum status restore_value(struct restore *restore) {
         TRY(restore_large(restore, &upload));
         enum status status = restore_write(restore, SLICE(""), &upload);
         if (upload.size) /* it was not taken */
-            cache_upload_drop(cache, &upload);
+            cache_upload_drop(cache, restore->call->actor, &upload);
         return status;
     }
     struct slice value;
     TRY(restore_small(restore, &value));
+    cache_prepare(cache, restore->call->actor, value.size);
     return restore_write(restore, value, NULL);
 }
 

@@ -2,7 +2,10 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
 
-enum { MOMENT_TRIES_MAX = 8 }; /* reads of several keys at one moment before they are locked instead */
+enum {
+    MOMENT_TRIES_MAX = 8,  /* reads of several keys at one moment before they are locked instead */
+    TRANSFER_TRIES_MAX = 4 /* of a value that keeps growing while room is made for it */
+};
 
 /* ----------------------------------------------------------------- delete */
 
@@ -94,59 +97,65 @@ struct transfer {
     bool replace, remove;
 };
 
+static bool same_key(const struct cache_key *a, const struct cache_key *b) {
+    return a->db == b->db && slice_equal(a->name, b->name);
+}
+
 enum transfer_result { TRANSFER_DONE, TRANSFER_NO_SOURCE, TRANSFER_TARGET_EXISTS };
 
-/* The shards of both keys are locked. */
-static enum status transfer_locked(struct cmd_call *call, const struct transfer *transfer,
+/* The shards of both keys are locked. `ret_size` is set in any case. */
+static enum status transfer_locked(struct cmd_call *call, const struct transfer *transfer, uint64_t *ret_size,
                                    enum transfer_result *ret_result) {
     struct cache *cache = call->env->cache;
     const struct cache_key *from_key = &transfer->keys[0], *to_key = &transfer->keys[1];
     struct cache_edit from, to;
     enum status status = STATUS_OK;
-    enum transfer_result result = TRANSFER_NO_SOURCE;
+    enum transfer_result result = TRANSFER_DONE;
+    cache_edit_begin(cache, call->actor, to_key, &to);
     cache_edit_begin(cache, call->actor, from_key, &from);
-    if (!transfer->remove)
-        cache_edit_count_read(&from);
-    if (from.found && from_key->db == to_key->db && slice_equal(from_key->name, to_key->name)) {
-        result = transfer->replace ? TRANSFER_DONE : TRANSFER_TARGET_EXISTS;
-    } else if (from.found) {
-        cache_edit_begin(cache, call->actor, to_key, &to);
-        if (to.found && !transfer->replace) {
-            result = TRANSFER_TARGET_EXISTS;
-        } else {
-            result = TRANSFER_DONE;
-            status = cache_edit_copy(&from, &to, from.expires_at_ms);
-            if (status == STATUS_OK && transfer->remove)
-                cache_edit_delete(&from);
-        }
-        cache_edit_end(&to);
-    }
+    *ret_size = from.found ? from.size : 0;
+    if (!from.found)
+        result = TRANSFER_NO_SOURCE;
+    else if (to.found && !transfer->replace)
+        result = TRANSFER_TARGET_EXISTS;
+    else if (!same_key(from_key, to_key))
+        status = cache_edit_copy(&from, &to, from.expires_at_ms);
+    bool remove = transfer->remove && result == TRANSFER_DONE && !same_key(from_key, to_key);
     cache_edit_end(&from);
-    if (status == STATUS_OK)
-        *ret_result = result;
-    return status;
+    cache_edit_end(&to);
+    if (status != STATUS_OK)
+        return status;
+    if (remove) /* looked up again: the copy may have moved what stood beside it */
+        (void)cache_delete(cache, call->actor, from_key);
+    *ret_result = result;
+    return STATUS_OK;
 }
 
 /* False: the error is written. */
 static bool transfer_run(struct cmd_call *call, const struct transfer *transfer, enum transfer_result *ret_result) {
     struct cache *cache = call->env->cache;
     bool lock_here = !cache_locked(call->actor);
-    if (lock_here) {
-        struct cache_info info = {0};
-        (void)cache_find(cache, call->actor, &transfer->keys[0], false, &info);
-        cache_lock_keys(cache, call->actor, transfer->keys, 2, info.size + transfer->keys[1].name.size);
-    }
-    enum status status = transfer_locked(call, transfer, ret_result);
-    if (lock_here)
-        cache_unlock(cache, call->actor);
+    struct cache_info info = {0};
+    (void)cache_find(cache, call->actor, &transfer->keys[0], !transfer->remove, &info);
+    enum status status;
+    uint64_t size = info.size, size_expected;
+    int tries = 0;
+    do {
+        size_expected = size;
+        if (lock_here)
+            cache_lock_keys(cache, call->actor, transfer->keys, 2, size_expected + transfer->keys[1].name.size);
+        status = transfer_locked(call, transfer, &size, ret_result);
+        if (lock_here)
+            cache_unlock(cache, call->actor);
+        /* The value has grown before the lock, beyond the room that was made for it. */
+    } while (lock_here && status == STATUS_FULL && size > size_expected && ++tries < TRANSFER_TRIES_MAX);
     if (status != STATUS_OK)
         cmd_error_status(call, status);
     return status == STATUS_OK;
 }
 
 static void rename_key(struct cmd_call *call, bool only_if_new) {
-    struct transfer transfer = {
-        .keys = {cmd_key(call, 1), cmd_key(call, 2)}, .replace = !only_if_new, .remove = true};
+    struct transfer transfer = {.keys = {cmd_key(call, 1), cmd_key(call, 2)}, .replace = !only_if_new, .remove = true};
     enum transfer_result result;
     if (!transfer_run(call, &transfer, &result))
         return;
@@ -164,7 +173,7 @@ void cmd_renamenx(struct cmd_call *call) { rename_key(call, true); }
 static void transfer_other(struct cmd_call *call, const struct transfer *transfer) {
     const struct cache_key *from = &transfer->keys[0], *to = &transfer->keys[1];
     enum transfer_result result;
-    if (from->db == to->db && slice_equal(from->name, to->name))
+    if (same_key(from, to))
         reply_error(call->reply, SLICE("ERR source and destination objects are the same"));
     else if (transfer_run(call, transfer, &result))
         reply_integer(call->reply, result == TRANSFER_DONE);

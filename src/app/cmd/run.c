@@ -122,7 +122,7 @@ void cmd_reply_rewind(struct cmd_call *call, struct reply_mark mark) {
     for (size_t at = mark.foreign_size; foreign && at < foreign->size; at += sizeof(struct reply_foreign)) {
         struct reply_foreign value;
         memcpy(&value, foreign->data + at, sizeof value);
-        cache_unpin(call->env->cache, (struct cache_pin){value.handle[0], value.handle[1]});
+        cache_unpin(call->env->cache, call->actor, (struct cache_pin){value.handle[0], value.handle[1]});
     }
     reply_rewind(call->reply, mark);
 }
@@ -155,7 +155,7 @@ static void reject(struct cmd_call *call, const struct cmd_spec *spec, const cha
         reply_errorf(call->reply, "%s %s", code, text);
         return;
     }
-    cmd_multi_drop(call->client, call->env);
+    cmd_multi_drop(call->client, call->env, call->actor);
     cmd_unwatch_all(call->client, call->env);
     bool plain = strcmp(code, "ERR") == 0;
     reply_errorf(call->reply, "EXECABORT Transaction discarded because of: %s%s%s", plain ? "" : code, plain ? "" : " ",

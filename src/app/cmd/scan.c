@@ -1,5 +1,5 @@
 /* app/cmd/scan.c: which keys there are. */
-#include <string.h>
+#include <stdio.h>
 
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
@@ -67,7 +67,7 @@ static void scan_visit(void *context, struct slice name, const struct cache_info
     struct scan *scan = context;
     if (scan->typed && !slice_equal_nocase(scan->type, slice_from_string(key_call_type_name(info->type))))
         return;
-    if (!scan->matches || glob_match(scan->pattern, name))
+    if (!scan->matches || glob_matches(scan->pattern, name, false))
         key_call_array_add(scan->call, &scan->names, name);
 }
 
@@ -155,7 +155,7 @@ static void keys_visit(void *context, struct slice name, const struct cache_info
     struct reply *reply = keys->call->reply;
     if (keys->status != STATUS_OK || reply->status != STATUS_OK)
         return;
-    if (!keys->all && !glob_match(keys->pattern, name))
+    if (!keys->all && !glob_matches(keys->pattern, name, false))
         return;
     if (seen->count >= seen->capacity / 4 * 3)
         keys->status = seen_grow(seen, reply->out);
@@ -175,10 +175,13 @@ void cmd_keys(struct cmd_call *call) {
     struct keys keys = {.call = call, .pattern = call->argv[1], .seen = {.memory = call->arena->memory}};
     keys.all = slice_equal(keys.pattern, SLICE("*"));
     key_call_array_begin(call, &keys.names);
-    uint64_t cursor = 0;
-    do
+    uint64_t cursor = 0, before;
+    do {
+        before = cursor;
         cursor = cache_scan(call->env->cache, call->actor, call->client->db, cursor, KEYS_STEP, keys_visit, &keys);
-    while (cursor != 0 && keys.status == STATUS_OK && call->reply->status == STATUS_OK);
+        if (cursor != 0 && cursor == before && keys.status == STATUS_OK)
+            keys.status = STATUS_NO_MEMORY; /* a scan that stands still lacks memory */
+    } while (cursor != 0 && keys.status == STATUS_OK && call->reply->status == STATUS_OK);
     memory_give(keys.seen.memory, keys.seen.slots, keys.seen.capacity * sizeof *keys.seen.slots);
     if (keys.status == STATUS_OK) {
         key_call_array_end(call, &keys.names, SLICE(""));

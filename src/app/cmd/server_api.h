@@ -19,6 +19,7 @@ struct cmd_client_view {
     uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
     uint64_t age_s, idle_s;
     uint64_t query_bytes, query_free_bytes, output_bytes, memory_bytes;
+    uint64_t multi_bytes; /* of the queued commands */
     uint64_t bytes_in, bytes_out, commands;
     bool monitor, no_evict, no_touch, unix_socket, closing, blocked;
 };
@@ -33,6 +34,9 @@ struct cmd_kill_filter {
 
 /* The version of Redis whose commands these are, as HELLO and INFO tell clients. */
 #define CMD_REDIS_VERSION "7.2.4"
+
+/* What requirepass says of a password. */
+enum cmd_password { CMD_PASSWORD_NONE_SET, CMD_PASSWORD_RIGHT, CMD_PASSWORD_WRONG };
 
 /* Summed over all workers at the time of the call. */
 struct cmd_server_counts {
@@ -57,6 +61,9 @@ struct latency_monitor;
 
 struct cmd_server_api {
     /* clients */
+    /* Compares with cmd_password_equal. Counts nothing; see auth_failed. */
+    enum cmd_password (*check_password)(struct cmd_server *, struct slice password);
+    void (*auth_failed)(struct cmd_server *); /* counted as auth_denied */
     void (*each_client)(struct cmd_server *, void (*visit)(void *context, const struct cmd_client_view *),
                         void *context);
     uint32_t (*kill_clients)(struct cmd_server *, const struct cmd_kill_filter *); /* counts the matches */
@@ -106,5 +113,8 @@ struct cmd_process {
 struct cmd_server {
     const struct cmd_server_api *api;
 };
+
+/* In a time that says nothing about `kept`: neither its bytes nor its length. */
+bool cmd_password_equal(struct slice kept, struct slice given);
 
 #endif

@@ -68,10 +68,10 @@ bool queue_command(struct cmd_call *call) {
     return true;
 }
 
-void cmd_multi_drop(struct cmd_client *client, struct cmd_env *env) {
+void cmd_multi_drop(struct cmd_client *client, struct cmd_env *env, struct actor *actor) {
     for (uint32_t i = 0, count = cmd_multi_count(client); i < count; i++)
         if (queued(client)[i].uploaded)
-            cache_upload_drop(env->cache, &queued(client)[i].upload);
+            cache_upload_drop(env->cache, actor, &queued(client)[i].upload);
     buf_clear(&client->multi);
     buf_shrink(&client->multi, QUEUE_KEEP_SIZE);
     arena_reset(&client->multi_arena);
@@ -170,7 +170,7 @@ void cmd_discard(struct cmd_call *call) {
         reply_error(call->reply, SLICE("ERR DISCARD without MULTI"));
         return;
     }
-    cmd_multi_drop(call->client, call->env);
+    cmd_multi_drop(call->client, call->env, call->actor);
     cmd_unwatch_all(call->client, call->env);
     reply_ok(call->reply);
 }
@@ -181,7 +181,12 @@ struct reach {
     uint32_t count;
     bool all_shards;
     uint64_t write_bytes;
+    struct cache_key database; /* the empty key: its hash changes when SWAPDB gives the client another database */
 };
+
+static struct cache_key empty_key(const struct cmd_call *call) {
+    return cache_key(call->env->cache, call->client->db, slice_make(NULL, 0));
+}
 
 static uint64_t size_of_arguments(const struct cmd_queued *command) {
     uint64_t size = command->uploaded ? command->upload.size : 0;
@@ -193,7 +198,7 @@ static uint64_t size_of_arguments(const struct cmd_queued *command) {
 /* The keys of the queued commands, in the database chosen now: a queued SELECT has the flag CMD_ALL_SHARDS. */
 static enum status reach_find(const struct cmd_call *call, struct reach *ret_reach) {
     const struct cmd_client *client = call->client;
-    struct reach reach = {.all_shards = false};
+    struct reach reach = {.database = empty_key(call)};
     uint32_t commands = cmd_multi_count(client), watches = cmd_watched_count(client);
     uint64_t key_max = watches;
     uint32_t argument_max = 0;
@@ -250,22 +255,45 @@ static void run_queued(struct cmd_call *call) {
     }
 }
 
-static void run_locked(struct cmd_call *call, const struct reach *reach) {
+static void unlock(const struct cmd_call *call) {
+    if (cache_locked(call->actor))
+        cache_unlock(call->env->cache, call->actor);
+}
+
+/* Locks everything that the transaction and its watches reach. Keys are hashed before there is a lock, so a SWAPDB
+ * may come between; then the locks would be those of other keys, and it is done again. */
+static enum status lock_reach(const struct cmd_call *call, struct reach *ret_reach) {
     struct cache *cache = call->env->cache;
-    bool lock = reach->all_shards || reach->count;
-    if (reach->all_shards)
-        cache_lock_all(cache, call->actor, reach->write_bytes);
-    else if (lock)
-        cache_lock_keys(cache, call->actor, reach->keys, reach->count, reach->write_bytes);
-    if (watches_hold(call, reach)) {
+    for (;;) {
+        struct reach reach;
+        TRY(reach_find(call, &reach));
+        if (reach.all_shards)
+            cache_lock_all(cache, call->actor, reach.write_bytes);
+        else if (reach.count)
+            cache_lock_keys(cache, call->actor, reach.keys, reach.count, reach.write_bytes);
+        if (reach.all_shards || empty_key(call).hash == reach.database.hash) {
+            *ret_reach = reach;
+            return STATUS_OK;
+        }
+        unlock(call);
+    }
+}
+
+static void run_locked(struct cmd_call *call) {
+    struct reach reach;
+    enum status status = lock_reach(call, &reach);
+    if (status != STATUS_OK) {
+        cmd_error_status(call, status);
+        return;
+    }
+    if (watches_hold(call, &reach)) {
         call->client->in_exec = true;
         run_queued(call);
         call->client->in_exec = false;
     } else {
         reply_null_array(call->reply);
     }
-    if (lock)
-        cache_unlock(cache, call->actor);
+    unlock(call);
 }
 
 void cmd_exec(struct cmd_call *call) {
@@ -274,14 +302,10 @@ void cmd_exec(struct cmd_call *call) {
         reply_error(call->reply, SLICE("ERR EXEC without MULTI"));
         return;
     }
-    struct reach reach;
-    enum status status = STATUS_OK;
     if (client->multi_failed)
         reply_error(call->reply, SLICE("EXECABORT Transaction discarded because of previous errors."));
-    else if ((status = reach_find(call, &reach)) != STATUS_OK)
-        cmd_error_status(call, status);
     else
-        run_locked(call, &reach);
-    cmd_multi_drop(client, call->env);
+        run_locked(call);
+    cmd_multi_drop(client, call->env, call->actor);
     cmd_unwatch_all(client, call->env);
 }
