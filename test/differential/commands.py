@@ -235,6 +235,19 @@ for command, when in {
         },
         lambda v, command=command, when=when: [command, v.key(), when(v)],
     )
+for command in ("EXPIREAT", "PEXPIREAT"):
+    form(f"{command} past", lambda v, command=command: [command, v.key(), v.past_seconds()])
+for option in ("EXAT", "PXAT"):
+    form(f"GETEX {option} past", lambda v, option=option: ["GETEX", v.key(), option, v.past_seconds()])
+    form(f"SET {option} past", lambda v, option=option: set_past(v, option), spoil=False, queue=False)
+
+
+def set_past(v, option):
+    """Read at once: until somebody looks, redis-server counts such a key in DBSIZE."""
+    key = v.key()
+    return [Step(["SET", key, v.value(), option, v.past_seconds()]), Step(["GET", key])]
+
+
 form("EXPIRE past", lambda v: ["EXPIRE", v.key(), v.one_of(0, -1, -(2**31))])
 form("TTL", lambda v: ["TTL", v.key()], compare.near_s)
 form("PTTL", lambda v: ["PTTL", v.key()], compare.near_ms)

@@ -150,14 +150,13 @@ class Values:
         return self.random.randint(10_000_000, 500_000_000_000)
 
     def at_seconds(self):
-        if self.random.random() < 0.04:
-            return self.random.randint(1, self.now_s - 3600)  # past: the key goes
         return self.now_s + self.seconds()
 
     def at_milliseconds(self):
-        if self.random.random() < 0.04:
-            return self.random.randint(1, (self.now_s - 3600) * 1000)
         return self.now_s * 1000 + self.milliseconds()
+
+    def past_seconds(self):
+        return self.random.randint(1, self.now_s - 3600)
 
     def db(self):
         return self.random.randrange(16)
