@@ -263,7 +263,7 @@ def restore(v, ttl=0):
     return ["RESTORE", v.key(), ttl, v.one_of(v.payload(), rdb.payload(v.value()[:2000]))]
 
 
-form("RESTORE", restore, weight=3)
+form("RESTORE", restore, weight=5)
 form("RESTORE fresh", lambda v: ["RESTORE", b"fresh%d" % v.random.randrange(200), v.milliseconds(), v.payload()], weight=2)
 options(
     "RESTORE",
