@@ -498,7 +498,7 @@ def inline_commands(session, rounds):
 def protocol_errors(session, rounds):
     """What is said before the connection is closed."""
     frames = [
-        b"*1\r\n+PING\r\n", b"*x\r\n", b"*1\r\n$x\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$-5\r\n", b"*1048577\r\n", b"*2147483648\r\n",
+        b"*1\r\n+PING\r\n", b"*x\r\n", b"*1\r\n$x\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$-5\r\n", b"*2147483648\r\n",
         b"*1\r\n$536870913\r\n", b"*99999999999999999999\r\n", b"*1\r\n$99999999999999999999\r\n", b'SET "a\r\n', b"SET 'a'b\r\n", b'ECHO "a"b\r\n',
         b"*\r\n", b"*1\r\n$\r\n", b"*1\r\n:5\r\n", b"*1\r\n*1\r\n", b"*+1\r\n$4\r\nPING\r\n", b"* 1\r\n", b"x" * 70_000, b"*" + b"1" * 70_000,
         b"*1\r\n$" + b"1" * 70_000,
