@@ -31,6 +31,18 @@ def symbols(archive):
             yield found.groups()
 
 
+def check_archive(folder, archive, own, complaints):
+    """`own`: names that base and core themselves define."""
+    source = "src/" + folder
+    for unit, kind, name in symbols(archive):
+        unit = unit.removeprefix(folder.replace("/", "_") + "_")
+        if kind in "bBdDC":
+            complaints.add(source, 0, f"{unit}: {name} is a global that changes; keep it in a struct that is handed in")
+        elif kind == "U" and name not in own and not PURE.match(name):
+            complaints.add(source, 0, f"{unit} calls {name}; core makes no system calls: let a folder of sys do it and hand "
+                           "the result in")
+
+
 def check(complaints):
     built = subprocess.run(["sh", "-eu", "-c", 'cd "$1"; . tools/packages.sh; . tools/kinds.sh; kind_build debug', "sh",
                             str(ROOT)], check=False)
@@ -39,11 +51,4 @@ def check(complaints):
         return
     own = {name for _, archive in archives(STRATA[:2]) for _, kind, name in symbols(archive) if kind in "TDBRVW"}
     for folder, archive in archives(["core"]):
-        source = "src/" + folder
-        for unit, kind, name in symbols(archive):
-            unit = unit.removeprefix(folder.replace("/", "_") + "_")
-            if kind in "bBdDC":
-                complaints.add(source, 0, f"{unit}: {name} is a global that changes; keep it in a struct that is handed in")
-            elif kind == "U" and name not in own and not PURE.match(name):
-                complaints.add(source, 0, f"{unit} calls {name}; core makes no system calls: let a folder of sys do it and hand "
-                               "the result in")
+        check_archive(folder, archive, own, complaints)
