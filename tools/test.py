@@ -262,6 +262,7 @@ def main(arguments):
         kinds, pick = select(wanted)
         if not kinds:
             print(f"there is no module, folder, script or fuzzer named {wanted}")
+            print("0 passed, 1 failed")
             return 1
     seed = int(os.environ.get("STRATA_SEED") or str(time.time_ns() % 1_000_000_000), 0)
     print(f"seed {seed}: STRATA_SEED={seed} ./dev test{' ' + wanted if wanted else ''} repeats this run", flush=True)

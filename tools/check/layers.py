@@ -12,18 +12,17 @@ import sys
 from tree import SRC, STRATA, Complaints, folders, uses
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
-TEST_FILE = re.compile(r"_(test|fuzz|bench)\.c$")
+TEST_FILE = re.compile(r"_(test|fuzz|bench|fixture)\.[ch]$")
 
 # Headers that compute on what they are handed; none reaches the kernel.
 COMPUTING = {
-    "ctype.h", "errno.h", "float.h", "immintrin.h", "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h",
+    "assert.h", "ctype.h", "errno.h", "float.h", "immintrin.h", "inttypes.h", "limits.h", "locale.h", "math.h", "stdalign.h", "stdarg.h",
     "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdnoreturn.h", "string.h", "strings.h", "xxhash.h",
     "stdio.h",  # snprintf; tools/check/purity.py sees to it that nothing else of it is called
     "stdlib.h",  # strtod and the like; the same
 }
-# What only sys includes: sockets, polling, threads, mappings.
-KERNEL = re.compile(r"^(sys/(epoll|eventfd|inotify|mman|select|sendfile|signalfd|socket|timerfd|uio|un)|netinet/.*|"
-                    r"arpa/.*|linux/.*|poll|pthread|threads|netdb)\.h$")
+# What only sys includes: polling, mappings, kernel interfaces. app may name types of sockets and threads.
+KERNEL = re.compile(r"^(sys/(epoll|eventfd|inotify|mman|select|sendfile|signalfd|timerfd)|linux/.*|poll|threads|netdb)\.h$")
 
 
 def stratum(folder):
