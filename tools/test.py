@@ -24,6 +24,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build/test/log"
+LOCALES = ROOT / "build/test/locale"
 JOBS = max(1, min(2, os.cpu_count() or 1))
 SCRIPT_SECONDS_MAX = 300
 FUZZ_SECONDS = 3
@@ -154,6 +155,7 @@ def environment(job, seed, scratch, cover):
         "STRATA_PROGRAM": str(program),
         "STRATA_PROGRAM_ASAN": str(ROOT / "build" / ("cover" if cover else "asan") / "strata"),
         "STRATA_SCRATCH": scratch,
+        "LOCPATH": str(LOCALES),
         "CMOCKA_MESSAGE_OUTPUT": "TAP",
         "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -224,6 +226,14 @@ def report(job):
         print(f"    log: {job.log.relative_to(ROOT)}", flush=True)
 
 
+def make_locale():
+    """A locale with a decimal comma for tests that want one; a bare machine has none installed."""
+    place = LOCALES / "de_DE.UTF-8"
+    if not place.exists():
+        LOCALES.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(place)], check=True)
+
+
 def run_all(jobs, seed, cover):
     todo, done = queue.Queue(), queue.Queue()
     for job in jobs:
@@ -267,6 +277,7 @@ def main(arguments):
     seed = int(os.environ.get("STRATA_SEED") or str(time.time_ns() % 1_000_000_000), 0)
     print(f"seed {seed}: STRATA_SEED={seed} ./dev test{' ' + wanted if wanted else ''} repeats this run", flush=True)
     LOGS.mkdir(parents=True, exist_ok=True)
+    make_locale()
     broken, jobs = [], []
     for kind in kinds:
         if build(kind, broken) and kind in KINDS:
