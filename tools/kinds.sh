@@ -9,12 +9,12 @@
 
 kind_options() {
     case $1 in
-    release) echo '-Dbuildtype=release -Ddebug=true -Doptimization=2 -Db_lto=true -Dtests=false' ;;
-    debug) echo '-Dbuildtype=debug -Doptimization=g' ;;
-    asan) echo '-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false' ;;
-    tsan) echo '-Dbuildtype=debug -Doptimization=2 -Db_sanitize=thread -Db_lundef=false' ;;
-    fuzz) echo '-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true -Dtests=false' ;;
-    cover) echo '-Dbuildtype=debug -Doptimization=g -Db_coverage=true' ;;
+    release) echo '-Ddebug=true -Doptimization=2 -Db_lto=true -Dtests=false' ;;
+    debug) echo '-Ddebug=true -Doptimization=g' ;;
+    asan) echo '-Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false' ;;
+    tsan) echo '-Ddebug=true -Doptimization=2 -Db_sanitize=thread -Db_lundef=false' ;;
+    fuzz) echo '-Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true -Dtests=false' ;;
+    cover) echo '-Ddebug=true -Doptimization=g -Db_coverage=true' ;;
     *) die "there is no kind $1: release, debug, asan, tsan, fuzz, cover" ;;
     esac
 }

@@ -21,8 +21,6 @@ COMPUTING = {
     "stdio.h",  # snprintf; tools/check/purity.py sees to it that nothing else of it is called
     "stdlib.h",  # strtod and the like; the same
 }
-# What only sys includes: polling, mappings, kernel interfaces. app may name types of sockets and threads.
-KERNEL = re.compile(r"^(sys/(epoll|eventfd|inotify|mman|select|sendfile|signalfd|timerfd)|linux/.*|poll|threads|netdb)\.h$")
 
 
 def stratum(folder):
@@ -63,8 +61,6 @@ def check_system_include(path, number, folder, name, complaints):
     if stratum(folder) <= STRATA.index("core") and name not in COMPUTING:
         complaints.add(path, number, f"{folder} computes on what it is handed and may not include <{name}>. Let a folder of sys "
                        "do it and hand the result in")
-    elif folder.startswith("app/") and KERNEL.match(name):
-        complaints.add(path, number, f"only sys talks to the kernel: call a folder of sys instead of including <{name}>")
 
 
 def check(complaints):
