@@ -2,8 +2,6 @@
 #include "base/assert.h"
 #include "base/number.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice text = slice_make(data, size);
     char again[NUMBER_TEXT_MAX];

@@ -1,5 +1,6 @@
 """The tree as the checks see it: folders in order, what each uses, its files, and how complaints are made."""
 
+import functools
 import pathlib
 import re
 import subprocess
@@ -62,3 +63,10 @@ def files(*suffixes):
         names = [name for name in names if not re.match(r"(build|\.git)/|.*node_modules/", name)]
     paths = [ROOT / name for name in sorted(set(names))]
     return [path for path in paths if path.is_file() and (not suffixes or path.name.endswith(suffixes))]
+
+
+@functools.cache
+def debug_is_built():
+    """Builds build/debug, whose objects and generated headers some checks look at; answers whether that worked."""
+    script = 'cd "$1"; . tools/packages.sh; . tools/kinds.sh; kind_build debug'
+    return subprocess.run(["sh", "-eu", "-c", script, "sh", str(ROOT)], check=False).returncode == 0
