@@ -101,12 +101,13 @@ def meson_jobs(kind, seed):
     for suite, test in introspect(kind):
         if suite not in KINDS[kind]:
             continue
+        is_unit_binary = pathlib.Path(test["cmd"][0]).name.startswith("test_")
         if suite == "fuzz":
             program = str(ROOT / "build" / kind / test["cmd"][2])
             command = [str(ROOT / "tools/fuzz.sh"), program, test["name"], str(FUZZ_SECONDS), str(seed)]
             jobs.append(Job(kind, test["name"], command, False, 120))
-        else:
-            jobs.append(Job(kind, test["name"], test["cmd"], suite != "bench", test["timeout"]))
+        elif is_unit_binary or kind == "debug":  # other programs, such as tests of generators, are the same in every kind
+            jobs.append(Job(kind, test["name"], test["cmd"], is_unit_binary, test["timeout"]))
     return jobs
 
 
