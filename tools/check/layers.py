@@ -16,8 +16,9 @@ TEST_FILE = re.compile(r"_(test|fuzz|bench|fixture)\.[ch]$")
 
 # Headers that compute on what they are handed; none reaches the kernel.
 COMPUTING = {
-    "assert.h", "byteswap.h", "ctype.h", "endian.h", "errno.h", "float.h", "immintrin.h", "inttypes.h", "limits.h", "locale.h", "math.h", "stdalign.h", "stdarg.h",
-    "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdnoreturn.h", "string.h", "strings.h", "xxhash.h",
+    "assert.h", "byteswap.h", "ctype.h", "endian.h", "errno.h", "float.h", "immintrin.h", "inttypes.h", "limits.h",
+    "locale.h", "math.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h",
+    "stdnoreturn.h", "string.h", "strings.h", "xxhash.h",
     "stdio.h",  # snprintf; tools/check/purity.py sees to it that nothing else of it is called
     "stdlib.h",  # strtod and the like; the same
 }
