@@ -54,7 +54,7 @@ ninja_run() {
     ninja_kind=$1
     shift
     ninja -C "build/$ninja_kind" -j "${STRATA_JOBS:-$(nproc)}" "$@" >"build/$ninja_kind/build.log" 2>&1 || {
-        sed '/^\[[0-9]*\/[0-9]*\] /d; /^FAILED: /d' "build/$ninja_kind/build.log" >&2
+        sed '/^\[[0-9]*\/[0-9]*\] /d; /^FAILED: /d; /^\(gcc\|clang\) -/d' "build/$ninja_kind/build.log" >&2
         return 1
     }
 }
