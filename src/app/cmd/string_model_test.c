@@ -1,5 +1,5 @@
-#include "../model/twin.c" /* beside test/unit, which tests may include from */
 #include "app/cmd/cmd_fixture.h"
+#include "app/cmd/twin_fixture.c" /* its only user */
 #include "base/number.h"
 #include "base/rng.h"
 
