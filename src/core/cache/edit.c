@@ -345,7 +345,8 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
     struct extents chain = {upload->first, upload->last, upload->room};
     if (upload->filled == upload->room) {
         /* At most one segment at a time: memory follows what has arrived. */
-        TRY(reclaim_make_room(cache->store, actor, 0));
+        if (!cache_locked(actor)) /* who holds locks has asked for room before */
+            TRY(reclaim_make_room(cache->store, actor, 0));
         if (!extent_add(range, actor, &chain, upload->size - upload->room))
             return STATUS_FULL;
         upload->first = chain.first;

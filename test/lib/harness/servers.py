@@ -69,6 +69,7 @@ class Server:
                     stdout=log,
                     stderr=log,
                     cwd=self.folder,
+                    env={name: value for name, value in os.environ.items() if not name.startswith("STRATA_")},
                     preexec_fn=_die_with_parent,
                 )
             if self._wait_until_up():
