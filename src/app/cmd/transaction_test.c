@@ -187,6 +187,23 @@ static void commands_of_all_shards_and_of_many_keys_run_inside(void **state) {
     cmd_fixture_close(&f);
 }
 
+static void swapped_databases_stop_the_transaction_and_may_be_part_of_one(void **state) {
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    cmd_fixture_run(&f, "SET w 1");
+    cmd_fixture_run(&f, "WATCH w");
+    other_runs(&f, "SWAPDB 0 1");
+    cmd_fixture_run(&f, "MULTI");
+    EXPECT_REPLY(&f, "EXEC", "*-1\r\n");
+    cmd_fixture_run(&f, "MULTI");
+    cmd_fixture_run(&f, "EXISTS w");
+    cmd_fixture_run(&f, "SWAPDB 0 1");
+    cmd_fixture_run(&f, "EXISTS w");
+    cmd_fixture_run(&f, "MOVE w 2");
+    EXPECT_REPLY(&f, "EXEC", "*4\r\n:0\r\n+OK\r\n:1\r\n:1\r\n");
+    cmd_fixture_close(&f);
+}
+
 static void queue_has_a_limit(void **state) {
     struct cmd_fixture f;
     cmd_fixture_open(&f);
@@ -323,6 +340,7 @@ UNIT_TESTS(transaction, UNIT(queued_commands_run_at_exec), UNIT(transaction_cont
            UNIT(own_writes_count_as_changes_too), UNIT(expiry_of_a_watched_key_stops_the_transaction),
            UNIT(unwatch_and_discard_forget_keys), UNIT(watches_are_of_one_database),
            UNIT(select_inside_changes_the_database_of_what_follows),
-           UNIT(commands_of_all_shards_and_of_many_keys_run_inside), UNIT(queue_has_a_limit),
+           UNIT(commands_of_all_shards_and_of_many_keys_run_inside),
+           UNIT(swapped_databases_stop_the_transaction_and_may_be_part_of_one), UNIT(queue_has_a_limit),
            UNIT(watches_have_a_limit), UNIT(uploaded_values_wait_in_the_queue),
            UNIT(running_out_of_memory_spoils_only_the_transaction), UNIT(server_sees_each_command_that_exec_runs));

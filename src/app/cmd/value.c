@@ -42,7 +42,7 @@ enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *
             reply_rewind(reply, room.mark);
             reply_pin(call, read.pin, offset, read.size);
         }
-        return VALUE_FOUND;
+        return reply->status == STATUS_OK ? VALUE_FOUND : VALUE_FAILED;
     }
     reply_rewind(reply, room.mark);
     if (status != STATUS_OK) {
