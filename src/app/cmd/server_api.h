@@ -47,6 +47,7 @@ struct cmd_server_counts {
     uint64_t hits, misses, expired, evicted, copied_bytes, retries;
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     double commands_per_s, input_kb_per_s, output_kb_per_s;
+    uint64_t memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
 };
 
 struct cmd_command_counts {
@@ -54,6 +55,7 @@ struct cmd_command_counts {
 };
 
 struct cmd_process;
+struct histogram;
 struct slowlog;
 struct latency_monitor;
 
@@ -76,11 +78,14 @@ struct cmd_server_api {
     void (*command_counts)(struct cmd_server *, uint32_t spec_index, struct cmd_command_counts *ret);
     /* Percentile in microseconds of a command's run time; 0 if it never ran. */
     double (*command_percentile)(struct cmd_server *, uint32_t spec_index, double percentile);
+    /* Adds the run times (nanoseconds) of a command on all workers to `into`; false if it never ran. */
+    bool (*command_histogram)(struct cmd_server *, uint32_t spec_index, struct histogram *into);
     void (*each_error)(struct cmd_server *, void (*visit)(void *context, const char *code, uint64_t count),
                        void *context);
     void (*reset_counts)(struct cmd_server *);
     uint64_t (*started_ms)(struct cmd_server *);
     const char *(*run_id)(struct cmd_server *); /* 40 hex digits */
+    uint64_t (*now_us)(struct cmd_server *);    /* Unix time, read from the clock at the call */
     /* Resident bytes and such, from the system. */
     void (*process)(struct cmd_server *, struct cmd_process *ret);
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
@@ -90,7 +95,10 @@ struct cmd_server_api {
     bool (*config_set)(struct cmd_server *, const struct slice *names, const struct slice *values, uint32_t count,
                        char *ret_error, size_t error_size);
     bool (*config_rewrite)(struct cmd_server *, char *ret_error, size_t error_size);
-    /* logs of slow commands and latency spikes */
+    /* Logs of slow commands and latency spikes. Both have one mutex, held from logs_lock to logs_unlock; nothing is sent
+     * and no other call of this table is made in between. */
+    void (*logs_lock)(struct cmd_server *);
+    void (*logs_unlock)(struct cmd_server *);
     struct slowlog *(*slowlog)(struct cmd_server *);
     struct latency_monitor *(*latency)(struct cmd_server *);
 };

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/assert.h"
+#include "base/buf.h"
 #include "core/cache/cache.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"

@@ -2,7 +2,7 @@
  *
  * Reads RESP arrays of bulk strings and inline commands. The input is a slice that belongs to the caller and
  * holds everything received and not yet dropped, so the caller may keep it in any buffer. The parser remembers what it has
- * seen of an unfinished request and never reads the same byte twice; the input may stand elsewhere at each call (whoever
+ * seen of an unfinished request and never reads a value twice; the input may stand elsewhere at each call (whoever
  * moves the bytes of a request makes the parser move its table, which costs no more) as long as the front stays the front.
  *
  *     input   *3\r\n $3\r\n SET \r\n $1\r\n k \r\n $5\r\n hel
@@ -41,7 +41,7 @@ struct resp_limits {
 enum resp_result {
     RESP_REQUEST, /* ret_request is filled; consumed bytes are in request.size */
     RESP_MORE,    /* not complete */
-    RESP_LARGE,   /* a large bulk string begins: see resp_request_large_* */
+    RESP_LARGE,   /* a large bulk string begins: see resp_parser_large */
     RESP_ERROR,   /* out of step; parser->error says why ("ERR Protocol error: ..."); close after sending it */
 };
 
@@ -66,6 +66,7 @@ struct resp_parser { /* visible because a connection embeds one; only the calls 
     uint8_t *text;       /* unquoted arguments of an inline command; NULL: none */
     size_t text_size;
     bool large_refused; /* the argument being read is not reported again */
+    bool busy;          /* the general way is needed: a request is begun, an error, or a surplus */
     bool surplus;       /* `text` or a table over what is kept waits to be given back */
     const char *error;  /* "ERR ...": a static text or `error_text` */
     char error_text[48];

@@ -425,8 +425,8 @@ static void *failing_resize(void *context, void *old, size_t size_old, size_t si
 static void running_out_of_memory_is_an_error(void **state) {
     struct buf input;
     buf_init(&input, &memory_libc);
-    note(&input, "*20\r\n");
-    for (int i = 0; i < 20; i++)
+    note(&input, "*40\r\n");
+    for (int i = 0; i < 40; i++)
         note(&input, "$3\r\nabc\r\n");
     note(&input, "PING \"a b\"\r\n");
     int failures = 0;
@@ -446,7 +446,7 @@ static void running_out_of_memory_is_an_error(void **state) {
             break;
         assert_int_equal(second, RESP_ERROR);
     }
-    assert_int_equal(failures, 4); /* tables of 8, 16 and 32, and the text without quotes */
+    assert_int_equal(failures, 4); /* tables of 16, 32 and 64, and the text without quotes */
     buf_fini(&input);
     (void)state;
 }
@@ -458,7 +458,7 @@ static void memory_follows_what_arrives_and_is_given_back(void **state) {
     struct resp_request request;
     resp_parser_init(&parser, &memory);
     assert_int_equal(resp_parse(&parser, SLICE("*1048576\r\n$536870912\r\n"), &usual, &request), RESP_MORE);
-    assert_true(failing.in_use_max <= 8 * sizeof(struct slice));
+    assert_true(failing.in_use_max <= 16 * sizeof(struct slice));
     resp_parser_fini(&parser);
 
     struct buf input;
@@ -472,7 +472,7 @@ static void memory_follows_what_arrives_and_is_given_back(void **state) {
     assert_int_equal(request.count, 5000);
     assert_int_equal(failing.in_use, 8192 * sizeof(struct slice));
     assert_int_equal(resp_parse(&parser, buf_slice(&input), &usual, &request), RESP_REQUEST);
-    assert_int_equal(failing.in_use, 8 * sizeof(struct slice));
+    assert_int_equal(failing.in_use, 16 * sizeof(struct slice));
     resp_parser_fini(&parser);
     assert_int_equal(failing.in_use, 0);
     buf_fini(&input);

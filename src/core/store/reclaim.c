@@ -74,19 +74,40 @@ static void consider(struct choice *best, uint32_t number, uint32_t shard, bool 
         *best = (struct choice){number, shard, evict, score};
 }
 
-/* The best segment over all shards. Reads the table without locks; whoever acts on it looks again under the lock. */
-static struct choice choose(const struct store *store, bool evict) {
-    const struct range *range = &store->range;
-    uint32_t queues[STORE_QUEUES] = {0};
+/* Half of all new bytes may be small-queue bytes only until a tenth of the memory is: then it gives first. */
+static bool small_gives(const struct store *store) {
+    uint64_t queues[STORE_QUEUES] = {0};
     for (uint32_t i = 0; i < store->shard_count; i++)
         for (int q = 0; q < STORE_QUEUES; q++)
             queues[q] += atomic_load_explicit(&store->shards[i].queue_segments[q], memory_order_relaxed);
-    bool from_small =
-        policy_of(store) != STORE_ALLKEYS_LRU && queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
+    return policy_of(store) != STORE_ALLKEYS_LRU && queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
+}
+
+/* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else. */
+static double eviction_score(const struct store *store, const struct segment *segment, uint64_t clock) {
+    uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
+    uint64_t weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
+    double mean = entries ? (double)weight / (double)entries : range_segment_size(&store->range);
+    double age = (double)(clock - atomic_load_explicit(&segment->clock, memory_order_relaxed)) + 1;
+    return age * mean * (atomic_load_explicit(&segment->sealed, memory_order_relaxed) ? 1 : 1e-6);
+}
+
+/* The oldest of its log; under a volatile policy, any segment that holds entries with an expiry. */
+static bool may_evict_from(const struct store *store, const struct segment *segment) {
+    if (policy_is_volatile(policy_of(store)))
+        return atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX;
+    return atomic_load_explicit(&segment->previous, memory_order_relaxed) == 0;
+}
+
+/* The best segment over all shards. Reads the table without locks; whoever acts on it looks again under the lock. When it is
+ * time to evict but the policy finds nothing, dead bytes will do. */
+static struct choice choose(const struct store *store, bool evict) {
+    const struct range *range = &store->range;
+    bool from_small = small_gives(store);
     uint64_t clock = atomic_load_explicit(&range->head->clock, memory_order_relaxed);
-    uint32_t size = range_segment_size(range);
-    struct choice best = {.score = 0}, other = {.score = 0};
-    uint32_t end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
+    uint32_t size = range_segment_size(range),
+             end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
+    struct choice first = {.score = 0}, second = {.score = 0}, compact = {.score = 0};
     for (uint32_t number = 1; number < end; number++) {
         const struct segment *segment = &range->segments[number];
         uint32_t shard = atomic_load_explicit(&segment->shard, memory_order_acquire);
@@ -94,22 +115,21 @@ static struct choice choose(const struct store *store, bool evict) {
         if (kind != SEGMENT_LOG || shard >= store->shard_count)
             continue;
         uint32_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
-        bool sealed = atomic_load_explicit(&segment->sealed, memory_order_relaxed);
-        if (sealed && size - live >= size / DEAD_MIN_SHARE && (!evict || live == 0))
-            consider(&best, number, shard, false, live == 0 ? 1e300 : (double)(size - live));
-        if (!evict || atomic_load_explicit(&segment->previous, memory_order_relaxed) != 0)
+        /* The unused end of a segment does not count: copying would leave the same behind. */
+        uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed),
+                 dead = used > live ? used - live : 0;
+        if (atomic_load_explicit(&segment->sealed, memory_order_relaxed) &&
+            (live == 0 || dead >= size / DEAD_MIN_SHARE))
+            consider(live == 0 ? &first : &compact, number, shard, false, live == 0 ? 1e300 : (double)dead);
+        if (!evict || !may_evict_from(store, segment))
             continue;
-        uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
-        double mean =
-            entries ? (double)atomic_load_explicit(&segment->weight, memory_order_relaxed) / (double)entries : size;
-        double age = (double)(clock - atomic_load_explicit(&segment->clock, memory_order_relaxed)) + 1;
-        bool small =
-            store_queue_of_log(store, atomic_load_explicit(&segment->log, memory_order_relaxed)) == STORE_SMALL;
-        /* An open segment only if there is nothing else. */
-        double score = age * mean * (sealed ? 1 : 1e-6);
-        consider(small == from_small ? &best : &other, number, shard, true, score);
+        uint8_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
+        bool small = store_queue_of_log(store, log) == STORE_SMALL;
+        consider(small == from_small ? &first : &second, number, shard, true, eviction_score(store, segment, clock));
     }
-    return best.score > 0 ? best : other;
+    if (first.score > 0)
+        return first;
+    return second.score > 0 ? second : compact;
 }
 
 /* ------------------------------------------------------------------------------------------ verdicts */
@@ -309,8 +329,10 @@ enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t
     uint64_t needed = (bytes >> store->range.segment_shift) + 1;
     if (__builtin_expect(range_room(&store->range) >= needed, 1))
         return STATUS_OK;
-    /* Each turn walks a slice. Copying everything twice without gaining room means that there is none to gain. */
-    uint64_t turns = 2 * limit_bytes(store) / SLICE_BYTES + 4ull * store->range.head->limit + 64;
+    /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
+     * three times before it may go) there is no room to gain. */
+    uint64_t turns =
+        4 * (limit_bytes(store) / SLICE_BYTES + atomic_load_explicit(&store->range.head->limit, memory_order_relaxed));
     while (range_room(&store->range) < needed) {
         if (turns-- == 0 || is_full(store) || !step(store, actor))
             return STATUS_FULL;

@@ -1,0 +1,106 @@
+// ioredis 5: argv is PORT, PASSWORD_PORT, UNIX_PATH.
+'use strict';
+const Redis = require('ioredis');
+const { assert, testCase, settle, binary, large, finish } = require('./cases');
+const [port, passwordPort, unixPath] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4]];
+
+const silent = client => { client.on('error', () => {}); return client; };
+
+async function main() {
+  const redis = silent(new Redis(port, '127.0.0.1', { connectionName: 'io', db: 3 }));
+  await testCase('ioredis connects, with a name and a database', async () => {
+    await new Promise((resolve, reject) => { redis.once('ready', resolve); redis.once('end', () => reject(new Error('ended'))); });
+    assert.equal(await redis.client('GETNAME'), 'io');
+    assert.match(await redis.client('INFO'), / db=3 /);
+    assert.equal(await redis.flushall(), 'OK');
+  });
+  await testCase('ioredis strings', async () => {
+    assert.equal(await redis.set('a', 'ü€'), 'OK');
+    assert.equal(await redis.get('a'), 'ü€');
+    assert.equal(await redis.get('none'), null);
+    assert.equal(await redis.set('a', 'x', 'NX'), null);
+    assert.equal(await redis.set('a', 'y', 'EX', 100, 'GET'), 'ü€');
+    assert.equal(await redis.incrby('n', 5), 5);
+    assert.equal(await redis.incrbyfloat('f', 1.5), '1.5');
+    assert.deepEqual(await redis.mget('a', 'none', 'n'), ['y', null, '5']);
+    assert.equal(await redis.mset(new Map([['m1', '1'], ['m2', '2']])), 'OK');
+    assert.equal(await redis.getdel('m1'), '1');
+    await assert.rejects(redis.incr('a'), /value is not an integer or out of range/);
+    await assert.rejects(redis.call('NOSUCH', 'x'), /unknown command 'NOSUCH'/);
+  });
+  await testCase('ioredis binary and large values', async () => {
+    assert.equal(await redis.set(binary.subarray(0, 300), binary), 'OK');
+    assert.deepEqual(await redis.getBuffer(binary.subarray(0, 300)), binary);
+    assert.equal(await redis.set('large', large), 'OK');
+    assert.ok((await redis.getBuffer('large')).equals(large));
+    assert.equal(await redis.strlen('large'), large.length);
+  });
+  await testCase('ioredis pipeline of 2,000', async () => {
+    const pipeline = redis.pipeline();
+    for (let i = 0; i < 1000; i++) pipeline.set(`p${i}`, i).get(`p${i}`);
+    const results = await pipeline.exec();
+    assert.equal(results.length, 2000);
+    results.forEach(([error, value], i) => { assert.equal(error, null); assert.equal(value, i % 2 ? String(i >> 1) : 'OK'); });
+  });
+  await testCase('ioredis automatic pipelining', async () => {
+    const auto = silent(new Redis(port, '127.0.0.1', { enableAutoPipelining: true, db: 3 }));
+    const values = await Promise.all(Array.from({ length: 300 }, (_, i) => auto.get(`p${i}`)));
+    values.forEach((value, i) => assert.equal(value, String(i)));
+    auto.disconnect();
+  });
+  await testCase('ioredis transactions', async () => {
+    const results = await redis.multi().set('t', 1).incr('t').incr('a').get('t').exec();
+    assert.deepEqual([results[0], results[1], results[3]], [[null, 'OK'], [null, 2], [null, '2']]);
+    assert.match(results[2][0].message, /not an integer/);
+    const other = redis.duplicate();
+    await redis.watch('t');
+    await other.set('t', 'changed');
+    assert.equal(await redis.multi().set('t', 'mine').exec(), null);
+    assert.equal(await redis.get('t'), 'changed');
+    await redis.watch('t');
+    assert.deepEqual(await redis.multi().set('t', 'mine').exec(), [[null, 'OK']]);
+    other.disconnect();
+  });
+  await testCase('ioredis expiry', async () => {
+    await redis.set('e', '1', 'PX', 50);
+    assert.ok(await redis.pttl('e') <= 50);
+    await settle(async () => (await redis.get('e')) === null);
+    assert.equal(await redis.ttl('e'), -2);
+    await redis.set('e', '1');
+    assert.equal(await redis.expire('e', 100, 'NX'), 1);
+    assert.ok(Math.abs(await redis.expiretime('e') - Date.now() / 1000 - 100) < 3);
+    assert.equal(await redis.persist('e'), 1);
+  });
+  await testCase('ioredis scan stream', async () => {
+    const seen = new Set();
+    for await (const keys of redis.scanStream({ match: 'p*', count: 50 })) keys.forEach(key => seen.add(key));
+    assert.equal(seen.size, 1000);
+  });
+  await testCase('ioredis reconnects after CLIENT KILL', async () => {
+    const other = redis.duplicate();
+    const id = await redis.client('ID');
+    assert.equal(await other.client('KILL', 'ID', id), 1);
+    await settle(async () => redis.status === 'ready' && (await redis.client('ID')) !== id);
+    assert.equal(await redis.get('a'), 'y');
+    assert.equal(await redis.client('GETNAME'), 'io');
+    other.disconnect();
+  });
+  await testCase('ioredis with a password', async () => {
+    const good = silent(new Redis(passwordPort, '127.0.0.1', { password: 'secret' }));
+    assert.equal(await good.set('a', 1), 'OK');
+    const named = silent(new Redis(passwordPort, '127.0.0.1', { username: 'default', password: 'secret' }));
+    assert.equal(await named.get('a'), '1');
+    const wrong = silent(new Redis(passwordPort, '127.0.0.1', { password: 'no', retryStrategy: null, maxRetriesPerRequest: 0 }));
+    await assert.rejects(wrong.get('a'));
+    [good, named, wrong].forEach(client => client.disconnect());
+  });
+  await testCase('ioredis over a Unix socket', async () => {
+    const local = silent(new Redis(unixPath, { db: 3 }));
+    assert.equal(await local.get('a'), 'y');
+    local.disconnect();
+  });
+  await testCase('ioredis quits', async () => { assert.equal(await redis.quit(), 'OK'); });
+  finish();
+}
+
+main();

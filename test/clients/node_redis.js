@@ -1,0 +1,114 @@
+// redis 5 (node-redis), RESP2 and RESP3: argv is PORT, PASSWORD_PORT, UNIX_PATH.
+'use strict';
+const { createClient, RESP_TYPES } = require('redis');
+const { assert, testCase, settle, binary, large, finish } = require('./cases');
+const [port, passwordPort, unixPath] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4]];
+
+async function connected(options) {
+  const client = createClient({ socket: { host: '127.0.0.1', port }, ...options });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+async function flows(RESP) {
+  const name = `redis RESP${RESP}`;
+  let client;
+  await testCase(`${name} connects, with a name and a database`, async () => {
+    client = await connected({ RESP, name: 'nr', database: 2 });
+    assert.equal(await client.clientGetName(), 'nr');
+    assert.equal((await client.clientInfo()).db, 2);
+    assert.equal(await client.flushAll(), 'OK');
+  });
+  if (!client) return;
+  await testCase(`${name} strings`, async () => {
+    assert.equal(await client.set('a', 'ü€'), 'OK');
+    assert.equal(await client.get('a'), 'ü€');
+    assert.equal(await client.get('none'), null);
+    assert.equal(await client.set('a', 'x', { NX: true }), null);
+    assert.equal(await client.set('a', 'y', { expiration: { type: 'EX', value: 100 }, GET: true }), 'ü€');
+    assert.equal(await client.incrBy('n', 5), 5);
+    assert.equal(await client.incrByFloat('f', 1.5), '1.5');
+    assert.deepEqual(await client.mGet(['a', 'none', 'n']), ['y', null, '5']);
+    assert.equal(await client.mSet({ m1: '1', m2: '2' }), 'OK');
+    assert.equal(await client.getDel('m1'), '1');
+    assert.equal(await client.copy('m2', 'm3'), 1);
+    assert.deepEqual(await client.bitField('bits', [{ operation: 'SET', encoding: 'u8', offset: 0, value: 200 }]), [0]);
+    assert.equal(await client.lcsLen('m2', 'm3'), 1);
+    await assert.rejects(client.incr('a'), /value is not an integer or out of range/);
+    await assert.rejects(client.sendCommand(['NOSUCH']), /unknown command 'NOSUCH'/);
+  });
+  await testCase(`${name} binary and large values`, async () => {
+    const buffers = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+    assert.equal(await client.set('binary', binary), 'OK');
+    assert.ok((await buffers.get('binary')).equals(binary));
+    assert.equal(await client.set('large', large), 'OK');
+    assert.ok((await buffers.get('large')).equals(large));
+  });
+  await testCase(`${name} many requests at once`, async () => {
+    await Promise.all(Array.from({ length: 1000 }, (_, i) => client.set(`p${i}`, i.toString())));
+    const values = await Promise.all(Array.from({ length: 1000 }, (_, i) => client.get(`p${i}`)));
+    values.forEach((value, i) => assert.equal(value, String(i)));
+  });
+  await testCase(`${name} transactions`, async () => {
+    assert.deepEqual(await client.multi().set('t', '1').incr('t').get('t').exec(), ['OK', 2, '2']);
+    const other = await connected({ RESP, database: 2 });
+    await client.watch('t');
+    await other.set('t', 'changed');
+    await assert.rejects(client.multi().set('t', 'mine').exec(), /watched/i);
+    assert.equal(await client.get('t'), 'changed');
+    await client.watch('t');
+    assert.deepEqual(await client.multi().set('t', 'mine').exec(), ['OK']);
+    other.destroy();
+  });
+  await testCase(`${name} expiry`, async () => {
+    await client.set('e', '1', { expiration: { type: 'PX', value: 50 } });
+    await settle(async () => (await client.get('e')) === null);
+    await client.set('e', '1');
+    assert.equal(await client.expire('e', 100, 'NX'), 1);
+    assert.ok(Math.abs(await client.expireTime('e') - Date.now() / 1000 - 100) < 3);
+    assert.equal(await client.getEx('e', { type: 'PERSIST' }), '1');
+    assert.equal(await client.ttl('e'), -1);
+  });
+  await testCase(`${name} scan iterator`, async () => {
+    const seen = new Set();
+    for await (const keys of client.scanIterator({ MATCH: 'p*', COUNT: 50, TYPE: 'string' })) keys.forEach(key => seen.add(key));
+    assert.equal(seen.size, 1000);
+  });
+  await testCase(`${name} server commands`, async () => {
+    assert.match(await client.info('server'), /redis_version:7\./);
+    assert.deepEqual({ ...(await client.configGet('databases')) }, { databases: '16' });
+    assert.equal(await client.configSet('timeout', '0'), 'OK');
+    assert.ok((await client.commandCount()) > 50);
+    assert.equal((await client.commandInfo(['get']))[0].arity, 2);
+    assert.ok(await client.memoryUsage('large') > large.length);
+    assert.ok((await client.clientList()).some(one => one.name === 'nr'));
+    assert.equal(await client.dbSize() > 1000, true);
+    assert.equal((await client.time()).length, 2);
+  });
+  await testCase(`${name} reconnects after CLIENT KILL`, async () => {
+    const other = await connected({ RESP });
+    const id = await client.clientId();
+    assert.equal(await other.sendCommand(['CLIENT', 'KILL', 'ID', String(id)]), 1);
+    await settle(async () => client.isReady && (await client.clientId().catch(() => id)) !== id);
+    assert.equal(await client.get('a'), 'y');
+    assert.equal(await client.clientGetName(), 'nr');
+    other.destroy();
+  });
+  await testCase(`${name} with a password`, async () => {
+    const good = await connected({ RESP, socket: { host: '127.0.0.1', port: passwordPort }, password: 'secret' });
+    assert.equal(await good.ping(), 'PONG');
+    good.destroy();
+    const wrong = createClient({ RESP, socket: { host: '127.0.0.1', port: passwordPort, reconnectStrategy: false }, password: 'no' });
+    wrong.on('error', () => {});
+    await assert.rejects(wrong.connect(), /WRONGPASS/);
+  });
+  await testCase(`${name} over a Unix socket`, async () => {
+    const local = await connected({ RESP, socket: { path: unixPath }, database: 2 });
+    assert.equal(await local.get('a'), 'y');
+    local.destroy();
+  });
+  await testCase(`${name} closes`, async () => { await client.close(); });
+}
+
+flows(2).then(() => flows(3)).then(finish);
