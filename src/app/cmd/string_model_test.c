@@ -5,7 +5,7 @@
 
 /* Random commands on a few keys, run on the cache and, in plain words, on its twin. */
 
-enum { STEPS = 20000, KEYS = 12, VALUE_SIZE_MAX = 70000, LARGE_ONE_IN = 40 };
+enum { STEPS = 20000, KEYS = 12, VALUE_SIZE_MAX = 70000, LARGE_ONE_IN = 10 };
 
 struct model {
     struct cmd_fixture f;
