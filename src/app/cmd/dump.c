@@ -48,9 +48,11 @@ static void dump_short(struct cmd_call *call, struct slice value) {
 void cmd_dump(struct cmd_call *call) {
     struct cache_key key = cmd_key(call, 1);
     struct dump dump = {.call = call, .mark = reply_mark(call->reply)};
-    struct cache_read read = {.size_max = UINT64_MAX, .reserve = dump_reserve, .context = &dump};
-    bool found;
+    bool quiet = call->client->no_touch, found;
+    struct cache_read read = {.size_max = UINT64_MAX, .quiet = quiet, .reserve = dump_reserve, .context = &dump};
     enum status status = cache_get(call->env->cache, call->actor, &key, &read, &found);
+    if (quiet && status == STATUS_OK)
+        key_call_count(call, found);
     if (status != STATUS_OK || !found) {
         reply_rewind(call->reply, dump.mark);
         if (status != STATUS_OK)

@@ -136,7 +136,10 @@ static bool transfer_run(struct cmd_call *call, const struct transfer *transfer,
     struct cache *cache = call->env->cache;
     bool lock_here = !cache_locked(call->actor);
     struct cache_info info = {0};
-    (void)cache_find(cache, call->actor, &transfer->keys[0], !transfer->remove, &info);
+    bool reads = !transfer->remove, quiet = call->client->no_touch; /* only COPY reads */
+    bool found = cache_find(cache, call->actor, &transfer->keys[0], reads && !quiet, &info);
+    if (reads && quiet)
+        key_call_count(call, found);
     enum status status;
     uint64_t size = info.size, size_expected;
     int tries = 0;

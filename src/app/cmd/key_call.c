@@ -49,13 +49,15 @@ bool key_call_database(struct cmd_call *call, uint32_t at, uint32_t *ret_db) {
 
 /* ---------------------------------------------------------------- lookups */
 
+void key_call_count(struct cmd_call *call, bool found) {
+    call->actor->counts.hits += found;
+    call->actor->counts.misses += !found;
+}
+
 bool key_call_ask(struct cmd_call *call, uint32_t at, struct cache_info *ret_info) {
     struct cache_key key = cmd_key(call, at);
     bool found = cache_find(call->env->cache, call->actor, &key, false, ret_info);
-    if (found)
-        call->actor->counts.hits++;
-    else
-        call->actor->counts.misses++;
+    key_call_count(call, found);
     return found;
 }
 

@@ -34,7 +34,7 @@ static void exists_counts_a_key_as_often_as_it_is_named(void **state) {
     cmd_fixture_close(&f);
 }
 
-static void touch_counts_a_use_and_exists_does_not(void **state) {
+static void only_reads_of_the_value_and_touch_count_as_uses(void **state) {
     (void)state;
     struct cmd_fixture f;
     cmd_fixture_open(&f);
@@ -47,9 +47,20 @@ static void touch_counts_a_use_and_exists_does_not(void **state) {
     EXPECT_REPLY(&f, "TTL a", ":-1\r\n");
     assert_true(cache_find(f.cache, &f.actor, &key, false, &after));
     assert_int_equal(after.use_count, before.use_count);
-    EXPECT_REPLY(&f, "TOUCH a", ":1\r\n");
+    f.client.no_touch = true;
+    uint64_t hits = f.actor.counts.hits;
+    (void)cmd_fixture_run(&f, "DUMP a");
+    EXPECT_REPLY(&f, "COPY a b", ":1\r\n");
+    assert_true(f.actor.counts.hits == hits + 2);
+    assert_true(cache_find(f.cache, &f.actor, &key, false, &after));
+    assert_int_equal(after.use_count, before.use_count);
+    EXPECT_REPLY(&f, "TOUCH a", ":1\r\n"); /* which is what TOUCH is for */
     assert_true(cache_find(f.cache, &f.actor, &key, false, &after));
     assert_int_equal(after.use_count, before.use_count + 1);
+    f.client.no_touch = false;
+    (void)cmd_fixture_run(&f, "DUMP a");
+    assert_true(cache_find(f.cache, &f.actor, &key, false, &after));
+    assert_int_equal(after.use_count, before.use_count + 2);
     cmd_fixture_close(&f);
 }
 
@@ -236,7 +247,7 @@ static void thousands_of_renames_lose_nothing(void **state) {
 }
 
 UNIT_TESTS(key, UNIT(del_counts_what_was_there), UNIT(exists_counts_a_key_as_often_as_it_is_named),
-           UNIT(touch_counts_a_use_and_exists_does_not), UNIT(rename_takes_value_and_expiry_along),
+           UNIT(only_reads_of_the_value_and_touch_count_as_uses), UNIT(rename_takes_value_and_expiry_along),
            UNIT(rename_to_itself_needs_the_key), UNIT(rename_to_a_name_that_is_too_long_changes_nothing),
            UNIT(copy_leaves_the_source), UNIT(copy_says_what_is_wrong_as_redis_does),
            UNIT(move_goes_to_another_database_if_there_is_room), UNIT(several_keys_work_inside_a_transaction),
