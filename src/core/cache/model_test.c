@@ -4,7 +4,7 @@
  * structure is verified now and then. The seed is STRATA_SEED, the number of operations STRATA_MODEL_OPS.
  */
 #include "base/rng.h"
-#include "core/cache/testing.h"
+#include "core/cache/cache_fixture.h"
 
 enum { KEYS = 400, DATABASES = 3, OPERATIONS = 15000, LARGE = 300000 };
 

@@ -1,6 +1,6 @@
-/* core/cache/testing.h: a cache in private memory, for the tests of this folder. */
-#ifndef STRATA_CORE_CACHE_TESTING_H
-#define STRATA_CORE_CACHE_TESTING_H
+/* core/cache/cache_fixture.h: a cache in private memory, for the tests of this folder. */
+#ifndef STRATA_CORE_CACHE_FIXTURE_H
+#define STRATA_CORE_CACHE_FIXTURE_H
 
 #include <sched.h>
 #include <sys/mman.h>
