@@ -50,7 +50,7 @@ struct connection *connection_open(struct worker *worker, int fd, bool is_unix) 
     snprintf(connection->local, sizeof connection->local, "%.63s", text);
     if (loop_watch(worker->loop, &connection->source, LOOP_READ) != STATUS_OK) {
         close(fd);
-        cmd_client_fini(&connection->client, &server->env);
+        cmd_client_fini(&connection->client, &server->env, &worker->actor);
         memory_give(&memory_libc, connection, sizeof *connection);
         return NULL;
     }
@@ -107,7 +107,7 @@ void connection_free_dead(struct worker *worker) {
         worker_give_buffer(worker, &connection->in);
         worker_give_buffer(worker, &connection->out);
         resp_parser_fini(&connection->parser);
-        cmd_client_fini(&connection->client, &worker->server->env);
+        cmd_client_fini(&connection->client, &worker->server->env, &worker->actor);
         memory_give(&memory_libc, connection, sizeof *connection);
     }
 }
