@@ -11,6 +11,7 @@
  *
  * Sizes:   keys 0 to 65,536 bytes, values 0 bytes to 512 MiB. STATUS_TOO_LARGE beyond.
  * Errors:  a failed call changes nothing. STATUS_FULL means the limit is reached and nothing may go.
+ * Edits:   several may be open under cache_lock_keys; what an edit shows is what it saw or did itself, not what another wrote.
  * Threads: any thread may call anything, each with an actor of its own. An edit belongs to the thread that began it.
  *          At most one edit of a thread is open at a time, unless it holds all shards concerned through
  *          cache_lock_keys or cache_lock_all.
@@ -187,7 +188,7 @@ MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expir
 /* Removes the entry, if there is one. */
 void cache_edit_delete(struct cache_edit *edit);
 
-/* Gives `to` a copy of `from`'s type and value. */
+/* Gives `to` a copy of `from`'s type and value. A large value is shared until one of the two is patched. */
 MUST_CHECK enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms);
 
 /* Counts a hit or miss and a use, as a read would. */
