@@ -85,6 +85,19 @@ static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bo
     return STATUS_OK;
 }
 
+static enum cmd_password api_check_password(struct cmd_server *api, struct slice password) {
+    struct server *server = server_of(api);
+    pthread_mutex_lock(&server->config_lock);
+    struct slice kept = slice_from_string(server->config.values.requirepass);
+    enum cmd_password answer = kept.size == 0                           ? CMD_PASSWORD_NONE_SET
+                               : cmd_password_equal(kept, password) ? CMD_PASSWORD_RIGHT
+                                                                        : CMD_PASSWORD_WRONG;
+    pthread_mutex_unlock(&server->config_lock);
+    return answer;
+}
+
+static void api_auth_failed(struct cmd_server *api) { atomic_fetch_add(&server_of(api)->auth_denied, 1); }
+
 static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
     stats_sum(api, ret_counts);
     ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
@@ -180,6 +193,8 @@ static struct slowlog *api_slowlog(struct cmd_server *api) { return &server_of(a
 static struct latency_monitor *api_latency(struct cmd_server *api) { return &server_of(api)->latency; }
 
 static const struct cmd_server_api server_calls = {
+    .check_password = api_check_password,
+    .auth_failed = api_auth_failed,
     .each_client = clients_each,
     .kill_clients = clients_kill,
     .pause = clients_pause,

@@ -75,7 +75,7 @@ struct server {
     struct slowlog slowlog;
     struct latency_monitor latency;
 
-    _Atomic uint64_t memory_peak_bytes;
+    _Atomic uint64_t memory_peak_bytes, auth_denied;
     pthread_mutex_t errors_lock;
     struct error_count errors[STATS_ERROR_CODES_MAX];
     uint32_t error_count;
