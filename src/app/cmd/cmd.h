@@ -15,13 +15,22 @@
 #include "core/cache/cache.h"
 #include "core/proto/reply.h"
 
+struct cmd_call;
 struct cmd_client;
 struct cmd_server;
+
+enum {
+    CMD_MULTI_SIZE_MAX = 256 * 1024 * 1024, /* bytes of all queued arguments of a transaction, tables included */
+    CMD_WATCHED_MAX = 16 * 1024,            /* keys that a connection watches */
+};
 
 /* Shared by all workers of one server. */
 struct cmd_env {
     struct cache *cache;
     struct cmd_server *server; /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
+    /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around
+     * commands (statistics, slow log, MONITOR). NULL: just runs it. */
+    void (*run_queued)(struct cmd_call *call);
 };
 
 /* A queued command of MULTI: arguments copied. */
@@ -29,6 +38,8 @@ struct cmd_queued {
     const struct cmd_spec *spec;
     struct slice *arguments;
     uint32_t count;
+    bool uploaded; /* the value stands in `upload` */
+    struct cache_upload upload;
 };
 
 struct cmd_watched {
@@ -48,11 +59,20 @@ struct cmd_client {
     bool no_evict, no_touch, monitor;
     bool in_multi, multi_failed, in_exec;
     struct buf name, lib_name, lib_version;
-    struct arena multi_arena; /* queued arguments; reset by EXEC and DISCARD */
-    struct buf multi;         /* array of struct cmd_queued */
-    struct buf watched;       /* array of struct cmd_watched; names from memory_libc */
+    struct arena multi_arena;  /* queued arguments; reset by EXEC and DISCARD */
+    uint64_t multi_size_bytes; /* of what is queued */
+    struct buf multi;          /* array of struct cmd_queued */
+    struct buf watched;        /* array of struct cmd_watched; names from memory_libc */
     const struct cmd_spec *last_command;
-    void *connection; /* the server's */
+    uint64_t random_draws; /* by RANDOMKEY, so that no two are alike */
+    void *connection;      /* the server's */
+};
+
+/* What cmd_run did with a command. */
+enum cmd_outcome {
+    CMD_REJECTED, /* answered with an error before it ran */
+    CMD_QUEUED,   /* for EXEC */
+    CMD_RAN,
 };
 
 struct cmd_call {
@@ -66,10 +86,20 @@ struct cmd_call {
     struct cache_upload *upload;       /* the value at spec->upload_at, if it was received into the cache; else NULL */
     const struct cache_key *first_key; /* hashed ahead by the server, or NULL */
     struct reply *reply;
+    enum cmd_outcome outcome; /* out */
 };
 
 void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory *memory);
-void cmd_client_fini(struct cmd_client *client, struct cmd_env *env); /* ends its watches */
+/* Ends its transaction and watches. */
+void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct actor *actor);
+
+/* Ends the transaction and the watches of a client: DISCARD, RESET. */
+void cmd_multi_drop(struct cmd_client *client, struct cmd_env *env, struct actor *actor);
+void cmd_unwatch_all(struct cmd_client *client, struct cmd_env *env);
+
+/* Commands queued and keys watched. */
+uint32_t cmd_multi_count(const struct cmd_client *client);
+uint32_t cmd_watched_count(const struct cmd_client *client);
 
 /* Finds, checks and runs (or queues) the command in call->argv; always writes exactly one reply, unless
  * CLIENT REPLY says otherwise. call->spec may be preset by the server after cmd_lookup. */
@@ -77,6 +107,11 @@ void cmd_run(struct cmd_call *call);
 
 /* The key at argument `at`, in the client's database. */
 struct cache_key cmd_key(const struct cmd_call *call, uint32_t at);
+
+/* A reply of pinned bytes: reply_bulk_foreign with the pin as its handle (first, size). Whoever sends it unpins it. */
+void cmd_reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offset, uint64_t size);
+/* Takes back what was replied since the mark, and unpins what that held. */
+void cmd_reply_rewind(struct cmd_call *call, struct reply_mark mark);
 
 /* Case-insensitive test of an option word. */
 static inline bool cmd_is(const struct cmd_call *call, uint32_t at, const char *word) {

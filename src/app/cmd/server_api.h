@@ -19,6 +19,7 @@ struct cmd_client_view {
     uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
     uint64_t age_s, idle_s;
     uint64_t query_bytes, query_free_bytes, output_bytes, memory_bytes;
+    uint64_t multi_bytes; /* of the queued commands */
     uint64_t bytes_in, bytes_out, commands;
     bool monitor, no_evict, no_touch, unix_socket, closing, blocked;
 };
@@ -31,6 +32,12 @@ struct cmd_kill_filter {
     uint64_t age_min_s;
 };
 
+/* The version of Redis whose commands these are, as HELLO and INFO tell clients. */
+#define CMD_REDIS_VERSION "7.2.4"
+
+/* What requirepass says of a password. */
+enum cmd_password { CMD_PASSWORD_NONE_SET, CMD_PASSWORD_RIGHT, CMD_PASSWORD_WRONG };
+
 /* Summed over all workers at the time of the call. */
 struct cmd_server_counts {
     uint64_t connections_received, connections_rejected, clients, clients_max, monitors;
@@ -40,6 +47,7 @@ struct cmd_server_counts {
     uint64_t hits, misses, expired, evicted, copied_bytes, retries;
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     double commands_per_s, input_kb_per_s, output_kb_per_s;
+    uint64_t memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
 };
 
 struct cmd_command_counts {
@@ -47,11 +55,15 @@ struct cmd_command_counts {
 };
 
 struct cmd_process;
+struct histogram;
 struct slowlog;
 struct latency_monitor;
 
 struct cmd_server_api {
     /* clients */
+    /* Compares with cmd_password_equal. Counts nothing; see auth_failed. */
+    enum cmd_password (*check_password)(struct cmd_server *, struct slice password);
+    void (*auth_failed)(struct cmd_server *); /* counted as auth_denied */
     void (*each_client)(struct cmd_server *, void (*visit)(void *context, const struct cmd_client_view *),
                         void *context);
     uint32_t (*kill_clients)(struct cmd_server *, const struct cmd_kill_filter *); /* counts the matches */
@@ -66,11 +78,14 @@ struct cmd_server_api {
     void (*command_counts)(struct cmd_server *, uint32_t spec_index, struct cmd_command_counts *ret);
     /* Percentile in microseconds of a command's run time; 0 if it never ran. */
     double (*command_percentile)(struct cmd_server *, uint32_t spec_index, double percentile);
+    /* Adds the run times (nanoseconds) of a command on all workers to `into`; false if it never ran. */
+    bool (*command_histogram)(struct cmd_server *, uint32_t spec_index, struct histogram *into);
     void (*each_error)(struct cmd_server *, void (*visit)(void *context, const char *code, uint64_t count),
                        void *context);
     void (*reset_counts)(struct cmd_server *);
     uint64_t (*started_ms)(struct cmd_server *);
     const char *(*run_id)(struct cmd_server *); /* 40 hex digits */
+    uint64_t (*now_us)(struct cmd_server *);    /* Unix time, read from the clock at the call */
     /* Resident bytes and such, from the system. */
     void (*process)(struct cmd_server *, struct cmd_process *ret);
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
@@ -80,7 +95,10 @@ struct cmd_server_api {
     bool (*config_set)(struct cmd_server *, const struct slice *names, const struct slice *values, uint32_t count,
                        char *ret_error, size_t error_size);
     bool (*config_rewrite)(struct cmd_server *, char *ret_error, size_t error_size);
-    /* logs of slow commands and latency spikes */
+    /* Logs of slow commands and latency spikes. Both have one mutex, held from logs_lock to logs_unlock; nothing is sent
+     * and no other call of this table is made in between. */
+    void (*logs_lock)(struct cmd_server *);
+    void (*logs_unlock)(struct cmd_server *);
     struct slowlog *(*slowlog)(struct cmd_server *);
     struct latency_monitor *(*latency)(struct cmd_server *);
 };
@@ -95,5 +113,8 @@ struct cmd_process {
 struct cmd_server {
     const struct cmd_server_api *api;
 };
+
+/* In a time that says nothing about `kept`: neither its bytes nor its length. */
+bool cmd_password_equal(struct slice kept, struct slice given);
 
 #endif

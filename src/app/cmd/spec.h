@@ -37,6 +37,10 @@ struct cmd_key_spec {
     int first, last, step; /* range */
     int count_at;   /* counted: the argument that says how many keys follow; keys begin at `first`, every `step` */
     uint32_t flags; /* enum cmd_key_flag */
+    /* CMD_KEY_VARIABLE: without any of these words from argument `words_from` on, the command does less. */
+    const char *const *words; /* ends with NULL; or is NULL */
+    int words_from;
+    uint32_t flags_without;
 };
 
 enum cmd_key_flag {
@@ -66,8 +70,7 @@ struct cmd_spec {
     const struct cmd_docs *docs;
 };
 
-/* For COMMAND, COMMAND DOCS and the reference page; defined by the generated table. */
-struct cmd_docs;
+struct cmd_docs; /* for COMMAND, HELP and hints: app/cmd/spec_docs.h */
 
 extern const struct cmd_spec cmd_table[]; /* sorted by name */
 extern const uint32_t cmd_table_count;

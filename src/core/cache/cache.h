@@ -75,7 +75,8 @@ void cache_close(struct cache *cache);
 struct cache_key {
     struct slice name;
     uint64_t hash;
-    uint32_t db; /* 0 to CACHE_DATABASES - 1, as the client numbers them */
+    uint32_t db;    /* 0 to CACHE_DATABASES - 1, as the client numbers them */
+    uint32_t place; /* private: the engine's database at the time of hashing (cache_swap may change it) */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
@@ -129,7 +130,7 @@ bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key
 
 /* The longest contiguous piece of a pinned value from `offset` on. */
 struct slice cache_pin_piece(const struct cache *cache, struct cache_pin pin, uint64_t offset);
-void cache_unpin(struct cache *cache, struct cache_pin pin);
+void cache_unpin(struct cache *cache, struct actor *actor, struct cache_pin pin);
 
 /* Reads of several keys at one moment: begin, read them all, and if it does not hold, begin again; after some tries
  * take cache_lock_keys instead. */
@@ -153,10 +154,14 @@ struct cache_edit {
     struct cache_key key;
     uint32_t shard;
     bool locked_here;
-    uint64_t cell_at, location;
+    uint64_t spot[9];
 };
 
-/* Makes room ahead, locks the key's shard (unless this actor holds it already) and looks the key up. */
+/* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
+ * while it holds a lock. Needed for values from about 64 KiB on; smaller ones need no call. Nothing happens while the actor holds locks. */
+void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_bytes);
+
+/* Makes room for a small write, locks the key's shard (unless this actor holds it already) and looks the key up. */
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
                       struct cache_edit *ret_edit);
 void cache_edit_end(struct cache_edit *edit);
@@ -201,7 +206,7 @@ struct cache_upload {
     uint64_t size;   /* announced */
     uint64_t filled; /* written so far */
     /* private */
-    uint64_t first, last, room_at, room_size;
+    uint64_t first, last, room;
 };
 
 /* Values of at least this size can be uploaded. */
@@ -211,7 +216,7 @@ MUST_CHECK enum status cache_upload_begin(struct cache *cache, uint64_t size, st
 MUST_CHECK enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload,
                                          void **ret_bytes, uint64_t *ret_size);
 void cache_upload_filled(struct cache_upload *upload, uint64_t size);
-void cache_upload_drop(struct cache *cache, struct cache_upload *upload);
+void cache_upload_drop(struct cache *cache, struct actor *actor, struct cache_upload *upload);
 /* As cache_edit_set with a string; the upload must be complete, and is empty afterwards. On failure it is kept. */
 MUST_CHECK enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *upload,
                                              uint64_t expires_at_ms);

@@ -1,9 +1,9 @@
 /* core/proto/resp_request.h: from received bytes to requests.
  *
  * Reads RESP arrays of bulk strings and inline commands. The input is a slice that belongs to the caller and
- * holds everything received and not yet consumed, so the caller may keep it in any buffer. The parser remembers what it has
- * seen of an unfinished request and never reads the same argument twice; it notes offsets, not pointers, so the bytes may move
- * between calls as long as the front stays the front.
+ * holds everything received and not yet dropped, so the caller may keep it in any buffer. The parser remembers what it has
+ * seen of an unfinished request and never reads a value twice; the input may stand elsewhere at each call (whoever
+ * moves the bytes of a request makes the parser move its table, which costs no more) as long as the front stays the front.
  *
  *     input   *3\r\n $3\r\n SET \r\n $1\r\n k \r\n $5\r\n hel
  *                                                 ^ `position`; two of three arguments known
@@ -11,7 +11,9 @@
  * Memory grows with what has been received, never with what has been announced: the table of arguments doubles as they arrive.
  *
  * Threads: one owner at a time.
- * Memory:  the argument table comes from `memory`; argument slices point into the input of that call.
+ * Memory:  the argument table comes from `memory`; argument slices point into the input of that call, those of inline
+ *          commands with quotes into the parser.
+ * Errors:  after RESP_ERROR every further call answers RESP_ERROR.
  */
 #ifndef STRATA_CORE_PROTO_RESP_REQUEST_H
 #define STRATA_CORE_PROTO_RESP_REQUEST_H
@@ -20,51 +22,76 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+enum {
+    RESP_ARGUMENTS_MAX = 1 << 20,             /* Redis 7 goes to 2^31 - 1 */
+    RESP_ARGUMENTS_UNAUTHENTICATED_MAX = 10,  /* as in Redis */
+    RESP_BULK_UNAUTHENTICATED_MAX = 16 << 10, /* as in Redis */
+    RESP_BULK_MAX = 512 << 20,                /* as in Redis, where it can be configured */
+    RESP_INLINE_MAX = 64 << 10,               /* as in Redis */
+};
+
 struct resp_limits {
-    uint32_t arguments_max;   /* 1,048,576 as in Redis; less before authentication */
-    uint64_t bulk_size_max;   /* 512 MiB; less before authentication */
-    uint32_t inline_size_max; /* 64 KiB */
+    uint32_t arguments_max;   /* of an array: RESP_ARGUMENTS_MAX; less before authentication */
+    uint64_t bulk_size_max;   /* RESP_BULK_MAX; less before authentication; at most 2^62 */
+    uint32_t inline_size_max; /* RESP_INLINE_MAX; bytes before the line end, also of the lines before bulk strings */
     uint64_t large_size_min;  /* bulks of at least this size may be reported as RESP_LARGE; 0: never */
+    bool unauthenticated;     /* only the text of errors depends on it */
 };
 
 enum resp_result {
     RESP_REQUEST, /* ret_request is filled; consumed bytes are in request.size */
     RESP_MORE,    /* not complete */
-    RESP_LARGE,   /* a large bulk string begins: see resp_request_large_* */
+    RESP_LARGE,   /* a large bulk string begins: see resp_parser_large */
     RESP_ERROR,   /* out of step; parser->error says why ("ERR Protocol error: ..."); close after sending it */
 };
 
 struct resp_request {
     const struct slice *arguments; /* count >= 1; arguments[0] is the command's name. Valid until the next call */
     uint32_t count;
-    size_t size;         /* bytes of the input this request took */
+    size_t size;         /* bytes of the input this request took, from the end of the one before it */
     int32_t large_index; /* the argument that the caller received elsewhere (its slice has no data), or -1 */
 };
 
-struct resp_parser {
+struct resp_parser { /* visible because a connection embeds one; only the calls below touch it */
     const struct memory *memory;
-    struct slice *arguments; /* data is an offset into the input while unfinished */
+    struct slice *arguments; /* data points into the input as it stood at `base` */
     uint32_t count, capacity;
-    uint32_t announced; /* arguments of the array; 0: none begun */
-    uint64_t bulk_size; /* of the argument being read; UINT64_MAX: its head is not read yet */
-    size_t position;    /* input bytes understood so far */
-    size_t searched;    /* input bytes known to hold no line end behind `position` */
-    int32_t large_index;
-    const char *error; /* a static text */
+    uint32_t announced;  /* arguments of the array; 0: none begun */
+    int32_t large_index; /* == count: its CR LF is awaited */
+    uint64_t bulk_size;  /* of the argument being read; UINT64_MAX: its head is not read yet */
+    size_t start;        /* where this request begins */
+    size_t position;     /* input bytes understood so far */
+    size_t searched;     /* input bytes known to hold no line end behind `position` */
+    uintptr_t base;      /* address of the input's front */
+    uint8_t *text;       /* unquoted arguments of an inline command; NULL: none */
+    size_t text_size;
+    bool large_refused; /* the argument being read is not reported again */
+    bool busy;          /* the general way is needed: a request is begun, an error, or a surplus */
+    bool surplus;       /* `text` or a table over what is kept waits to be given back */
+    const char *error;  /* "ERR ...": a static text or `error_text` */
+    char error_text[48];
 };
 
 void resp_parser_init(struct resp_parser *parser, const struct memory *memory);
 void resp_parser_fini(struct resp_parser *parser);
 
-/* Reads at most one request. Empty requests ("*0", empty lines) are skipped; `ret_request->size` includes them. On RESP_MORE with
- * nothing begun, `parser->position` bytes may be dropped from the input (resp_parser_drop). */
+/* Reads at most one request. The next call goes on behind it, whether or not its bytes were dropped in between, so one
+ * resp_parser_drop may follow a whole batch. Empty requests ("*0", "*-1", empty lines) are skipped; `ret_request->size`
+ * includes them. On RESP_MORE, resp_parser_droppable bytes may be dropped. */
 enum resp_result resp_parse(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
                             struct resp_request *ret_request);
 
-/* The caller has taken `size` bytes off the front of the input. */
+/* Bytes at the front of the input that the parser no longer needs: finished and empty requests. */
+static inline size_t resp_parser_droppable(const struct resp_parser *parser) {
+    return parser->announced ? parser->start : parser->position;
+}
+
+/* The caller has taken `size` bytes off the front of the input, at most the droppable ones. The parser must be told: it counts
+ * from the front. */
 void resp_parser_drop(struct resp_parser *parser, size_t size);
 
-/* After RESP_LARGE: the arguments so far, the announced size, and where in the input its bytes begin. */
+/* After RESP_LARGE, which never is about the command's name, comes no more than once a taken bulk in a request, and comes again
+ * until it is taken or refused: the arguments so far, the announced size, and where in the input its bytes begin. */
 struct resp_large {
     const struct slice *arguments;
     uint32_t count;     /* arguments complete so far */

@@ -1,0 +1,71 @@
+#include "app/cli/cli.h"
+
+#include <stdio.h>
+
+#include "app/config/config.h"
+#include "base/bits.h"
+#include "base/version.h"
+
+const struct cli_command cli_commands[] = {
+    {"server", "run the cache server", cli_server},
+    {"version", "say which version this is", cli_version},
+    {"help", "list the commands, or explain one: strata help server", cli_help},
+    {0},
+};
+
+static const struct cli_command *find(const char *name) {
+    for (const struct cli_command *command = cli_commands; command->name; command++) {
+        if (strcmp(command->name, name) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+static int unknown(const char *name) {
+    const char *names[COUNT_OF(cli_commands)];
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        names[i] = cli_commands[i].name;
+    const char *near = config_suggest_word(slice_from_string(name), names);
+    if (near)
+        fprintf(stderr, "strata: unknown command '%s': did you mean '%s'?\n", name, near);
+    else
+        fprintf(stderr, "strata: unknown command '%s': 'strata help' lists them\n", name);
+    return 1;
+}
+
+int cli_run(int argc, char **argv) {
+    if (argc < 2)
+        return cli_help(0, NULL);
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return cli_help(0, NULL);
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0)
+        return cli_version(0, NULL);
+    const struct cli_command *command = find(name);
+    return command ? command->run(argc - 2, argv + 2) : unknown(name);
+}
+
+int cli_version(int argc, char **argv) {
+    if (argc > 0) {
+        fprintf(stderr, "strata version: takes no arguments, but was given '%s'\n", argv[0]);
+        return 1;
+    }
+    printf("strata %s\n", STRATA_VERSION);
+    return 0;
+}
+
+int cli_help(int argc, char **argv) {
+    if (argc > 0) {
+        const struct cli_command *command = find(argv[0]);
+        char flag[] = "--help", *flags[] = {flag, NULL};
+        return command && command->run != cli_help && command->run != cli_version ? command->run(1, flags)
+               : command                                                          ? cli_help(0, NULL)
+                                                                                  : unknown(argv[0]);
+    }
+    printf("strata %s, a cache server that speaks the Redis protocol\n\n", STRATA_VERSION);
+    printf("usage: strata COMMAND [flags]\n\n");
+    for (const struct cli_command *command = cli_commands; command->name; command++)
+        printf("  %-10s %s\n", command->name, command->summary);
+    printf("\n'strata COMMAND --help' explains a command and its flags.\n");
+    return 0;
+}

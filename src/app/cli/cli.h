@@ -1,0 +1,25 @@
+/* app/cli/cli.h: the subcommands of the program `strata`.
+ *
+ * A new one is a line in the table of cli.c and a function as below.
+ *
+ * Threads: one, until a command starts others.
+ * Errors:  printed on standard error; the exit code is 1.
+ */
+#ifndef STRATA_APP_CLI_CLI_H
+#define STRATA_APP_CLI_CLI_H
+
+struct cli_command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is the first word behind the command; answers the exit code */
+};
+
+/* NULL-terminated by name. */
+extern const struct cli_command cli_commands[];
+
+int cli_run(int argc, char **argv);
+
+int cli_server(int argc, char **argv);
+int cli_version(int argc, char **argv);
+int cli_help(int argc, char **argv);
+
+#endif

@@ -1,0 +1,208 @@
+/* app/cli/server_command.c: `strata server`. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/cli/cli.h"
+#include "app/cli/port_owner.h"
+#include "app/config/config.h"
+#include "app/server/server.h"
+#include "base/version.h"
+#include "sys/os/log.h"
+#include "sys/os/process.h"
+#include "sys/os/socket.h"
+#include "sys/os/thread.h"
+
+extern char **environ;
+
+enum { HELP_WIDTH = 100, HELP_INDENT = 6 };
+
+/* ------------------------------------------------------------------------ --help */
+
+static void print_wrapped(const char *text) {
+    int column = 0;
+    while (*text) {
+        int size = (int)strcspn(text, " ");
+        bool breaks = column == 0 || column + 1 + size > HELP_WIDTH;
+        if (breaks)
+            column = printf("%s%*s%.*s", column ? "\n" : "", HELP_INDENT, "", size, text) - (column > 0);
+        else
+            column += printf(" %.*s", size, text);
+        text += size + (text[size] == ' ');
+    }
+    putchar('\n');
+}
+
+static void print_flag(const struct config_key *key) {
+    printf("  --%s", key->name);
+    for (const char *const *also = key->also; also && *also; also++)
+        printf(", --%s", *also);
+    printf("   (default: %s)\n", *key->default_text ? key->default_text : "none");
+    print_wrapped(key->description);
+}
+
+static void print_help(void) {
+    const char *section = "";
+    printf(
+        "usage: strata server [--config FILE] [--check-config] [--KEY VALUE | --KEY=VALUE]...\n\n"
+        "Runs the cache server in the foreground, with sensible defaults for everything.\n\n"
+        "  --config FILE\n      Read keys from a YAML file first. Also STRATA_CONFIG.\n"
+        "  --check-config\n      Say what is wrong with the configuration, or what it comes to, and stop.\n"
+        "  --help\n      Print this.\n\n"
+        "Every key is a line of the file (KEY: VALUE), a variable of the environment (STRATA_KEY, '-' written as '_')\n"
+        "and a flag (--KEY). The file is read first, then the environment, then the flags; the last one wins.\n");
+    for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (key->type == CONFIG_TYPE_FIXED)
+            continue;
+        if (strcmp(section, key->section) != 0)
+            printf("\n%s\n\n", section = key->section);
+        print_flag(key);
+    }
+}
+
+/* ------------------------------------------------------------------ --check-config */
+
+static void print_checked(const struct config *config) {
+    static const char *const sources[] = {"default", NULL, "environment", "flag", "running"};
+    char text[CONFIG_TEXT_MAX + 1], size[32];
+    printf("The configuration is good.\n");
+    for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
+        const struct config_origin *origin = &config->origins[i];
+        if (config_keys[i].type == CONFIG_TYPE_FIXED)
+            continue;
+        config_text(config, (enum config_key_id)i, text, sizeof text);
+        if (config_keys[i].type == CONFIG_TYPE_SIZE)
+            snprintf(text, sizeof text, "%s", config_size_text(strtoull(text, NULL, 10), size, sizeof size));
+        if (config_keys[i].secret && *text)
+            snprintf(text, sizeof text, "(hidden)");
+        printf("  %-28s %-32s ", config_keys[i].name, *text ? text : "\"\"");
+        if (origin->source == CONFIG_FROM_FILE)
+            printf("%s:%u:%u\n", config->file, origin->line, origin->column);
+        else
+            printf("%s\n", sources[origin->source]);
+    }
+}
+
+/* ----------------------------------------------------------------------- starting */
+
+static int port_taken(const struct config *config, const char *address) {
+    struct port_owner owner;
+    int port = (int)config->values.port;
+    bool found = port_owner_find((uint16_t)port, &owner);
+    fprintf(stderr, "strata: port %d on %s is taken", port, address);
+    if (found && owner.process_id)
+        fprintf(stderr, " by %s (process %d)", owner.name[0] ? owner.name : "a program", owner.process_id);
+    else if (found)
+        fprintf(stderr, " by a program of another user");
+    fprintf(stderr, ".\nUse another one: strata server --port %d\n", port < 65535 ? port + 1 : port - 1);
+    return 1;
+}
+
+/* Looked at before the server starts, so that the answer is a sentence and not a line of a log. */
+static bool port_is_free(const struct config *config, const char **ret_address) {
+    for (uint32_t i = 0; i < config->values.bind.count && config->values.port; i++) {
+        const char *address = config->values.bind.items[i];
+        uint16_t port;
+        if (*address == '-')
+            address++;
+        if (socket_port_probe(address, (uint16_t)config->values.port, &port) == STATUS_BUSY) {
+            *ret_address = address;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The folder is about to change, and CONFIG REWRITE comes later. */
+static void make_file_absolute(struct config *config) {
+    char *path = config->file[0] ? realpath(config->file, NULL) : NULL;
+    if (path && strlen(path) <= CONFIG_PATH_MAX)
+        snprintf(config->file, sizeof config->file, "%s", path);
+    free(path);
+}
+
+static bool enter_folder_and_log(struct config *config) {
+    make_file_absolute(config);
+    if (strcmp(config->values.dir, ".") != 0 && chdir(config->values.dir) != 0) {
+        fprintf(stderr, "strata: dir: %s: %s\n", config->values.dir, strerror(errno));
+        return false;
+    }
+    if (log_open(config->values.logfile) != STATUS_OK) {
+        fprintf(stderr, "strata: logfile: %s: %s\n", config->values.logfile, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static void print_address(const struct config *config, unsigned port) {
+    const struct config_list *bind = &config->values.bind;
+    printf("Strata is ready on ");
+    for (uint32_t i = 0; port && i < bind->count; i++) {
+        const char *address = bind->items[i] + (bind->items[i][0] == '-');
+        printf("%s%s%s%s:%u", i ? ", " : "", strchr(address, ':') ? "[" : "", address, strchr(address, ':') ? "]" : "",
+               port);
+    }
+    if (config->values.unixsocket[0])
+        printf("%s%s", port ? ", " : "", config->values.unixsocket);
+    putchar('\n');
+}
+
+static void print_start(const struct config *config, unsigned port) {
+    char text[32];
+    const char *secret = config->values.requirepass[0] ? " -a PASSWORD" : "";
+    print_address(config, port);
+    printf("  version  %s, process %d\n", STRATA_VERSION, (int)getpid());
+    printf("  memory   %s at most, policy %s\n", config_size_text(config->values.maxmemory_bytes, text, sizeof text),
+           config_keys[CONFIG_MAXMEMORY_POLICY].choices[config->values.maxmemory_policy]);
+    if (port)
+        printf("  talk     redis-cli -p %u%s\n", port, secret);
+    else
+        printf("  talk     redis-cli -s %s%s\n", config->values.unixsocket, secret);
+    printf("  stop     Ctrl-C, or kill %d, or the command SHUTDOWN\n", (int)getpid());
+    fflush(stdout);
+}
+
+static int run(struct config *config) {
+    struct server *server;
+    const char *address;
+    if (!port_is_free(config, &address))
+        return port_taken(config, address);
+    if (!enter_folder_and_log(config))
+        return 1;
+    enum status status = server_start(config, &server);
+    if (status == STATUS_BUSY && !port_is_free(config, &address))
+        return port_taken(config, address);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "strata: the server does not start: %s\n", status_text(status));
+        return 1;
+    }
+    print_start(config, server_port(server));
+    server_wait(server);
+    server_free(server);
+    return 0;
+}
+
+int cli_server(int argc, char **argv) {
+    static struct config config;
+    struct config_machine machine = {process_memory_total_bytes(), thread_cores()};
+    struct config_request request;
+    struct config_error error;
+    enum status status = config_load(&config, &request, &machine, environ, argc, argv, &memory_libc, &error);
+    if (status == STATUS_OK && request.help) {
+        print_help();
+        return 0;
+    }
+    if (status == STATUS_OK)
+        status = config_check_paths(&config, &error);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return 1;
+    }
+    if (request.check) {
+        print_checked(&config);
+        return 0;
+    }
+    return run(&config);
+}

@@ -1,0 +1,478 @@
+/* app/cmd/client_cmd.c: CLIENT, for this connection and for the others. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/cmd/client_name.h"
+#include "app/cmd/commands.h"
+#include "app/cmd/server_api.h"
+#include "base/assert.h"
+#include "base/number.h"
+
+enum { SHOWN_MAX = 128 }; /* bytes of an argument that an error text repeats */
+
+static int shown_size(struct slice text) { return (int)slice_part(text, 0, SHOWN_MAX).size; }
+static const char *shown(struct slice text) { return text.size ? (const char *)text.data : ""; }
+
+/* ------------------------------------------------------------------- names */
+
+bool client_name_check(struct cmd_call *call, const char *what, struct slice name) {
+    bool good = true;
+    for (size_t i = 0; i < name.size && good; i++)
+        good = name.data[i] >= '!' && name.data[i] <= '~';
+    if (!good)
+        reply_errorf(call->reply, "ERR %s cannot contain spaces, newlines or special characters.", what);
+    else if (name.size > CLIENT_NAME_SIZE_MAX)
+        reply_errorf(call->reply, "ERR %s cannot be longer than %d bytes.", what, CLIENT_NAME_SIZE_MAX);
+    return good && name.size <= CLIENT_NAME_SIZE_MAX;
+}
+
+bool client_name_set(struct cmd_call *call, struct buf *kept, struct slice name) {
+    if (buf_reserve(kept, name.size) != STATUS_OK) {
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return false;
+    }
+    buf_clear(kept);
+    enum status status = buf_append_slice(kept, name);
+    ASSERT(status == STATUS_OK);
+    return true;
+}
+
+void cmd_client_setname(struct cmd_call *call) {
+    struct slice name = call->argv[2];
+    if (client_name_check(call, "Client names", name) && client_name_set(call, &call->client->name, name))
+        reply_ok(call->reply);
+}
+
+void cmd_client_getname(struct cmd_call *call) {
+    if (call->client->name.size)
+        reply_bulk(call->reply, buf_slice(&call->client->name));
+    else
+        reply_null(call->reply);
+}
+
+void cmd_client_setinfo(struct cmd_call *call) {
+    struct cmd_client *client = call->client;
+    struct buf *kept = cmd_is(call, 2, "lib-name")  ? &client->lib_name
+                       : cmd_is(call, 2, "lib-ver") ? &client->lib_version
+                                                    : NULL;
+    if (!kept) {
+        reply_errorf(call->reply, "ERR Unrecognized option '%.*s'", shown_size(call->argv[2]), shown(call->argv[2]));
+        return;
+    }
+    char what[16];
+    snprintf(what, sizeof what, "%.*s", (int)call->argv[2].size, (const char *)call->argv[2].data);
+    if (client_name_check(call, what, call->argv[3]) && client_name_set(call, kept, call->argv[3]))
+        reply_ok(call->reply);
+}
+
+void cmd_client_id(struct cmd_call *call) { reply_integer(call->reply, (int64_t)call->client->id); }
+
+/* ---------------------------------------------------------- INFO and LIST */
+
+static void copy_text(char *ret_text, size_t room, const struct buf *from) {
+    size_t size = from->size < room ? from->size : room - 1;
+    if (size)
+        memcpy(ret_text, from->data, size);
+    ret_text[size] = 0;
+}
+
+/* The server's snapshot of the caller may be older than this very command. */
+static void view_refresh(const struct cmd_call *call, struct cmd_client_view *view) {
+    const struct cmd_client *client = call->client;
+    copy_text(view->name, sizeof view->name, &client->name);
+    copy_text(view->lib_name, sizeof view->lib_name, &client->lib_name);
+    copy_text(view->lib_version, sizeof view->lib_version, &client->lib_version);
+    snprintf(view->last_command, sizeof view->last_command, "%s", call->spec->name);
+    view->db = client->db;
+    view->protocol = (uint32_t)client->protocol;
+    view->watched = cmd_watched_count(client);
+    view->multi = client->in_multi || client->in_exec ? cmd_multi_count(client) : UINT32_MAX;
+    view->multi_bytes = client->multi_size_bytes;
+    view->monitor = client->monitor;
+    view->no_evict = client->no_evict;
+    view->no_touch = client->no_touch;
+}
+
+static void flags_write(const struct cmd_client_view *view, char ret_flags[10]) {
+    const struct {
+        bool holds;
+        char flag;
+    } flags[] = {
+        {view->monitor, 'O'},  {view->multi != UINT32_MAX, 'x'}, {view->blocked, 'b'},
+        {view->closing, 'c'},  {view->unix_socket, 'U'},         {view->no_evict, 'e'},
+        {view->no_touch, 'T'},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (flags[i].holds)
+            ret_flags[count++] = flags[i].flag;
+    if (count == 0)
+        ret_flags[count++] = 'N';
+    ret_flags[count] = 0;
+}
+
+/* One line as Redis 7.2 writes it, newer fields at its end. Fields of what does not exist here (subscriptions, a fixed
+ * reply buffer, copied arguments) are zero because it does not; the reply buffer that does exist is what Redis counts
+ * as its list. */
+static enum status line_write(struct buf *out, const struct cmd_client_view *view) {
+    char flags[10], multi[16];
+    flags_write(view, flags);
+    snprintf(multi, sizeof multi, "%d", view->multi == UINT32_MAX ? -1 : (int)view->multi);
+    TRY(buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=%u sub=0 psub=0 ssub=0",
+                   (unsigned long long)view->id, view->address, view->local_address, view->descriptor, view->name,
+                   (unsigned long long)view->age_s, (unsigned long long)view->idle_s, flags, view->db));
+    TRY(buf_printf(out, " multi=%s watch=%u qbuf=%llu qbuf-free=%llu argv-mem=0 multi-mem=%llu rbs=0 rbp=0 obl=0",
+                   multi, view->watched, (unsigned long long)view->query_bytes,
+                   (unsigned long long)view->query_free_bytes, (unsigned long long)view->multi_bytes));
+    TRY(buf_printf(out, " oll=%d omem=%llu tot-mem=%llu events=%s cmd=%s user=default redir=-1 resp=%u",
+                   view->output_bytes > 0, (unsigned long long)view->output_bytes,
+                   (unsigned long long)view->memory_bytes, view->output_bytes > 0 ? "rw" : "r",
+                   view->last_command[0] ? view->last_command : "NULL", view->protocol));
+    return buf_printf(out, " lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu\n", view->lib_name,
+                      view->lib_version, (unsigned long long)view->bytes_in, (unsigned long long)view->bytes_out,
+                      (unsigned long long)view->commands);
+}
+
+/* A number that LIST ID asks for, and the part of `text` that answers it. */
+struct wanted {
+    int64_t id;
+    size_t line_at, line_size;
+};
+
+struct list {
+    struct cmd_call *call;
+    struct buf text;
+    struct wanted **wanted; /* ordered by number; NULL: all are wanted */
+    uint32_t wanted_count;
+    enum status status;
+};
+
+static int wanted_order(const void *a, const void *b) {
+    const struct wanted *x = *(struct wanted *const *)a, *y = *(struct wanted *const *)b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* The first in order whose number is not below. */
+static uint32_t wanted_find(const struct list *list, int64_t id) {
+    uint32_t from = 0, to = list->wanted_count;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (list->wanted[middle]->id < id)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static void list_visit(void *context, const struct cmd_client_view *seen) {
+    struct list *list = context;
+    struct cmd_client_view view = *seen;
+    int64_t id = (int64_t)view.id;
+    uint32_t at = list->wanted ? wanted_find(list, id) : 0;
+    bool wanted = !list->wanted || (at < list->wanted_count && list->wanted[at]->id == id);
+    if (!wanted || list->status != STATUS_OK)
+        return;
+    if (view.id == list->call->client->id)
+        view_refresh(list->call, &view);
+    size_t line_at = list->text.size;
+    list->status = line_write(&list->text, &view);
+    for (; list->wanted && at < list->wanted_count && list->wanted[at]->id == id; at++) {
+        list->wanted[at]->line_at = line_at;
+        list->wanted[at]->line_size = list->text.size - line_at;
+    }
+}
+
+/* Fills `list->text` with the lines of all wanted clients, in the server's order. */
+static void list_run(struct list *list) {
+    struct cmd_server *server = list->call->env->server;
+    buf_init(&list->text, list->call->arena->memory);
+    server->api->each_client(server, list_visit, list);
+}
+
+static void list_reply(struct list *list, struct slice text) {
+    if (list->status == STATUS_OK)
+        reply_verbatim(list->call->reply, "txt", text);
+    else
+        cmd_error_status(list->call, list->status);
+}
+
+void cmd_client_info(struct cmd_call *call) {
+    struct wanted self = {.id = (int64_t)call->client->id};
+    struct wanted *order = &self;
+    struct list list = {.call = call, .wanted = &order, .wanted_count = 1};
+    list_run(&list);
+    list_reply(&list, buf_slice(&list.text));
+    buf_fini(&list.text);
+}
+
+static bool wanted_parse(struct cmd_call *call, uint32_t first, struct wanted *wanted, struct wanted **order) {
+    for (uint32_t i = 0; first + i < call->argc; i++) {
+        wanted[i] = (struct wanted){0};
+        order[i] = &wanted[i];
+        if (!number_parse_i64(call->argv[first + i], &wanted[i].id)) {
+            reply_error(call->reply, SLICE("ERR Invalid client ID"));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The lines come in the order of the numbers, also more than once. */
+static void list_of_ids(struct cmd_call *call, uint32_t first) {
+    uint32_t count = call->argc - first;
+    struct wanted *wanted = arena_take(call->arena, count * sizeof *wanted);
+    struct wanted **order = arena_take(call->arena, count * sizeof *order);
+    if (!wanted || !order) {
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return;
+    }
+    if (!wanted_parse(call, first, wanted, order))
+        return;
+    qsort(order, count, sizeof *order, wanted_order);
+    struct list list = {.call = call, .wanted = order, .wanted_count = count};
+    list_run(&list);
+    struct buf ordered;
+    buf_init(&ordered, call->arena->memory);
+    for (uint32_t i = 0; i < count && list.status == STATUS_OK; i++)
+        list.status =
+            buf_append_slice(&ordered, slice_part(buf_slice(&list.text), wanted[i].line_at, wanted[i].line_size));
+    list_reply(&list, buf_slice(&ordered));
+    buf_fini(&ordered);
+    buf_fini(&list.text);
+}
+
+enum client_type { TYPE_ANY = -1, TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB };
+
+static bool type_parse(struct cmd_call *call, uint32_t at, int *ret_type) {
+    static const struct {
+        const char *name;
+        enum client_type type;
+    } types[] = {{"normal", TYPE_NORMAL},
+                 {"master", TYPE_MASTER},
+                 {"replica", TYPE_REPLICA},
+                 {"slave", TYPE_REPLICA},
+                 {"pubsub", TYPE_PUBSUB}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (cmd_is(call, at, types[i].name)) {
+            *ret_type = types[i].type;
+            return true;
+        }
+    reply_errorf(call->reply, "ERR Unknown client type '%.*s'", shown_size(call->argv[at]), shown(call->argv[at]));
+    return false;
+}
+
+void cmd_client_list(struct cmd_call *call) {
+    int type = TYPE_ANY;
+    if (call->argc > 3 && cmd_is(call, 2, "id")) {
+        list_of_ids(call, 3);
+        return;
+    }
+    if (call->argc == 4 && cmd_is(call, 2, "type")) {
+        if (!type_parse(call, 3, &type))
+            return;
+    } else if (call->argc != 2) {
+        cmd_error_syntax(call);
+        return;
+    }
+    struct list list = {.call = call};
+    buf_init(&list.text, call->arena->memory);
+    if (type <= TYPE_NORMAL) /* nobody is of another type here */
+        list_run(&list);
+    list_reply(&list, buf_slice(&list.text));
+    buf_fini(&list.text);
+}
+
+/* -------------------------------------------------------------------- KILL */
+
+struct kill {
+    struct cmd_call *call;
+    struct cmd_kill_filter filter;
+    char address[64], local_address[64]; /* as long as in a view: nothing longer can match */
+    bool impossible;                     /* nobody can match */
+    bool skip_me;
+    bool self_matches;
+};
+
+static bool kill_address(struct kill *kill, struct slice text, char *copy, const char **ret_address) {
+    if (text.size >= sizeof kill->address || (text.size && memchr(text.data, 0, text.size)))
+        return false;
+    if (text.size)
+        memcpy(copy, text.data, text.size);
+    copy[text.size] = 0;
+    *ret_address = copy;
+    return true;
+}
+
+static bool kill_number(struct kill *kill, uint32_t at, const char *malformed, const char *too_small,
+                        uint64_t *ret_number) {
+    int64_t number;
+    bool parsed = number_parse_i64(kill->call->argv[at], &number);
+    if (parsed && number > 0) {
+        *ret_number = (uint64_t)number;
+        return true;
+    }
+    reply_error(kill->call->reply, slice_from_string(parsed ? too_small : malformed));
+    return false;
+}
+
+/* One pair of filter and value. */
+static bool kill_filter(struct kill *kill, uint32_t at) {
+    struct cmd_call *call = kill->call;
+    struct slice value = call->argv[at + 1];
+    if (cmd_is(call, at, "id"))
+        return kill_number(kill, at + 1, "ERR client-id should be greater than 0",
+                           "ERR client-id should be greater than 0", &kill->filter.id);
+    if (cmd_is(call, at, "maxage"))
+        return kill_number(kill, at + 1, "ERR maxage is not an integer or out of range",
+                           "ERR maxage should be greater than 0", &kill->filter.age_min_s);
+    if (cmd_is(call, at, "type"))
+        return type_parse(call, at + 1, &kill->filter.type);
+    if (cmd_is(call, at, "addr")) {
+        kill->impossible |= !kill_address(kill, value, kill->address, &kill->filter.address);
+        return true;
+    }
+    if (cmd_is(call, at, "laddr")) {
+        kill->impossible |= !kill_address(kill, value, kill->local_address, &kill->filter.local_address);
+        return true;
+    }
+    if (cmd_is(call, at, "user")) {
+        if (slice_equal(value, SLICE("default"))) /* who everybody is */
+            return true;
+        reply_errorf(call->reply, "ERR No such user '%.*s'", shown_size(value), shown(value));
+        return false;
+    }
+    if (cmd_is(call, at, "skipme") && (cmd_is(call, at + 1, "yes") || cmd_is(call, at + 1, "no"))) {
+        kill->skip_me = cmd_is(call, at + 1, "yes");
+        return true;
+    }
+    cmd_error_syntax(call);
+    return false;
+}
+
+static void kill_visit_self(void *context, const struct cmd_client_view *view) {
+    struct kill *kill = context;
+    const struct cmd_kill_filter *filter = &kill->filter;
+    if (view->id != kill->call->client->id)
+        return;
+    kill->self_matches = (!filter->id || filter->id == view->id) &&
+                         (!filter->address || strcmp(filter->address, view->address) == 0) &&
+                         (!filter->local_address || strcmp(filter->local_address, view->local_address) == 0) &&
+                         view->age_s >= filter->age_min_s;
+}
+
+/* Counts the matches. The caller is left out of what the server closes: its reply goes first. */
+static uint32_t kill_run(struct kill *kill) {
+    struct cmd_server *server = kill->call->env->server;
+    if (kill->impossible || kill->filter.type > TYPE_NORMAL)
+        return 0;
+    if (!kill->skip_me)
+        server->api->each_client(server, kill_visit_self, kill);
+    kill->filter.skip_id = kill->call->client->id;
+    uint32_t count = server->api->kill_clients(server, &kill->filter);
+    if (kill->self_matches)
+        kill->call->client->close_after_reply = true;
+    return count + kill->self_matches;
+}
+
+void cmd_client_kill(struct cmd_call *call) {
+    struct kill kill = {.call = call, .filter = {.type = TYPE_ANY}};
+    if (call->argc == 3) { /* the old form: CLIENT KILL address */
+        kill.impossible = !kill_address(&kill, call->argv[2], kill.address, &kill.filter.address);
+        if (kill_run(&kill))
+            reply_ok(call->reply);
+        else
+            reply_error(call->reply, SLICE("ERR No such client"));
+        return;
+    }
+    kill.skip_me = true;
+    for (uint32_t at = 2; at < call->argc; at += 2) {
+        if (at + 1 == call->argc) {
+            cmd_error_syntax(call);
+            return;
+        }
+        if (!kill_filter(&kill, at))
+            return;
+    }
+    reply_integer(call->reply, kill_run(&kill));
+}
+
+/* ---------------------------------------------------------------- switches */
+
+static void switch_set(struct cmd_call *call, bool *value) {
+    bool on = cmd_is(call, 2, "on");
+    if (!on && !cmd_is(call, 2, "off")) {
+        cmd_error_syntax(call);
+        return;
+    }
+    *value = on;
+    reply_ok(call->reply);
+}
+
+void cmd_client_no_evict(struct cmd_call *call) { switch_set(call, &call->client->no_evict); }
+void cmd_client_no_touch(struct cmd_call *call) { switch_set(call, &call->client->no_touch); }
+
+/* OFF and SKIP answer nothing; cmd_run keeps the replies of other commands back. */
+void cmd_client_reply(struct cmd_call *call) {
+    struct cmd_client *client = call->client;
+    if (cmd_is(call, 2, "on")) {
+        client->reply_off = client->reply_skip = false;
+        reply_ok(call->reply);
+    } else if (cmd_is(call, 2, "off")) {
+        client->reply_off = true;
+    } else if (cmd_is(call, 2, "skip")) {
+        client->reply_skip_next |= !client->reply_off;
+    } else {
+        cmd_error_syntax(call);
+    }
+}
+
+/* ------------------------------------------------------- pause and unblock */
+
+static bool arguments_at_most(struct cmd_call *call, uint32_t count_max) {
+    if (call->argc <= count_max)
+        return true;
+    reply_errorf(call->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
+                 shown_size(call->argv[1]), shown(call->argv[1]));
+    return false;
+}
+
+void cmd_client_pause(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    int64_t timeout_ms;
+    const char *error = NULL;
+    if (!arguments_at_most(call, 4))
+        return;
+    bool writes_only = call->argc == 4 && cmd_is(call, 3, "write");
+    if (call->argc == 4 && !writes_only && !cmd_is(call, 3, "all"))
+        error = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+    else if (!number_parse_i64(call->argv[2], &timeout_ms))
+        error = "ERR timeout is not an integer or out of range";
+    else if (timeout_ms < 0)
+        error = "ERR timeout is negative";
+    else if ((uint64_t)timeout_ms > INT64_MAX - call->actor->now_ms)
+        error = "ERR timeout is out of range";
+    if (error) {
+        reply_error(call->reply, slice_from_string(error));
+        return;
+    }
+    server->api->pause(server, call->actor->now_ms + (uint64_t)timeout_ms, writes_only);
+    reply_ok(call->reply);
+}
+
+void cmd_client_unpause(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    server->api->unpause(server);
+    reply_ok(call->reply);
+}
+
+/* No command blocks yet, so there is nobody to wake. */
+void cmd_client_unblock(struct cmd_call *call) {
+    int64_t id;
+    if (!arguments_at_most(call, 4))
+        return;
+    if (call->argc == 4 && !cmd_is(call, 3, "timeout") && !cmd_is(call, 3, "error"))
+        reply_error(call->reply, SLICE("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+    else if (cmd_integer(call, 2, &id))
+        reply_integer(call->reply, 0);
+}

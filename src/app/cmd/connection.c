@@ -1,0 +1,172 @@
+/* app/cmd/connection.c: what concerns the connection itself: greeting, password, farewell. */
+#include "app/cmd/client_name.h"
+#include "app/cmd/commands.h"
+#include "app/cmd/server_api.h"
+#include "base/assert.h"
+#include "base/number.h"
+
+/* ---------------------------------------------------------------- password */
+
+bool cmd_password_equal(struct slice kept, struct slice given) {
+    /* Every byte given is compared with one that is kept, over and over, so that the time depends on `given` alone. */
+    static const uint8_t nothing[1];
+    size_t kept_size = kept.size ? kept.size : 1;
+    const uint8_t *kept_bytes = kept.size ? kept.data : nothing;
+    volatile size_t difference = kept.size ^ given.size;
+    for (size_t i = 0, at = 0; i < given.size; i++) {
+        difference |= (size_t)(given.data[i] ^ kept_bytes[at]);
+        at = at + 1 == kept_size ? 0 : at + 1;
+    }
+    return difference == 0;
+}
+
+/* There is one user, "default"; without a password it may use any. False: the error is written. */
+static bool authenticate(struct cmd_call *call, struct slice user, struct slice password) {
+    struct cmd_server *server = call->env->server;
+    bool right =
+        slice_equal(user, SLICE("default")) && server->api->check_password(server, password) != CMD_PASSWORD_WRONG;
+    if (right) {
+        call->client->authenticated = true;
+        return true;
+    }
+    server->api->auth_failed(server);
+    reply_error(call->reply, SLICE("WRONGPASS invalid username-password pair or user is disabled."));
+    return false;
+}
+
+static bool password_is_set(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    return server->api->check_password(server, SLICE("")) != CMD_PASSWORD_NONE_SET;
+}
+
+void cmd_auth(struct cmd_call *call) {
+    if (call->argc > 3) {
+        cmd_error_syntax(call);
+        return;
+    }
+    if (call->argc == 2 && !password_is_set(call)) {
+        reply_error(call->reply,
+                    SLICE("ERR AUTH <password> called without any password configured for the default user. "
+                          "Are you sure your configuration is correct?"));
+        return;
+    }
+    struct slice user = call->argc == 3 ? call->argv[1] : SLICE("default");
+    if (authenticate(call, user, call->argv[call->argc - 1]))
+        reply_ok(call->reply);
+}
+
+/* ------------------------------------------------------------------- HELLO */
+
+struct hello {
+    int64_t protocol; /* 0: keep it */
+    bool authenticates, names;
+    struct slice user, password, name;
+};
+
+static bool hello_parse(struct cmd_call *call, struct hello *hello) {
+    if (call->argc > 1) {
+        if (!number_parse_i64(call->argv[1], &hello->protocol)) {
+            reply_error(call->reply, SLICE("ERR Protocol version is not an integer or out of range"));
+            return false;
+        }
+        if (hello->protocol != 2 && hello->protocol != 3) {
+            reply_error(call->reply, SLICE("NOPROTO unsupported protocol version"));
+            return false;
+        }
+    }
+    for (uint32_t i = 2; i < call->argc; i++) {
+        uint32_t more = call->argc - 1 - i;
+        if (cmd_is(call, i, "auth") && more >= 2) {
+            hello->authenticates = true;
+            hello->user = call->argv[++i];
+            hello->password = call->argv[++i];
+        } else if (cmd_is(call, i, "setname") && more >= 1) {
+            hello->names = true;
+            hello->name = call->argv[++i];
+            if (!client_name_check(call, "Client names", hello->name))
+                return false;
+        } else {
+            struct slice shown = slice_part(call->argv[i], 0, 128);
+            reply_errorf(call->reply, "ERR Syntax error in HELLO option '%.*s'", (int)shown.size,
+                         shown.size ? (const char *)shown.data : "");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void hello_reply(struct cmd_call *call) {
+    struct reply *reply = call->reply;
+    reply_map(reply, 7);
+    reply_bulk_string(reply, "server");
+    reply_bulk_string(reply, "redis");
+    reply_bulk_string(reply, "version");
+    reply_bulk_string(reply, CMD_REDIS_VERSION);
+    reply_bulk_string(reply, "proto");
+    reply_integer(reply, call->client->protocol);
+    reply_bulk_string(reply, "id");
+    reply_integer(reply, (int64_t)call->client->id);
+    reply_bulk_string(reply, "mode");
+    reply_bulk_string(reply, "standalone");
+    reply_bulk_string(reply, "role");
+    reply_bulk_string(reply, "master");
+    reply_bulk_string(reply, "modules");
+    reply_array(reply, 0);
+}
+
+static void protocol_set(struct cmd_call *call, int protocol) {
+    ASSERT(protocol == 2 || protocol == 3);
+    call->client->protocol = protocol;
+    call->reply->protocol = protocol;
+}
+
+void cmd_hello(struct cmd_call *call) {
+    struct hello hello = {0};
+    if (!hello_parse(call, &hello))
+        return;
+    if (hello.authenticates && !authenticate(call, hello.user, hello.password))
+        return;
+    if (!call->client->authenticated) {
+        reply_error(call->reply,
+                    SLICE("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
+                          "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
+                          "version at the same time"));
+        return;
+    }
+    if (hello.names && !client_name_set(call, &call->client->name, hello.name))
+        return;
+    if (hello.protocol)
+        protocol_set(call, (int)hello.protocol);
+    hello_reply(call);
+}
+
+/* ---------------------------------------------------------- small and last */
+
+void cmd_ping(struct cmd_call *call) {
+    if (call->argc > 2)
+        reply_error(call->reply, SLICE("ERR wrong number of arguments for 'ping' command"));
+    else if (call->argc == 2)
+        reply_bulk(call->reply, call->argv[1]);
+    else
+        reply_simple(call->reply, SLICE("PONG"));
+}
+
+void cmd_echo(struct cmd_call *call) { reply_bulk(call->reply, call->argv[1]); }
+
+void cmd_quit(struct cmd_call *call) {
+    call->client->close_after_reply = true;
+    reply_ok(call->reply);
+}
+
+void cmd_reset(struct cmd_call *call) {
+    struct cmd_client *client = call->client;
+    cmd_multi_drop(client, call->env, call->actor);
+    cmd_unwatch_all(client, call->env);
+    client->db = 0;
+    client->monitor = client->no_evict = client->no_touch = false;
+    client->reply_off = client->reply_skip = client->reply_skip_next = false;
+    client->authenticated = !password_is_set(call);
+    buf_clear(&client->name);
+    protocol_set(call, 2);
+    reply_simple(call->reply, SLICE("RESET"));
+}

@@ -1,0 +1,357 @@
+/* app/cmd/info.c: INFO. */
+#include "app/cmd/info.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "app/cmd/commands.h"
+#include "app/cmd/server_api.h"
+#include "base/bits.h"
+#include "base/version.h"
+
+enum { TTL_SAMPLES = 64 }; /* entries looked at for avg_ttl */
+
+/* What the sections are made from, fetched once. */
+struct info {
+    struct cmd_call *call;
+    struct cmd_server *server;
+    const struct cmd_server_api *api;
+    struct buf *text;
+    struct cmd_server_counts counts;
+    struct cmd_process process;
+    struct cache_stats cache;
+    enum status status; /* of the text: NO_MEMORY stays */
+};
+
+static void line(struct info *info, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void line(struct info *info, const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text - 2, format, arguments);
+    va_end(arguments);
+    size_t used = (size_t)size < sizeof text - 3 ? (size_t)size : sizeof text - 3;
+    memcpy(text + used, "\r\n", 2);
+    if (info->status == STATUS_OK)
+        info->status = buf_append(info->text, text, used + 2);
+}
+
+static void number(struct info *info, const char *name, uint64_t value) {
+    line(info, "%s:%llu", name, (unsigned long long)value);
+}
+
+/* The same in bytes and for people: "used_memory:1048576" and "used_memory_human:1.00M". */
+static void bytes(struct info *info, const char *name, uint64_t value) {
+    static const char letters[] = "BKMGTP";
+    double scaled = (double)value;
+    size_t unit = 0;
+    while (scaled >= 1024 && unit + 2 < sizeof letters) {
+        scaled /= 1024;
+        unit++;
+    }
+    number(info, name, value);
+    if (unit == 0)
+        line(info, "%s_human:%lluB", name, (unsigned long long)value);
+    else
+        line(info, "%s_human:%.2f%c", name, scaled, letters[unit]);
+}
+
+static double share(uint64_t part, uint64_t whole) { return whole ? (double)part * 100.0 / (double)whole : 0; }
+
+static void section_server(struct info *info) {
+    uint64_t now_us = info->api->now_us(info->server), started_ms = info->api->started_ms(info->server);
+    uint64_t up_s = now_us / 1000 > started_ms ? (now_us / 1000 - started_ms) / 1000 : 0;
+    line(info, "redis_version:%s", CMD_REDIS_VERSION);
+    line(info, "server_name:strata");
+    line(info, "strata_version:%s", STRATA_VERSION);
+    line(info, "redis_mode:standalone");
+    line(info, "os:%s", info->process.os);
+    line(info, "arch_bits:%zu", sizeof(void *) * 8);
+    line(info, "multiplexing_api:epoll");
+    line(info, "process_id:%d", info->process.process_id);
+    line(info, "process_supervised:no");
+    line(info, "run_id:%s", info->api->run_id(info->server));
+    line(info, "tcp_port:%d", info->process.tcp_port);
+    number(info, "server_time_usec", now_us);
+    number(info, "uptime_in_seconds", up_s);
+    number(info, "uptime_in_days", up_s / 86400);
+    line(info, "executable:%s", info->process.executable);
+    line(info, "config_file:%s", info->process.config_file);
+}
+
+static void section_clients(struct info *info) {
+    number(info, "connected_clients", info->counts.clients);
+    number(info, "cluster_connections", 0);
+    number(info, "maxclients", info->counts.clients_max);
+    number(info, "client_recent_max_input_buffer", info->counts.input_largest_bytes);
+    number(info, "client_recent_max_output_buffer", info->counts.output_largest_bytes);
+    number(info, "blocked_clients", 0);
+    number(info, "tracking_clients", 0);
+    number(info, "pubsub_clients", 0);
+    number(info, "clients_in_timeout_table", 0);
+    number(info, "total_blocking_keys", 0);
+    number(info, "total_blocking_keys_on_nokey", 0);
+    number(info, "monitor_clients", info->counts.monitors);
+}
+
+static void section_memory(struct info *info) {
+    const struct cache_stats *cache = &info->cache;
+    const struct cmd_process *process = &info->process;
+    uint64_t used = cache->occupied_bytes, peak = info->counts.memory_peak_bytes;
+    uint64_t overhead = used > cache->live_bytes ? used - cache->live_bytes : 0;
+    uint64_t client_bytes = info->counts.input_buffers_bytes + info->counts.output_buffers_bytes;
+    if (peak < used)
+        peak = used;
+    bytes(info, "used_memory", used);
+    bytes(info, "used_memory_rss", process->resident_bytes);
+    bytes(info, "used_memory_peak", peak);
+    line(info, "used_memory_peak_perc:%.2f%%", share(used, peak));
+    number(info, "used_memory_overhead", overhead);
+    number(info, "used_memory_startup", cache->table_bytes);
+    number(info, "used_memory_dataset", cache->live_bytes);
+    line(info, "used_memory_dataset_perc:%.2f%%",
+         share(cache->live_bytes, used > cache->table_bytes ? used - cache->table_bytes : 0));
+    bytes(info, "total_system_memory", process->system_memory_bytes);
+    number(info, "number_of_cached_scripts", 0);
+    number(info, "number_of_functions", 0);
+    number(info, "number_of_libraries", 0);
+    bytes(info, "maxmemory", cache->limit_bytes);
+    line(info, "maxmemory_policy:%s", cmd_policy_name(cache_policy_now(info->call->env->cache)));
+    line(info, "mem_fragmentation_ratio:%.2f", used ? (double)process->resident_bytes / (double)used : 0);
+    line(info, "mem_fragmentation_bytes:%lld", (long long)(process->resident_bytes - used));
+    number(info, "mem_not_counted_for_evict", client_bytes);
+    number(info, "mem_replication_backlog", 0);
+    number(info, "mem_total_replication_buffers", 0);
+    number(info, "mem_clients_slaves", 0);
+    number(info, "mem_clients_normal", client_bytes);
+    number(info, "mem_cluster_links", 0);
+    number(info, "mem_aof_buffer", 0);
+    line(info, "mem_allocator:strata-segments");
+    number(info, "active_defrag_running", 0);
+    number(info, "lazyfree_pending_objects", 0);
+    number(info, "mem_index", cache->index_bytes);
+    number(info, "mem_pinned", cache->pinned_bytes);
+    number(info, "mem_segments_used", cache->segments_used);
+    number(info, "mem_segments_total", cache->segments_total);
+    number(info, "mem_segment_size", cache->segment_size);
+    number(info, "mem_shards", cache->shards);
+}
+
+/* There is no persistence: nothing loads, nothing is being saved. */
+static void section_persistence(struct info *info) {
+    number(info, "loading", 0);
+    number(info, "async_loading", 0);
+    number(info, "rdb_bgsave_in_progress", 0);
+    number(info, "rdb_saves", 0);
+    number(info, "aof_enabled", 0);
+    number(info, "aof_rewrite_in_progress", 0);
+    number(info, "aof_rewrite_scheduled", 0);
+    number(info, "aof_rewrites", 0);
+    number(info, "module_fork_in_progress", 0);
+}
+
+static void section_stats(struct info *info) {
+    const struct cmd_server_counts *counts = &info->counts;
+    number(info, "total_connections_received", counts->connections_received);
+    number(info, "total_commands_processed", counts->commands);
+    line(info, "instantaneous_ops_per_sec:%.0f", counts->commands_per_s);
+    number(info, "total_net_input_bytes", counts->bytes_in);
+    number(info, "total_net_output_bytes", counts->bytes_out);
+    number(info, "total_net_repl_input_bytes", 0);
+    number(info, "total_net_repl_output_bytes", 0);
+    line(info, "instantaneous_input_kbps:%.2f", counts->input_kb_per_s);
+    line(info, "instantaneous_output_kbps:%.2f", counts->output_kb_per_s);
+    number(info, "rejected_connections", counts->connections_rejected);
+    number(info, "sync_full", 0);
+    number(info, "sync_partial_ok", 0);
+    number(info, "sync_partial_err", 0);
+    number(info, "expired_keys", counts->expired);
+    number(info, "evicted_keys", counts->evicted);
+    number(info, "evicted_clients", 0);
+    number(info, "evicted_scripts", 0);
+    number(info, "keyspace_hits", counts->hits);
+    number(info, "keyspace_misses", counts->misses);
+    number(info, "pubsub_channels", 0);
+    number(info, "pubsub_patterns", 0);
+    number(info, "pubsubshard_channels", 0);
+    number(info, "latest_fork_usec", 0);
+    number(info, "total_forks", 0);
+    number(info, "migrate_cached_sockets", 0);
+    number(info, "slave_expires_tracked_keys", 0);
+    number(info, "tracking_total_keys", 0);
+    number(info, "tracking_total_items", 0);
+    number(info, "tracking_total_prefixes", 0);
+    number(info, "total_error_replies", counts->errors);
+    number(info, "total_reads_processed", counts->reads);
+    number(info, "total_writes_processed", counts->writes);
+    number(info, "client_query_buffer_limit_disconnections", counts->query_limit_cuts);
+    number(info, "client_output_buffer_limit_disconnections", counts->output_limit_cuts);
+    number(info, "acl_access_denied_auth", counts->auth_denied);
+    number(info, "eventloop_cycles", counts->loop_turns);
+    number(info, "eventloop_duration_sum", counts->loop_us);
+    number(info, "eventloop_duration_cmd_sum", counts->loop_command_us);
+    number(info, "reclaim_copied_bytes", counts->copied_bytes);
+    number(info, "read_retries", counts->retries);
+}
+
+static void section_replication(struct info *info) {
+    line(info, "role:master");
+    number(info, "connected_slaves", 0);
+    line(info, "master_failover_state:no-failover");
+    line(info, "master_replid:%s", info->api->run_id(info->server));
+    line(info, "master_replid2:0000000000000000000000000000000000000000");
+    number(info, "master_repl_offset", 0);
+    line(info, "second_repl_offset:-1");
+    number(info, "repl_backlog_active", 0);
+    number(info, "repl_backlog_size", 0);
+    number(info, "repl_backlog_first_byte_offset", 0);
+    number(info, "repl_backlog_histlen", 0);
+}
+
+static void section_cpu(struct info *info) {
+    line(info, "used_cpu_sys:%.6f", info->process.cpu_system_s);
+    line(info, "used_cpu_user:%.6f", info->process.cpu_user_s);
+    line(info, "used_cpu_sys_children:%.6f", info->process.cpu_system_children_s);
+    line(info, "used_cpu_user_children:%.6f", info->process.cpu_user_children_s);
+}
+
+static void section_modules(struct info *info) { (void)info; /* there are none */ }
+
+static void commandstat(struct info *info, const struct cmd_spec *spec) {
+    struct cmd_command_counts counts = {0};
+    info->api->command_counts(info->server, spec->index, &counts);
+    if (counts.calls == 0 && counts.rejected == 0 && counts.failed == 0)
+        return;
+    line(info, "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,failed_calls=%llu", spec->name,
+         (unsigned long long)counts.calls, (unsigned long long)counts.usec,
+         counts.calls ? (double)counts.usec / (double)counts.calls : 0, (unsigned long long)counts.rejected,
+         (unsigned long long)counts.failed);
+}
+
+static void latencystat(struct info *info, const struct cmd_spec *spec) {
+    double p50 = info->api->command_percentile(info->server, spec->index, 50);
+    if (p50 <= 0)
+        return;
+    line(info, "latency_percentiles_usec_%s:p50=%.3f,p99=%.3f,p99.9=%.3f", spec->name, p50,
+         info->api->command_percentile(info->server, spec->index, 99),
+         info->api->command_percentile(info->server, spec->index, 99.9));
+}
+
+static void each_command(struct info *info, void (*visit)(struct info *, const struct cmd_spec *)) {
+    for (uint32_t i = 0; i < cmd_table_count; i++) {
+        if (cmd_table[i].run)
+            visit(info, &cmd_table[i]);
+        for (uint32_t j = 0; j < cmd_table[i].subcommand_count; j++)
+            visit(info, &cmd_table[i].subcommands[j]);
+    }
+}
+
+static void section_commandstats(struct info *info) { each_command(info, commandstat); }
+
+static void section_latencystats(struct info *info) { each_command(info, latencystat); }
+
+static void errorstat(void *context, const char *code, uint64_t count) {
+    line(context, "errorstat_%s:count=%llu", code, (unsigned long long)count);
+}
+
+static void section_errorstats(struct info *info) { info->api->each_error(info->server, errorstat, info); }
+
+static void section_cluster(struct info *info) { number(info, "cluster_enabled", 0); }
+
+struct ttl_sample {
+    uint64_t now_ms, sum_ms, count;
+};
+
+static void sample_ttl(void *context, struct slice name, const struct cache_info *entry) {
+    struct ttl_sample *sample = context;
+    if (entry->expires_at_ms <= sample->now_ms)
+        return;
+    sample->sum_ms += entry->expires_at_ms - sample->now_ms;
+    sample->count++;
+}
+
+/* avg_ttl is that of the first entries that a scan meets: names are scattered by their hash, so these are a fair sample. */
+static void section_keyspace(struct info *info) {
+    struct cache *cache = info->call->env->cache;
+    for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
+        uint64_t keys = cache_count(cache, db), expiring = cache_count_expiring(cache, db);
+        if (keys == 0)
+            continue;
+        struct ttl_sample sample = {.now_ms = info->call->actor->now_ms};
+        if (expiring)
+            (void)cache_scan(cache, info->call->actor, db, 0, TTL_SAMPLES, sample_ttl, &sample);
+        line(info, "db%u:keys=%llu,expires=%llu,avg_ttl=%llu", db, (unsigned long long)keys,
+             (unsigned long long)expiring, (unsigned long long)(sample.count ? sample.sum_ms / sample.count : 0));
+    }
+}
+
+static const struct section {
+    const char *name, *title;
+    void (*write)(struct info *);
+    bool is_default;
+} sections[] = {
+    {"server", "Server", section_server, true},
+    {"clients", "Clients", section_clients, true},
+    {"memory", "Memory", section_memory, true},
+    {"persistence", "Persistence", section_persistence, true},
+    {"stats", "Stats", section_stats, true},
+    {"replication", "Replication", section_replication, true},
+    {"cpu", "CPU", section_cpu, true},
+    {"modules", "Modules", section_modules, true},
+    {"commandstats", "Commandstats", section_commandstats, false},
+    {"errorstats", "Errorstats", section_errorstats, true},
+    {"latencystats", "Latencystats", section_latencystats, false},
+    {"cluster", "Cluster", section_cluster, true},
+    {"keyspace", "Keyspace", section_keyspace, true},
+};
+
+/* Marks the sections that the arguments name. Unknown names are no error: tools ask for what newer servers have. */
+static uint32_t wanted_sections(const struct cmd_call *call) {
+    uint32_t wanted = 0;
+    for (size_t i = 0; i < COUNT_OF(sections); i++) {
+        bool named = call->argc == 1 && sections[i].is_default;
+        for (uint32_t at = 1; at < call->argc; at++) {
+            named |= cmd_is(call, at, sections[i].name) || cmd_is(call, at, "all") || cmd_is(call, at, "everything") ||
+                     (sections[i].is_default && cmd_is(call, at, "default"));
+        }
+        wanted |= (uint32_t)named << i;
+    }
+    return wanted;
+}
+
+void cmd_info(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    struct buf text;
+    buf_init(&text, &memory_libc);
+    struct info info = {.call = call, .server = server, .api = server->api, .text = &text};
+    uint32_t wanted = wanted_sections(call);
+    info.api->counts(server, &info.counts);
+    info.api->process(server, &info.process);
+    cache_stats(call->env->cache, &info.cache);
+    for (size_t i = 0; i < COUNT_OF(sections); i++) {
+        if (!(wanted & 1u << i))
+            continue;
+        if (text.size)
+            line(&info, "%s", "");
+        line(&info, "# %s", sections[i].title);
+        sections[i].write(&info);
+    }
+    if (info.status == STATUS_OK)
+        reply_verbatim(call->reply, "txt", buf_slice(&text));
+    else
+        cmd_error_status(call, info.status);
+    buf_fini(&text);
+}
+
+const char *cmd_policy_name(enum cache_policy policy) {
+    static const char *const names[] = {
+        [CACHE_NOEVICTION] = "noeviction",           [CACHE_ALLKEYS_LRU] = "allkeys-lru",
+        [CACHE_ALLKEYS_LFU] = "allkeys-lfu",         [CACHE_ALLKEYS_RANDOM] = "allkeys-random",
+        [CACHE_VOLATILE_LRU] = "volatile-lru",       [CACHE_VOLATILE_LFU] = "volatile-lfu",
+        [CACHE_VOLATILE_RANDOM] = "volatile-random", [CACHE_VOLATILE_TTL] = "volatile-ttl",
+    };
+    static_assert(COUNT_OF(names) == CACHE_POLICY_COUNT, "every policy has a name");
+    return names[policy];
+}

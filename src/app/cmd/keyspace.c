@@ -1,0 +1,67 @@
+/* app/cmd/keyspace.c: databases as wholes. */
+#include "app/cmd/commands.h"
+#include "app/cmd/key_call.h"
+#include "base/hash.h"
+
+void cmd_select(struct cmd_call *call) {
+    uint32_t db;
+    if (!key_call_database(call, 1, &db))
+        return;
+    call->client->db = db;
+    reply_ok(call->reply);
+}
+
+void cmd_swapdb(struct cmd_call *call) {
+    int64_t first, second;
+    uint32_t a, b;
+    if (!key_call_database_number(call, 1, "ERR invalid first DB index", &first) ||
+        !key_call_database_number(call, 2, "ERR invalid second DB index", &second) ||
+        !key_call_database_check(call, first, &a) || !key_call_database_check(call, second, &b))
+        return;
+    cache_swap(call->env->cache, call->actor, a, b);
+    reply_ok(call->reply);
+}
+
+void cmd_dbsize(struct cmd_call *call) {
+    reply_integer(call->reply, (int64_t)cache_count(call->env->cache, call->client->db));
+}
+
+/* ASYNC and SYNC mean the same here: a flush takes the memory back in slices, and nobody sees the entries meanwhile. */
+static bool flush_mode_holds(struct cmd_call *call) {
+    if (call->argc == 1 || (call->argc == 2 && (cmd_is(call, 1, "async") || cmd_is(call, 1, "sync"))))
+        return true;
+    cmd_error_syntax(call);
+    return false;
+}
+
+void cmd_flushdb(struct cmd_call *call) {
+    if (!flush_mode_holds(call))
+        return;
+    cache_flush(call->env->cache, call->actor, call->client->db);
+    reply_ok(call->reply);
+}
+
+void cmd_flushall(struct cmd_call *call) {
+    if (!flush_mode_holds(call))
+        return;
+    cache_flush_all(call->env->cache, call->actor);
+    reply_ok(call->reply);
+}
+
+/* Differs from call to call and from client to client; nothing depends on it. */
+static uint64_t random_draw(struct cmd_call *call) {
+    struct cmd_client *client = call->client;
+    const uint64_t seed[] = {client->id, client->random_draws++, call->actor->now_ms, call->actor->id};
+    return hash_bytes(slice_make(seed, sizeof seed), 0);
+}
+
+void cmd_randomkey(struct cmd_call *call) {
+    uint8_t *name = arena_take(call->arena, CACHE_KEY_SIZE_MAX);
+    size_t size;
+    if (!name)
+        cmd_error_status(call, STATUS_NO_MEMORY);
+    else if (cache_random_key(call->env->cache, call->actor, call->client->db, random_draw(call), name, &size))
+        reply_bulk(call->reply, slice_make(name, size));
+    else
+        reply_null(call->reply);
+}

@@ -1,0 +1,215 @@
+#include "app/cmd/cmd.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/cmd/commands.h"
+#include "app/cmd/queue.h"
+#include "base/number.h"
+
+enum {
+    ERROR_NAME_MAX = 128,      /* bytes of a name that an error text repeats */
+    ERROR_ARGUMENTS_MAX = 128, /* and of the arguments after it */
+    FLOAT_TEXT_MAX = 5 * 1024, /* as much as the longest double takes when written out */
+};
+
+/* ----------------------------------------------------------------- errors */
+
+/* As much of the text as an error repeats: to the first zero byte. */
+static int shown(struct slice text, size_t max) {
+    size_t size = text.size < max ? text.size : max;
+    const uint8_t *end = size ? memchr(text.data, 0, size) : NULL;
+    return (int)(end ? (size_t)(end - text.data) : size);
+}
+
+static void error_unknown(struct cmd_call *call) {
+    char arguments[ERROR_ARGUMENTS_MAX + 8];
+    size_t size = 0;
+    for (uint32_t i = 1; i < call->argc && size < ERROR_ARGUMENTS_MAX; i++) {
+        int part = shown(call->argv[i], ERROR_ARGUMENTS_MAX - size);
+        size += (size_t)snprintf(arguments + size, sizeof arguments - size, "'%.*s' ", part,
+                                 part ? (const char *)call->argv[i].data : "");
+    }
+    int name = shown(call->argv[0], ERROR_NAME_MAX);
+    reply_errorf(call->reply, "ERR unknown command '%.*s', with args beginning with: %.*s", name,
+                 name ? (const char *)call->argv[0].data : "", (int)size, arguments);
+}
+
+static void error_unknown_sub(struct cmd_call *call, const struct cmd_spec *container) {
+    char name[32];
+    size_t size = container->last_name.size;
+    for (size_t i = 0; i < size; i++)
+        name[i] = (char)(container->last_name.data[i] & ~0x20);
+    int part = shown(call->argv[1], ERROR_NAME_MAX);
+    reply_errorf(call->reply, "ERR unknown subcommand '%.*s'. Try %.*s HELP.", part,
+                 part ? (const char *)call->argv[1].data : "", (int)size, name);
+}
+
+void cmd_error_syntax(struct cmd_call *call) { reply_error(call->reply, SLICE("ERR syntax error")); }
+
+void cmd_error_wrong_type(struct cmd_call *call) {
+    reply_error(call->reply, SLICE("WRONGTYPE Operation against a key holding the wrong kind of value"));
+}
+
+void cmd_error_status(struct cmd_call *call, enum status status) {
+    switch (status) {
+        case STATUS_FULL:
+            reply_error(call->reply, SLICE("OOM command not allowed when used memory > 'maxmemory'."));
+            return;
+        case STATUS_TOO_LARGE:
+            reply_error(call->reply, SLICE("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
+            return;
+        case STATUS_NO_MEMORY:
+            reply_error(call->reply, SLICE("ERR out of memory"));
+            return;
+        default:
+            reply_errorf(call->reply, "ERR %s", status_text(status));
+    }
+}
+
+/* -------------------------------------------------------------- arguments */
+
+struct cache_key cmd_key(const struct cmd_call *call, uint32_t at) {
+    const struct cache_key *ready = call->first_key;
+    if (ready && ready->name.data == call->argv[at].data && ready->name.size == call->argv[at].size &&
+        ready->db == call->client->db)
+        return *ready;
+    return cache_key(call->env->cache, call->client->db, call->argv[at]);
+}
+
+bool cmd_integer(struct cmd_call *call, uint32_t at, int64_t *ret_value) {
+    if (number_parse_i64(call->argv[at], ret_value))
+        return true;
+    reply_error(call->reply, SLICE("ERR value is not an integer or out of range"));
+    return false;
+}
+
+/* What strtold takes, the whole text, without spaces before it; no "nan". */
+static bool parse_float(struct slice text, long double *ret_value) {
+    char copy[FLOAT_TEXT_MAX];
+    if (text.size == 0 || text.size >= sizeof copy)
+        return false;
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = 0;
+    if (copy[0] == ' ' || (copy[0] >= '\t' && copy[0] <= '\r'))
+        return false;
+    char *end;
+    errno = 0;
+    long double value = strtold(copy, &end);
+    bool range = errno == ERANGE && (isinf(value) || value == 0);
+    if (end != copy + text.size || range || errno == EINVAL || isnan(value))
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+bool cmd_float(struct cmd_call *call, uint32_t at, long double *ret_value) {
+    if (parse_float(call->argv[at], ret_value))
+        return true;
+    reply_error(call->reply, SLICE("ERR value is not a valid float"));
+    return false;
+}
+
+void cmd_reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offset, uint64_t size) {
+    const uint64_t handle[2] = {pin.first, pin.size};
+    reply_bulk_foreign(call->reply, size, offset, handle);
+}
+
+void cmd_reply_rewind(struct cmd_call *call, struct reply_mark mark) {
+    const struct buf *foreign = call->reply->foreign;
+    for (size_t at = mark.foreign_size; foreign && at < foreign->size; at += sizeof(struct reply_foreign)) {
+        struct reply_foreign value;
+        memcpy(&value, foreign->data + at, sizeof value);
+        cache_unpin(call->env->cache, call->actor, (struct cache_pin){value.handle[0], value.handle[1]});
+    }
+    reply_rewind(call->reply, mark);
+}
+
+/* -------------------------------------------------------------------- run */
+
+static bool arity_holds(const struct cmd_spec *spec, uint32_t argc) {
+    return spec->arity > 0 ? argc == (uint32_t)spec->arity : argc >= (uint32_t)-spec->arity;
+}
+
+/* The command that the arguments name, subcommands included; NULL when the error is written. */
+static const struct cmd_spec *find(struct cmd_call *call) {
+    const struct cmd_spec *spec = call->spec ? call->spec : cmd_lookup(call->argv[0]);
+    if (!spec) {
+        error_unknown(call);
+        return NULL;
+    }
+    if (spec->subcommand_count && call->argc > 1) {
+        const struct cmd_spec *container = spec;
+        spec = cmd_lookup_sub(container, call->argv[1]);
+        if (!spec)
+            error_unknown_sub(call, container);
+    }
+    return spec;
+}
+
+/* An EXEC that may not run ends its transaction, and says so. */
+static void reject(struct cmd_call *call, const struct cmd_spec *spec, const char *code, const char *text) {
+    if (spec->run != cmd_exec) {
+        reply_errorf(call->reply, "%s %s", code, text);
+        return;
+    }
+    cmd_multi_drop(call->client, call->env, call->actor);
+    cmd_unwatch_all(call->client, call->env);
+    bool plain = strcmp(code, "ERR") == 0;
+    reply_errorf(call->reply, "EXECABORT Transaction discarded because of: %s%s%s", plain ? "" : code, plain ? "" : " ",
+                 text);
+}
+
+/* False when the command may not run now; the error is written. */
+static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
+    const struct cmd_client *client = call->client;
+    if (!arity_holds(spec, call->argc)) {
+        char text[96];
+        snprintf(text, sizeof text, "wrong number of arguments for '%s' command", spec->name);
+        reject(call, spec, "ERR", text);
+        return false;
+    }
+    if (!client->authenticated && !(spec->flags & CMD_NO_AUTH)) {
+        reject(call, spec, "NOAUTH", "Authentication required.");
+        return false;
+    }
+    if (client->in_multi && spec->flags & CMD_NO_MULTI) {
+        reject(call, spec, "ERR", "Command not allowed inside a transaction");
+        return false;
+    }
+    return true;
+}
+
+/* CLIENT REPLY OFF and SKIP. The reply is made and taken back: what a command does must not depend on who listens. */
+static void hush(struct cmd_call *call, struct reply_mark mark) {
+    struct cmd_client *client = call->client;
+    if (client->reply_off || client->reply_skip) {
+        uint32_t errors = call->reply->errors;
+        cmd_reply_rewind(call, mark);
+        call->reply->errors = errors;
+    }
+    client->reply_skip = client->reply_skip_next;
+    client->reply_skip_next = false;
+}
+
+void cmd_run(struct cmd_call *call) {
+    struct cmd_client *client = call->client;
+    struct reply_mark mark = reply_mark(call->reply);
+    const struct cmd_spec *spec = find(call);
+    call->spec = spec;
+    call->outcome = CMD_REJECTED;
+    if (!spec || !permitted(call, spec)) {
+        client->multi_failed |= client->in_multi;
+    } else if (client->in_multi && !(spec->flags & CMD_TXN_CONTROL)) {
+        client->last_command = spec;
+        call->outcome = queue_command(call) ? CMD_QUEUED : CMD_REJECTED;
+    } else {
+        client->last_command = spec;
+        call->outcome = CMD_RAN;
+        spec->run(call);
+    }
+    if (__builtin_expect(client->reply_off | client->reply_skip | client->reply_skip_next, 0))
+        hush(call, mark);
+}

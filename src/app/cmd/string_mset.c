@@ -1,0 +1,188 @@
+/* Commands that write several keys at one moment: MSET MSETNX MSETEX. */
+#include "app/cmd/commands.h"
+#include "app/cmd/string_options.h"
+#include "app/cmd/value.h"
+#include "base/number.h"
+
+/* Keys and values alternate from argument `at` on. */
+struct mset_plan {
+    uint32_t at, count;
+    struct cache_key *keys;
+    struct string_options options;
+    uint64_t expires_at_ms;
+};
+
+/* What a key held before it was written. */
+struct mset_saved {
+    bool existed;
+    enum cache_type type;
+    uint64_t expires_at_ms;
+    struct value_view view;
+};
+
+static struct slice mset_value(const struct cmd_call *call, const struct mset_plan *plan, uint32_t index) {
+    return call->argv[plan->at + 2 * index + 1];
+}
+
+/* Short values are copied from the edit that is open anyway; long ones are pinned and cost no copy. */
+static enum status mset_save(struct cmd_call *call, const struct cache_edit *edit, struct mset_saved *saved) {
+    if (!edit->found)
+        return STATUS_OK;
+    saved->existed = true;
+    saved->type = edit->type;
+    saved->expires_at_ms = edit->expires_at_ms;
+    if (edit->size >= VALUE_PIN_MIN)
+        return value_view_any(call, &edit->key, &saved->view);
+    void *bytes = arena_take(call->arena, edit->size ? edit->size : 1);
+    if (!bytes)
+        return STATUS_NO_MEMORY;
+    cache_edit_copy_out(edit, 0, bytes, edit->size);
+    saved->view = (struct value_view){.size = edit->size, .bytes = slice_make(bytes, edit->size)};
+    return STATUS_OK;
+}
+
+static enum status mset_put_back(struct cmd_call *call, struct cache_edit *edit, const struct mset_saved *saved) {
+    struct slice piece = value_piece(call, &saved->view, 0);
+    TRY(cache_edit_set(edit, saved->type, piece, saved->expires_at_ms));
+    for (uint64_t at = piece.size; at < saved->view.size; at += piece.size) {
+        piece = value_piece(call, &saved->view, at);
+        TRY(cache_edit_patch(edit, at, piece));
+    }
+    return STATUS_OK;
+}
+
+/* Undoes the newest write first, so that a key that stands there twice ends as it began. What the new values took is free
+ * again by then; should an old value find no room even so, its key goes, as if it were evicted. */
+static void mset_undo(struct cmd_call *call, const struct mset_plan *plan, const struct mset_saved *saved,
+                      uint32_t count) {
+    struct cache_edit edit;
+    for (uint32_t i = count; i-- > 0;) {
+        cache_edit_begin(call->env->cache, call->actor, &plan->keys[i], &edit);
+        cache_edit_delete(&edit);
+        if (saved[i].existed && mset_put_back(call, &edit, &saved[i]) != STATUS_OK)
+            cache_edit_delete(&edit);
+        cache_edit_end(&edit);
+    }
+}
+
+static enum status mset_write_one(struct cmd_call *call, const struct mset_plan *plan, uint32_t index,
+                                  struct mset_saved *saved) {
+    struct cache_edit edit;
+    cache_edit_begin(call->env->cache, call->actor, &plan->keys[index], &edit);
+    enum status status = mset_save(call, &edit, saved);
+    if (status == STATUS_OK) {
+        bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
+        uint64_t expires_at_ms = keeps ? edit.expires_at_ms : plan->expires_at_ms;
+        status = value_write(call, &edit, mset_value(call, plan, index), expires_at_ms);
+    }
+    cache_edit_end(&edit);
+    return status;
+}
+
+/* Writes all or nothing; the keys are locked. */
+static enum status mset_write(struct cmd_call *call, const struct mset_plan *plan) {
+    struct mset_saved *saved = arena_take(call->arena, plan->count * sizeof *saved);
+    if (!saved)
+        return STATUS_NO_MEMORY;
+    enum status status = STATUS_OK;
+    uint32_t done = 0, touched = 0;
+    while (done < plan->count) {
+        saved[touched++] = (struct mset_saved){0};
+        status = mset_write_one(call, plan, done, &saved[done]);
+        if (status != STATUS_OK)
+            break;
+        done++;
+    }
+    if (status != STATUS_OK)
+        mset_undo(call, plan, saved, done);
+    for (uint32_t i = 0; i < touched; i++)
+        value_release(call, &saved[i].view);
+    return status;
+}
+
+static bool mset_condition(struct cmd_call *call, const struct mset_plan *plan) {
+    uint32_t flags = plan->options.flags;
+    for (uint32_t i = 0; (flags & (OPTION_NX | OPTION_XX)) && i < plan->count; i++) {
+        struct cache_info info;
+        bool found = cache_find(call->env->cache, call->actor, &plan->keys[i], false, &info);
+        if (found ? (flags & OPTION_NX) : (flags & OPTION_XX))
+            return false;
+    }
+    return true;
+}
+
+/* Answers whether the keys were written; `ret_status` says if that failed. */
+static bool mset_run(struct cmd_call *call, struct mset_plan *plan, enum status *ret_status) {
+    *ret_status = STATUS_OK;
+    plan->keys = value_keys(call, plan->at, 2, plan->count);
+    if (!plan->keys) {
+        *ret_status = STATUS_NO_MEMORY;
+        return false;
+    }
+    uint64_t write_bytes = 0;
+    for (uint32_t i = 0; i < plan->count; i++)
+        write_bytes += plan->keys[i].name.size + mset_value(call, plan, i).size;
+    bool locked = value_lock(call, plan->keys, plan->count, write_bytes);
+    bool writes = mset_condition(call, plan);
+    if (writes)
+        *ret_status = mset_write(call, plan);
+    value_unlock(call, locked);
+    return writes;
+}
+
+/* Whether all arguments are pairs. */
+static bool mset_pairs(struct cmd_call *call, struct mset_plan *plan) {
+    if (call->argc < 3 || call->argc % 2 == 0) {
+        reply_errorf(call->reply, "ERR wrong number of arguments for '%s' command", call->spec->name);
+        return false;
+    }
+    *plan = (struct mset_plan){.at = 1, .count = (call->argc - 1) / 2};
+    return true;
+}
+
+void cmd_mset(struct cmd_call *call) {
+    struct mset_plan plan;
+    enum status status;
+    if (!mset_pairs(call, &plan))
+        return;
+    (void)mset_run(call, &plan, &status);
+    if (status == STATUS_OK)
+        reply_ok(call->reply);
+    else
+        cmd_error_status(call, status);
+}
+
+static void mset_run_conditional(struct cmd_call *call, struct mset_plan *plan) {
+    enum status status;
+    bool written = mset_run(call, plan, &status);
+    if (status == STATUS_OK)
+        reply_integer(call->reply, written);
+    else
+        cmd_error_status(call, status);
+}
+
+void cmd_msetnx(struct cmd_call *call) {
+    struct mset_plan plan;
+    if (!mset_pairs(call, &plan))
+        return;
+    plan.options.flags = OPTION_NX;
+    mset_run_conditional(call, &plan);
+}
+
+void cmd_msetex(struct cmd_call *call) {
+    int64_t count;
+    if (!number_parse_i64(call->argv[1], &count) || count < 1 || count > INT32_MAX) {
+        reply_error(call->reply, SLICE("ERR invalid numkeys value"));
+        return;
+    }
+    if (call->argc < 2 || (uint64_t)count * 2 > call->argc - 2) {
+        reply_error(call->reply, SLICE("ERR wrong number of key-value pairs"));
+        return;
+    }
+    struct mset_plan plan = {.at = 2, .count = (uint32_t)count};
+    uint32_t allowed = OPTION_NX | OPTION_XX | OPTIONS_EXPIRY | OPTION_KEEPTTL;
+    if (!string_options_read(call, 2 + 2 * plan.count, allowed, &plan.options) ||
+        !string_options_expiry(call, &plan.options, &plan.expires_at_ms))
+        return;
+    mset_run_conditional(call, &plan);
+}

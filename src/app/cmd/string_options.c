@@ -1,0 +1,55 @@
+#include "app/cmd/string_options.h"
+
+#include "app/cmd/value.h"
+#include "base/bits.h"
+
+/* `excludes`: words that may not stand beside this one. */
+static const struct option {
+    const char *word;
+    uint32_t flag, excludes;
+    bool has_argument;
+} known[] = {
+    {"ex", OPTION_EX, OPTIONS_TIME & ~OPTION_EX, true},
+    {"px", OPTION_PX, OPTIONS_TIME & ~OPTION_PX, true},
+    {"exat", OPTION_EXAT, OPTIONS_TIME & ~OPTION_EXAT, true},
+    {"pxat", OPTION_PXAT, OPTIONS_TIME & ~OPTION_PXAT, true},
+    {"keepttl", OPTION_KEEPTTL, OPTIONS_TIME & ~OPTION_KEEPTTL, false},
+    {"persist", OPTION_PERSIST, OPTIONS_TIME & ~OPTION_PERSIST, false},
+    {"nx", OPTION_NX, OPTIONS_CONDITION & ~OPTION_NX, false},
+    {"xx", OPTION_XX, OPTIONS_CONDITION & ~OPTION_XX, false},
+    {"ifeq", OPTION_IFEQ, OPTIONS_CONDITION, true},
+    {"get", OPTION_GET, 0, false},
+};
+
+static const struct option *find(struct cmd_call *call, uint32_t at, uint32_t allowed) {
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if ((known[i].flag & allowed) && cmd_is(call, at, known[i].word))
+            return &known[i];
+    return NULL;
+}
+
+bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options) {
+    struct string_options options = {0};
+    for (; at < call->argc; at++) {
+        const struct option *option = find(call, at, allowed);
+        if (!option || (options.flags & option->excludes) || (option->has_argument && at + 1 == call->argc)) {
+            cmd_error_syntax(call);
+            return false;
+        }
+        options.flags |= option->flag;
+        if (option->has_argument)
+            *(option->flag == OPTION_IFEQ ? &options.compare_at : &options.expiry_at) = ++at;
+    }
+    *ret_options = options;
+    return true;
+}
+
+bool string_options_expiry(struct cmd_call *call, const struct string_options *options, uint64_t *ret_expires_at_ms) {
+    if (!(options->flags & OPTIONS_EXPIRY)) {
+        *ret_expires_at_ms = 0;
+        return true;
+    }
+    bool seconds = options->flags & (OPTION_EX | OPTION_EXAT);
+    bool relative = options->flags & (OPTION_EX | OPTION_PX);
+    return value_expiry(call, options->expiry_at, seconds, relative, ret_expires_at_ms);
+}

@@ -1,0 +1,42 @@
+/* app/cmd/string_options.h: the option words of SET, GETEX and MSETEX.
+ *
+ * Each word may stand once or more often, in any order and case; the last argument of a repeated word counts, as in Redis. Words
+ * of one group exclude each other.
+ *
+ * Threads: those of the call.
+ * Errors:  what is not allowed is answered with a syntax error.
+ */
+#ifndef STRATA_APP_CMD_STRING_OPTIONS_H
+#define STRATA_APP_CMD_STRING_OPTIONS_H
+
+#include "app/cmd/cmd.h"
+
+enum string_option {
+    OPTION_NX = 1 << 0,
+    OPTION_XX = 1 << 1,
+    OPTION_IFEQ = 1 << 2,
+    OPTION_GET = 1 << 3,
+    OPTION_KEEPTTL = 1 << 4,
+    OPTION_PERSIST = 1 << 5,
+    OPTION_EX = 1 << 6,
+    OPTION_PX = 1 << 7,
+    OPTION_EXAT = 1 << 8,
+    OPTION_PXAT = 1 << 9,
+    OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ,
+    OPTIONS_EXPIRY = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
+    OPTIONS_TIME = OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_PERSIST,
+};
+
+struct string_options {
+    uint32_t flags;
+    uint32_t expiry_at;  /* argument with the time, if flags has one of OPTIONS_EXPIRY */
+    uint32_t compare_at; /* argument of IFEQ */
+};
+
+/* Reads the arguments from `at` on; only the words in `allowed` are known. */
+bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options);
+
+/* When the options say the value expires; 0 if they say nothing. */
+bool string_options_expiry(struct cmd_call *call, const struct string_options *options, uint64_t *ret_expires_at_ms);
+
+#endif

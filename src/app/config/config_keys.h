@@ -1,0 +1,113 @@
+/* app/config/config_keys.h: the configuration as typed fields, one for each key.
+ *
+ * Generated from spec/config.yaml by tools/gen_config.py: change that file instead.
+ */
+#ifndef STRATA_APP_CONFIG_CONFIG_KEYS_H
+#define STRATA_APP_CONFIG_CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CONFIG_LIST_MAX = 16, CONFIG_LIST_ITEM_MAX = 63, CONFIG_STRING_MAX = 1023 };
+
+struct config_list {
+    uint32_t count;
+    char items[CONFIG_LIST_MAX][CONFIG_LIST_ITEM_MAX + 1];
+};
+
+/* A client is cut when more than `hard_bytes` of replies wait, or more than `soft_bytes` for `soft_s`. 0: no limit. */
+struct config_output_limit {
+    uint64_t hard_bytes, soft_bytes;
+    int64_t soft_s;
+};
+
+enum config_key_id {
+    CONFIG_PORT,
+    CONFIG_BIND,
+    CONFIG_UNIXSOCKET,
+    CONFIG_UNIXSOCKETPERM,
+    CONFIG_PROTECTED_MODE,
+    CONFIG_REQUIREPASS,
+    CONFIG_MAXCLIENTS,
+    CONFIG_TIMEOUT,
+    CONFIG_TCP_KEEPALIVE,
+    CONFIG_TCP_BACKLOG,
+    CONFIG_MAXMEMORY,
+    CONFIG_MAXMEMORY_POLICY,
+    CONFIG_CLIENT_QUERY_BUFFER_LIMIT,
+    CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT,
+    CONFIG_PROTO_MAX_BULK_LEN,
+    CONFIG_THREADS,
+    CONFIG_DIR,
+    CONFIG_PIDFILE,
+    CONFIG_LOGFILE,
+    CONFIG_LOGLEVEL,
+    CONFIG_HOUSEKEEPING_INTERVAL,
+    CONFIG_SHUTDOWN_TIMEOUT,
+    CONFIG_SLOWLOG_LOG_SLOWER_THAN,
+    CONFIG_SLOWLOG_MAX_LEN,
+    CONFIG_LATENCY_MONITOR_THRESHOLD,
+    CONFIG_DATABASES,
+    CONFIG_DAEMONIZE,
+    CONFIG_SAVE,
+    CONFIG_APPENDONLY,
+    CONFIG_CLUSTER_ENABLED,
+    CONFIG_REPLICA_READ_ONLY,
+    CONFIG_REPLICAOF,
+    CONFIG_NOTIFY_KEYSPACE_EVENTS,
+    CONFIG_TLS_PORT,
+    CONFIG_LATENCY_TRACKING,
+    CONFIG_LATENCY_TRACKING_INFO_PERCENTILES,
+    CONFIG_KEY_COUNT
+};
+
+enum config_maxmemory_policy {
+    CONFIG_MAXMEMORY_POLICY_NOEVICTION,
+    CONFIG_MAXMEMORY_POLICY_ALLKEYS_LRU,
+    CONFIG_MAXMEMORY_POLICY_ALLKEYS_LFU,
+    CONFIG_MAXMEMORY_POLICY_ALLKEYS_RANDOM,
+    CONFIG_MAXMEMORY_POLICY_VOLATILE_LRU,
+    CONFIG_MAXMEMORY_POLICY_VOLATILE_LFU,
+    CONFIG_MAXMEMORY_POLICY_VOLATILE_RANDOM,
+    CONFIG_MAXMEMORY_POLICY_VOLATILE_TTL,
+    CONFIG_MAXMEMORY_POLICY_COUNT
+};
+
+enum config_loglevel {
+    CONFIG_LOGLEVEL_DEBUG,
+    CONFIG_LOGLEVEL_VERBOSE,
+    CONFIG_LOGLEVEL_NOTICE,
+    CONFIG_LOGLEVEL_WARNING,
+    CONFIG_LOGLEVEL_COUNT
+};
+
+/* Plain data: may be copied by assignment. Made by config_defaults and the config_load functions only. */
+struct config_values {
+    int64_t port;
+    struct config_list bind;
+    char unixsocket[108];
+    int64_t unixsocketperm;
+    bool protected_mode;
+    char requirepass[513];
+    int64_t maxclients;
+    int64_t timeout_s;
+    int64_t tcp_keepalive_s;
+    int64_t tcp_backlog;
+    uint64_t maxmemory_bytes;
+    enum config_maxmemory_policy maxmemory_policy;
+    uint64_t client_query_buffer_limit_bytes;
+    struct config_output_limit client_output_buffer_limit;
+    uint64_t proto_max_bulk_len_bytes;
+    int64_t threads;
+    char dir[1024];
+    char pidfile[1024];
+    char logfile[1024];
+    enum config_loglevel loglevel;
+    int64_t housekeeping_interval_ms;
+    int64_t shutdown_timeout_s;
+    int64_t slowlog_log_slower_than_us;
+    int64_t slowlog_max_len;
+    int64_t latency_monitor_threshold_ms;
+};
+
+#endif

@@ -1,0 +1,254 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/config/config_value.h"
+#include "app/config/config_yaml.h"
+
+#define SHOW(s) (int)((s).size < 64 ? (s).size : 64), (const char *)(s).data
+
+static enum status refuse_at(const char *name, yaml_mark_t mark, struct config_error *ret_error, const char *format,
+                             ...) __attribute__((format(printf, 4, 5)));
+
+static enum status refuse_at(const char *name, yaml_mark_t mark, struct config_error *ret_error, const char *format,
+                             ...) {
+    char text[CONFIG_ERROR_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return config_refuse(ret_error, "%.100s:%zu:%zu: %s", name, mark.line + 1, mark.column + 1, text);
+}
+
+static enum status parser_failed(const yaml_parser_t *parser, const char *name, struct config_error *ret_error) {
+    if (parser->error == YAML_MEMORY_ERROR) {
+        (void)config_refuse(ret_error, "%.100s: there is no memory to read it", name);
+        return STATUS_NO_MEMORY;
+    }
+    const char *what = parser->problem ? parser->problem : "is not YAML";
+    if (parser->error == YAML_READER_ERROR)
+        return config_refuse(ret_error, "%.100s: byte %zu: %s", name, parser->problem_offset, what);
+    bool star = parser->context && strstr(parser->context, "scanning an alias");
+    return refuse_at(name, parser->problem_mark, ret_error, "not valid YAML: %s%s", what,
+                     star ? ": quote a value that begins with '*'" : "");
+}
+
+/* First pass: bounds what the second may build. libyaml neither limits depth nor says where an alias stood. */
+static enum status check_event(const yaml_event_t *event, const char *name, int *depth, int *nodes,
+                               struct config_error *ret_error) {
+    bool anchored = (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor) ||
+                    (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
+                    (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
+    if (anchored || event->type == YAML_ALIAS_EVENT)
+        return refuse_at(name, event->start_mark, ret_error, "anchors (&) and aliases (*) are not allowed here%s",
+                         event->type == YAML_ALIAS_EVENT ? ": quote a value that begins with '*'" : "");
+    if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
+        ++*depth;
+    if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
+        --*depth;
+    if (*depth > CONFIG_FILE_DEPTH_MAX)
+        return refuse_at(name, event->start_mark, ret_error, "nested deeper than %d", CONFIG_FILE_DEPTH_MAX);
+    if (++*nodes > CONFIG_FILE_NODES_MAX)
+        return refuse_at(name, event->start_mark, ret_error, "more than %d values", CONFIG_FILE_NODES_MAX);
+    return STATUS_OK;
+}
+
+static enum status check_events(struct slice text, const char *name, struct config_error *ret_error) {
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser))
+        return STATUS_NO_MEMORY;
+    yaml_parser_set_input_string(&parser, text.data, text.size);
+    enum status status = STATUS_OK;
+    int depth = 0, nodes = 0, documents = 0;
+    for (bool more = true; more && status == STATUS_OK;) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&parser, &event)) {
+            status = parser_failed(&parser, name, ret_error);
+            break;
+        }
+        status = check_event(&event, name, &depth, &nodes, ret_error);
+        if (status == STATUS_OK && event.type == YAML_DOCUMENT_START_EVENT && ++documents > 1)
+            status = refuse_at(name, event.start_mark, ret_error, "a second document: one file holds one");
+        more = event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return status;
+}
+
+enum status config_yaml_open(struct config_yaml *yaml, struct slice text, const char *name,
+                             struct config_error *ret_error) {
+    if (text.size > CONFIG_FILE_SIZE_MAX)
+        return config_refuse(ret_error, "%.100s: larger than %d bytes", name, CONFIG_FILE_SIZE_MAX);
+    if (text.size == 0)
+        text = SLICE("\n"); /* libyaml wants a pointer */
+    TRY(check_events(text, name, ret_error));
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser))
+        return STATUS_NO_MEMORY;
+    yaml_parser_set_input_string(&parser, text.data, text.size);
+    enum status status = STATUS_OK;
+    if (!yaml_parser_load(&parser, &yaml->document))
+        status = parser_failed(&parser, name, ret_error);
+    yaml_parser_delete(&parser);
+    if (status != STATUS_OK)
+        return status;
+    yaml->root = yaml_document_get_root_node(&yaml->document);
+    bool blank = yaml->root && yaml->root->type == YAML_SCALAR_NODE && yaml->root->data.scalar.length == 0;
+    if (blank)
+        yaml->root = NULL;
+    if (yaml->root && yaml->root->type != YAML_MAPPING_NODE) {
+        status = refuse_at(name, yaml->root->start_mark, ret_error, "expected lines of the form 'key: value'");
+        yaml_document_delete(&yaml->document);
+    }
+    return status;
+}
+
+void config_yaml_close(struct config_yaml *yaml) { yaml_document_delete(&yaml->document); }
+
+bool config_yaml_next(struct config_yaml *yaml, size_t *at, yaml_node_t **ret_key, yaml_node_t **ret_value) {
+    if (!yaml->root || yaml->root->data.mapping.pairs.start + *at >= yaml->root->data.mapping.pairs.top)
+        return false;
+    yaml_node_pair_t pair = yaml->root->data.mapping.pairs.start[(*at)++];
+    *ret_key = yaml_document_get_node(&yaml->document, pair.key);
+    *ret_value = yaml_document_get_node(&yaml->document, pair.value);
+    return true;
+}
+
+struct slice config_yaml_text(const yaml_node_t *node) {
+    return slice_make(node->data.scalar.value, node->data.scalar.length);
+}
+
+/* ------------------------------------------------------------- nodes to values */
+
+static enum status load_key(const yaml_node_t *node, const char *name, enum config_key_id *ret_id,
+                            struct config_error *ret_error) {
+    if (node->type != YAML_SCALAR_NODE)
+        return refuse_at(name, node->start_mark, ret_error, "a key must be a plain word");
+    struct slice key = config_yaml_text(node);
+    *ret_id = config_find(key);
+    if (*ret_id != CONFIG_KEY_COUNT)
+        return STATUS_OK;
+    const char *near = config_suggest(key);
+    if (near)
+        return refuse_at(name, node->start_mark, ret_error, "unknown key '%.*s': did you mean '%s'?", SHOW(key), near);
+    return refuse_at(name, node->start_mark, ret_error, "unknown key '%.*s'", SHOW(key));
+}
+
+static enum status load_list(struct config *config, struct config_yaml *yaml, enum config_key_id id,
+                             const yaml_node_t *node, const char *name, struct config_error *ret_error) {
+    const struct config_key *key = &config_keys[id];
+    struct config_list list = {0};
+    struct config_problem problem;
+    if (key->type != CONFIG_TYPE_LIST)
+        return refuse_at(name, node->start_mark, ret_error, "%s: takes one value, not a list", key->name);
+    for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *member = yaml_document_get_node(&yaml->document, *item);
+        if (member->type != YAML_SCALAR_NODE)
+            return refuse_at(name, member->start_mark, ret_error, "%s: a member must be a single value", key->name);
+        if (!config_value_list_add(key, &list, config_yaml_text(member), &problem))
+            return refuse_at(name, member->start_mark, ret_error, "%s: %s", key->name, problem.plain);
+    }
+    memcpy((char *)&config->values + key->offset, &list, sizeof list);
+    return STATUS_OK;
+}
+
+static enum status load_value(struct config *config, struct config_yaml *yaml, enum config_key_id id,
+                              const yaml_node_t *node, const char *name, struct config_error *ret_error) {
+    const struct config_key *key = &config_keys[id];
+    struct config_origin origin = {CONFIG_FROM_FILE, (uint32_t)node->start_mark.line + 1,
+                                   (uint32_t)node->start_mark.column + 1};
+    if (node->type == YAML_SEQUENCE_NODE) {
+        config->origins[id] = origin;
+        return load_list(config, yaml, id, node, name, ret_error);
+    }
+    if (node->type != YAML_SCALAR_NODE)
+        return refuse_at(name, node->start_mark, ret_error, "%s: takes one value, not further keys", key->name);
+    struct slice text = config_yaml_text(node);
+    if (text.size == 0 && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
+        return refuse_at(name, node->start_mark, ret_error, "%s: has no value (an empty text is written \"\")",
+                         key->name);
+    char where[CONFIG_WHERE_MAX];
+    snprintf(where, sizeof where, "%.100s:%u:%u: %s", name, origin.line, origin.column, key->name);
+    return config_assign(config, id, text, origin, where, ret_error) ? STATUS_OK : STATUS_INVALID;
+}
+
+static enum status load_document(struct config *config, struct config_yaml *yaml, const char *name,
+                                 struct config_error *ret_error) {
+    uint32_t lines[CONFIG_KEY_COUNT] = {0};
+    yaml_node_t *key, *value;
+    for (size_t at = 0; config_yaml_next(yaml, &at, &key, &value);) {
+        enum config_key_id id;
+        TRY(load_key(key, name, &id, ret_error));
+        if (lines[id])
+            return refuse_at(name, key->start_mark, ret_error, "'%s' stands there twice, first in line %u",
+                             config_keys[id].name, lines[id]);
+        lines[id] = (uint32_t)key->start_mark.line + 1;
+        TRY(load_value(config, yaml, id, value, name, ret_error));
+    }
+    return STATUS_OK;
+}
+
+enum status config_load_yaml(struct config *config, struct slice text, const char *name,
+                             struct config_error *ret_error) {
+    struct config next = *config;
+    struct config_yaml yaml;
+    enum status status = config_yaml_open(&yaml, text, name, ret_error);
+    if (status == STATUS_NO_MEMORY)
+        (void)config_refuse(ret_error, "%.100s: there is no memory to read it", name);
+    if (status != STATUS_OK)
+        return status;
+    snprintf(next.file, sizeof next.file, "%s", name);
+    status = load_document(&next, &yaml, name, ret_error);
+    config_yaml_close(&yaml);
+    if (status == STATUS_OK)
+        *config = next;
+    return status;
+}
+
+/* ------------------------------------------------------------------------- files */
+
+static enum status read_descriptor(int fd, const char *path, struct buf *text, struct config_error *ret_error) {
+    for (;;) {
+        TRY(buf_reserve(text, 4096));
+        ssize_t got = read(fd, text->data + text->size, text->capacity - text->size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            (void)config_refuse(ret_error, "%.100s: %s", path, strerror(errno));
+            return STATUS_IO;
+        }
+        if (got == 0)
+            return STATUS_OK;
+        text->size += (size_t)got;
+        if (text->size > CONFIG_FILE_SIZE_MAX)
+            return config_refuse(ret_error, "%.100s: larger than %d bytes", path, CONFIG_FILE_SIZE_MAX);
+    }
+}
+
+enum status config_read_file(const char *path, struct buf *text, struct config_error *ret_error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        (void)config_refuse(ret_error, "%.100s: %s", path, strerror(errno));
+        return STATUS_IO;
+    }
+    enum status status = read_descriptor(fd, path, text, ret_error);
+    close(fd);
+    if (status == STATUS_NO_MEMORY)
+        (void)config_refuse(ret_error, "%.100s: there is no memory to read it", path);
+    return status;
+}
+
+enum status config_load_file(struct config *config, const char *path, const struct memory *memory,
+                             struct config_error *ret_error) {
+    struct buf text;
+    buf_init(&text, memory);
+    enum status status = config_read_file(path, &text, ret_error);
+    if (status == STATUS_OK)
+        status = config_load_yaml(config, buf_slice(&text), path, ret_error);
+    buf_fini(&text);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* app/config/config_yaml.h: a configuration file as a document with places.
+ *
+ * Private to this folder. Size, depth and number of values are bounded before the document is built; aliases are refused.
+ *
+ * Memory:  libyaml takes its own from malloc; config_yaml_close gives it back.
+ */
+#ifndef STRATA_APP_CONFIG_CONFIG_YAML_H
+#define STRATA_APP_CONFIG_CONFIG_YAML_H
+
+#include <yaml.h>
+
+#include "app/config/config.h"
+
+struct config_yaml {
+    yaml_document_t document;
+    yaml_node_t *root; /* a mapping, or NULL when the file says nothing */
+};
+
+MUST_CHECK enum status config_yaml_open(struct config_yaml *yaml, struct slice text, const char *name,
+                                        struct config_error *ret_error);
+void config_yaml_close(struct config_yaml *yaml);
+
+/* Walks the keys of the file; `at` begins at 0. False at the end. */
+bool config_yaml_next(struct config_yaml *yaml, size_t *at, yaml_node_t **ret_key, yaml_node_t **ret_value);
+
+/* Of a scalar node. */
+struct slice config_yaml_text(const yaml_node_t *node);
+
+/* Reads a whole file of at most CONFIG_FILE_SIZE_MAX bytes. */
+MUST_CHECK enum status config_read_file(const char *path, struct buf *text, struct config_error *ret_error);
+
+#endif

@@ -1,0 +1,82 @@
+#include "app/server/clients.h"
+
+#include <string.h>
+
+void clients_each(struct cmd_server *api, void (*visit)(void *context, const struct cmd_client_view *view),
+                  void *context) {
+    struct server *server = server_of(api);
+    struct buf views;
+    buf_init(&views, &memory_libc);
+    /* Copied first: `visit` writes a reply, which must not happen while this worker's turn is let go. */
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        worker_visit(worker);
+        if (buf_reserve(&views, worker->count * sizeof(struct cmd_client_view)) == STATUS_OK) {
+            for (const struct connection *connection = worker->first; connection; connection = connection->older) {
+                connection_view(connection, (struct cmd_client_view *)(views.data + views.size));
+                views.size += sizeof(struct cmd_client_view);
+            }
+        }
+        worker_leave(worker);
+    }
+    const struct cmd_client_view *all = (const struct cmd_client_view *)views.data;
+    for (size_t i = 0; i < views.size / sizeof *all; i++)
+        visit(context, &all[i]);
+    buf_fini(&views);
+}
+
+static bool matches(const struct connection *connection, const struct cmd_kill_filter *filter) {
+    enum { TYPE_NORMAL = 0 };
+    const struct cmd_client *client = &connection->client;
+    uint64_t age_s = (connection->worker->now_ms - connection->born_ms) / 1000;
+    return connection->state == CONNECTION_OPEN && !connection->killed && (!filter->id || filter->id == client->id) &&
+           (!filter->address || strcmp(filter->address, connection->peer) == 0) &&
+           (!filter->local_address || strcmp(filter->local_address, connection->local) == 0) &&
+           (filter->type < 0 || filter->type == TYPE_NORMAL) && (!filter->skip_id || filter->skip_id != client->id) &&
+           age_s >= filter->age_min_s;
+}
+
+uint32_t clients_kill(struct cmd_server *api, const struct cmd_kill_filter *filter) {
+    struct server *server = server_of(api);
+    uint32_t killed = 0;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        uint32_t here = 0;
+        worker_visit(worker);
+        for (struct connection *connection = worker->first; connection; connection = connection->older) {
+            if (!matches(connection, filter))
+                continue;
+            connection->killed = true;
+            here++;
+        }
+        worker->kills += here;
+        worker_leave(worker);
+        if (here)
+            loop_wake(worker->loop);
+        killed += here;
+    }
+    return killed;
+}
+
+uint64_t clients_paused_until(struct server *server, uint64_t now_ms) {
+    uint64_t until_ms = atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed);
+    return until_ms > now_ms ? until_ms : 0;
+}
+
+static void wake_all(struct server *server) {
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        loop_wake(server->workers[i]->loop);
+}
+
+void clients_pause(struct cmd_server *api, uint64_t until_ms, bool writes_only) {
+    struct server *server = server_of(api);
+    atomic_store(&server->pause_writes_only, writes_only);
+    atomic_store(&server->pause_until_ms, until_ms);
+    wake_all(server);
+}
+
+void clients_unpause(struct cmd_server *api) {
+    struct server *server = server_of(api);
+    atomic_store(&server->pause_until_ms, 0);
+    wake_all(server);
+}

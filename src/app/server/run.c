@@ -1,0 +1,256 @@
+#include "app/server/run.h"
+
+#include "app/server/clients.h"
+#include "app/server/monitor.h"
+#include "base/assert.h"
+#include "sys/os/clock.h"
+#include "sys/os/log.h"
+
+static void run_item(struct worker *worker, const struct batch_item *item);
+
+/* ------------------------------------------------------------------ batches */
+
+static void hash_first_key(struct worker *worker, struct batch_item *item) {
+    const struct cmd_spec *spec = item->spec;
+    if (!spec || spec->key_count == 0 || spec->keys[0].kind != CMD_KEYS_RANGE)
+        return;
+    uint32_t at = (uint32_t)spec->keys[0].first;
+    if (at == 0 || at >= item->argc)
+        return;
+    item->key = cache_key(worker->server->cache, item->connection->client.db, item->argv[at]);
+    item->keyed = true;
+    cache_prefetch_index(worker->server->cache, &item->key);
+}
+
+void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request,
+               size_t begins_at, bool alone) {
+    struct batch *batch = worker->batch;
+    alone |= request->count > BATCH_ARGUMENTS_MAX;
+    if (batch->count == BATCH_REQUESTS_MAX || (!alone && batch->argument_count + request->count > BATCH_ARGUMENTS_MAX))
+        batch_run(worker);
+    struct batch_item *item = &batch->items[batch->count++];
+    item->connection = connection;
+    item->spec = cmd_lookup(request->arguments[0]);
+    item->argc = request->count;
+    item->argv = request->arguments;
+    item->begins_at = begins_at;
+    item->uploaded = request->large_index >= 0;
+    item->keyed = false;
+    if (!alone) {
+        struct slice *arguments = batch->arguments + batch->argument_count;
+        for (uint32_t i = 0; i < request->count; i++)
+            arguments[i] = request->arguments[i];
+        batch->argument_count += request->count;
+        item->argv = arguments;
+    }
+    hash_first_key(worker, item);
+    if (alone)
+        batch_run(worker);
+}
+
+void batch_run(struct worker *worker) {
+    struct batch *batch = worker->batch;
+    if (batch->count == 0)
+        return;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].keyed)
+            cache_prefetch_entry(worker->server->cache, &batch->items[i].key);
+    }
+    uint64_t begin = clock_ticks();
+    worker->turn_ticks = begin;
+    for (uint32_t i = 0; i < batch->count; i++)
+        run_item(worker, &batch->items[i]);
+    worker->counts.command_ticks += worker->turn_ticks - begin;
+    batch->count = batch->argument_count = 0;
+}
+
+void batch_touch(struct worker *worker, struct connection *connection) {
+    struct batch *batch = worker->batch;
+    ASSERT(!connection->touched && batch->touched_count < EVENTS_MAX);
+    connection->touched = true;
+    batch->touched[batch->touched_count++] = connection;
+    if (batch->touched_count == EVENTS_MAX)
+        batch_finish(worker);
+}
+
+void batch_finish(struct worker *worker) {
+    struct batch *batch = worker->batch;
+    batch_run(worker);
+    /* Finishing one connection may put others on the list again (a choked one that goes on). */
+    uint32_t count = batch->touched_count;
+    batch->touched_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        connection_finish_turn(batch->touched[i]);
+    worker->area_used = 0;
+}
+
+/* --------------------------------------------------------------- statistics */
+
+static void note_slow(struct worker *worker, const struct cmd_call *call, uint64_t ticks);
+
+static void note_failure(struct worker *worker, const struct cmd_call *call, size_t reply_begins_at) {
+    struct slice reply = slice_part(buf_slice(call->reply->out), reply_begins_at, SIZE_MAX);
+    stats_error(worker, reply);
+}
+
+static void note_first(struct command_stat *stat, uint64_t ticks) {
+    if (histogram_init(&stat->run_times, &memory_libc, RUN_TIMES_SUB_BITS) == STATUS_OK)
+        histogram_add(&stat->run_times, ticks);
+}
+
+static inline void note_command(struct worker *worker, const struct cmd_call *call, uint64_t ticks, uint32_t errors) {
+    struct command_stat *stat = &worker->commands[call->spec->index];
+    if (__builtin_expect(call->outcome != CMD_RAN, 0)) {
+        stat->rejected += call->outcome == CMD_REJECTED;
+        return;
+    }
+    stat->calls++;
+    stat->ticks += ticks;
+    stat->failed += errors != 0;
+    bool slow = ticks >= SETTING(worker->server, slow_ticks) || ticks >= SETTING(worker->server, latency_ticks);
+    if (stat->run_times.columns)
+        histogram_add(&stat->run_times, ticks);
+    else
+        note_first(stat, ticks);
+    if (__builtin_expect(slow, 0))
+        note_slow(worker, call, ticks);
+}
+
+static void note_slow(struct worker *worker, const struct cmd_call *call, uint64_t ticks) {
+    uint64_t us = (uint64_t)((double)ticks / worker->server->ticks_per_us);
+    stats_slow(worker, call, us, ticks >= SETTING(worker->server, slow_ticks),
+               ticks >= SETTING(worker->server, latency_ticks));
+}
+
+/* ---------------------------------------------------------------- execution */
+
+/* Browsers can be made to send requests to a cache. They begin with a line that is no command of ours. */
+static bool is_web_request(struct slice name) {
+    return slice_equal_nocase(name, SLICE("post")) || slice_equal_nocase(name, SLICE("host:"));
+}
+
+static bool transaction_writes(const struct cmd_client *client) {
+    const struct cmd_queued *queued = (const struct cmd_queued *)client->multi.data;
+    for (uint32_t i = 0; i < cmd_multi_count(client); i++) {
+        if (queued[i].spec->flags & CMD_WRITE)
+            return true;
+    }
+    return false;
+}
+
+static bool is_paused(struct worker *worker, const struct connection *connection, const struct cmd_spec *spec) {
+    struct server *server = worker->server;
+    if (!clients_paused_until(server, worker->actor.now_ms) || !spec || connection->upload.size)
+        return false;
+    if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed)) {
+        bool queued = connection->client.in_multi;
+        return queued ? slice_equal(spec->last_name, SLICE("exec")) && transaction_writes(&connection->client)
+                      : (spec->flags & CMD_WRITE) != 0;
+    }
+    /* Whoever may administrate must be able to end the pause. */
+    return !(spec->flags & CMD_ADMIN) && !slice_equal(spec->last_name, SLICE("client"));
+}
+
+/* The value was to be received in place and there was no room for it: the command fails as it would have. */
+static void refuse_uploaded(struct connection *connection, struct cmd_call *call) {
+    cmd_error_status(call, connection->upload_status);
+    call->outcome = CMD_REJECTED;
+}
+
+static void after_command(struct worker *worker, struct connection *connection, const struct cmd_call *call) {
+    struct cmd_client *client = &connection->client;
+    if (connection->foreign.size)
+        connection_count_foreign(connection);
+    if (call->reply->status != STATUS_OK) {
+        connection_close(connection); /* no memory for the reply */
+        return;
+    }
+    if (connection->monitoring != client->monitor)
+        monitor_end(connection);
+    uint64_t hard = client->authenticated ? SETTING(worker->server, output_hard_bytes) : UNAUTHENTICATED_OUTPUT_MAX;
+    if (hard && connection->out.size - connection->out_sent > hard) {
+        worker->counts.output_limit_cuts++;
+        log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
+                    (unsigned long long)client->id, connection->peer);
+        connection_close(connection);
+    } else if (client->close_after_reply) {
+        connection_close_after_output(connection);
+    }
+}
+
+/* Inlined into the batch's loop; everything unusual is elsewhere. */
+static inline void run_item(struct worker *worker, const struct batch_item *item) {
+    struct connection *connection = item->connection;
+    struct cmd_client *client = &connection->client;
+    struct server *server = worker->server;
+    if (connection->state != CONNECTION_OPEN || connection->postponed || connection->killed)
+        return;
+    if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
+        is_paused(worker, connection, item->spec)) {
+        connection_postpone(connection, item->begins_at);
+        return;
+    }
+    if (!item->spec && is_web_request(item->argv[0])) {
+        log_warning("Possible cross-protocol request from %s: connection closed", connection->peer);
+        connection_close(connection);
+        return;
+    }
+    if (!connection->out.data)
+        connection->out = worker_take_buffer(worker);
+    size_t reply_begins_at = connection->out.size;
+    struct reply reply;
+    reply_init(&reply, &connection->out, &connection->foreign, client->protocol);
+    struct cache_key key = item->key;
+    if (item->keyed && key.db != client->db)
+        key = cache_key(server->cache, client->db, key.name);
+    struct cmd_call call = {
+        .env = &server->env,
+        .client = client,
+        .actor = &worker->actor,
+        .arena = &worker->arena,
+        .spec = item->spec,
+        .argv = item->argv,
+        .argc = item->argc,
+        .upload = item->uploaded ? &connection->upload : NULL,
+        .first_key = item->keyed ? &key : NULL,
+        .reply = &reply,
+    };
+    if (item->uploaded && connection->upload_status != STATUS_OK)
+        refuse_uploaded(connection, &call);
+    else
+        cmd_run(&call);
+
+    uint64_t now = clock_ticks(), ticks = now - worker->turn_ticks;
+    worker->turn_ticks = now;
+    worker->counts.commands++;
+    connection->commands++;
+    if (call.spec)
+        note_command(worker, &call, ticks, reply.errors);
+    if (__builtin_expect(reply.errors != 0, 0))
+        note_failure(worker, &call, reply_begins_at);
+    if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
+        call.outcome != CMD_REJECTED)
+        monitor_feed(worker, &call);
+    if (item->uploaded)
+        connection_drop_upload(connection);
+    if (worker->arena.used)
+        arena_reset(&worker->arena);
+    after_command(worker, connection, &call);
+}
+
+void run_queued(struct cmd_call *call) {
+    struct connection *connection = call->client->connection;
+    struct worker *worker = connection->worker;
+    uint32_t errors_before = call->reply->errors;
+    size_t reply_begins_at = call->reply->out->size;
+    uint64_t begin = clock_ticks();
+    call->outcome = CMD_RAN;
+    call->spec->run(call);
+    uint64_t ticks = clock_ticks() - begin;
+    uint32_t errors = call->reply->errors - errors_before;
+    note_command(worker, call, ticks, errors);
+    if (errors)
+        note_failure(worker, call, reply_begins_at);
+    worker->counts.commands++;
+    /* MONITOR shows transactions as they are sent, so these were shown when they were queued. */
+}

@@ -1,0 +1,24 @@
+/* app/server/run.h: from requests to replies.
+ *
+ * Threads: the worker's.
+ */
+#ifndef STRATA_APP_SERVER_RUN_H
+#define STRATA_APP_SERVER_RUN_H
+
+#include "app/server/worker.h"
+
+/* Adds a parsed request, hashes its first key and starts loading its index line. Runs the batch when it is full, or at once
+ * if the request cannot wait (`alone`). */
+void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request, size_t begins_at,
+               bool alone);
+/* Runs what is there, in order. Nothing is sent. */
+void batch_run(struct worker *worker);
+/* Runs, then finishes the turn of every touched connection; the read area is free again. */
+void batch_finish(struct worker *worker);
+/* The connection's input of this turn is parsed as far as it goes. */
+void batch_touch(struct worker *worker, struct connection *connection);
+
+/* env.run_queued: a command of EXEC. */
+void run_queued(struct cmd_call *call);
+
+#endif

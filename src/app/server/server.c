@@ -1,0 +1,514 @@
+#include "app/server/server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "app/server/clients.h"
+#include "app/server/monitor.h"
+#include "app/server/run.h"
+#include "app/server/worker.h"
+#include "base/assert.h"
+#include "sys/os/clock.h"
+#include "sys/os/futex.h"
+#include "sys/os/log.h"
+#include "sys/os/pages.h"
+#include "sys/os/process.h"
+#include "sys/os/random.h"
+
+enum {
+    TICKS_MEASURE_US = 10000,
+    PORT_TRIES_MAX = 16,       /* port 0 on several addresses: other ports are tried when one is taken on one of them */
+    RANGE_PER_LIMIT_MAX = 16,  /* address space kept for a larger maxmemory, in multiples of the present one */
+};
+
+/* ------------------------------------------------------------------ settings */
+
+static uint64_t ticks_of_us(const struct server *server, int64_t us) {
+    return us < 0 || (double)us > 1e15 ? UINT64_MAX : (uint64_t)((double)us * server->ticks_per_us);
+}
+
+static void set_u32(_Atomic uint32_t *field, int64_t value) {
+    atomic_store_explicit(field, (uint32_t)value, memory_order_relaxed);
+}
+
+static void set_u64(_Atomic uint64_t *field, uint64_t value) {
+    atomic_store_explicit(field, value, memory_order_relaxed);
+}
+
+void server_settle(struct server *server) {
+    const struct config_values *values = &server->config.values;
+    struct settings *settings = &server->settings;
+    set_u32(&settings->clients_max, values->maxclients);
+    set_u32(&settings->timeout_s, values->timeout_s);
+    set_u32(&settings->keepalive_s, values->tcp_keepalive_s);
+    set_u32(&settings->output_soft_s, values->client_output_buffer_limit.soft_s);
+    set_u32(&settings->shutdown_timeout_s, values->shutdown_timeout_s);
+    set_u32(&settings->housekeeping_ms, values->housekeeping_interval_ms);
+    set_u64(&settings->query_limit_bytes, values->client_query_buffer_limit_bytes);
+    set_u64(&settings->output_hard_bytes, values->client_output_buffer_limit.hard_bytes);
+    set_u64(&settings->output_soft_bytes, values->client_output_buffer_limit.soft_bytes);
+    set_u64(&settings->bulk_size_max, values->proto_max_bulk_len_bytes);
+    set_u64(&settings->slow_ticks, ticks_of_us(server, values->slowlog_log_slower_than_us));
+    int64_t latency_ms = values->latency_monitor_threshold_ms;
+    set_u64(&settings->latency_ticks, ticks_of_us(server, latency_ms ? latency_ms * 1000 : -1));
+    atomic_store(&settings->password_set, values->requirepass[0] != 0);
+    atomic_store(&settings->protected_mode, values->protected_mode);
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING};
+    log_level_set(levels[values->loglevel]);
+    pthread_mutex_lock(&server->logs_lock);
+    slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
+    pthread_mutex_unlock(&server->logs_lock);
+}
+
+void server_note_memory(struct server *server) {
+    struct cache_stats stats;
+    cache_stats(server->cache, &stats);
+    if (stats.occupied_bytes > atomic_load_explicit(&server->memory_peak_bytes, memory_order_relaxed))
+        atomic_store_explicit(&server->memory_peak_bytes, stats.occupied_bytes, memory_order_relaxed);
+}
+
+/* --------------------------------------------------------- what commands ask for */
+
+static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bool abort) {
+    struct server *server = server_of(api);
+    if (abort)
+        return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
+    log_notice("SHUTDOWN was asked for");
+    server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
+    return STATUS_OK;
+}
+
+static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
+    stats_sum(api, ret_counts);
+    ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
+}
+
+static uint64_t api_started_ms(struct cmd_server *api) { return server_of(api)->started_ms; }
+static const char *api_run_id(struct cmd_server *api) { return server_of(api)->run_id; }
+static uint64_t api_now_us(struct cmd_server *api) { return clock_unix_us(); }
+
+static void api_process(struct cmd_server *api, struct cmd_process *ret_process) {
+    struct server *server = server_of(api);
+    struct process_facts facts;
+    process_facts(&facts);
+    *ret_process = (struct cmd_process){
+        .resident_bytes = facts.resident_bytes,
+        .resident_peak_bytes = facts.resident_peak_bytes,
+        .system_memory_bytes = process_memory_total_bytes(),
+        .cpu_user_s = facts.cpu_user_s,
+        .cpu_system_s = facts.cpu_system_s,
+        .cpu_user_children_s = facts.cpu_user_children_s,
+        .cpu_system_children_s = facts.cpu_system_children_s,
+        .process_id = facts.process_id,
+        .tcp_port = server->tcp_port,
+        .executable = server->executable,
+        .config_file = server->config.file, /* never changes */
+        .os = server->system,
+#if defined(__x86_64__)
+        .arch = "x86_64",
+#elif defined(__aarch64__)
+        .arch = "aarch64",
+#else
+        .arch = "unknown",
+#endif
+    };
+}
+
+static void api_each_config(struct cmd_server *api, void (*visit)(void *context, const char *name, const char *value),
+                            void *context) {
+    struct server *server = server_of(api);
+    pthread_mutex_lock(&server->config_lock);
+    config_each(&server->config, visit, context);
+    pthread_mutex_unlock(&server->config_lock);
+}
+
+/* The part of a change that can fail outside the configuration. */
+static bool apply_to_cache(struct server *server, const struct config *next, char *ret_error, size_t error_size) {
+    uint64_t limit = next->values.maxmemory_bytes;
+    if (limit != server->config.values.maxmemory_bytes && cache_limit_set(server->cache, limit) != STATUS_OK) {
+        snprintf(ret_error, error_size,
+                 "CONFIG SET failed (possibly related to argument 'maxmemory') - the server was started with room for at "
+                 "most %llu bytes",
+                 (unsigned long long)server->range_size);
+        return false;
+    }
+    cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy);
+    return true;
+}
+
+static bool api_config_set(struct cmd_server *api, const struct slice *names, const struct slice *values,
+                           uint32_t count, char *ret_error, size_t error_size) {
+    struct server *server = server_of(api);
+    pthread_mutex_lock(&server->config_lock);
+    struct config next = server->config;
+    struct config_error error;
+    bool done = config_set(&next, names, values, count, NULL, &error) == STATUS_OK;
+    if (!done)
+        snprintf(ret_error, error_size, "%s", error.text);
+    else
+        done = apply_to_cache(server, &next, ret_error, error_size);
+    if (done) {
+        server->config = next;
+        server_settle(server);
+    }
+    pthread_mutex_unlock(&server->config_lock);
+    return done;
+}
+
+static bool api_config_rewrite(struct cmd_server *api, char *ret_error, size_t error_size) {
+    struct server *server = server_of(api);
+    pthread_mutex_lock(&server->config_lock);
+    struct config copy = server->config;
+    pthread_mutex_unlock(&server->config_lock);
+    struct config_error error;
+    bool done = config_rewrite(&copy, &memory_libc, &error) == STATUS_OK;
+    if (!done)
+        snprintf(ret_error, error_size, "%s", error.text);
+    return done;
+}
+
+static void api_logs_lock(struct cmd_server *api) { pthread_mutex_lock(&server_of(api)->logs_lock); }
+static void api_logs_unlock(struct cmd_server *api) { pthread_mutex_unlock(&server_of(api)->logs_lock); }
+static struct slowlog *api_slowlog(struct cmd_server *api) { return &server_of(api)->slowlog; }
+static struct latency_monitor *api_latency(struct cmd_server *api) { return &server_of(api)->latency; }
+
+static const struct cmd_server_api server_calls = {
+    .each_client = clients_each,
+    .kill_clients = clients_kill,
+    .pause = clients_pause,
+    .unpause = clients_unpause,
+    .monitor = monitor_begin,
+    .shutdown = api_shutdown,
+    .counts = api_counts,
+    .command_counts = stats_command,
+    .command_percentile = stats_command_percentile,
+    .command_histogram = stats_command_histogram,
+    .each_error = stats_each_error,
+    .reset_counts = stats_reset,
+    .started_ms = api_started_ms,
+    .run_id = api_run_id,
+    .now_us = api_now_us,
+    .process = api_process,
+    .each_config = api_each_config,
+    .config_set = api_config_set,
+    .config_rewrite = api_config_rewrite,
+    .logs_lock = api_logs_lock,
+    .logs_unlock = api_logs_unlock,
+    .slowlog = api_slowlog,
+    .latency = api_latency,
+};
+
+/* -------------------------------------------------------------------- cache */
+
+static void sleep_in_cache(void *context, _Atomic uint32_t *word, uint32_t seen) {
+    worker_pause_turn();
+    futex_wait(context, word, seen);
+    worker_resume_turn();
+}
+
+static enum status open_cache(struct server *server) {
+    const struct config_values *values = &server->config.values;
+    uint64_t limit = values->maxmemory_bytes, machine = process_memory_total_bytes();
+    uint64_t range = limit > machine / RANGE_PER_LIMIT_MAX ? machine : limit * RANGE_PER_LIMIT_MAX;
+    if (range < limit)
+        range = limit;
+    enum status status = pages_take(range, true, &server->range);
+    if (status != STATUS_OK) {
+        log_warning("No address space for a cache of %llu bytes", (unsigned long long)range);
+        return status;
+    }
+    server->range_size = range;
+    struct cache_options options = {
+        .range = server->range,
+        .range_size = range,
+        .limit_bytes = limit,
+        .cores = server->worker_count,
+        .policy = (enum cache_policy)values->maxmemory_policy,
+        .seed = random_u64(),
+        .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
+        .memory = &memory_libc,
+    };
+    status = cache_open(&options, &server->cache);
+    if (status != STATUS_OK)
+        log_warning("The cache does not open with maxmemory %llu: %s", (unsigned long long)limit, status_text(status));
+    return status;
+}
+
+/* ---------------------------------------------------------------- listeners */
+
+/* "-::1": no error if this machine has no such address. */
+static const char *bind_address(const char *item, bool *ret_optional) {
+    *ret_optional = item[0] == '-';
+    return item + *ret_optional;
+}
+
+/* Whether all addresses have this port free; 0 chooses one by the first. */
+static enum status probe_all(const struct config_list *bind, uint16_t port, bool *usable, uint16_t *ret_port) {
+    for (uint32_t i = 0; i < bind->count; i++) {
+        bool optional;
+        const char *address = bind_address(bind->items[i], &optional);
+        uint16_t found = port;
+        enum status status = socket_port_probe(address, port, &found);
+        usable[i] = status == STATUS_OK;
+        if (status == STATUS_OK) {
+            port = found;
+        } else if (status == STATUS_BUSY || !optional) {
+            log_warning("Cannot listen on %s port %u: %s", address, port,
+                        status == STATUS_BUSY      ? "another program does already"
+                        : status == STATUS_INVALID ? "not an address"
+                                                   : strerror(errno));
+            return status;
+        }
+    }
+    *ret_port = port;
+    return STATUS_OK;
+}
+
+static enum status listen_tcp(struct server *server) {
+    const struct config_values *values = &server->config.values;
+    if (values->port == 0 && values->unixsocket[0])
+        return STATUS_OK;
+    bool usable[CONFIG_LIST_MAX] = {false};
+    enum status status = STATUS_BUSY;
+    for (int i = 0; i < PORT_TRIES_MAX && status == STATUS_BUSY; i++) {
+        status = probe_all(&values->bind, (uint16_t)values->port, usable, &server->tcp_port);
+        if (values->port != 0)
+            break;
+    }
+    if (status != STATUS_OK)
+        return status;
+    uint32_t opened = 0;
+    for (uint32_t w = 0; w < server->worker_count; w++) {
+        for (uint32_t i = 0; i < values->bind.count; i++) {
+            bool optional;
+            const char *address = bind_address(values->bind.items[i], &optional);
+            int fd;
+            if (!usable[i])
+                continue;
+            TRY(socket_listen_tcp(address, server->tcp_port, (int)values->tcp_backlog, &fd));
+            TRY(worker_listen(server->workers[w], fd, SOURCE_LISTENER_TCP));
+            opened++;
+        }
+    }
+    if (opened == 0)
+        log_warning("None of the addresses in `bind` exists on this machine");
+    return opened ? STATUS_OK : STATUS_INVALID;
+}
+
+static enum status listen_unix(struct server *server) {
+    const struct config_values *values = &server->config.values;
+    int first;
+    if (!values->unixsocket[0])
+        return STATUS_OK;
+    enum status status = socket_listen_unix(values->unixsocket, (unsigned)values->unixsocketperm,
+                                            (int)values->tcp_backlog, &first);
+    if (status != STATUS_OK) {
+        log_warning("Cannot listen on %s: %s", values->unixsocket,
+                    status == STATUS_BUSY      ? "another program does already"
+                    : status == STATUS_INVALID ? "there is a file that is not a socket"
+                                               : strerror(errno));
+        return status;
+    }
+    server->unix_open = true;
+    for (uint32_t w = 0; w < server->worker_count && status == STATUS_OK; w++) {
+        int fd = dup(first);
+        status = fd < 0 ? STATUS_IO : worker_listen(server->workers[w], fd, SOURCE_LISTENER_UNIX);
+    }
+    close(first);
+    return status;
+}
+
+/* -------------------------------------------------------------------- start */
+
+static void allow_descriptors(struct server *server) {
+    uint64_t wanted = (uint64_t)server->config.values.maxclients + SERVER_DESCRIPTORS_SPARE +
+                      server->worker_count * (4 + server->config.values.bind.count);
+    uint64_t allowed = process_descriptors_raise(wanted);
+    if (allowed >= wanted)
+        return;
+    uint64_t others = wanted - (uint64_t)server->config.values.maxclients;
+    uint64_t clients = allowed > others ? allowed - others : 1;
+    log_warning("maxclients is %llu and not %lld: the system allows %llu open files", (unsigned long long)clients,
+                (long long)server->config.values.maxclients, (unsigned long long)allowed);
+    server->config.values.maxclients = (int64_t)clients;
+    set_u32(&server->settings.clients_max, (int64_t)clients);
+}
+
+static void make_run_id(char ret_id[41]) {
+    uint8_t bytes[20];
+    random_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(ret_id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static struct server *make_server(const struct config *config) {
+    struct server *server = memory_take(&memory_libc, sizeof *server);
+    if (!server)
+        return NULL;
+    memset(server, 0, sizeof *server);
+    server->api.api = &server_calls;
+    server->config = *config;
+    server->stop_fd = server->signal_fd = -1;
+    pthread_mutex_init(&server->config_lock, NULL);
+    pthread_mutex_init(&server->logs_lock, NULL);
+    pthread_mutex_init(&server->errors_lock, NULL);
+    slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
+    latency_init(&server->latency);
+    server->worker_count = (uint32_t)config->values.threads;
+    server->started_ms = clock_unix_ms();
+    server->ticks_per_us = clock_ticks_per_us(TICKS_MEASURE_US);
+    make_run_id(server->run_id);
+    process_executable(server->executable, sizeof server->executable);
+    process_system_name(server->system, sizeof server->system);
+    return server;
+}
+
+/* SIGTERM and SIGINT become readable on a descriptor; SIGPIPE is nobody's business. */
+static enum status take_signals(struct server *server) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, &server->signals_before);
+    signal(SIGPIPE, SIG_IGN);
+    server->signals_taken = true;
+    server->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    server->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return server->signal_fd >= 0 && server->stop_fd >= 0 ? STATUS_OK : STATUS_IO;
+}
+
+static enum status start_all(struct server *server) {
+    if (server->worker_count == 0 || server->worker_count > SERVER_WORKERS_MAX)
+        return STATUS_INVALID;
+    TRY(take_signals(server));
+    server_settle(server);
+    allow_descriptors(server);
+    TRY(open_cache(server));
+    server->env = (struct cmd_env){.cache = server->cache, .server = &server->api, .run_queued = run_queued};
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        TRY(worker_new(server, i, &server->workers[i]));
+    TRY(listen_tcp(server));
+    TRY(listen_unix(server));
+    const char *pid_path = server->config.values.pidfile;
+    if (pid_path[0]) {
+        if (process_id_file_write(pid_path) != STATUS_OK) {
+            log_warning("Cannot write the pid file %s: %s", pid_path, strerror(errno));
+            return STATUS_IO;
+        }
+        server->pid_written = true;
+    }
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "worker-%u", i);
+        TRY(thread_start(&server->workers[i]->thread, name, worker_run, server->workers[i]));
+        server->started_count++;
+    }
+    return STATUS_OK;
+}
+
+enum status server_start(const struct config *config, struct server **ret_server) {
+    struct server *server = make_server(config);
+    if (!server)
+        return STATUS_NO_MEMORY;
+    enum status status = start_all(server);
+    if (status != STATUS_OK) {
+        server_free(server);
+        return status;
+    }
+    char memory[32];
+    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
+               server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
+               config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
+    *ret_server = server;
+    return STATUS_OK;
+}
+
+uint16_t server_port(const struct server *server) { return server->tcp_port; }
+
+/* --------------------------------------------------------------------- stop */
+
+void server_request_stop(struct server *server, enum server_stop how) {
+    int before = SERVER_RUNS;
+    /* Only ever towards a quicker stop. */
+    while (before < (int)how && !atomic_compare_exchange_weak(&server->stop, &before, (int)how))
+        ;
+    uint64_t one = 1;
+    ssize_t written = write(server->stop_fd, &one, sizeof one);
+    MAYBE(written < 0);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        loop_wake(server->workers[i]->loop);
+}
+
+void server_stop(struct server *server) { server_request_stop(server, SERVER_STOPS); }
+
+static void take_signal(struct server *server) {
+    struct signalfd_siginfo signal_info;
+    if (read(server->signal_fd, &signal_info, sizeof signal_info) != sizeof signal_info)
+        return;
+    bool again = atomic_load(&server->stop) != SERVER_RUNS;
+    if (again && signal_info.ssi_signo == SIGINT) {
+        log_warning("Second interrupt: stopping at once");
+        _exit(1);
+    }
+    log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    server_request_stop(server, SERVER_STOPS);
+}
+
+void server_wait(struct server *server) {
+    while (atomic_load(&server->stop) == SERVER_RUNS) {
+        struct pollfd ready[2] = {{.fd = server->signal_fd, .events = POLLIN}, {.fd = server->stop_fd, .events = POLLIN}};
+        if (poll(ready, 2, -1) > 0 && ready[0].revents)
+            take_signal(server);
+    }
+}
+
+/* Waits for the workers, still listening for a second interrupt. */
+static void join_workers(struct server *server) {
+    enum { LOOK_MS = 10 };
+    server_request_stop(server, SERVER_STOPS);
+    while (atomic_load(&server->ended) < server->started_count) {
+        struct pollfd ready = {.fd = server->signal_fd, .events = POLLIN};
+        if (poll(&ready, 1, LOOK_MS) > 0)
+            take_signal(server);
+    }
+    for (uint32_t i = 0; i < server->started_count; i++)
+        thread_join(&server->workers[i]->thread);
+    server->started_count = 0;
+}
+
+void server_free(struct server *server) {
+    if (!server)
+        return;
+    bool ran = server->started_count > 0;
+    if (ran)
+        join_workers(server);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        worker_free(server->workers[i]);
+    if (server->unix_open)
+        unlink(server->config.values.unixsocket);
+    if (server->pid_written)
+        unlink(server->config.values.pidfile);
+    if (server->cache)
+        cache_close(server->cache);
+    pages_give(server->range, server->range_size);
+    slowlog_fini(&server->slowlog);
+    pthread_mutex_destroy(&server->config_lock);
+    pthread_mutex_destroy(&server->logs_lock);
+    pthread_mutex_destroy(&server->errors_lock);
+    if (server->stop_fd >= 0)
+        close(server->stop_fd);
+    if (server->signal_fd >= 0)
+        close(server->signal_fd);
+    if (server->signals_taken)
+        pthread_sigmask(SIG_SETMASK, &server->signals_before, NULL);
+    memory_give(&memory_libc, server, sizeof *server);
+    if (ran)
+        log_notice("Strata has stopped");
+}

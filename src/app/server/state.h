@@ -1,0 +1,95 @@
+/* app/server/state.h: what all workers of one server share.
+ *
+ * Threads: fields of `settings` and those marked atomic may be touched by anyone; the rest is written before the workers
+ *          start and read afterwards.
+ * Memory:  one allocation, freed by server_free after all workers have ended.
+ */
+#ifndef STRATA_APP_SERVER_STATE_H
+#define STRATA_APP_SERVER_STATE_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "app/cmd/cmd.h"
+#include "app/cmd/server_api.h"
+#include "app/config/config.h"
+#include "app/server/stats.h"
+#include "core/obs/latency.h"
+#include "core/obs/slowlog.h"
+#include "sys/os/socket.h"
+
+enum {
+    SERVER_WORKERS_MAX = 256,
+    SERVER_BIND_MAX = 16,
+    SERVER_DESCRIPTORS_SPARE = 64, /* beside clients: listeners, epoll, log, ... */
+};
+
+enum server_stop { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_NOW };
+
+/* What may be changed while the server runs; read with relaxed loads. */
+struct settings {
+    _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
+    _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
+    _Atomic uint64_t slow_ticks;    /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
+    _Atomic uint64_t latency_ticks; /* the same for LATENCY */
+    atomic_bool password_set, protected_mode;
+};
+
+struct worker;
+
+struct server {
+    struct cmd_server api; /* first: commands see only this part */
+    struct cmd_env env;
+    struct cache *cache;
+    void *range;
+    uint64_t range_size;
+    struct settings settings;
+
+    struct worker *workers[SERVER_WORKERS_MAX];
+    uint32_t worker_count;
+
+    _Atomic uint64_t client_id_last;
+    _Atomic uint32_t clients; /* connections open, of all workers */
+    _Atomic uint32_t monitors;
+    _Atomic uint64_t pause_until_ms; /* 0: no pause */
+    atomic_bool pause_writes_only;
+    _Atomic int stop; /* enum server_stop */
+    int stop_fd;      /* an eventfd on which server_wait sleeps */
+    int signal_fd;
+    sigset_t signals_before;
+    bool signals_taken, unix_open, pid_written;
+    uint32_t started_count;  /* workers whose threads were started */
+    _Atomic uint32_t ended; /* of these, how many have left their loop */
+
+    uint16_t tcp_port;
+    uint64_t started_ms;
+    char run_id[41];
+    double ticks_per_us;
+
+    pthread_mutex_t config_lock;
+    struct config config;
+    char executable[1024], system[128];
+
+    pthread_mutex_t logs_lock;
+    struct slowlog slowlog;
+    struct latency_monitor latency;
+
+    _Atomic uint64_t memory_peak_bytes;
+    pthread_mutex_t errors_lock;
+    struct error_count errors[STATS_ERROR_CODES_MAX];
+    uint32_t error_count;
+};
+
+static inline struct server *server_of(struct cmd_server *api) { return (struct server *)api; }
+
+/* Puts the configuration into `settings`. */
+void server_settle(struct server *server);
+/* Once in a while: how large the cache has been. */
+void server_note_memory(struct server *server);
+/* Begins the stop that the workers will see. Async-signal-safe. */
+void server_request_stop(struct server *server, enum server_stop how);
+
+#define SETTING(server, name) atomic_load_explicit(&(server)->settings.name, memory_order_relaxed)
+
+#endif

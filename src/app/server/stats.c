@@ -1,0 +1,221 @@
+#include "app/server/stats.h"
+
+#include <string.h>
+
+#include "app/server/monitor.h"
+#include "app/server/worker.h"
+#include "base/assert.h"
+
+void rate_look(struct rate *rate, uint64_t count, uint64_t now_ms) {
+    if (rate->last_ms && now_ms > rate->last_ms) {
+        uint64_t growth = count > rate->last ? count - rate->last : 0;
+        rate->samples[rate->next++ % RATE_SAMPLES] = (double)growth * 1000 / (double)(now_ms - rate->last_ms);
+    }
+    rate->last = count;
+    rate->last_ms = now_ms;
+}
+
+double rate_per_s(const struct rate *rate) {
+    double sum = 0;
+    for (unsigned i = 0; i < RATE_SAMPLES; i++)
+        sum += rate->samples[i];
+    return sum / RATE_SAMPLES;
+}
+
+static void add_worker(struct cmd_server_counts *sum, struct worker *worker) {
+    const struct worker_counts *counts = &worker->counts;
+    double ticks_per_us = worker->server->ticks_per_us;
+    sum->connections_received += counts->connections_received;
+    sum->connections_rejected += counts->connections_rejected;
+    sum->commands += counts->commands;
+    sum->bytes_in += counts->bytes_in;
+    sum->bytes_out += counts->bytes_out;
+    sum->reads += counts->reads;
+    sum->writes += counts->writes;
+    sum->loop_turns += counts->loop_turns;
+    sum->loop_us += (uint64_t)((double)counts->loop_ticks / ticks_per_us);
+    sum->loop_command_us += (uint64_t)((double)counts->command_ticks / ticks_per_us);
+    sum->query_limit_cuts += counts->query_limit_cuts;
+    sum->output_limit_cuts += counts->output_limit_cuts;
+    sum->errors += counts->errors;
+    sum->auth_denied += counts->auth_denied;
+    sum->hits += worker->actor.counts.hits;
+    sum->misses += worker->actor.counts.misses;
+    sum->expired += worker->actor.counts.expired;
+    sum->evicted += worker->actor.counts.evicted;
+    sum->copied_bytes += worker->actor.counts.copied_bytes;
+    sum->retries += worker->actor.counts.retries;
+    sum->commands_per_s += rate_per_s(&counts->commands_rate);
+    sum->input_kb_per_s += rate_per_s(&counts->input_rate) / 1024;
+    sum->output_kb_per_s += rate_per_s(&counts->output_rate) / 1024;
+    if (counts->input_largest_bytes > sum->input_largest_bytes)
+        sum->input_largest_bytes = counts->input_largest_bytes;
+    if (counts->output_largest_bytes > sum->output_largest_bytes)
+        sum->output_largest_bytes = counts->output_largest_bytes;
+    for (const struct connection *connection = worker->first; connection; connection = connection->older) {
+        sum->input_buffers_bytes += connection->in.capacity;
+        sum->output_buffers_bytes += connection->out.capacity;
+    }
+}
+
+void stats_sum(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
+    struct server *server = server_of(api);
+    *ret_counts = (struct cmd_server_counts){
+        .clients = atomic_load(&server->clients),
+        .clients_max = SETTING(server, clients_max),
+        .monitors = atomic_load(&server->monitors),
+    };
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        worker_visit(server->workers[i]);
+        add_worker(ret_counts, server->workers[i]);
+        worker_leave(server->workers[i]);
+    }
+}
+
+void stats_command(struct cmd_server *api, uint32_t spec_index, struct cmd_command_counts *ret_counts) {
+    struct server *server = server_of(api);
+    struct cmd_command_counts sum = {0};
+    uint64_t ticks = 0;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        worker_visit(server->workers[i]);
+        const struct command_stat *stat = &server->workers[i]->commands[spec_index];
+        sum.calls += stat->calls;
+        sum.rejected += stat->rejected;
+        sum.failed += stat->failed;
+        ticks += stat->ticks;
+        worker_leave(server->workers[i]);
+    }
+    sum.usec = (uint64_t)((double)ticks / server->ticks_per_us);
+    *ret_counts = sum;
+}
+
+/* Adds a histogram of ticks to one of `unit_ticks` each. */
+static void merge_ticks(struct histogram *into, const struct histogram *from, double unit_ticks) {
+    for (uint32_t column = 0; column < from->column_count; column++) {
+        if (from->columns[column])
+            histogram_add_many(into, (uint64_t)((double)histogram_column_top(from, column) / unit_ticks),
+                               from->columns[column]);
+    }
+}
+
+bool stats_command_histogram(struct cmd_server *api, uint32_t spec_index, struct histogram *into) {
+    struct server *server = server_of(api);
+    bool found = false;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        worker_visit(server->workers[i]);
+        const struct histogram *run_times = &server->workers[i]->commands[spec_index].run_times;
+        if (run_times->columns && run_times->count) {
+            merge_ticks(into, run_times, server->ticks_per_us / 1000);
+            found = true;
+        }
+        worker_leave(server->workers[i]);
+    }
+    return found;
+}
+
+double stats_command_percentile(struct cmd_server *api, uint32_t spec_index, double percentile) {
+    struct histogram sum;
+    if (histogram_init(&sum, &memory_libc, RUN_TIMES_SUB_BITS) != STATUS_OK)
+        return 0;
+    bool ran = stats_command_histogram(api, spec_index, &sum);
+    double us = ran ? (double)histogram_percentile(&sum, percentile) / 1000 : 0;
+    histogram_fini(&sum);
+    return us;
+}
+
+void stats_reset(struct cmd_server *api) {
+    struct server *server = server_of(api);
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        worker_visit(worker);
+        struct worker_counts before = worker->counts;
+        /* The rates look at growth, so their last look starts from zero as well. */
+        worker->counts = (struct worker_counts){
+            .commands_rate = before.commands_rate, .input_rate = before.input_rate, .output_rate = before.output_rate};
+        worker->counts.commands_rate.last = worker->counts.input_rate.last = worker->counts.output_rate.last = 0;
+        worker->actor.counts = (struct actor_counts){0};
+        for (uint32_t k = 0; k < cmd_index_count; k++) {
+            histogram_fini(&worker->commands[k].run_times);
+            worker->commands[k] = (struct command_stat){0};
+        }
+        worker_leave(worker);
+    }
+    pthread_mutex_lock(&server->errors_lock);
+    server->error_count = 0;
+    pthread_mutex_unlock(&server->errors_lock);
+}
+
+/* ------------------------------------------------------------------- errors */
+
+void stats_error(struct worker *worker, struct slice reply) {
+    worker->counts.errors++;
+    struct slice code = SLICE("ERR"); /* an error inside a larger reply: its text is not looked for */
+    if (reply.size > 1 && reply.data[0] == '-') {
+        size_t size = 0;
+        while (1 + size < reply.size && reply.data[1 + size] > ' ')
+            size++;
+        if (size > 0 && size < STATS_ERROR_CODE_SIZE)
+            code = slice_make(reply.data + 1, size);
+    }
+    if (slice_equal(code, SLICE("WRONGPASS")))
+        worker->counts.auth_denied++;
+    struct server *server = worker->server;
+    pthread_mutex_lock(&server->errors_lock);
+    uint32_t at = 0;
+    while (at < server->error_count && !slice_equal(slice_from_string(server->errors[at].code), code))
+        at++;
+    if (at == server->error_count) {
+        if (at == STATS_ERROR_CODES_MAX) {
+            at--;
+        } else {
+            server->error_count++;
+            server->errors[at] = (struct error_count){0};
+            memcpy(server->errors[at].code, code.data, code.size);
+        }
+    }
+    server->errors[at].count++;
+    pthread_mutex_unlock(&server->errors_lock);
+}
+
+void stats_each_error(struct cmd_server *api, void (*visit)(void *context, const char *code, uint64_t count),
+                      void *context) {
+    struct server *server = server_of(api);
+    struct error_count copy[STATS_ERROR_CODES_MAX];
+    pthread_mutex_lock(&server->errors_lock);
+    uint32_t count = server->error_count;
+    memcpy(copy, server->errors, count * sizeof *copy);
+    pthread_mutex_unlock(&server->errors_lock);
+    for (uint32_t i = 0; i < count; i++)
+        visit(context, copy[i].code, copy[i].count);
+}
+
+/* --------------------------------------------------------------------- logs */
+
+void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us, bool slowlog, bool latency) {
+    struct server *server = worker->server;
+    const struct connection *connection = call->client->connection;
+    struct slowlog_event event = {
+        .unix_s = worker->actor.now_ms / 1000,
+        .duration_us = us,
+        .arguments = call->argv,
+        .argument_count = call->argc,
+        .client_address = slice_from_string(connection->peer),
+        .client_name = buf_slice(&call->client->name),
+    };
+    struct slice shown[SLOWLOG_ARGUMENTS_MAX];
+    if (monitor_hides(call)) {
+        event.arguments = shown;
+        if (event.argument_count > SLOWLOG_ARGUMENTS_MAX)
+            event.argument_count = SLOWLOG_ARGUMENTS_MAX;
+        for (uint32_t i = 0; i < event.argument_count; i++)
+            shown[i] = monitor_shown(call, i);
+    }
+    pthread_mutex_lock(&server->logs_lock);
+    if (slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG)) {
+        enum status status = slowlog_add(&server->slowlog, &event);
+        MAYBE(status != STATUS_OK);
+    }
+    if (latency)
+        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command", event.unix_s, us / 1000);
+    pthread_mutex_unlock(&server->logs_lock);
+}

@@ -1,0 +1,445 @@
+#include "app/server/worker.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/server/clients.h"
+#include "app/server/monitor.h"
+#include "app/server/run.h"
+#include "base/assert.h"
+#include "base/bits.h"
+#include "sys/os/clock.h"
+#include "sys/os/log.h"
+
+enum {
+    STOP_ROUNDS_MAX = 64,     /* reads of one connection's backlog at the end */
+    STOP_RECENT_MS = 1000,    /* a client that was active so recently may have sent more: its end is waited for */
+    ACCEPT_AGAIN_MS = 100,    /* when descriptors are short */
+    ACCEPT_WARN_MS = 10000,
+    CLOCK_OFFSET_WAIT_MS = 1, /* a pause ends at most so much late */
+};
+
+/* The worker whose turn this thread holds. */
+static _Thread_local struct worker *current;
+
+/* ------------------------------------------------------------ begin and end */
+
+enum status worker_new(struct server *server, uint32_t index, struct worker **ret_worker) {
+    struct worker *worker = memory_take(&memory_libc, sizeof *worker);
+    if (!worker)
+        return STATUS_NO_MEMORY;
+    *worker = (struct worker){.server = server, .index = index, .actor = {.id = index + 1}, .listening = true};
+    pthread_mutex_init(&worker->turn, NULL);
+    pthread_mutex_init(&worker->monitor_lock, NULL);
+    timers_init(&worker->timers, &memory_libc);
+    arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
+    buf_init(&worker->monitor_lines, &memory_libc);
+    worker->now_ms = clock_steady_ms();
+    worker->actor.now_ms = clock_unix_ms();
+    worker->batch = memory_take(&memory_libc, sizeof *worker->batch);
+    worker->area = memory_take(&memory_libc, READ_AREA_SIZE);
+    worker->commands = memory_take(&memory_libc, cmd_index_count * sizeof(struct command_stat));
+    enum status status = STATUS_NO_MEMORY;
+    if (worker->batch && worker->area && worker->commands) {
+        worker->batch->count = worker->batch->argument_count = worker->batch->touched_count = 0;
+        memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
+        status = loop_new(&memory_libc, &worker->loop);
+    }
+    if (status == STATUS_OK)
+        status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
+    /* Room for all timers there are, so that setting one cannot fail later. */
+    if (status == STATUS_OK)
+        status = timers_set(&worker->timers, &worker->pause_end, UINT64_MAX);
+    if (status == STATUS_OK)
+        status = timers_set(&worker->timers, &worker->accept_again, UINT64_MAX);
+    if (status != STATUS_OK) {
+        worker_free(worker);
+        return status;
+    }
+    timers_clear(&worker->timers, &worker->pause_end);
+    timers_clear(&worker->timers, &worker->accept_again);
+    *ret_worker = worker;
+    return STATUS_OK;
+}
+
+static void close_listeners(struct worker *worker) {
+    for (uint32_t i = 0; i < worker->listener_count; i++) {
+        if (worker->listening)
+            loop_forget(worker->loop, &worker->listeners[i]);
+        close(worker->listeners[i].fd);
+    }
+    worker->listener_count = 0;
+    worker->listening = false;
+}
+
+void worker_free(struct worker *worker) {
+    if (!worker)
+        return;
+    if (worker->loop) {
+        close_listeners(worker);
+        while (worker->first)
+            connection_close(worker->first);
+        connection_free_dead(worker);
+    }
+    loop_free(worker->loop);
+    timers_fini(&worker->timers);
+    arena_fini(&worker->arena);
+    buf_fini(&worker->monitor_lines);
+    for (uint32_t i = 0; i < worker->buffer_count; i++)
+        buf_fini(&worker->buffers[i]);
+    if (worker->commands) {
+        for (uint32_t i = 0; i < cmd_index_count; i++)
+            histogram_fini(&worker->commands[i].run_times);
+    }
+    memory_give(&memory_libc, worker->commands, cmd_index_count * sizeof(struct command_stat));
+    memory_give(&memory_libc, worker->area, READ_AREA_SIZE);
+    memory_give(&memory_libc, worker->batch, sizeof *worker->batch);
+    pthread_mutex_destroy(&worker->monitor_lock);
+    pthread_mutex_destroy(&worker->turn);
+    memory_give(&memory_libc, worker, sizeof *worker);
+}
+
+struct buf worker_take_buffer(struct worker *worker) {
+    if (worker->buffer_count > 0)
+        return worker->buffers[--worker->buffer_count];
+    struct buf buf;
+    buf_init(&buf, &memory_libc);
+    /* If there is no memory now, the first byte written will find out. */
+    enum status status = buf_reserve(&buf, BUFFER_SIZE);
+    MAYBE(status != STATUS_OK);
+    return buf;
+}
+
+void worker_give_buffer(struct worker *worker, struct buf *buf) {
+    if (!buf->data)
+        return;
+    if (buf->capacity <= BUFFER_KEPT_SIZE_MAX && worker->buffer_count < BUFFERS_KEPT) {
+        buf_clear(buf);
+        worker->buffers[worker->buffer_count++] = *buf;
+        buf_init(buf, &memory_libc);
+    } else {
+        buf_fini(buf);
+    }
+}
+
+/* -------------------------------------------------------------------- turns */
+
+void worker_visit(struct worker *worker) {
+    if (worker == current)
+        return;
+    if (current)
+        pthread_mutex_unlock(&current->turn);
+    pthread_mutex_lock(&worker->turn);
+}
+
+void worker_leave(struct worker *worker) {
+    if (worker == current)
+        return;
+    pthread_mutex_unlock(&worker->turn);
+    if (current)
+        pthread_mutex_lock(&current->turn);
+}
+
+void worker_pause_turn(void) {
+    if (current)
+        pthread_mutex_unlock(&current->turn);
+}
+
+void worker_resume_turn(void) {
+    if (current)
+        pthread_mutex_lock(&current->turn);
+}
+
+/* ---------------------------------------------------------------- accepting */
+
+enum status worker_listen(struct worker *worker, int fd, enum source_kind kind) {
+    ASSERT(worker->listener_count < COUNT_OF(worker->listeners));
+    struct loop_source *source = &worker->listeners[worker->listener_count];
+    *source = (struct loop_source){.fd = fd, .kind = kind};
+    enum status status =
+        loop_watch(worker->loop, source, LOOP_READ | (kind == SOURCE_LISTENER_UNIX ? LOOP_ALONE : 0u));
+    if (status == STATUS_OK)
+        worker->listener_count++;
+    else
+        close(fd);
+    return status;
+}
+
+/* No descriptors left: looking at the listeners again and again would only burn the processor. */
+static void rest_listeners(struct worker *worker) {
+    if (worker->now_ms - worker->accept_warned_ms > ACCEPT_WARN_MS || !worker->accept_warned_ms) {
+        log_warning("No descriptor or memory left for a new connection; trying again every %d ms", ACCEPT_AGAIN_MS);
+        worker->accept_warned_ms = worker->now_ms;
+    }
+    for (uint32_t i = 0; i < worker->listener_count; i++)
+        loop_forget(worker->loop, &worker->listeners[i]);
+    worker->listening = false;
+    enum status status =
+        timers_set(&worker->timers, &worker->accept_again, worker->now_ms + ACCEPT_AGAIN_MS);
+    ASSERT(status == STATUS_OK);
+}
+
+static void watch_listeners_again(struct worker *worker) {
+    if (worker->listening || worker->stopping)
+        return;
+    for (uint32_t i = 0; i < worker->listener_count; i++) {
+        struct loop_source *source = &worker->listeners[i];
+        enum status status = loop_watch(worker->loop, source,
+                                        LOOP_READ | (source->kind == SOURCE_LISTENER_UNIX ? LOOP_ALONE : 0u));
+        if (status != STATUS_OK)
+            log_warning("A listener is lost: %s", status_text(status));
+    }
+    worker->listening = true;
+}
+
+static void refuse(struct worker *worker, int fd, const char *text) {
+    ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    MAYBE(sent < 0);
+    close(fd);
+    worker->counts.connections_rejected++;
+}
+
+static void admit(struct worker *worker, int fd, bool is_unix) {
+    struct server *server = worker->server;
+    worker->counts.connections_received++;
+    if (SETTING(server, protected_mode) && !SETTING(server, password_set) && !is_unix && !socket_peer_is_local(fd)) {
+        refuse(worker, fd,
+               "-DENIED Strata is in protected mode and has no password, so it answers this machine only. Set "
+               "requirepass, or switch protected-mode off.\r\n");
+        return;
+    }
+    if (atomic_fetch_add_explicit(&server->clients, 1, memory_order_relaxed) >= SETTING(server, clients_max)) {
+        atomic_fetch_sub_explicit(&server->clients, 1, memory_order_relaxed);
+        refuse(worker, fd, "-ERR max number of clients reached\r\n");
+        return;
+    }
+    if (!is_unix)
+        socket_tune_tcp(fd, SETTING(server, keepalive_s));
+    if (!connection_open(worker, fd, is_unix))
+        atomic_fetch_sub_explicit(&server->clients, 1, memory_order_relaxed);
+}
+
+static void accept_from(struct worker *worker, const struct loop_source *listener) {
+    for (int i = 0; i < ACCEPTS_PER_TURN && worker->listening; i++) {
+        int fd;
+        enum status status = socket_accept(listener->fd, &fd);
+        if (status == STATUS_AGAIN)
+            return;
+        if (status == STATUS_OK) {
+            admit(worker, fd, listener->kind == SOURCE_LISTENER_UNIX);
+        } else {
+            rest_listeners(worker);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------- events */
+
+static void connection_event(struct connection *connection, uint32_t ready) {
+    if (connection->state == CONNECTION_DEAD)
+        return;
+    if (ready & LOOP_WRITABLE) {
+        connection_send(connection);
+        if (connection->choked && connection->state == CONNECTION_OPEN &&
+            connection_unsent(connection) < OUTPUT_CHOKE_BYTES / 2) {
+            connection->choked = false;
+            connection_resume(connection);
+        }
+    }
+    if (connection->state == CONNECTION_DEAD)
+        return;
+    if ((ready & LOOP_BROKEN) && !(connection->source.interest & LOOP_READ))
+        connection_close(connection);
+    else if (ready & (LOOP_READABLE | LOOP_BROKEN))
+        connection_receive(connection);
+}
+
+static void handle_events(struct worker *worker, const struct loop_event *events, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct loop_source *source = events[i].source;
+        if (source->kind == SOURCE_CONNECTION)
+            connection_event((struct connection *)source, events[i].ready);
+        else
+            accept_from(worker, source);
+    }
+    batch_finish(worker);
+}
+
+/* ------------------------------------------------------------- what others asked for */
+
+static void close_killed(struct worker *worker) {
+    if (worker->kills == 0)
+        return;
+    worker->kills = 0;
+    struct connection *older;
+    for (struct connection *connection = worker->first; connection; connection = older) {
+        older = connection->older;
+        if (connection->killed && connection->state == CONNECTION_OPEN)
+            connection_close(connection);
+    }
+}
+
+/* Goes on with postponed clients when the pause is over, and sees to it that this is noticed. */
+static void look_at_pause(struct worker *worker) {
+    if (worker->postponed == 0)
+        return;
+    uint64_t until_ms = clients_paused_until(worker->server, worker->actor.now_ms);
+    if (until_ms) {
+        enum status status = timers_set(&worker->timers, &worker->pause_end,
+                                        worker->now_ms + (until_ms - worker->actor.now_ms) + CLOCK_OFFSET_WAIT_MS);
+        ASSERT(status == STATUS_OK);
+        return;
+    }
+    timers_clear(&worker->timers, &worker->pause_end);
+    struct connection *older;
+    for (struct connection *connection = worker->first; connection; connection = older) {
+        older = connection->older;
+        if (!connection->postponed || connection->state == CONNECTION_DEAD)
+            continue;
+        connection->postponed = false;
+        worker->postponed--;
+        connection_resume(connection);
+    }
+    batch_finish(worker);
+}
+
+/* --------------------------------------------------------- what comes by itself */
+
+/* Looks at a share of the connections, so that each is seen once in WALK_MS. */
+static void walk_connections(struct worker *worker) {
+    uint32_t share = worker->count / (WALK_MS / TICK_MS) + 1;
+    for (uint32_t i = 0; i < share; i++) {
+        struct connection *connection = worker->walk ? worker->walk : worker->first;
+        if (!connection)
+            break;
+        worker->walk = connection->older;
+        connection_look_after(connection);
+    }
+    batch_finish(worker);
+}
+
+static void tick(struct worker *worker) {
+    struct worker_counts *counts = &worker->counts;
+    rate_look(&counts->commands_rate, counts->commands, worker->now_ms);
+    rate_look(&counts->input_rate, counts->bytes_in, worker->now_ms);
+    rate_look(&counts->output_rate, counts->bytes_out, worker->now_ms);
+    walk_connections(worker);
+    if (worker->index == 0)
+        server_note_memory(worker->server);
+    enum status status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
+    ASSERT(status == STATUS_OK);
+}
+
+static void run_timers(struct worker *worker) {
+    struct timer *due;
+    while ((due = timers_take_due(&worker->timers, worker->now_ms))) {
+        if (due == &worker->tick)
+            tick(worker);
+        else if (due == &worker->accept_again)
+            watch_listeners_again(worker);
+        /* pause_end only ends the sleep: look_at_pause comes every turn */
+    }
+}
+
+/* A slice of at most 500 us: between turns with nothing to do as long as there is more, else once in the interval, which bounds its
+ * share (5 % at 10 ms). */
+static void keep_house(struct worker *worker, bool idle) {
+    bool due = worker->now_ms - worker->housekept_ms >= SETTING(worker->server, housekeeping_ms);
+    if (!due && !(idle && worker->housekeeping_more))
+        return;
+    worker->housekept_ms = worker->now_ms;
+    worker->housekeeping_more = cache_housekeep(worker->server->cache, &worker->actor);
+}
+
+/* ----------------------------------------------------------------- stopping */
+
+/* Answers what has been received, then lets every client take its replies. */
+static void begin_stop(struct worker *worker) {
+    worker->stopping = SERVER_STOPS;
+    worker->stop_until_ms = worker->now_ms + 1000ull * SETTING(worker->server, shutdown_timeout_s);
+    close_listeners(worker);
+    uint64_t received = UINT64_MAX;
+    for (int round = 0; round < STOP_ROUNDS_MAX && received != worker->counts.bytes_in; round++) {
+        received = worker->counts.bytes_in;
+        struct connection *older;
+        for (struct connection *connection = worker->first; connection; connection = older) {
+            older = connection->older;
+            if (round == 0 || connection->bulky)
+                connection_receive(connection);
+        }
+        batch_finish(worker);
+    }
+    struct connection *older;
+    for (struct connection *connection = worker->first; connection; connection = older) {
+        older = connection->older;
+        bool recent = worker->now_ms - connection->active_ms < STOP_RECENT_MS;
+        if (connection->state == CONNECTION_DEAD)
+            continue;
+        if (connection_unsent(connection) == 0 && !recent) {
+            connection_close(connection);
+        } else {
+            connection_close_after_output(connection);
+            connection_send(connection);
+        }
+    }
+}
+
+/* True when the worker may end. */
+static bool look_at_stop(struct worker *worker) {
+    int stop = atomic_load(&worker->server->stop);
+    if (stop == SERVER_RUNS)
+        return false;
+    if (!worker->stopping)
+        begin_stop(worker);
+    if (worker->count == 0)
+        return true;
+    if (stop != SERVER_STOPS_NOW && worker->now_ms < worker->stop_until_ms)
+        return false;
+    if (stop != SERVER_STOPS_NOW)
+        log_warning("Worker %u closes %u clients that did not take their replies in time", worker->index, worker->count);
+    while (worker->first)
+        connection_close(worker->first);
+    return true;
+}
+
+/* ----------------------------------------------------------------- the loop */
+
+static uint64_t sleep_ms(const struct worker *worker) {
+    if (worker->housekeeping_more)
+        return 0;
+    uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = SETTING(worker->server, housekeeping_ms);
+    return timers_wait_ms(&worker->timers, worker->now_ms, since_ms < every_ms ? every_ms - since_ms : 0);
+}
+
+void worker_run(void *context) {
+    struct worker *worker = context;
+    struct loop_event events[EVENTS_MAX];
+    pthread_mutex_lock(&worker->turn);
+    current = worker;
+    for (bool done = false; !done;) {
+        uint64_t wait_ms = sleep_ms(worker);
+        bool woken;
+        pthread_mutex_unlock(&worker->turn);
+        uint32_t count = loop_wait(worker->loop, wait_ms, events, EVENTS_MAX, &woken);
+        pthread_mutex_lock(&worker->turn);
+
+        uint64_t begin = clock_ticks();
+        worker->now_ms = clock_steady_ms();
+        worker->actor.now_ms = clock_unix_ms();
+        handle_events(worker, events, count);
+        run_timers(worker);
+        if (woken)
+            monitor_hand_out(worker);
+        close_killed(worker);
+        look_at_pause(worker);
+        done = look_at_stop(worker);
+        connection_free_dead(worker);
+        keep_house(worker, count == 0);
+        worker->counts.loop_turns++;
+        worker->counts.loop_ticks += clock_ticks() - begin;
+    }
+    connection_free_dead(worker);
+    current = NULL;
+    pthread_mutex_unlock(&worker->turn);
+    atomic_fetch_add(&worker->server->ended, 1);
+}

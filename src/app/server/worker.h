@@ -1,0 +1,131 @@
+/* app/server/worker.h: a thread with its own loop, listeners and connections.
+ *
+ * The life of a turn is drawn in README.md. `turn` is held from the moment the loop has something to do until it sleeps again, so
+ * whoever holds it may look at everything the worker owns. A thread holds the turn of one worker at most: before it takes another's it
+ * lets its own go (worker_visit).
+ *
+ * Threads: a worker's thread owns all of it; others hold `turn`, or touch only what is atomic.
+ * Memory:  connections and their buffers; read area and reply buffers are shared by all connections of the worker.
+ * Time:    `now_ms` (steady) and actor.now_ms (calendar) are read once a turn.
+ */
+#ifndef STRATA_APP_SERVER_WORKER_H
+#define STRATA_APP_SERVER_WORKER_H
+
+#include <pthread.h>
+
+#include "app/server/connection.h"
+#include "app/server/state.h"
+#include "sys/loop/loop.h"
+#include "sys/loop/timers.h"
+#include "sys/os/thread.h"
+
+enum {
+    /* Requests looked up together. Their index lines and entries (64 x about 3 lines = 12 KiB) stay in the first-level cache
+     * until they are run. */
+    BATCH_REQUESTS_MAX = 64,
+    BATCH_ARGUMENTS_MAX = 1024,     /* 16 KiB; a request with more runs alone, from the parser's own table */
+    READ_AREA_SIZE = 256 * 1024,    /* what connections with nothing unfinished are read into; empty again after each batch */
+    READ_SIZE_MIN = 16 * 1024,      /* with less left of the area, the batch runs first */
+    READ_SIZE_MAX = 64 * 1024,      /* of one connection in a turn */
+    EVENTS_MAX = 256,               /* ready connections of a turn */
+    ACCEPTS_PER_TURN = 64,
+    BUFFERS_KEPT = 64,              /* empty reply buffers that wait for use */
+    BUFFER_SIZE = 16 * 1024,
+    BUFFER_KEPT_SIZE_MAX = 128 * 1024,
+    ARENA_CHUNK_SIZE = 64 * 1024,
+    TICK_MS = 100,                  /* timeouts and rates are looked at */
+    WALK_MS = 1000,                 /* every connection is looked at once in so long */
+    MONITOR_QUEUE_SIZE_MAX = 4 * 1024 * 1024, /* lines waiting for a worker's monitors; beyond it they are cut */
+};
+
+enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_CONNECTION };
+
+/* A request of the batch, between parsing and running. */
+struct batch_item {
+    struct connection *connection;
+    const struct cmd_spec *spec; /* NULL: unknown command */
+    const struct slice *argv;
+    uint32_t argc;
+    bool keyed;           /* `key` is the first key's */
+    bool uploaded;        /* a value stands in connection->upload (or failed to) */
+    size_t begins_at;     /* in the connection's input of this turn */
+    struct cache_key key;
+};
+
+struct batch {
+    struct batch_item items[BATCH_REQUESTS_MAX];
+    struct slice arguments[BATCH_ARGUMENTS_MAX];
+    uint32_t count, argument_count;
+    struct connection *touched[EVENTS_MAX]; /* whose input of this turn is parsed to its end */
+    uint32_t touched_count;
+};
+
+struct worker {
+    struct server *server;
+    uint32_t index;
+    struct thread thread;
+    pthread_mutex_t turn;
+    struct loop *loop;
+    struct timers timers;
+    struct timer tick, pause_end, accept_again;
+    uint64_t now_ms;
+    struct actor actor;
+
+    struct loop_source listeners[SERVER_BIND_MAX + 1];
+    uint32_t listener_count;
+    bool listening; /* false while descriptors are short, and at the end */
+
+    struct connection *first; /* all connections, newest first */
+    struct connection *walk;  /* the next one to look at */
+    struct connection *dead;  /* closed in this turn, freed at its end */
+    uint32_t count;
+    uint32_t kills;          /* connections marked by others to be closed */
+    uint32_t postponed;      /* connections that wait for the end of a pause */
+    uint64_t paused_seen_ms; /* what pause_end was set from */
+
+    struct batch *batch;
+    struct arena arena;
+    struct reply reply;
+    uint8_t *area;
+    size_t area_used;
+    struct buf buffers[BUFFERS_KEPT];
+    uint32_t buffer_count;
+
+    struct command_stat *commands; /* by spec index */
+    struct worker_counts counts;
+    uint64_t turn_ticks;
+    uint64_t housekept_ms;
+    bool housekeeping_more;
+
+    _Atomic uint32_t monitors; /* connections of this worker that monitor */
+    pthread_mutex_t monitor_lock;
+    struct buf monitor_lines; /* under monitor_lock */
+    bool monitor_lost;        /* under monitor_lock: the bound was reached */
+
+    int stopping; /* enum server_stop as this worker has seen it */
+    uint64_t stop_until_ms;
+    uint64_t accept_warned_ms;
+};
+
+MUST_CHECK enum status worker_new(struct server *server, uint32_t index, struct worker **ret_worker);
+void worker_free(struct worker *worker);
+/* Adds a listener; takes over the descriptor. */
+MUST_CHECK enum status worker_listen(struct worker *worker, int fd, enum source_kind kind);
+/* Body of the worker's thread. */
+void worker_run(void *worker);
+
+/* Makes another worker's state safe to look at, until worker_leave. Called by a worker's thread (which lets its own turn go
+ * meanwhile) or by any other. */
+void worker_visit(struct worker *worker);
+void worker_leave(struct worker *worker);
+
+/* Around a sleep inside the engine (struct cache_waiting): the calling worker's turn is let go, so that whoever holds the
+ * engine's lock and waits for this turn does not wait for ever. */
+void worker_pause_turn(void);
+void worker_resume_turn(void);
+
+/* Buffers for replies and input, from the worker's small store. */
+struct buf worker_take_buffer(struct worker *worker);
+void worker_give_buffer(struct worker *worker, struct buf *buf);
+
+#endif

@@ -1,0 +1,22 @@
+/* base/glob.h: patterns with stars, as the Redis protocol means them.
+ *
+ *     *       any bytes, also none          [abc]   one of these
+ *     ?       any one byte                  [a-z]   one of this range; [z-a] is the same
+ *     \x      the byte x itself             [^x]    any byte but these
+ *
+ * There is no bad pattern: a class that is not closed ends with the pattern ("[^" alone is any byte), an escape at the end is
+ * a backslash, "]" closes a class even as its first byte, and may be the upper end of a range ("[a-]" is not closed).
+ * Bytes compare as they are; in ranges those over 127 come before the others.
+ *
+ * Threads: no state.
+ * Time:    at most pattern size times text size: only what follows the last star is ever tried again.
+ */
+#ifndef STRATA_BASE_GLOB_H
+#define STRATA_BASE_GLOB_H
+
+#include "base/slice.h"
+
+/* `nocase`: ASCII letters match without case (but not an escaped letter in a class). */
+bool glob_matches(struct slice pattern, struct slice text, bool nocase);
+
+#endif

@@ -1,0 +1,138 @@
+#include "base/glob.h"
+
+#include "base/bits.h"
+#include "base/rng.h"
+#include "unit.h"
+
+static void expect(const char *pattern, const char *text, bool expected) {
+    if (glob_matches(slice_from_string(pattern), slice_from_string(text), false) != expected)
+        fail_msg("'%s' and '%s' should %smatch", pattern, text, expected ? "" : "not ");
+}
+
+static void stars_and_question_marks_match(void **state) {
+    expect("", "", true);
+    expect("", "a", false);
+    expect("a", "", false);
+    expect("*", "", true);
+    expect("**", "", true);
+    expect("?", "", false);
+    expect("*", "abc", true);
+    expect("a*", "a", true);
+    expect("a*c", "abbc", true);
+    expect("a*c", "abcd", false);
+    expect("*b*d", "abcbd", true);
+    expect("h?llo", "hello", true);
+    expect("h?llo", "hllo", false);
+    expect("?*?", "a", false);
+    expect("?*?", "ab", true);
+    expect("user:*:name", "user:1:2:name", true);
+    (void)state;
+}
+
+static void classes_match_one_byte(void **state) {
+    expect("h[ae]llo", "hallo", true);
+    expect("h[ae]llo", "hillo", false);
+    expect("h[^e]llo", "hallo", true);
+    expect("h[^e]llo", "hello", false);
+    expect("[a-c]", "b", true);
+    expect("[c-a]", "b", true);
+    expect("[a-c]", "d", false);
+    expect("[\\]]", "]", true);
+    expect("[\\-a]", "-", true);
+    expect("[^a-c]x", "dx", true);
+    expect("[a^]", "^", true);
+    expect("[\x80-a]", "\xff", true);
+    expect("[\x80-a]", "b", false);
+    (void)state;
+}
+
+/* Each as redis-server 7.0.15 does it. */
+static void no_pattern_is_bad(void **state) {
+    expect("[", "[", false);
+    expect("[", "a", false);
+    expect("[^", "a", true);
+    expect("[abc", "b", true);
+    expect("[abc", "bc", false);
+    expect("[]", "a", false);
+    expect("[]a]", "a", false);
+    expect("[^]", "a", true);
+    expect("[a-]", "b", false);
+    expect("[a-]", "^", true);
+    expect("[a-", "-", true);
+    expect("[a\\", "\\", true);
+    expect("a]", "a]", true);
+    expect("\\", "\\", true);
+    expect("a\\", "a\\", true);
+    expect("\\*", "*", true);
+    expect("\\*", "a", false);
+    expect("\\[a]", "[a]", true);
+    (void)state;
+}
+
+static void letters_match_without_case_when_asked(void **state) {
+    static const struct {
+        const char *pattern, *text;
+        bool expected;
+    } cases[] = {
+        {"MAXmemory*", "maxMEMORY-policy", true},
+        {"[a-c]X", "Bx", true},
+        {"[A-C]x", "bX", true},
+        {"[Q]", "q", true},
+        {"[\\q]", "Q", false},
+        {"\\q", "Q", true},
+        {"[Z-a]", "z", false}, /* ordered before it is lowered: an empty range */
+        {"\xc4", "\xe4", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        if (glob_matches(slice_from_string(cases[i].pattern), slice_from_string(cases[i].text), true) !=
+            cases[i].expected)
+            fail_msg("'%s' and '%s'", cases[i].pattern, cases[i].text);
+    }
+    (void)state;
+}
+
+static void many_stars_take_no_exponential_time(void **state) {
+    char text[5000], pattern[400];
+    memset(text, 'a', sizeof text);
+    for (size_t i = 0; i < sizeof pattern; i++)
+        pattern[i] = i % 2 ? 'a' : '*';
+    pattern[sizeof pattern - 1] = 'b';
+    assert_false(glob_matches(slice_make(pattern, sizeof pattern), slice_make(text, sizeof text), false));
+    (void)state;
+}
+
+/* The twin tries every length for a star. */
+static bool naive(struct slice pattern, struct slice text) {
+    if (pattern.size == 0)
+        return text.size == 0;
+    struct slice rest = slice_part(pattern, 1, pattern.size);
+    if (pattern.data[0] == '*')
+        return naive(rest, text) || (text.size && naive(pattern, slice_part(text, 1, text.size)));
+    return text.size && (pattern.data[0] == '?' || pattern.data[0] == text.data[0]) &&
+           naive(rest, slice_part(text, 1, text.size));
+}
+
+static void random_patterns_match_like_the_naive_twin(void **state) {
+    struct rng rng = rng_seeded(unit_seed());
+    int matches = 0;
+    for (int i = 0; i < 100000; i++) {
+        char pattern[8], text[10];
+        size_t pattern_size = (size_t)rng_below(&rng, sizeof pattern), text_size = (size_t)rng_below(&rng, sizeof text);
+        for (size_t j = 0; j < pattern_size; j++)
+            pattern[j] = "ab*?*"[rng_below(&rng, 5)];
+        for (size_t j = 0; j < text_size; j++)
+            text[j] = "ab"[rng_below(&rng, 2)];
+        struct slice p = slice_make(pattern, pattern_size), t = slice_make(text, text_size);
+        bool expected = naive(p, t);
+        matches += expected;
+        if (glob_matches(p, t, false) != expected)
+            fail_msg("seed %llu: '%.*s' and '%.*s'", (unsigned long long)unit_seed(), (int)pattern_size, pattern,
+                     (int)text_size, text);
+    }
+    assert_in_range(matches, 1000, 99000);
+    (void)state;
+}
+
+UNIT_TESTS(glob, UNIT(stars_and_question_marks_match), UNIT(classes_match_one_byte), UNIT(no_pattern_is_bad),
+           UNIT(letters_match_without_case_when_asked), UNIT(many_stars_take_no_exponential_time),
+           UNIT(random_patterns_match_like_the_naive_twin));

@@ -1,0 +1,384 @@
+#include "core/cache/internal.h"
+
+enum status cache_open(const struct cache_options *options, struct cache **ret_cache) {
+    if (options->policy >= CACHE_POLICY_COUNT)
+        return STATUS_INVALID;
+    struct cache *cache = memory_take(options->memory, sizeof *cache);
+    if (!cache)
+        return STATUS_NO_MEMORY;
+    memset(cache, 0, sizeof *cache);
+    cache->memory = options->memory;
+    struct store_options store = {
+        .range = options->range,
+        .range_size = options->range_size,
+        .limit_bytes = options->limit_bytes,
+        .cores = options->cores,
+        .shards = options->shards,
+        .policy = (enum store_policy)options->policy,
+        .seed = options->seed,
+        .waiting = {options->waiting.wait, options->waiting.wake, options->waiting.context},
+        .memory = options->memory,
+    };
+    enum status status = store_open(&store, &cache->store);
+    if (status != STATUS_OK) {
+        memory_give(options->memory, cache, sizeof *cache);
+        return status;
+    }
+    *ret_cache = cache;
+    return STATUS_OK;
+}
+
+void cache_close(struct cache *cache) {
+    if (!cache)
+        return;
+    store_close(cache->store);
+    memory_give(cache->memory, cache, sizeof *cache);
+}
+
+struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {
+    ASSERT(db < CACHE_DATABASES);
+    uint32_t place = engine_db(cache, db);
+    return (struct cache_key){name, store_hash(cache->store, place, name), db, place};
+}
+
+void cache_prefetch_index(const struct cache *cache, const struct cache_key *key) {
+    const struct store *store = cache->store;
+    const struct shard *shard = &store->shards[store_shard_of(store, key->hash)];
+    __builtin_prefetch(index_place_of(&store->range, &shard->index, key->hash).bucket);
+}
+
+void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key) {
+    const struct store *store = cache->store;
+    const struct shard *shard = &store->shards[store_shard_of(store, key->hash)];
+    struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
+    for (const struct index_bucket *bucket = place.bucket; bucket;
+         bucket = index_next(&store->range, &shard->index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            if (cell_matches(cell, place.wanted)) {
+                const uint8_t *entry = store->range.base + cell_location(cell);
+                __builtin_prefetch(entry);
+                __builtin_prefetch(entry + 64);
+                return;
+            }
+        }
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
+                     uint64_t cell, uint64_t value_size, struct cache_info *ret_info) {
+    const struct range *range = &cache->store->range;
+    uint64_t base_ms = __atomic_load_n(&range->segments[range_segment_of(range, location)].base_ms, __ATOMIC_RELAXED);
+    *ret_info = (struct cache_info){
+        .type = (enum cache_type)entry->type,
+        .size = value_size,
+        .expires_at_ms = entry->expires_at_ms,
+        .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0),
+        .use_count = cell_use(cell),
+        .idle_ms = actor->now_ms > base_ms ? actor->now_ms - base_ms : 0,
+    };
+}
+
+/* One try of a read. */
+enum attempt { ATTEMPT_TORN, ATTEMPT_MISS, ATTEMPT_HIT, ATTEMPT_NO_MEMORY };
+
+static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) {
+    if (read->offset >= value_size)
+        return 0;
+    uint64_t rest = value_size - read->offset;
+    return rest < read->size_max ? rest : read->size_max;
+}
+
+static void copy_extents(const struct range *range, uint64_t first, uint64_t offset, uint8_t *to, uint64_t size) {
+    while (size) {
+        uint64_t part;
+        const uint8_t *piece = extent_piece(range, first, offset, &part);
+        ASSERT(piece);
+        if (part > size)
+            part = size;
+        words_read(to, piece, part);
+        to += part, offset += part, size -= part;
+    }
+}
+
+/* A large value is held first and found valid then; from there on nothing can change under the reader. */
+static enum attempt read_extents(struct cache *cache, struct actor *actor, const struct shard *shard,
+                                 const struct store_view *view, struct cache_read *read) {
+    struct range *range = &cache->store->range;
+    uint64_t first, value_size = store_value_size(cache->store, view->location, &view->entry, &first);
+    if (!extent_hold(range, first))
+        return ATTEMPT_TORN;
+    if (!store_view_holds(shard, view)) {
+        extent_release(range, actor, first);
+        return ATTEMPT_TORN;
+    }
+    cache_info_fill(cache, actor, &view->entry, view->location, view->cell, value_size, &read->info);
+    read->size = wanted_size(read, value_size);
+    if (read->pin_min && read->size >= read->pin_min) {
+        read->pin = (struct cache_pin){first, value_size};
+        atomic_fetch_add_explicit(&range->head->pinned_bytes, value_size, memory_order_relaxed);
+        return ATTEMPT_HIT;
+    }
+    uint8_t *to = read->reserve(read->context, read->size);
+    if (to)
+        copy_extents(range, first, read->offset, to, read->size);
+    extent_release(range, actor, first);
+    return to ? ATTEMPT_HIT : ATTEMPT_NO_MEMORY;
+}
+
+static enum attempt read_once(struct cache *cache, struct actor *actor, const struct shard *shard,
+                              const struct store_key *key, struct cache_read *read) {
+    struct store_view view;
+    store_view_open(cache->store, shard, key, &view);
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+        return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
+    enum attempt answer = ATTEMPT_HIT;
+    if (view.entry.flags & ENTRY_EXTENTS) {
+        answer = read_extents(cache, actor, shard, &view, read);
+    } else {
+        read->size = wanted_size(read, view.entry.stored_size);
+        uint8_t *to = read->reserve(read->context, read->size);
+        if (!to)
+            return ATTEMPT_NO_MEMORY;
+        const uint8_t *from = cache->store->range.base + view.location + view.entry.value_at;
+        if (read->size)
+            words_read(to, from + read->offset, read->size);
+        cache_info_fill(cache, actor, &view.entry, view.location, view.cell, view.entry.stored_size, &read->info);
+        if (!store_view_holds(shard, &view))
+            return ATTEMPT_TORN;
+    }
+    if (answer == ATTEMPT_HIT && !read->quiet)
+        store_view_use(&view);
+    return answer;
+}
+
+enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
+                      bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    uint32_t at = store_shard_of(cache->store, wanted.hash);
+    const struct shard *shard = &cache->store->shards[at];
+    read->pin = (struct cache_pin){0};
+    read->size = 0;
+    enum attempt answer = ATTEMPT_TORN;
+    for (int tries = 0; tries < STORE_READ_TRIES && answer == ATTEMPT_TORN; tries++) {
+        answer = read_once(cache, actor, shard, &wanted, read);
+        actor->counts.retries += answer == ATTEMPT_TORN;
+    }
+    if (answer == ATTEMPT_TORN) {
+        bool lock = !store_held(actor, at);
+        if (lock)
+            store_lock(cache->store, actor, at);
+        answer = read_once(cache, actor, shard, &wanted, read);
+        if (lock)
+            store_unlock(cache->store, actor, at);
+        ASSERT(answer != ATTEMPT_TORN);
+    }
+    if (answer == ATTEMPT_NO_MEMORY)
+        return STATUS_NO_MEMORY;
+    *ret_found = answer == ATTEMPT_HIT;
+    if (!read->quiet) {
+        actor->counts.hits += answer == ATTEMPT_HIT;
+        actor->counts.misses += answer == ATTEMPT_MISS;
+    }
+    return STATUS_OK;
+}
+
+static void *reserve_nothing(void *context, uint64_t size) {
+    ASSERT(size == 0);
+    return context;
+}
+
+bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
+                struct cache_info *ret_info) {
+    char nowhere;
+    struct cache_read read = {.size_max = 0, .quiet = !counted, .reserve = reserve_nothing, .context = &nowhere};
+    bool found;
+    enum status status = cache_get(cache, actor, key, &read, &found);
+    ASSERT(status == STATUS_OK);
+    if (found)
+        *ret_info = read.info;
+    return found;
+}
+
+struct slice cache_pin_piece(const struct cache *cache, struct cache_pin pin, uint64_t offset) {
+    if (offset >= pin.size)
+        return slice_make(NULL, 0);
+    uint64_t size;
+    const uint8_t *piece = extent_piece(&cache->store->range, pin.first, offset, &size);
+    ASSERT(piece);
+    return slice_make(piece, size < pin.size - offset ? size : pin.size - offset);
+}
+
+void cache_unpin(struct cache *cache, struct actor *actor, struct cache_pin pin) {
+    if (!pin.first)
+        return;
+    atomic_fetch_sub_explicit(&cache->store->range.head->pinned_bytes, pin.size, memory_order_relaxed);
+    extent_release(&cache->store->range, actor, pin.first);
+}
+
+/* ---------------------------------------------------------------------------------- several at once */
+
+static bool add_generations(struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_sum) {
+    uint64_t sum = 0;
+    bool even = true;
+    for (size_t i = 0; i < count; i++) {
+        struct store_key key = engine_key(cache, &keys[i]);
+        struct lock *lock = &cache->store->shards[store_shard_of(cache->store, key.hash)].lock;
+        uint32_t generation = words_check32(&lock->generation);
+        even &= !(generation & 1);
+        sum += generation;
+    }
+    *ret_sum = sum;
+    return even;
+}
+
+struct cache_moment cache_moment_begin(struct cache *cache, const struct cache_key *keys, size_t count) {
+    struct cache_moment moment;
+    moment.usable = add_generations(cache, keys, count, &moment.sum);
+#if !WORDS_TSAN
+    atomic_thread_fence(memory_order_acquire);
+#endif
+    return moment;
+}
+
+bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_t count, struct cache_moment moment) {
+    uint64_t sum;
+    return moment.usable && add_generations(cache, keys, count, &sum) && sum == moment.sum;
+}
+
+void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
+    if (cache_locked(actor))
+        return;
+    /* If there is no room to be had, the write will say so. */
+    enum status status = reclaim_make_room(cache->store, actor, write_bytes);
+    MAYBE(status == STATUS_FULL);
+}
+
+static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t *wanted) {
+    for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
+        if (wanted[shard / 64] >> (shard % 64) & 1)
+            store_lock(cache->store, actor, shard);
+}
+
+void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
+                     uint64_t write_bytes) {
+    ASSERT(!cache_locked(actor));
+    cache_prepare(cache, actor, write_bytes);
+    uint64_t wanted[STORE_SHARDS_MAX / 64] = {0};
+    for (size_t i = 0; i < count; i++) {
+        uint32_t shard = store_shard_of(cache->store, engine_key(cache, &keys[i]).hash);
+        wanted[shard / 64] |= 1ull << (shard % 64);
+    }
+    lock_marked(cache, actor, wanted);
+}
+
+void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
+    ASSERT(!cache_locked(actor));
+    cache_prepare(cache, actor, write_bytes);
+    uint64_t wanted[STORE_SHARDS_MAX / 64];
+    memset(wanted, 0xff, sizeof wanted);
+    lock_marked(cache, actor, wanted);
+}
+
+void cache_unlock(struct cache *cache, struct actor *actor) {
+    for (uint32_t shard = cache->store->shard_count; shard-- > 0;)
+        if (store_held(actor, shard))
+            store_unlock(cache->store, actor, shard);
+}
+
+bool cache_locked(const struct actor *actor) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < COUNT_OF(actor->held); i++)
+        any |= actor->held[i];
+    return any != 0;
+}
+
+/* ---------------------------------------------------------------------------------------- watching */
+
+struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key) {
+    atomic_fetch_add_explicit(&cache->watches, 1, memory_order_seq_cst);
+    struct store_key wanted = engine_key(cache, key);
+    uint32_t at = store_shard_of(cache->store, wanted.hash);
+    bool lock = !store_held(actor, at);
+    /* Under the lock, so that a write which has not seen the watch is over before the mark is read. */
+    if (lock)
+        store_lock(cache->store, actor, at);
+    struct cache_info info;
+    struct cache_watch watch = {
+        .existed = cache_find(cache, actor, key, false, &info),
+        .mark = atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed),
+    };
+    if (lock)
+        store_unlock(cache->store, actor, at);
+    return watch;
+}
+
+bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                       struct cache_watch watch) {
+    struct store_key wanted = engine_key(cache, key);
+    if (atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed) != watch.mark)
+        return false;
+    struct cache_info info;
+    return !watch.existed || cache_find(cache, actor, key, false, &info);
+}
+
+void cache_watch_end(struct cache *cache) {
+    uint32_t before = atomic_fetch_sub_explicit(&cache->watches, 1, memory_order_relaxed);
+    ASSERT(before > 0);
+}
+
+/* --------------------------------------------------------------------------------- limits and figures */
+
+bool cache_housekeep(struct cache *cache, struct actor *actor) { return reclaim_housekeep(cache->store, actor); }
+
+enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
+    return store_limit_set(cache->store, limit_bytes);
+}
+
+uint64_t cache_limit(const struct cache *cache) {
+    return atomic_load_explicit(&cache->store->range.head->limit_bytes, memory_order_relaxed);
+}
+
+void cache_policy_set(struct cache *cache, enum cache_policy policy) {
+    ASSERT(policy < CACHE_POLICY_COUNT);
+    atomic_store_explicit(&cache->store->range.head->policy, policy, memory_order_relaxed);
+}
+
+enum cache_policy cache_policy_now(const struct cache *cache) {
+    return (enum cache_policy)atomic_load_explicit(&cache->store->range.head->policy, memory_order_relaxed);
+}
+
+void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
+    const struct store *store = cache->store;
+    const struct range_head *head = store->range.head;
+    *ret_stats = (struct cache_stats){
+        .limit_bytes = cache_limit(cache),
+        .live_bytes = store_live(store),
+        .table_bytes = head->table_bytes,
+        .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
+        .shards = store->shard_count,
+        .segments_total = atomic_load_explicit(&head->limit, memory_order_relaxed),
+        .segments_used = atomic_load_explicit(&head->used, memory_order_relaxed),
+        .segment_size = head->segment_size,
+    };
+    uint32_t end = atomic_load_explicit(&head->never_used, memory_order_relaxed);
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &store->range.segments[number];
+        uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_relaxed);
+        uint64_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
+        if (kind == SEGMENT_INDEX)
+            ret_stats->index_bytes += head->segment_size;
+        if (kind != SEGMENT_FREE)
+            ret_stats->occupied_bytes += kind == SEGMENT_BLOCKS ? used * (head->segment_size / RANGE_BLOCKS)
+                                         : kind == SEGMENT_LOG  ? used
+                                                                : head->segment_size;
+    }
+    ret_stats->occupied_bytes += head->table_bytes;
+    for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
+        ret_stats->entries += cache_count(cache, db);
+        ret_stats->expiring += cache_count_expiring(cache, db);
+    }
+}
+
+void cache_verify(struct cache *cache, struct actor *actor) { store_verify(cache->store, actor); }

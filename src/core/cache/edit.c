@@ -1,0 +1,385 @@
+/* core/cache/edit.c: everything that changes one entry. */
+#include "core/cache/internal.h"
+
+enum { SCRATCH_SIZE = 1024 };
+
+static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->store->shards[edit->shard]; }
+
+static struct store_key key_of(const struct cache_edit *edit) {
+    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place};
+}
+
+/* Copies what the spot says into the public part. */
+static void refresh(struct cache_edit *edit) {
+    const struct store_spot *spot = spot_of(edit);
+    edit->found = spot->location != 0;
+    if (!edit->found)
+        return;
+    uint64_t first;
+    edit->type = (enum cache_type)spot->entry.type;
+    edit->size = store_value_size(edit->cache->store, spot->location, &spot->entry, &first);
+    edit->expires_at_ms = spot->entry.expires_at_ms;
+}
+
+void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                      struct cache_edit *ret_edit) {
+    struct store_key wanted = engine_key(cache, key);
+    ret_edit->cache = cache;
+    ret_edit->actor = actor;
+    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db};
+    ret_edit->shard = store_shard_of(cache->store, wanted.hash);
+    ret_edit->locked_here = !store_held(actor, ret_edit->shard);
+    if (ret_edit->locked_here) {
+        cache_prepare(cache, actor, 0);
+        store_lock(cache->store, actor, ret_edit->shard);
+    }
+    store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
+    refresh(ret_edit);
+    if (ret_edit->found && has_expired(ret_edit->expires_at_ms, actor)) {
+        store_remove(cache->store, actor, shard_of(ret_edit), spot_of(ret_edit));
+        actor->counts.expired++;
+        ret_edit->found = false;
+    }
+}
+
+void cache_edit_end(struct cache_edit *edit) {
+    if (edit->locked_here)
+        store_unlock(edit->cache->store, edit->actor, edit->shard);
+    edit->cache = NULL;
+}
+
+struct slice cache_edit_piece(const struct cache_edit *edit, uint64_t offset) {
+    ASSERT(edit->found);
+    if (offset >= edit->size)
+        return slice_make(NULL, 0);
+    const struct store_spot *spot = const_spot_of(edit);
+    const struct store *store = edit->cache->store;
+    uint64_t first;
+    store_value_size(store, spot->location, &spot->entry, &first);
+    if (!first)
+        return slice_make(store->range.base + spot->location + spot->entry.value_at + offset, edit->size - offset);
+    uint64_t size;
+    const uint8_t *piece = extent_piece(&store->range, first, offset, &size);
+    ASSERT(piece);
+    return slice_make(piece, size < edit->size - offset ? size : edit->size - offset);
+}
+
+void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *ret_bytes, uint64_t size) {
+    ASSERT(edit->found && offset <= edit->size && size <= edit->size - offset);
+    uint8_t *to = ret_bytes;
+    while (size) {
+        struct slice piece = cache_edit_piece(edit, offset);
+        size_t part = piece.size < size ? piece.size : size;
+        memcpy(to, piece.data, part);
+        to += part, offset += part, size -= part;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ writing */
+
+/* The largest value that goes into the log beside this key. */
+static bool goes_inline(const struct cache_edit *edit, uint64_t value_size) {
+    enum { FIELDS_MAX = 20 };
+    return value_size <= ENTRY_EXTENTS_SIZE ||
+           FIELDS_MAX + edit->key.name.size + value_size <= store_inline_max(edit->cache->store);
+}
+
+static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
+    if (value_size > CACHE_VALUE_SIZE_MAX || edit->key.name.size > store_name_max(edit->cache->store))
+        return STATUS_TOO_LARGE;
+    return STATUS_OK;
+}
+
+static enum status put(struct cache_edit *edit, const struct store_value *value) {
+    struct store_key key = key_of(edit);
+    TRY(store_put(edit->cache->store, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
+    refresh(edit);
+    mark_change(edit->cache, key.hash);
+    return STATUS_OK;
+}
+
+/* A chain with room for `size` bytes. */
+static enum status take_extents(struct cache_edit *edit, uint64_t size, struct extents *ret_extents) {
+    struct range *range = &edit->cache->store->range;
+    struct extents chain = {0};
+    while (chain.room < size)
+        if (!extent_add(range, edit->actor, &chain, size - chain.room)) {
+            if (chain.first)
+                extent_release(range, edit->actor, chain.first);
+            return STATUS_FULL;
+        }
+    *ret_extents = chain;
+    return STATUS_OK;
+}
+
+/* Writes into a chain at `offset`; NULL bytes: zeros. */
+static void fill_extents(struct range *range, uint64_t first, uint64_t offset, const uint8_t *bytes, uint64_t size) {
+    while (size) {
+        uint64_t part;
+        uint8_t *to = extent_piece(range, first, offset, &part);
+        ASSERT(to);
+        if (part > size)
+            part = size;
+        if (bytes)
+            words_write(to, bytes, part);
+        else
+            words_zero(to, part);
+        bytes = bytes ? bytes + part : NULL;
+        offset += part, size -= part;
+    }
+}
+
+static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
+                               uint64_t expires_at_ms) {
+    struct store_value value = {.type = type, .expires_at_ms = expires_at_ms, .extents = chain, .extents_size = size};
+    enum status status = put(edit, &value);
+    if (status != STATUS_OK)
+        extent_release(&edit->cache->store->range, edit->actor, chain.first);
+    return status;
+}
+
+enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
+    TRY(check_sizes(edit, value.size));
+    if (goes_inline(edit, value.size))
+        return put(edit, &(struct store_value){.type = type, .expires_at_ms = expires_at_ms, .value = value});
+    struct extents chain;
+    TRY(take_extents(edit, value.size, &chain));
+    fill_extents(&edit->cache->store->range, chain.first, 0, value.data, value.size);
+    return put_extents(edit, chain, value.size, type, expires_at_ms);
+}
+
+void cache_edit_delete(struct cache_edit *edit) {
+    if (!edit->found)
+        return;
+    store_remove(edit->cache->store, edit->actor, shard_of(edit), spot_of(edit));
+    mark_change(edit->cache, edit->key.hash);
+    edit->found = false;
+}
+
+/* Builds the patched value anew in a chain. */
+static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset, struct slice bytes,
+                                        uint64_t new_size) {
+    struct range *range = &edit->cache->store->range;
+    struct extents chain;
+    TRY(take_extents(edit, new_size, &chain));
+    uint64_t old_size = edit->found ? edit->size : 0;
+    for (uint64_t at = 0; at < old_size;) {
+        struct slice piece = cache_edit_piece(edit, at);
+        fill_extents(range, chain.first, at, piece.data, piece.size);
+        at += piece.size;
+    }
+    if (offset > old_size)
+        fill_extents(range, chain.first, old_size, NULL, offset - old_size);
+    fill_extents(range, chain.first, offset, bytes.data, bytes.size);
+    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING,
+                       edit->found ? edit->expires_at_ms : 0);
+}
+
+/* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
+static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slice bytes, uint64_t new_size) {
+    struct store *store = edit->cache->store;
+    struct store_spot *spot = spot_of(edit);
+    uint64_t first, size = store_value_size(store, spot->location, &spot->entry, &first);
+    struct extents chain = {.first = first};
+    chain.room = extent_room(&store->range, first, &chain.last);
+    uint64_t charge = extent_charge(&store->range, first);
+    index_write_begin(spot->bucket);
+    bool alone = extent_alone(&store->range, first);
+    /* While the number is odd nobody new gets hold of the chain, so it may grow; growth by an eighth keeps appending linear. */
+    uint64_t wanted = new_size > chain.room ? new_size + size / 8 - chain.room : 0;
+    while (alone && chain.room < new_size && extent_add(&store->range, edit->actor, &chain, wanted))
+        wanted = new_size > chain.room ? new_size - chain.room : 0;
+    alone = alone && chain.room >= new_size;
+    if (alone) {
+        if (offset > size)
+            fill_extents(&store->range, first, size, NULL, offset - size);
+        fill_extents(&store->range, first, offset, bytes.data, bytes.size);
+        uint64_t parts[2] = {new_size, first};
+        words_write(store->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
+    }
+    index_write_end(spot->bucket);
+    uint64_t charge_now = extent_charge(&store->range, first);
+    if (charge_now != charge) {
+        store_account(store, shard_of(edit), spot->location, &spot->entry, charge, -1);
+        store_account(store, shard_of(edit), spot->location, &spot->entry, charge_now, 1);
+    }
+    if (alone) {
+        refresh(edit);
+        mark_change(edit->cache, edit->key.hash);
+    }
+    return alone;
+}
+
+/* Builds the patched value in private memory and puts it. */
+static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct slice bytes, uint64_t new_size) {
+    uint8_t scratch[SCRATCH_SIZE];
+    const struct memory *memory = edit->cache->memory;
+    uint8_t *value = new_size <= sizeof scratch ? scratch : memory_take(memory, new_size);
+    if (!value)
+        return STATUS_NO_MEMORY;
+    uint64_t old_size = edit->found ? edit->size : 0;
+    if (old_size)
+        cache_edit_copy_out(edit, 0, value, old_size);
+    if (offset > old_size)
+        memset(value + old_size, 0, offset - old_size);
+    if (bytes.size)
+        memcpy(value + offset, bytes.data, bytes.size);
+    struct store_value wanted = {
+        .type = edit->found ? edit->type : CACHE_STRING,
+        .expires_at_ms = edit->found ? edit->expires_at_ms : 0,
+        .value = slice_make(value, new_size),
+    };
+    enum status status = put(edit, &wanted);
+    if (value != scratch)
+        memory_give(memory, value, new_size);
+    return status;
+}
+
+enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
+    if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
+        return STATUS_TOO_LARGE;
+    uint64_t new_size = offset + bytes.size;
+    if (edit->found && edit->size > new_size)
+        new_size = edit->size;
+    TRY(check_sizes(edit, new_size));
+    bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
+    if (has_extents)
+        return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
+                                                             : patch_to_new_extents(edit, offset, bytes, new_size);
+    if (goes_inline(edit, new_size))
+        return patch_inline(edit, offset, bytes, new_size);
+    return patch_to_new_extents(edit, offset, bytes, new_size);
+}
+
+enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
+    ASSERT(edit->found);
+    struct store_spot *spot = spot_of(edit);
+    struct store *store = edit->cache->store;
+    uint64_t first, size = store_value_size(store, spot->location, &spot->entry, &first);
+    struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms};
+    if (!first) {
+        /* The bytes stand in the range, where the lock keeps them still; the new entry never overlaps the old one unless it is
+         * the same place, and then the value lies at the same offset. */
+        value.value = slice_make(store->range.base + spot->location + spot->entry.value_at, size);
+        return put(edit, &value);
+    }
+    value.extents.first = first;
+    value.extents_size = size;
+    /* The old entry lets go of the chain that the new one takes over. */
+    bool held = extent_hold(&store->range, first);
+    ASSERT(held);
+    enum status status = put(edit, &value);
+    if (status != STATUS_OK)
+        extent_release(&store->range, edit->actor, first);
+    return status;
+}
+
+enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
+    ASSERT(from->found);
+    if (goes_inline(to, from->size)) {
+        struct slice piece = cache_edit_piece(from, 0);
+        if (piece.size == from->size || from->size == 0)
+            return cache_edit_set(to, from->type, piece, expires_at_ms);
+    }
+    TRY(check_sizes(to, from->size));
+    struct range *range = &to->cache->store->range;
+    struct extents chain;
+    TRY(take_extents(to, from->size, &chain));
+    for (uint64_t at = 0; at < from->size;) {
+        struct slice piece = cache_edit_piece(from, at);
+        fill_extents(range, chain.first, at, piece.data, piece.size);
+        at += piece.size;
+    }
+    return put_extents(to, chain, from->size, from->type, expires_at_ms);
+}
+
+void cache_edit_count_read(struct cache_edit *edit) {
+    if (!edit->found) {
+        edit->actor->counts.misses++;
+        return;
+    }
+    edit->actor->counts.hits++;
+    _Atomic uint64_t *cell_at = spot_of(edit)->cell;
+    uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+    if (cell_use(cell) < 7)
+        atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
+}
+
+enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                      uint64_t expires_at_ms) {
+    struct cache_edit edit;
+    if (value.size > range_segment_size(&cache->store->range) / 8)
+        cache_prepare(cache, actor, value.size);
+    cache_edit_begin(cache, actor, key, &edit);
+    enum status status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
+    cache_edit_end(&edit);
+    return status;
+}
+
+bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_key *key) {
+    struct cache_edit edit;
+    cache_edit_begin(cache, actor, key, &edit);
+    bool found = edit.found;
+    cache_edit_delete(&edit);
+    cache_edit_end(&edit);
+    return found;
+}
+
+/* ------------------------------------------------------------------------------------------ uploads */
+
+uint64_t cache_upload_size_min(const struct cache *cache) { return store_inline_max(cache->store) + 1ull; }
+
+enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload) {
+    if (size > CACHE_VALUE_SIZE_MAX)
+        return STATUS_TOO_LARGE;
+    if (size < cache_upload_size_min(cache))
+        return STATUS_INVALID;
+    *ret_upload = (struct cache_upload){.size = size};
+    return STATUS_OK;
+}
+
+enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload, void **ret_bytes,
+                              uint64_t *ret_size) {
+    ASSERT(upload->filled < upload->size);
+    struct range *range = &cache->store->range;
+    struct extents chain = {upload->first, upload->last, upload->room};
+    if (upload->filled == upload->room) {
+        /* At most one segment at a time: memory follows what has arrived. */
+        if (!cache_locked(actor)) /* who holds locks has asked for room before */
+            TRY(reclaim_make_room(cache->store, actor, 0));
+        if (!extent_add(range, actor, &chain, upload->size - upload->room))
+            return STATUS_FULL;
+        upload->first = chain.first;
+        upload->last = chain.last;
+        upload->room = chain.room;
+    }
+    uint64_t size;
+    *ret_bytes = extent_piece(range, upload->first, upload->filled, &size);
+    *ret_size = size < upload->size - upload->filled ? size : upload->size - upload->filled;
+    return STATUS_OK;
+}
+
+void cache_upload_filled(struct cache_upload *upload, uint64_t size) {
+    ASSERT(size <= upload->room - upload->filled && size <= upload->size - upload->filled);
+    upload->filled += size;
+}
+
+void cache_upload_drop(struct cache *cache, struct actor *actor, struct cache_upload *upload) {
+    if (upload->first)
+        extent_release(&cache->store->range, actor, upload->first);
+    *upload = (struct cache_upload){0};
+}
+
+enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *upload, uint64_t expires_at_ms) {
+    ASSERT(upload->first && upload->filled == upload->size);
+    TRY(check_sizes(edit, upload->size));
+    struct store_value value = {
+        .type = CACHE_STRING,
+        .expires_at_ms = expires_at_ms,
+        .extents = {upload->first, upload->last, upload->room},
+        .extents_size = upload->size,
+    };
+    TRY(put(edit, &value));
+    *upload = (struct cache_upload){0};
+    return STATUS_OK;
+}

@@ -1,0 +1,60 @@
+/* core/cache/internal.h: what the files of this folder share. */
+#ifndef STRATA_CORE_CACHE_INTERNAL_H
+#define STRATA_CORE_CACHE_INTERNAL_H
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "core/cache/cache.h"
+#include "core/store/read.h"
+#include "core/store/reclaim.h"
+#include "core/store/store.h"
+
+enum { CACHE_MARKS = 65536 };
+
+struct cache {
+    struct store *store;
+    const struct memory *memory;
+    _Atomic uint32_t watches;            /* open ones; while there is none, writes leave the marks alone */
+    _Atomic uint32_t marks[CACHE_MARKS]; /* by the low bits of the key's hash */
+};
+
+static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
+              "the policies of the engine by the same numbers");
+static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
+static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
+
+static inline struct store_spot *spot_of(struct cache_edit *edit) { return (struct store_spot *)(void *)edit->spot; }
+static inline const struct store_spot *const_spot_of(const struct cache_edit *edit) {
+    return (const struct store_spot *)(const void *)edit->spot;
+}
+
+static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
+    return atomic_load_explicit(&cache->store->range.head->db_map[db], memory_order_relaxed);
+}
+
+/* The key as the engine knows it. Rehashed if the databases were swapped since the caller made it. */
+static inline struct store_key engine_key(const struct cache *cache, const struct cache_key *key) {
+    uint32_t place = engine_db(cache, key->db);
+    uint64_t hash = __builtin_expect(place == key->place, 1) ? key->hash : store_hash(cache->store, place, key->name);
+    return (struct store_key){key->name, hash, place};
+}
+
+static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor) {
+    return expires_at_ms != 0 && expires_at_ms <= actor->now_ms;
+}
+
+static inline void mark_change(struct cache *cache, uint64_t hash) {
+    if (__builtin_expect(atomic_load_explicit(&cache->watches, memory_order_relaxed) != 0, 0))
+        atomic_fetch_add_explicit(&cache->marks[hash % CACHE_MARKS], 1, memory_order_relaxed);
+}
+
+/* The index's part of what an entry costs: 64 bytes over about 4.5 entries. */
+enum { INDEX_CHARGE_BYTES = 14 };
+
+void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
+                     uint64_t cell, uint64_t value_size, struct cache_info *ret_info);
+
+#endif

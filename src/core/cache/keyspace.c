@@ -1,0 +1,277 @@
+/* core/cache/keyspace.c: calls about whole databases. */
+#include "base/buf.h"
+#include "core/cache/internal.h"
+#include "core/store/ghost.h"
+
+enum { SCAN_BUCKETS_PER_COUNT = 10, RANDOM_TRIES = 64 };
+
+/* ------------------------------------------------------------------------------------------ scanning */
+
+/* A copy of one entry's name and facts, as it stood in its bucket. */
+struct scanned {
+    struct cache_info info;
+    size_t name_at, name_size;
+};
+
+struct gathered {
+    struct buf entries; /* struct scanned */
+    struct buf names;
+    enum status status;
+};
+
+static void gather_entry(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cell,
+                         struct gathered *gathered) {
+    const struct store *store = cache->store;
+    uint64_t location = cell_location(cell), first;
+    struct entry entry;
+    bool whole = store_entry_at(store, location, &entry);
+    ASSERT(whole);
+    if (entry.db != db || has_expired(entry.expires_at_ms, actor))
+        return;
+    struct scanned scanned = {.name_at = gathered->names.size, .name_size = entry.key_size};
+    cache_info_fill(cache, actor, &entry, location, cell, store_value_size(store, location, &entry, &first),
+                    &scanned.info);
+    enum status status = buf_append(&gathered->names, store->range.base + location + entry.key_at, entry.key_size);
+    if (status == STATUS_OK)
+        status = buf_append(&gathered->entries, &scanned, sizeof scanned);
+    if (status != STATUS_OK)
+        gathered->status = status;
+}
+
+/* Copies the live entries of one chain, under the shard's lock. Answers the next bucket of the scan. */
+static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t db, uint32_t shard_at, uint64_t cursor,
+                             struct gathered *gathered) {
+    struct store *store = cache->store;
+    struct shard *shard = &store->shards[shard_at];
+    bool lock = !store_held(actor, shard_at);
+    if (lock)
+        store_lock(store, actor, shard_at);
+    uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
+    uint64_t at = index_scan_bucket(shape, cursor);
+    for (struct index_bucket *bucket = index_bucket_at(&store->range, &shard->index, at); bucket;
+         bucket = index_next(&store->range, &shard->index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            if (cell)
+                gather_entry(cache, actor, db, cell, gathered);
+        }
+    uint64_t next = index_scan_next(shape, at);
+    if (lock)
+        store_unlock(store, actor, shard_at);
+    return next;
+}
+
+static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, void *context) {
+    const struct scanned *entries = (const struct scanned *)(const void *)gathered->entries.data;
+    size_t count = gathered->entries.size / sizeof *entries;
+    for (size_t i = 0; i < count; i++)
+        visit(context, slice_make(gathered->names.data + entries[i].name_at, entries[i].name_size), &entries[i].info);
+    return (uint32_t)count;
+}
+
+uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
+                    cache_visit visit, void *context) {
+    uint32_t shards = cache->store->shard_count, engine = engine_db(cache, db);
+    uint32_t visited = 0;
+    uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT;
+    struct gathered gathered;
+    buf_init(&gathered.entries, cache->memory);
+    buf_init(&gathered.names, cache->memory);
+    do {
+        uint32_t shard = (uint32_t)(cursor % shards);
+        buf_clear(&gathered.entries);
+        buf_clear(&gathered.names);
+        gathered.status = STATUS_OK;
+        uint64_t next = gather_chain(cache, actor, engine, shard, cursor / shards, &gathered);
+        if (gathered.status != STATUS_OK)
+            break; /* the same cursor again: nothing is left out for want of memory */
+        visited += visit_all(&gathered, visit, context);
+        cursor = next * shards + shard;
+        if (next == 0)
+            cursor = shard + 1 == shards ? 0 : shard + 1;
+    } while (cursor != 0 && visited < count && --buckets > 0);
+    buf_fini(&gathered.entries);
+    buf_fini(&gathered.names);
+    return cursor;
+}
+
+struct pick {
+    uint8_t *name;
+    size_t size;
+    uint64_t random;
+    uint32_t seen;
+};
+
+/* Keeps one of the visited with equal chances (reservoir of one). */
+static void pick_one(void *context, struct slice name, const struct cache_info *info) {
+    struct pick *pick = context;
+    (void)info;
+    pick->random = pick->random * 6364136223846793005u + 1442695040888963407u;
+    if ((pick->random >> 33) % ++pick->seen != 0)
+        return;
+    memcpy(pick->name, name.data, name.size);
+    pick->size = name.size;
+}
+
+bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uint64_t random, uint8_t *name,
+                      size_t *ret_size) {
+    uint32_t shards = cache->store->shard_count;
+    if (cache_count(cache, db) == 0)
+        return false;
+    struct pick pick = {.name = name, .random = random};
+    /* A bucket with few entries makes each of them likelier than one with many: good enough, as in Redis. */
+    for (int i = 0; i < RANDOM_TRIES && pick.seen == 0; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        uint32_t shard = (uint32_t)((random >> 32) % shards);
+        uint64_t shape = atomic_load_explicit(&cache->store->shards[shard].index.shape, memory_order_relaxed);
+        uint64_t bucket = (random >> 16) * 0x9e3779b97f4a7c15u % index_bucket_count(shape);
+        (void)cache_scan(cache, actor, db, bucket * shards + shard, 1, pick_one, &pick);
+    }
+    for (uint64_t cursor = 0; pick.seen == 0;) {
+        cursor = cache_scan(cache, actor, db, cursor, 64, pick_one, &pick);
+        if (cursor == 0)
+            break;
+    }
+    if (pick.seen == 0)
+        return false;
+    *ret_size = pick.size;
+    return true;
+}
+
+uint64_t cache_count(const struct cache *cache, uint32_t db) {
+    uint64_t count = 0;
+    uint32_t engine = engine_db(cache, db);
+    for (uint32_t i = 0; i < cache->store->shard_count; i++)
+        count += atomic_load_explicit(&cache->store->shards[i].entries[engine], memory_order_relaxed);
+    return count;
+}
+
+uint64_t cache_count_expiring(const struct cache *cache, uint32_t db) {
+    uint64_t count = 0;
+    uint32_t engine = engine_db(cache, db);
+    for (uint32_t i = 0; i < cache->store->shard_count; i++)
+        count += atomic_load_explicit(&cache->store->shards[i].expiring[engine], memory_order_relaxed);
+    return count;
+}
+
+/* ------------------------------------------------------------------------------------------ flushing */
+
+static void mark_everything(struct cache *cache) {
+    if (atomic_load_explicit(&cache->watches, memory_order_relaxed) == 0)
+        return;
+    for (uint32_t i = 0; i < CACHE_MARKS; i++)
+        atomic_fetch_add_explicit(&cache->marks[i], 1, memory_order_relaxed);
+}
+
+/* Takes the shards that the actor does not hold yet; `ret_taken` says which. */
+static void lock_rest(struct cache *cache, struct actor *actor, bool *ret_taken) {
+    *ret_taken = !cache_locked(actor);
+    if (*ret_taken)
+        cache_lock_all(cache, actor, 0);
+    for (uint32_t i = 0; i < cache->store->shard_count; i++)
+        ASSERT(store_held(actor, i));
+}
+
+static bool others_are_empty(const struct cache *cache, uint32_t db) {
+    for (uint32_t other = 0; other < CACHE_DATABASES; other++)
+        if (other != db && cache_count(cache, other) != 0)
+            return false;
+    return true;
+}
+
+/* Removes the live entries of one segment, of one database or of all that own large values (db UINT32_MAX). */
+static void clear_segment(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t number, uint32_t db) {
+    struct store *store = cache->store;
+    uint64_t begin = range_segment_at(&store->range, number);
+    uint32_t used = atomic_load_explicit(&store->range.segments[number].used, memory_order_relaxed);
+    for (uint32_t offset = 0; offset < used;) {
+        struct store_spot spot = {.location = begin + offset};
+        bool whole = store_entry_at(store, spot.location, &spot.entry);
+        ASSERT(whole);
+        offset += spot.entry.size;
+        if (db == UINT32_MAX ? !(spot.entry.flags & ENTRY_EXTENTS) : spot.entry.db != db)
+            continue;
+        uint64_t hash = store_hash_at(store, spot.location);
+        spot.bucket = index_place_of(&store->range, &shard->index, hash).bucket;
+        spot.cell = index_find(&store->range, &shard->index, hash, spot.location);
+        if (spot.cell)
+            store_remove(store, actor, shard, &spot);
+    }
+}
+
+/* Drops everything at once: large values one by one, the index by emptying its buckets, the logs as whole segments. */
+static void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
+    struct store *store = cache->store;
+    struct segment *segments = store->range.segments;
+    for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
+        for (uint32_t number = shard->logs[log].first; number;
+             number = atomic_load_explicit(&segments[number].next, memory_order_relaxed))
+            if (atomic_load_explicit(&segments[number].live, memory_order_relaxed) !=
+                atomic_load_explicit(&segments[number].weight, memory_order_relaxed))
+                clear_segment(cache, actor, shard, number, UINT32_MAX);
+    index_clear(&store->range, &shard->index);
+    for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
+        while (shard->logs[log].first) {
+            atomic_store_explicit(&segments[shard->logs[log].first].live, 0, memory_order_relaxed);
+            store_drop_segment(store, actor, shard, shard->logs[log].first);
+        }
+    ghost_clear(store, actor, shard);
+    atomic_store_explicit(&shard->live, 0, memory_order_relaxed);
+    atomic_store_explicit(&shard->expiring_live, 0, memory_order_relaxed);
+    for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
+        atomic_store_explicit(&shard->entries[db], 0, memory_order_relaxed);
+        atomic_store_explicit(&shard->expiring[db], 0, memory_order_relaxed);
+    }
+}
+
+static void clear_shard_db(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t db) {
+    struct segment *segments = cache->store->range.segments;
+    for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
+        for (uint32_t number = shard->logs[log].first; number;) {
+            uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);
+            clear_segment(cache, actor, shard, number, db);
+            if (number != shard->logs[log].open &&
+                atomic_load_explicit(&segments[number].live, memory_order_relaxed) == 0)
+                store_drop_segment(cache->store, actor, shard, number);
+            number = next;
+        }
+}
+
+void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
+    bool taken;
+    lock_rest(cache, actor, &taken);
+    uint32_t engine = engine_db(cache, db);
+    if (others_are_empty(cache, db))
+        for (uint32_t i = 0; i < cache->store->shard_count; i++)
+            clear_shard(cache, actor, &cache->store->shards[i]);
+    else if (cache_count(cache, db) != 0)
+        for (uint32_t i = 0; i < cache->store->shard_count; i++)
+            clear_shard_db(cache, actor, &cache->store->shards[i], engine);
+    mark_everything(cache);
+    if (taken)
+        cache_unlock(cache, actor);
+}
+
+void cache_flush_all(struct cache *cache, struct actor *actor) {
+    bool taken;
+    lock_rest(cache, actor, &taken);
+    for (uint32_t i = 0; i < cache->store->shard_count; i++)
+        clear_shard(cache, actor, &cache->store->shards[i]);
+    mark_everything(cache);
+    if (taken)
+        cache_unlock(cache, actor);
+}
+
+void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b) {
+    ASSERT(a < CACHE_DATABASES && b < CACHE_DATABASES);
+    bool taken;
+    lock_rest(cache, actor, &taken);
+    _Atomic uint32_t *map = cache->store->range.head->db_map;
+    uint32_t of_a = atomic_load_explicit(&map[a], memory_order_relaxed);
+    uint32_t of_b = atomic_load_explicit(&map[b], memory_order_relaxed);
+    atomic_store_explicit(&map[a], of_b, memory_order_relaxed);
+    atomic_store_explicit(&map[b], of_a, memory_order_relaxed);
+    mark_everything(cache);
+    if (taken)
+        cache_unlock(cache, actor);
+}

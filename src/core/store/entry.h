@@ -1,0 +1,132 @@
+/* core/store/entry.h: how an entry lies in a segment.
+ *
+ *     short   [word][key][value]                                   keys to 255 B, values to 16,383 B
+ *     long    [word][key size][key][value]                         keys to 64 KiB, values to 4 MiB
+ *     plus    [word]([key size])([meta])([expiry 4 | expiry 8])[key][value]
+ *
+ *     word    | stored size 14 | key size 8 | spare 2 | flags 5 | type 3 |      (long: stored size 22 | spare 2 | flags | type)
+ *     meta    | spare 12 | class 16 | database 4 |
+ *
+ * All fields before the key are 4 bytes wide, an entry begins at a multiple of 8 and takes a multiple of 8. Fields that an
+ * entry does not use cost nothing: a plain one has 4 bytes beside key and value. An expiry of 4 bytes counts
+ * milliseconds from the base of the segment; one that does not fit there is 8 bytes of Unix time. An entry with
+ * FLAG_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent.
+ *
+ * Threads: decoding reads shared bytes by words.h and trusts nothing: all parts lie within the segment or it answers false.
+ */
+#ifndef STRATA_CORE_STORE_ENTRY_H
+#define STRATA_CORE_STORE_ENTRY_H
+
+#include "base/bits.h"
+#include "core/store/words.h"
+
+enum entry_flag {
+    ENTRY_LONG = 1 << 3,
+    ENTRY_EXPIRY = 1 << 4,
+    ENTRY_EXPIRY_WIDE = 1 << 5,
+    ENTRY_META = 1 << 6,
+    ENTRY_EXTENTS = 1 << 7,
+};
+
+enum {
+    ENTRY_TYPE_MASK = 7,
+    ENTRY_FLAGS_MASK = 0xf8,
+    ENTRY_KEY_SHORT_MAX = 255,
+    ENTRY_STORED_SHORT_MAX = (1 << 14) - 1,
+    ENTRY_KEY_MAX = 64 * 1024,
+    ENTRY_STORED_MAX = (1 << 22) - 1,
+    ENTRY_EXTENTS_SIZE = 16,
+};
+
+/* What an entry is made of; key and value bytes are not part of it. */
+struct entry {
+    uint32_t type, db;
+    uint32_t flags; /* ENTRY_EXTENTS on the way in; all on the way out */
+    uint32_t key_size, stored_size;
+    uint64_t expires_at_ms; /* 0: never */
+    /* results of entry_plan and entry_decode */
+    uint32_t key_at, value_at; /* offsets from the entry's start */
+    uint32_t size;             /* with padding */
+};
+
+/* Fills flags, offsets and size for an entry in a segment with this base. */
+static inline void entry_plan(struct entry *entry, uint64_t base_ms) {
+    uint32_t flags = entry->flags & ENTRY_EXTENTS, at = 4;
+    if (entry->key_size > ENTRY_KEY_SHORT_MAX || entry->stored_size > ENTRY_STORED_SHORT_MAX)
+        flags |= ENTRY_LONG, at += 4;
+    if (entry->db)
+        flags |= ENTRY_META, at += 4;
+    if (entry->expires_at_ms) {
+        bool fits = entry->expires_at_ms >= base_ms && entry->expires_at_ms - base_ms <= UINT32_MAX;
+        flags |= fits ? ENTRY_EXPIRY : ENTRY_EXPIRY_WIDE;
+        at += fits ? 4 : 8;
+    }
+    entry->flags = flags;
+    entry->key_at = at;
+    entry->value_at = at + entry->key_size;
+    entry->size = (uint32_t)bits_align_up(entry->value_at + entry->stored_size, 8);
+}
+
+/* Writes the fields before the key. The entry has been planned with the same base. */
+static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uint8_t *to) {
+    uint32_t word = entry->type | entry->flags;
+    if (entry->flags & ENTRY_LONG) {
+        words_store32(to, word | entry->stored_size << 10);
+        words_store32(to + 4, entry->key_size);
+        to += 8;
+    } else {
+        words_store32(to, word | entry->key_size << 10 | entry->stored_size << 18);
+        to += 4;
+    }
+    if (entry->flags & ENTRY_META) {
+        words_store32(to, entry->db);
+        to += 4;
+    }
+    if (entry->flags & ENTRY_EXPIRY) {
+        words_store32(to, (uint32_t)(entry->expires_at_ms - base_ms));
+    } else if (entry->flags & ENTRY_EXPIRY_WIDE) {
+        words_store32(to, (uint32_t)entry->expires_at_ms);
+        words_store32(to + 4, (uint32_t)(entry->expires_at_ms >> 32));
+    }
+}
+
+/* Reads them back. `room`: bytes from the entry's start to the end of its segment. False if that cannot be an entry, which
+ * happens to readers that came too late. */
+static inline bool entry_decode(const uint8_t *from, uint64_t room, uint64_t base_ms, struct entry *ret_entry) {
+    uint32_t word = words_load32(from), at = 4;
+    ret_entry->type = word & ENTRY_TYPE_MASK;
+    ret_entry->flags = word & ENTRY_FLAGS_MASK;
+    ret_entry->db = 0;
+    ret_entry->expires_at_ms = 0;
+    if (word & ENTRY_LONG) {
+        ret_entry->stored_size = word >> 10;
+        ret_entry->key_size = words_load32(from + 4) & 0x1ffff;
+        at = 8;
+    } else {
+        ret_entry->key_size = word >> 10 & 0xff;
+        ret_entry->stored_size = word >> 18;
+    }
+    if (word & (ENTRY_META | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)) {
+        if (room < 24) {
+            if (room < at + 4u * !!(word & ENTRY_META) + (word & ENTRY_EXPIRY_WIDE ? 8u : 4u))
+                return false;
+        }
+        if (word & ENTRY_META) {
+            ret_entry->db = words_load32(from + at) & 15;
+            at += 4;
+        }
+        if (word & ENTRY_EXPIRY) {
+            ret_entry->expires_at_ms = base_ms + words_load32(from + at);
+            at += 4;
+        } else if (word & ENTRY_EXPIRY_WIDE) {
+            ret_entry->expires_at_ms = words_load32(from + at) | (uint64_t)words_load32(from + at + 4) << 32;
+            at += 8;
+        }
+    }
+    ret_entry->key_at = at;
+    ret_entry->value_at = at + ret_entry->key_size;
+    ret_entry->size = (uint32_t)bits_align_up(ret_entry->value_at + ret_entry->stored_size, 8);
+    return ret_entry->size <= room;
+}
+
+#endif

@@ -1,0 +1,217 @@
+#include "core/store/extent.h"
+
+#include "base/assert.h"
+#include "base/bits.h"
+
+enum { HEADER_SIZE = 16, SEGMENTS_SEARCHED = 16 };
+
+/* Header: the next extent's offset, bytes of room, blocks. Written before the chain is linked and changed only under the lock
+ * of the shard that owns it, by whoever is its only holder. */
+struct header {
+    _Atomic uint64_t next;
+    _Atomic uint32_t room;
+    _Atomic uint32_t blocks;
+};
+static_assert(sizeof(struct header) == HEADER_SIZE, "as the drawing says");
+
+static struct header *header_at(const struct range *range, uint64_t at) {
+    return (struct header *)(void *)(range->base + at);
+}
+
+static uint32_t block_size(const struct range *range) { return range_segment_size(range) / RANGE_BLOCKS; }
+
+static _Atomic uint32_t *reference_of(const struct range *range, uint64_t first) {
+    uint32_t number = range_segment_of(range, first);
+    uint64_t block = (first - range_segment_at(range, number)) / block_size(range);
+    return &range->references[(uint64_t)number * RANGE_BLOCKS + block];
+}
+
+/* Bit i of the answer: blocks i to i + wanted - 1 are free. */
+static uint64_t runs_of(uint64_t taken, uint32_t wanted) {
+    uint64_t runs = ~taken;
+    uint32_t have = 1;
+    while (have < wanted && runs) {
+        uint32_t step = have < wanted - have ? have : wanted - have;
+        runs &= runs >> step;
+        have += step;
+    }
+    return runs;
+}
+
+static void list_push(struct range *range, uint32_t number) {
+    struct segment *segment = &range->segments[number];
+    uint32_t first = range->head->block_first;
+    atomic_store_explicit(&segment->next, first, memory_order_relaxed);
+    atomic_store_explicit(&segment->previous, 0, memory_order_relaxed);
+    if (first)
+        atomic_store_explicit(&range->segments[first].previous, number, memory_order_relaxed);
+    range->head->block_first = number;
+}
+
+static void list_remove(struct range *range, uint32_t number) {
+    struct segment *segment = &range->segments[number];
+    uint32_t next = atomic_load_explicit(&segment->next, memory_order_relaxed);
+    uint32_t previous = atomic_load_explicit(&segment->previous, memory_order_relaxed);
+    if (next)
+        atomic_store_explicit(&range->segments[next].previous, previous, memory_order_relaxed);
+    if (previous)
+        atomic_store_explicit(&range->segments[previous].next, next, memory_order_relaxed);
+    else
+        range->head->block_first = next;
+}
+
+static uint64_t run_mask(uint32_t first, uint32_t count) {
+    return (count == RANGE_BLOCKS ? UINT64_MAX : (1ull << count) - 1) << first;
+}
+
+static uint64_t mark_taken(struct range *range, uint32_t number, uint32_t first, uint32_t count) {
+    struct segment *segment = &range->segments[number];
+    uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed) | run_mask(first, count);
+    atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
+    atomic_fetch_add_explicit(&segment->used, count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
+    if (taken == UINT64_MAX)
+        list_remove(range, number);
+    return range_segment_at(range, number) + (uint64_t)first * block_size(range);
+}
+
+/* A run of `wanted` blocks among the segments that have room; `less_will_do`: or the longest there is. */
+static uint64_t take_from_list(struct range *range, uint32_t wanted, bool less_will_do, uint32_t *ret_count) {
+    uint32_t searched = 0;
+    for (uint32_t number = range->head->block_first; number && (searched++ < SEGMENTS_SEARCHED || less_will_do);
+         number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed)) {
+        uint64_t taken = atomic_load_explicit(&range->segments[number].blocks, memory_order_relaxed);
+        uint32_t count = wanted;
+        uint64_t runs = runs_of(taken, count);
+        while (!runs && less_will_do && count > 1)
+            runs = runs_of(taken, --count);
+        if (!runs)
+            continue;
+        *ret_count = count;
+        return mark_taken(range, number, (uint32_t)__builtin_ctzll(runs), count);
+    }
+    return 0;
+}
+
+static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
+    uint64_t at = wanted < RANGE_BLOCKS ? take_from_list(range, wanted, false, ret_count) : 0;
+    if (at)
+        return at;
+    uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
+    if (!number)
+        return take_from_list(range, wanted, true, ret_count);
+    list_push(range, number);
+    *ret_count = wanted;
+    return mark_taken(range, number, 0, wanted);
+}
+
+static void give_run(struct range *range, struct actor *actor, uint64_t at, uint32_t count) {
+    uint32_t number = range_segment_of(range, at);
+    struct segment *segment = &range->segments[number];
+    uint32_t first = (uint32_t)((at - range_segment_at(range, number)) / block_size(range));
+    uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
+    ASSERT((taken & run_mask(first, count)) == run_mask(first, count));
+    if (taken == UINT64_MAX)
+        list_push(range, number);
+    taken &= ~run_mask(first, count);
+    atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&segment->used, count, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
+    if (taken == 0) {
+        list_remove(range, number);
+        range_give(range, actor, number);
+    }
+}
+
+bool extent_add(struct range *range, struct actor *actor, struct extents *chain, uint64_t wanted) {
+    uint64_t blocks = (wanted + HEADER_SIZE + block_size(range) - 1) / block_size(range);
+    uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : (uint32_t)blocks;
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    uint64_t at = take_run(range, actor, count, &count);
+    lock_give(&range->head->blocks, &range->waiting);
+    if (!at)
+        return false;
+    struct header *header = header_at(range, at);
+    uint32_t room = count * block_size(range) - HEADER_SIZE;
+    atomic_store_explicit(&header->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&header->room, room, memory_order_relaxed);
+    atomic_store_explicit(&header->blocks, count, memory_order_relaxed);
+    if (chain->first) {
+        atomic_store_explicit(&header_at(range, chain->last)->next, at, memory_order_release);
+    } else {
+        chain->first = at;
+        atomic_store_explicit(reference_of(range, at), 1, memory_order_release);
+    }
+    chain->last = at;
+    chain->room += room;
+    return true;
+}
+
+uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset, uint64_t *ret_size) {
+    uint64_t at = first;
+    for (;;) {
+        struct header *header = header_at(range, at);
+        uint32_t room = atomic_load_explicit(&header->room, memory_order_relaxed);
+        if (offset < room) {
+            *ret_size = room - offset;
+            return range->base + at + HEADER_SIZE + offset;
+        }
+        offset -= room;
+        at = atomic_load_explicit(&header->next, memory_order_acquire);
+        if (!at) {
+            *ret_size = 0;
+            return NULL;
+        }
+    }
+}
+
+uint64_t extent_room(const struct range *range, uint64_t first, uint64_t *ret_last) {
+    uint64_t room = 0;
+    for (uint64_t at = first; at; at = atomic_load_explicit(&header_at(range, at)->next, memory_order_relaxed)) {
+        room += atomic_load_explicit(&header_at(range, at)->room, memory_order_relaxed);
+        *ret_last = at;
+    }
+    return room;
+}
+
+uint64_t extent_charge(const struct range *range, uint64_t first) {
+    uint64_t blocks = 0;
+    for (uint64_t at = first; at; at = atomic_load_explicit(&header_at(range, at)->next, memory_order_relaxed))
+        blocks += atomic_load_explicit(&header_at(range, at)->blocks, memory_order_relaxed);
+    return blocks * block_size(range);
+}
+
+bool extent_hold(const struct range *range, uint64_t first) {
+    uint32_t number = range_segment_of(range, first);
+    if (first < range->segments_origin || number < 1 || number > range->head->segment_count ||
+        (first - range_segment_at(range, number)) % block_size(range))
+        return false;
+    _Atomic uint32_t *reference = reference_of(range, first);
+    uint32_t count = atomic_load_explicit(reference, memory_order_relaxed);
+    while (count)
+        if (atomic_compare_exchange_weak_explicit(reference, &count, count + 1, memory_order_acq_rel,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+bool extent_alone(const struct range *range, uint64_t first) {
+    /* A read-modify-write, so that it is not read before the number of the bucket, which the caller has just made odd, is
+     * written: a reader that holds the value afterwards sees that number and lets go again. */
+    return atomic_fetch_add_explicit(reference_of(range, first), 0, memory_order_seq_cst) == 1;
+}
+
+void extent_release(struct range *range, struct actor *actor, uint64_t first) {
+    uint32_t before = atomic_fetch_sub_explicit(reference_of(range, first), 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before > 1)
+        return;
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    for (uint64_t at = first; at;) {
+        struct header *header = header_at(range, at);
+        uint64_t next = atomic_load_explicit(&header->next, memory_order_relaxed);
+        give_run(range, actor, at, atomic_load_explicit(&header->blocks, memory_order_relaxed));
+        at = next;
+    }
+    lock_give(&range->head->blocks, &range->waiting);
+}

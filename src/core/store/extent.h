@@ -1,0 +1,47 @@
+/* core/store/extent.h: large values, as chains of extents.
+ *
+ * A value of more than a quarter of a segment does not go into a log: it would have to be copied by reclaim, and could not be sent
+ * from where it stands. It becomes a chain of extents, each a run of blocks (1/64 of a segment) in a segment of blocks.
+ *
+ *     entry [.. size, first] -> [next | room | blocks][bytes ...] -> [next ...][bytes ...] -> 0
+ *                               one extent, at most one segment
+ *
+ * Arithmetic: a value wastes half a block on average; from a quarter of a segment on that is at most 3 %, 16 bytes an extent.
+ *
+ * Whoever reads a value outside the lock holds a reference, which stands in the table beside the segment, not in the
+ * blocks: taking one is safe even for a reader that comes too late. The last one to let go frees the chain.
+ *
+ * Threads: references by anyone; taking and freeing blocks is under the lock `blocks` of the range.
+ */
+#ifndef STRATA_CORE_STORE_EXTENT_H
+#define STRATA_CORE_STORE_EXTENT_H
+
+#include "base/slice.h"
+#include "core/store/range.h"
+
+/* A chain being built or held. All zero: none. */
+struct extents {
+    uint64_t first; /* offset of the first extent */
+    uint64_t last;
+    uint64_t room; /* bytes that the chain can hold */
+};
+
+/* Adds an extent for up to `wanted` more bytes (at least one block's). False when there is no memory. */
+bool extent_add(struct range *range, struct actor *actor, struct extents *chain, uint64_t wanted);
+
+/* The contiguous bytes from `offset` on, up to the end of their extent. */
+uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset, uint64_t *ret_size);
+
+/* Room of the whole chain. */
+uint64_t extent_room(const struct range *range, uint64_t first, uint64_t *ret_last);
+
+/* A reference for a reader that found `first` in an entry; false if the value is gone already. */
+bool extent_hold(const struct range *range, uint64_t first);
+void extent_release(struct range *range, struct actor *actor, uint64_t first);
+/* Whether only one reference is left: the caller's. */
+bool extent_alone(const struct range *range, uint64_t first);
+
+/* Bytes of blocks that the chain occupies. */
+uint64_t extent_charge(const struct range *range, uint64_t first);
+
+#endif

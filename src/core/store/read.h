@@ -1,0 +1,78 @@
+/* core/store/read.h: reading without a lock.
+ *
+ *     do {
+ *         store_view_open(...);             finds the entry; nothing of it can be trusted yet
+ *         ... copy what is wanted ...       all sizes lie within the entry's segment
+ *     } while (!store_view_holds(...));     nobody wrote in between: it was all true at one moment
+ *
+ * After STORE_READ_TRIES the caller takes the shard's lock and reads the same way.
+ *
+ * Threads: any.
+ */
+#ifndef STRATA_CORE_STORE_READ_H
+#define STRATA_CORE_STORE_READ_H
+
+#include "core/store/store.h"
+
+enum { STORE_READ_TRIES = 8, STORE_CHAIN_CHECK = 16 };
+
+struct store_view {
+    struct index_place place;
+    uint32_t number;
+    bool found;
+    _Atomic uint64_t *cell_at;
+    uint64_t cell, location;
+    struct entry entry;
+};
+
+static inline bool store_view_match(const struct store *store, const struct store_key *key, uint64_t cell,
+                                    struct store_view *view) {
+    uint64_t location = cell_location(cell);
+    const uint8_t *at = store->range.base + location;
+    if (!store_entry_at(store, location, &view->entry) || view->entry.key_size != key->name.size ||
+        view->entry.db != key->db || !words_equal(at + view->entry.key_at, key->name.data, key->name.size))
+        return false;
+    view->location = location;
+    view->cell = cell;
+    return true;
+}
+
+static inline void store_view_open(const struct store *store, const struct shard *shard, const struct store_key *key,
+                                   struct store_view *view) {
+    view->place = index_place_of(&store->range, &shard->index, key->hash);
+    view->number = index_read_begin(&view->place);
+    view->found = false;
+    if (view->number & 1)
+        return;
+    struct index_bucket *bucket = view->place.bucket;
+    for (int length = 1; bucket; length++) {
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            if (cell_matches(cell, view->place.wanted) && store_view_match(store, key, cell, view)) {
+                view->found = true;
+                view->cell_at = &bucket->cells[i];
+                return;
+            }
+        }
+        bucket = index_next(&store->range, &shard->index, bucket);
+        /* A reader whose chain is taken apart under it might follow another for ever. */
+        if (length % STORE_CHAIN_CHECK == 0 &&
+            atomic_load_explicit(&view->place.bucket->number, memory_order_relaxed) != view->number)
+            return;
+    }
+}
+
+static inline bool store_view_holds(const struct shard *shard, const struct store_view *view) {
+    return index_read_holds(&shard->index, &view->place, view->number);
+}
+
+/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
+static inline void store_view_use(const struct store_view *view) {
+    if (cell_use(view->cell) < 7) {
+        uint64_t cell = view->cell;
+        atomic_compare_exchange_weak_explicit(view->cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
+                                              memory_order_relaxed);
+    }
+}
+
+#endif

@@ -1,0 +1,405 @@
+#include "core/store/reclaim.h"
+
+#include "base/assert.h"
+#include "core/store/ghost.h"
+
+enum {
+    SLICE_ENTRIES = 2048,     /* about 60 ns each: 120 microseconds */
+    SLICE_BYTES = 512 * 1024, /* copied; about 100 microseconds */
+    BATCH = 16,               /* entries whose buckets are loaded together */
+    RESERVE_PERCENT = 8,
+    DEAD_MIN_SHARE = 32, /* a segment is worth compacting from 1/32 of dead bytes on */
+    EXPIRY_SHARE = 16,   /* look again after this part of the mean time that is left */
+    EXPIRY_WAIT_MIN_MS = 100,
+    EXPIRY_WAIT_MAX_MS = 60 * 1000,
+};
+
+struct slice_budget {
+    uint32_t entries;
+    uint64_t bytes;
+    uint64_t freed; /* bytes of large values */
+};
+
+/* One entry of a walk. */
+struct visit {
+    uint64_t location, hash;
+    struct entry entry;
+    struct index_bucket *bucket;
+    _Atomic uint64_t *cell;
+};
+
+static enum store_policy policy_of(const struct store *store) {
+    return (enum store_policy)atomic_load_explicit(&store->range.head->policy, memory_order_relaxed);
+}
+
+static bool policy_is_volatile(enum store_policy policy) { return policy >= STORE_VOLATILE_LRU; }
+
+static uint64_t limit_bytes(const struct store *store) {
+    return (uint64_t)atomic_load_explicit(&store->range.head->limit, memory_order_relaxed)
+           << store->range.segment_shift;
+}
+
+/* Bytes that no compaction can free. */
+static uint64_t occupied_for_good(const struct store *store) {
+    return store_live(store) + ((uint64_t)atomic_load_explicit(&store->range.head->fixed, memory_order_relaxed)
+                                << store->range.segment_shift);
+}
+
+static bool is_tight(const struct store *store) {
+    return occupied_for_good(store) >= limit_bytes(store) / 100 * (100 - RESERVE_PERCENT);
+}
+
+/* Whether even after evicting all that the policy allows memory would be tight. */
+static bool is_full(const struct store *store) {
+    enum store_policy policy = policy_of(store);
+    uint64_t stays = occupied_for_good(store);
+    if (policy != STORE_NOEVICTION && !policy_is_volatile(policy))
+        return false;
+    if (policy_is_volatile(policy))
+        for (uint32_t i = 0; i < store->shard_count; i++)
+            stays -= atomic_load_explicit(&store->shards[i].expiring_live, memory_order_relaxed);
+    return stays >= limit_bytes(store) / 100 * (100 - RESERVE_PERCENT);
+}
+
+/* ------------------------------------------------------------------------------------------- choice */
+
+struct choice {
+    uint32_t segment, shard;
+    bool evict;
+    double score;
+};
+
+static void consider(struct choice *best, uint32_t number, uint32_t shard, bool evict, double score) {
+    if (score > best->score)
+        *best = (struct choice){number, shard, evict, score};
+}
+
+/* Half of all new bytes may be small-queue bytes only until a tenth of the memory is: then it gives first. */
+static bool small_gives(const struct store *store) {
+    uint64_t queues[STORE_QUEUES] = {0};
+    for (uint32_t i = 0; i < store->shard_count; i++)
+        for (int q = 0; q < STORE_QUEUES; q++)
+            queues[q] += atomic_load_explicit(&store->shards[i].queue_segments[q], memory_order_relaxed);
+    return policy_of(store) != STORE_ALLKEYS_LRU && queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
+}
+
+/* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else. */
+static double eviction_score(const struct store *store, const struct segment *segment, uint64_t clock) {
+    uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
+    uint64_t weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
+    double mean = entries ? (double)weight / (double)entries : range_segment_size(&store->range);
+    double age = (double)(clock - atomic_load_explicit(&segment->clock, memory_order_relaxed)) + 1;
+    return age * mean * (atomic_load_explicit(&segment->sealed, memory_order_relaxed) ? 1 : 1e-6);
+}
+
+/* The oldest of its log; under a volatile policy, any segment that holds entries with an expiry. */
+static bool may_evict_from(const struct store *store, const struct segment *segment) {
+    if (policy_is_volatile(policy_of(store)))
+        return atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX;
+    return atomic_load_explicit(&segment->previous, memory_order_relaxed) == 0;
+}
+
+/* The best segment over all shards. Reads the table without locks; whoever acts on it looks again under the lock. When it is
+ * time to evict but the policy finds nothing, dead bytes will do. */
+static struct choice choose(const struct store *store, bool evict) {
+    const struct range *range = &store->range;
+    bool from_small = small_gives(store);
+    uint64_t clock = atomic_load_explicit(&range->head->clock, memory_order_relaxed);
+    uint32_t size = range_segment_size(range),
+             end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
+    struct choice first = {.score = 0}, second = {.score = 0}, compact = {.score = 0};
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &range->segments[number];
+        uint32_t shard = atomic_load_explicit(&segment->shard, memory_order_acquire);
+        uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_acquire);
+        if (kind != SEGMENT_LOG || shard >= store->shard_count)
+            continue;
+        uint32_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
+        /* The unused end of a segment does not count: copying would leave the same behind. */
+        uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed),
+                 dead = used > live ? used - live : 0;
+        if (atomic_load_explicit(&segment->sealed, memory_order_relaxed) &&
+            (live == 0 || dead >= size / DEAD_MIN_SHARE))
+            consider(live == 0 ? &first : &compact, number, shard, false, live == 0 ? 1e300 : (double)dead);
+        if (!evict || !may_evict_from(store, segment))
+            continue;
+        uint8_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
+        bool small = store_queue_of_log(store, log) == STORE_SMALL;
+        consider(small == from_small ? &first : &second, number, shard, true, eviction_score(store, segment, clock));
+    }
+    if (first.score > 0)
+        return first;
+    return second.score > 0 ? second : compact;
+}
+
+/* ------------------------------------------------------------------------------------------ verdicts */
+
+static void forget(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit,
+                   struct slice_budget *budget) {
+    struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
+    uint64_t first;
+    store_value_size(store, visit->location, &visit->entry, &first);
+    if (first)
+        budget->freed += extent_charge(&store->range, first);
+    store_remove(store, actor, shard, &spot);
+}
+
+/* Moves an entry to the end of a log. False if there is no memory to copy to. */
+static bool copy(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit,
+                 enum store_queue queue, uint32_t use, struct slice_budget *budget) {
+    struct entry entry = visit->entry;
+    uint64_t to = store_append(store, actor, shard, store_log_of(store, queue, &entry), &entry, true);
+    if (!to)
+        return false;
+    const uint8_t *from = store->range.base + visit->location;
+    const struct segment *segment = &store->range.segments[range_segment_of(&store->range, to)];
+    entry_encode(&entry, segment->base_ms, store->range.base + to);
+    words_move(store->range.base + to + entry.key_at, from + visit->entry.key_at,
+               (size_t)entry.key_size + entry.stored_size);
+    uint64_t first;
+    store_value_size(store, visit->location, &visit->entry, &first);
+    uint64_t extents = first ? extent_charge(&store->range, first) : 0;
+    uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
+    uint64_t fingerprint = index_fingerprint(visit->hash, index_local_level(shape, visit->hash));
+    index_write_begin(visit->bucket);
+    atomic_store_explicit(visit->cell, cell_make(fingerprint, use, to), memory_order_relaxed);
+    index_write_end(visit->bucket);
+    store_account(store, shard, visit->location, &visit->entry, extents, -1);
+    store_account(store, shard, to, &entry, extents, 1);
+    budget->bytes = budget->bytes > entry.size ? budget->bytes - entry.size : 0;
+    actor->counts.copied_bytes += entry.size;
+    return true;
+}
+
+/* Decides about one live entry of a segment that is being reclaimed. False: no memory, stop the walk here. */
+static bool decide(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit, bool evict,
+                   struct slice_budget *budget) {
+    uint32_t log = atomic_load_explicit(&store->range.segments[range_segment_of(&store->range, visit->location)].log,
+                                        memory_order_relaxed);
+    enum store_queue queue = store_queue_of_log(store, log);
+    enum store_policy policy = policy_of(store);
+    uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
+    if (visit->entry.expires_at_ms && visit->entry.expires_at_ms <= actor->now_ms) {
+        actor->counts.expired++;
+        forget(store, actor, shard, visit, budget);
+        return true;
+    }
+    if (!evict || policy == STORE_NOEVICTION || (policy_is_volatile(policy) && !visit->entry.expires_at_ms))
+        return copy(store, actor, shard, visit, queue, use, budget);
+    bool used =
+        use > 0 && policy != STORE_ALLKEYS_RANDOM && policy != STORE_VOLATILE_RANDOM && policy != STORE_VOLATILE_TTL;
+    if (use > 3)
+        use = 3;
+    bool keeps_count = queue == STORE_MAIN && policy != STORE_ALLKEYS_LRU && policy != STORE_VOLATILE_LRU;
+    if (used && copy(store, actor, shard, visit, STORE_MAIN, keeps_count ? use - 1 : 0, budget))
+        return true;
+    if (queue == STORE_SMALL)
+        ghost_add(store, actor, shard, visit->hash);
+    actor->counts.evicted++;
+    forget(store, actor, shard, visit, budget);
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------------- walks */
+
+/* Reads the next entries of a segment and starts to load their buckets. */
+static uint32_t gather(struct store *store, struct shard *shard, uint64_t begin, uint32_t used, uint32_t offset,
+                       struct visit *visits) {
+    uint32_t count = 0;
+    while (count < BATCH && offset < used) {
+        struct visit *visit = &visits[count++];
+        visit->location = begin + offset;
+        bool whole = store_entry_at(store, visit->location, &visit->entry);
+        ASSERT(whole && visit->entry.size > 0);
+        offset += visit->entry.size;
+        visit->hash =
+            store_hash(store, visit->entry.db,
+                       slice_make(store->range.base + visit->location + visit->entry.key_at, visit->entry.key_size));
+        __builtin_prefetch(index_place_of(&store->range, &shard->index, visit->hash).bucket);
+    }
+    return count;
+}
+
+/* Walks on for one slice; `act` is called for every live entry and says whether to go on. True when the segment has been walked to its end. */
+typedef bool (*walk_act)(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+                         struct visit *visit, struct slice_budget *budget);
+
+static bool walk_on(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+                    walk_act act) {
+    uint64_t begin = range_segment_at(&store->range, walk->segment);
+    uint32_t used = atomic_load_explicit(&store->range.segments[walk->segment].used, memory_order_relaxed);
+    struct slice_budget budget = {.entries = SLICE_ENTRIES, .bytes = SLICE_BYTES};
+    struct visit visits[BATCH];
+    while (walk->offset < used) {
+        if (budget.entries == 0 || budget.bytes == 0 || budget.freed >= range_segment_size(&store->range))
+            return false;
+        uint32_t count = gather(store, shard, begin, used, walk->offset, visits);
+        for (uint32_t i = 0; i < count; i++) {
+            struct visit *visit = &visits[i];
+            visit->bucket = index_place_of(&store->range, &shard->index, visit->hash).bucket;
+            visit->cell = index_find(&store->range, &shard->index, visit->hash, visit->location);
+            if (visit->cell && !act(store, actor, shard, walk, visit, &budget))
+                return false;
+            walk->offset += visit->entry.size;
+        }
+        budget.entries -= count < budget.entries ? count : budget.entries;
+    }
+    return true;
+}
+
+static bool act_reclaim(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+                        struct visit *visit, struct slice_budget *budget) {
+    return decide(store, actor, shard, visit, walk->evict, budget);
+}
+
+static bool act_expire(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+                       struct visit *visit, struct slice_budget *budget) {
+    uint64_t at_ms = visit->entry.expires_at_ms;
+    if (at_ms == 0)
+        return true;
+    if (at_ms <= actor->now_ms) {
+        actor->counts.expired++;
+        forget(store, actor, shard, visit, budget);
+        return true;
+    }
+    /* The mean of what is left tells when it pays to come back: looking at every entry each time one of them
+     * expires would cost entries x entries. */
+    uint64_t wait_ms = (at_ms - actor->now_ms) / EXPIRY_SHARE;
+    if (wait_ms < EXPIRY_WAIT_MIN_MS)
+        wait_ms = EXPIRY_WAIT_MIN_MS;
+    if (wait_ms > EXPIRY_WAIT_MAX_MS)
+        wait_ms = EXPIRY_WAIT_MAX_MS;
+    uint64_t due_ms = actor->now_ms + wait_ms;
+    if (due_ms < walk->due_ms)
+        walk->due_ms = due_ms;
+    return true;
+}
+
+static void finish_reclaim(struct store *store, struct actor *actor, struct shard *shard) {
+    uint32_t number = shard->reclaim.segment;
+    shard->reclaim.segment = 0;
+    store_drop_segment(store, actor, shard, number);
+}
+
+/* One slice of the shard's walk. */
+static bool go_on(struct store *store, struct actor *actor, struct shard *shard) {
+    uint32_t offset = shard->reclaim.offset;
+    if (walk_on(store, actor, shard, &shard->reclaim, act_reclaim)) {
+        finish_reclaim(store, actor, shard);
+        return true;
+    }
+    return shard->reclaim.offset != offset;
+}
+
+static bool step(struct store *store, struct actor *actor) {
+    /* First whatever was begun. */
+    for (uint32_t i = 0; i < store->shard_count; i++) {
+        uint32_t at = (actor->id + i) % store->shard_count;
+        struct shard *shard = &store->shards[at];
+        if (shard->reclaim.segment == 0)
+            continue;
+        store_lock(store, actor, at);
+        bool worked = shard->reclaim.segment != 0 && go_on(store, actor, shard);
+        store_unlock(store, actor, at);
+        if (worked)
+            return true;
+    }
+    struct choice choice = choose(store, is_tight(store));
+    if (choice.score <= 0)
+        return false;
+    struct shard *shard = &store->shards[choice.shard];
+    const struct segment *segment = &store->range.segments[choice.segment];
+    store_lock(store, actor, choice.shard);
+    /* Somebody else may have been faster: then the world has changed, which counts as work done. */
+    bool worked = true;
+    if (shard->reclaim.segment == 0 && atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+        atomic_load_explicit(&segment->shard, memory_order_relaxed) == choice.shard) {
+        if (!atomic_load_explicit(&segment->sealed, memory_order_relaxed))
+            store_seal(store, shard, atomic_load_explicit(&segment->log, memory_order_relaxed));
+        shard->reclaim.segment = choice.segment;
+        shard->reclaim.offset = 0;
+        shard->reclaim.evict = choice.evict;
+        worked = go_on(store, actor, shard);
+    }
+    store_unlock(store, actor, choice.shard);
+    return worked;
+}
+
+enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t bytes) {
+    uint64_t needed = (bytes >> store->range.segment_shift) + 1;
+    if (__builtin_expect(range_room(&store->range) >= needed, 1))
+        return STATUS_OK;
+    /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
+     * three times before it may go) there is no room to gain. */
+    uint64_t turns =
+        4 * (limit_bytes(store) / SLICE_BYTES + atomic_load_explicit(&store->range.head->limit, memory_order_relaxed));
+    while (range_room(&store->range) < needed) {
+        if (turns-- == 0 || is_full(store) || !step(store, actor))
+            return STATUS_FULL;
+    }
+    return STATUS_OK;
+}
+
+/* One slice of a shard's expiry walk, which has a segment. */
+static void expire_on(struct store *store, struct actor *actor, struct shard *shard) {
+    uint32_t number = shard->expiry.segment;
+    struct segment *segment = &store->range.segments[number];
+    if (!walk_on(store, actor, shard, &shard->expiry, act_expire))
+        return;
+    if (shard->expiry.due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
+        atomic_store_explicit(&segment->due_ms, shard->expiry.due_ms, memory_order_relaxed);
+    shard->expiry.segment = 0;
+    if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0 &&
+        atomic_load_explicit(&segment->sealed, memory_order_relaxed))
+        store_drop_segment(store, actor, shard, number);
+}
+
+/* Begins a walk over a segment that was seen to be due, unless the world has changed. */
+static void expire_begin(struct store *store, struct actor *actor, uint32_t at, uint32_t number) {
+    struct shard *shard = &store->shards[at];
+    struct segment *segment = &store->range.segments[number];
+    if (shard->expiry.segment || atomic_load_explicit(&segment->shard, memory_order_relaxed) != at ||
+        atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG)
+        return;
+    shard->expiry.segment = number;
+    shard->expiry.offset = 0;
+    shard->expiry.due_ms = UINT64_MAX;
+    /* Entries that are written while the walk rests announce themselves again. */
+    atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
+    expire_on(store, actor, shard);
+}
+
+bool reclaim_expired(struct store *store, struct actor *actor) {
+    for (uint32_t at = 0; at < store->shard_count; at++) {
+        struct shard *shard = &store->shards[at];
+        if (shard->expiry.segment == 0)
+            continue;
+        store_lock(store, actor, at);
+        if (shard->expiry.segment)
+            expire_on(store, actor, shard);
+        store_unlock(store, actor, at);
+        return true;
+    }
+    uint32_t end = atomic_load_explicit(&store->range.head->never_used, memory_order_relaxed);
+    for (uint32_t number = 1; number < end; number++) {
+        struct segment *segment = &store->range.segments[number];
+        uint32_t at = atomic_load_explicit(&segment->shard, memory_order_acquire);
+        if (at >= store->shard_count || atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG ||
+            atomic_load_explicit(&segment->due_ms, memory_order_relaxed) > actor->now_ms)
+            continue;
+        store_lock(store, actor, at);
+        expire_begin(store, actor, at, number);
+        store_unlock(store, actor, at);
+        return true;
+    }
+    return false;
+}
+
+bool reclaim_housekeep(struct store *store, struct actor *actor) {
+    if (reclaim_expired(store, actor))
+        return true;
+    uint32_t limit = atomic_load_explicit(&store->range.head->limit, memory_order_relaxed);
+    if (range_room(&store->range) >= limit / 32 + 1 || is_full(store))
+        return false;
+    return step(store, actor);
+}

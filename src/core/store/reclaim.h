@@ -1,0 +1,34 @@
+/* core/store/reclaim.h: getting segments back.
+ *
+ *     calm   what lives (and index, and a reserve of 8 %) fits the limit: *compact* the segment with the most dead bytes;
+ *            nothing live leaves
+ *     tight  it does not: *evict* from the oldest segments of the logs, the one with the largest age x mean size
+ *
+ *     verdict       used since?   small queue            main queue
+ *     evicting      yes           copy to main, use 0    copy to main, use - 1
+ *                   no            drop, leave a ghost    drop
+ *     compacting    -             copy, same queue       copy, same queue
+ *
+ * A walk over a segment is done in slices, so that the shard's lock is held for some hundred microseconds at most; it rests in the shard between
+ * two slices, and any thread may go on with it. Expiry walks the same way over segments whose time has come.
+ *
+ * Policies: noeviction and, for entries without an expiry, volatile-* only ever compact. allkeys-lru is CLOCK (one bit of use), random drops
+ * what is oldest, all others are S3-FIFO.
+ *
+ * Threads: any; at most one shard lock is taken at a time, so the caller must hold none.
+ */
+#ifndef STRATA_CORE_STORE_RECLAIM_H
+#define STRATA_CORE_STORE_RECLAIM_H
+
+#include "core/store/store.h"
+
+/* Makes sure that at least `bytes` can be written (as far as nobody else takes them meanwhile). STATUS_FULL if nothing may go. */
+MUST_CHECK enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t bytes);
+
+/* One slice ahead of need: expiry first, then reclaim while the pool is low. True if there is more to do. */
+bool reclaim_housekeep(struct store *store, struct actor *actor);
+
+/* One slice over segments with entries that have expired. False if there are none. */
+bool reclaim_expired(struct store *store, struct actor *actor);
+
+#endif

@@ -1,0 +1,284 @@
+/* core/store/shard.c: writing, under a shard's lock. */
+#include "base/assert.h"
+#include "core/store/ghost.h"
+#include "core/store/store.h"
+
+/* Expired entries are looked for at most this late; it keeps a segment of many different expiries from being walked for each one. */
+enum { EXPIRY_SLACK_MS = 100 };
+
+static void count(_Atomic uint64_t *counter, uint64_t by, int sign) {
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, sign > 0 ? value + by : value - by, memory_order_relaxed);
+}
+
+static void count32(_Atomic uint32_t *counter, uint32_t by, int sign) {
+    uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, sign > 0 ? value + by : value - by, memory_order_relaxed);
+}
+
+uint64_t store_hash_at(void *context, uint64_t location) {
+    struct store *store = context;
+    struct entry entry;
+    bool whole = store_entry_at(store, location, &entry);
+    ASSERT(whole);
+    return store_hash(store, entry.db, slice_make(store->range.base + location + entry.key_at, entry.key_size));
+}
+
+void store_find(const struct store *store, struct shard *shard, const struct store_key *key,
+                struct store_spot *ret_spot) {
+    struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
+    ret_spot->bucket = place.bucket;
+    ret_spot->cell = NULL;
+    ret_spot->location = 0;
+    for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&store->range, &shard->index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            if (!cell_matches(cell, place.wanted))
+                continue;
+            uint64_t location = cell_location(cell);
+            struct entry entry;
+            bool whole = store_entry_at(store, location, &entry);
+            ASSERT(whole);
+            if (entry.db != key->db || entry.key_size != key->name.size ||
+                !words_equal(store->range.base + location + entry.key_at, key->name.data, key->name.size))
+                continue;
+            ret_spot->cell = &bucket->cells[i];
+            ret_spot->location = location;
+            ret_spot->entry = entry;
+            return;
+        }
+}
+
+/* -------------------------------------------------------------------------------------------- logs */
+
+static uint32_t logs_a_queue(const struct range_head *head) { return head->ttl_kinds * head->class_count + 1; }
+
+enum store_queue store_queue_of_log(const struct store *store, uint32_t log) {
+    return log < logs_a_queue(store->range.head) ? STORE_SMALL : STORE_MAIN;
+}
+
+uint32_t store_log_of(const struct store *store, enum store_queue queue, const struct entry *entry) {
+    const struct range_head *head = store->range.head;
+    uint32_t base = queue == STORE_MAIN ? logs_a_queue(head) : 0;
+    if (entry->flags & ENTRY_EXTENTS)
+        return base + logs_a_queue(head) - 1;
+    /* Size classes divide the octaves from 32 bytes to a quarter of a segment evenly. */
+    uint32_t stored = entry->key_size + entry->stored_size;
+    uint32_t octave = stored < 32 ? 0 : bits_log2(stored) - 5, octaves = bits_log2(head->segment_size) - 6;
+    uint32_t size_class = octave >= octaves ? head->class_count - 1 : octave * head->class_count / octaves;
+    uint32_t ttl_kind = head->ttl_kinds > 1 && entry->expires_at_ms;
+    return base + ttl_kind * head->class_count + size_class;
+}
+
+static void log_push(struct store *store, struct shard *shard, uint32_t log, uint32_t number) {
+    struct shard_log *list = &shard->logs[log];
+    struct segment *segments = store->range.segments;
+    atomic_store_explicit(&segments[number].previous, list->last, memory_order_relaxed);
+    atomic_store_explicit(&segments[number].next, 0, memory_order_relaxed);
+    if (list->last)
+        atomic_store_explicit(&segments[list->last].next, number, memory_order_relaxed);
+    else
+        list->first = number;
+    list->last = list->open = number;
+    count32(&shard->queue_segments[store_queue_of_log(store, log)], 1, 1);
+}
+
+static void log_remove(struct store *store, struct shard *shard, uint32_t number) {
+    struct segment *segments = store->range.segments;
+    struct shard_log *list = &shard->logs[segments[number].log];
+    uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);
+    uint32_t previous = atomic_load_explicit(&segments[number].previous, memory_order_relaxed);
+    if (previous)
+        atomic_store_explicit(&segments[previous].next, next, memory_order_relaxed);
+    else
+        list->first = next;
+    if (next)
+        atomic_store_explicit(&segments[next].previous, previous, memory_order_relaxed);
+    else
+        list->last = previous;
+    if (list->open == number)
+        list->open = 0;
+    count32(&shard->queue_segments[store_queue_of_log(store, segments[number].log)], 1, -1);
+}
+
+void store_seal(struct store *store, struct shard *shard, uint32_t log) {
+    uint32_t open = shard->logs[log].open;
+    if (open)
+        atomic_store_explicit(&store->range.segments[open].sealed, 1, memory_order_release);
+    shard->logs[log].open = 0;
+}
+
+static bool open_segment(struct store *store, struct actor *actor, struct shard *shard, uint32_t log,
+                         bool for_reclaim) {
+    uint32_t number = range_take(&store->range, actor, SEGMENT_LOG, for_reclaim);
+    if (!number)
+        return false;
+    store_seal(store, shard, log);
+    struct segment *segment = &store->range.segments[number];
+    atomic_store_explicit(&segment->log, (uint8_t)log, memory_order_relaxed);
+    __atomic_store_n(&segment->base_ms, actor->now_ms, __ATOMIC_RELAXED);
+    atomic_store_explicit(&segment->clock,
+                          atomic_fetch_add_explicit(&store->range.head->clock, 1, memory_order_relaxed),
+                          memory_order_relaxed);
+    log_push(store, shard, log, number);
+    atomic_store_explicit(&segment->shard, shard->index.shard, memory_order_release);
+    return true;
+}
+
+uint64_t store_append(struct store *store, struct actor *actor, struct shard *shard, uint32_t log, struct entry *entry,
+                      bool for_reclaim) {
+    struct shard_log *list = &shard->logs[log];
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (list->open) {
+            struct segment *segment = &store->range.segments[list->open];
+            uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
+            entry_plan(entry, segment->base_ms);
+            if (entry->size <= range_segment_size(&store->range) - used) {
+                atomic_store_explicit(&segment->used, used + entry->size, memory_order_relaxed);
+                return range_segment_at(&store->range, list->open) + used;
+            }
+        }
+        if (!open_segment(store, actor, shard, log, for_reclaim))
+            return 0;
+    }
+    ASSERT(!"an entry fits into an empty segment");
+    return 0;
+}
+
+void store_drop_segment(struct store *store, struct actor *actor, struct shard *shard, uint32_t number) {
+    ASSERT(atomic_load_explicit(&store->range.segments[number].live, memory_order_relaxed) == 0);
+    if (shard->reclaim.segment == number)
+        shard->reclaim.segment = 0;
+    if (shard->expiry.segment == number)
+        shard->expiry.segment = 0;
+    log_remove(store, shard, number);
+    range_give(&store->range, actor, number);
+}
+
+void store_account(struct store *store, struct shard *shard, uint64_t location, const struct entry *entry,
+                   uint64_t extents_bytes, int sign) {
+    struct segment *segment = &store->range.segments[range_segment_of(&store->range, location)];
+    count32(&segment->live, entry->size, sign);
+    count(&segment->weight, entry->size + extents_bytes, sign);
+    count(&segment->blocks, 1, sign);
+    count(&shard->live, entry->size, sign);
+    count(&shard->entries[entry->db], 1, sign);
+    if (!entry->expires_at_ms)
+        return;
+    count(&shard->expiring[entry->db], 1, sign);
+    count(&shard->expiring_live, entry->size + extents_bytes, sign);
+    uint64_t due_ms = entry->expires_at_ms + EXPIRY_SLACK_MS;
+    if (sign > 0 && due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
+        atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------------------------------ writing */
+
+static void write_bytes(struct store *store, uint64_t location, const struct entry *entry, struct slice name,
+                        const struct store_value *value) {
+    const struct segment *segment = &store->range.segments[range_segment_of(&store->range, location)];
+    uint8_t *to = store->range.base + location;
+    entry_encode(entry, segment->base_ms, to);
+    words_write(to + entry->key_at, name.data, name.size);
+    if (entry->flags & ENTRY_EXTENTS) {
+        uint64_t parts[2] = {value->extents_size, value->extents.first};
+        words_write(to + entry->value_at, parts, sizeof parts);
+    } else {
+        words_write(to + entry->value_at, value->value.data, value->value.size);
+    }
+}
+
+/* Overwrites where the entry stands, if the new one has the same shape. */
+static bool put_in_place(struct store *store, struct shard *shard, const struct store_value *value,
+                         const struct entry *wanted, struct store_spot *spot) {
+    const struct entry *old = &spot->entry;
+    struct segment *segment = &store->range.segments[range_segment_of(&store->range, spot->location)];
+    struct entry entry = *wanted;
+    entry_plan(&entry, segment->base_ms);
+    if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
+        (entry.flags & ENTRY_EXTENTS))
+        return false;
+    uint8_t *to = store->range.base + spot->location;
+    store_account(store, shard, spot->location, old, 0, -1);
+    index_write_begin(spot->bucket);
+    entry_encode(&entry, segment->base_ms, to);
+    words_write(to + entry.value_at, value->value.data, value->value.size);
+    index_write_end(spot->bucket);
+    store_account(store, shard, spot->location, &entry, 0, 1);
+    spot->entry = entry;
+    return true;
+}
+
+/* Forgets what stood at a spot whose cell now says something else. */
+static void release_old(struct store *store, struct actor *actor, struct shard *shard, uint64_t location,
+                        const struct entry *entry) {
+    uint64_t first;
+    store_value_size(store, location, entry, &first);
+    store_account(store, shard, location, entry, first ? extent_charge(&store->range, first) : 0, -1);
+    if (first)
+        extent_release(&store->range, actor, first);
+}
+
+static enum store_queue queue_for(struct store *store, struct shard *shard, const struct store_key *key,
+                                  const struct store_spot *spot) {
+    if (spot->location) {
+        uint32_t number = range_segment_of(&store->range, spot->location);
+        return store_queue_of_log(store, store->range.segments[number].log);
+    }
+    return ghost_take(store, shard, key->hash) ? STORE_MAIN : STORE_SMALL;
+}
+
+enum status store_put(struct store *store, struct actor *actor, struct shard *shard, const struct store_key *key,
+                      const struct store_value *value, struct store_spot *spot) {
+    struct entry entry = {
+        .type = value->type,
+        .db = key->db,
+        .flags = value->extents.first ? ENTRY_EXTENTS : 0,
+        .key_size = (uint32_t)key->name.size,
+        .stored_size = value->extents.first ? ENTRY_EXTENTS_SIZE : (uint32_t)value->value.size,
+        .expires_at_ms = value->expires_at_ms,
+    };
+    if (spot->location && put_in_place(store, shard, value, &entry, spot))
+        return STATUS_OK;
+    struct index_place place = {.bucket = spot->bucket};
+    _Atomic uint64_t *cell = spot->cell;
+    if (!spot->location)
+        cell = index_empty_cell(&store->range, actor, &shard->index, key->hash, &place);
+    uint64_t location =
+        !cell ? 0
+              : store_append(store, actor, shard, store_log_of(store, queue_for(store, shard, key, spot), &entry),
+                             &entry, false);
+    if (!location)
+        return STATUS_FULL;
+    write_bytes(store, location, &entry, key->name, value);
+    uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
+    uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
+    uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;
+    index_write_begin(place.bucket);
+    atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
+    index_write_end(place.bucket);
+    if (spot->location)
+        release_old(store, actor, shard, spot->location, &spot->entry);
+    else
+        index_added(&shard->index);
+    store_account(store, shard, location, &entry,
+                  value->extents.first ? extent_charge(&store->range, value->extents.first) : 0, 1);
+    bool created = !spot->location;
+    *spot = (struct store_spot){place.bucket, cell, location, entry};
+    if (created) {
+        index_grow(&store->range, actor, &shard->index, store_hash_at, store);
+        /* A split may have moved the cell. */
+        struct index_place now = index_place_of(&store->range, &shard->index, key->hash);
+        spot->bucket = now.bucket;
+        spot->cell = index_find(&store->range, &shard->index, key->hash, location);
+    }
+    return STATUS_OK;
+}
+
+void store_remove(struct store *store, struct actor *actor, struct shard *shard, struct store_spot *spot) {
+    ASSERT(spot->location);
+    index_remove(&shard->index, spot->bucket, spot->cell);
+    release_old(store, actor, shard, spot->location, &spot->entry);
+    spot->location = 0;
+    spot->cell = NULL;
+}

@@ -1,0 +1,247 @@
+#include "core/store/store.h"
+
+#include "base/assert.h"
+
+static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
+enum { VERSION = 1, SHARD_BUDGET = 32 * 1024 * 1024, SHARDS_PER_CORE = 4, TABLE_ALIGNMENT = 4096 };
+
+static uint32_t shard_count_for(const struct store_options *options) {
+    uint64_t cores = options->cores ? options->cores : 1;
+    uint64_t count = options->shards ? options->shards : options->limit_bytes / SHARD_BUDGET;
+    if (!options->shards && count > SHARDS_PER_CORE * cores)
+        count = SHARDS_PER_CORE * cores;
+    if (count > STORE_SHARDS_MAX)
+        count = STORE_SHARDS_MAX;
+    return count < 1 ? 1 : (uint32_t)bits_floor_power_of_two(count);
+}
+
+static uint32_t segment_size_for(uint64_t limit_bytes) {
+    uint64_t size = bits_floor_power_of_two(limit_bytes / RANGE_SEGMENTS_WANTED);
+    if (size < RANGE_SEGMENT_SIZE_MIN)
+        return RANGE_SEGMENT_SIZE_MIN;
+    return size > RANGE_SEGMENT_SIZE_MAX ? RANGE_SEGMENT_SIZE_MAX : (uint32_t)size;
+}
+
+/* Open segments together hold at most 6 % of the budget: so many logs a shard may have, split first by queue (always two),
+ * then by TTL kind, then by size class. */
+static void choose_logs(struct range_head *head, uint32_t limit_segments) {
+    uint32_t slots = (uint32_t)((uint64_t)limit_segments * 6 / 100 / head->shard_count);
+    head->queues = STORE_QUEUES;
+    head->ttl_kinds = slots >= 8 ? STORE_TTL_KINDS_MAX : 1;
+    uint32_t classes = slots / (head->queues * head->ttl_kinds);
+    head->class_count = classes < 1 ? 1 : classes > STORE_CLASSES_MAX ? STORE_CLASSES_MAX : classes;
+}
+
+/* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
+static bool lay_out(struct range_head *head, const struct store_options *options) {
+    head->shard_count = shard_count_for(options);
+    head->segment_size = segment_size_for(options->limit_bytes);
+    uint64_t count = options->range_size / head->segment_size;
+    if (count > UINT32_MAX / RANGE_BLOCKS)
+        return false;
+    uint64_t at = bits_align_up(sizeof *head, TABLE_ALIGNMENT);
+    head->segments_at = at;
+    at += bits_align_up((count + 1) * sizeof(struct segment), TABLE_ALIGNMENT);
+    head->references_at = at;
+    at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
+    head->shards_at = at;
+    at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
+    at += bits_align_up(head->shard_count * (count + 1) * 2 * sizeof(uint32_t), TABLE_ALIGNMENT);
+    head->first_segment_at = bits_align_up(at, head->segment_size);
+    if (head->first_segment_at + 16ull * head->segment_size > options->range_size)
+        return false;
+    head->segment_count = (uint32_t)((options->range_size - head->first_segment_at) / head->segment_size);
+    return true;
+}
+
+/* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
+static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
+    uint64_t segments = limit_bytes / head->segment_size + 1;
+    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + 2 * sizeof(uint32_t)) +
+           head->shard_count * sizeof(struct shard);
+}
+
+static void attach(struct store *store, const struct store_options *options) {
+    struct range_head *head = options->range;
+    struct range *range = &store->range;
+    range->base = options->range;
+    range->head = head;
+    range->segments = (struct segment *)(void *)(range->base + head->segments_at);
+    range->references = (_Atomic uint32_t *)(void *)(range->base + head->references_at);
+    range->segment_shift = bits_log2(head->segment_size);
+    range->segments_origin = head->first_segment_at - head->segment_size;
+    range->waiting = options->waiting;
+    store->shards = (struct shard *)(void *)(range->base + head->shards_at);
+    store->shard_count = head->shard_count;
+    store->shard_shift = 64 - bits_log2(head->shard_count);
+    store->hash_seed = head->hash_seed;
+    store->memory = options->memory;
+}
+
+enum status store_limit_set(struct store *store, uint64_t limit_bytes) {
+    struct range_head *head = store->range.head;
+    if (limit_bytes < RANGE_LIMIT_MIN || limit_bytes > head->range_size)
+        return STATUS_INVALID;
+    uint64_t segments = (limit_bytes - table_bytes(head, limit_bytes)) / head->segment_size;
+    if (segments > head->segment_count)
+        segments = head->segment_count;
+    if (segments < 16)
+        return STATUS_INVALID;
+    head->table_bytes = table_bytes(head, limit_bytes);
+    atomic_store_explicit(&head->limit_bytes, limit_bytes, memory_order_relaxed);
+    atomic_store_explicit(&head->limit, (uint32_t)segments, memory_order_relaxed);
+    return STATUS_OK;
+}
+
+static enum status init_shards(struct store *store) {
+    struct range_head *head = store->range.head;
+    uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
+    uint64_t directory_size = ((uint64_t)head->segment_count + 1) * sizeof(uint32_t);
+    struct actor actor = {.id = 1};
+    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += 2 * directory_size)
+        TRY(index_init(&store->range, &actor, &store->shards[i].index, i, directory_at, directory_at + directory_size));
+    return STATUS_OK;
+}
+
+enum status store_open(const struct store_options *options, struct store **ret_store) {
+    if (!options->range || (uintptr_t)options->range % TABLE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
+        options->limit_bytes > options->range_size || options->policy >= STORE_POLICY_COUNT)
+        return STATUS_INVALID;
+    struct range_head *head = options->range;
+    if (head->magic != 0)
+        return STATUS_INVALID; /* zero-filled is what the contract says */
+    if (!lay_out(head, options))
+        return STATUS_INVALID;
+    struct store *store = memory_take(options->memory, sizeof *store);
+    if (!store)
+        return STATUS_NO_MEMORY;
+    head->version = VERSION;
+    atomic_store_explicit(&head->clock, 1, memory_order_relaxed);
+    head->range_size = options->range_size;
+    head->hash_seed = options->seed;
+    atomic_store_explicit(&head->never_used, 1, memory_order_relaxed);
+    atomic_store_explicit(&head->policy, options->policy, memory_order_relaxed);
+    for (uint32_t i = 0; i < RANGE_DATABASES; i++)
+        atomic_store_explicit(&head->db_map[i], i, memory_order_relaxed);
+    attach(store, options);
+    enum status status = store_limit_set(store, options->limit_bytes);
+    if (status == STATUS_OK) {
+        choose_logs(head, atomic_load_explicit(&head->limit, memory_order_relaxed));
+        status = init_shards(store);
+    }
+    if (status != STATUS_OK) {
+        store_close(store);
+        return status;
+    }
+    head->magic = MAGIC;
+    *ret_store = store;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store) {
+    if (store)
+        memory_give(store->memory, store, sizeof *store);
+}
+
+void store_lock(struct store *store, struct actor *actor, uint32_t shard) {
+    ASSERT(!store_held(actor, shard));
+    lock_take(&store->shards[shard].lock, actor->id, &store->range.waiting);
+    actor->held[shard / 64] |= 1ull << (shard % 64);
+}
+
+void store_unlock(struct store *store, struct actor *actor, uint32_t shard) {
+    ASSERT(store_held(actor, shard));
+    actor->held[shard / 64] &= ~(1ull << (shard % 64));
+    lock_give(&store->shards[shard].lock, &store->range.waiting);
+}
+
+uint64_t store_live(const struct store *store) {
+    uint64_t live = atomic_load_explicit(&store->range.head->blocks_live, memory_order_relaxed);
+    for (uint32_t i = 0; i < store->shard_count; i++)
+        live += atomic_load_explicit(&store->shards[i].live, memory_order_relaxed);
+    return live;
+}
+
+/* ------------------------------------------------------------------------------------------ verify */
+
+struct verified {
+    uint64_t live, expiring_live;
+    uint64_t entries[RANGE_DATABASES], expiring[RANGE_DATABASES];
+    uint32_t queue_segments[STORE_QUEUES];
+};
+
+/* Adds up what the index refers to in one segment. */
+static void verify_segment(struct store *store, struct shard *shard, uint32_t number, struct verified *sum) {
+    const struct range *range = &store->range;
+    const struct segment *segment = &range->segments[number];
+    uint64_t begin = range_segment_at(range, number), live = 0, weight = 0;
+    uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
+    for (uint32_t offset = 0; offset < used;) {
+        struct entry entry;
+        ASSERT(store_entry_at(store, begin + offset, &entry));
+        ASSERT(entry.size > 0 && offset + entry.size <= used);
+        uint64_t hash = store_hash_at(store, begin + offset);
+        if (index_find(range, &shard->index, hash, begin + offset)) {
+            uint64_t first;
+            store_value_size(store, begin + offset, &entry, &first);
+            uint64_t extents = first ? extent_charge(range, first) : 0;
+            live += entry.size;
+            weight += entry.size + extents;
+            sum->entries[entry.db]++;
+            sum->expiring[entry.db] += entry.expires_at_ms != 0;
+            sum->expiring_live += entry.expires_at_ms ? entry.size + extents : 0;
+            ASSERT(!entry.expires_at_ms || shard->expiry.segment == number ||
+                   atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX);
+        }
+        offset += entry.size;
+    }
+    ASSERT(live == atomic_load_explicit(&segment->live, memory_order_relaxed));
+    ASSERT(weight == atomic_load_explicit(&segment->weight, memory_order_relaxed));
+    sum->live += live;
+}
+
+static void verify_shard(struct store *store, uint32_t at) {
+    struct shard *shard = &store->shards[at];
+    struct verified sum = {0};
+    index_verify(&store->range, &shard->index);
+    for (uint32_t log = 0; log < STORE_LOGS_MAX; log++) {
+        uint32_t previous = 0;
+        for (uint32_t number = shard->logs[log].first; number;) {
+            const struct segment *segment = &store->range.segments[number];
+            ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG);
+            ASSERT(atomic_load_explicit(&segment->shard, memory_order_relaxed) == at && segment->log == log);
+            ASSERT(atomic_load_explicit(&segment->previous, memory_order_relaxed) == previous);
+            ASSERT(atomic_load_explicit(&segment->sealed, memory_order_relaxed) == (number != shard->logs[log].open));
+            sum.queue_segments[store_queue_of_log(store, log)]++;
+            verify_segment(store, shard, number, &sum);
+            previous = number;
+            number = atomic_load_explicit(&segment->next, memory_order_relaxed);
+        }
+        ASSERT(shard->logs[log].last == previous);
+        ASSERT(!shard->logs[log].open || shard->logs[log].open == previous);
+    }
+    ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
+    ASSERT(sum.expiring_live == atomic_load_explicit(&shard->expiring_live, memory_order_relaxed));
+    uint64_t entries = 0;
+    for (int db = 0; db < RANGE_DATABASES; db++) {
+        ASSERT(sum.entries[db] == atomic_load_explicit(&shard->entries[db], memory_order_relaxed));
+        ASSERT(sum.expiring[db] == atomic_load_explicit(&shard->expiring[db], memory_order_relaxed));
+        entries += sum.entries[db];
+    }
+    ASSERT(entries == atomic_load_explicit(&shard->index.entries, memory_order_relaxed));
+    for (int queue = 0; queue < STORE_QUEUES; queue++)
+        ASSERT(sum.queue_segments[queue] == atomic_load_explicit(&shard->queue_segments[queue], memory_order_relaxed));
+}
+
+void store_verify(struct store *store, struct actor *actor) {
+    for (uint32_t i = 0; i < store->shard_count; i++)
+        store_lock(store, actor, i);
+    uint32_t used = 0;
+    for (uint32_t number = 1; number < store->range.head->never_used; number++)
+        used += atomic_load_explicit(&store->range.segments[number].kind, memory_order_relaxed) != SEGMENT_FREE;
+    ASSERT(used == atomic_load_explicit(&store->range.head->used, memory_order_relaxed));
+    for (uint32_t i = 0; i < store->shard_count; i++)
+        verify_shard(store, i);
+    for (uint32_t i = 0; i < store->shard_count; i++)
+        store_unlock(store, actor, i);
+}

@@ -1,0 +1,206 @@
+/* core/store/store.h: shards of entries over one range of memory.
+ *
+ *     store ── range (segments)                  shard = high bits of the key's hash
+ *       └── shard ── lock
+ *                 ├─ index                       hash -> cell -> entry
+ *                 └─ logs                        queue x TTL kind x size class, and one a queue for owners of large values
+ *                      [sealed] [sealed] ... [open]      oldest first
+ *
+ * Entries are appended to the open segment of a log; what is overwritten or deleted stays behind as dead bytes until
+ * the segment is reclaimed (reclaim.h). New entries go to the small queue; those that reclaim finds used, or that were dropped not long
+ * ago, to the main queue (S3-FIFO, J. Yang et al., SOSP 2023).
+ *
+ * Threads: functions with a shard argument are called under its lock, but for read.h.
+ * Memory:  the handle is the process's own; everything else is in the range.
+ */
+#ifndef STRATA_CORE_STORE_STORE_H
+#define STRATA_CORE_STORE_STORE_H
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/slice.h"
+#include "core/store/entry.h"
+#include "core/store/extent.h"
+#include "core/store/index.h"
+
+enum {
+    STORE_QUEUES = 2,
+    STORE_TTL_KINDS_MAX = 2,
+    STORE_CLASSES_MAX = 8,
+    STORE_LOGS_MAX = STORE_QUEUES * (STORE_TTL_KINDS_MAX * STORE_CLASSES_MAX + 1),
+    STORE_INPLACE_MAX = 1024, /* bytes of an entry that is overwritten where it stands */
+    STORE_GHOST_SEGMENTS_MAX = 16,
+};
+
+enum store_queue { STORE_SMALL, STORE_MAIN };
+
+enum store_policy {
+    STORE_NOEVICTION,
+    STORE_ALLKEYS_LRU,
+    STORE_ALLKEYS_LFU,
+    STORE_ALLKEYS_RANDOM,
+    STORE_VOLATILE_LRU,
+    STORE_VOLATILE_LFU,
+    STORE_VOLATILE_RANDOM,
+    STORE_VOLATILE_TTL,
+    STORE_POLICY_COUNT
+};
+
+struct shard_log {
+    uint32_t first, last; /* segments, oldest first; 0: none */
+    uint32_t open;        /* the last one, while it takes entries; 0: none */
+};
+
+/* A walk over a segment in slices. */
+struct shard_walk {
+    _Atomic uint32_t segment; /* 0: none */
+    uint32_t offset;
+    bool evict;
+    uint64_t due_ms; /* of an expiry walk: the earliest expiry that it left */
+};
+
+struct shard {
+    struct lock lock __attribute__((aligned(64)));
+    struct index index __attribute__((aligned(64)));
+    _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
+    _Atomic uint64_t expiring[RANGE_DATABASES];
+    _Atomic uint64_t live;          /* bytes of live entries, large values not included */
+    _Atomic uint64_t expiring_live; /* of these, with an expiry, large values included */
+    _Atomic uint32_t queue_segments[STORE_QUEUES];
+    struct shard_log logs[STORE_LOGS_MAX];
+    struct shard_walk reclaim, expiry;
+    uint32_t ghosts[STORE_GHOST_SEGMENTS_MAX];
+    uint32_t ghost_count; /* segments of them */
+    uint32_t ghost_clock; /* advances as entries are dropped, in 1/65536 of the ghosts' capacity */
+    uint32_t ghost_step;
+};
+
+struct store {
+    struct range range;
+    struct shard *shards;
+    uint32_t shard_count, shard_shift; /* shard = hash >> shard_shift, when there are several */
+    uint64_t hash_seed;
+    const struct memory *memory;
+};
+
+struct store_options {
+    void *range;
+    uint64_t range_size, limit_bytes;
+    uint32_t cores, shards;
+    enum store_policy policy;
+    uint64_t seed;
+    struct lock_waiting waiting;
+    const struct memory *memory;
+};
+
+MUST_CHECK enum status store_open(const struct store_options *options, struct store **ret_store);
+void store_close(struct store *store);
+
+/* STATUS_INVALID under 1 MiB (or what 16 segments need) and over the range. Segments over a lowered limit are reclaimed by and by. */
+MUST_CHECK enum status store_limit_set(struct store *store, uint64_t limit_bytes);
+
+/* ------------------------------------------------------------------ keys */
+
+struct store_key {
+    struct slice name;
+    uint64_t hash;
+    uint32_t db; /* of the engine, not the client's number */
+};
+
+static inline uint64_t store_hash(const struct store *store, uint32_t db, struct slice name) {
+    return hash_bytes(name, store->hash_seed + db);
+}
+
+static inline uint32_t store_shard_of(const struct store *store, uint64_t hash) {
+    return store->shard_count == 1 ? 0 : (uint32_t)(hash >> store->shard_shift);
+}
+
+/* The largest name and the largest value that go into a log; larger values are extents. */
+static inline uint32_t store_inline_max(const struct store *store) { return range_segment_size(&store->range) / 4; }
+static inline uint32_t store_name_max(const struct store *store) {
+    uint32_t half = range_segment_size(&store->range) / 2;
+    return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
+}
+
+/* --------------------------------------------------------- under the lock */
+
+void store_lock(struct store *store, struct actor *actor, uint32_t shard);
+void store_unlock(struct store *store, struct actor *actor, uint32_t shard);
+static inline bool store_held(const struct actor *actor, uint32_t shard) {
+    return actor->held[shard / 64] >> (shard % 64) & 1;
+}
+
+/* An entry that was found. */
+struct store_spot {
+    struct index_bucket *bucket; /* first of its chain */
+    _Atomic uint64_t *cell;
+    uint64_t location; /* 0: not found */
+    struct entry entry;
+};
+
+/* Finds an entry, expired or not. */
+void store_find(const struct store *store, struct shard *shard, const struct store_key *key,
+                struct store_spot *ret_spot);
+
+/* What an entry is to become. One of `value` and `extents` is used. */
+struct store_value {
+    uint32_t type;
+    uint64_t expires_at_ms;
+    struct slice value;
+    struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
+    uint64_t extents_size;
+};
+
+/* Replaces what stands at the spot, or creates it; the spot is up to date afterwards. STATUS_FULL without a change when there is no memory. */
+MUST_CHECK enum status store_put(struct store *store, struct actor *actor, struct shard *shard,
+                                 const struct store_key *key, const struct store_value *value, struct store_spot *spot);
+
+/* Removes what stands at the spot. */
+void store_remove(struct store *store, struct actor *actor, struct shard *shard, struct store_spot *spot);
+
+/* Value size and, for a large value, its first extent. */
+static inline uint64_t store_value_size(const struct store *store, uint64_t location, const struct entry *entry,
+                                        uint64_t *ret_first) {
+    *ret_first = 0;
+    if (!(entry->flags & ENTRY_EXTENTS))
+        return entry->stored_size;
+    uint64_t parts[2];
+    words_read(parts, store->range.base + location + entry->value_at, sizeof parts);
+    *ret_first = parts[1];
+    return parts[0];
+}
+
+static inline bool store_entry_at(const struct store *store, uint64_t location, struct entry *ret_entry) {
+    const struct range *range = &store->range;
+    uint32_t number = range_segment_of(range, location);
+    return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
+                        __atomic_load_n(&range->segments[number].base_ms, __ATOMIC_RELAXED), ret_entry);
+}
+
+/* --------------------------------------------------- parts of the above, for reclaim and expiry */
+
+uint32_t store_log_of(const struct store *store, enum store_queue queue, const struct entry *entry);
+enum store_queue store_queue_of_log(const struct store *store, uint32_t log);
+
+/* Room for an entry in the log's open segment, which may be a new one: plans the entry for it. 0 when there is no memory. */
+uint64_t store_append(struct store *store, struct actor *actor, struct shard *shard, uint32_t log, struct entry *entry,
+                      bool for_reclaim);
+
+/* Counts an entry in or out: its segment, shard and database. */
+void store_account(struct store *store, struct shard *shard, uint64_t location, const struct entry *entry,
+                   uint64_t extents_bytes, int sign);
+
+/* Ends the log's open segment; the next entry opens another. */
+void store_seal(struct store *store, struct shard *shard, uint32_t log);
+
+/* Takes a segment out of its log and gives it back to the pool. Nothing in it may be alive. */
+void store_drop_segment(struct store *store, struct actor *actor, struct shard *shard, uint32_t number);
+
+uint64_t store_hash_at(void *store, uint64_t location);
+
+/* Bytes that live, in all shards, large values included. */
+uint64_t store_live(const struct store *store);
+
+void store_verify(struct store *store, struct actor *actor);
+
+#endif

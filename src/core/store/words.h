@@ -1,0 +1,96 @@
+/* core/store/words.h: bytes that other threads may be writing.
+ *
+ * Readers take no lock: they copy bytes that may change under them and check afterwards whether they did. In C that is only
+ * defined for atomic accesses, so every such byte is loaded and stored here, as relaxed atomic words of natural
+ * alignment: a head of 1, 2 and 4 bytes up to the next multiple of 8, then whole words, then a tail.
+ * Fewer than seven small accesses a call; a whole word costs what a plain load costs.
+ *
+ * Threads: any. Whether the bytes were stable is the caller's to find out (index.h).
+ */
+#ifndef STRATA_CORE_STORE_WORDS_H
+#define STRATA_CORE_STORE_WORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define WORDS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WORDS_TSAN 1
+#endif
+#endif
+#ifndef WORDS_TSAN
+#define WORDS_TSAN 0
+#endif
+
+typedef uint16_t __attribute__((may_alias)) word16;
+typedef uint32_t __attribute__((may_alias)) word32;
+typedef uint64_t __attribute__((may_alias)) word64;
+
+/* The two halves of a sequence-number protocol (writer: number odd, fence, change, number even with release; reader:
+ * number with acquire, copy, check). The thread sanitizer does not model fences, so there the check is an atomic
+ * read-modify-write, which orders by itself. */
+static inline void words_fence_write(void) {
+#if !WORDS_TSAN
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
+static inline uint32_t words_check32(const void *at) {
+#if WORDS_TSAN
+    return __atomic_fetch_add((word32 *)(uintptr_t)at, 0, __ATOMIC_ACQ_REL);
+#else
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n((const word32 *)at, __ATOMIC_RELAXED);
+#endif
+}
+
+static inline uint32_t words_load32(const void *at) { return __atomic_load_n((const word32 *)at, __ATOMIC_RELAXED); }
+static inline uint64_t words_load64(const void *at) { return __atomic_load_n((const word64 *)at, __ATOMIC_RELAXED); }
+static inline void words_store32(void *at, uint32_t value) { __atomic_store_n((word32 *)at, value, __ATOMIC_RELAXED); }
+static inline void words_store64(void *at, uint64_t value) { __atomic_store_n((word64 *)at, value, __ATOMIC_RELAXED); }
+
+/* From shared bytes to private ones. */
+void words_read(void *private_bytes, const void *shared, size_t size);
+
+/* From private bytes to shared ones. */
+void words_write(void *shared, const void *private_bytes, size_t size);
+
+/* Between two shared places that do not overlap. */
+void words_move(void *shared_to, const void *shared_from, size_t size);
+
+void words_zero(void *shared, size_t size);
+
+/* Compares shared bytes, which begin at a multiple of 4, with private ones. */
+static inline bool words_equal(const void *shared, const void *private_bytes, size_t size) {
+    const uint8_t *s = shared, *p = private_bytes;
+    if (size >= 4 && ((uintptr_t)s & 4)) {
+        uint32_t b;
+        memcpy(&b, p, 4);
+        if (words_load32(s) != b)
+            return false;
+        s += 4, p += 4, size -= 4;
+    }
+    for (; size >= 8; s += 8, p += 8, size -= 8) {
+        uint64_t b;
+        memcpy(&b, p, 8);
+        if (words_load64(s) != b)
+            return false;
+    }
+    if (size >= 4) {
+        uint32_t b;
+        memcpy(&b, p, 4);
+        if (words_load32(s) != b)
+            return false;
+        s += 4, p += 4, size -= 4;
+    }
+    for (; size; s++, p++, size--)
+        if (__atomic_load_n(s, __ATOMIC_RELAXED) != *p)
+            return false;
+    return true;
+}
+
+#endif

@@ -1,0 +1,31 @@
+#include "sys/os/pages.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+
+enum status pages_take(uint64_t size, bool huge, void **ret_range) {
+    if (size == 0 || size > UINT64_MAX / 4)
+        return STATUS_INVALID;
+    /* One huge page more than needed, so that an aligned part can be cut out of it. */
+    uint64_t whole = bits_align_up(size, PAGES_HUGE_SIZE) + PAGES_HUGE_SIZE;
+    uint8_t *mapped = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED)
+        return STATUS_NO_MEMORY;
+    uint64_t before = bits_align_up((uintptr_t)mapped, PAGES_HUGE_SIZE) - (uintptr_t)mapped;
+    uint64_t kept = bits_align_up(size, PAGES_HUGE_SIZE);
+    if (before)
+        munmap(mapped, before);
+    if (whole - before - kept)
+        munmap(mapped + before + kept, whole - before - kept);
+    if (huge)
+        (void)madvise(mapped + before, kept, MADV_HUGEPAGE);
+    *ret_range = mapped + before;
+    return STATUS_OK;
+}
+
+void pages_give(void *range, uint64_t size) {
+    if (range)
+        munmap(range, bits_align_up(size, PAGES_HUGE_SIZE));
+}
