@@ -59,13 +59,14 @@ struct server {
     int signal_fd;
     sigset_t signals_before;
     bool signals_taken, unix_open, pid_written;
-    uint32_t started_count;  /* workers whose threads were started */
+    uint32_t started_count; /* workers whose threads were started */
     _Atomic uint32_t ended; /* of these, how many have left their loop */
 
     uint16_t tcp_port;
     uint64_t started_ms;
     char run_id[41];
     double ticks_per_us;
+    uint64_t timed_apart_ticks; /* TIMED_APART_US */
 
     pthread_mutex_t config_lock;
     struct config config;

@@ -215,6 +215,7 @@ void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us,
         MAYBE(status != STATUS_OK);
     }
     if (latency)
-        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command", event.unix_s, us / 1000);
+        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command", event.unix_s,
+                    us / 1000);
     pthread_mutex_unlock(&server->logs_lock);
 }
