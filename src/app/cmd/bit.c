@@ -8,7 +8,7 @@
 
 /* ------------------------------------------------------------ pure helpers */
 
-uint64_t bit_count(struct slice bytes) {
+static inline __attribute__((always_inline)) uint64_t count_bits(struct slice bytes) {
     const uint8_t *at = bytes.data;
     size_t left = bytes.size;
     uint64_t count = 0;
@@ -25,6 +25,17 @@ uint64_t bit_count(struct slice bytes) {
         count += (unsigned)__builtin_popcount(*at++);
     return count;
 }
+
+#if defined(__x86_64__)
+/* Without the instruction, which the oldest of these machines lack, a word takes some ten times as long. */
+__attribute__((target("popcnt"))) static uint64_t count_bits_popcnt(struct slice bytes) { return count_bits(bytes); }
+
+uint64_t bit_count(struct slice bytes) {
+    return __builtin_cpu_supports("popcnt") ? count_bits_popcnt(bytes) : count_bits(bytes);
+}
+#else
+uint64_t bit_count(struct slice bytes) { return count_bits(bytes); }
+#endif
 
 uint64_t bit_find(struct slice bytes, bool bit) {
     const uint64_t nothing = bit ? 0 : UINT64_MAX;

@@ -9,14 +9,15 @@
 
 enum bit_operation { BIT_AND, BIT_OR, BIT_XOR, BIT_NOT };
 
-enum { BITOP_BLOCK_SIZE = 4096 };
+enum { BITOP_BLOCK_SIZE = 64 * 1024 };
 
 struct bitop {
     enum bit_operation operation;
     uint32_t count;               /* of sources */
     const struct cache_key *keys; /* the target, then the sources */
     struct value_view *sources;
-    uint64_t size; /* of the longest */
+    uint8_t *block; /* BITOP_BLOCK_SIZE bytes for a part of a source */
+    uint64_t size;  /* of the longest */
 };
 
 static bool bitop_operation(struct cmd_call *call, enum bit_operation *ret_operation) {
@@ -31,15 +32,43 @@ static bool bitop_operation(struct cmd_call *call, enum bit_operation *ret_opera
     return false;
 }
 
-static void bitop_combine(uint8_t *to, const uint8_t *from, uint64_t size, enum bit_operation operation) {
-    for (uint64_t i = 0; i < size; i++) {
-        if (operation == BIT_AND)
-            to[i] &= from[i];
-        else if (operation == BIT_OR)
-            to[i] |= from[i];
-        else
-            to[i] ^= from[i];
+static inline uint64_t bitop_word(uint64_t to, uint64_t from, enum bit_operation operation) {
+    switch (operation) {
+        case BIT_AND:
+            return to & from;
+        case BIT_OR:
+            return to | from;
+        case BIT_XOR:
+            return to ^ from;
+        default:
+            return ~from;
     }
+}
+
+/* Inlined with a constant operation, each becomes a loop of its own. */
+static inline __attribute__((always_inline)) void bitop_loop(uint8_t *to, const uint8_t *from, uint64_t size,
+                                                             enum bit_operation operation) {
+    uint64_t at = 0, a, b;
+    for (; size - at >= sizeof a; at += sizeof a) {
+        memcpy(&a, to + at, sizeof a);
+        memcpy(&b, from + at, sizeof b);
+        a = bitop_word(a, b, operation);
+        memcpy(to + at, &a, sizeof a);
+    }
+    for (; at < size; at++)
+        to[at] = (uint8_t)bitop_word(to[at], from[at], operation);
+}
+
+/* BIT_NOT leaves what was there out of account. */
+static void bitop_combine(uint8_t *to, const uint8_t *from, uint64_t size, enum bit_operation operation) {
+    if (operation == BIT_AND)
+        bitop_loop(to, from, size, BIT_AND);
+    else if (operation == BIT_OR)
+        bitop_loop(to, from, size, BIT_OR);
+    else if (operation == BIT_XOR)
+        bitop_loop(to, from, size, BIT_XOR);
+    else
+        bitop_loop(to, from, size, BIT_NOT);
 }
 
 /* Behind its end a source goes on with zeros. Copies what there is of it into the block. */
@@ -54,14 +83,13 @@ static void bitop_load(struct cmd_call *call, const struct value_view *source, u
 
 /* The result's bytes from `at` on. */
 static void bitop_block(struct cmd_call *call, const struct bitop *op, uint64_t at, uint8_t *to, uint64_t size) {
-    uint8_t other[BITOP_BLOCK_SIZE];
     bitop_load(call, &op->sources[0], at, to, size);
+    if (op->operation == BIT_NOT)
+        bitop_combine(to, to, size, BIT_NOT);
     for (uint32_t i = 1; i < op->count; i++) {
-        bitop_load(call, &op->sources[i], at, other, size);
-        bitop_combine(to, other, size, op->operation);
+        bitop_load(call, &op->sources[i], at, op->block, size);
+        bitop_combine(to, op->block, size, op->operation);
     }
-    for (uint64_t i = 0; op->operation == BIT_NOT && i < size; i++)
-        to[i] = (uint8_t)~to[i];
 }
 
 static void bitop_fill(struct cmd_call *call, const struct bitop *op, uint64_t at, uint8_t *to, uint64_t size) {
@@ -164,7 +192,8 @@ void cmd_bitop(struct cmd_call *call) {
     }
     op.keys = value_keys(call, 2, 1, op.count + 1);
     op.sources = arena_take(call->arena, op.count * sizeof *op.sources);
-    if (!op.keys || !op.sources) {
+    op.block = arena_take(call->arena, BITOP_BLOCK_SIZE);
+    if (!op.keys || !op.sources || !op.block) {
         cmd_error_status(call, STATUS_NO_MEMORY);
         return;
     }

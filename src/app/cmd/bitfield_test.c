@@ -14,7 +14,8 @@ static void bitfield_answers_as_redis(void **state) {
     EXPECT_REPLY(&f, "STRLEN a", ":0\r\n");
     EXPECT_REPLY(&f, "BITFIELD a SET u8 #1 200 GET u8 8 INCRBY i8 #1 -1", "*3\r\n:0\r\n:200\r\n:-57\r\n");
     EXPECT_REPLY(&f, "GET a", "$2\r\n\0\xc7\r\n");
-    EXPECT_REPLY(&f, "BITFIELD a set i64 3 -2 get i64 3 get u63 4", "*3\r\n:448108162923364352\r\n:-2\r\n:9223372036854775806\r\n");
+    EXPECT_REPLY(&f, "BITFIELD a set i64 3 -2 get i64 3 get u63 4",
+                 "*3\r\n:448108162923364352\r\n:-2\r\n:9223372036854775806\r\n");
     EXPECT_REPLY(&f, "BITFIELD_RO a GET u4 0 OVERFLOW SAT", "*1\r\n:1\r\n");
     EXPECT_REPLY(&f, "BITFIELD_RO a SET u4 0 1", "-ERR BITFIELD_RO only supports the GET subcommand\r\n");
     EXPECT_REPLY(&f, "BITFIELD a GET u64 0", NO_TYPE);

@@ -1,11 +1,11 @@
-#include "../model/twin.c" /* beside test/unit, which tests may include from */
 #include "app/cmd/cmd_fixture.h"
+#include "app/cmd/twin_fixture.c" /* its only user */
 #include "base/number.h"
 #include "base/rng.h"
 
 /* Random commands on a few keys, run on the cache and, in plain words, on its twin. */
 
-enum { STEPS = 20000, KEYS = 12, VALUE_SIZE_MAX = 70000, LARGE_ONE_IN = 40 };
+enum { STEPS = 20000, KEYS = 12, VALUE_SIZE_MAX = 70000, LARGE_ONE_IN = 10 };
 
 struct model {
     struct cmd_fixture f;

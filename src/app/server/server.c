@@ -417,7 +417,7 @@ static enum status start_all(struct server *server) {
         server->pid_written = true;
     }
     for (uint32_t i = 0; i < server->worker_count; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "worker-%u", i);
         TRY(thread_start(&server->workers[i]->thread, name, worker_run, server->workers[i]));
         server->started_count++;

@@ -6,7 +6,7 @@ enum { SCRATCH_SIZE = 1024 };
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->store->shards[edit->shard]; }
 
 static struct store_key key_of(const struct cache_edit *edit) {
-    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place};
+    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL};
 }
 
 /* Copies what the spot says into the public part. */
@@ -26,7 +26,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     struct store_key wanted = engine_key(cache, key);
     ret_edit->cache = cache;
     ret_edit->actor = actor;
-    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db};
+    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL};
     ret_edit->shard = store_shard_of(cache->store, wanted.hash);
     ret_edit->locked_here = !store_held(actor, ret_edit->shard);
     if (ret_edit->locked_here) {
@@ -90,8 +90,17 @@ static enum status check_sizes(const struct cache_edit *edit, uint64_t value_siz
     return STATUS_OK;
 }
 
+/* Another edit of the same thread, under locks taken for several keys, may have made the index split since. */
+static void look_again(struct cache_edit *edit) {
+    if (edit->locked_here)
+        return;
+    struct store_key key = key_of(edit);
+    store_find(edit->cache->store, shard_of(edit), &key, spot_of(edit));
+}
+
 static enum status put(struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
+    look_again(edit);
     TRY(store_put(edit->cache->store, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
     refresh(edit);
     mark_change(edit->cache, key.hash);
@@ -151,6 +160,7 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
 void cache_edit_delete(struct cache_edit *edit) {
     if (!edit->found)
         return;
+    look_again(edit);
     store_remove(edit->cache->store, edit->actor, shard_of(edit), spot_of(edit));
     mark_change(edit->cache, edit->key.hash);
     edit->found = false;
@@ -242,6 +252,7 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     if (edit->found && edit->size > new_size)
         new_size = edit->size;
     TRY(check_sizes(edit, new_size));
+    look_again(edit);
     bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
@@ -283,13 +294,18 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
     }
     TRY(check_sizes(to, from->size));
     struct range *range = &to->cache->store->range;
-    struct extents chain;
-    TRY(take_extents(to, from->size, &chain));
-    for (uint64_t at = 0; at < from->size;) {
-        struct slice piece = cache_edit_piece(from, at);
-        fill_extents(range, chain.first, at, piece.data, piece.size);
-        at += piece.size;
+    struct extents chain = {0};
+    uint64_t first;
+    store_value_size(from->cache->store, const_spot_of(from)->location, &const_spot_of(from)->entry, &first);
+    if (first) {
+        /* Both own the chain from now on; whoever patches it first makes a chain of its own. */
+        bool held = extent_hold(range, first);
+        ASSERT(held);
+        chain.first = first;
+        return put_extents(to, chain, from->size, from->type, expires_at_ms);
     }
+    TRY(take_extents(to, from->size, &chain));
+    fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
     return put_extents(to, chain, from->size, from->type, expires_at_ms);
 }
 

@@ -8,8 +8,8 @@
  * Time:    `now_ms` is set by the test. What has expired is not there.
  * Errors:  none: there is no limit, and sizes are the caller's to check.
  */
-#ifndef STRATA_TEST_MODEL_TWIN_H
-#define STRATA_TEST_MODEL_TWIN_H
+#ifndef STRATA_APP_CMD_TWIN_FIXTURE_H
+#define STRATA_APP_CMD_TWIN_FIXTURE_H
 
 #include "base/slice.h"
 

@@ -1,4 +1,4 @@
-#include "../model/twin.h"
+#include "app/cmd/twin_fixture.h"
 
 #include <stdlib.h>
 

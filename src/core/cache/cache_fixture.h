@@ -1,6 +1,6 @@
-/* core/cache/testing.h: a cache in private memory, for the tests of this folder. */
-#ifndef STRATA_CORE_CACHE_TESTING_H
-#define STRATA_CORE_CACHE_TESTING_H
+/* core/cache/cache_fixture.h: a cache in private memory, for the tests of this folder. */
+#ifndef STRATA_CORE_CACHE_FIXTURE_H
+#define STRATA_CORE_CACHE_FIXTURE_H
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -61,7 +61,7 @@ static inline void *testing_reserve(void *context, uint64_t size) {
 static inline bool testing_get(struct testing_cache *t, uint32_t db, struct slice name, struct buf *ret_value,
                                struct cache_info *ret_info) {
     struct cache_key key = cache_key(t->cache, db, name);
-    struct cache_read read = {.size_max = UINT64_MAX, .reserve = testing_reserve, .context = ret_value};
+    struct cache_read read = {.size_max = UINT64_MAX, .facts = true, .reserve = testing_reserve, .context = ret_value};
     bool found;
     assert_int_equal(cache_get(t->cache, &t->actor, &key, &read, &found), STATUS_OK);
     if (found && ret_info)
