@@ -110,6 +110,11 @@ class Server:
     def alive(self):
         return self.process.poll() is None
 
+    def sanitized(self):
+        """Built with AddressSanitizer: resident memory then says nothing about the program."""
+        with open(f"/proc/{self.pid}/maps") as maps:
+            return "libasan" in maps.read()
+
     def resident_bytes(self):
         return self._status_bytes("VmRSS")
 
