@@ -198,6 +198,18 @@ static void info_shows_what_the_server_counts(void **state) {
     close_both(&r, &f);
 }
 
+static void info_answers_inside_a_transaction(void **state) {
+    struct reporter r;
+    struct cmd_fixture f;
+    open_both(&r, &f);
+    EXPECT_REPLY(&f, "SET a 1 PX 5000", "+OK\r\n");
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET b 2 PX 7000", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "INFO keyspace", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "EXEC", "*2\r\n+OK\r\n$47\r\n# Keyspace\r\ndb0:keys=2,expires=2,avg_ttl=6000\r\n\r\n");
+    close_both(&r, &f);
+}
+
 static void config_get_matches_several_patterns_without_case(void **state) {
     struct reporter r;
     struct cmd_fixture f;
@@ -363,8 +375,8 @@ static void time_and_monitor_answer(void **state) {
     close_both(&r, &f);
 }
 
-UNIT_TESTS(server, UNIT(info_shows_what_the_server_counts), UNIT(config_get_matches_several_patterns_without_case),
-           UNIT(config_set_passes_all_pairs_at_once), UNIT(slowlog_shows_the_newest_first),
-           UNIT(latency_commands_tell_of_spikes), UNIT(latency_histogram_counts_up),
-           UNIT(memory_commands_measure_entries), UNIT(doctor_names_problems),
+UNIT_TESTS(server, UNIT(info_shows_what_the_server_counts), UNIT(info_answers_inside_a_transaction),
+           UNIT(config_get_matches_several_patterns_without_case), UNIT(config_set_passes_all_pairs_at_once),
+           UNIT(slowlog_shows_the_newest_first), UNIT(latency_commands_tell_of_spikes),
+           UNIT(latency_histogram_counts_up), UNIT(memory_commands_measure_entries), UNIT(doctor_names_problems),
            UNIT(shutdown_takes_the_options_of_redis), UNIT(time_and_monitor_answer));

@@ -6,7 +6,7 @@ enum { SCRATCH_SIZE = 1024 };
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->store->shards[edit->shard]; }
 
 static struct store_key key_of(const struct cache_edit *edit) {
-    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place};
+    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL};
 }
 
 /* Copies what the spot says into the public part. */
@@ -26,7 +26,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     struct store_key wanted = engine_key(cache, key);
     ret_edit->cache = cache;
     ret_edit->actor = actor;
-    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db};
+    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL};
     ret_edit->shard = store_shard_of(cache->store, wanted.hash);
     ret_edit->locked_here = !store_held(actor, ret_edit->shard);
     if (ret_edit->locked_here) {

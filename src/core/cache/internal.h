@@ -39,7 +39,7 @@ static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
 static inline struct store_key engine_key(const struct cache *cache, const struct cache_key *key) {
     uint32_t place = engine_db(cache, key->db);
     uint64_t hash = __builtin_expect(place == key->place, 1) ? key->hash : store_hash(cache->store, place, key->name);
-    return (struct store_key){key->name, hash, place};
+    return (struct store_key){key->name, hash, place, place == key->place ? key->hint : NULL};
 }
 
 static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor) {
