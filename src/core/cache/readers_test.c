@@ -60,7 +60,7 @@ static struct slice make_value(struct worker *worker, uint64_t key, uint64_t ver
 }
 
 static void found_wrong(struct arena_of_test *test, const char *what, uint64_t key, const struct stamp *stamp,
-                 uint64_t floor) {
+                        uint64_t floor) {
     if (atomic_fetch_add(&test->failures, 1) < 5)
         fprintf(stderr, "%s: key %llu holds key %llu version %llu size %llu; at least version %llu expected\n", what,
                 (unsigned long long)key, (unsigned long long)stamp->key, (unsigned long long)stamp->version,
@@ -81,7 +81,8 @@ static void check_value(struct worker *worker, uint64_t key, uint64_t floor) {
         if (worker->value.data[at] != pattern(key, stamp.version, at))
             return found_wrong(test, "torn", key, &stamp, floor);
     if (stamp.version < floor || stamp.version < worker->seen[key])
-        return found_wrong(test, "older than before", key, &stamp, floor > worker->seen[key] ? floor : worker->seen[key]);
+        return found_wrong(test, "older than before", key, &stamp,
+                           floor > worker->seen[key] ? floor : worker->seen[key]);
     worker->seen[key] = stamp.version;
 }
 
