@@ -80,7 +80,7 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 /* The largest value that goes into the log beside this key. */
 static bool goes_inline(const struct store *store, uint64_t name_size, uint64_t value_size) {
     enum { FIELDS_MAX = 20 };
-    return value_size <= ENTRY_EXTENTS_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(store);
+    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(store);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
@@ -252,6 +252,8 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
         new_size = edit->size;
     TRY(check_sizes(edit, new_size));
     look_again(edit);
+    if (edit->found && (spot_of(edit)->entry.flags & ENTRY_OBJECT))
+        return STATUS_INVALID;
     bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
@@ -267,6 +269,11 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     struct store *store = edit->cache->store;
     uint64_t first, size = store_value_size(store, spot->location, &spot->entry, &first);
     struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms};
+    if (spot->entry.flags & ENTRY_OBJECT) {
+        struct object_root root = store_root(store, spot);
+        value.root = &root;
+        return put(edit, &value);
+    }
     if (!first) {
         /* The bytes stand in the range, where the lock keeps them still; the new entry never overlaps the old one unless it is
          * the same place, and then the value lies at the same offset. */
@@ -286,6 +293,8 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
 
 enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
     ASSERT(from->found);
+    if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
+        return STATUS_INVALID;
     if (goes_inline(to->cache->store, to->key.name.size, from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
