@@ -188,14 +188,6 @@ static void refuse_uploaded(struct connection *connection, struct cmd_call *call
     call->outcome = CMD_REJECTED;
 }
 
-/* Bytes that wait for the client, but for the newest value sent from place: one answer may be larger than the limit. */
-static uint64_t waiting_bytes(const struct connection *connection) {
-    uint64_t unsent = connection_unsent(connection);
-    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
-    size_t count = connection->foreign.size / sizeof *values;
-    return connection->foreign_bytes ? unsent - values[count - 1].size : unsent;
-}
-
 static void after_command(struct worker *worker, struct connection *connection, const struct cmd_call *call) {
     struct cmd_client *client = &connection->client;
     if (connection->foreign.size)
@@ -207,7 +199,7 @@ static void after_command(struct worker *worker, struct connection *connection, 
     if (connection->monitoring != client->monitor)
         monitor_end(connection);
     uint64_t hard = client->authenticated ? SETTING(worker->server, output_hard_bytes) : UNAUTHENTICATED_OUTPUT_MAX;
-    if (hard && waiting_bytes(connection) > hard) {
+    if (hard && connection_waiting(connection) > hard) {
         worker->counts.output_limit_cuts++;
         log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
                     (unsigned long long)client->id, connection->peer);

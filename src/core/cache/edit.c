@@ -101,12 +101,17 @@ static void look_again(struct cache_edit *edit) {
     store_find(edit->cache->store, shard_of(edit), &key, spot_of(edit));
 }
 
+static void note_change(struct cache_edit *edit) {
+    mark_change(edit->cache, edit->key.hash);
+    edit->actor->counts.changes++;
+}
+
 static enum status put(struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
     look_again(edit);
     TRY(store_put(edit->cache->store, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
     refresh(edit);
-    mark_change(edit->cache, key.hash);
+    note_change(edit);
     return STATUS_OK;
 }
 
@@ -165,7 +170,7 @@ void cache_edit_delete(struct cache_edit *edit) {
         return;
     look_again(edit);
     store_remove(edit->cache->store, edit->actor, shard_of(edit), spot_of(edit));
-    mark_change(edit->cache, edit->key.hash);
+    note_change(edit);
     edit->found = false;
 }
 
@@ -218,7 +223,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
     }
     if (alone) {
         refresh(edit);
-        mark_change(edit->cache, edit->key.hash);
+        note_change(edit);
     }
     return alone;
 }

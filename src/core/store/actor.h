@@ -22,6 +22,7 @@ struct actor_counts {
     uint64_t expired;      /* entries this actor removed because their time had come */
     uint64_t evicted;      /* entries this actor removed for memory */
     uint64_t copied_bytes; /* bytes moved by reclaim */
+    uint64_t changes;      /* entries written or deleted by edits; what expires, is evicted or flushed does not count */
 };
 
 struct actor {
