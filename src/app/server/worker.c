@@ -379,6 +379,9 @@ static void keep_house(struct worker *worker, bool idle) {
 static void begin_stop(struct worker *worker) {
     worker->stopping = SERVER_STOPS;
     worker->stop_until_ms = worker->now_ms + 1000ull * SETTING(worker->server, shutdown_timeout_s);
+    /* Whoever is connected already, as far as it knows, may have sent something. */
+    for (uint32_t i = 0; i < worker->listener_count && worker->listening; i++)
+        accept_from(worker, &worker->listeners[i]);
     close_listeners(worker);
     uint64_t received = UINT64_MAX;
     for (int round = 0; round < STOP_ROUNDS_MAX && received != worker->counts.bytes_in; round++) {
