@@ -321,6 +321,7 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
     struct cache_watch watch = {
         .existed = cache_find(cache, actor, key, false, &info),
         .mark = atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed),
+        .epoch = atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed),
     };
     if (lock)
         store_unlock(cache->store, actor, at);
@@ -330,9 +331,12 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
 bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key,
                        struct cache_watch watch) {
     struct store_key wanted = engine_key(cache, key);
+    struct cache_info info;
+    /* A flush or a swap is a change of the key only if it was there before or is there now. */
+    if (atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed) != watch.epoch)
+        return !watch.existed && !cache_find(cache, actor, key, false, &info);
     if (atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed) != watch.mark)
         return false;
-    struct cache_info info;
     return !watch.existed || cache_find(cache, actor, key, false, &info);
 }
 

@@ -241,6 +241,7 @@ bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* 
  * the marks are 65,536 counters. */
 struct cache_watch {
     uint32_t mark;
+    uint32_t epoch; /* of the database: flushes and swaps */
     bool existed;
 };
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);

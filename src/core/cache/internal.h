@@ -17,8 +17,9 @@ enum { CACHE_MARKS = 65536 };
 struct cache {
     struct store *store;
     const struct memory *memory;
-    _Atomic uint32_t watches;            /* open ones; while there is none, writes leave the marks alone */
-    _Atomic uint32_t marks[CACHE_MARKS]; /* by the low bits of the key's hash */
+    _Atomic uint32_t watches;                 /* open ones; while there is none, writes leave the marks alone */
+    _Atomic uint32_t marks[CACHE_MARKS];      /* by the low bits of the key's hash */
+    _Atomic uint32_t epochs[CACHE_DATABASES]; /* flushes and swaps of each database */
 };
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,

@@ -71,6 +71,19 @@ static void long_commands_are_clipped_as_redis_does(void **state) {
     slowlog_fini(NULL);
 }
 
+/* A large value is received into the cache: its argument has a size, and no bytes at hand. */
+static void argument_without_bytes_is_noted(void **state) {
+    struct slice arguments[] = {SLICE("set"), SLICE("a"), {.data = NULL, .size = 5000}, SLICE("ex")};
+    struct slowlog_event event = event_of(arguments, 4);
+    struct slowlog log;
+    slowlog_init(&log, &memory_libc, 4);
+    assert_int_equal(slowlog_add(&log, &event), STATUS_OK);
+    const struct slowlog_entry *entry = slowlog_first(&log);
+    assert_true(slice_equal(entry->arguments[2], SLICE("... (5000 more bytes)")));
+    assert_true(slice_equal(entry->arguments[3], SLICE("ex")));
+    slowlog_fini(&log);
+}
+
 static void *no_memory(void *context, void *old, size_t size_old, size_t size_new) { return NULL; }
 
 static void lack_of_memory_leaves_the_log_as_it_was(void **state) {
@@ -86,4 +99,4 @@ static void lack_of_memory_leaves_the_log_as_it_was(void **state) {
 }
 
 UNIT_TESTS(slowlog, UNIT(newest_entries_are_kept), UNIT(long_commands_are_clipped_as_redis_does),
-           UNIT(lack_of_memory_leaves_the_log_as_it_was));
+           UNIT(argument_without_bytes_is_noted), UNIT(lack_of_memory_leaves_the_log_as_it_was));
