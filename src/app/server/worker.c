@@ -29,6 +29,8 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     if (!worker)
         return STATUS_NO_MEMORY;
     *worker = (struct worker){.server = server, .index = index, .actor = {.id = index + 1}, .listening = true};
+    worker->call = (struct cmd_call){
+        .env = &server->env, .actor = &worker->actor, .arena = &worker->arena, .reply = &worker->reply};
     pthread_mutex_init(&worker->turn, NULL);
     pthread_mutex_init(&worker->monitor_lock, NULL);
     timers_init(&worker->timers, &memory_libc);
