@@ -29,6 +29,8 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     if (!worker)
         return STATUS_NO_MEMORY;
     *worker = (struct worker){.server = server, .index = index, .actor = {.id = index + 1}, .listening = true};
+    worker->call = (struct cmd_call){
+        .env = &server->env, .actor = &worker->actor, .arena = &worker->arena, .reply = &worker->reply};
     pthread_mutex_init(&worker->turn, NULL);
     pthread_mutex_init(&worker->monitor_lock, NULL);
     timers_init(&worker->timers, &memory_libc);
@@ -379,6 +381,9 @@ static void keep_house(struct worker *worker, bool idle) {
 static void begin_stop(struct worker *worker) {
     worker->stopping = SERVER_STOPS;
     worker->stop_until_ms = worker->now_ms + 1000ull * SETTING(worker->server, shutdown_timeout_s);
+    /* Whoever is connected already, as far as it knows, may have sent something. */
+    for (uint32_t i = 0; i < worker->listener_count && worker->listening; i++)
+        accept_from(worker, &worker->listeners[i]);
     close_listeners(worker);
     uint64_t received = UINT64_MAX;
     for (int round = 0; round < STOP_ROUNDS_MAX && received != worker->counts.bytes_in; round++) {

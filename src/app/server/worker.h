@@ -87,6 +87,7 @@ struct worker {
 
     struct batch *batch;
     struct arena arena;
+    struct cmd_call call; /* of the command that runs; env, actor, arena and reply are always the same */
     struct reply reply;
     uint8_t *area;
     size_t area_used;
