@@ -44,8 +44,8 @@ class Session:
         self.ends = 0  # of our server, unexpected
 
     def __enter__(self):
-        self.ours.start()
-        self.theirs.start()
+        self.ours.__enter__()
+        self.theirs.__enter__()
         self.values.payload = self._payloads()
         return self
 
