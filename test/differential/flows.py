@@ -309,6 +309,17 @@ def RESET_leaves_nothing(session, rounds):
 
 
 @flow
+def HELLO_that_fails(session, rounds):
+    """It changes nothing here; redis-server keeps what it had done before it came to the mistake."""
+    session.both("hello", "HELLO", "3", "SETNAME", "halfway", "NONSENSE")
+    session.both("hello", "CLIENT", "GETNAME", rule=compare.name_unchanged)
+    session.close("hello")
+    for arguments in (["4"], ["x"], ["3", "AUTH"], ["3", "AUTH", "a"], ["3", "AUTH", "nobody", "x"], ["3", "SETNAME"], ["3", "SETNAME", "a b"], ["2", "FOO"], ["3", "NONSENSE"]):
+        session.both("hello", "HELLO", *arguments)
+        session.both("hello", "GET", "nothing there")
+
+
+@flow
 def CLIENT_KILL_of_another(session, rounds):
     for selector in ("ID", "ADDR", "LADDR and ID", "TYPE and ID", "old form"):
         results = []

@@ -217,12 +217,26 @@ static void after_command(struct worker *worker, struct connection *connection, 
     }
 }
 
+/* More waits for the client than it should. Sends; if that does not help, the rest of its requests waits. */
+static bool hold_output(struct connection *connection, const struct batch_item *item) {
+    if (connection->patient || item->uploaded)
+        return false;
+    connection_send(connection);
+    if (connection->state == CONNECTION_OPEN && connection_unsent(connection) <= OUTPUT_CHOKE_BYTES)
+        return false;
+    connection->choked = true;
+    connection_hold(connection, item->begins_at);
+    return true;
+}
+
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
 static inline void run_item(struct worker *worker, const struct batch_item *item) {
     struct connection *connection = item->connection;
     struct cmd_client *client = &connection->client;
     struct server *server = worker->server;
-    if (connection->state != CONNECTION_OPEN || connection->postponed || connection->killed)
+    if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
+        return;
+    if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
         return;
     if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
         is_paused(worker, connection, item->spec)) {

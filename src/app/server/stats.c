@@ -201,14 +201,12 @@ void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us,
         .client_address = slice_from_string(connection->peer),
         .client_name = buf_slice(&call->client->name),
     };
-    struct slice shown[SLOWLOG_ARGUMENTS_MAX];
-    if (monitor_hides(call)) {
-        event.arguments = shown;
-        if (event.argument_count > SLOWLOG_ARGUMENTS_MAX)
-            event.argument_count = SLOWLOG_ARGUMENTS_MAX;
-        for (uint32_t i = 0; i < event.argument_count; i++)
-            shown[i] = monitor_shown(call, i);
-    }
+    struct slice *shown = arena_take(&worker->arena, call->argc * sizeof *shown);
+    if (!shown)
+        return;
+    for (uint32_t i = 0; i < call->argc; i++)
+        shown[i] = monitor_shown(call, i);
+    event.arguments = shown;
     pthread_mutex_lock(&server->logs_lock);
     if (slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG)) {
         enum status status = slowlog_add(&server->slowlog, &event);
