@@ -74,7 +74,7 @@ def SCAN_wrong(session, rounds):
         ["x"], ["-1"], [""], ["0", "COUNT"], ["0", "COUNT", "0"], ["0", "COUNT", "-5"], ["0", "COUNT", "x"], ["0", "MATCH"],
         ["0", "FOO", "1"], ["18446744073709551616"], ["0", "COUNT", "1", "TYPE"], ["1.5"], [" 0"],
     ]:  # fmt: skip
-        session.both("scan", "SCAN", *arguments)
+        session.both("scan", "SCAN", *arguments, rule=compare.scan)
 
 
 # ------------------------------------------------------------ transactions
@@ -96,7 +96,7 @@ def WATCH_with_another_writer(session, rounds):
                 watch_once(session, write, protocol)
 
 
-def watch_once(session, write, protocol, missing=False):
+def watch_once(session, write, protocol):
     name = f"watch{protocol}"
     session.both(name, "FLUSHALL", protocol=protocol)
     session.both(name, "MSET", "w", "1", "other", "1")
@@ -105,7 +105,10 @@ def watch_once(session, write, protocol, missing=False):
     session.both(name, "MULTI")
     session.both(name, "SET", "done", "1")
     session.both(name, "GET", "w")
-    session.both(name, "EXEC")
+    try:
+        session.both(name, "EXEC")
+    except AssertionError as error:
+        raise AssertionError(f"after {write}: {error}") from None
     session.both(name, "EXISTS", "done")
 
 
@@ -239,6 +242,18 @@ def DUMP_and_RESTORE_in_both_directions(session, rounds):
                     raise AssertionError(f"{name}: {reply!r} for {value[:40]!r} ({len(value)} bytes)")
 
 
+@flow
+def RESTORE_with_a_time_beyond_the_calendar(session, rounds):
+    session.both("dump", "RESTORE", "beyond", 2**63 - 1, rdb.payload(b"v"), rule=compare.restore_time)
+    session.both("dump", "DEL", "beyond", rule=compare.same_type)
+
+
+@flow
+def CONFIG_SET_maxmemory_0(session, rounds):
+    session.both("config", "CONFIG", "SET", "maxmemory", "0", rule=compare.maxmemory_zero)
+    session.both("config", "CONFIG", "SET", "maxmemory", "4gb")
+
+
 # --------------------------------------------------------------- connection
 
 
@@ -291,6 +306,17 @@ def RESET_leaves_nothing(session, rounds):
         session.both("reset", "CLIENT", "GETNAME")
         session.both("reset", "GET", "no such key")
         session.both("reset", "EXEC")
+
+
+@flow
+def HELLO_that_fails(session, rounds):
+    """It changes nothing here; redis-server keeps what it had done before it came to the mistake."""
+    session.both("hello", "HELLO", "3", "SETNAME", "halfway", "NONSENSE")
+    session.both("hello", "CLIENT", "GETNAME", rule=compare.name_unchanged)
+    session.close("hello")
+    for arguments in (["4"], ["x"], ["3", "AUTH"], ["3", "AUTH", "a"], ["3", "AUTH", "nobody", "x"], ["3", "SETNAME"], ["3", "SETNAME", "a b"], ["2", "FOO"], ["3", "NONSENSE"]):
+        session.both("hello", "HELLO", *arguments)
+        session.both("hello", "GET", "nothing there")
 
 
 @flow

@@ -25,10 +25,11 @@
 enum {
     UNAUTHENTICATED_OUTPUT_MAX = 64 * 1024,
     UNAUTHENTICATED_INPUT_MAX = 128 * 1024,
-    UPLOAD_SIZE_MIN = 64 * 1024,             /* smaller values are received through buffers */
-    OUTPUT_CHOKE_BYTES = 4 * 1024 * 1024,    /* so much unsent: no more requests are read, for a while */
-    OUTPUT_EARLY_BYTES = 256 * 1024,         /* so much unsent: sent before the next batch of the same input */
-    OUTPUT_STALL_MS = 1000, /* a choked client that took nothing for so long is read again: it may want to send all first */
+    UPLOAD_SIZE_MIN = 64 * 1024,          /* smaller values are received through buffers */
+    OUTPUT_CHOKE_BYTES = 4 * 1024 * 1024, /* so much unsent: no more requests are read, for a while */
+    OUTPUT_EARLY_BYTES = 256 * 1024,      /* so much unsent: sent before the next batch of the same input */
+    OUTPUT_STALL_MS =
+        1000, /* a choked client that took nothing for so long is read again: it may want to send all first */
     PIN_HOLD_MS_MAX = 60 * 1000, /* then what remains of a pinned value is copied out, or the client is cut */
     AUTHENTICATE_MS_MAX = 30 * 1000,
     LINGER_MS_MAX = 1000,
@@ -44,6 +45,8 @@ struct connection {
     struct worker *worker;
     struct connection *newer, *older;
     struct connection *dead_next;
+    struct connection *resume_next; /* in worker->resume */
+    bool resuming;
     struct cmd_client client;
 
     /* input */
@@ -51,15 +54,16 @@ struct connection {
     struct buf in;          /* received and not finished */
     const uint8_t *turn_in; /* this turn's input: `in`, or part of the worker's area; NULL: none */
     size_t turn_in_size;
-    size_t rest_at; /* when postponed: where in turn_in to begin again */
+    size_t rest_at; /* when held: where in turn_in to begin again */
+    bool held;      /* the rest of this turn's input is not run now: postponed, or choked */
     bool bulky;     /* the last read filled all the room it was given */
     bool monitoring;
     bool input_ended;
-    bool postponed; /* waits for the end of CLIENT PAUSE */
-    bool choked;    /* waits for its replies to be taken */
-    bool patient;   /* it was choked for too long: read on until it takes something */
-    bool killed;    /* somebody else asked to close it */
-    bool touched;   /* stands in batch.touched */
+    bool postponed;             /* waits for the end of CLIENT PAUSE */
+    bool choked;                /* waits for its replies to be taken */
+    bool patient;               /* it was choked for too long: read on until it takes something */
+    bool killed;                /* somebody else asked to close it */
+    bool touched;               /* stands in batch.touched */
     struct cache_upload upload; /* a large value that is being received; size 0: none */
     uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */
     enum status upload_status;
@@ -99,7 +103,9 @@ void connection_close(struct connection *connection);
 void connection_close_after_output(struct connection *connection);
 void connection_free_dead(struct worker *worker);
 
-/* The command of `begins_at` waits for the end of the pause, and all after it. */
+/* The command at `begins_at` and all after it are not run in this turn. */
+void connection_hold(struct connection *connection, size_t begins_at);
+/* The same, until the end of the pause. */
 void connection_postpone(struct connection *connection, size_t begins_at);
 
 /* Writes an error reply of the server itself (not of a command). */

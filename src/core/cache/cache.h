@@ -11,6 +11,7 @@
  *
  * Sizes:   keys 0 to 65,536 bytes, values 0 bytes to 512 MiB. STATUS_TOO_LARGE beyond.
  * Errors:  a failed call changes nothing. STATUS_FULL means the limit is reached and nothing may go.
+ * Edits:   several may be open under cache_lock_keys; what an edit shows is what it saw or did itself, not what another wrote.
  * Threads: any thread may call anything, each with an actor of its own. An edit belongs to the thread that began it.
  *          At most one edit of a thread is open at a time, unless it holds all shards concerned through
  *          cache_lock_keys or cache_lock_all.
@@ -53,6 +54,8 @@ struct cache_waiting {
     void *context;
 };
 
+struct object_owner;
+
 struct cache_options {
     void *range;          /* 4096-byte aligned, zero-filled; pages may be lazily backed */
     uint64_t range_size;  /* bytes of address space; the limit may later be raised up to it */
@@ -63,6 +66,8 @@ struct cache_options {
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
     const struct memory *memory; /* for the handle itself */
+    const struct object_owner
+        *owner; /* what knows the objects of collections (core/store/object.h); NULL: there are none */
 };
 
 struct cache;
@@ -75,16 +80,18 @@ void cache_close(struct cache *cache);
 struct cache_key {
     struct slice name;
     uint64_t hash;
-    uint32_t db;    /* 0 to CACHE_DATABASES - 1, as the client numbers them */
-    uint32_t place; /* private: the engine's database at the time of hashing (cache_swap may change it) */
+    uint32_t db;      /* 0 to CACHE_DATABASES - 1, as the client numbers them */
+    uint32_t place;   /* private: the engine's database at the time of hashing (cache_swap may change it) */
+    const void *hint; /* private: where cache_prefetch_entry saw it, or NULL */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
 
 /* Start loading what a lookup of the key will touch: first the index, then (once that has arrived) the entry.
- * Hints only; call for a whole batch before running it. */
+ * Hints only; call for a whole batch before running it. The second remembers in the key where it looked, which saves
+ * the lookup that search. */
 void cache_prefetch_index(const struct cache *cache, const struct cache_key *key);
-void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key);
+void cache_prefetch_entry(const struct cache *cache, struct cache_key *key);
 
 /* ------------------------------------------------------------- lock-free */
 
@@ -110,6 +117,7 @@ struct cache_read {
     uint64_t
         pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
     bool quiet; /* do not count a hit or a use */
+    bool facts; /* fill all of `info`; else only type, size and expiry, which cost nothing */
     /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
      * size when a writer came between; only the last room counts. */
     void *(*reserve)(void *context, uint64_t size);
@@ -178,7 +186,8 @@ MUST_CHECK enum status cache_edit_set(struct cache_edit *edit, enum cache_type t
                                       uint64_t expires_at_ms);
 
 /* Makes the value at least offset + bytes.size long, zero-filling, and writes `bytes` at `offset`. Keeps expiry. Creates a
- * string when there is none. In place where that is possible. `bytes` must not point into the cache. */
+ * string when there is none. In place where that is possible. `bytes` must not point into the cache.
+ * STATUS_INVALID for a collection that is made of objects: only its owner changes it. */
 MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes);
 
 /* Sets or removes (0) the expiry of an entry that is there. */
@@ -187,7 +196,8 @@ MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expir
 /* Removes the entry, if there is one. */
 void cache_edit_delete(struct cache_edit *edit);
 
-/* Gives `to` a copy of `from`'s type and value. */
+/* Gives `to` a copy of `from`'s type and value. A large value is shared until one of the two is patched.
+ * STATUS_INVALID for a collection that is made of objects. */
 MUST_CHECK enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms);
 
 /* Counts a hit or miss and a use, as a read would. */
@@ -237,6 +247,7 @@ bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* 
  * the marks are 65,536 counters. */
 struct cache_watch {
     uint32_t mark;
+    uint32_t epoch; /* of the database: flushes and swaps */
     bool existed;
 };
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);

@@ -156,11 +156,8 @@ uint64_t cache_count_expiring(const struct cache *cache, uint32_t db) {
 
 /* ------------------------------------------------------------------------------------------ flushing */
 
-static void mark_everything(struct cache *cache) {
-    if (atomic_load_explicit(&cache->watches, memory_order_relaxed) == 0)
-        return;
-    for (uint32_t i = 0; i < CACHE_MARKS; i++)
-        atomic_fetch_add_explicit(&cache->marks[i], 1, memory_order_relaxed);
+static void new_epoch(struct cache *cache, uint32_t db) {
+    atomic_fetch_add_explicit(&cache->epochs[db], 1, memory_order_relaxed);
 }
 
 /* Takes the shards that the actor does not hold yet; `ret_taken` says which. */
@@ -179,7 +176,7 @@ static bool others_are_empty(const struct cache *cache, uint32_t db) {
     return true;
 }
 
-/* Removes the live entries of one segment, of one database or of all that own large values (db UINT32_MAX). */
+/* Removes the live entries of one segment, of one database or all that own memory elsewhere (db UINT32_MAX). */
 static void clear_segment(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t number, uint32_t db) {
     struct store *store = cache->store;
     uint64_t begin = range_segment_at(&store->range, number);
@@ -189,7 +186,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
         bool whole = store_entry_at(store, spot.location, &spot.entry);
         ASSERT(whole);
         offset += spot.entry.size;
-        if (db == UINT32_MAX ? !(spot.entry.flags & ENTRY_EXTENTS) : spot.entry.db != db)
+        if (db == UINT32_MAX ? !(spot.entry.flags & ENTRY_OWNS) : spot.entry.db != db)
             continue;
         uint64_t hash = store_hash_at(store, spot.location);
         spot.bucket = index_place_of(&store->range, &shard->index, hash).bucket;
@@ -199,7 +196,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
     }
 }
 
-/* Drops everything at once: large values one by one, the index by emptying its buckets, the logs as whole segments. */
+/* Drops everything at once: what owns memory elsewhere one by one, the index by emptying its buckets, the logs as whole segments. */
 static void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
     struct store *store = cache->store;
     struct segment *segments = store->range.segments;
@@ -247,7 +244,7 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
     else if (cache_count(cache, db) != 0)
         for (uint32_t i = 0; i < cache->store->shard_count; i++)
             clear_shard_db(cache, actor, &cache->store->shards[i], engine);
-    mark_everything(cache);
+    new_epoch(cache, db);
     if (taken)
         cache_unlock(cache, actor);
 }
@@ -257,7 +254,8 @@ void cache_flush_all(struct cache *cache, struct actor *actor) {
     lock_rest(cache, actor, &taken);
     for (uint32_t i = 0; i < cache->store->shard_count; i++)
         clear_shard(cache, actor, &cache->store->shards[i]);
-    mark_everything(cache);
+    for (uint32_t db = 0; db < CACHE_DATABASES; db++)
+        new_epoch(cache, db);
     if (taken)
         cache_unlock(cache, actor);
 }
@@ -271,7 +269,8 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
     uint32_t of_b = atomic_load_explicit(&map[b], memory_order_relaxed);
     atomic_store_explicit(&map[a], of_b, memory_order_relaxed);
     atomic_store_explicit(&map[b], of_a, memory_order_relaxed);
-    mark_everything(cache);
+    new_epoch(cache, a);
+    new_epoch(cache, b);
     if (taken)
         cache_unlock(cache, actor);
 }

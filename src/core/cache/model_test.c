@@ -24,11 +24,11 @@ struct model {
     uint64_t step, seed;
 };
 
-#define CHECK(model, condition)                                                                          \
-    do {                                                                                                 \
-        if (!(condition))                                                                                \
-            fail_msg("seed %llu step %llu: %s", (unsigned long long)(model)->seed,                       \
-                     (unsigned long long)(model)->step, #condition);                                     \
+#define CHECK(model, condition)                                                                                       \
+    do {                                                                                                              \
+        if (!(condition))                                                                                             \
+            fail_msg("seed %llu step %llu: %s", (unsigned long long)(model)->seed, (unsigned long long)(model)->step, \
+                     #condition);                                                                                     \
     } while (0)
 
 static struct slice name_of(uint32_t key) {
@@ -66,10 +66,14 @@ static void twin_put(struct twin_entry *entry, const uint8_t *bytes, uint64_t si
 
 static uint64_t random_size(struct model *m) {
     switch (rng_below(&m->rng, 10)) {
-        case 0: return 0;
-        case 1: return rng_below(&m->rng, 20000);
-        case 2: return rng_below(&m->rng, 10) == 0 ? rng_below(&m->rng, LARGE) : rng_below(&m->rng, 40);
-        default: return rng_below(&m->rng, 300);
+        case 0:
+            return 0;
+        case 1:
+            return rng_below(&m->rng, 20000);
+        case 2:
+            return rng_below(&m->rng, 10) == 0 ? rng_below(&m->rng, LARGE) : rng_below(&m->rng, 40);
+        default:
+            return rng_below(&m->rng, 300);
     }
 }
 
@@ -279,15 +283,33 @@ static void one_step(struct model *m) {
     uint32_t db = rng_below(&m->rng, 4) ? 0 : (uint32_t)rng_below(&m->rng, DATABASES);
     uint32_t key = (uint32_t)rng_below(&m->rng, KEYS);
     switch (rng_below(&m->rng, 64)) {
-        case 0 ... 19: do_set(m, db, key); break;
-        case 20 ... 29: check_key(m, db, key); break;
-        case 30 ... 37: do_patch(m, db, key); break;
-        case 38 ... 43: do_delete(m, db, key); break;
-        case 44 ... 48: do_expire(m, db, key); break;
-        case 49 ... 52: do_copy(m, db, key, (uint32_t)rng_below(&m->rng, KEYS)); break;
-        case 53 ... 55: do_upload(m, db, key); break;
-        case 56 ... 58: (void)cache_housekeep(m->t.cache, &m->t.actor); break;
-        case 59 ... 61: m->t.actor.now_ms += rng_below(&m->rng, 200); break;
+        case 0 ... 19:
+            do_set(m, db, key);
+            break;
+        case 20 ... 29:
+            check_key(m, db, key);
+            break;
+        case 30 ... 37:
+            do_patch(m, db, key);
+            break;
+        case 38 ... 43:
+            do_delete(m, db, key);
+            break;
+        case 44 ... 48:
+            do_expire(m, db, key);
+            break;
+        case 49 ... 52:
+            do_copy(m, db, key, (uint32_t)rng_below(&m->rng, KEYS));
+            break;
+        case 53 ... 55:
+            do_upload(m, db, key);
+            break;
+        case 56 ... 58:
+            (void)cache_housekeep(m->t.cache, &m->t.actor);
+            break;
+        case 59 ... 61:
+            m->t.actor.now_ms += rng_below(&m->rng, 200);
+            break;
         default:
             if (rng_below(&m->rng, 40))
                 break;

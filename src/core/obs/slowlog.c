@@ -82,7 +82,7 @@ static void fill(struct slowlog_entry *entry, const struct slowlog_event *event,
     uint8_t *at = (uint8_t *)(entry->arguments + clipping.count);
     for (uint32_t i = 0; i < clipping.copied; i++) {
         struct slice argument = event->arguments[i];
-        struct slice part = slice_part(argument, 0, SLOWLOG_ARGUMENT_SIZE_MAX);
+        struct slice part = argument.data ? slice_part(argument, 0, SLOWLOG_ARGUMENT_SIZE_MAX) : SLICE("");
         bool whole = part.size == argument.size;
         entry->arguments[i] = whole ? copy(&at, part) : note(&at, part, argument.size - part.size, "bytes");
     }

@@ -24,7 +24,7 @@ enum {
 /* What happened. */
 struct slowlog_event {
     uint64_t unix_s, duration_us;
-    const struct slice *arguments;
+    const struct slice *arguments; /* one without `data` but with a size is noted as so many bytes left out */
     uint32_t argument_count;
     struct slice client_address, client_name;
 };

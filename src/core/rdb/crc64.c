@@ -47,6 +47,8 @@ static uint64_t load_u64(const uint8_t *bytes) {
 }
 
 uint64_t crc64(uint64_t crc, struct slice bytes) {
+    if (bytes.size == 0) /* perhaps a NULL pointer, to which nothing may be added */
+        return crc;
     const uint8_t *at = bytes.data, *end = at + bytes.size;
     for (; end - at >= 8; at += 8) {
         uint64_t sum = crc ^ load_u64(at);

@@ -17,6 +17,7 @@ static void known_text_has_known_checksum(void **state) {
     (void)state;
     assert_true(crc64(0, SLICE("123456789")) == 0xe9c6d914c4b8d9cau);
     assert_true(crc64(0, SLICE("")) == 0);
+    assert_true(crc64(7, slice_make(NULL, 0)) == 7);
 }
 
 static void agrees_with_the_definition_at_every_size(void **state) {

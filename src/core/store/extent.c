@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "core/store/run.h"
 
 enum { HEADER_SIZE = 16, SEGMENTS_SEARCHED = 16 };
 
@@ -26,18 +27,6 @@ static _Atomic uint32_t *reference_of(const struct range *range, uint64_t first)
     return &range->references[(uint64_t)number * RANGE_BLOCKS + block];
 }
 
-/* Bit i of the answer: blocks i to i + wanted - 1 are free. */
-static uint64_t runs_of(uint64_t taken, uint32_t wanted) {
-    uint64_t runs = ~taken;
-    uint32_t have = 1;
-    while (have < wanted && runs) {
-        uint32_t step = have < wanted - have ? have : wanted - have;
-        runs &= runs >> step;
-        have += step;
-    }
-    return runs;
-}
-
 static void list_push(struct range *range, uint32_t number) {
     struct segment *segment = &range->segments[number];
     uint32_t first = range->head->block_first;
@@ -60,10 +49,6 @@ static void list_remove(struct range *range, uint32_t number) {
         range->head->block_first = next;
 }
 
-static uint64_t run_mask(uint32_t first, uint32_t count) {
-    return (count == RANGE_BLOCKS ? UINT64_MAX : (1ull << count) - 1) << first;
-}
-
 static uint64_t mark_taken(struct range *range, uint32_t number, uint32_t first, uint32_t count) {
     struct segment *segment = &range->segments[number];
     uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed) | run_mask(first, count);
@@ -82,9 +67,9 @@ static uint64_t take_from_list(struct range *range, uint32_t wanted, bool less_w
          number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed)) {
         uint64_t taken = atomic_load_explicit(&range->segments[number].blocks, memory_order_relaxed);
         uint32_t count = wanted;
-        uint64_t runs = runs_of(taken, count);
+        uint64_t runs = run_find(taken, count);
         while (!runs && less_will_do && count > 1)
-            runs = runs_of(taken, --count);
+            runs = run_find(taken, --count);
         if (!runs)
             continue;
         *ret_count = count;

@@ -17,7 +17,7 @@ enum {
 struct slice_budget {
     uint32_t entries;
     uint64_t bytes;
-    uint64_t freed; /* bytes of large values */
+    uint64_t freed; /* bytes of large values and objects */
 };
 
 /* One entry of a walk. */
@@ -41,8 +41,16 @@ static uint64_t limit_bytes(const struct store *store) {
 
 /* Bytes that no compaction can free. */
 static uint64_t occupied_for_good(const struct store *store) {
-    return store_live(store) + ((uint64_t)atomic_load_explicit(&store->range.head->fixed, memory_order_relaxed)
-                                << store->range.segment_shift);
+    uint64_t bytes =
+        store_live(store) +
+        ((uint64_t)atomic_load_explicit(&store->range.head->fixed, memory_order_relaxed) << store->range.segment_shift);
+    for (uint32_t i = 0; i < store->shard_count; i++) {
+        const struct object_heap *heap = &store->shards[i].objects;
+        uint64_t floor = object_floor(&store->range, heap),
+                 live = atomic_load_explicit(&heap->live, memory_order_relaxed);
+        bytes += floor > live ? floor - live : 0;
+    }
+    return bytes;
 }
 
 static bool is_tight(const struct store *store) {
@@ -137,10 +145,7 @@ static struct choice choose(const struct store *store, bool evict) {
 static void forget(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit,
                    struct slice_budget *budget) {
     struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
-    uint64_t first;
-    store_value_size(store, visit->location, &visit->entry, &first);
-    if (first)
-        budget->freed += extent_charge(&store->range, first);
+    budget->freed += store_owned_bytes(store, visit->location, &visit->entry);
     store_remove(store, actor, shard, &spot);
 }
 
@@ -156,16 +161,14 @@ static bool copy(struct store *store, struct actor *actor, struct shard *shard, 
     entry_encode(&entry, segment->base_ms, store->range.base + to);
     words_move(store->range.base + to + entry.key_at, from + visit->entry.key_at,
                (size_t)entry.key_size + entry.stored_size);
-    uint64_t first;
-    store_value_size(store, visit->location, &visit->entry, &first);
-    uint64_t extents = first ? extent_charge(&store->range, first) : 0;
+    uint64_t owned = store_owned_bytes(store, visit->location, &visit->entry);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(visit->hash, index_local_level(shape, visit->hash));
     index_write_begin(visit->bucket);
     atomic_store_explicit(visit->cell, cell_make(fingerprint, use, to), memory_order_relaxed);
     index_write_end(visit->bucket);
-    store_account(store, shard, visit->location, &visit->entry, extents, -1);
-    store_account(store, shard, to, &entry, extents, 1);
+    store_account(store, shard, visit->location, &visit->entry, owned, -1);
+    store_account(store, shard, to, &entry, owned, 1);
     budget->bytes = budget->bytes > entry.size ? budget->bytes - entry.size : 0;
     actor->counts.copied_bytes += entry.size;
     return true;
@@ -304,6 +307,8 @@ static bool step(struct store *store, struct actor *actor) {
         if (worked)
             return true;
     }
+    if (object_compact(store, actor))
+        return true;
     struct choice choice = choose(store, is_tight(store));
     if (choice.score <= 0)
         return false;
