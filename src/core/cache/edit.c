@@ -30,7 +30,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->shard = store_shard_of(cache->store, wanted.hash);
     ret_edit->locked_here = !store_held(actor, ret_edit->shard);
     if (ret_edit->locked_here) {
-        cache_prepare(cache, actor, 0);
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
         store_lock(cache->store, actor, ret_edit->shard);
     }
     store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
@@ -43,8 +44,11 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
 }
 
 void cache_edit_end(struct cache_edit *edit) {
-    if (edit->locked_here)
+    if (edit->locked_here) {
         store_unlock(edit->cache->store, edit->actor, edit->shard);
+        if (edit->actor->promised)
+            reclaim_release_promise(edit->cache->store, edit->actor);
+    }
     edit->cache = NULL;
 }
 
@@ -339,7 +343,8 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     struct store_spot spot;
     bool lock = !store_held(actor, at);
     if (lock) {
-        cache_prepare(cache, actor, 0);
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
         store_lock(store, actor, at);
     }
     store_find(store, shard, key, &spot);
