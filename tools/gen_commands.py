@@ -271,10 +271,23 @@ def load(name, data, family, container=None):
         raise placed from None
 
 
+class Loader(yaml.SafeLoader):
+    """Refuses a name that stands twice in one map: YAML would silently keep the last."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise Mistake('%s:%d: "%s" stands here twice' % (
+                    os.path.basename(self.name), key.start_mark.line + 1, key.value))
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_family(folder, name):
     path = os.path.join(folder, name + '.yaml')
     with open(path, encoding='utf-8') as file:
-        family = yaml.safe_load(file)
+        family = yaml.load(file, Loader)
     family['file'] = name + '.yaml'
     family['name'] = name
     return [load(n, d, family) for n, d in family['commands'].items()], family

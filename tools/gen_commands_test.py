@@ -199,6 +199,13 @@ class Files(unittest.TestCase):
             with self.subTest(name=name), self.assertRaises(gen.Mistake):
                 gen.load(name, dict(self.GOOD), self.FAMILY)
 
+    def test_command_that_stands_twice_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, 'test.yaml'), 'w', encoding='utf-8') as file:
+                file.write('group: string\ncommands:\n  get: {}\n  get: {}\n')
+            with self.assertRaisesRegex(gen.Mistake, 'test.yaml:4: "get" stands here twice'):
+                gen.load_family(folder, 'test')
+
     def test_every_name_has_a_slot_of_its_own(self):
         names = sorted(c.name for c in all_commands() if not c.container)
         self.assertEqual(len(names), len(set(names)))

@@ -3,10 +3,11 @@
 import re
 import subprocess
 
-TIME_LIMIT_S = 60
+TIME_LIMIT_S = 20
 
 
 def ran(*command, data=None):
+    """(status, output, errors) of a command."""
     done = subprocess.run([str(part) for part in command], input=data, capture_output=True, timeout=TIME_LIMIT_S)
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
@@ -67,6 +68,8 @@ def flows(report, server, locked):
         wanted(ran("redis-cli", "-s", server.unix_path, "get", "x"), "^a b\n$")
     for name, more in {"pipelined": ["-P", 16], "one by one": ["-n", 5000], "RESP3": ["-3", "-P", 4], "1 KB over many keys": ["-d", 1024, "-r", 100_000]}.items():
         with report.case(f"redis-benchmark, {name}"):
+            if not server.alive():  # redis-benchmark would try for ever
+                raise AssertionError("the server has ended")
             count = [] if "-n" in more else ["-n", 30_000]
             code, out, errors = ran("redis-benchmark", "-p", server.port, "-t", "ping,set,get,incr,mset", "-q", *count, *more)
             lines = re.findall(r"^(?:.*\r)?([A-Z_]+(?: \([^)]*\))?): ([\d.]+) requests per second", out, re.M)

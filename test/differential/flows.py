@@ -74,7 +74,7 @@ def SCAN_wrong(session, rounds):
         ["x"], ["-1"], [""], ["0", "COUNT"], ["0", "COUNT", "0"], ["0", "COUNT", "-5"], ["0", "COUNT", "x"], ["0", "MATCH"],
         ["0", "FOO", "1"], ["18446744073709551616"], ["0", "COUNT", "1", "TYPE"], ["1.5"], [" 0"],
     ]:  # fmt: skip
-        session.both("scan", "SCAN", *arguments)
+        session.both("scan", "SCAN", *arguments, rule=compare.scan)
 
 
 # ------------------------------------------------------------ transactions
@@ -96,7 +96,7 @@ def WATCH_with_another_writer(session, rounds):
                 watch_once(session, write, protocol)
 
 
-def watch_once(session, write, protocol, missing=False):
+def watch_once(session, write, protocol):
     name = f"watch{protocol}"
     session.both(name, "FLUSHALL", protocol=protocol)
     session.both(name, "MSET", "w", "1", "other", "1")
@@ -105,7 +105,10 @@ def watch_once(session, write, protocol, missing=False):
     session.both(name, "MULTI")
     session.both(name, "SET", "done", "1")
     session.both(name, "GET", "w")
-    session.both(name, "EXEC")
+    try:
+        session.both(name, "EXEC")
+    except AssertionError as error:
+        raise AssertionError(f"after {write}: {error}") from None
     session.both(name, "EXISTS", "done")
 
 
@@ -237,6 +240,18 @@ def DUMP_and_RESTORE_in_both_directions(session, rounds):
                 session.count("RESTORE across", reply)
                 if reply != ("+", b"OK") or target.call("GET", "to")[1] != value:
                     raise AssertionError(f"{name}: {reply!r} for {value[:40]!r} ({len(value)} bytes)")
+
+
+@flow
+def RESTORE_with_a_time_beyond_the_calendar(session, rounds):
+    session.both("dump", "RESTORE", "beyond", 2**63 - 1, rdb.payload(b"v"), rule=compare.restore_time)
+    session.both("dump", "DEL", "beyond", rule=compare.same_type)
+
+
+@flow
+def CONFIG_SET_maxmemory_0(session, rounds):
+    session.both("config", "CONFIG", "SET", "maxmemory", "0", rule=compare.maxmemory_zero)
+    session.both("config", "CONFIG", "SET", "maxmemory", "4gb")
 
 
 # --------------------------------------------------------------- connection

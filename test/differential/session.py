@@ -5,13 +5,15 @@ import collections
 import commands
 import compare
 import rdb
-from harness import Closed, Redis, Strata, encode
+from harness import Closed, Redis, Strata, encode, settle
 from values import Values
 
 BATCH_UNITS = 50
 SPOILED = 0.12
 RECASED = 0.1
 SHOWN_BYTES = 160
+ENDING_S = 0.3  # how long a server that closed a connection may take to be seen as ended
+ENDS_MAX = 8
 
 
 def shown(thing):
@@ -19,17 +21,27 @@ def shown(thing):
     return text if len(text) <= SHOWN_BYTES else text[: SHOWN_BYTES // 2] + "..." + text[-SHOWN_BYTES // 2 :]
 
 
+def versus(one, other):
+    """Both replies, or of two unordered lists only what is in one of them."""
+    if one[0] == other[0] and one[0] in "*~" and one[1] and other[1] and len(one[1]) > 6:
+        ours, theirs = {repr(member) for member in one[1]}, {repr(member) for member in other[1]}
+        return f"only Strata {shown(sorted(ours - theirs))}, only redis-server {shown(sorted(theirs - ours))}"
+    return f"Strata {shown(one)}, redis-server {shown(other)}"
+
+
 class Session:
     def __init__(self, seed, **options):
         self.seed = seed
         self.values = Values(seed)
-        self.ours = Strata(**{"maxmemory": "4gb", **options})
-        self.theirs = Redis(**{"maxmemory": "4gb", **options})
+        options = {"maxmemory": "4gb", "maxmemory_policy": "noeviction", "slowlog_log_slower_than": 100_000_000, **options}
+        self.ours = Strata(**options)
+        self.theirs = Redis(**options)
         self.counted = collections.Counter()  # successful replies by label
         self.operations = 0
         self.errors = 0
         self.differences = {}  # label: text of the first
         self.pairs = {}
+        self.ends = 0  # of our server, unexpected
 
     def __enter__(self):
         self.ours.start()
@@ -100,7 +112,7 @@ class Session:
         one, other = ours.read(), theirs.read()
         self.count(label or (str(arguments[0]) if arguments else "push"), other)
         if not rule(one, other):
-            raise AssertionError(f"{shown(arguments)}: Strata {shown(one)}, redis-server {shown(other)}")
+            raise AssertionError(f"{shown(arguments)}: {versus(one, other)}")
         return one
 
     # --------------------------------------------------------------- random
@@ -132,13 +144,16 @@ class Session:
                 plan.append((one, step, counts and not spoiled))
         data = b"".join(encode(*step.arguments) for _, step, _ in plan)
         ours, theirs = self.pair(protocol)
-        ours.send_all(data)
+        try:
+            ours.send_all(data)
+        except Closed:
+            pass  # the replies up to there are read below
         theirs.send_all(data)
         for at, (one, step, counts) in enumerate(plan):
             other = theirs.read()
             try:
                 reply = ours.read()
-            except (Closed, TimeoutError, AssertionError) as error:
+            except (Closed, TimeoutError, AssertionError, ValueError) as error:
                 reply = ("closed", f"{type(error).__name__}: {error}")
             label = one.label if one else step.arguments[0]
             if counts:
@@ -149,15 +164,30 @@ class Session:
                 before = " after " + "; ".join(shown(s.arguments) for _, s, _ in plan[max(0, at - 2) : at])
                 self.differs(
                     label,
-                    f"RESP{protocol} {shown(step.arguments)}: Strata {shown(reply)}, redis-server {shown(other)}{before}",
+                    f"RESP{protocol} {shown(step.arguments)}: {versus(reply, other)}{before}",
                 )
+                if reply[0] == "closed":
+                    self.revive("; ".join(shown(s.arguments) for _, s, _ in plan[max(0, at - 30) : at + 30]))
                 self.afresh()
                 return
+
+    def revive(self, requests):
+        """After an unexpected close: if the server has ended, says with what, and starts it again so that the rest is tested."""
+        if not settle(lambda: not self.ours.alive(), ENDING_S):
+            return
+        status = self.ours.stop()
+        self.ends += 1
+        self.differs("server", f"ended with status {status}, the last output {self.ours.log()[-3000:]!r}, around these requests: {requests}")
+        if self.ends > ENDS_MAX:
+            raise AssertionError("the server has ended too often")
+        self.close()
+        self.ours.start()
+        self.afresh()
 
     def run_random(self, operations):
         units = self.units()
         target = self.operations + operations
         protocol = 2
-        while self.operations < target and self.ours.alive():
+        while self.operations < target:
             self.batch(protocol, [next(units) for _ in range(BATCH_UNITS)])
             protocol = 5 - protocol

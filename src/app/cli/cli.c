@@ -54,14 +54,18 @@ int cli_version(int argc, char **argv) {
     return 0;
 }
 
+static int help_of(const char *name) {
+    const struct cli_command *command = find(name);
+    char flag[] = "--help", *flags[] = {flag, NULL};
+    if (!command)
+        return unknown(name);
+    bool is_plain = command->run == cli_help || command->run == cli_version; /* no flags to explain */
+    return is_plain ? cli_help(0, NULL) : command->run(1, flags);
+}
+
 int cli_help(int argc, char **argv) {
-    if (argc > 0) {
-        const struct cli_command *command = find(argv[0]);
-        char flag[] = "--help", *flags[] = {flag, NULL};
-        return command && command->run != cli_help && command->run != cli_version ? command->run(1, flags)
-               : command                                                          ? cli_help(0, NULL)
-                                                                                  : unknown(argv[0]);
-    }
+    if (argc > 0)
+        return help_of(argv[0]);
     printf("strata %s, a cache server that speaks the Redis protocol\n\n", STRATA_VERSION);
     printf("usage: strata COMMAND [flags]\n\n");
     for (const struct cli_command *command = cli_commands; command->name; command++)

@@ -47,7 +47,8 @@ struct cmd_server_counts {
     uint64_t hits, misses, expired, evicted, copied_bytes, retries;
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     double commands_per_s, input_kb_per_s, output_kb_per_s;
-    uint64_t memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
+    uint64_t
+        memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
 };
 
 struct cmd_command_counts {

@@ -7,12 +7,15 @@
 struct reply_room {
     struct reply *reply;
     struct reply_mark mark;
+    bool used;
 };
 
 /* A read that is repeated asks again: the room of the try before is given back first. */
 static void *reserve_in_reply(void *context, uint64_t size) {
     struct reply_room *room = context;
-    reply_rewind(room->reply, room->mark);
+    if (__builtin_expect(room->used, 0))
+        reply_rewind(room->reply, room->mark);
+    room->used = true;
     return reply_bulk_reserve(room->reply, size);
 }
 
@@ -27,7 +30,7 @@ static void reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offs
 enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *key, uint64_t offset,
                                  uint64_t size_max) {
     struct reply *reply = call->reply;
-    struct reply_room room = {reply, reply_mark(reply)};
+    struct reply_room room = {.reply = reply, .mark = reply_mark(reply)};
     struct cache_read read = {
         .offset = offset,
         .size_max = size_max,

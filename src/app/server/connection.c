@@ -693,6 +693,7 @@ void connection_view(const struct connection *connection, struct cmd_client_view
         .protocol = (uint32_t)client->protocol,
         .watched = cmd_watched_count(client),
         .multi = client->in_multi ? cmd_multi_count(client) : UINT32_MAX,
+        .multi_bytes = client->multi_size_bytes,
         .age_s = (now_ms - connection->born_ms) / 1000,
         .idle_s = (now_ms - connection->active_ms) / 1000,
         .query_bytes = connection->in.size,

@@ -25,10 +25,11 @@
 enum {
     UNAUTHENTICATED_OUTPUT_MAX = 64 * 1024,
     UNAUTHENTICATED_INPUT_MAX = 128 * 1024,
-    UPLOAD_SIZE_MIN = 64 * 1024,             /* smaller values are received through buffers */
-    OUTPUT_CHOKE_BYTES = 4 * 1024 * 1024,    /* so much unsent: no more requests are read, for a while */
-    OUTPUT_EARLY_BYTES = 256 * 1024,         /* so much unsent: sent before the next batch of the same input */
-    OUTPUT_STALL_MS = 1000, /* a choked client that took nothing for so long is read again: it may want to send all first */
+    UPLOAD_SIZE_MIN = 64 * 1024,          /* smaller values are received through buffers */
+    OUTPUT_CHOKE_BYTES = 4 * 1024 * 1024, /* so much unsent: no more requests are read, for a while */
+    OUTPUT_EARLY_BYTES = 256 * 1024,      /* so much unsent: sent before the next batch of the same input */
+    OUTPUT_STALL_MS =
+        1000, /* a choked client that took nothing for so long is read again: it may want to send all first */
     PIN_HOLD_MS_MAX = 60 * 1000, /* then what remains of a pinned value is copied out, or the client is cut */
     AUTHENTICATE_MS_MAX = 30 * 1000,
     LINGER_MS_MAX = 1000,
@@ -55,11 +56,11 @@ struct connection {
     bool bulky;     /* the last read filled all the room it was given */
     bool monitoring;
     bool input_ended;
-    bool postponed; /* waits for the end of CLIENT PAUSE */
-    bool choked;    /* waits for its replies to be taken */
-    bool patient;   /* it was choked for too long: read on until it takes something */
-    bool killed;    /* somebody else asked to close it */
-    bool touched;   /* stands in batch.touched */
+    bool postponed;             /* waits for the end of CLIENT PAUSE */
+    bool choked;                /* waits for its replies to be taken */
+    bool patient;               /* it was choked for too long: read on until it takes something */
+    bool killed;                /* somebody else asked to close it */
+    bool touched;               /* stands in batch.touched */
     struct cache_upload upload; /* a large value that is being received; size 0: none */
     uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */
     enum status upload_status;

@@ -28,9 +28,14 @@ static enum status append_quoted(struct buf *line, struct slice text) {
     *at++ = '"';
     for (size_t i = 0; i < text.size; i++) {
         uint8_t byte = text.data[i];
-        const char *named = byte == '\n' ? "\\n" : byte == '\r' ? "\\r" : byte == '\t' ? "\\t" :
-                            byte == '\a' ? "\\a" : byte == '\b' ? "\\b" : byte == '"' ? "\\\"" :
-                            byte == '\\' ? "\\\\" : NULL;
+        const char *named = byte == '\n'   ? "\\n"
+                            : byte == '\r' ? "\\r"
+                            : byte == '\t' ? "\\t"
+                            : byte == '\a' ? "\\a"
+                            : byte == '\b' ? "\\b"
+                            : byte == '"'  ? "\\\""
+                            : byte == '\\' ? "\\\\"
+                                           : NULL;
         if (named) {
             *at++ = (uint8_t)named[0];
             *at++ = (uint8_t)named[1];

@@ -7,6 +7,7 @@
 #include "sys/os/log.h"
 
 static void run_item(struct worker *worker, const struct batch_item *item);
+static void close_timed(struct worker *worker);
 
 /* ------------------------------------------------------------------ batches */
 
@@ -58,8 +59,11 @@ void batch_run(struct worker *worker) {
     }
     uint64_t begin = clock_ticks();
     worker->turn_ticks = begin;
+    worker->timed_max =
+        SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
     for (uint32_t i = 0; i < batch->count; i++)
         run_item(worker, &batch->items[i]);
+    close_timed(worker);
     worker->counts.command_ticks += worker->turn_ticks - begin;
     batch->count = batch->argument_count = 0;
 }
@@ -86,40 +90,67 @@ void batch_finish(struct worker *worker) {
 
 /* --------------------------------------------------------------- statistics */
 
-static void note_slow(struct worker *worker, const struct cmd_call *call, uint64_t ticks);
-
 static void note_failure(struct worker *worker, const struct cmd_call *call, size_t reply_begins_at) {
     struct slice reply = slice_part(buf_slice(call->reply->out), reply_begins_at, SIZE_MAX);
     stats_error(worker, reply);
 }
 
-static void note_first(struct command_stat *stat, uint64_t ticks) {
+static void note_first(struct command_stat *stat, uint64_t ticks, uint32_t count) {
     if (histogram_init(&stat->run_times, &memory_libc, RUN_TIMES_SUB_BITS) == STATUS_OK)
-        histogram_add(&stat->run_times, ticks);
-}
-
-static inline void note_command(struct worker *worker, const struct cmd_call *call, uint64_t ticks, uint32_t errors) {
-    struct command_stat *stat = &worker->commands[call->spec->index];
-    if (__builtin_expect(call->outcome != CMD_RAN, 0)) {
-        stat->rejected += call->outcome == CMD_REJECTED;
-        return;
-    }
-    stat->calls++;
-    stat->ticks += ticks;
-    stat->failed += errors != 0;
-    bool slow = ticks >= SETTING(worker->server, slow_ticks) || ticks >= SETTING(worker->server, latency_ticks);
-    if (stat->run_times.columns)
-        histogram_add(&stat->run_times, ticks);
-    else
-        note_first(stat, ticks);
-    if (__builtin_expect(slow, 0))
-        note_slow(worker, call, ticks);
+        histogram_add_many(&stat->run_times, ticks, count);
 }
 
 static void note_slow(struct worker *worker, const struct cmd_call *call, uint64_t ticks) {
     uint64_t us = (uint64_t)((double)ticks / worker->server->ticks_per_us);
     stats_slow(worker, call, us, ticks >= SETTING(worker->server, slow_ticks),
                ticks >= SETTING(worker->server, latency_ticks));
+}
+
+static inline void note_run_times(struct command_stat *stat, uint64_t ticks, uint32_t count) {
+    stat->calls += count;
+    stat->ticks += ticks;
+    if (stat->run_times.columns)
+        histogram_add_many(&stat->run_times, ticks / count, count);
+    else
+        note_first(stat, ticks / count, count);
+}
+
+static inline bool is_slow(const struct worker *worker, uint64_t ticks) {
+    return ticks >= SETTING(worker->server, slow_ticks) || ticks >= SETTING(worker->server, latency_ticks);
+}
+
+/* Reads the clock for what ran since the last reading: worker->timed_count commands of one kind. */
+static void close_timed(struct worker *worker) {
+    uint64_t now = clock_ticks(), ticks = now - worker->turn_ticks;
+    worker->turn_ticks = now;
+    uint32_t count = worker->timed_count;
+    worker->timed_count = 0;
+    if (count == 0)
+        return;
+    note_run_times(&worker->commands[worker->timed_spec->index], ticks, count);
+    if (__builtin_expect(is_slow(worker, ticks), 0)) {
+        const struct batch_item *last = worker->timed_last;
+        struct cmd_call call = {
+            .spec = worker->timed_spec, .argv = last->argv, .argc = last->argc, .client = &last->connection->client};
+        note_slow(worker, &call, ticks);
+    }
+}
+
+/* A command has run. Fast ones share a reading of the clock, see stats.h. */
+static inline void note_command(struct worker *worker, const struct batch_item *item, const struct cmd_call *call,
+                                uint32_t errors) {
+    const struct cmd_spec *spec = call->spec;
+    if (__builtin_expect(call->outcome != CMD_RAN, 0)) {
+        worker->commands[spec->index].rejected += call->outcome == CMD_REJECTED;
+        return;
+    }
+    worker->timed_spec = spec;
+    worker->timed_last = item;
+    worker->timed_count++;
+    if (errors)
+        worker->commands[spec->index].failed++;
+    if (!(spec->flags & CMD_FAST) || worker->timed_count >= worker->timed_max)
+        close_timed(worker);
 }
 
 /* ---------------------------------------------------------------- execution */
@@ -157,6 +188,14 @@ static void refuse_uploaded(struct connection *connection, struct cmd_call *call
     call->outcome = CMD_REJECTED;
 }
 
+/* Bytes that wait for the client, but for the newest value sent from place: one answer may be larger than the limit. */
+static uint64_t waiting_bytes(const struct connection *connection) {
+    uint64_t unsent = connection_unsent(connection);
+    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
+    size_t count = connection->foreign.size / sizeof *values;
+    return connection->foreign_bytes ? unsent - values[count - 1].size : unsent;
+}
+
 static void after_command(struct worker *worker, struct connection *connection, const struct cmd_call *call) {
     struct cmd_client *client = &connection->client;
     if (connection->foreign.size)
@@ -168,7 +207,7 @@ static void after_command(struct worker *worker, struct connection *connection, 
     if (connection->monitoring != client->monitor)
         monitor_end(connection);
     uint64_t hard = client->authenticated ? SETTING(worker->server, output_hard_bytes) : UNAUTHENTICATED_OUTPUT_MAX;
-    if (hard && connection->out.size - connection->out_sent > hard) {
+    if (hard && waiting_bytes(connection) > hard) {
         worker->counts.output_limit_cuts++;
         log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
                     (unsigned long long)client->id, connection->peer);
@@ -203,6 +242,8 @@ static inline void run_item(struct worker *worker, const struct batch_item *item
     struct cache_key key = item->key;
     if (item->keyed && key.db != client->db)
         key = cache_key(server->cache, client->db, key.name);
+    if (worker->timed_count && worker->timed_spec != item->spec)
+        close_timed(worker);
     struct cmd_call call = {
         .env = &server->env,
         .client = client,
@@ -220,12 +261,10 @@ static inline void run_item(struct worker *worker, const struct batch_item *item
     else
         cmd_run(&call);
 
-    uint64_t now = clock_ticks(), ticks = now - worker->turn_ticks;
-    worker->turn_ticks = now;
     worker->counts.commands++;
     connection->commands++;
     if (call.spec)
-        note_command(worker, &call, ticks, reply.errors);
+        note_command(worker, item, &call, reply.errors);
     if (__builtin_expect(reply.errors != 0, 0))
         note_failure(worker, &call, reply_begins_at);
     if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
@@ -248,7 +287,11 @@ void run_queued(struct cmd_call *call) {
     call->spec->run(call);
     uint64_t ticks = clock_ticks() - begin;
     uint32_t errors = call->reply->errors - errors_before;
-    note_command(worker, call, ticks, errors);
+    struct command_stat *stat = &worker->commands[call->spec->index];
+    note_run_times(stat, ticks, 1);
+    stat->failed += errors != 0;
+    if (is_slow(worker, ticks))
+        note_slow(worker, call, ticks);
     if (errors)
         note_failure(worker, call, reply_begins_at);
     worker->counts.commands++;

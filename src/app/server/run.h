@@ -9,8 +9,8 @@
 
 /* Adds a parsed request, hashes its first key and starts loading its index line. Runs the batch when it is full, or at once
  * if the request cannot wait (`alone`). */
-void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request, size_t begins_at,
-               bool alone);
+void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request,
+               size_t begins_at, bool alone);
 /* Runs what is there, in order. Nothing is sent. */
 void batch_run(struct worker *worker);
 /* Runs, then finishes the turn of every touched connection; the read area is free again. */

@@ -24,8 +24,8 @@
 
 enum {
     TICKS_MEASURE_US = 10000,
-    PORT_TRIES_MAX = 16,       /* port 0 on several addresses: other ports are tried when one is taken on one of them */
-    RANGE_PER_LIMIT_MAX = 16,  /* address space kept for a larger maxmemory, in multiples of the present one */
+    PORT_TRIES_MAX = 16,      /* port 0 on several addresses: other ports are tried when one is taken on one of them */
+    RANGE_PER_LIMIT_MAX = 16, /* address space kept for a larger maxmemory, in multiples of the present one */
 };
 
 /* ------------------------------------------------------------------ settings */
@@ -85,6 +85,19 @@ static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bo
     return STATUS_OK;
 }
 
+static enum cmd_password api_check_password(struct cmd_server *api, struct slice password) {
+    struct server *server = server_of(api);
+    pthread_mutex_lock(&server->config_lock);
+    struct slice kept = slice_from_string(server->config.values.requirepass);
+    enum cmd_password answer = kept.size == 0                       ? CMD_PASSWORD_NONE_SET
+                               : cmd_password_equal(kept, password) ? CMD_PASSWORD_RIGHT
+                                                                    : CMD_PASSWORD_WRONG;
+    pthread_mutex_unlock(&server->config_lock);
+    return answer;
+}
+
+static void api_auth_failed(struct cmd_server *api) { atomic_fetch_add(&server_of(api)->auth_denied, 1); }
+
 static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
     stats_sum(api, ret_counts);
     ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
@@ -98,19 +111,14 @@ static void api_process(struct cmd_server *api, struct cmd_process *ret_process)
     struct server *server = server_of(api);
     struct process_facts facts;
     process_facts(&facts);
-    *ret_process = (struct cmd_process){
-        .resident_bytes = facts.resident_bytes,
-        .resident_peak_bytes = facts.resident_peak_bytes,
-        .system_memory_bytes = process_memory_total_bytes(),
-        .cpu_user_s = facts.cpu_user_s,
-        .cpu_system_s = facts.cpu_system_s,
-        .cpu_user_children_s = facts.cpu_user_children_s,
-        .cpu_system_children_s = facts.cpu_system_children_s,
-        .process_id = facts.process_id,
-        .tcp_port = server->tcp_port,
-        .executable = server->executable,
+    *ret_process = (struct cmd_process) {
+        .resident_bytes = facts.resident_bytes, .resident_peak_bytes = facts.resident_peak_bytes,
+        .system_memory_bytes = process_memory_total_bytes(), .cpu_user_s = facts.cpu_user_s,
+        .cpu_system_s = facts.cpu_system_s, .cpu_user_children_s = facts.cpu_user_children_s,
+        .cpu_system_children_s = facts.cpu_system_children_s, .process_id = facts.process_id,
+        .tcp_port = server->tcp_port, .executable = server->executable,
         .config_file = server->config.file, /* never changes */
-        .os = server->system,
+            .os = server->system,
 #if defined(__x86_64__)
         .arch = "x86_64",
 #elif defined(__aarch64__)
@@ -133,10 +141,11 @@ static void api_each_config(struct cmd_server *api, void (*visit)(void *context,
 static bool apply_to_cache(struct server *server, const struct config *next, char *ret_error, size_t error_size) {
     uint64_t limit = next->values.maxmemory_bytes;
     if (limit != server->config.values.maxmemory_bytes && cache_limit_set(server->cache, limit) != STATUS_OK) {
-        snprintf(ret_error, error_size,
-                 "CONFIG SET failed (possibly related to argument 'maxmemory') - the server was started with room for at "
-                 "most %llu bytes",
-                 (unsigned long long)server->range_size);
+        snprintf(
+            ret_error, error_size,
+            "CONFIG SET failed (possibly related to argument 'maxmemory') - the server was started with room for at "
+            "most %llu bytes",
+            (unsigned long long)server->range_size);
         return false;
     }
     cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy);
@@ -180,6 +189,8 @@ static struct slowlog *api_slowlog(struct cmd_server *api) { return &server_of(a
 static struct latency_monitor *api_latency(struct cmd_server *api) { return &server_of(api)->latency; }
 
 static const struct cmd_server_api server_calls = {
+    .check_password = api_check_password,
+    .auth_failed = api_auth_failed,
     .each_client = clients_each,
     .kill_clients = clients_kill,
     .pause = clients_pause,
@@ -307,8 +318,8 @@ static enum status listen_unix(struct server *server) {
     int first;
     if (!values->unixsocket[0])
         return STATUS_OK;
-    enum status status = socket_listen_unix(values->unixsocket, (unsigned)values->unixsocketperm,
-                                            (int)values->tcp_backlog, &first);
+    enum status status =
+        socket_listen_unix(values->unixsocket, (unsigned)values->unixsocketperm, (int)values->tcp_backlog, &first);
     if (status != STATUS_OK) {
         log_warning("Cannot listen on %s: %s", values->unixsocket,
                     status == STATUS_BUSY      ? "another program does already"
@@ -364,6 +375,7 @@ static struct server *make_server(const struct config *config) {
     server->worker_count = (uint32_t)config->values.threads;
     server->started_ms = clock_unix_ms();
     server->ticks_per_us = clock_ticks_per_us(TICKS_MEASURE_US);
+    server->timed_apart_ticks = ticks_of_us(server, TIMED_APART_US);
     make_run_id(server->run_id);
     process_executable(server->executable, sizeof server->executable);
     process_system_name(server->system, sizeof server->system);
@@ -405,7 +417,7 @@ static enum status start_all(struct server *server) {
         server->pid_written = true;
     }
     for (uint32_t i = 0; i < server->worker_count; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "worker-%u", i);
         TRY(thread_start(&server->workers[i]->thread, name, worker_run, server->workers[i]));
         server->started_count++;
@@ -463,7 +475,8 @@ static void take_signal(struct server *server) {
 
 void server_wait(struct server *server) {
     while (atomic_load(&server->stop) == SERVER_RUNS) {
-        struct pollfd ready[2] = {{.fd = server->signal_fd, .events = POLLIN}, {.fd = server->stop_fd, .events = POLLIN}};
+        struct pollfd ready[2] = {{.fd = server->signal_fd, .events = POLLIN},
+                                  {.fd = server->stop_fd, .events = POLLIN}};
         if (poll(ready, 2, -1) > 0 && ready[0].revents)
             take_signal(server);
     }

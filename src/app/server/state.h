@@ -59,13 +59,14 @@ struct server {
     int signal_fd;
     sigset_t signals_before;
     bool signals_taken, unix_open, pid_written;
-    uint32_t started_count;  /* workers whose threads were started */
+    uint32_t started_count; /* workers whose threads were started */
     _Atomic uint32_t ended; /* of these, how many have left their loop */
 
     uint16_t tcp_port;
     uint64_t started_ms;
     char run_id[41];
     double ticks_per_us;
+    uint64_t timed_apart_ticks; /* TIMED_APART_US */
 
     pthread_mutex_t config_lock;
     struct config config;
@@ -75,7 +76,7 @@ struct server {
     struct slowlog slowlog;
     struct latency_monitor latency;
 
-    _Atomic uint64_t memory_peak_bytes;
+    _Atomic uint64_t memory_peak_bytes, auth_denied;
     pthread_mutex_t errors_lock;
     struct error_count errors[STATS_ERROR_CODES_MAX];
     uint32_t error_count;

@@ -38,7 +38,6 @@ static void add_worker(struct cmd_server_counts *sum, struct worker *worker) {
     sum->query_limit_cuts += counts->query_limit_cuts;
     sum->output_limit_cuts += counts->output_limit_cuts;
     sum->errors += counts->errors;
-    sum->auth_denied += counts->auth_denied;
     sum->hits += worker->actor.counts.hits;
     sum->misses += worker->actor.counts.misses;
     sum->expired += worker->actor.counts.expired;
@@ -64,6 +63,7 @@ void stats_sum(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
         .clients = atomic_load(&server->clients),
         .clients_max = SETTING(server, clients_max),
         .monitors = atomic_load(&server->monitors),
+        .auth_denied = atomic_load(&server->auth_denied),
     };
     for (uint32_t i = 0; i < server->worker_count; i++) {
         worker_visit(server->workers[i]);
@@ -140,6 +140,7 @@ void stats_reset(struct cmd_server *api) {
         }
         worker_leave(worker);
     }
+    atomic_store(&server->auth_denied, 0);
     pthread_mutex_lock(&server->errors_lock);
     server->error_count = 0;
     pthread_mutex_unlock(&server->errors_lock);
@@ -157,8 +158,6 @@ void stats_error(struct worker *worker, struct slice reply) {
         if (size > 0 && size < STATS_ERROR_CODE_SIZE)
             code = slice_make(reply.data + 1, size);
     }
-    if (slice_equal(code, SLICE("WRONGPASS")))
-        worker->counts.auth_denied++;
     struct server *server = worker->server;
     pthread_mutex_lock(&server->errors_lock);
     uint32_t at = 0;
@@ -216,6 +215,7 @@ void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us,
         MAYBE(status != STATUS_OK);
     }
     if (latency)
-        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command", event.unix_s, us / 1000);
+        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command", event.unix_s,
+                    us / 1000);
     pthread_mutex_unlock(&server->logs_lock);
 }

@@ -12,9 +12,9 @@
 #include "sys/os/log.h"
 
 enum {
-    STOP_ROUNDS_MAX = 64,     /* reads of one connection's backlog at the end */
-    STOP_RECENT_MS = 1000,    /* a client that was active so recently may have sent more: its end is waited for */
-    ACCEPT_AGAIN_MS = 100,    /* when descriptors are short */
+    STOP_ROUNDS_MAX = 64,  /* reads of one connection's backlog at the end */
+    STOP_RECENT_MS = 1000, /* a client that was active so recently may have sent more: its end is waited for */
+    ACCEPT_AGAIN_MS = 100, /* when descriptors are short */
     ACCEPT_WARN_MS = 10000,
     CLOCK_OFFSET_WAIT_MS = 1, /* a pause ends at most so much late */
 };
@@ -156,8 +156,7 @@ enum status worker_listen(struct worker *worker, int fd, enum source_kind kind) 
     ASSERT(worker->listener_count < COUNT_OF(worker->listeners));
     struct loop_source *source = &worker->listeners[worker->listener_count];
     *source = (struct loop_source){.fd = fd, .kind = kind};
-    enum status status =
-        loop_watch(worker->loop, source, LOOP_READ | (kind == SOURCE_LISTENER_UNIX ? LOOP_ALONE : 0u));
+    enum status status = loop_watch(worker->loop, source, LOOP_READ | (kind == SOURCE_LISTENER_UNIX ? LOOP_ALONE : 0u));
     if (status == STATUS_OK)
         worker->listener_count++;
     else
@@ -174,8 +173,7 @@ static void rest_listeners(struct worker *worker) {
     for (uint32_t i = 0; i < worker->listener_count; i++)
         loop_forget(worker->loop, &worker->listeners[i]);
     worker->listening = false;
-    enum status status =
-        timers_set(&worker->timers, &worker->accept_again, worker->now_ms + ACCEPT_AGAIN_MS);
+    enum status status = timers_set(&worker->timers, &worker->accept_again, worker->now_ms + ACCEPT_AGAIN_MS);
     ASSERT(status == STATUS_OK);
 }
 
@@ -184,8 +182,8 @@ static void watch_listeners_again(struct worker *worker) {
         return;
     for (uint32_t i = 0; i < worker->listener_count; i++) {
         struct loop_source *source = &worker->listeners[i];
-        enum status status = loop_watch(worker->loop, source,
-                                        LOOP_READ | (source->kind == SOURCE_LISTENER_UNIX ? LOOP_ALONE : 0u));
+        enum status status =
+            loop_watch(worker->loop, source, LOOP_READ | (source->kind == SOURCE_LISTENER_UNIX ? LOOP_ALONE : 0u));
         if (status != STATUS_OK)
             log_warning("A listener is lost: %s", status_text(status));
     }
@@ -396,7 +394,8 @@ static bool look_at_stop(struct worker *worker) {
     if (stop != SERVER_STOPS_NOW && worker->now_ms < worker->stop_until_ms)
         return false;
     if (stop != SERVER_STOPS_NOW)
-        log_warning("Worker %u closes %u clients that did not take their replies in time", worker->index, worker->count);
+        log_warning("Worker %u closes %u clients that did not take their replies in time", worker->index,
+                    worker->count);
     while (worker->first)
         connection_close(worker->first);
     return true;

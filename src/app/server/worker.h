@@ -23,18 +23,19 @@ enum {
     /* Requests looked up together. Their index lines and entries (64 x about 3 lines = 12 KiB) stay in the first-level cache
      * until they are run. */
     BATCH_REQUESTS_MAX = 64,
-    BATCH_ARGUMENTS_MAX = 1024,     /* 16 KiB; a request with more runs alone, from the parser's own table */
-    READ_AREA_SIZE = 256 * 1024,    /* what connections with nothing unfinished are read into; empty again after each batch */
-    READ_SIZE_MIN = 16 * 1024,      /* with less left of the area, the batch runs first */
-    READ_SIZE_MAX = 64 * 1024,      /* of one connection in a turn */
-    EVENTS_MAX = 256,               /* ready connections of a turn */
+    BATCH_ARGUMENTS_MAX = 1024, /* 16 KiB; a request with more runs alone, from the parser's own table */
+    READ_AREA_SIZE =
+        256 * 1024, /* what connections with nothing unfinished are read into; empty again after each batch */
+    READ_SIZE_MIN = 16 * 1024, /* with less left of the area, the batch runs first */
+    READ_SIZE_MAX = 64 * 1024, /* of one connection in a turn */
+    EVENTS_MAX = 256,          /* ready connections of a turn */
     ACCEPTS_PER_TURN = 64,
-    BUFFERS_KEPT = 64,              /* empty reply buffers that wait for use */
+    BUFFERS_KEPT = 64, /* empty reply buffers that wait for use */
     BUFFER_SIZE = 16 * 1024,
     BUFFER_KEPT_SIZE_MAX = 128 * 1024,
     ARENA_CHUNK_SIZE = 64 * 1024,
-    TICK_MS = 100,                  /* timeouts and rates are looked at */
-    WALK_MS = 1000,                 /* every connection is looked at once in so long */
+    TICK_MS = 100,                            /* timeouts and rates are looked at */
+    WALK_MS = 1000,                           /* every connection is looked at once in so long */
     MONITOR_QUEUE_SIZE_MAX = 4 * 1024 * 1024, /* lines waiting for a worker's monitors; beyond it they are cut */
 };
 
@@ -46,9 +47,9 @@ struct batch_item {
     const struct cmd_spec *spec; /* NULL: unknown command */
     const struct slice *argv;
     uint32_t argc;
-    bool keyed;           /* `key` is the first key's */
-    bool uploaded;        /* a value stands in connection->upload (or failed to) */
-    size_t begins_at;     /* in the connection's input of this turn */
+    bool keyed;       /* `key` is the first key's */
+    bool uploaded;    /* a value stands in connection->upload (or failed to) */
+    size_t begins_at; /* in the connection's input of this turn */
     struct cache_key key;
 };
 
@@ -93,7 +94,10 @@ struct worker {
 
     struct command_stat *commands; /* by spec index */
     struct worker_counts counts;
-    uint64_t turn_ticks;
+    uint64_t turn_ticks;                 /* the last reading of the clock */
+    const struct cmd_spec *timed_spec;   /* what has run since: timed_count commands of this kind */
+    const struct batch_item *timed_last; /* the last of them */
+    uint32_t timed_count, timed_max;
     uint64_t housekept_ms;
     bool housekeeping_more;
 

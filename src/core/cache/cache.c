@@ -39,7 +39,7 @@ void cache_close(struct cache *cache) {
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {
     ASSERT(db < CACHE_DATABASES);
     uint32_t place = engine_db(cache, db);
-    return (struct cache_key){name, store_hash(cache->store, place, name), db, place};
+    return (struct cache_key){name, store_hash(cache->store, place, name), db, place, NULL};
 }
 
 void cache_prefetch_index(const struct cache *cache, const struct cache_key *key) {
@@ -48,7 +48,7 @@ void cache_prefetch_index(const struct cache *cache, const struct cache_key *key
     __builtin_prefetch(index_place_of(&store->range, &shard->index, key->hash).bucket);
 }
 
-void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key) {
+void cache_prefetch_entry(const struct cache *cache, struct cache_key *key) {
     const struct store *store = cache->store;
     const struct shard *shard = &store->shards[store_shard_of(store, key->hash)];
     struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
@@ -60,6 +60,7 @@ void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key
                 const uint8_t *entry = store->range.base + cell_location(cell);
                 __builtin_prefetch(entry);
                 __builtin_prefetch(entry + 64);
+                key->hint = &bucket->cells[i];
                 return;
             }
         }
@@ -84,6 +85,17 @@ void cache_info_fill(const struct cache *cache, const struct actor *actor, const
 
 /* One try of a read. */
 enum attempt { ATTEMPT_TORN, ATTEMPT_MISS, ATTEMPT_HIT, ATTEMPT_NO_MEMORY };
+
+static inline void fill_facts(const struct cache *cache, const struct actor *actor, const struct store_view *view,
+                              uint64_t value_size, struct cache_read *read) {
+    if (read->facts) {
+        cache_info_fill(cache, actor, &view->entry, view->location, view->cell, value_size, &read->info);
+        return;
+    }
+    read->info.type = (enum cache_type)view->entry.type;
+    read->info.size = value_size;
+    read->info.expires_at_ms = view->entry.expires_at_ms;
+}
 
 static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) {
     if (read->offset >= value_size)
@@ -115,7 +127,7 @@ static enum attempt read_extents(struct cache *cache, struct actor *actor, const
         extent_release(range, actor, first);
         return ATTEMPT_TORN;
     }
-    cache_info_fill(cache, actor, &view->entry, view->location, view->cell, value_size, &read->info);
+    fill_facts(cache, actor, view, value_size, read);
     read->size = wanted_size(read, value_size);
     if (read->pin_min && read->size >= read->pin_min) {
         read->pin = (struct cache_pin){first, value_size};
@@ -146,7 +158,7 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
         const uint8_t *from = cache->store->range.base + view.location + view.entry.value_at;
         if (read->size)
             words_read(to, from + read->offset, read->size);
-        cache_info_fill(cache, actor, &view.entry, view.location, view.cell, view.entry.stored_size, &read->info);
+        fill_facts(cache, actor, &view, view.entry.stored_size, read);
         if (!store_view_holds(shard, &view))
             return ATTEMPT_TORN;
     }
@@ -194,7 +206,8 @@ static void *reserve_nothing(void *context, uint64_t size) {
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
                 struct cache_info *ret_info) {
     char nowhere;
-    struct cache_read read = {.size_max = 0, .quiet = !counted, .reserve = reserve_nothing, .context = &nowhere};
+    struct cache_read read = {
+        .size_max = 0, .quiet = !counted, .facts = true, .reserve = reserve_nothing, .context = &nowhere};
     bool found;
     enum status status = cache_get(cache, actor, key, &read, &found);
     ASSERT(status == STATUS_OK);
@@ -310,6 +323,7 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
     struct cache_watch watch = {
         .existed = cache_find(cache, actor, key, false, &info),
         .mark = atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed),
+        .epoch = atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed),
     };
     if (lock)
         store_unlock(cache->store, actor, at);
@@ -319,9 +333,12 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
 bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key,
                        struct cache_watch watch) {
     struct store_key wanted = engine_key(cache, key);
+    struct cache_info info;
+    /* A flush or a swap is a change of the key only if it was there before or is there now. */
+    if (atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed) != watch.epoch)
+        return !watch.existed && !cache_find(cache, actor, key, false, &info);
     if (atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed) != watch.mark)
         return false;
-    struct cache_info info;
     return !watch.existed || cache_find(cache, actor, key, false, &info);
 }
 

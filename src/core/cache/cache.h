@@ -80,16 +80,18 @@ void cache_close(struct cache *cache);
 struct cache_key {
     struct slice name;
     uint64_t hash;
-    uint32_t db;    /* 0 to CACHE_DATABASES - 1, as the client numbers them */
-    uint32_t place; /* private: the engine's database at the time of hashing (cache_swap may change it) */
+    uint32_t db;      /* 0 to CACHE_DATABASES - 1, as the client numbers them */
+    uint32_t place;   /* private: the engine's database at the time of hashing (cache_swap may change it) */
+    const void *hint; /* private: where cache_prefetch_entry saw it, or NULL */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
 
 /* Start loading what a lookup of the key will touch: first the index, then (once that has arrived) the entry.
- * Hints only; call for a whole batch before running it. */
+ * Hints only; call for a whole batch before running it. The second remembers in the key where it looked, which saves
+ * the lookup that search. */
 void cache_prefetch_index(const struct cache *cache, const struct cache_key *key);
-void cache_prefetch_entry(const struct cache *cache, const struct cache_key *key);
+void cache_prefetch_entry(const struct cache *cache, struct cache_key *key);
 
 /* ------------------------------------------------------------- lock-free */
 
@@ -115,6 +117,7 @@ struct cache_read {
     uint64_t
         pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
     bool quiet; /* do not count a hit or a use */
+    bool facts; /* fill all of `info`; else only type, size and expiry, which cost nothing */
     /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
      * size when a writer came between; only the last room counts. */
     void *(*reserve)(void *context, uint64_t size);
@@ -244,6 +247,7 @@ bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* 
  * the marks are 65,536 counters. */
 struct cache_watch {
     uint32_t mark;
+    uint32_t epoch; /* of the database: flushes and swaps */
     bool existed;
 };
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);

@@ -61,7 +61,7 @@ static inline void *testing_reserve(void *context, uint64_t size) {
 static inline bool testing_get(struct testing_cache *t, uint32_t db, struct slice name, struct buf *ret_value,
                                struct cache_info *ret_info) {
     struct cache_key key = cache_key(t->cache, db, name);
-    struct cache_read read = {.size_max = UINT64_MAX, .reserve = testing_reserve, .context = ret_value};
+    struct cache_read read = {.size_max = UINT64_MAX, .facts = true, .reserve = testing_reserve, .context = ret_value};
     bool found;
     assert_int_equal(cache_get(t->cache, &t->actor, &key, &read, &found), STATUS_OK);
     if (found && ret_info)

@@ -6,7 +6,7 @@ enum { SCRATCH_SIZE = 1024 };
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->store->shards[edit->shard]; }
 
 static struct store_key key_of(const struct cache_edit *edit) {
-    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place};
+    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL};
 }
 
 /* Copies what the spot says into the public part. */
@@ -26,7 +26,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     struct store_key wanted = engine_key(cache, key);
     ret_edit->cache = cache;
     ret_edit->actor = actor;
-    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db};
+    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL};
     ret_edit->shard = store_shard_of(cache->store, wanted.hash);
     ret_edit->locked_here = !store_held(actor, ret_edit->shard);
     if (ret_edit->locked_here) {
@@ -78,10 +78,9 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 /* ------------------------------------------------------------------------------------------ writing */
 
 /* The largest value that goes into the log beside this key. */
-static bool goes_inline(const struct cache_edit *edit, uint64_t value_size) {
+static bool goes_inline(const struct store *store, uint64_t name_size, uint64_t value_size) {
     enum { FIELDS_MAX = 20 };
-    return value_size <= ENTRY_OWNED_SIZE ||
-           FIELDS_MAX + edit->key.name.size + value_size <= store_inline_max(edit->cache->store);
+    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(store);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
@@ -149,7 +148,7 @@ static enum status put_extents(struct cache_edit *edit, struct extents chain, ui
 
 enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
     TRY(check_sizes(edit, value.size));
-    if (goes_inline(edit, value.size))
+    if (goes_inline(edit->cache->store, edit->key.name.size, value.size))
         return put(edit, &(struct store_value){.type = type, .expires_at_ms = expires_at_ms, .value = value});
     struct extents chain;
     TRY(take_extents(edit, value.size, &chain));
@@ -259,7 +258,7 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
                                                              : patch_to_new_extents(edit, offset, bytes, new_size);
-    if (goes_inline(edit, new_size))
+    if (goes_inline(edit->cache->store, edit->key.name.size, new_size))
         return patch_inline(edit, offset, bytes, new_size);
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
@@ -296,7 +295,7 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
     ASSERT(from->found);
     if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
         return STATUS_INVALID;
-    if (goes_inline(to, from->size)) {
+    if (goes_inline(to->cache->store, to->key.name.size, from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
             return cache_edit_set(to, from->type, piece, expires_at_ms);
@@ -330,11 +329,36 @@ void cache_edit_count_read(struct cache_edit *edit) {
         atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
 }
 
+/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
+ * expired entry is simply overwritten. */
+static enum status set_inline(struct cache *cache, struct actor *actor, const struct store_key *key,
+                              const struct store_value *value) {
+    struct store *store = cache->store;
+    uint32_t at = store_shard_of(store, key->hash);
+    struct shard *shard = &store->shards[at];
+    struct store_spot spot;
+    bool lock = !store_held(actor, at);
+    if (lock) {
+        cache_prepare(cache, actor, 0);
+        store_lock(store, actor, at);
+    }
+    store_find(store, shard, key, &spot);
+    enum status status = store_put(store, actor, shard, key, value, &spot);
+    if (status == STATUS_OK)
+        mark_change(cache, key->hash);
+    if (lock)
+        store_unlock(store, actor, at);
+    return status;
+}
+
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
+    if (key->name.size <= store_name_max(cache->store) && goes_inline(cache->store, key->name.size, value.size)) {
+        struct store_key wanted = engine_key(cache, key);
+        return set_inline(cache, actor, &wanted, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
+    }
     struct cache_edit edit;
-    if (value.size > range_segment_size(&cache->store->range) / 8)
-        cache_prepare(cache, actor, value.size);
+    cache_prepare(cache, actor, value.size);
     cache_edit_begin(cache, actor, key, &edit);
     enum status status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
     cache_edit_end(&edit);

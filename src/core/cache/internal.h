@@ -17,8 +17,9 @@ enum { CACHE_MARKS = 65536 };
 struct cache {
     struct store *store;
     const struct memory *memory;
-    _Atomic uint32_t watches;            /* open ones; while there is none, writes leave the marks alone */
-    _Atomic uint32_t marks[CACHE_MARKS]; /* by the low bits of the key's hash */
+    _Atomic uint32_t watches;                 /* open ones; while there is none, writes leave the marks alone */
+    _Atomic uint32_t marks[CACHE_MARKS];      /* by the low bits of the key's hash */
+    _Atomic uint32_t epochs[CACHE_DATABASES]; /* flushes and swaps of each database */
 };
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
@@ -39,7 +40,7 @@ static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
 static inline struct store_key engine_key(const struct cache *cache, const struct cache_key *key) {
     uint32_t place = engine_db(cache, key->db);
     uint64_t hash = __builtin_expect(place == key->place, 1) ? key->hash : store_hash(cache->store, place, key->name);
-    return (struct store_key){key->name, hash, place};
+    return (struct store_key){key->name, hash, place, place == key->place ? key->hint : NULL};
 }
 
 static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor) {

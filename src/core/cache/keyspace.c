@@ -156,11 +156,8 @@ uint64_t cache_count_expiring(const struct cache *cache, uint32_t db) {
 
 /* ------------------------------------------------------------------------------------------ flushing */
 
-static void mark_everything(struct cache *cache) {
-    if (atomic_load_explicit(&cache->watches, memory_order_relaxed) == 0)
-        return;
-    for (uint32_t i = 0; i < CACHE_MARKS; i++)
-        atomic_fetch_add_explicit(&cache->marks[i], 1, memory_order_relaxed);
+static void new_epoch(struct cache *cache, uint32_t db) {
+    atomic_fetch_add_explicit(&cache->epochs[db], 1, memory_order_relaxed);
 }
 
 /* Takes the shards that the actor does not hold yet; `ret_taken` says which. */
@@ -247,7 +244,7 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
     else if (cache_count(cache, db) != 0)
         for (uint32_t i = 0; i < cache->store->shard_count; i++)
             clear_shard_db(cache, actor, &cache->store->shards[i], engine);
-    mark_everything(cache);
+    new_epoch(cache, db);
     if (taken)
         cache_unlock(cache, actor);
 }
@@ -257,7 +254,8 @@ void cache_flush_all(struct cache *cache, struct actor *actor) {
     lock_rest(cache, actor, &taken);
     for (uint32_t i = 0; i < cache->store->shard_count; i++)
         clear_shard(cache, actor, &cache->store->shards[i]);
-    mark_everything(cache);
+    for (uint32_t db = 0; db < CACHE_DATABASES; db++)
+        new_epoch(cache, db);
     if (taken)
         cache_unlock(cache, actor);
 }
@@ -271,7 +269,8 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
     uint32_t of_b = atomic_load_explicit(&map[b], memory_order_relaxed);
     atomic_store_explicit(&map[a], of_b, memory_order_relaxed);
     atomic_store_explicit(&map[b], of_a, memory_order_relaxed);
-    mark_everything(cache);
+    new_epoch(cache, a);
+    new_epoch(cache, b);
     if (taken)
         cache_unlock(cache, actor);
 }

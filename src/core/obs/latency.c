@@ -109,6 +109,7 @@ static char mark_at(const struct drawn *part, uint32_t ms, int row) {
 
 enum status latency_graph(const struct latency_event *event, uint64_t now_s, struct buf *text) {
     struct drawn part = drawn_part(event);
+    size_t longest = 0;
     char line[GRAPH_COLUMNS_MAX + 1] = "", labels[GRAPH_COLUMNS_MAX][GRAPH_LABEL_SIZE];
     TRY(buf_printf(text, "%s - high %u ms, low %u ms (all time high %u ms)\n", event->name, part.high, part.low,
                    event->highest_ms));
@@ -123,10 +124,11 @@ enum status latency_graph(const struct latency_event *event, uint64_t now_s, str
     for (uint32_t i = 0; i < part.count; i++) {
         uint64_t at = latency_sample(event, part.first + i)->unix_s;
         age_text(now_s > at ? now_s - at : 0, labels[i]);
+        longest = strlen(labels[i]) > longest ? strlen(labels[i]) : longest;
     }
-    for (int row = 0; row < GRAPH_LABEL_SIZE - 1; row++) {
+    for (size_t row = 0; row < longest; row++) {
         for (uint32_t i = 0; i < part.count; i++)
-            line[i] = (size_t)row < strlen(labels[i]) ? labels[i][row] : ' ';
+            line[i] = row < strlen(labels[i]) ? labels[i][row] : ' ';
         TRY(buf_printf(text, "%s%s\n", row ? "" : "\n", line));
     }
     return STATUS_OK;

@@ -95,7 +95,8 @@ static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uin
 
 /* Reads them back. `room`: bytes from the entry's start to the end of its segment. False if that cannot be an entry, which
  * happens to readers that came too late. */
-static inline bool entry_decode(const uint8_t *from, uint64_t room, uint64_t base_ms, struct entry *ret_entry) {
+__attribute__((always_inline)) static inline bool entry_decode(const uint8_t *from, uint64_t room, uint64_t base_ms,
+                                                               struct entry *ret_entry) {
     uint32_t word = words_load32(from), at = 4;
     ret_entry->type = word & ENTRY_TYPE_MASK;
     ret_entry->flags = word & ENTRY_FLAGS_MASK;

@@ -5,6 +5,10 @@
  *         ... copy what is wanted ...       all sizes lie within the entry's segment
  *     } while (!store_view_holds(...));     nobody wrote in between: it was all true at one moment
  *
+ * A key may carry a hint: a cell where it was seen a moment ago. Any cell of the index that is not empty belongs to a living
+ * entry, and pages of the index never serve anything else, so a hinted cell whose entry has the key's name is as good as
+ * one found by search: it lies in the key's chain, and the chain's number guards it.
+ *
  * After STORE_READ_TRIES the caller takes the shard's lock and reads the same way.
  *
  * Threads: any.
@@ -25,8 +29,9 @@ struct store_view {
     struct entry entry;
 };
 
-static inline bool store_view_match(const struct store *store, const struct store_key *key, uint64_t cell,
-                                    struct store_view *view) {
+__attribute__((always_inline)) static inline bool store_view_match(const struct store *store,
+                                                                   const struct store_key *key, uint64_t cell,
+                                                                   struct store_view *view) {
     uint64_t location = cell_location(cell);
     const uint8_t *at = store->range.base + location;
     if (!store_entry_at(store, location, &view->entry) || view->entry.key_size != key->name.size ||
@@ -37,13 +42,23 @@ static inline bool store_view_match(const struct store *store, const struct stor
     return true;
 }
 
-static inline void store_view_open(const struct store *store, const struct shard *shard, const struct store_key *key,
-                                   struct store_view *view) {
+__attribute__((always_inline)) static inline void store_view_open(const struct store *store, const struct shard *shard,
+                                                                  const struct store_key *key,
+                                                                  struct store_view *view) {
     view->place = index_place_of(&store->range, &shard->index, key->hash);
     view->number = index_read_begin(&view->place);
     view->found = false;
     if (view->number & 1)
         return;
+    if (key->hint) {
+        _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
+        uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+        if (cell_matches(cell, view->place.wanted) && store_view_match(store, key, cell, view)) {
+            view->found = true;
+            view->cell_at = cell_at;
+            return;
+        }
+    }
     struct index_bucket *bucket = view->place.bucket;
     for (int length = 1; bucket; length++) {
         for (int i = 0; i < INDEX_CELLS; i++) {

@@ -26,29 +26,35 @@ uint64_t store_hash_at(void *context, uint64_t location) {
     return store_hash(store, entry.db, slice_make(store->range.base + location + entry.key_at, entry.key_size));
 }
 
+/* Whether the cell is the key's; fills the spot if so. */
+static bool is_keys_cell(const struct store *store, const struct store_key *key, _Atomic uint64_t *at, uint64_t wanted,
+                         struct store_spot *ret_spot) {
+    uint64_t cell = atomic_load_explicit(at, memory_order_relaxed);
+    if (!cell_matches(cell, wanted))
+        return false;
+    uint64_t location = cell_location(cell);
+    bool whole = store_entry_at(store, location, &ret_spot->entry);
+    ASSERT(whole);
+    if (ret_spot->entry.db != key->db || ret_spot->entry.key_size != key->name.size ||
+        !words_equal(store->range.base + location + ret_spot->entry.key_at, key->name.data, key->name.size))
+        return false;
+    ret_spot->cell = at;
+    ret_spot->location = location;
+    return true;
+}
+
 void store_find(const struct store *store, struct shard *shard, const struct store_key *key,
                 struct store_spot *ret_spot) {
     struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
     ret_spot->bucket = place.bucket;
     ret_spot->cell = NULL;
     ret_spot->location = 0;
+    if (key->hint && is_keys_cell(store, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
+        return;
     for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&store->range, &shard->index, bucket))
-        for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
-            if (!cell_matches(cell, place.wanted))
-                continue;
-            uint64_t location = cell_location(cell);
-            struct entry entry;
-            bool whole = store_entry_at(store, location, &entry);
-            ASSERT(whole);
-            if (entry.db != key->db || entry.key_size != key->name.size ||
-                !words_equal(store->range.base + location + entry.key_at, key->name.data, key->name.size))
-                continue;
-            ret_spot->cell = &bucket->cells[i];
-            ret_spot->location = location;
-            ret_spot->entry = entry;
-            return;
-        }
+        for (int i = 0; i < INDEX_CELLS; i++)
+            if (is_keys_cell(store, key, &bucket->cells[i], place.wanted, ret_spot))
+                return;
 }
 
 /* -------------------------------------------------------------------------------------------- logs */
@@ -203,12 +209,16 @@ static bool put_in_place(struct store *store, struct shard *shard, const struct 
         (entry.flags & ENTRY_OWNS))
         return false;
     uint8_t *to = store->range.base + spot->location;
-    store_account(store, shard, spot->location, old, 0, -1);
+    /* Size and flags are the same, so the account can only change by an expiry. */
+    bool recount = entry.expires_at_ms != old->expires_at_ms;
+    if (recount)
+        store_account(store, shard, spot->location, old, 0, -1);
     index_write_begin(spot->bucket);
     entry_encode(&entry, segment->base_ms, to);
     words_write(to + entry.value_at, value->value.data, value->value.size);
     index_write_end(spot->bucket);
-    store_account(store, shard, spot->location, &entry, 0, 1);
+    if (recount)
+        store_account(store, shard, spot->location, &entry, 0, 1);
     spot->entry = entry;
     return true;
 }

@@ -108,7 +108,8 @@ MUST_CHECK enum status store_limit_set(struct store *store, uint64_t limit_bytes
 struct store_key {
     struct slice name;
     uint64_t hash;
-    uint32_t db; /* of the engine, not the client's number */
+    uint32_t db;      /* of the engine, not the client's number */
+    const void *hint; /* the cell that a prefetch took for the key's, or NULL; see read.h */
 };
 
 static inline uint64_t store_hash(const struct store *store, uint32_t db, struct slice name) {

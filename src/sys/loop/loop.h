@@ -53,7 +53,8 @@ void loop_forget(struct loop *loop, struct loop_source *source);
 
 /* Sleeps until something is ready, somebody calls loop_wake, or the time is over (0: only looks). Answers how many events
  * there are; 0 after a wake or a signal. `ret_woken`: loop_wake was called since the last time. */
-uint32_t loop_wait(struct loop *loop, uint64_t timeout_ms, struct loop_event *ret_events, uint32_t max, bool *ret_woken);
+uint32_t loop_wait(struct loop *loop, uint64_t timeout_ms, struct loop_event *ret_events, uint32_t max,
+                   bool *ret_woken);
 
 void loop_wake(struct loop *loop);
 

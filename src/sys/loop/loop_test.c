@@ -88,4 +88,5 @@ static void another_thread_ends_the_sleep(void **state) {
     pair_end(&pair);
 }
 
-UNIT_TESTS(loop, UNIT(a_source_is_ready_when_bytes_came), UNIT(interest_can_change), UNIT(another_thread_ends_the_sleep));
+UNIT_TESTS(loop, UNIT(a_source_is_ready_when_bytes_came), UNIT(interest_can_change),
+           UNIT(another_thread_ends_the_sleep));

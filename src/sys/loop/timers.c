@@ -42,8 +42,9 @@ enum status timers_set(struct timers *timers, struct timer *timer, uint64_t due_
     if (!timer_is_set(timer)) {
         if (timers->count == timers->capacity) {
             uint32_t capacity = timers->capacity ? 2 * timers->capacity : CAPACITY_MIN;
-            void *heap = timers->memory->resize(timers->memory->context, timers->heap,
-                                                timers->capacity * sizeof *timers->heap, capacity * sizeof *timers->heap);
+            void *heap =
+                timers->memory->resize(timers->memory->context, timers->heap, timers->capacity * sizeof *timers->heap,
+                                       capacity * sizeof *timers->heap);
             if (!heap)
                 return STATUS_NO_MEMORY;
             timers->heap = heap;

@@ -34,9 +34,7 @@ enum status log_open(const char *path) {
 
 void log_level_set(enum log_level level) { atomic_store_explicit(&log_least, (int)level, memory_order_relaxed); }
 
-enum log_level log_level_now(void) {
-    return (enum log_level)atomic_load_explicit(&log_least, memory_order_relaxed);
-}
+enum log_level log_level_now(void) { return (enum log_level)atomic_load_explicit(&log_least, memory_order_relaxed); }
 
 bool log_level_named(const char *name, enum log_level *ret_level) {
     for (size_t i = 0; i < COUNT_OF(names); i++) {

@@ -28,4 +28,5 @@ static void absurd_sizes_are_refused(void **state) {
     assert_ptr_equal(range, (void *)1);
 }
 
-UNIT_TESTS(pages, UNIT(a_range_is_aligned_and_zero), UNIT(untouched_space_costs_nothing), UNIT(absurd_sizes_are_refused));
+UNIT_TESTS(pages, UNIT(a_range_is_aligned_and_zero), UNIT(untouched_space_costs_nothing),
+           UNIT(absurd_sizes_are_refused));

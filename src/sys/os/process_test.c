@@ -61,5 +61,5 @@ static void clocks_advance_together(void **state) {
 
 static void random_bytes_differ(void **state) { assert_true(random_u64() != random_u64()); }
 
-UNIT_TESTS(process, UNIT(facts_are_plausible), UNIT(descriptor_limit_goes_up_and_never_down), UNIT(id_file_holds_the_id),
-           UNIT(clocks_advance_together), UNIT(random_bytes_differ));
+UNIT_TESTS(process, UNIT(facts_are_plausible), UNIT(descriptor_limit_goes_up_and_never_down),
+           UNIT(id_file_holds_the_id), UNIT(clocks_advance_together), UNIT(random_bytes_differ));

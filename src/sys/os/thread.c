@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <stdio.h>
 
-
 static void *thread_main(void *argument) {
     struct thread *thread = argument;
     thread->run(thread->context);
