@@ -560,7 +560,7 @@ static void parse_input(struct connection *connection) {
                 begin_large(connection);
         } else {
             batch_run(worker);
-            if (connection->state == CONNECTION_OPEN && !connection->postponed) {
+            if (connection->state == CONNECTION_OPEN && !connection->held) {
                 connection_error(connection, connection->parser.error);
                 connection_close_after_output(connection);
             }
@@ -570,10 +570,16 @@ static void parse_input(struct connection *connection) {
     batch_touch(worker, connection);
 }
 
-void connection_postpone(struct connection *connection, size_t begins_at) {
-    ASSERT(!connection->postponed && begins_at <= connection->turn_in_size);
-    connection->postponed = true;
+void connection_hold(struct connection *connection, size_t begins_at) {
+    ASSERT(!connection->held && begins_at <= connection->turn_in_size);
+    connection->held = true;
     connection->rest_at = begins_at;
+}
+
+void connection_postpone(struct connection *connection, size_t begins_at) {
+    ASSERT(!connection->postponed);
+    connection_hold(connection, begins_at);
+    connection->postponed = true;
     connection->worker->postponed++;
 }
 
@@ -582,9 +588,10 @@ static bool keep_rest(struct connection *connection) {
     struct worker *worker = connection->worker;
     bool own = connection->turn_in == connection->in.data;
     size_t done = connection->rest_at;
-    if (connection->postponed) {
-        /* Read again from the postponed request on, when its time comes. */
+    if (connection->held) {
+        /* Read again from the held request on, when its time comes. */
         resp_parser_fini(&connection->parser);
+        connection->held = false;
     } else {
         done = resp_parser_droppable(&connection->parser);
         resp_parser_drop(&connection->parser, done);
@@ -624,11 +631,12 @@ void connection_finish_turn(struct connection *connection) {
     connection->turn_in_size = 0;
     if (connection->state != CONNECTION_DEAD)
         connection_send(connection);
-    if (connection->state == CONNECTION_OPEN && connection_unsent(connection) > OUTPUT_CHOKE_BYTES &&
-        !connection->patient) {
-        connection->choked = true;
-        connection_update_interest(connection);
-    }
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    connection->choked |= connection_unsent(connection) > OUTPUT_CHOKE_BYTES && !connection->patient;
+    if (connection->choked && connection_unsent(connection) < OUTPUT_CHOKE_BYTES / 2)
+        worker_resume_later(connection->worker, connection);
+    connection_update_interest(connection);
 }
 
 /* ------------------------------------------------------------------- limits */

@@ -67,7 +67,9 @@ struct slice monitor_shown(const struct cmd_call *call, uint32_t at) {
                 return hidden;
         }
     }
-    return call->argv[at];
+    /* A large value was received into the cache: its bytes are not at hand. */
+    struct slice argument = call->argv[at];
+    return argument.data || argument.size == 0 ? argument : SLICE("(large value)");
 }
 
 static enum status format_line(struct buf *line, const struct cmd_call *call) {

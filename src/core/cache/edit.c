@@ -30,7 +30,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->shard = store_shard_of(cache->store, wanted.hash);
     ret_edit->locked_here = !store_held(actor, ret_edit->shard);
     if (ret_edit->locked_here) {
-        cache_prepare(cache, actor, 0);
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
         store_lock(cache->store, actor, ret_edit->shard);
     }
     store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
@@ -43,8 +44,11 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
 }
 
 void cache_edit_end(struct cache_edit *edit) {
-    if (edit->locked_here)
+    if (edit->locked_here) {
         store_unlock(edit->cache->store, edit->actor, edit->shard);
+        if (edit->actor->promised)
+            reclaim_release_promise(edit->cache->store, edit->actor);
+    }
     edit->cache = NULL;
 }
 
@@ -78,10 +82,9 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 /* ------------------------------------------------------------------------------------------ writing */
 
 /* The largest value that goes into the log beside this key. */
-static bool goes_inline(const struct cache_edit *edit, uint64_t value_size) {
+static bool goes_inline(const struct store *store, uint64_t name_size, uint64_t value_size) {
     enum { FIELDS_MAX = 20 };
-    return value_size <= ENTRY_EXTENTS_SIZE ||
-           FIELDS_MAX + edit->key.name.size + value_size <= store_inline_max(edit->cache->store);
+    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(store);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
@@ -154,7 +157,7 @@ static enum status put_extents(struct cache_edit *edit, struct extents chain, ui
 
 enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
     TRY(check_sizes(edit, value.size));
-    if (goes_inline(edit, value.size))
+    if (goes_inline(edit->cache->store, edit->key.name.size, value.size))
         return put(edit, &(struct store_value){.type = type, .expires_at_ms = expires_at_ms, .value = value});
     struct extents chain;
     TRY(take_extents(edit, value.size, &chain));
@@ -258,11 +261,13 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
         new_size = edit->size;
     TRY(check_sizes(edit, new_size));
     look_again(edit);
+    if (edit->found && (spot_of(edit)->entry.flags & ENTRY_OBJECT))
+        return STATUS_INVALID;
     bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
                                                              : patch_to_new_extents(edit, offset, bytes, new_size);
-    if (goes_inline(edit, new_size))
+    if (goes_inline(edit->cache->store, edit->key.name.size, new_size))
         return patch_inline(edit, offset, bytes, new_size);
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
@@ -273,6 +278,11 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     struct store *store = edit->cache->store;
     uint64_t first, size = store_value_size(store, spot->location, &spot->entry, &first);
     struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms};
+    if (spot->entry.flags & ENTRY_OBJECT) {
+        struct object_root root = store_root(store, spot);
+        value.root = &root;
+        return put(edit, &value);
+    }
     if (!first) {
         /* The bytes stand in the range, where the lock keeps them still; the new entry never overlaps the old one unless it is
          * the same place, and then the value lies at the same offset. */
@@ -292,7 +302,9 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
 
 enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
     ASSERT(from->found);
-    if (goes_inline(to, from->size)) {
+    if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
+        return STATUS_INVALID;
+    if (goes_inline(to->cache->store, to->key.name.size, from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
             return cache_edit_set(to, from->type, piece, expires_at_ms);
@@ -326,11 +338,37 @@ void cache_edit_count_read(struct cache_edit *edit) {
         atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
 }
 
+/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
+ * expired entry is simply overwritten. */
+static enum status set_inline(struct cache *cache, struct actor *actor, const struct store_key *key,
+                              const struct store_value *value) {
+    struct store *store = cache->store;
+    uint32_t at = store_shard_of(store, key->hash);
+    struct shard *shard = &store->shards[at];
+    struct store_spot spot;
+    bool lock = !store_held(actor, at);
+    if (lock) {
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
+        store_lock(store, actor, at);
+    }
+    store_find(store, shard, key, &spot);
+    enum status status = store_put(store, actor, shard, key, value, &spot);
+    if (status == STATUS_OK)
+        mark_change(cache, key->hash);
+    if (lock)
+        store_unlock(store, actor, at);
+    return status;
+}
+
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
+    if (key->name.size <= store_name_max(cache->store) && goes_inline(cache->store, key->name.size, value.size)) {
+        struct store_key wanted = engine_key(cache, key);
+        return set_inline(cache, actor, &wanted, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
+    }
     struct cache_edit edit;
-    if (value.size > range_segment_size(&cache->store->range) / 8)
-        cache_prepare(cache, actor, value.size);
+    cache_prepare(cache, actor, value.size);
     cache_edit_begin(cache, actor, key, &edit);
     enum status status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
     cache_edit_end(&edit);

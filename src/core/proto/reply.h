@@ -40,7 +40,9 @@ struct reply_mark {
 void reply_init(struct reply *reply, struct buf *out, struct buf *foreign, int protocol);
 
 void reply_simple(struct reply *reply, struct slice text); /* "+OK": no CR or LF in the text */
-static inline void reply_ok(struct reply *reply) { reply_simple(reply, SLICE("OK")); }
+/* Bytes that are already in the client's protocol. */
+void reply_raw(struct reply *reply, struct slice bytes);
+static inline void reply_ok(struct reply *reply) { reply_raw(reply, SLICE("+OK\r\n")); }
 
 /* `text` begins with the error's code ("ERR ...", "WRONGTYPE ..."). CR and LF in it become spaces. */
 void reply_error(struct reply *reply, struct slice text);
@@ -65,9 +67,6 @@ void reply_array(struct reply *reply, size_t count);
 void reply_map(struct reply *reply, size_t pairs);
 void reply_set(struct reply *reply, size_t count);
 void reply_push(struct reply *reply, size_t count);
-
-/* Bytes that are already in the client's protocol. */
-void reply_raw(struct reply *reply, struct slice bytes);
 
 /* Back to an earlier point, when a read has to be repeated. The caller releases foreign values beyond the mark first. */
 struct reply_mark reply_mark(const struct reply *reply);
