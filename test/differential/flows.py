@@ -493,6 +493,28 @@ def databases_are_apart(session, rounds):
 
 
 @flow
+def keys_that_move_while_the_index_grows(session, rounds):
+    """RENAME, MOVE and COPY hold two keys at once; what one of them makes may shift the other in the index."""
+    for number in range(100 * rounds):
+        session.both("moving", "SET", f"new{number}", f"value {number}", "EX", "100000")
+        kind = number % 4
+        if kind == 0:
+            session.both("moving", "RENAME", f"new{number}", f"renamed{number}")
+        elif kind == 1:
+            session.both("moving", "MOVE", f"new{number}", str(number % 15 + 1))
+        elif kind == 2:
+            session.both("moving", "COPY", f"new{number}", f"copy{number}", "DB", str(number % 16))
+        else:
+            session.both("moving", "COPY", f"new{number}", f"copied{number}", "REPLACE")
+    for number in range(16):
+        session.both("moving", "SELECT", str(number))
+        session.both("moving", "DBSIZE")
+        session.both("moving", "KEYS", "*", rule=compare.keys)
+    session.both("moving", "FLUSHALL")
+    session.close("moving")
+
+
+@flow
 def RANDOMKEY_answers_keys(session, rounds):
     ours, theirs = session.pair("random")
     for client in (ours, theirs):

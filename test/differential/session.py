@@ -44,8 +44,8 @@ class Session:
         self.ends = 0  # of our server, unexpected
 
     def __enter__(self):
-        self.ours.start()
-        self.theirs.start()
+        self.ours.__enter__()
+        self.theirs.__enter__()
         self.values.payload = self._payloads()
         return self
 
@@ -184,7 +184,7 @@ class Session:
                 pass
 
     def revive(self, requests):
-        """After an unexpected close: if the server has ended, says with what, and starts it again so that the rest is tested."""
+        """After an unexpected close: if the server has ended, says with what, and starts both again so that the rest is tested."""
         if not settle(lambda: not self.ours.alive(), ENDING_S):
             return
         status = self.ours.stop()
@@ -193,8 +193,9 @@ class Session:
         if self.ends > ENDS_MAX:
             raise AssertionError("the server has ended too often")
         self.close()
+        self.theirs.stop()
         self.ours.start()
-        self.afresh()
+        self.theirs.start()
 
     def run_random(self, operations):
         units = self.units()

@@ -160,6 +160,16 @@ void connection_count_foreign(struct connection *connection) {
     connection->foreign_counted = count;
 }
 
+uint64_t connection_waiting(const struct connection *connection) {
+    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
+    uint32_t count = (uint32_t)(connection->foreign.size / sizeof *values);
+    uint64_t unsent = connection_unsent(connection);
+    if (connection->foreign_at >= count)
+        return unsent;
+    uint64_t newest_sent = connection->foreign_at == count - 1 ? connection->foreign_sent : 0;
+    return unsent - (values[count - 1].size - newest_sent);
+}
+
 /* What is sent next, as pieces; answers how many. */
 static int gather(const struct connection *connection, struct iovec *ret_pieces, int max, size_t *ret_size) {
     const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
@@ -637,7 +647,7 @@ static void look_after_output(struct connection *connection) {
     if (unsent == 0)
         return;
     uint64_t soft = SETTING(worker->server, output_soft_bytes);
-    if (soft && connection->out.size - connection->out_sent > soft) {
+    if (soft && connection_waiting(connection) > soft) {
         if (!connection->soft_since_ms)
             connection->soft_since_ms = now_ms;
         if (now_ms - connection->soft_since_ms > 1000ull * SETTING(worker->server, output_soft_s)) {

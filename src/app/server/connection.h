@@ -117,6 +117,8 @@ void connection_drop_upload(struct connection *connection);
 static inline uint64_t connection_unsent(const struct connection *connection) {
     return connection->out.size - connection->out_sent + connection->foreign_bytes;
 }
+/* As connection_unsent, less the newest value sent from place: one answer may be larger than the limits of output. */
+uint64_t connection_waiting(const struct connection *connection);
 /* After a command: foreign values it added are accounted. */
 void connection_count_foreign(struct connection *connection);
 

@@ -59,7 +59,6 @@ void batch_run(struct worker *worker) {
     }
     uint64_t begin = clock_ticks();
     worker->turn_ticks = begin;
-    worker->rehash = false;
     worker->timed_max =
         SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
     for (uint32_t i = 0; i < batch->count; i++)
@@ -189,14 +188,6 @@ static void refuse_uploaded(struct connection *connection, struct cmd_call *call
     call->outcome = CMD_REJECTED;
 }
 
-/* Bytes that wait for the client, but for the newest value sent from place: one answer may be larger than the limit. */
-static uint64_t waiting_bytes(const struct connection *connection) {
-    uint64_t unsent = connection_unsent(connection);
-    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
-    size_t count = connection->foreign.size / sizeof *values;
-    return connection->foreign_bytes ? unsent - values[count - 1].size : unsent;
-}
-
 static void after_command(struct worker *worker, struct connection *connection, const struct cmd_call *call) {
     struct cmd_client *client = &connection->client;
     if (connection->foreign.size)
@@ -208,7 +199,7 @@ static void after_command(struct worker *worker, struct connection *connection, 
     if (connection->monitoring != client->monitor)
         monitor_end(connection);
     uint64_t hard = client->authenticated ? SETTING(worker->server, output_hard_bytes) : UNAUTHENTICATED_OUTPUT_MAX;
-    if (hard && waiting_bytes(connection) > hard) {
+    if (hard && connection_waiting(connection) > hard) {
         worker->counts.output_limit_cuts++;
         log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
                     (unsigned long long)client->id, connection->peer);
@@ -252,7 +243,7 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);
     size_t reply_begins_at = connection->out.size;
-    if (item->keyed && (item->key.db != client->db || worker->rehash))
+    if (item->keyed && item->key.db != client->db)
         item->key = cache_key(server->cache, client->db, item->key.name);
     if (worker->timed_count && worker->timed_spec != item->spec)
         close_timed(worker);
@@ -273,10 +264,8 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
 
     worker->counts.commands++;
     connection->commands++;
-    if (call->spec) {
+    if (call->spec)
         note_command(worker, item, call, reply->errors);
-        worker->rehash |= (call->spec->flags & (CMD_ALL_SHARDS | CMD_TXN_CONTROL)) != 0;
-    }
     if (__builtin_expect(reply->errors != 0, 0))
         note_failure(worker, call, reply_begins_at);
     if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&

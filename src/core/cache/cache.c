@@ -18,6 +18,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .seed = options->seed,
         .waiting = {options->waiting.wait, options->waiting.wake, options->waiting.context},
         .memory = options->memory,
+        .owner = options->owner,
     };
     enum status status = store_open(&store, &cache->store);
     if (status != STATUS_OK) {
@@ -75,7 +76,8 @@ void cache_info_fill(const struct cache *cache, const struct actor *actor, const
         .type = (enum cache_type)entry->type,
         .size = value_size,
         .expires_at_ms = entry->expires_at_ms,
-        .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0),
+        .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0) +
+                         (entry->flags & ENTRY_OBJECT ? store_owned_bytes(cache->store, location, entry) : 0),
         .use_count = cell_use(cell),
         .idle_ms = actor->now_ms > base_ms ? actor->now_ms - base_ms : 0,
     };
@@ -298,6 +300,8 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
     for (uint32_t shard = cache->store->shard_count; shard-- > 0;)
         if (store_held(actor, shard))
             store_unlock(cache->store, actor, shard);
+    if (actor->promised)
+        reclaim_release_promise(cache->store, actor);
 }
 
 bool cache_locked(const struct actor *actor) {

@@ -54,6 +54,8 @@ struct cache_waiting {
     void *context;
 };
 
+struct object_owner;
+
 struct cache_options {
     void *range;          /* 4096-byte aligned, zero-filled; pages may be lazily backed */
     uint64_t range_size;  /* bytes of address space; the limit may later be raised up to it */
@@ -64,6 +66,8 @@ struct cache_options {
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
     const struct memory *memory; /* for the handle itself */
+    const struct object_owner
+        *owner; /* what knows the objects of collections (core/store/object.h); NULL: there are none */
 };
 
 struct cache;
@@ -182,7 +186,8 @@ MUST_CHECK enum status cache_edit_set(struct cache_edit *edit, enum cache_type t
                                       uint64_t expires_at_ms);
 
 /* Makes the value at least offset + bytes.size long, zero-filling, and writes `bytes` at `offset`. Keeps expiry. Creates a
- * string when there is none. In place where that is possible. `bytes` must not point into the cache. */
+ * string when there is none. In place where that is possible. `bytes` must not point into the cache.
+ * STATUS_INVALID for a collection that is made of objects: only its owner changes it. */
 MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes);
 
 /* Sets or removes (0) the expiry of an entry that is there. */
@@ -191,7 +196,8 @@ MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expir
 /* Removes the entry, if there is one. */
 void cache_edit_delete(struct cache_edit *edit);
 
-/* Gives `to` a copy of `from`'s type and value. A large value is shared until one of the two is patched. */
+/* Gives `to` a copy of `from`'s type and value. A large value is shared until one of the two is patched.
+ * STATUS_INVALID for a collection that is made of objects. */
 MUST_CHECK enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms);
 
 /* Counts a hit or miss and a use, as a read would. */

@@ -30,7 +30,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->shard = store_shard_of(cache->store, wanted.hash);
     ret_edit->locked_here = !store_held(actor, ret_edit->shard);
     if (ret_edit->locked_here) {
-        cache_prepare(cache, actor, 0);
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
         store_lock(cache->store, actor, ret_edit->shard);
     }
     store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
@@ -43,8 +44,11 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
 }
 
 void cache_edit_end(struct cache_edit *edit) {
-    if (edit->locked_here)
+    if (edit->locked_here) {
         store_unlock(edit->cache->store, edit->actor, edit->shard);
+        if (edit->actor->promised)
+            reclaim_release_promise(edit->cache->store, edit->actor);
+    }
     edit->cache = NULL;
 }
 
@@ -80,7 +84,7 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 /* The largest value that goes into the log beside this key. */
 static bool goes_inline(const struct store *store, uint64_t name_size, uint64_t value_size) {
     enum { FIELDS_MAX = 20 };
-    return value_size <= ENTRY_EXTENTS_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(store);
+    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(store);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
@@ -97,12 +101,17 @@ static void look_again(struct cache_edit *edit) {
     store_find(edit->cache->store, shard_of(edit), &key, spot_of(edit));
 }
 
+static void note_change(struct cache_edit *edit) {
+    mark_change(edit->cache, edit->key.hash);
+    edit->actor->counts.changes++;
+}
+
 static enum status put(struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
     look_again(edit);
     TRY(store_put(edit->cache->store, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
     refresh(edit);
-    mark_change(edit->cache, key.hash);
+    note_change(edit);
     return STATUS_OK;
 }
 
@@ -161,7 +170,7 @@ void cache_edit_delete(struct cache_edit *edit) {
         return;
     look_again(edit);
     store_remove(edit->cache->store, edit->actor, shard_of(edit), spot_of(edit));
-    mark_change(edit->cache, edit->key.hash);
+    note_change(edit);
     edit->found = false;
 }
 
@@ -214,7 +223,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
     }
     if (alone) {
         refresh(edit);
-        mark_change(edit->cache, edit->key.hash);
+        note_change(edit);
     }
     return alone;
 }
@@ -252,6 +261,8 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
         new_size = edit->size;
     TRY(check_sizes(edit, new_size));
     look_again(edit);
+    if (edit->found && (spot_of(edit)->entry.flags & ENTRY_OBJECT))
+        return STATUS_INVALID;
     bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
@@ -267,6 +278,11 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     struct store *store = edit->cache->store;
     uint64_t first, size = store_value_size(store, spot->location, &spot->entry, &first);
     struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms};
+    if (spot->entry.flags & ENTRY_OBJECT) {
+        struct object_root root = store_root(store, spot);
+        value.root = &root;
+        return put(edit, &value);
+    }
     if (!first) {
         /* The bytes stand in the range, where the lock keeps them still; the new entry never overlaps the old one unless it is
          * the same place, and then the value lies at the same offset. */
@@ -286,6 +302,8 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
 
 enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
     ASSERT(from->found);
+    if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
+        return STATUS_INVALID;
     if (goes_inline(to->cache->store, to->key.name.size, from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
@@ -330,7 +348,8 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     struct store_spot spot;
     bool lock = !store_held(actor, at);
     if (lock) {
-        cache_prepare(cache, actor, 0);
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
         store_lock(store, actor, at);
     }
     store_find(store, shard, key, &spot);

@@ -64,8 +64,9 @@ static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t 
 static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, void *context) {
     const struct scanned *entries = (const struct scanned *)(const void *)gathered->entries.data;
     size_t count = gathered->entries.size / sizeof *entries;
+    struct slice names = buf_slice(&gathered->names); /* no bytes at all when the only name is the empty one */
     for (size_t i = 0; i < count; i++)
-        visit(context, slice_make(gathered->names.data + entries[i].name_at, entries[i].name_size), &entries[i].info);
+        visit(context, slice_part(names, entries[i].name_at, entries[i].name_size), &entries[i].info);
     return (uint32_t)count;
 }
 
@@ -176,7 +177,7 @@ static bool others_are_empty(const struct cache *cache, uint32_t db) {
     return true;
 }
 
-/* Removes the live entries of one segment, of one database or of all that own large values (db UINT32_MAX). */
+/* Removes the live entries of one segment, of one database or all that own memory elsewhere (db UINT32_MAX). */
 static void clear_segment(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t number, uint32_t db) {
     struct store *store = cache->store;
     uint64_t begin = range_segment_at(&store->range, number);
@@ -186,7 +187,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
         bool whole = store_entry_at(store, spot.location, &spot.entry);
         ASSERT(whole);
         offset += spot.entry.size;
-        if (db == UINT32_MAX ? !(spot.entry.flags & ENTRY_EXTENTS) : spot.entry.db != db)
+        if (db == UINT32_MAX ? !(spot.entry.flags & ENTRY_OWNS) : spot.entry.db != db)
             continue;
         uint64_t hash = store_hash_at(store, spot.location);
         spot.bucket = index_place_of(&store->range, &shard->index, hash).bucket;
@@ -196,7 +197,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
     }
 }
 
-/* Drops everything at once: large values one by one, the index by emptying its buckets, the logs as whole segments. */
+/* Drops everything at once: what owns memory elsewhere one by one, the index by emptying its buckets, the logs as whole segments. */
 static void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
     struct store *store = cache->store;
     struct segment *segments = store->range.segments;

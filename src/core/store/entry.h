@@ -4,13 +4,14 @@
  *     long    [word][key size][key][value]                         keys to 64 KiB, values to 4 MiB
  *     plus    [word]([key size])([meta])([expiry 4 | expiry 8])[key][value]
  *
- *     word    | stored size 14 | key size 8 | spare 2 | flags 5 | type 3 |      (long: stored size 22 | spare 2 | flags | type)
+ *     word    | stored size 14 | key size 8 | spare 1 | flags 6 | type 3 |      (long: stored size 22 | spare 1 | flags | type)
  *     meta    | spare 12 | class 16 | database 4 |
  *
  * All fields before the key are 4 bytes wide, an entry begins at a multiple of 8 and takes a multiple of 8. Fields that an
  * entry does not use cost nothing: a plain one has 4 bytes beside key and value. An expiry of 4 bytes counts
  * milliseconds from the base of the segment; one that does not fit there is 8 bytes of Unix time. An entry with
- * FLAG_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent.
+ * ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
+ * ENTRY_OBJECT, 16 bytes as well, the root of its objects (object.h).
  *
  * Threads: decoding reads shared bytes by words.h and trusts nothing: all parts lie within the segment or it answers false.
  */
@@ -26,22 +27,24 @@ enum entry_flag {
     ENTRY_EXPIRY_WIDE = 1 << 5,
     ENTRY_META = 1 << 6,
     ENTRY_EXTENTS = 1 << 7,
+    ENTRY_OBJECT = 1 << 8,
+    ENTRY_OWNS = ENTRY_EXTENTS | ENTRY_OBJECT, /* memory elsewhere, freed with the entry; not both */
 };
 
 enum {
     ENTRY_TYPE_MASK = 7,
-    ENTRY_FLAGS_MASK = 0xf8,
+    ENTRY_FLAGS_MASK = 0x1f8,
     ENTRY_KEY_SHORT_MAX = 255,
     ENTRY_STORED_SHORT_MAX = (1 << 14) - 1,
     ENTRY_KEY_MAX = 64 * 1024,
     ENTRY_STORED_MAX = (1 << 22) - 1,
-    ENTRY_EXTENTS_SIZE = 16,
+    ENTRY_OWNED_SIZE = 16, /* stored by an entry that owns memory elsewhere */
 };
 
 /* What an entry is made of; key and value bytes are not part of it. */
 struct entry {
     uint32_t type, db;
-    uint32_t flags; /* ENTRY_EXTENTS on the way in; all on the way out */
+    uint32_t flags; /* ENTRY_OWNS on the way in; all on the way out */
     uint32_t key_size, stored_size;
     uint64_t expires_at_ms; /* 0: never */
     /* results of entry_plan and entry_decode */
@@ -51,7 +54,7 @@ struct entry {
 
 /* Fills flags, offsets and size for an entry in a segment with this base. */
 static inline void entry_plan(struct entry *entry, uint64_t base_ms) {
-    uint32_t flags = entry->flags & ENTRY_EXTENTS, at = 4;
+    uint32_t flags = entry->flags & ENTRY_OWNS, at = 4;
     if (entry->key_size > ENTRY_KEY_SHORT_MAX || entry->stored_size > ENTRY_STORED_SHORT_MAX)
         flags |= ENTRY_LONG, at += 4;
     if (entry->db)
@@ -109,7 +112,8 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     }
     if (word & (ENTRY_META | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)) {
         if (room < 24) {
-            if (room < at + 4u * !!(word & ENTRY_META) + (word & ENTRY_EXPIRY_WIDE ? 8u : 4u))
+            uint32_t expiry_size = word & ENTRY_EXPIRY ? 4 : word & ENTRY_EXPIRY_WIDE ? 8 : 0;
+            if (room < at + (word & ENTRY_META ? 4u : 0u) + expiry_size)
                 return false;
         }
         if (word & ENTRY_META) {
@@ -127,7 +131,8 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     ret_entry->key_at = at;
     ret_entry->value_at = at + ret_entry->key_size;
     ret_entry->size = (uint32_t)bits_align_up(ret_entry->value_at + ret_entry->stored_size, 8);
-    return ret_entry->size <= room;
+    return ret_entry->size <= room &&
+           (__builtin_expect(!(word & ENTRY_OWNS), 1) || ret_entry->stored_size == ENTRY_OWNED_SIZE);
 }
 
 #endif

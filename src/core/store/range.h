@@ -5,7 +5,7 @@
  *
  * Everything in the range is addressed by offset from its start, so that it may be private memory, a shared-memory
  * object or a mapped file. One pool of segments serves all shards: logs of entries, index pages, blocks of large
- * values, ghosts. A segment that was once an index page stays one for ever, because readers without locks may be walking it.
+ * values, objects, ghosts. A segment that was once an index page stays one for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
  * references 256 B: 0.02 % of a segment of 2 MiB, 8 % of one of 4 KiB (touched only where blocks are used).
@@ -28,7 +28,7 @@ enum {
     RANGE_SEGMENT_SIZE_MAX = 2 * 1024 * 1024,
     RANGE_SEGMENTS_WANTED = 512,
     RANGE_LIMIT_MIN = 1024 * 1024,
-    RANGE_BLOCKS = 64, /* per block segment */
+    RANGE_BLOCKS = 64, /* per segment of blocks or objects */
     RANGE_DATABASES = 16,
     RANGE_NOBODY = STORE_SHARDS_MAX, /* no shard */
 };
@@ -36,19 +36,22 @@ enum {
 enum segment_kind { SEGMENT_FREE, SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_BLOCKS, SEGMENT_OBJECTS, SEGMENT_GHOSTS };
 
 struct segment {
-    _Atomic uint32_t live; /* bytes of it that something refers to; LOG: under the shard's lock, BLOCKS: under `pool` */
-    _Atomic uint32_t used; /* LOG: bytes appended; BLOCKS: count of blocks taken */
+    _Atomic uint32_t
+        live; /* bytes of it that something refers to; LOG, OBJECTS: under the shard's lock, BLOCKS: under `pool` */
+    _Atomic uint32_t used; /* LOG: bytes appended; BLOCKS, OBJECTS: count of blocks taken */
     _Atomic uint8_t kind;
-    _Atomic uint8_t sealed;          /* LOG: nothing more is appended */
-    _Atomic uint8_t log;             /* LOG: which of the shard's logs */
-    uint8_t fresh;                   /* never used before: its bytes are zero */
-    _Atomic uint32_t shard;          /* LOG, INDEX, GHOSTS: the owner; set last when a log opens a segment */
-    _Atomic uint32_t next, previous; /* LOG: towards newer and older; FREE: next; BLOCKS: list of those with room */
-    uint64_t base_ms;                /* LOG: expiries count from here */
-    _Atomic uint64_t due_ms;         /* LOG: look for expired entries at this time; UINT64_MAX: never */
-    _Atomic uint64_t weight;         /* LOG: live bytes with the large values that its entries own */
-    _Atomic uint64_t blocks;         /* BLOCKS: a bit for each block taken; LOG: count of live entries */
-    _Atomic uint64_t clock;          /* LOG: the range's clock when it was opened */
+    _Atomic uint8_t sealed; /* LOG: nothing more is appended */
+    _Atomic uint8_t log;    /* LOG: which of the shard's logs */
+    uint8_t fresh;          /* never used before: its bytes are zero */
+    _Atomic uint32_t shard; /* LOG, INDEX, GHOSTS, OBJECTS: the owner; set last when a log opens a segment */
+    _Atomic uint32_t next,
+        previous;            /* LOG: towards newer and older; FREE: next; BLOCKS, OBJECTS: list of those with room */
+    uint64_t base_ms;        /* LOG: expiries count from here */
+    _Atomic uint64_t due_ms; /* LOG: look for expired entries at this time; UINT64_MAX: never */
+    _Atomic uint64_t
+        weight; /* LOG: live bytes with what its entries own; OBJECTS: a bit for the first block of each run */
+    _Atomic uint64_t blocks; /* BLOCKS, OBJECTS: a bit for each block taken; LOG: count of live entries */
+    _Atomic uint64_t clock;  /* LOG: the range's clock when it was opened; OBJECTS: its number in the shard's table */
 };
 static_assert(sizeof(struct segment) == 64, "a row of the table is one cache line");
 
@@ -64,7 +67,8 @@ struct range_head {
     _Atomic uint32_t policy;
     _Atomic uint32_t limit; /* segments that may be in use */
     _Atomic uint32_t used;
-    _Atomic uint32_t fixed; /* of these, index pages and ghosts: no reclaim gets them back */
+    _Atomic uint32_t fixed;    /* of these, index pages and ghosts: no reclaim gets them back */
+    _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
     _Atomic uint64_t clock;       /* bytes of segments handed to logs, ever: the age of segments is counted in it */
     _Atomic uint64_t blocks_live; /* bytes of large values, from their blocks */

@@ -17,7 +17,7 @@ enum {
 struct slice_budget {
     uint32_t entries;
     uint64_t bytes;
-    uint64_t freed; /* bytes of large values */
+    uint64_t freed; /* bytes of large values and objects */
 };
 
 /* One entry of a walk. */
@@ -41,8 +41,16 @@ static uint64_t limit_bytes(const struct store *store) {
 
 /* Bytes that no compaction can free. */
 static uint64_t occupied_for_good(const struct store *store) {
-    return store_live(store) + ((uint64_t)atomic_load_explicit(&store->range.head->fixed, memory_order_relaxed)
-                                << store->range.segment_shift);
+    uint64_t bytes =
+        store_live(store) +
+        ((uint64_t)atomic_load_explicit(&store->range.head->fixed, memory_order_relaxed) << store->range.segment_shift);
+    for (uint32_t i = 0; i < store->shard_count; i++) {
+        const struct object_heap *heap = &store->shards[i].objects;
+        uint64_t floor = object_floor(&store->range, heap),
+                 live = atomic_load_explicit(&heap->live, memory_order_relaxed);
+        bytes += floor > live ? floor - live : 0;
+    }
+    return bytes;
 }
 
 static bool is_tight(const struct store *store) {
@@ -83,13 +91,16 @@ static bool small_gives(const struct store *store) {
     return policy_of(store) != STORE_ALLKEYS_LRU && queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
 }
 
-/* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else. */
+/* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else, but for one whose
+ * entries own more than a segment of large values: it would stay open for very long. */
 static double eviction_score(const struct store *store, const struct segment *segment, uint64_t clock) {
     uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
     uint64_t weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
     double mean = entries ? (double)weight / (double)entries : range_segment_size(&store->range);
     double age = (double)(clock - atomic_load_explicit(&segment->clock, memory_order_relaxed)) + 1;
-    return age * mean * (atomic_load_explicit(&segment->sealed, memory_order_relaxed) ? 1 : 1e-6);
+    bool whole =
+        atomic_load_explicit(&segment->sealed, memory_order_relaxed) || weight > range_segment_size(&store->range);
+    return age * mean * (whole ? 1 : 1e-6);
 }
 
 /* The oldest of its log; under a volatile policy, any segment that holds entries with an expiry. */
@@ -137,10 +148,7 @@ static struct choice choose(const struct store *store, bool evict) {
 static void forget(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit,
                    struct slice_budget *budget) {
     struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
-    uint64_t first;
-    store_value_size(store, visit->location, &visit->entry, &first);
-    if (first)
-        budget->freed += extent_charge(&store->range, first);
+    budget->freed += store_owned_bytes(store, visit->location, &visit->entry);
     store_remove(store, actor, shard, &spot);
 }
 
@@ -156,16 +164,14 @@ static bool copy(struct store *store, struct actor *actor, struct shard *shard, 
     entry_encode(&entry, segment->base_ms, store->range.base + to);
     words_move(store->range.base + to + entry.key_at, from + visit->entry.key_at,
                (size_t)entry.key_size + entry.stored_size);
-    uint64_t first;
-    store_value_size(store, visit->location, &visit->entry, &first);
-    uint64_t extents = first ? extent_charge(&store->range, first) : 0;
+    uint64_t owned = store_owned_bytes(store, visit->location, &visit->entry);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(visit->hash, index_local_level(shape, visit->hash));
     index_write_begin(visit->bucket);
     atomic_store_explicit(visit->cell, cell_make(fingerprint, use, to), memory_order_relaxed);
     index_write_end(visit->bucket);
-    store_account(store, shard, visit->location, &visit->entry, extents, -1);
-    store_account(store, shard, to, &entry, extents, 1);
+    store_account(store, shard, visit->location, &visit->entry, owned, -1);
+    store_account(store, shard, to, &entry, owned, 1);
     budget->bytes = budget->bytes > entry.size ? budget->bytes - entry.size : 0;
     actor->counts.copied_bytes += entry.size;
     return true;
@@ -304,7 +310,12 @@ static bool step(struct store *store, struct actor *actor) {
         if (worked)
             return true;
     }
+    if (object_compact(store, actor))
+        return true;
     struct choice choice = choose(store, is_tight(store));
+    /* Room can be short although what lives fits: in half-filled segments of blocks. Then something has to go as well. */
+    if (choice.score <= 0 && policy_of(store) != STORE_NOEVICTION)
+        choice = choose(store, true);
     if (choice.score <= 0)
         return false;
     struct shard *shard = &store->shards[choice.shard];
@@ -325,15 +336,37 @@ static bool step(struct store *store, struct actor *actor) {
     return worked;
 }
 
+void reclaim_release_promise(struct store *store, struct actor *actor) {
+    atomic_fetch_sub_explicit(&store->range.head->promised, actor->promised, memory_order_relaxed);
+    actor->promised = 0;
+}
+
+/* Promises so many segments to the actor if they are there. */
+static bool promise(struct store *store, struct actor *actor, uint32_t segments) {
+    struct range_head *head = store->range.head;
+    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
+    uint32_t promised = atomic_fetch_add_explicit(&head->promised, segments, memory_order_relaxed) + segments;
+    if (atomic_load_explicit(&head->used, memory_order_relaxed) + promised + range_reserve(&store->range) <= limit) {
+        actor->promised = segments;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&head->promised, segments, memory_order_relaxed);
+    return false;
+}
+
 enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t bytes) {
     uint64_t needed = (bytes >> store->range.segment_shift) + 1;
-    if (__builtin_expect(range_room(&store->range) >= needed, 1))
+    if (actor->promised)
+        reclaim_release_promise(store, actor);
+    if (needed == 1 && __builtin_expect(range_room(&store->range) > 0, 1))
         return STATUS_OK;
+    uint32_t limit = atomic_load_explicit(&store->range.head->limit, memory_order_relaxed);
+    if (needed >= limit)
+        return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
      * three times before it may go) there is no room to gain. */
-    uint64_t turns =
-        4 * (limit_bytes(store) / SLICE_BYTES + atomic_load_explicit(&store->range.head->limit, memory_order_relaxed));
-    while (range_room(&store->range) < needed) {
+    uint64_t turns = 4 * (limit_bytes(store) / SLICE_BYTES + limit);
+    while (needed == 1 ? range_room(&store->range) == 0 : !promise(store, actor, (uint32_t)needed)) {
         if (turns-- == 0 || is_full(store) || !step(store, actor))
             return STATUS_FULL;
     }

@@ -6,6 +6,8 @@
 /* Expired entries are looked for at most this late; it keeps a segment of many different expiries from being walked for each one. */
 enum { EXPIRY_SLACK_MS = 100 };
 
+static_assert(sizeof(struct object_root) == ENTRY_OWNED_SIZE, "an entry has room for a root");
+
 static void count(_Atomic uint64_t *counter, uint64_t by, int sign) {
     uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, sign > 0 ? value + by : value - by, memory_order_relaxed);
@@ -162,17 +164,17 @@ void store_drop_segment(struct store *store, struct actor *actor, struct shard *
 }
 
 void store_account(struct store *store, struct shard *shard, uint64_t location, const struct entry *entry,
-                   uint64_t extents_bytes, int sign) {
+                   uint64_t owned_bytes, int sign) {
     struct segment *segment = &store->range.segments[range_segment_of(&store->range, location)];
     count32(&segment->live, entry->size, sign);
-    count(&segment->weight, entry->size + extents_bytes, sign);
+    count(&segment->weight, entry->size + owned_bytes, sign);
     count(&segment->blocks, 1, sign);
     count(&shard->live, entry->size, sign);
     count(&shard->entries[entry->db], 1, sign);
     if (!entry->expires_at_ms)
         return;
     count(&shard->expiring[entry->db], 1, sign);
-    count(&shard->expiring_live, entry->size + extents_bytes, sign);
+    count(&shard->expiring_live, entry->size + owned_bytes, sign);
     uint64_t due_ms = entry->expires_at_ms + EXPIRY_SLACK_MS;
     if (sign > 0 && due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
         atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
@@ -189,6 +191,8 @@ static void write_bytes(struct store *store, uint64_t location, const struct ent
     if (entry->flags & ENTRY_EXTENTS) {
         uint64_t parts[2] = {value->extents_size, value->extents.first};
         words_write(to + entry->value_at, parts, sizeof parts);
+    } else if (entry->flags & ENTRY_OBJECT) {
+        words_write(to + entry->value_at, value->root, sizeof *value->root);
     } else {
         words_write(to + entry->value_at, value->value.data, value->value.size);
     }
@@ -202,7 +206,7 @@ static bool put_in_place(struct store *store, struct shard *shard, const struct 
     struct entry entry = *wanted;
     entry_plan(&entry, segment->base_ms);
     if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
-        (entry.flags & ENTRY_EXTENTS))
+        (entry.flags & ENTRY_OWNS))
         return false;
     uint8_t *to = store->range.base + spot->location;
     /* Size and flags are the same, so the account can only change by an expiry. */
@@ -219,14 +223,38 @@ static bool put_in_place(struct store *store, struct shard *shard, const struct 
     return true;
 }
 
-/* Forgets what stood at a spot whose cell now says something else. */
+/* Has the objects of a collection freed, all of them. */
+static void free_objects(struct store *store, struct actor *actor, struct shard *shard,
+                         const struct object_root *root) {
+    uint64_t live = atomic_load_explicit(&shard->objects.live, memory_order_relaxed);
+    store->owner->free_root(store->owner->context, store, actor, shard, root);
+    ASSERT(atomic_load_explicit(&shard->objects.live, memory_order_relaxed) + root->charge == live);
+}
+
+/* Forgets what stood at a spot whose cell now says something else. `kept`: a collection that lives on. */
 static void release_old(struct store *store, struct actor *actor, struct shard *shard, uint64_t location,
-                        const struct entry *entry) {
+                        const struct entry *entry, const struct object_root *kept) {
+    store_account(store, shard, location, entry, store_owned_bytes(store, location, entry), -1);
+    if (__builtin_expect(!(entry->flags & ENTRY_OWNS), 1))
+        return;
+    if (entry->flags & ENTRY_OBJECT) {
+        struct object_root root = store_root(store, &(struct store_spot){.location = location, .entry = *entry});
+        if (!kept || kept->first != root.first)
+            free_objects(store, actor, shard, &root);
+        return;
+    }
     uint64_t first;
     store_value_size(store, location, entry, &first);
-    store_account(store, shard, location, entry, first ? extent_charge(&store->range, first) : 0, -1);
-    if (first)
-        extent_release(&store->range, actor, first);
+    extent_release(&store->range, actor, first);
+}
+
+void store_root_set(struct store *store, struct shard *shard, struct store_spot *spot, const struct object_root *root) {
+    ASSERT((spot->entry.flags & ENTRY_OBJECT) && root->first != 0);
+    store_account(store, shard, spot->location, &spot->entry, store_root(store, spot).charge, -1);
+    index_write_begin(spot->bucket);
+    words_write(store->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
+    index_write_end(spot->bucket);
+    store_account(store, shard, spot->location, &spot->entry, root->charge, 1);
 }
 
 static enum store_queue queue_for(struct store *store, struct shard *shard, const struct store_key *key,
@@ -240,12 +268,14 @@ static enum store_queue queue_for(struct store *store, struct shard *shard, cons
 
 enum status store_put(struct store *store, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
+    ASSERT(!value->root || (store->owner && value->root->first));
+    uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
     struct entry entry = {
         .type = value->type,
         .db = key->db,
-        .flags = value->extents.first ? ENTRY_EXTENTS : 0,
+        .flags = owns,
         .key_size = (uint32_t)key->name.size,
-        .stored_size = value->extents.first ? ENTRY_EXTENTS_SIZE : (uint32_t)value->value.size,
+        .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
     };
     if (spot->location && put_in_place(store, shard, value, &entry, spot))
@@ -268,11 +298,10 @@ enum status store_put(struct store *store, struct actor *actor, struct shard *sh
     atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
     index_write_end(place.bucket);
     if (spot->location)
-        release_old(store, actor, shard, spot->location, &spot->entry);
+        release_old(store, actor, shard, spot->location, &spot->entry, value->root);
     else
         index_added(&shard->index);
-    store_account(store, shard, location, &entry,
-                  value->extents.first ? extent_charge(&store->range, value->extents.first) : 0, 1);
+    store_account(store, shard, location, &entry, store_owned_bytes(store, location, &entry), 1);
     bool created = !spot->location;
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
@@ -288,7 +317,7 @@ enum status store_put(struct store *store, struct actor *actor, struct shard *sh
 void store_remove(struct store *store, struct actor *actor, struct shard *shard, struct store_spot *spot) {
     ASSERT(spot->location);
     index_remove(&shard->index, spot->bucket, spot->cell);
-    release_old(store, actor, shard, spot->location, &spot->entry);
+    release_old(store, actor, shard, spot->location, &spot->entry, NULL);
     spot->location = 0;
     spot->cell = NULL;
 }

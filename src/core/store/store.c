@@ -3,7 +3,7 @@
 #include "base/assert.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 1, SHARD_BUDGET = 32 * 1024 * 1024, SHARDS_PER_CORE = 4, TABLE_ALIGNMENT = 4096 };
+enum { VERSION = 1, SHARD_BUDGET = 32 * 1024 * 1024, SHARDS_PER_CORE = 4, TABLE_ALIGNMENT = 4096, DIRECTORIES = 3 };
 
 static uint32_t shard_count_for(const struct store_options *options) {
     uint64_t cores = options->cores ? options->cores : 1;
@@ -46,7 +46,7 @@ static bool lay_out(struct range_head *head, const struct store_options *options
     at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->shards_at = at;
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    at += bits_align_up(head->shard_count * (count + 1) * 2 * sizeof(uint32_t), TABLE_ALIGNMENT);
+    at += bits_align_up(head->shard_count * (count + 1) * DIRECTORIES * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
     if (head->first_segment_at + 16ull * head->segment_size > options->range_size)
         return false;
@@ -57,7 +57,7 @@ static bool lay_out(struct range_head *head, const struct store_options *options
 /* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
 static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
     uint64_t segments = limit_bytes / head->segment_size + 1;
-    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + 2 * sizeof(uint32_t)) +
+    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + DIRECTORIES * sizeof(uint32_t)) +
            head->shard_count * sizeof(struct shard);
 }
 
@@ -76,6 +76,7 @@ static void attach(struct store *store, const struct store_options *options) {
     store->shard_shift = 64 - bits_log2(head->shard_count);
     store->hash_seed = head->hash_seed;
     store->memory = options->memory;
+    store->owner = options->owner;
 }
 
 enum status store_limit_set(struct store *store, uint64_t limit_bytes) {
@@ -98,8 +99,10 @@ static enum status init_shards(struct store *store) {
     uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
     uint64_t directory_size = ((uint64_t)head->segment_count + 1) * sizeof(uint32_t);
     struct actor actor = {.id = 1};
-    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += 2 * directory_size)
+    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += DIRECTORIES * directory_size) {
+        store->shards[i].objects.table_at = directory_at + 2 * directory_size;
         TRY(index_init(&store->range, &actor, &store->shards[i].index, i, directory_at, directory_at + directory_size));
+    }
     return STATUS_OK;
 }
 
@@ -158,14 +161,15 @@ void store_unlock(struct store *store, struct actor *actor, uint32_t shard) {
 uint64_t store_live(const struct store *store) {
     uint64_t live = atomic_load_explicit(&store->range.head->blocks_live, memory_order_relaxed);
     for (uint32_t i = 0; i < store->shard_count; i++)
-        live += atomic_load_explicit(&store->shards[i].live, memory_order_relaxed);
+        live += atomic_load_explicit(&store->shards[i].live, memory_order_relaxed) +
+                atomic_load_explicit(&store->shards[i].objects.live, memory_order_relaxed);
     return live;
 }
 
 /* ------------------------------------------------------------------------------------------ verify */
 
 struct verified {
-    uint64_t live, expiring_live;
+    uint64_t live, expiring_live, objects;
     uint64_t entries[RANGE_DATABASES], expiring[RANGE_DATABASES];
     uint32_t queue_segments[STORE_QUEUES];
 };
@@ -182,14 +186,13 @@ static void verify_segment(struct store *store, struct shard *shard, uint32_t nu
         ASSERT(entry.size > 0 && offset + entry.size <= used);
         uint64_t hash = store_hash_at(store, begin + offset);
         if (index_find(range, &shard->index, hash, begin + offset)) {
-            uint64_t first;
-            store_value_size(store, begin + offset, &entry, &first);
-            uint64_t extents = first ? extent_charge(range, first) : 0;
+            uint64_t owned = store_owned_bytes(store, begin + offset, &entry);
             live += entry.size;
-            weight += entry.size + extents;
+            weight += entry.size + owned;
+            sum->objects += entry.flags & ENTRY_OBJECT ? owned : 0;
             sum->entries[entry.db]++;
             sum->expiring[entry.db] += entry.expires_at_ms != 0;
-            sum->expiring_live += entry.expires_at_ms ? entry.size + extents : 0;
+            sum->expiring_live += entry.expires_at_ms ? entry.size + owned : 0;
             ASSERT(!entry.expires_at_ms || shard->expiry.segment == number ||
                    atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX);
         }
@@ -220,6 +223,8 @@ static void verify_shard(struct store *store, uint32_t at) {
         ASSERT(shard->logs[log].last == previous);
         ASSERT(!shard->logs[log].open || shard->logs[log].open == previous);
     }
+    object_verify(store, shard);
+    ASSERT(sum.objects == atomic_load_explicit(&shard->objects.live, memory_order_relaxed));
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
     ASSERT(sum.expiring_live == atomic_load_explicit(&shard->expiring_live, memory_order_relaxed));
     uint64_t entries = 0;

@@ -22,6 +22,7 @@
 #include "core/store/entry.h"
 #include "core/store/extent.h"
 #include "core/store/index.h"
+#include "core/store/object.h"
 
 enum {
     STORE_QUEUES = 2,
@@ -64,11 +65,12 @@ struct shard {
     struct index index __attribute__((aligned(64)));
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
-    _Atomic uint64_t live;          /* bytes of live entries, large values not included */
-    _Atomic uint64_t expiring_live; /* of these, with an expiry, large values included */
+    _Atomic uint64_t live;          /* bytes of live entries, without what they own elsewhere */
+    _Atomic uint64_t expiring_live; /* of these, with an expiry, and what they own */
     _Atomic uint32_t queue_segments[STORE_QUEUES];
     struct shard_log logs[STORE_LOGS_MAX];
     struct shard_walk reclaim, expiry;
+    struct object_heap objects;
     uint32_t ghosts[STORE_GHOST_SEGMENTS_MAX];
     uint32_t ghost_count; /* segments of them */
     uint32_t ghost_clock; /* advances as entries are dropped, in 1/65536 of the ghosts' capacity */
@@ -81,6 +83,7 @@ struct store {
     uint32_t shard_count, shard_shift; /* shard = hash >> shard_shift, when there are several */
     uint64_t hash_seed;
     const struct memory *memory;
+    const struct object_owner *owner; /* NULL: no entry has objects */
 };
 
 struct store_options {
@@ -91,6 +94,7 @@ struct store_options {
     uint64_t seed;
     struct lock_waiting waiting;
     const struct memory *memory;
+    const struct object_owner *owner; /* lives as long as the store; NULL: there are no objects */
 };
 
 MUST_CHECK enum status store_open(const struct store_options *options, struct store **ret_store);
@@ -143,13 +147,15 @@ struct store_spot {
 void store_find(const struct store *store, struct shard *shard, const struct store_key *key,
                 struct store_spot *ret_spot);
 
-/* What an entry is to become. One of `value` and `extents` is used. */
+/* What an entry is to become. One of `value`, `extents` and `root` is used. */
 struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
+    const struct object_root
+        *root; /* not NULL: a collection, taken over on success; the one that stood there already stays */
 };
 
 /* Replaces what stands at the spot, or creates it; the spot is up to date afterwards. STATUS_FULL without a change when there is no memory. */
@@ -171,6 +177,28 @@ static inline uint64_t store_value_size(const struct store *store, uint64_t loca
     return parts[0];
 }
 
+/* Bytes that the entry owns outside its log. */
+static inline uint64_t store_owned_bytes(const struct store *store, uint64_t location, const struct entry *entry) {
+    if (__builtin_expect(!(entry->flags & ENTRY_OWNS), 1))
+        return 0;
+    if (entry->flags & ENTRY_OBJECT)
+        return words_load32(store->range.base + location + entry->value_at) |
+               (uint64_t)words_load32(store->range.base + location + entry->value_at + 4) << 32;
+    uint64_t first;
+    store_value_size(store, location, entry, &first);
+    return extent_charge(&store->range, first);
+}
+
+/* The root of an entry with ENTRY_OBJECT. */
+static inline struct object_root store_root(const struct store *store, const struct store_spot *spot) {
+    struct object_root root;
+    words_read(&root, store->range.base + spot->location + spot->entry.value_at, sizeof root);
+    return root;
+}
+
+/* Writes the root after objects were taken or given; its charge says how many bytes they are now. */
+void store_root_set(struct store *store, struct shard *shard, struct store_spot *spot, const struct object_root *root);
+
 static inline bool store_entry_at(const struct store *store, uint64_t location, struct entry *ret_entry) {
     const struct range *range = &store->range;
     uint32_t number = range_segment_of(range, location);
@@ -189,7 +217,7 @@ uint64_t store_append(struct store *store, struct actor *actor, struct shard *sh
 
 /* Counts an entry in or out: its segment, shard and database. */
 void store_account(struct store *store, struct shard *shard, uint64_t location, const struct entry *entry,
-                   uint64_t extents_bytes, int sign);
+                   uint64_t owned_bytes, int sign);
 
 /* Ends the log's open segment; the next entry opens another. */
 void store_seal(struct store *store, struct shard *shard, uint32_t log);
@@ -199,7 +227,7 @@ void store_drop_segment(struct store *store, struct actor *actor, struct shard *
 
 uint64_t store_hash_at(void *store, uint64_t location);
 
-/* Bytes that live, in all shards, large values included. */
+/* Bytes that live, in all shards, large values and objects included. */
 uint64_t store_live(const struct store *store);
 
 void store_verify(struct store *store, struct actor *actor);
