@@ -96,8 +96,7 @@ struct worker {
 
     struct command_stat *commands; /* by spec index */
     struct worker_counts counts;
-    bool rehash;         /* SWAPDB may have run in this batch: keys that were hashed before it no longer hold */
-    uint64_t turn_ticks; /* the last reading of the clock */
+    uint64_t turn_ticks;                 /* the last reading of the clock */
     const struct cmd_spec *timed_spec;   /* what has run since: timed_count commands of this kind */
     const struct batch_item *timed_last; /* the last of them */
     uint32_t timed_count, timed_max;
