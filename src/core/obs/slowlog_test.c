@@ -1,5 +1,7 @@
 #include "core/obs/slowlog.h"
 
+#include "base/bits.h"
+
 #include "unit.h"
 
 static struct slowlog_event event_of(const struct slice *arguments, uint32_t count) {
