@@ -65,7 +65,7 @@ static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, vo
     const struct scanned *entries = (const struct scanned *)(const void *)gathered->entries.data;
     size_t count = gathered->entries.size / sizeof *entries;
     for (size_t i = 0; i < count; i++)
-        visit(context, slice_make(gathered->names.data + entries[i].name_at, entries[i].name_size), &entries[i].info);
+        visit(context, slice_part(buf_slice(&gathered->names), entries[i].name_at, entries[i].name_size), &entries[i].info);
     return (uint32_t)count;
 }
 
