@@ -160,7 +160,7 @@ def environment(job, seed, scratch, cover):
         "LOCPATH": str(LOCALES),
         "PYTHONDONTWRITEBYTECODE": "1",
         "CMOCKA_MESSAGE_OUTPUT": "TAP",
-        "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1",
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "TSAN_OPTIONS": "second_deadlock_stack=1",
     })

@@ -309,6 +309,17 @@ def RESET_leaves_nothing(session, rounds):
 
 
 @flow
+def HELLO_that_fails(session, rounds):
+    """It changes nothing here; redis-server keeps what it had done before it came to the mistake."""
+    session.both("hello", "HELLO", "3", "SETNAME", "halfway", "NONSENSE")
+    session.both("hello", "CLIENT", "GETNAME", rule=compare.name_unchanged)
+    session.close("hello")
+    for arguments in (["4"], ["x"], ["3", "AUTH"], ["3", "AUTH", "a"], ["3", "AUTH", "nobody", "x"], ["3", "SETNAME"], ["3", "SETNAME", "a b"], ["2", "FOO"], ["3", "NONSENSE"]):
+        session.both("hello", "HELLO", *arguments)
+        session.both("hello", "GET", "nothing there")
+
+
+@flow
 def CLIENT_KILL_of_another(session, rounds):
     for selector in ("ID", "ADDR", "LADDR and ID", "TYPE and ID", "old form"):
         results = []
@@ -479,6 +490,28 @@ def databases_are_apart(session, rounds):
                       ["SWAPDB", "x", "0"], ["SWAPDB", "0", "y"], ["COPY", "a", "b", "DB", "16"], ["COPY", "a", "a"]):  # fmt: skip
         session.both("db", *arguments)
     session.both("db", "FLUSHALL")
+
+
+@flow
+def keys_that_move_while_the_index_grows(session, rounds):
+    """RENAME, MOVE and COPY hold two keys at once; what one of them makes may shift the other in the index."""
+    for number in range(100 * rounds):
+        session.both("moving", "SET", f"new{number}", f"value {number}", "EX", "100000")
+        kind = number % 4
+        if kind == 0:
+            session.both("moving", "RENAME", f"new{number}", f"renamed{number}")
+        elif kind == 1:
+            session.both("moving", "MOVE", f"new{number}", str(number % 15 + 1))
+        elif kind == 2:
+            session.both("moving", "COPY", f"new{number}", f"copy{number}", "DB", str(number % 16))
+        else:
+            session.both("moving", "COPY", f"new{number}", f"copied{number}", "REPLACE")
+    for number in range(16):
+        session.both("moving", "SELECT", str(number))
+        session.both("moving", "DBSIZE")
+        session.both("moving", "KEYS", "*", rule=compare.keys)
+    session.both("moving", "FLUSHALL")
+    session.close("moving")
 
 
 @flow

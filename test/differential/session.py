@@ -44,8 +44,8 @@ class Session:
         self.ends = 0  # of our server, unexpected
 
     def __enter__(self):
-        self.ours.start()
-        self.theirs.start()
+        self.ours.__enter__()
+        self.theirs.__enter__()
         self.values.payload = self._payloads()
         return self
 
@@ -111,7 +111,7 @@ class Session:
         ours, theirs = self.pairs[name]
         one, other = ours.read(), theirs.read()
         self.count(label or (str(arguments[0]) if arguments else "push"), other)
-        if not rule(one, other):
+        if not compare.agree(rule, one, other):
             raise AssertionError(f"{shown(arguments)}: {versus(one, other)}")
         return one
 
@@ -160,7 +160,7 @@ class Session:
                 self.count(label, other, one.fails)
             else:
                 self.count("other", other)
-            if not step.rule(reply, other):
+            if not compare.agree(step.rule, reply, other):
                 before = " after " + "; ".join(shown(s.arguments) for _, s, _ in plan[max(0, at - 2) : at])
                 self.differs(
                     label,
@@ -168,11 +168,23 @@ class Session:
                 )
                 if reply[0] == "closed":
                     self.revive("; ".join(shown(s.arguments) for _, s, _ in plan[max(0, at - 30) : at + 30]))
+                else:
+                    self.drain(ours, theirs, len(plan) - at - 1)
                 self.afresh()
                 return
 
+    @staticmethod
+    def drain(ours, theirs, count):
+        """Reads what is still to come of a batch, so that nothing of it runs after the two have started afresh."""
+        for client in (ours, theirs):
+            try:
+                for _ in range(count):
+                    client.read()
+            except (Closed, TimeoutError, AssertionError, ValueError):
+                pass
+
     def revive(self, requests):
-        """After an unexpected close: if the server has ended, says with what, and starts it again so that the rest is tested."""
+        """After an unexpected close: if the server has ended, says with what, and starts both again so that the rest is tested."""
         if not settle(lambda: not self.ours.alive(), ENDING_S):
             return
         status = self.ours.stop()
@@ -181,8 +193,9 @@ class Session:
         if self.ends > ENDS_MAX:
             raise AssertionError("the server has ended too often")
         self.close()
+        self.theirs.stop()
         self.ours.start()
-        self.afresh()
+        self.theirs.start()
 
     def run_random(self, operations):
         units = self.units()

@@ -64,7 +64,7 @@ def run(report, seed, seconds, policy, kind):
                 f"peak {peak / MIB:.1f} MiB, {figures['evicted_keys']} evicted, {figures['expired_keys']} expired, keys {figures.get('db0', 'none')}"
             )
             report.expect(
-                f"{case}: resident memory within {allowed / MIB:.0f} MiB", highest <= allowed, f"{highest / MIB:.1f} MiB of {allowed / MIB:.1f}"
+                f"{case}: resident memory within {allowed / MIB:.0f} MiB", highest <= allowed or server.sanitized(), f"{highest / MIB:.1f} MiB of {allowed / MIB:.1f}"
             )
             if is_strata():
                 report.expect(f"{case}: used_memory within the limit", used <= LIMIT_MB * MIB, f"{used} of {LIMIT_MB * MIB}")

@@ -2,12 +2,14 @@
 
 #include <stdio.h>
 
+#include "app/bench/command.h"
 #include "app/config/config.h"
 #include "base/bits.h"
 #include "base/version.h"
 
 const struct cli_command cli_commands[] = {
     {"server", "run the cache server", cli_server},
+    {"bench", "measure a server, or be one that does nothing: strata bench null", bench_command},
     {"version", "say which version this is", cli_version},
     {"help", "list the commands, or explain one: strata help server", cli_help},
     {0},

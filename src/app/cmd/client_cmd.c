@@ -432,8 +432,7 @@ void cmd_client_reply(struct cmd_call *call) {
 static bool arguments_at_most(struct cmd_call *call, uint32_t count_max) {
     if (call->argc <= count_max)
         return true;
-    reply_errorf(call->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
-                 shown_size(call->argv[1]), shown(call->argv[1]));
+    cmd_error_subcommand(call, "CLIENT");
     return false;
 }
 

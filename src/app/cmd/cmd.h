@@ -124,6 +124,8 @@ bool cmd_integer(struct cmd_call *call, uint32_t at,
 bool cmd_float(struct cmd_call *call, uint32_t at, long double *ret_value); /* "ERR value is not a valid float" */
 
 void cmd_error_syntax(struct cmd_call *call); /* "ERR syntax error" */
+/* "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP."; the container in capitals */
+void cmd_error_subcommand(struct cmd_call *call, const char *container);
 void cmd_error_wrong_type(
     struct cmd_call *call); /* "WRONGTYPE Operation against a key holding the wrong kind of value" */
 void cmd_error_status(

@@ -11,17 +11,34 @@ struct config_search {
     struct slice pairs[CONFIG_MATCHES_MAX][2];
 };
 
+static bool is_pattern(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '*' || text.data[i] == '?' || text.data[i] == '[')
+            return true;
+    }
+    return false;
+}
+
+/* The name to answer with: as it was asked, or the setting's own if a pattern found it. */
+static bool config_asked(const struct cmd_call *call, struct slice key, struct slice *ret_name) {
+    for (uint32_t at = 2; at < call->argc; at++) {
+        bool pattern = is_pattern(call->argv[at]);
+        if (pattern ? glob_matches(call->argv[at], key, true) : slice_equal_nocase(call->argv[at], key)) {
+            *ret_name = pattern ? key : call->argv[at];
+            return true;
+        }
+    }
+    return false;
+}
+
 static void config_match(void *context, const char *name, const char *value) {
     struct config_search *search = context;
     struct cmd_call *call = search->call;
-    struct slice key = slice_from_string(name);
-    bool matches = false;
-    for (uint32_t at = 2; at < call->argc && !matches; at++)
-        matches = glob_matches(call->argv[at], key, true);
-    if (!matches || search->count == CONFIG_MATCHES_MAX)
+    struct slice shown;
+    if (search->count == CONFIG_MATCHES_MAX || !config_asked(call, slice_from_string(name), &shown))
         return;
     struct slice *pair = search->pairs[search->count];
-    if (arena_copy(call->arena, key, &pair[0]) && arena_copy(call->arena, slice_from_string(value), &pair[1]))
+    if (arena_copy(call->arena, shown, &pair[0]) && arena_copy(call->arena, slice_from_string(value), &pair[1]))
         search->count++;
     else
         call->reply->status = STATUS_NO_MEMORY;

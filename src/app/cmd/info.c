@@ -143,6 +143,7 @@ static void section_memory(struct info *info) {
 static void section_persistence(struct info *info) {
     number(info, "loading", 0);
     number(info, "async_loading", 0);
+    number(info, "rdb_changes_since_last_save", info->counts.changes);
     number(info, "rdb_bgsave_in_progress", 0);
     number(info, "rdb_saves", 0);
     number(info, "aof_enabled", 0);

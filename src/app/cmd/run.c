@@ -47,6 +47,12 @@ static void error_unknown_sub(struct cmd_call *call, const struct cmd_spec *cont
                  part ? (const char *)call->argv[1].data : "", (int)size, name);
 }
 
+void cmd_error_subcommand(struct cmd_call *call, const char *container) {
+    int part = shown(call->argv[1], ERROR_NAME_MAX);
+    reply_errorf(call->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.", part,
+                 part ? (const char *)call->argv[1].data : "", container);
+}
+
 void cmd_error_syntax(struct cmd_call *call) { reply_error(call->reply, SLICE("ERR syntax error")); }
 
 void cmd_error_wrong_type(struct cmd_call *call) {

@@ -45,6 +45,7 @@ struct cmd_server_counts {
     uint64_t loop_us, loop_command_us;
     uint64_t query_limit_cuts, output_limit_cuts, errors, auth_denied;
     uint64_t hits, misses, expired, evicted, copied_bytes, retries;
+    uint64_t changes; /* since the start: reset_counts leaves it */
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     double commands_per_s, input_kb_per_s, output_kb_per_s;
     uint64_t

@@ -173,8 +173,14 @@ static void info_shows_what_the_server_counts(void **state) {
     struct reporter r;
     struct cmd_fixture f;
     open_both(&r, &f);
-    r.counts = (struct cmd_server_counts){
-        .clients = 3, .clients_max = 100, .commands = 12, .hits = 5, .misses = 6, .evicted = 7, .errors = 9};
+    r.counts = (struct cmd_server_counts){.clients = 3,
+                                          .clients_max = 100,
+                                          .commands = 12,
+                                          .hits = 5,
+                                          .misses = 6,
+                                          .evicted = 7,
+                                          .errors = 9,
+                                          .changes = 8};
     EXPECT_REPLY(&f, "SET a 1 PX 5000", "+OK\r\n");
     EXPECT_REPLY(&f, "SET b 1", "+OK\r\n");
     EXPECT_PART(&f, "INFO", "# Server\r\nredis_version:7.2.4\r\nserver_name:strata\r\n");
@@ -184,6 +190,7 @@ static void info_shows_what_the_server_counts(void **state) {
     EXPECT_PART(&f, "INFO memory", "\r\nmaxmemory_policy:noeviction\r\n");
     EXPECT_PART(&f, "INFO memory", "\r\nused_memory_rss_human:50.00M\r\n");
     EXPECT_PART(&f, "INFO STATS", "\r\nkeyspace_hits:5\r\nkeyspace_misses:6\r\n");
+    EXPECT_PART(&f, "INFO persistence", "\r\nrdb_changes_since_last_save:8\r\n");
     EXPECT_PART(&f, "INFO all",
                 "\r\ncmdstat_get:calls=4,usec=10,usec_per_call=2.50,rejected_calls=1,failed_calls=2\r\n");
     EXPECT_PART(&f, "INFO latencystats", "\r\nlatency_percentiles_usec_get:p50=5.000,p99=9.900,p99.9=9.990\r\n");
@@ -214,7 +221,8 @@ static void config_get_matches_several_patterns_without_case(void **state) {
     struct reporter r;
     struct cmd_fixture f;
     open_both(&r, &f);
-    EXPECT_REPLY(&f, "CONFIG GET TIMEOUT time* x", "*2\r\n$7\r\ntimeout\r\n$1\r\n0\r\n");
+    EXPECT_REPLY(&f, "CONFIG GET TIME* timeout x", "*2\r\n$7\r\ntimeout\r\n$1\r\n0\r\n");
+    EXPECT_REPLY(&f, "CONFIG GET TimeOut time*", "*2\r\n$7\r\nTimeOut\r\n$1\r\n0\r\n");
     EXPECT_REPLY(
         &f, "CONFIG GET maxmem* timeout",
         "*6\r\n$7\r\ntimeout\r\n$1\r\n0\r\n$9\r\nmaxmemory\r\n$7\r\n1048576\r\n$16\r\nmaxmemory-policy\r\n$10\r\n"
@@ -268,6 +276,8 @@ static void slowlog_shows_the_newest_first(void **state) {
     assert_true(slice_starts_with(cmd_fixture_run(&f, "SLOWLOG GET -1"), SLICE("*2\r\n")));
     EXPECT_REPLY(&f, "SLOWLOG GET -2", "-ERR count should be greater than or equal to -1\r\n");
     EXPECT_REPLY(&f, "SLOWLOG GET x", "-ERR count should be greater than or equal to -1\r\n");
+    EXPECT_REPLY(&f, "SLOWLOG GET 0 EX",
+                 "-ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.\r\n");
     EXPECT_REPLY(&f, "SLOWLOG RESET", "+OK\r\n");
     EXPECT_REPLY(&f, "SLOWLOG LEN", ":0\r\n");
     EXPECT_REPLY(&f, "SLOWLOG", "-ERR wrong number of arguments for 'slowlog' command\r\n");

@@ -29,8 +29,7 @@ static void slowlog_reply_entry(struct reply *reply, const struct slowlog_entry 
 void cmd_slowlog_get(struct cmd_call *call) {
     int64_t wanted = SLOWLOG_GET_DEFAULT;
     if (call->argc > 3) {
-        reply_error(call->reply,
-                    SLICE("ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP."));
+        cmd_error_subcommand(call, "SLOWLOG");
         return;
     }
     if (call->argc == 3 && (!number_parse_i64(call->argv[2], &wanted) || wanted < -1)) {

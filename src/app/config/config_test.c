@@ -28,6 +28,9 @@ static const struct {
      {"maxmemory", "abc"},
      "CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a memory value"},
     {1,
+     {"maxmemory", "-1"},
+     "CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a memory value"},
+    {1,
      {"maxmemory-policy", "x"},
      "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must be one of the following: "
      "volatile-lru, volatile-lfu, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction"},

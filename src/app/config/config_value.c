@@ -37,6 +37,8 @@ static bool out_of_range(const struct config_key *key, struct slice text, struct
     snprintf(redis, sizeof redis, "argument must be between %lld and %lld inclusive", (long long)key->min,
              (long long)key->max);
     if (key->type == CONFIG_TYPE_SIZE) {
+        if (text.size && text.data[0] == '-') /* Redis's sizes have no sign */
+            snprintf(redis, sizeof redis, "argument must be a memory value");
         config_size_text((uint64_t)key->min, low, sizeof low);
         config_size_text((uint64_t)key->max, high, sizeof high);
     } else {

@@ -160,6 +160,16 @@ void connection_count_foreign(struct connection *connection) {
     connection->foreign_counted = count;
 }
 
+uint64_t connection_waiting(const struct connection *connection) {
+    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
+    uint32_t count = (uint32_t)(connection->foreign.size / sizeof *values);
+    uint64_t unsent = connection_unsent(connection);
+    if (connection->foreign_at >= count)
+        return unsent;
+    uint64_t newest_sent = connection->foreign_at == count - 1 ? connection->foreign_sent : 0;
+    return unsent - (values[count - 1].size - newest_sent);
+}
+
 /* What is sent next, as pieces; answers how many. */
 static int gather(const struct connection *connection, struct iovec *ret_pieces, int max, size_t *ret_size) {
     const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
@@ -550,7 +560,7 @@ static void parse_input(struct connection *connection) {
                 begin_large(connection);
         } else {
             batch_run(worker);
-            if (connection->state == CONNECTION_OPEN && !connection->postponed) {
+            if (connection->state == CONNECTION_OPEN && !connection->held) {
                 connection_error(connection, connection->parser.error);
                 connection_close_after_output(connection);
             }
@@ -560,10 +570,16 @@ static void parse_input(struct connection *connection) {
     batch_touch(worker, connection);
 }
 
-void connection_postpone(struct connection *connection, size_t begins_at) {
-    ASSERT(!connection->postponed && begins_at <= connection->turn_in_size);
-    connection->postponed = true;
+void connection_hold(struct connection *connection, size_t begins_at) {
+    ASSERT(!connection->held && begins_at <= connection->turn_in_size);
+    connection->held = true;
     connection->rest_at = begins_at;
+}
+
+void connection_postpone(struct connection *connection, size_t begins_at) {
+    ASSERT(!connection->postponed);
+    connection_hold(connection, begins_at);
+    connection->postponed = true;
     connection->worker->postponed++;
 }
 
@@ -572,9 +588,10 @@ static bool keep_rest(struct connection *connection) {
     struct worker *worker = connection->worker;
     bool own = connection->turn_in == connection->in.data;
     size_t done = connection->rest_at;
-    if (connection->postponed) {
-        /* Read again from the postponed request on, when its time comes. */
+    if (connection->held) {
+        /* Read again from the held request on, when its time comes. */
         resp_parser_fini(&connection->parser);
+        connection->held = false;
     } else {
         done = resp_parser_droppable(&connection->parser);
         resp_parser_drop(&connection->parser, done);
@@ -614,11 +631,12 @@ void connection_finish_turn(struct connection *connection) {
     connection->turn_in_size = 0;
     if (connection->state != CONNECTION_DEAD)
         connection_send(connection);
-    if (connection->state == CONNECTION_OPEN && connection_unsent(connection) > OUTPUT_CHOKE_BYTES &&
-        !connection->patient) {
-        connection->choked = true;
-        connection_update_interest(connection);
-    }
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    connection->choked |= connection_unsent(connection) > OUTPUT_CHOKE_BYTES && !connection->patient;
+    if (connection->choked && connection_unsent(connection) < OUTPUT_CHOKE_BYTES / 2)
+        worker_resume_later(connection->worker, connection);
+    connection_update_interest(connection);
 }
 
 /* ------------------------------------------------------------------- limits */
@@ -629,7 +647,7 @@ static void look_after_output(struct connection *connection) {
     if (unsent == 0)
         return;
     uint64_t soft = SETTING(worker->server, output_soft_bytes);
-    if (soft && connection->out.size - connection->out_sent > soft) {
+    if (soft && connection_waiting(connection) > soft) {
         if (!connection->soft_since_ms)
             connection->soft_since_ms = now_ms;
         if (now_ms - connection->soft_since_ms > 1000ull * SETTING(worker->server, output_soft_s)) {

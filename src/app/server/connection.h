@@ -45,6 +45,8 @@ struct connection {
     struct worker *worker;
     struct connection *newer, *older;
     struct connection *dead_next;
+    struct connection *resume_next; /* in worker->resume */
+    bool resuming;
     struct cmd_client client;
 
     /* input */
@@ -52,7 +54,8 @@ struct connection {
     struct buf in;          /* received and not finished */
     const uint8_t *turn_in; /* this turn's input: `in`, or part of the worker's area; NULL: none */
     size_t turn_in_size;
-    size_t rest_at; /* when postponed: where in turn_in to begin again */
+    size_t rest_at; /* when held: where in turn_in to begin again */
+    bool held;      /* the rest of this turn's input is not run now: postponed, or choked */
     bool bulky;     /* the last read filled all the room it was given */
     bool monitoring;
     bool input_ended;
@@ -100,7 +103,9 @@ void connection_close(struct connection *connection);
 void connection_close_after_output(struct connection *connection);
 void connection_free_dead(struct worker *worker);
 
-/* The command of `begins_at` waits for the end of the pause, and all after it. */
+/* The command at `begins_at` and all after it are not run in this turn. */
+void connection_hold(struct connection *connection, size_t begins_at);
+/* The same, until the end of the pause. */
 void connection_postpone(struct connection *connection, size_t begins_at);
 
 /* Writes an error reply of the server itself (not of a command). */
@@ -112,6 +117,8 @@ void connection_drop_upload(struct connection *connection);
 static inline uint64_t connection_unsent(const struct connection *connection) {
     return connection->out.size - connection->out_sent + connection->foreign_bytes;
 }
+/* As connection_unsent, less the newest value sent from place: one answer may be larger than the limits of output. */
+uint64_t connection_waiting(const struct connection *connection);
 /* After a command: foreign values it added are accounted. */
 void connection_count_foreign(struct connection *connection);
 

@@ -53,13 +53,10 @@ static enum status append_quoted(struct buf *line, struct slice text) {
     return STATUS_OK;
 }
 
-bool monitor_hides(const struct cmd_call *call) {
-    return slice_equal_nocase(call->argv[0], SLICE("auth")) || slice_equal_nocase(call->argv[0], SLICE("hello")) ||
-           slice_equal_nocase(call->argv[0], SLICE("config"));
-}
-
 struct slice monitor_shown(const struct cmd_call *call, uint32_t at) {
     struct slice name = call->argv[0], hidden = SLICE("(redacted)");
+    if (!call->argv[at].data && call->argv[at].size)
+        return SLICE("(large value)");
     if (slice_equal_nocase(name, SLICE("auth")) && at > 0)
         return hidden;
     /* HELLO 3 AUTH user password SETNAME name; CONFIG SET requirepass password */
@@ -70,7 +67,9 @@ struct slice monitor_shown(const struct cmd_call *call, uint32_t at) {
                 return hidden;
         }
     }
-    return call->argv[at];
+    /* A large value was received into the cache: its bytes are not at hand. */
+    struct slice argument = call->argv[at];
+    return argument.data || argument.size == 0 ? argument : SLICE("(large value)");
 }
 
 static enum status format_line(struct buf *line, const struct cmd_call *call) {

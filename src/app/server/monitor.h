@@ -12,8 +12,8 @@
 
 void monitor_begin(struct cmd_server *server, struct cmd_client *client);
 void monitor_end(struct connection *connection);
-/* What may be seen of a command by others, in MONITOR and the slow log: passwords are not. */
-bool monitor_hides(const struct cmd_call *call);
+/* What is shown of an argument to others, in MONITOR and the slow log: no passwords, and of a value that was received in place only that it
+ * was large, for it belongs to the cache by then. */
 struct slice monitor_shown(const struct cmd_call *call, uint32_t at);
 
 void monitor_feed(struct worker *worker, const struct cmd_call *call);

@@ -6,7 +6,7 @@
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
 
-static void run_item(struct worker *worker, const struct batch_item *item);
+static inline void run_item(struct worker *worker, struct batch_item *item);
 static void close_timed(struct worker *worker);
 
 /* ------------------------------------------------------------------ batches */
@@ -59,6 +59,7 @@ void batch_run(struct worker *worker) {
     }
     uint64_t begin = clock_ticks();
     worker->turn_ticks = begin;
+    worker->rehash = false;
     worker->timed_max =
         SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
     for (uint32_t i = 0; i < batch->count; i++)
@@ -188,14 +189,6 @@ static void refuse_uploaded(struct connection *connection, struct cmd_call *call
     call->outcome = CMD_REJECTED;
 }
 
-/* Bytes that wait for the client, but for the newest value sent from place: one answer may be larger than the limit. */
-static uint64_t waiting_bytes(const struct connection *connection) {
-    uint64_t unsent = connection_unsent(connection);
-    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
-    size_t count = connection->foreign.size / sizeof *values;
-    return connection->foreign_bytes ? unsent - values[count - 1].size : unsent;
-}
-
 static void after_command(struct worker *worker, struct connection *connection, const struct cmd_call *call) {
     struct cmd_client *client = &connection->client;
     if (connection->foreign.size)
@@ -207,7 +200,7 @@ static void after_command(struct worker *worker, struct connection *connection, 
     if (connection->monitoring != client->monitor)
         monitor_end(connection);
     uint64_t hard = client->authenticated ? SETTING(worker->server, output_hard_bytes) : UNAUTHENTICATED_OUTPUT_MAX;
-    if (hard && waiting_bytes(connection) > hard) {
+    if (hard && connection_waiting(connection) > hard) {
         worker->counts.output_limit_cuts++;
         log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
                     (unsigned long long)client->id, connection->peer);
@@ -217,12 +210,26 @@ static void after_command(struct worker *worker, struct connection *connection, 
     }
 }
 
+/* More waits for the client than it should. Sends; if that does not help, the rest of its requests waits. */
+static bool hold_output(struct connection *connection, const struct batch_item *item) {
+    if (connection->patient || item->uploaded)
+        return false;
+    connection_send(connection);
+    if (connection->state == CONNECTION_OPEN && connection_unsent(connection) <= OUTPUT_CHOKE_BYTES)
+        return false;
+    connection->choked = true;
+    connection_hold(connection, item->begins_at);
+    return true;
+}
+
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
-static inline void run_item(struct worker *worker, const struct batch_item *item) {
+static inline void run_item(struct worker *worker, struct batch_item *item) {
     struct connection *connection = item->connection;
     struct cmd_client *client = &connection->client;
     struct server *server = worker->server;
-    if (connection->state != CONNECTION_OPEN || connection->postponed || connection->killed)
+    if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
+        return;
+    if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
         return;
     if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
         is_paused(worker, connection, item->spec)) {
@@ -237,44 +244,41 @@ static inline void run_item(struct worker *worker, const struct batch_item *item
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);
     size_t reply_begins_at = connection->out.size;
-    struct reply reply;
-    reply_init(&reply, &connection->out, &connection->foreign, client->protocol);
-    struct cache_key key = item->key;
-    if (item->keyed && key.db != client->db)
-        key = cache_key(server->cache, client->db, key.name);
+    if (item->keyed && (item->key.db != client->db || worker->rehash))
+        item->key = cache_key(server->cache, client->db, item->key.name);
     if (worker->timed_count && worker->timed_spec != item->spec)
         close_timed(worker);
-    struct cmd_call call = {
-        .env = &server->env,
-        .client = client,
-        .actor = &worker->actor,
-        .arena = &worker->arena,
-        .spec = item->spec,
-        .argv = item->argv,
-        .argc = item->argc,
-        .upload = item->uploaded ? &connection->upload : NULL,
-        .first_key = item->keyed ? &key : NULL,
-        .reply = &reply,
-    };
+    /* What is the same for every command stands in the worker's call already. */
+    struct reply *reply = &worker->reply;
+    reply_init(reply, &connection->out, &connection->foreign, client->protocol);
+    struct cmd_call *call = &worker->call;
+    call->client = client;
+    call->spec = item->spec;
+    call->argv = item->argv;
+    call->argc = item->argc;
+    call->upload = item->uploaded ? &connection->upload : NULL;
+    call->first_key = item->keyed ? &item->key : NULL;
     if (item->uploaded && connection->upload_status != STATUS_OK)
-        refuse_uploaded(connection, &call);
+        refuse_uploaded(connection, call);
     else
-        cmd_run(&call);
+        cmd_run(call);
 
     worker->counts.commands++;
     connection->commands++;
-    if (call.spec)
-        note_command(worker, item, &call, reply.errors);
-    if (__builtin_expect(reply.errors != 0, 0))
-        note_failure(worker, &call, reply_begins_at);
+    if (call->spec) {
+        note_command(worker, item, call, reply->errors);
+        worker->rehash |= (call->spec->flags & (CMD_ALL_SHARDS | CMD_TXN_CONTROL)) != 0;
+    }
+    if (__builtin_expect(reply->errors != 0, 0))
+        note_failure(worker, call, reply_begins_at);
     if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
-        call.outcome != CMD_REJECTED)
-        monitor_feed(worker, &call);
+        call->outcome != CMD_REJECTED)
+        monitor_feed(worker, call);
     if (item->uploaded)
         connection_drop_upload(connection);
     if (worker->arena.used)
         arena_reset(&worker->arena);
-    after_command(worker, connection, &call);
+    after_command(worker, connection, call);
 }
 
 void run_queued(struct cmd_call *call) {

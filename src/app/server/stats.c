@@ -44,6 +44,7 @@ static void add_worker(struct cmd_server_counts *sum, struct worker *worker) {
     sum->evicted += worker->actor.counts.evicted;
     sum->copied_bytes += worker->actor.counts.copied_bytes;
     sum->retries += worker->actor.counts.retries;
+    sum->changes += worker->actor.counts.changes;
     sum->commands_per_s += rate_per_s(&counts->commands_rate);
     sum->input_kb_per_s += rate_per_s(&counts->input_rate) / 1024;
     sum->output_kb_per_s += rate_per_s(&counts->output_rate) / 1024;
@@ -133,7 +134,7 @@ void stats_reset(struct cmd_server *api) {
         worker->counts = (struct worker_counts){
             .commands_rate = before.commands_rate, .input_rate = before.input_rate, .output_rate = before.output_rate};
         worker->counts.commands_rate.last = worker->counts.input_rate.last = worker->counts.output_rate.last = 0;
-        worker->actor.counts = (struct actor_counts){0};
+        worker->actor.counts = (struct actor_counts){.changes = worker->actor.counts.changes};
         for (uint32_t k = 0; k < cmd_index_count; k++) {
             histogram_fini(&worker->commands[k].run_times);
             worker->commands[k] = (struct command_stat){0};
@@ -196,19 +197,14 @@ void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us,
     struct slowlog_event event = {
         .unix_s = worker->actor.now_ms / 1000,
         .duration_us = us,
-        .arguments = call->argv,
         .argument_count = call->argc,
         .client_address = slice_from_string(connection->peer),
         .client_name = buf_slice(&call->client->name),
     };
     struct slice shown[SLOWLOG_ARGUMENTS_MAX];
-    if (monitor_hides(call)) {
-        event.arguments = shown;
-        if (event.argument_count > SLOWLOG_ARGUMENTS_MAX)
-            event.argument_count = SLOWLOG_ARGUMENTS_MAX;
-        for (uint32_t i = 0; i < event.argument_count; i++)
-            shown[i] = monitor_shown(call, i);
-    }
+    for (uint32_t i = 0; i < call->argc && i < SLOWLOG_ARGUMENTS_MAX; i++)
+        shown[i] = call->argv[i].data ? monitor_shown(call, i) : call->argv[i];
+    event.arguments = shown;
     pthread_mutex_lock(&server->logs_lock);
     if (slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG)) {
         enum status status = slowlog_add(&server->slowlog, &event);

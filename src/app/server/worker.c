@@ -29,6 +29,8 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     if (!worker)
         return STATUS_NO_MEMORY;
     *worker = (struct worker){.server = server, .index = index, .actor = {.id = index + 1}, .listening = true};
+    worker->call = (struct cmd_call){
+        .env = &server->env, .actor = &worker->actor, .arena = &worker->arena, .reply = &worker->reply};
     pthread_mutex_init(&worker->turn, NULL);
     pthread_mutex_init(&worker->monitor_lock, NULL);
     timers_init(&worker->timers, &memory_libc);
@@ -301,6 +303,30 @@ static void look_at_pause(struct worker *worker) {
     batch_finish(worker);
 }
 
+void worker_resume_later(struct worker *worker, struct connection *connection) {
+    if (connection->resuming)
+        return;
+    connection->resuming = true;
+    connection->resume_next = worker->resume;
+    worker->resume = connection;
+}
+
+/* One round; who is choked and relieved again meanwhile has its turn next time, so that others have theirs. */
+static void resume_relieved(struct worker *worker) {
+    struct connection *list = worker->resume, *next;
+    worker->resume = NULL;
+    for (struct connection *connection = list; connection; connection = next) {
+        next = connection->resume_next;
+        connection->resuming = false;
+        if (connection->state != CONNECTION_OPEN)
+            continue;
+        connection->choked = false;
+        connection_resume(connection);
+    }
+    if (list)
+        batch_finish(worker);
+}
+
 /* --------------------------------------------------------- what comes by itself */
 
 /* Looks at a share of the connections, so that each is seen once in WALK_MS. */
@@ -355,6 +381,9 @@ static void keep_house(struct worker *worker, bool idle) {
 static void begin_stop(struct worker *worker) {
     worker->stopping = SERVER_STOPS;
     worker->stop_until_ms = worker->now_ms + 1000ull * SETTING(worker->server, shutdown_timeout_s);
+    /* Whoever is connected already, as far as it knows, may have sent something. */
+    for (uint32_t i = 0; i < worker->listener_count && worker->listening; i++)
+        accept_from(worker, &worker->listeners[i]);
     close_listeners(worker);
     uint64_t received = UINT64_MAX;
     for (int round = 0; round < STOP_ROUNDS_MAX && received != worker->counts.bytes_in; round++) {
@@ -403,8 +432,19 @@ static bool look_at_stop(struct worker *worker) {
 
 /* ----------------------------------------------------------------- the loop */
 
+/* Takes closed connections off the list before they are freed. */
+static void forget_dead(struct worker *worker) {
+    struct connection **at = &worker->resume;
+    while (*at) {
+        if ((*at)->state == CONNECTION_DEAD || worker->stopping)
+            *at = (*at)->resume_next;
+        else
+            at = &(*at)->resume_next;
+    }
+}
+
 static uint64_t sleep_ms(const struct worker *worker) {
-    if (worker->housekeeping_more)
+    if (worker->housekeeping_more || worker->resume)
         return 0;
     uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = SETTING(worker->server, housekeeping_ms);
     return timers_wait_ms(&worker->timers, worker->now_ms, since_ms < every_ms ? every_ms - since_ms : 0);
@@ -432,6 +472,9 @@ void worker_run(void *context) {
         close_killed(worker);
         look_at_pause(worker);
         done = look_at_stop(worker);
+        if (!worker->stopping)
+            resume_relieved(worker);
+        forget_dead(worker);
         connection_free_dead(worker);
         keep_house(worker, count == 0);
         worker->counts.loop_turns++;

@@ -76,9 +76,10 @@ struct worker {
     uint32_t listener_count;
     bool listening; /* false while descriptors are short, and at the end */
 
-    struct connection *first; /* all connections, newest first */
-    struct connection *walk;  /* the next one to look at */
-    struct connection *dead;  /* closed in this turn, freed at its end */
+    struct connection *first;  /* all connections, newest first */
+    struct connection *walk;   /* the next one to look at */
+    struct connection *dead;   /* closed in this turn, freed at its end */
+    struct connection *resume; /* no longer choked; their input goes on at the end of the turn */
     uint32_t count;
     uint32_t kills;          /* connections marked by others to be closed */
     uint32_t postponed;      /* connections that wait for the end of a pause */
@@ -86,6 +87,7 @@ struct worker {
 
     struct batch *batch;
     struct arena arena;
+    struct cmd_call call; /* of the command that runs; env, actor, arena and reply are always the same */
     struct reply reply;
     uint8_t *area;
     size_t area_used;
@@ -127,6 +129,9 @@ void worker_leave(struct worker *worker);
  * engine's lock and waits for this turn does not wait for ever. */
 void worker_pause_turn(void);
 void worker_resume_turn(void);
+
+/* The connection's replies are taken: the rest of its input is run when this batch is over. */
+void worker_resume_later(struct worker *worker, struct connection *connection);
 
 /* Buffers for replies and input, from the worker's small store. */
 struct buf worker_take_buffer(struct worker *worker);

@@ -300,6 +300,8 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
     for (uint32_t shard = cache->store->shard_count; shard-- > 0;)
         if (store_held(actor, shard))
             store_unlock(cache->store, actor, shard);
+    if (actor->promised)
+        reclaim_release_promise(cache->store, actor);
 }
 
 bool cache_locked(const struct actor *actor) {

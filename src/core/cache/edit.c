@@ -30,7 +30,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->shard = store_shard_of(cache->store, wanted.hash);
     ret_edit->locked_here = !store_held(actor, ret_edit->shard);
     if (ret_edit->locked_here) {
-        cache_prepare(cache, actor, 0);
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
         store_lock(cache->store, actor, ret_edit->shard);
     }
     store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
@@ -43,8 +44,11 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
 }
 
 void cache_edit_end(struct cache_edit *edit) {
-    if (edit->locked_here)
+    if (edit->locked_here) {
         store_unlock(edit->cache->store, edit->actor, edit->shard);
+        if (edit->actor->promised)
+            reclaim_release_promise(edit->cache->store, edit->actor);
+    }
     edit->cache = NULL;
 }
 
@@ -97,12 +101,17 @@ static void look_again(struct cache_edit *edit) {
     store_find(edit->cache->store, shard_of(edit), &key, spot_of(edit));
 }
 
+static void note_change(struct cache_edit *edit) {
+    mark_change(edit->cache, edit->key.hash);
+    edit->actor->counts.changes++;
+}
+
 static enum status put(struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
     look_again(edit);
     TRY(store_put(edit->cache->store, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
     refresh(edit);
-    mark_change(edit->cache, key.hash);
+    note_change(edit);
     return STATUS_OK;
 }
 
@@ -161,7 +170,7 @@ void cache_edit_delete(struct cache_edit *edit) {
         return;
     look_again(edit);
     store_remove(edit->cache->store, edit->actor, shard_of(edit), spot_of(edit));
-    mark_change(edit->cache, edit->key.hash);
+    note_change(edit);
     edit->found = false;
 }
 
@@ -214,7 +223,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
     }
     if (alone) {
         refresh(edit);
-        mark_change(edit->cache, edit->key.hash);
+        note_change(edit);
     }
     return alone;
 }
@@ -339,7 +348,8 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     struct store_spot spot;
     bool lock = !store_held(actor, at);
     if (lock) {
-        cache_prepare(cache, actor, 0);
+        if (!actor->promised)
+            cache_prepare(cache, actor, 0);
         store_lock(store, actor, at);
     }
     store_find(store, shard, key, &spot);

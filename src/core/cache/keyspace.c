@@ -64,8 +64,9 @@ static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t 
 static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, void *context) {
     const struct scanned *entries = (const struct scanned *)(const void *)gathered->entries.data;
     size_t count = gathered->entries.size / sizeof *entries;
+    struct slice names = buf_slice(&gathered->names); /* no bytes at all when the only name is the empty one */
     for (size_t i = 0; i < count; i++)
-        visit(context, slice_part(buf_slice(&gathered->names), entries[i].name_at, entries[i].name_size), &entries[i].info);
+        visit(context, slice_part(names, entries[i].name_at, entries[i].name_size), &entries[i].info);
     return (uint32_t)count;
 }
 

@@ -55,7 +55,9 @@ static struct clipping clip(const struct slowlog_event *event) {
     }
     clipping.size = clipping.count * sizeof(struct slice) + NOTE_SIZE;
     for (uint32_t i = 0; i < clipping.copied; i++)
-        clipping.size += least(event->arguments[i].size, SLOWLOG_ARGUMENT_SIZE_MAX + NOTE_SIZE);
+        clipping.size += event->arguments[i].data
+                             ? least(event->arguments[i].size, SLOWLOG_ARGUMENT_SIZE_MAX + NOTE_SIZE)
+                             : NOTE_SIZE;
     clipping.size += least(event->client_address.size, SLOWLOG_CLIENT_SIZE_MAX);
     clipping.size += least(event->client_name.size, SLOWLOG_CLIENT_SIZE_MAX);
     return clipping;
@@ -82,7 +84,7 @@ static void fill(struct slowlog_entry *entry, const struct slowlog_event *event,
     uint8_t *at = (uint8_t *)(entry->arguments + clipping.count);
     for (uint32_t i = 0; i < clipping.copied; i++) {
         struct slice argument = event->arguments[i];
-        struct slice part = slice_part(argument, 0, SLOWLOG_ARGUMENT_SIZE_MAX);
+        struct slice part = slice_part(argument, 0, argument.data ? SLOWLOG_ARGUMENT_SIZE_MAX : 0);
         bool whole = part.size == argument.size;
         entry->arguments[i] = whole ? copy(&at, part) : note(&at, part, argument.size - part.size, "bytes");
     }

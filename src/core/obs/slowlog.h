@@ -24,8 +24,9 @@ enum {
 /* What happened. */
 struct slowlog_event {
     uint64_t unix_s, duration_us;
-    const struct slice *arguments;
-    uint32_t argument_count;
+    const struct slice
+        *arguments;          /* the first SLOWLOG_ARGUMENTS_MAX are looked at; data NULL: only the size is known */
+    uint32_t argument_count; /* all of them */
     struct slice client_address, client_name;
 };
 

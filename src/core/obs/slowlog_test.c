@@ -71,6 +71,20 @@ static void long_commands_are_clipped_as_redis_does(void **state) {
     slowlog_fini(NULL);
 }
 
+static void arguments_that_stand_elsewhere_are_counted_only(void **state) {
+    struct slice arguments[] = {SLICE("set"), SLICE("k"), {.data = NULL, .size = 3000000}, {.data = NULL, .size = 1}};
+    struct slowlog log;
+    slowlog_init(&log, &memory_libc, 4);
+    struct slowlog_event event = event_of(arguments, COUNT_OF(arguments));
+    assert_int_equal(slowlog_add(&log, &event), STATUS_OK);
+    const struct slowlog_entry *entry = slowlog_first(&log);
+    assert_true(slice_equal(entry->arguments[1], SLICE("k")));
+    assert_true(slice_equal(entry->arguments[2], SLICE("... (3000000 more bytes)")));
+    assert_true(slice_equal(entry->arguments[3], SLICE("... (1 more bytes)")));
+    assert_true(slice_equal(entry->client_name, SLICE("me")));
+    slowlog_fini(&log);
+}
+
 static void *no_memory(void *context, void *old, size_t size_old, size_t size_new) { return NULL; }
 
 static void lack_of_memory_leaves_the_log_as_it_was(void **state) {
@@ -86,4 +100,4 @@ static void lack_of_memory_leaves_the_log_as_it_was(void **state) {
 }
 
 UNIT_TESTS(slowlog, UNIT(newest_entries_are_kept), UNIT(long_commands_are_clipped_as_redis_does),
-           UNIT(lack_of_memory_leaves_the_log_as_it_was));
+           UNIT(arguments_that_stand_elsewhere_are_counted_only), UNIT(lack_of_memory_leaves_the_log_as_it_was));

@@ -22,12 +22,14 @@ struct actor_counts {
     uint64_t expired;      /* entries this actor removed because their time had come */
     uint64_t evicted;      /* entries this actor removed for memory */
     uint64_t copied_bytes; /* bytes moved by reclaim */
+    uint64_t changes;      /* entries written or deleted by edits; what expires, is evicted or flushed does not count */
 };
 
 struct actor {
     uint32_t id; /* 1 to 2^30 - 1, unique among the live actors of one engine */
     uint64_t now_ms;
     uint64_t held[STORE_SHARDS_MAX / 64]; /* shard locks taken by store_lock_*; touched by the engine only */
+    uint32_t promised;                    /* segments that nobody else may take; touched by the engine only */
     struct actor_counts counts;
 };
 

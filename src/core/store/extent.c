@@ -4,7 +4,7 @@
 #include "base/bits.h"
 #include "core/store/run.h"
 
-enum { HEADER_SIZE = 16, SEGMENTS_SEARCHED = 16 };
+enum { HEADER_SIZE = 16, SEGMENTS_SEARCHED = 64, HOLE_MIN = RANGE_BLOCKS / 16 };
 
 /* Header: the next extent's offset, bytes of room, blocks. Written before the chain is linked and changed only under the lock
  * of the shard that owns it, by whoever is its only holder. */
@@ -60,31 +60,35 @@ static uint64_t mark_taken(struct range *range, uint32_t number, uint32_t first,
     return range_segment_at(range, number) + (uint64_t)first * block_size(range);
 }
 
-/* A run of `wanted` blocks among the segments that have room; `less_will_do`: or the longest there is. */
-static uint64_t take_from_list(struct range *range, uint32_t wanted, bool less_will_do, uint32_t *ret_count) {
+/* A run of `wanted` blocks among the segments that have room, or else the longest of one that has at least `least`. */
+static uint64_t take_from_list(struct range *range, uint32_t wanted, uint32_t least, uint32_t *ret_count) {
     uint32_t searched = 0;
-    for (uint32_t number = range->head->block_first; number && (searched++ < SEGMENTS_SEARCHED || less_will_do);
-         number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed)) {
+    for (uint32_t number = range->head->block_first; number && searched < SEGMENTS_SEARCHED; searched++) {
         uint64_t taken = atomic_load_explicit(&range->segments[number].blocks, memory_order_relaxed);
         uint32_t count = wanted;
         uint64_t runs = run_find(taken, count);
-        while (!runs && less_will_do && count > 1)
+        while (!runs && count > least)
             runs = run_find(taken, --count);
-        if (!runs)
-            continue;
-        *ret_count = count;
-        return mark_taken(range, number, (uint32_t)__builtin_ctzll(runs), count);
+        if (runs) {
+            *ret_count = count;
+            return mark_taken(range, number, (uint32_t)__builtin_ctzll(runs), count);
+        }
+        number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed);
     }
     return 0;
 }
 
+/* Fills the holes that freed values leave before it opens another segment, or they would add up: a hole is used from a sixteenth of
+ * a segment on. When memory is short, any hole will do. */
 static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
-    uint64_t at = wanted < RANGE_BLOCKS ? take_from_list(range, wanted, false, ret_count) : 0;
+    uint64_t at = take_from_list(range, wanted, wanted, ret_count);
+    if (!at && wanted > HOLE_MIN)
+        at = take_from_list(range, wanted, HOLE_MIN, ret_count);
     if (at)
         return at;
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
     if (!number)
-        return take_from_list(range, wanted, true, ret_count);
+        return take_from_list(range, wanted, 1, ret_count);
     list_push(range, number);
     *ret_count = wanted;
     return mark_taken(range, number, 0, wanted);

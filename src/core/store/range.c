@@ -10,7 +10,8 @@ uint32_t range_reserve(const struct range *range) {
 
 uint32_t range_room(const struct range *range) {
     uint32_t limit = atomic_load_explicit(&range->head->limit, memory_order_relaxed);
-    uint32_t taken = atomic_load_explicit(&range->head->used, memory_order_relaxed) + range_reserve(range);
+    uint32_t taken = atomic_load_explicit(&range->head->used, memory_order_relaxed) + range_reserve(range) +
+                     atomic_load_explicit(&range->head->promised, memory_order_relaxed);
     return taken >= limit ? 0 : limit - taken;
 }
 
@@ -44,6 +45,10 @@ uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind 
     lock_give(&head->pool, &range->waiting);
     if (!number)
         return 0;
+    if (actor->promised && !for_reclaim) {
+        actor->promised--;
+        atomic_fetch_sub_explicit(&head->promised, 1, memory_order_relaxed);
+    }
     struct segment *segment = &range->segments[number];
     ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_FREE);
     atomic_store_explicit(&segment->live, 0, memory_order_relaxed);

@@ -67,7 +67,8 @@ struct range_head {
     _Atomic uint32_t policy;
     _Atomic uint32_t limit; /* segments that may be in use */
     _Atomic uint32_t used;
-    _Atomic uint32_t fixed; /* of these, index pages and ghosts: no reclaim gets them back */
+    _Atomic uint32_t fixed;    /* of these, index pages and ghosts: no reclaim gets them back */
+    _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
     _Atomic uint64_t clock;       /* bytes of segments handed to logs, ever: the age of segments is counted in it */
     _Atomic uint64_t blocks_live; /* bytes of large values, from their blocks */

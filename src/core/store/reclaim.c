@@ -91,13 +91,16 @@ static bool small_gives(const struct store *store) {
     return policy_of(store) != STORE_ALLKEYS_LRU && queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
 }
 
-/* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else. */
+/* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else, but for one whose
+ * entries own more than a segment of large values: it would stay open for very long. */
 static double eviction_score(const struct store *store, const struct segment *segment, uint64_t clock) {
     uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
     uint64_t weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
     double mean = entries ? (double)weight / (double)entries : range_segment_size(&store->range);
     double age = (double)(clock - atomic_load_explicit(&segment->clock, memory_order_relaxed)) + 1;
-    return age * mean * (atomic_load_explicit(&segment->sealed, memory_order_relaxed) ? 1 : 1e-6);
+    bool whole =
+        atomic_load_explicit(&segment->sealed, memory_order_relaxed) || weight > range_segment_size(&store->range);
+    return age * mean * (whole ? 1 : 1e-6);
 }
 
 /* The oldest of its log; under a volatile policy, any segment that holds entries with an expiry. */
@@ -310,6 +313,9 @@ static bool step(struct store *store, struct actor *actor) {
     if (object_compact(store, actor))
         return true;
     struct choice choice = choose(store, is_tight(store));
+    /* Room can be short although what lives fits: in half-filled segments of blocks. Then something has to go as well. */
+    if (choice.score <= 0 && policy_of(store) != STORE_NOEVICTION)
+        choice = choose(store, true);
     if (choice.score <= 0)
         return false;
     struct shard *shard = &store->shards[choice.shard];
@@ -330,15 +336,37 @@ static bool step(struct store *store, struct actor *actor) {
     return worked;
 }
 
+void reclaim_release_promise(struct store *store, struct actor *actor) {
+    atomic_fetch_sub_explicit(&store->range.head->promised, actor->promised, memory_order_relaxed);
+    actor->promised = 0;
+}
+
+/* Promises so many segments to the actor if they are there. */
+static bool promise(struct store *store, struct actor *actor, uint32_t segments) {
+    struct range_head *head = store->range.head;
+    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
+    uint32_t promised = atomic_fetch_add_explicit(&head->promised, segments, memory_order_relaxed) + segments;
+    if (atomic_load_explicit(&head->used, memory_order_relaxed) + promised + range_reserve(&store->range) <= limit) {
+        actor->promised = segments;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&head->promised, segments, memory_order_relaxed);
+    return false;
+}
+
 enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t bytes) {
     uint64_t needed = (bytes >> store->range.segment_shift) + 1;
-    if (__builtin_expect(range_room(&store->range) >= needed, 1))
+    if (actor->promised)
+        reclaim_release_promise(store, actor);
+    if (needed == 1 && __builtin_expect(range_room(&store->range) > 0, 1))
         return STATUS_OK;
+    uint32_t limit = atomic_load_explicit(&store->range.head->limit, memory_order_relaxed);
+    if (needed >= limit)
+        return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
      * three times before it may go) there is no room to gain. */
-    uint64_t turns =
-        4 * (limit_bytes(store) / SLICE_BYTES + atomic_load_explicit(&store->range.head->limit, memory_order_relaxed));
-    while (range_room(&store->range) < needed) {
+    uint64_t turns = 4 * (limit_bytes(store) / SLICE_BYTES + limit);
+    while (needed == 1 ? range_room(&store->range) == 0 : !promise(store, actor, (uint32_t)needed)) {
         if (turns-- == 0 || is_full(store) || !step(store, actor))
             return STATUS_FULL;
     }

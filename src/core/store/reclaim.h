@@ -22,8 +22,11 @@
 
 #include "core/store/store.h"
 
-/* Makes sure that at least `bytes` can be written (as far as nobody else takes them meanwhile). STATUS_FULL if nothing may go. */
+/* Makes sure that at least `bytes` can be written. What needs several segments is promised to the actor, so that nobody else takes
+ * them, until it has taken them or the promise is released. STATUS_FULL if nothing may go. */
 MUST_CHECK enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t bytes);
+
+void reclaim_release_promise(struct store *store, struct actor *actor);
 
 /* One slice ahead of need: expiry first, then reclaim while the pool is low. True if there is more to do. */
 bool reclaim_housekeep(struct store *store, struct actor *actor);

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,6 +127,54 @@ enum status socket_listen_unix(const char *path, unsigned permissions, int backl
     if (failed || listen(fd, backlog) != 0) {
         close_keeping_errno(fd);
         return errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO;
+    }
+    *ret_fd = fd;
+    return STATUS_OK;
+}
+
+/* Until the connection is made or refused. */
+static enum status wait_connected(int fd, unsigned timeout_ms) {
+    struct pollfd waits = {.fd = fd, .events = POLLOUT};
+    int error = 0, ready;
+    socklen_t size = sizeof error;
+    do
+        ready = poll(&waits, 1, (int)timeout_ms);
+    while (ready < 0 && errno == EINTR);
+    if (ready > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0)
+        return STATUS_OK;
+    if (ready >= 0)
+        errno = ready ? error : ETIMEDOUT;
+    return STATUS_IO;
+}
+
+enum status socket_connect_tcp(const char *address, uint16_t port, unsigned timeout_ms, int *ret_fd) {
+    union any_address where;
+    socklen_t size;
+    TRY(resolve(address, port, &where, &size));
+    int fd = socket(where.base.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return STATUS_IO;
+    bool failed = connect(fd, &where.base, size) != 0;
+    if (failed && (errno != EINPROGRESS || wait_connected(fd, timeout_ms) != STATUS_OK)) {
+        close_keeping_errno(fd);
+        return STATUS_IO;
+    }
+    socket_tune_tcp(fd, 0);
+    *ret_fd = fd;
+    return STATUS_OK;
+}
+
+enum status socket_connect_unix(const char *path, int *ret_fd) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (*path == 0 || strlen(path) >= sizeof address.sun_path)
+        return STATUS_INVALID;
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return STATUS_IO;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        close_keeping_errno(fd);
+        return STATUS_IO;
     }
     *ret_fd = fd;
     return STATUS_OK;

@@ -29,6 +29,10 @@ MUST_CHECK enum status socket_listen_tcp(const char *address, uint16_t port, int
  * STATUS_BUSY; any other file is STATUS_INVALID. */
 MUST_CHECK enum status socket_listen_unix(const char *path, unsigned permissions, int backlog, int *ret_fd);
 
+/* A connection, tuned as below. Waits at most `timeout_ms`; STATUS_IO with errno ETIMEDOUT after that. */
+MUST_CHECK enum status socket_connect_tcp(const char *address, uint16_t port, unsigned timeout_ms, int *ret_fd);
+MUST_CHECK enum status socket_connect_unix(const char *path, int *ret_fd);
+
 /* STATUS_AGAIN: nobody waits (or the one who did is gone). STATUS_FULL: no descriptor or memory left. */
 MUST_CHECK enum status socket_accept(int listener, int *ret_fd);
 

@@ -40,6 +40,29 @@ static void a_port_in_use_is_noticed(void **state) {
     assert_int_equal(socket_port_probe("127.0.0.1", port, &again), STATUS_OK);
 }
 
+static void clients_connect_or_learn_why_not(void **state) {
+    uint16_t port = 0;
+    int listener = -1, fd = -1;
+    assert_int_equal(socket_port_probe("127.0.0.1", 0, &port), STATUS_OK);
+    assert_int_equal(socket_connect_tcp("127.0.0.1", port, 5000, &fd), STATUS_IO);
+    assert_int_equal(errno, ECONNREFUSED);
+    assert_int_equal(socket_connect_tcp("", port, 5000, &fd), STATUS_INVALID);
+    assert_int_equal(socket_connect_unix("", &fd), STATUS_INVALID);
+    assert_int_equal(socket_connect_unix("/nowhere/at/all", &fd), STATUS_IO);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(fd, -1);
+    assert_int_equal(socket_listen_tcp("127.0.0.1", port, 16, &listener), STATUS_OK);
+    assert_int_equal(socket_connect_tcp("127.0.0.1", port, 5000, &fd), STATUS_OK);
+    int served = accepted_from(listener);
+    char byte = 0;
+    assert_int_equal(send(fd, "x", 1, 0), 1);
+    assert_int_equal(recv(served, &byte, 1, MSG_WAITALL), 1);
+    assert_int_equal(byte, 'x');
+    close(served);
+    close(fd);
+    close(listener);
+}
+
 static void addresses_read_well(void **state) {
     uint16_t port = 0;
     int listener = -1;
@@ -111,5 +134,5 @@ static void a_stale_socket_file_is_replaced_and_a_live_one_is_not(void **state) 
     rmdir(folder);
 }
 
-UNIT_TESTS(socket, UNIT(a_port_in_use_is_noticed), UNIT(addresses_read_well), UNIT(loopback_addresses_are_known),
-           UNIT(a_stale_socket_file_is_replaced_and_a_live_one_is_not));
+UNIT_TESTS(socket, UNIT(a_port_in_use_is_noticed), UNIT(clients_connect_or_learn_why_not), UNIT(addresses_read_well),
+           UNIT(loopback_addresses_are_known), UNIT(a_stale_socket_file_is_replaced_and_a_live_one_is_not));

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -109,6 +110,11 @@ class Server:
     def alive(self):
         return self.process.poll() is None
 
+    def sanitized(self):
+        """Built with AddressSanitizer: resident memory then says nothing about the program."""
+        with open(f"/proc/{self.pid}/maps") as maps:
+            return "libasan" in maps.read()
+
     def resident_bytes(self):
         return self._status_bytes("VmRSS")
 
@@ -137,7 +143,11 @@ class Server:
         return self.status
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_):
         self.stop()
@@ -184,6 +194,9 @@ class StrataServer(Server):
 def Strata(unix_path=False, **options):
     """The program under test. A redis-server in STRATA_PROGRAM takes the same options, but for `threads`."""
     program = os.environ.get("STRATA_PROGRAM") or os.path.join(repository(), "build", "release", "strata")
+    if not os.path.exists(program):
+        print(f"not ok the program under test is there - {program} is not; `./dev build` makes it", flush=True)
+        sys.exit(1)
     if os.path.basename(program) == "redis-server":
         options.pop("threads", None)
         return Redis(unix_path, program=program, **options)

@@ -1,0 +1,160 @@
+#include "app/server/server.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/server/state.h"
+#include "sys/os/log.h"
+#include "unit.h"
+
+static struct server *server_started(unsigned threads) {
+    struct config_machine machine = {.memory_bytes = 1ull << 30, .cores = 2};
+    struct config config;
+    config_defaults(&config, &machine);
+    config.values.port = 0;
+    config.values.threads = threads;
+    config.values.maxmemory_bytes = 32 << 20;
+    config.values.loglevel = CONFIG_LOGLEVEL_WARNING;
+    config.values.bind.count = 1;
+    strcpy(config.values.bind.items[0], "127.0.0.1");
+    struct server *server = NULL;
+    assert_int_equal(server_start(&config, &server), STATUS_OK);
+    assert_true(server_port(server) != 0);
+    return server;
+}
+
+static int connected_to(const struct server *server) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server_port(server))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct timeval patience = {.tv_sec = 20};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void say(int fd, const char *text) {
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+static void hear(int fd, const char *expected) {
+    char text[512];
+    size_t size = 0, wanted = strlen(expected);
+    assert_true(wanted < sizeof text);
+    while (size < wanted) {
+        ssize_t got = recv(fd, text + size, wanted - size, 0);
+        assert_true(got > 0);
+        size += (size_t)got;
+    }
+    text[size] = 0;
+    assert_string_equal(text, expected);
+}
+
+static void requests_are_answered_in_order_and_counted(void **state) {
+    struct server *server = server_started(2);
+    int one = connected_to(server), two = connected_to(server);
+    say(one, "SET a 1\r\nGET a\r\nGET\r\n");
+    hear(one, "+OK\r\n$1\r\n1\r\n-ERR wrong number of arguments for 'get' command\r\n");
+    say(two, "*1\r\n$4\r\nPI");
+    say(one, "GET a\r\n");
+    hear(one, "$1\r\n1\r\n");
+    say(two, "NG\r\n");
+    hear(two, "+PONG\r\n");
+
+    struct cmd_server_counts counts;
+    server->api.api->counts(&server->api, &counts);
+    assert_int_equal(counts.connections_received, 2);
+    assert_int_equal(counts.clients, 2);
+    assert_int_equal(counts.commands, 5);
+    assert_int_equal(counts.errors, 1);
+    assert_int_equal(counts.hits, 2);
+    struct cmd_command_counts get;
+    server->api.api->command_counts(&server->api, cmd_lookup(SLICE("get"))->index, &get);
+    assert_int_equal(get.calls, 2);
+    assert_int_equal(get.rejected, 1);
+    server->api.api->reset_counts(&server->api);
+    server->api.api->counts(&server->api, &counts);
+    assert_int_equal(counts.commands, 0);
+    close(one);
+    close(two);
+    server_free(server);
+}
+
+static void idle_connections_hold_no_buffer(void **state) {
+    struct server *server = server_started(1);
+    int one = connected_to(server);
+    say(one, "*2\r\n$4\r\nECHO\r\n$3\r\na");
+    struct cmd_server_counts counts;
+    do
+        server->api.api->counts(&server->api, &counts);
+    while (counts.reads == 0);
+    assert_true(counts.input_buffers_bytes > 0);
+    say(one, "bc\r\n");
+    hear(one, "$3\r\nabc\r\n");
+    /* A second question is only answered after the turn of the first is over. */
+    say(one, "PING\r\n");
+    hear(one, "+PONG\r\n");
+    server->api.api->counts(&server->api, &counts);
+    assert_int_equal(counts.input_buffers_bytes, 0);
+    assert_int_equal(counts.output_buffers_bytes, 0);
+    close(one);
+    server_free(server);
+}
+
+static void settings_change_while_running(void **state) {
+    struct server *server = server_started(2);
+    char error[256] = "";
+    struct slice names[] = {SLICE("maxclients"), SLICE("timeout")}, values[] = {SLICE("77"), SLICE("never")};
+    assert_false(server->api.api->config_set(&server->api, names, values, 2, error, sizeof error));
+    assert_true(error[0]);
+    assert_true(SETTING(server, clients_max) != 77);
+    values[1] = SLICE("30");
+    assert_true(server->api.api->config_set(&server->api, names, values, 2, error, sizeof error));
+    assert_int_equal(SETTING(server, clients_max), 77);
+    assert_int_equal(SETTING(server, timeout_s), 30);
+
+    struct slice name = SLICE("requirepass"), password = SLICE("secret"), wrong = SLICE("secreT");
+    assert_int_equal(server->api.api->check_password(&server->api, password), CMD_PASSWORD_NONE_SET);
+    assert_true(server->api.api->config_set(&server->api, &name, &password, 1, error, sizeof error));
+    assert_int_equal(server->api.api->check_password(&server->api, password), CMD_PASSWORD_RIGHT);
+    assert_int_equal(server->api.api->check_password(&server->api, wrong), CMD_PASSWORD_WRONG);
+    int one = connected_to(server);
+    say(one, "GET a\r\nAUTH secret\r\nGET a\r\n");
+    hear(one, "-NOAUTH Authentication required.\r\n+OK\r\n$-1\r\n");
+    close(one);
+    server_free(server);
+}
+
+static void a_taken_port_is_refused(void **state) {
+    struct server *server = server_started(1), *second = NULL;
+    struct config config = server->config;
+    config.values.port = server_port(server);
+    log_level_set(LOG_NOTHING);
+    config.values.loglevel = CONFIG_LOGLEVEL_WARNING;
+    assert_int_equal(server_start(&config, &second), STATUS_BUSY);
+    assert_null(second);
+    int one = connected_to(server);
+    say(one, "PING\r\n");
+    hear(one, "+PONG\r\n");
+    close(one);
+    server_free(server);
+}
+
+static void a_signal_ends_the_wait(void **state) {
+    struct server *server = server_started(2);
+    int one = connected_to(server);
+    say(one, "INCR n\r\nINCR n\r\n");
+    kill(getpid(), SIGTERM);
+    server_wait(server);
+    server_free(server);
+    hear(one, ":1\r\n:2\r\n");
+    char byte;
+    assert_int_equal(recv(one, &byte, 1, 0), 0);
+    close(one);
+}
+
+UNIT_TESTS(server, UNIT(requests_are_answered_in_order_and_counted), UNIT(idle_connections_hold_no_buffer),
+           UNIT(settings_change_while_running), UNIT(a_taken_port_is_refused), UNIT(a_signal_ends_the_wait));
