@@ -9,7 +9,8 @@ static const uint64_t BASE_MS = 1700000000000u;
 static void round_trip(struct entry entry) {
     entry_plan(&entry, BASE_MS);
     assert_int_equal(entry.size % 8, 0);
-    assert_true(entry.value_at + entry.stored_size <= entry.size && entry.size < entry.value_at + entry.stored_size + 8);
+    assert_true(entry.value_at + entry.stored_size <= entry.size &&
+                entry.size < entry.value_at + entry.stored_size + 8);
     uint8_t *bytes = aligned_alloc(8, entry.size);
     assert_non_null(bytes);
     memset(bytes, 0xee, entry.size < 64 ? entry.size : 64);
@@ -39,8 +40,8 @@ static void all_shapes_come_back(void **state) {
     (void)state;
     static const uint32_t keys[] = {0, 1, 3, 4, 5, 8, 254, 255, 256, 1000, 65535, 65536};
     static const uint32_t values[] = {0, 1, 4, 7, 8, 100, 16382, 16383, 16384, 100000, ENTRY_STORED_MAX};
-    const uint64_t expiries[] = {0,      1, BASE_MS - 1, BASE_MS, BASE_MS + 1, BASE_MS + UINT32_MAX, BASE_MS + UINT32_MAX + 1,
-                                 1u << 31, UINT64_MAX};
+    const uint64_t expiries[] = {
+        0, 1, BASE_MS - 1, BASE_MS, BASE_MS + 1, BASE_MS + UINT32_MAX, BASE_MS + UINT32_MAX + 1, 1u << 31, UINT64_MAX};
     for (size_t k = 0; k < COUNT_OF(keys); k++)
         for (size_t v = 0; v < COUNT_OF(values); v++)
             for (size_t e = 0; e < COUNT_OF(expiries); e++)
@@ -56,7 +57,10 @@ static void owners_of_memory_come_back(void **state) {
     (void)state;
     for (uint32_t flag = ENTRY_EXTENTS; flag <= ENTRY_OBJECT; flag <<= 1)
         for (uint32_t key = 0; key < 600; key += 37)
-            round_trip((struct entry){.type = 6, .flags = flag, .key_size = key, .stored_size = ENTRY_OWNED_SIZE,
+            round_trip((struct entry){.type = 6,
+                                      .flags = flag,
+                                      .key_size = key,
+                                      .stored_size = ENTRY_OWNED_SIZE,
                                       .expires_at_ms = key % 2 ? BASE_MS + 5 : 0});
     /* One that owns something has nothing but 16 bytes to say where. */
     uint32_t words[4] = {ENTRY_EXTENTS | 1u << 10 | 3u << 18, 0, 0, 0};

@@ -48,7 +48,8 @@ static void chains_have_the_room_that_they_say(void **state) {
         assert_int_equal(extent_room(range, chain.first, &last), chain.room);
         assert_int_equal(last, chain.last);
         uint64_t charge = extent_charge(range, chain.first);
-        assert_true(charge > chain.room && charge <= chain.room + 16 * (1 + size / (range_segment_size(range) - 16)) + 16);
+        assert_true(charge > chain.room &&
+                    charge <= chain.room + 16 * (1 + size / (range_segment_size(range) - 16)) + 16);
         assert_int_equal(range->head->blocks_live, charge);
         assert_true(go_over(range, chain.first, chain.room, 0x3c, true));
         assert_null(extent_piece(range, chain.first, chain.room, &part));

@@ -15,8 +15,8 @@ static void segments_are_sized_by_the_limit(void **state) {
     static const struct {
         uint64_t limit;
         uint32_t size;
-    } sizes[] = {{1u << 20, 4096}, {3u << 20, 4096}, {4u << 20, 8192}, {256u << 20, 512u << 10}, {1ull << 30, 2u << 20},
-                 {100ull << 30, 2u << 20}};
+    } sizes[] = {{1u << 20, 4096},         {3u << 20, 4096},       {4u << 20, 8192},
+                 {256u << 20, 512u << 10}, {1ull << 30, 2u << 20}, {100ull << 30, 2u << 20}};
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         struct testing_store t = testing_store_open(sizes[i].limit, 1, STORE_NOEVICTION, NULL);
         const struct range *range = &t.store->range;
@@ -39,8 +39,8 @@ static void ranges_that_cannot_be_are_refused(void **state) {
     (void)state;
     static uint8_t small[1 << 20] __attribute__((aligned(4096)));
     struct store *store = NULL;
-    struct store_options options = {.range = small, .range_size = sizeof small, .limit_bytes = sizeof small,
-                                    .memory = &memory_libc};
+    struct store_options options = {
+        .range = small, .range_size = sizeof small, .limit_bytes = sizeof small, .memory = &memory_libc};
     options.limit_bytes = RANGE_LIMIT_MIN - 1;
     assert_int_equal(store_open(&options, &store), STATUS_INVALID);
     options.limit_bytes = sizeof small + 1;

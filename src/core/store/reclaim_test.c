@@ -133,8 +133,8 @@ static void keep_seventy_percent(uint64_t limit, uint32_t shards, uint32_t size_
             fill(bytes, size, key, step);
             enum status status = set(&t, key, slice_make(bytes, size), 0);
             if (status != STATUS_OK)
-                fail_msg("limit %llu sizes to %u seed %llu step %u: refused at %llu of %llu bytes", (unsigned long long)limit,
-                         size_max, (unsigned long long)unit_seed(), step,
+                fail_msg("limit %llu sizes to %u seed %llu step %u: refused at %llu of %llu bytes",
+                         (unsigned long long)limit, size_max, (unsigned long long)unit_seed(), step,
                          (unsigned long long)(store_live(t.store) + fixed), (unsigned long long)limit_of(&t));
             kept[key] = (struct kept){true, step, size};
         } else { /* as much as there may be: something goes */
@@ -158,14 +158,14 @@ static void keep_seventy_percent(uint64_t limit, uint32_t shards, uint32_t size_
 
 static void noeviction_keeps_seventy_percent_of_small_values(void **state) {
     (void)state;
-    keep_seventy_percent(8u << 20, 1, 1200, 150000);
-    keep_seventy_percent(16u << 20, 4, 700, 150000);
+    keep_seventy_percent(8u << 20, 1, 1200, 80000);
+    keep_seventy_percent(16u << 20, 4, 700, 80000);
 }
 
 static void noeviction_keeps_seventy_percent_with_large_values(void **state) {
     (void)state;
-    keep_seventy_percent(8u << 20, 1, VALUE_MAX, 100000);
-    keep_seventy_percent(32u << 20, 2, VALUE_MAX, 100000);
+    keep_seventy_percent(8u << 20, 1, VALUE_MAX, 40000);
+    keep_seventy_percent(16u << 20, 2, VALUE_MAX, 60000);
 }
 
 static void noeviction_refuses_when_it_is_full(void **state) {
@@ -224,8 +224,7 @@ static void expiry_follows_the_clock(void **state) {
         t.actor.now_ms += STEP_MS;
         while (reclaim_expired(t.store, &t.actor))
             slices++;
-        uint64_t passed = t.actor.now_ms - begin, gone = (passed + 2) / 3,
-                 alive = gone < ENTRIES ? ENTRIES - gone : 0;
+        uint64_t passed = t.actor.now_ms - begin, gone = (passed + 2) / 3, alive = gone < ENTRIES ? ENTRIES - gone : 0;
         /* A sixteenth of the mean time that is left, or a tenth of a second, may be overdue (reclaim.c). */
         if (count(&t) < alive || count(&t) > alive + ENTRIES / 12)
             fail_msg("after %llu ms %llu are there, %llu are alive", (unsigned long long)passed,
@@ -296,13 +295,14 @@ static uint64_t store_hits(const struct zipf *zipf, enum store_policy policy, ui
 
 static void eviction_beats_fifo_on_zipf(void **state) {
     (void)state;
-    enum { KEYS = 200000, WARM = 300000, REQUESTS = 300000 };
+    enum { KEYS = 100000, WARM = 150000, REQUESTS = 150000 };
     struct zipf zipf = {.sums = malloc(KEYS * sizeof(double)), .keys = KEYS};
     double sum = 0;
     for (uint32_t i = 0; i < KEYS; i++)
         zipf.sums[i] = sum += 1.0 / (i + 1);
     for (int i = 0; i < 2; i++) {
-        uint64_t capacity, hits = store_hits(&zipf, i ? STORE_ALLKEYS_LRU : STORE_ALLKEYS_LFU, WARM, REQUESTS, &capacity);
+        uint64_t capacity,
+            hits = store_hits(&zipf, i ? STORE_ALLKEYS_LRU : STORE_ALLKEYS_LFU, WARM, REQUESTS, &capacity);
         uint64_t fifo = fifo_hits(&zipf, capacity, WARM, REQUESTS);
         print_message("policy %d: %llu entries at most, %.1f %% hits, FIFO with as many %.1f %%\n", i,
                       (unsigned long long)capacity, 100.0 * (double)hits / REQUESTS, 100.0 * (double)fifo / REQUESTS);

@@ -95,5 +95,5 @@ static void single_words_keep_their_values(void **state) {
 }
 
 UNIT_TESTS(words, UNIT(read_copies_whatever_the_alignment), UNIT(write_copies_whatever_the_alignment),
-           UNIT(move_copies_whatever_the_alignment), UNIT(zero_clears_its_bytes_only), UNIT(equal_finds_each_difference),
-           UNIT(single_words_keep_their_values));
+           UNIT(move_copies_whatever_the_alignment), UNIT(zero_clears_its_bytes_only),
+           UNIT(equal_finds_each_difference), UNIT(single_words_keep_their_values));
