@@ -136,7 +136,9 @@ static struct choice choose(const struct store *store, bool evict) {
             continue;
         uint8_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
         bool small = store_queue_of_log(store, log) == STORE_SMALL;
-        consider(small == from_small ? &first : &second, number, shard, true, eviction_score(store, segment, clock));
+        /* Under lru whatever is oldest gives, in either queue: else those that were used would go before those that were not. */
+        consider(small == from_small || policy_of(store) == STORE_ALLKEYS_LRU ? &first : &second, number, shard, true,
+                 eviction_score(store, segment, clock));
     }
     if (first.score > 0)
         return first;

@@ -1,0 +1,269 @@
+/* core/store/index_test.c: the index alone, over made-up locations, against a naive map.
+ *
+ * An "entry" is a number: its location is the number's place in a segment-like space, its hash a function of it that a
+ * test chooses, so that collisions and exhausted fingerprints can be made.
+ */
+#include "core/store/index.h"
+
+#include "base/rng.h"
+#include "core/store/store_fixture.h"
+
+struct table {
+    struct testing_store t;
+    struct index *index;
+    uint64_t (*hash)(uint64_t number);
+    uint64_t reads; /* keys read again by splits */
+};
+
+static uint64_t mix(uint64_t number) {
+    struct rng rng = rng_seeded(number);
+    return rng_next(&rng);
+}
+
+/* Hashes that agree in all bits that a table of 2^10 buckets looks at, and in the fingerprint. */
+static uint64_t collide(uint64_t number) { return (mix(number) & ~0x3ffffffull) | 0x155; }
+
+static struct table open_table(uint64_t limit, uint64_t (*hash)(uint64_t)) {
+    struct table table = {.t = testing_store_open(limit, 1, STORE_NOEVICTION, NULL), .hash = hash};
+    table.index = &table.t.store->shards[0].index;
+    return table;
+}
+
+/* The entries are not there, so the store is not verified, only closed. */
+static void close_table(struct table *table) {
+    index_verify(&table->t.store->range, table->index);
+    store_close(table->t.store);
+    munmap(table->t.range, table->t.range_size);
+}
+
+static uint64_t location_of(const struct table *table, uint64_t number) {
+    return range_segment_at(&table->t.store->range, 1) + number * 8;
+}
+
+static uint64_t hash_at(void *context, uint64_t location) {
+    struct table *table = context;
+    table->reads++;
+    return table->hash((location - range_segment_at(&table->t.store->range, 1)) / 8);
+}
+
+static bool add(struct table *table, uint64_t number) {
+    struct range *range = &table->t.store->range;
+    struct index_place place;
+    uint64_t hash = table->hash(number);
+    _Atomic uint64_t *cell = index_empty_cell(range, &table->t.actor, table->index, hash, &place);
+    if (!cell)
+        return false;
+    index_write_begin(place.bucket);
+    atomic_store(cell, cell_make(place.wanted, number & 7, location_of(table, number)));
+    index_write_end(place.bucket);
+    index_added(table->index);
+    index_grow(range, &table->t.actor, table->index, hash_at, table);
+    return true;
+}
+
+static void take_out(struct table *table, uint64_t number) {
+    const struct range *range = &table->t.store->range;
+    uint64_t hash = table->hash(number);
+    _Atomic uint64_t *cell = index_find(range, table->index, hash, location_of(table, number));
+    assert_non_null(cell);
+    index_remove(table->index, index_place_of(range, table->index, hash).bucket, cell);
+}
+
+/* Found by its place, by its fingerprint among the cells of its chain, and with its use count. */
+static bool is_there(const struct table *table, uint64_t number) {
+    const struct range *range = &table->t.store->range;
+    uint64_t hash = table->hash(number);
+    _Atomic uint64_t *cell = index_find(range, table->index, hash, location_of(table, number));
+    if (!cell)
+        return false;
+    struct index_place place = index_place_of(range, table->index, hash);
+    assert_true(cell_matches(*cell, place.wanted));
+    assert_int_equal(cell_use(*cell), number & 7);
+    return true;
+}
+
+static void agrees_with_a_map_while_it_grows(void **state) {
+    (void)state;
+    enum { NUMBERS = 60000 };
+    struct table table = open_table(64u << 20, mix);
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *map = calloc(NUMBERS, 1);
+    uint64_t count = 0, levels = 0, level = 0;
+    for (uint32_t step = 0; step < 4 * NUMBERS; step++) {
+        uint64_t number = rng_below(&rng, 1 + (uint64_t)step * NUMBERS / (4 * NUMBERS));
+        if (!map[number]) {
+            assert_true(add(&table, number));
+            map[number] = 1, count++;
+        } else if (rng_below(&rng, 4) == 0) {
+            take_out(&table, number);
+            map[number] = 0, count--;
+        } else if (!is_there(&table, number)) {
+            fail_msg("step %u: %llu is missing", step, (unsigned long long)number);
+        }
+        assert_int_equal(table.index->entries, count);
+        if ((table.index->shape & 0xff) != level) { /* a level is complete: look at everything */
+            level = table.index->shape & 0xff;
+            levels++;
+            index_verify(&table.t.store->range, table.index);
+            for (uint64_t n = 0; n < NUMBERS; n++)
+                if (is_there(&table, n) != map[n])
+                    fail_msg("level %llu: %llu", (unsigned long long)level, (unsigned long long)n);
+        }
+    }
+    assert_true(levels >= 12);
+    for (uint64_t n = 0; n < NUMBERS; n++)
+        assert_int_equal(is_there(&table, n), map[n]);
+    free(map);
+    close_table(&table);
+}
+
+/* A cell that stays while the table doubles more than seven times runs out of bits, which are read anew from its key. */
+static void exhausted_fingerprints_are_read_anew(void **state) {
+    (void)state;
+    enum { EARLY = 20, NUMBERS = 80000 };
+    struct table table = open_table(64u << 20, mix);
+    for (uint64_t n = 0; n < EARLY; n++)
+        assert_true(add(&table, n));
+    assert_int_equal(table.reads, 0);
+    for (uint64_t n = EARLY; n < NUMBERS; n++)
+        assert_true(add(&table, n));
+    assert_true((table.index->shape & 0xff) >= 13);
+    assert_true(table.reads >= EARLY && table.reads < NUMBERS / 2);
+    for (uint64_t n = 0; n < NUMBERS; n++)
+        assert_true(is_there(&table, n));
+    close_table(&table);
+}
+
+/* Few strangers share a fingerprint: 1 in 37 lookups at the worst reads an entry in vain. */
+static void fingerprints_tell_strangers_apart(void **state) {
+    (void)state;
+    enum { NUMBERS = 50000 };
+    struct table table = open_table(64u << 20, mix);
+    const struct range *range = &table.t.store->range;
+    for (uint64_t n = 0; n < NUMBERS; n++)
+        assert_true(add(&table, n));
+    uint64_t matches = 0;
+    for (uint64_t n = NUMBERS; n < 3 * NUMBERS; n++) {
+        struct index_place place = index_place_of(range, table.index, mix(n));
+        for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(range, table.index, bucket))
+            for (int i = 0; i < INDEX_CELLS; i++)
+                matches += cell_matches(bucket->cells[i], place.wanted);
+    }
+    assert_true(matches < 2 * NUMBERS / 37);
+    close_table(&table);
+}
+
+static void colliding_hashes_chain_and_unchain(void **state) {
+    (void)state;
+    enum { NUMBERS = 300 };
+    struct table table = open_table(16u << 20, collide);
+    for (uint64_t n = 0; n < NUMBERS; n++)
+        assert_true(add(&table, n));
+    assert_true(table.index->overflow_live >= NUMBERS / INDEX_CELLS - 1);
+    for (uint64_t n = 0; n < NUMBERS; n++)
+        assert_true(is_there(&table, n));
+    for (uint64_t n = 0; n < NUMBERS; n += 2)
+        take_out(&table, n);
+    for (uint64_t n = 0; n < NUMBERS; n++)
+        assert_int_equal(is_there(&table, n), n % 2);
+    index_verify(&table.t.store->range, table.index);
+    for (uint64_t n = 1; n < NUMBERS; n += 2)
+        take_out(&table, n);
+    /* Other hashes grow the table: splits give the empty chains back. */
+    table.hash = mix;
+    for (uint64_t n = 0; n < 20000; n++)
+        assert_true(add(&table, n));
+    index_verify(&table.t.store->range, table.index);
+    uint32_t used = table.index->overflow_used;
+    assert_true(table.index->overflow_live < 20000 / 5 / 4);
+    assert_true(used < 20000 / 5 / 2);
+    close_table(&table);
+}
+
+static void clearing_forgets_all_and_keeps_the_pages(void **state) {
+    (void)state;
+    struct table table = open_table(16u << 20, mix);
+    for (uint64_t n = 0; n < 10000; n++)
+        assert_true(add(&table, n));
+    uint32_t used = table.t.store->range.head->used;
+    index_clear(&table.t.store->range, table.index);
+    assert_int_equal(table.index->entries, 0);
+    for (uint64_t n = 0; n < 10000; n++)
+        assert_false(is_there(&table, n));
+    for (uint64_t n = 0; n < 10000; n++)
+        assert_true(add(&table, n));
+    assert_true(table.t.store->range.head->used <= used + 1);
+    for (uint64_t n = 0; n < 10000; n++)
+        assert_true(is_there(&table, n));
+    close_table(&table);
+}
+
+/* Without memory for pages the chains get longer, and then insertion is refused; nothing is ever lost. */
+static void lack_of_memory_loses_nothing(void **state) {
+    (void)state;
+    struct table table = open_table(1u << 20, mix);
+    uint32_t taken[512], starved = 0, number;
+    for (uint32_t left = 0; left < 4; left++) {
+        while ((number = range_take(&table.t.store->range, &table.t.actor, SEGMENT_LOG, true)) != 0)
+            taken[starved++] = number;
+        for (uint32_t i = 0; i < left; i++)
+            range_give(&table.t.store->range, &table.t.actor, taken[--starved]);
+        uint64_t count = table.index->entries;
+        while (add(&table, count))
+            count++;
+        assert_int_equal(table.index->entries, count);
+        index_verify(&table.t.store->range, table.index);
+        for (uint64_t n = 0; n < count; n++)
+            assert_true(is_there(&table, n));
+    }
+    assert_true(table.index->entries > 1000);
+    close_table(&table);
+}
+
+/* One step of a scan marks what it sees. */
+static uint64_t scan(struct table *table, uint64_t cursor, uint8_t *seen) {
+    const struct range *range = &table->t.store->range;
+    uint64_t shape = table->index->shape, at = index_scan_bucket(shape, cursor);
+    assert_true(at < index_bucket_count(shape));
+    for (struct index_bucket *bucket = index_bucket_at(range, table->index, at); bucket;
+         bucket = index_next(range, table->index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++)
+            if (bucket->cells[i])
+                seen[(cell_location(bucket->cells[i]) - range_segment_at(range, 1)) / 8] = 1;
+    return index_scan_next(shape, at);
+}
+
+/* Whatever is there from the first step of a scan to its last is visited, however the table grows in between. */
+static void scan_visits_all_that_stays(void **state) {
+    (void)state;
+    enum { NUMBERS = 40000 };
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *seen = malloc(NUMBERS);
+    for (uint32_t round = 0; round < 60; round++) {
+        struct table table = open_table(32u << 20, mix);
+        uint64_t stays = 1 + rng_below(&rng, 2000), count = 0, cursor = 0, steps = 0;
+        uint64_t growth = round % 3 == 0 ? 0 : rng_below(&rng, 200);
+        while (count < stays)
+            assert_true(add(&table, count++));
+        memset(seen, 0, NUMBERS);
+        do {
+            cursor = scan(&table, cursor, seen);
+            for (uint64_t i = 0; i < growth && count < NUMBERS; i++)
+                assert_true(add(&table, count++));
+            assert_true(++steps < NUMBERS);
+        } while (cursor != 0);
+        for (uint64_t n = 0; n < stays; n++)
+            if (!seen[n])
+                fail_msg("round %u: %llu of %llu was not visited", round, (unsigned long long)n,
+                         (unsigned long long)stays);
+        if (growth == 0)
+            assert_int_equal(steps, index_bucket_count(table.index->shape));
+        close_table(&table);
+    }
+    free(seen);
+}
+
+UNIT_TESTS(index, UNIT(agrees_with_a_map_while_it_grows), UNIT(exhausted_fingerprints_are_read_anew),
+           UNIT(fingerprints_tell_strangers_apart), UNIT(colliding_hashes_chain_and_unchain),
+           UNIT(clearing_forgets_all_and_keeps_the_pages), UNIT(lack_of_memory_loses_nothing),
+           UNIT(scan_visits_all_that_stays));
