@@ -209,6 +209,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
         wanted = new_size > chain.room ? new_size - chain.room : 0;
     alone = alone && chain.room >= new_size;
     if (alone) {
+        extent_set_owner(&store->range, first, edit->key.hash);
         if (offset > size)
             fill_extents(&store->range, first, size, NULL, offset - size);
         fill_extents(&store->range, first, offset, bytes.data, bytes.size);

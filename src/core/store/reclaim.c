@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "core/store/ghost.h"
+#include "core/store/vacate.h"
 
 enum {
     SLICE_ENTRIES = 2048,     /* about 60 ns each: 120 microseconds */
@@ -315,7 +316,11 @@ static bool step(struct store *store, struct actor *actor) {
     if (object_compact(store, actor))
         return true;
     struct choice choice = choose(store, is_tight(store));
-    /* Room can be short although what lives fits: in half-filled segments of blocks. Then something has to go as well. */
+    /* Holes between large values are dead bytes too. */
+    if (choice.score < range_segment_size(&store->range) && !choice.evict &&
+        vacate_segment(store, actor, (uint64_t)choice.score))
+        return true;
+    /* Room can be short although what lives fits: in holes that nothing can be moved into. Then something has to go as well. */
     if (choice.score <= 0 && policy_of(store) != STORE_NOEVICTION)
         choice = choose(store, true);
     if (choice.score <= 0)
