@@ -9,10 +9,10 @@
 static int failures;
 static char why[256];
 
-#define CHECK(condition)                                                               \
-    do {                                                                               \
-        if (!(condition) && !why[0])                                                   \
-            snprintf(why, sizeof why, "line %d: %s", __LINE__, #condition);            \
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition) && !why[0])                                        \
+            snprintf(why, sizeof why, "line %d: %s", __LINE__, #condition); \
     } while (0)
 
 static void done(const char *name) {
@@ -96,7 +96,8 @@ static void transactions(redisContext *context, int port) {
     CHECK(reply_is(ASK("MULTI"), REDIS_REPLY_STATUS, "OK"));
     CHECK(reply_is(ASK("GET key"), REDIS_REPLY_STATUS, "QUEUED"));
     redisReply *reply = ASK("EXEC");
-    CHECK(reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 1 && strcmp(reply->element[0]->str, "other") == 0);
+    CHECK(reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 1 &&
+          strcmp(reply->element[0]->str, "other") == 0);
     freeReplyObject(reply);
     redisFree(other);
 }

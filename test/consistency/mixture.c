@@ -24,7 +24,8 @@ static atomic_bool stop;
 
 /* Groups: 0 always there, small values; 1 comes and goes; 2 always there, values of changing size, some large. */
 static size_t key_name(uint64_t group, uint64_t key, char *room) {
-    return (size_t)sprintf(room, "mix%llu:%llx", (unsigned long long)group, (unsigned long long)(key * 0x9e3779b97f4a7c15ULL));
+    return (size_t)sprintf(room, "mix%llu:%llx", (unsigned long long)group,
+                           (unsigned long long)(key * 0x9e3779b97f4a7c15ULL));
 }
 
 static void argument_key(struct peer *peer, uint64_t group, uint64_t key) {
@@ -110,7 +111,8 @@ static void tally(struct tally *tally, const struct answer *answer, uint64_t gro
         return;
     }
     uint64_t number = 0;
-    const char *wrong = answer->type == '$' ? value_check(answer->data, answer->size, group * 100 + key, &number) : "not a value";
+    const char *wrong =
+        answer->type == '$' ? value_check(answer->data, answer->size, group * 100 + key, &number) : "not a value";
     if (wrong)
         complain("group %llu key %llu: %s", (unsigned long long)group, (unsigned long long)key, wrong);
     else if (tally->found++ == 0)
@@ -166,8 +168,8 @@ static void read_all(struct peer *peer, uint64_t group, enum how how, uint64_t f
         }
     }
     if (sum.found && sum.missing)
-        complain("group %llu, how %d: %llu found, %llu missing", (unsigned long long)group, (int)how, (unsigned long long)sum.found,
-                 (unsigned long long)sum.missing);
+        complain("group %llu, how %d: %llu found, %llu missing", (unsigned long long)group, (int)how,
+                 (unsigned long long)sum.found, (unsigned long long)sum.missing);
     if (sum.missing && group != 1)
         complain("group %llu lost its keys", (unsigned long long)group);
     if (sum.missing)
@@ -180,7 +182,11 @@ static void *reader(void *argument) {
     peer_open(&peer, host, port);
     while (atomic_load(&checks) < checks_wanted && complaints() < 1000) {
         uint64_t dice = random_next(&random) % 16;
-        read_all(&peer, dice < 7 ? 0 : dice < 14 ? 1 : 2, (enum how)(random_next(&random) % HOW_COUNT), random_next(&random) % KEYS);
+        read_all(&peer,
+                 dice < 7    ? 0
+                 : dice < 14 ? 1
+                             : 2,
+                 (enum how)(random_next(&random) % HOW_COUNT), random_next(&random) % KEYS);
         atomic_fetch_add(&checks, KEYS);
     }
     peer_close(&peer);
@@ -190,7 +196,8 @@ static void *reader(void *argument) {
 int main(int argc, char **argv) {
     if (argc != 5)
         return fprintf(stderr, "usage: mixture HOST PORT SEED CHECKS\n"), 2;
-    host = argv[1], port = atoi(argv[2]), seed = strtoull(argv[3], NULL, 0), checks_wanted = strtoull(argv[4], NULL, 10);
+    host = argv[1], port = atoi(argv[2]), seed = strtoull(argv[3], NULL, 0),
+    checks_wanted = strtoull(argv[4], NULL, 10);
     struct peer peer;
     void *room = malloc(VALUE_SIZE_MAX);
     peer_open(&peer, host, port);
@@ -209,7 +216,7 @@ int main(int argc, char **argv) {
     if (misses == 0)
         complain("the group that comes and goes was never seen missing: nothing was tested");
     char figures[160];
-    snprintf(figures, sizeof figures, "%llu values read, %llu MSETs and DELs, %llu times all missing", (unsigned long long)checks,
-             (unsigned long long)writes, (unsigned long long)misses);
+    snprintf(figures, sizeof figures, "%llu values read, %llu MSETs and DELs, %llu times all missing",
+             (unsigned long long)checks, (unsigned long long)writes, (unsigned long long)misses);
     return case_end("nobody sees a mixture of two MSETs", figures) ? 0 : 1;
 }

@@ -24,7 +24,9 @@ static _Atomic uint64_t begun[KEYS], acknowledged[KEYS];
 static _Atomic uint64_t checks, writes;
 static atomic_bool stop;
 
-static size_t key_name(uint64_t key, char *room) { return (size_t)sprintf(room, "monotonic:%llu", (unsigned long long)key); }
+static size_t key_name(uint64_t key, char *room) {
+    return (size_t)sprintf(room, "monotonic:%llu", (unsigned long long)key);
+}
 
 static size_t key_size(uint64_t key, uint64_t *random) { return key % 3 == 0 ? 40 + key * 8 : random_size(random); }
 
@@ -79,10 +81,11 @@ static void check(const struct answer *answer, uint64_t key, uint64_t least, uin
     if (wrong)
         complain("key %llu, %zu bytes: %s", (unsigned long long)key, answer->size, wrong);
     else if (number < *seen)
-        complain("key %llu: number %llu after %llu was seen", (unsigned long long)key, (unsigned long long)number, (unsigned long long)*seen);
+        complain("key %llu: number %llu after %llu was seen", (unsigned long long)key, (unsigned long long)number,
+                 (unsigned long long)*seen);
     else if (number < least)
-        complain("key %llu: number %llu after %llu was acknowledged", (unsigned long long)key, (unsigned long long)number,
-                 (unsigned long long)least);
+        complain("key %llu: number %llu after %llu was acknowledged", (unsigned long long)key,
+                 (unsigned long long)number, (unsigned long long)least);
     else if (number > atomic_load(&begun[key]))
         complain("key %llu: number %llu was never written", (unsigned long long)key, (unsigned long long)number);
     else
@@ -134,7 +137,8 @@ static void *reader(void *argument) {
 int main(int argc, char **argv) {
     if (argc != 5)
         return fprintf(stderr, "usage: monotonic HOST PORT SEED CHECKS\n"), 2;
-    host = argv[1], port = atoi(argv[2]), seed = strtoull(argv[3], NULL, 0), checks_wanted = strtoull(argv[4], NULL, 10);
+    host = argv[1], port = atoi(argv[2]), seed = strtoull(argv[3], NULL, 0),
+    checks_wanted = strtoull(argv[4], NULL, 10);
     bool good = value_check_checked();
     struct peer peer;
     void *room = malloc(VALUE_SIZE_MAX);
@@ -156,7 +160,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < WRITERS; i++)
         pthread_join(threads[i], NULL);
     char figures[128];
-    snprintf(figures, sizeof figures, "%llu reads checked, %llu writes", (unsigned long long)checks, (unsigned long long)writes);
+    snprintf(figures, sizeof figures, "%llu reads checked, %llu writes", (unsigned long long)checks,
+             (unsigned long long)writes);
     good = case_end("no reader sees a torn, foreign or older value", figures) && good;
     return good ? 0 : 1;
 }

@@ -102,7 +102,9 @@ void peer_read(struct peer *peer, struct answer *answer) {
     size_t line;
     for (size_t searched = 0;;) {
         char *from = peer->input + peer->at;
-        char *end = peer->filled - peer->at > searched ? memchr(from + searched, '\n', peer->filled - peer->at - searched) : NULL;
+        char *end = peer->filled - peer->at > searched
+                        ? memchr(from + searched, '\n', peer->filled - peer->at - searched)
+                        : NULL;
         if (end) {
             line = (size_t)(end - from) + 1;
             break;
@@ -114,7 +116,8 @@ void peer_read(struct peer *peer, struct answer *answer) {
     answer->type = head[0];
     answer->data = head + 1;
     answer->size = line - 3;
-    answer->number = answer->type == ':' || answer->type == '$' || answer->type == '*' ? strtoll(head + 1, NULL, 10) : 0;
+    answer->number =
+        answer->type == ':' || answer->type == '$' || answer->type == '*' ? strtoll(head + 1, NULL, 10) : 0;
     if (answer->type != '$' || answer->number < 0) {
         peer->at += line;
         return;
@@ -145,7 +148,10 @@ uint64_t random_next(uint64_t *state) {
 
 size_t random_size(uint64_t *state) {
     uint64_t dice = random_next(state) % 100, draw = random_next(state);
-    size_t size = dice < 60 ? 40 + draw % 200 : dice < 90 ? 200 + draw % 4000 : dice < 99 ? 4096 + draw % 60000 : 100000 + draw % 200000;
+    size_t size = dice < 60   ? 40 + draw % 200
+                  : dice < 90 ? 200 + draw % 4000
+                  : dice < 99 ? 4096 + draw % 60000
+                              : 100000 + draw % 200000;
     return size & ~(size_t)7;
 }
 
@@ -230,7 +236,8 @@ bool case_end(const char *name, const char *figures) {
     if (good)
         printf("ok %s (%s)\n", name, figures);
     else
-        printf("not ok %s - %llu complaints, the first: %s (%s)\n", name, (unsigned long long)complaint_count, complaint_first, figures);
+        printf("not ok %s - %llu complaints, the first: %s (%s)\n", name, (unsigned long long)complaint_count,
+               complaint_first, figures);
     complaint_count = 0;
     fflush(stdout);
     return good;

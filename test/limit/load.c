@@ -138,11 +138,13 @@ static void mixed_reads(struct peer *peer, uint64_t *random) {
             atomic_fetch_add(&misses, 1);
             continue;
         }
-        const char *wrong = answer.type == '$' ? value_check(answer.data, answer.size, keys[i], &number) : "not a value";
+        const char *wrong =
+            answer.type == '$' ? value_check(answer.data, answer.size, keys[i], &number) : "not a value";
         if (wrong)
             complain("key %llu: %s", (unsigned long long)keys[i], wrong);
         else if (expiring[i] && asked_ms > number + LATE_MS)
-            complain("key %llu was served %llu ms after its time", (unsigned long long)keys[i], (unsigned long long)(asked_ms - number));
+            complain("key %llu was served %llu ms after its time", (unsigned long long)keys[i],
+                     (unsigned long long)(asked_ms - number));
         atomic_fetch_add(&hits, 1);
     }
     atomic_fetch_add(&operations, BATCH_MAX);
@@ -212,8 +214,8 @@ static void live_writes(struct part *part) {
         struct answer answer;
         peer_read(&part->peer, &answer);
         if (deleted[i] ? answer.type != ':' || answer.number != 1 : answer.type != '+')
-            complain("%s of key %llu was answered %c%.*s", deleted[i] ? "DEL" : "SET", (unsigned long long)(part->first + touched[i]),
-                     answer.type, (int)answer.size, answer.data);
+            complain("%s of key %llu was answered %c%.*s", deleted[i] ? "DEL" : "SET",
+                     (unsigned long long)(part->first + touched[i]), answer.type, (int)answer.size, answer.data);
     }
     atomic_fetch_add(&operations, (uint64_t)count);
 }
@@ -243,7 +245,8 @@ static void live_reads(struct part *part, uint64_t first, uint64_t count) {
 
 static void *live(void *argument) {
     uint64_t self = (uintptr_t)argument;
-    struct part part = {.count = limit_bytes / 1500 / THREADS, .bytes_max = limit_bytes / 100 * share_percent / THREADS};
+    struct part part = {.count = limit_bytes / 1500 / THREADS,
+                        .bytes_max = limit_bytes / 100 * share_percent / THREADS};
     part.first = self * part.count;
     part.random = seed * 1000 + self;
     part.entries = calloc(part.count, sizeof *part.entries);
@@ -260,8 +263,8 @@ static void *live(void *argument) {
     for (uint64_t key = 0; key < part.count; key++)
         present += part.entries[key].number != 0;
     if (part.bytes < part.bytes_max / 100 * 90)
-        complain("only %llu of %llu bytes were reached: the run is too short to mean anything", (unsigned long long)part.bytes,
-                 (unsigned long long)part.bytes_max);
+        complain("only %llu of %llu bytes were reached: the run is too short to mean anything",
+                 (unsigned long long)part.bytes, (unsigned long long)part.bytes_max);
     atomic_fetch_add(&live_keys, present);
     peer_close(&part.peer);
     free(part.entries);
@@ -284,7 +287,7 @@ int main(int argc, char **argv) {
     if (is_live)
         printf("keys %llu\n", (unsigned long long)live_keys);
     char figures[160];
-    snprintf(figures, sizeof figures, "%llu operations in %.0f s, %llu hits, %llu misses", (unsigned long long)operations, now() - started,
-             (unsigned long long)hits, (unsigned long long)misses);
+    snprintf(figures, sizeof figures, "%llu operations in %.0f s, %llu hits, %llu misses",
+             (unsigned long long)operations, now() - started, (unsigned long long)hits, (unsigned long long)misses);
     return case_end(is_live ? "no OOM, nothing lost" : "no error reply, no wrong or late value", figures) ? 0 : 1;
 }

@@ -59,6 +59,9 @@ static void randomkey_finds_every_key_sooner_or_later(void **state) {
     struct cmd_fixture f;
     cmd_fixture_open(&f);
     EXPECT_REPLY(&f, "RANDOMKEY", "$-1\r\n");
+    EXPECT_REPLY(&f, "SET \"\" 1", "+OK\r\n");
+    EXPECT_REPLY(&f, "RANDOMKEY", "$0\r\n\r\n");
+    EXPECT_REPLY(&f, "DEL \"\"", ":1\r\n");
     enum { COUNT = 8, DRAWS = 2000 };
     for (unsigned i = 0; i < COUNT; i++)
         key_put(&f, (char[2]){(char)('a' + i), 0}, "1");

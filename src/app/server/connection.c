@@ -493,9 +493,11 @@ static void begin_large(struct connection *connection) {
     struct slice input = slice_make(connection->turn_in, connection->turn_in_size);
     struct resp_large large = resp_parser_large(&connection->parser, input);
     const struct cmd_spec *spec = cmd_lookup(large.arguments[0]);
-    bool wanted = spec && spec->upload_at > 0 && (uint32_t)spec->upload_at == large.count &&
-                  large.size >= cache_upload_size_min(server->cache) && !connection->client.in_multi &&
-                  connection->upload.size == 0 && !clients_paused_until(server, worker->actor.now_ms);
+    /* Of a value that is here already only the line end is missing: there is nothing left to receive in place. */
+    bool wanted = input.size - large.begins_at < large.size && spec && spec->upload_at > 0 &&
+                  (uint32_t)spec->upload_at == large.count && large.size >= cache_upload_size_min(server->cache) &&
+                  !connection->client.in_multi && connection->upload.size == 0 &&
+                  !clients_paused_until(server, worker->actor.now_ms);
     if (wanted) {
         enum status status = cache_upload_begin(server->cache, large.size, &connection->upload);
         if (status != STATUS_OK)

@@ -59,7 +59,6 @@ void batch_run(struct worker *worker) {
     }
     uint64_t begin = clock_ticks();
     worker->turn_ticks = begin;
-    worker->rehash = false;
     worker->timed_max =
         SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
     for (uint32_t i = 0; i < batch->count; i++)
@@ -244,7 +243,7 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);
     size_t reply_begins_at = connection->out.size;
-    if (item->keyed && (item->key.db != client->db || worker->rehash))
+    if (item->keyed && item->key.db != client->db)
         item->key = cache_key(server->cache, client->db, item->key.name);
     if (worker->timed_count && worker->timed_spec != item->spec)
         close_timed(worker);
@@ -265,10 +264,8 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
 
     worker->counts.commands++;
     connection->commands++;
-    if (call->spec) {
+    if (call->spec)
         note_command(worker, item, call, reply->errors);
-        worker->rehash |= (call->spec->flags & (CMD_ALL_SHARDS | CMD_TXN_CONTROL)) != 0;
-    }
     if (__builtin_expect(reply->errors != 0, 0))
         note_failure(worker, call, reply_begins_at);
     if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&

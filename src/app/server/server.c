@@ -406,8 +406,9 @@ static enum status start_all(struct server *server) {
     server->env = (struct cmd_env){.cache = server->cache, .server = &server->api, .run_queued = run_queued};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
-    TRY(listen_tcp(server));
+    /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
+    TRY(listen_tcp(server));
     const char *pid_path = server->config.values.pidfile;
     if (pid_path[0]) {
         if (process_id_file_write(pid_path) != STATUS_OK) {

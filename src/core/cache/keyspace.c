@@ -110,7 +110,8 @@ static void pick_one(void *context, struct slice name, const struct cache_info *
     pick->random = pick->random * 6364136223846793005u + 1442695040888963407u;
     if ((pick->random >> 33) % ++pick->seen != 0)
         return;
-    memcpy(pick->name, name.data, name.size);
+    if (name.size) /* the empty name may stand nowhere */
+        memcpy(pick->name, name.data, name.size);
     pick->size = name.size;
 }
 

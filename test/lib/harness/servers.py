@@ -112,8 +112,8 @@ class Server:
 
     def sanitized(self):
         """Built with AddressSanitizer: resident memory then says nothing about the program."""
-        with open(f"/proc/{self.pid}/maps") as maps:
-            return "libasan" in maps.read()
+        with open(f"/proc/{self.pid}/exe", "rb") as program:  # clang puts the runtime into the program itself
+            return b"__asan_init" in program.read()
 
     def resident_bytes(self):
         return self._status_bytes("VmRSS")
