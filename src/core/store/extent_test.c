@@ -49,7 +49,7 @@ static void chains_have_the_room_that_they_say(void **state) {
         assert_int_equal(last, chain.last);
         uint64_t charge = extent_charge(range, chain.first);
         assert_true(charge > chain.room &&
-                    charge <= chain.room + 16 * (1 + size / (range_segment_size(range) - 16)) + 16);
+                    charge <= chain.room + 32 * (1 + size / (range_segment_size(range) - 32)) + 32);
         assert_int_equal(range->head->blocks_live, charge);
         assert_true(go_over(range, chain.first, chain.room, 0x3c, true));
         assert_null(extent_piece(range, chain.first, chain.room, &part));
@@ -152,7 +152,7 @@ static void building_fails_at_every_extent(void **state) {
         assert_int_equal(chain.first, 0);
         assert_int_equal(range->head->used, used);
         assert_int_equal(range->head->blocks_live, 0);
-        bool fits = build(&t, left * (range_segment_size(range) - 16), &chain);
+        bool fits = build(&t, left * (range_segment_size(range) - 32), &chain);
         assert_true(fits);
         if (chain.first)
             extent_release(range, &t.actor, chain.first);
