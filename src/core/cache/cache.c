@@ -270,6 +270,14 @@ void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_byte
     MAYBE(status == STATUS_FULL);
 }
 
+static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
+    memset(ret_wanted, 0, STORE_SHARDS_MAX / 8);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t shard = store_shard_of(cache->store, engine_key(cache, &keys[i]).hash);
+        ret_wanted[shard / 64] |= 1ull << (shard % 64);
+    }
+}
+
 static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t *wanted) {
     for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
         if (wanted[shard / 64] >> (shard % 64) & 1)
@@ -280,12 +288,24 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
     cache_prepare(cache, actor, write_bytes);
-    uint64_t wanted[STORE_SHARDS_MAX / 64] = {0};
-    for (size_t i = 0; i < count; i++) {
-        uint32_t shard = store_shard_of(cache->store, engine_key(cache, &keys[i]).hash);
-        wanted[shard / 64] |= 1ull << (shard % 64);
-    }
-    lock_marked(cache, actor, wanted);
+    uint64_t wanted[STORE_SHARDS_MAX / 64];
+    bool swapped;
+    /* With one lock held nobody swaps databases any more; who did so just before may have moved a key to another shard, which
+     * an edit would then lock out of order. */
+    do {
+        uint32_t places[CACHE_DATABASES];
+        swapped = false;
+        for (uint32_t db = 0; db < CACHE_DATABASES; db++)
+            places[db] = engine_db(cache, db);
+        mark_shards(cache, keys, count, wanted);
+        lock_marked(cache, actor, wanted);
+        for (uint32_t db = 0; db < CACHE_DATABASES; db++)
+            swapped |= cache_locked(actor) && places[db] != engine_db(cache, db);
+        if (swapped)
+            for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
+                if (store_held(actor, shard))
+                    store_unlock(cache->store, actor, shard);
+    } while (swapped);
 }
 
 void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
