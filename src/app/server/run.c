@@ -169,9 +169,12 @@ static bool transaction_writes(const struct cmd_client *client) {
     return false;
 }
 
-static bool is_paused(struct worker *worker, const struct connection *connection, const struct cmd_spec *spec) {
+/* A request whose value was received elsewhere (or thrown away there) cannot be read a second time, so it is not postponed. */
+static bool is_paused(struct worker *worker, const struct batch_item *item) {
     struct server *server = worker->server;
-    if (!clients_paused_until(server, worker->actor.now_ms) || !spec || connection->upload.size)
+    const struct connection *connection = item->connection;
+    const struct cmd_spec *spec = item->spec;
+    if (!clients_paused_until(server, worker->actor.now_ms) || !spec || item->uploaded)
         return false;
     if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed)) {
         bool queued = connection->client.in_multi;
@@ -231,7 +234,7 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
         return;
     if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
-        is_paused(worker, connection, item->spec)) {
+        is_paused(worker, item)) {
         connection_postpone(connection, item->begins_at);
         return;
     }
