@@ -683,11 +683,13 @@ void connection_look_after(struct connection *connection) {
             connection_close(connection);
         return;
     }
+    bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
+                now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
     bool idle = timeout_ms && !connection->client.monitor && !connection->postponed &&
                 now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
     bool unknown = !connection->client.authenticated && now_ms - connection->born_ms > AUTHENTICATE_MS_MAX;
-    if (idle || unknown || stuck) {
+    if (idle || unknown || stuck || left) {
         log_verbose("Closing %s client: id=%llu addr=%s", unknown ? "unauthenticated" : "idle",
                     (unsigned long long)connection->client.id, connection->peer);
         connection_close(connection);
