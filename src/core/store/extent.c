@@ -121,15 +121,18 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
     uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : (uint32_t)blocks;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
     uint64_t at = take_run(range, actor, count, &count);
-    lock_give(&range->head->blocks, &range->waiting);
-    if (!at)
+    if (!at) {
+        lock_give(&range->head->blocks, &range->waiting);
         return false;
+    }
+    /* Still under the lock, for whoever vacates the segment goes from header to header. */
     struct header *header = header_at(range, at);
     uint32_t room = count * block_size(range) - HEADER_SIZE;
     atomic_store_explicit(&header->next, 0, memory_order_relaxed);
     atomic_store_explicit(&header->room, room, memory_order_relaxed);
     atomic_store_explicit(&header->blocks, count, memory_order_relaxed);
     atomic_store_explicit(&header->owner, 0, memory_order_relaxed);
+    lock_give(&range->head->blocks, &range->waiting);
     if (chain->first) {
         atomic_store_explicit(&header_at(range, chain->last)->next, at, memory_order_release);
     } else {
@@ -177,8 +180,8 @@ uint64_t extent_charge(const struct range *range, uint64_t first) {
 
 bool extent_hold(const struct range *range, uint64_t first) {
     uint32_t number = range_segment_of(range, first);
-    if (first < range->segments_origin || number < 1 || number > range->head->segment_count ||
-        (first - range_segment_at(range, number)) % block_size(range))
+    if (first >= range->head->range_size || first < range->segments_origin || number < 1 ||
+        number > range->head->segment_count || (first - range_segment_at(range, number)) % block_size(range))
         return false;
     _Atomic uint32_t *reference = reference_of(range, first);
     uint32_t count = atomic_load_explicit(reference, memory_order_relaxed);
@@ -292,16 +295,29 @@ uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t firs
     uint32_t wanted = atomic_load_explicit(&header_at(range, run)->blocks, memory_order_relaxed), count = 0;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
     uint64_t to = take_from_list(range, wanted, wanted, &count);
+    if (to) { /* whole before the lock is given up, as in extent_add */
+        atomic_store_explicit(&header_at(range, to)->blocks, wanted, memory_order_relaxed);
+        atomic_store_explicit(&header_at(range, to)->owner, 0, memory_order_relaxed);
+    }
     lock_give(&range->head->blocks, &range->waiting);
     if (!to)
         return 0;
-    words_move(range->base + to, range->base + run, (size_t)wanted * block_size(range));
     uint64_t before = run_before(range, first, run);
+    uint32_t alone = 1;
+    /* A reader that comes too late may have taken a reference since the caller looked, which it is about to let go: the first
+     * extent goes only if its count can be taken from 1 to 0 in one step. */
+    if (!before && !atomic_compare_exchange_strong_explicit(reference_of(range, run), &alone, 0, memory_order_acq_rel,
+                                                            memory_order_relaxed)) {
+        lock_take(&range->head->blocks, actor->id, &range->waiting);
+        give_run(range, actor, to, wanted);
+        lock_give(&range->head->blocks, &range->waiting);
+        return 0;
+    }
+    words_move(range->base + to, range->base + run, (size_t)wanted * block_size(range));
     if (before) {
         atomic_store_explicit(&header_at(range, before)->next, to, memory_order_release);
     } else {
-        atomic_store_explicit(reference_of(range, to), 1, memory_order_relaxed);
-        atomic_store_explicit(reference_of(range, run), 0, memory_order_relaxed);
+        atomic_store_explicit(reference_of(range, to), 1, memory_order_release);
         first = to;
     }
     lock_take(&range->head->blocks, actor->id, &range->waiting);

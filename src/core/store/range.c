@@ -75,6 +75,9 @@ void range_give(struct range *range, struct actor *actor, uint32_t number) {
         atomic_fetch_sub_explicit(&head->fixed, 1, memory_order_relaxed);
     lock_take(&head->pool, actor->id, &range->waiting);
     ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_FREE);
+    /* Under the lock of the shard that gives it: whoever holds that lock and reads the shard's number here knows that
+     * the segment is the shard's, whatever another shard makes of it meanwhile. */
+    atomic_store_explicit(&segment->shard, RANGE_NOBODY, memory_order_relaxed);
     atomic_store_explicit(&segment->kind, SEGMENT_FREE, memory_order_relaxed);
     atomic_store_explicit(&segment->next, head->free_first, memory_order_relaxed);
     head->free_first = number;

@@ -136,6 +136,18 @@ static void limit_moves_while_segments_are_held(void **state) {
     testing_store_close(&t);
 }
 
+/* Else a shard that finds its number there might walk what another one has just taken. */
+static void free_segments_are_nobodys(void **state) {
+    (void)state;
+    struct testing_store t = testing_store_open(16u << 20, 2, STORE_NOEVICTION, NULL);
+    struct range *range = &t.store->range;
+    uint32_t number = range_take(range, &t.actor, SEGMENT_LOG, false);
+    range->segments[number].shard = 1;
+    range_give(range, &t.actor, number);
+    assert_int_equal(range->segments[number].shard, RANGE_NOBODY);
+    testing_store_close(&t);
+}
+
 UNIT_TESTS(range, UNIT(segments_are_sized_by_the_limit), UNIT(ranges_that_cannot_be_are_refused),
            UNIT(writers_leave_half_the_reserve_and_reclaim_takes_it), UNIT(segments_have_one_holder),
-           UNIT(limit_moves_while_segments_are_held));
+           UNIT(limit_moves_while_segments_are_held), UNIT(free_segments_are_nobodys));
