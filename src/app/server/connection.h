@@ -81,6 +81,7 @@ struct connection {
     uint64_t soft_since_ms;
 
     uint64_t born_ms, active_ms;
+    uint64_t known_ms; /* when it last needed no password, by about WALK_MS; first: born_ms */
     uint64_t bytes_in, bytes_out, commands;
     bool is_unix;
     char peer[64], local[64];
