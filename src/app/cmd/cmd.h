@@ -84,6 +84,7 @@ struct cmd_call {
     const struct slice *argv; /* argv[0] is the name as the client wrote it */
     uint32_t argc;
     struct cache_upload *upload;       /* the value at spec->upload_at, if it was received into the cache; else NULL */
+    enum status upload_status;         /* not STATUS_OK: it could not be received, and the command fails for that */
     const struct cache_key *first_key; /* hashed ahead by the server, or NULL */
     struct reply *reply;
     enum cmd_outcome outcome; /* out */
@@ -108,8 +109,6 @@ void cmd_run(struct cmd_call *call);
 /* The key at argument `at`, in the client's database. */
 struct cache_key cmd_key(const struct cmd_call *call, uint32_t at);
 
-/* A reply of pinned bytes: reply_bulk_foreign with the pin as its handle (first, size). Whoever sends it unpins it. */
-void cmd_reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offset, uint64_t size);
 /* Takes back what was replied since the mark, and unpins what that held. */
 void cmd_reply_rewind(struct cmd_call *call, struct reply_mark mark);
 

@@ -7,6 +7,7 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/queue.h"
+#include "app/cmd/server_api.h"
 #include "base/number.h"
 
 enum {
@@ -118,11 +119,6 @@ bool cmd_float(struct cmd_call *call, uint32_t at, long double *ret_value) {
     return false;
 }
 
-void cmd_reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offset, uint64_t size) {
-    const uint64_t handle[2] = {pin.first, pin.size};
-    reply_bulk_foreign(call->reply, size, offset, handle);
-}
-
 void cmd_reply_rewind(struct cmd_call *call, struct reply_mark mark) {
     const struct buf *foreign = call->reply->foreign;
     for (size_t at = mark.foreign_size; foreign && at < foreign->size; at += sizeof(struct reply_foreign)) {
@@ -168,6 +164,14 @@ static void reject(struct cmd_call *call, const struct cmd_spec *spec, const cha
                  text);
 }
 
+/* The password that the client was to give may have been taken away since. */
+static bool password_is_gone(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    bool gone = server && server->api->check_password(server, SLICE("")) == CMD_PASSWORD_NONE_SET;
+    call->client->authenticated |= gone;
+    return gone;
+}
+
 /* False when the command may not run now; the error is written. */
 static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
     const struct cmd_client *client = call->client;
@@ -177,7 +181,7 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
         reject(call, spec, "ERR", text);
         return false;
     }
-    if (!client->authenticated && !(spec->flags & CMD_NO_AUTH)) {
+    if (!client->authenticated && !password_is_gone(call) && !(spec->flags & CMD_NO_AUTH)) {
         reject(call, spec, "NOAUTH", "Authentication required.");
         return false;
     }
@@ -208,6 +212,9 @@ void cmd_run(struct cmd_call *call) {
     call->outcome = CMD_REJECTED;
     if (!spec || !permitted(call, spec)) {
         client->multi_failed |= client->in_multi;
+    } else if (__builtin_expect(call->upload_status != STATUS_OK, 0)) {
+        client->multi_failed |= client->in_multi;
+        cmd_error_status(call, call->upload_status);
     } else if (client->in_multi && !(spec->flags & CMD_TXN_CONTROL)) {
         client->last_command = spec;
         call->outcome = queue_command(call) ? CMD_QUEUED : CMD_REJECTED;

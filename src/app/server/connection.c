@@ -12,7 +12,10 @@
 #include "sys/os/log.h"
 #include "sys/os/socket.h"
 
-enum { LARGE_PER_TURN = 4 * 1024 * 1024 }; /* bytes of large values taken from one connection in a turn */
+enum {
+    LARGE_PER_TURN = 4 * 1024 * 1024, /* bytes of large values taken from one connection in a turn */
+    DROPS_PER_TURN = 16,              /* reads of what nobody wants any more */
+};
 
 static void begin_input(struct connection *connection);
 static void parse_input(struct connection *connection);
@@ -33,6 +36,7 @@ struct connection *connection_open(struct worker *worker, int fd, bool is_unix) 
         .is_unix = is_unix,
         .born_ms = worker->now_ms,
         .active_ms = worker->now_ms,
+        .known_ms = worker->now_ms,
         .progress_ms = worker->now_ms,
     };
     uint64_t id = atomic_fetch_add_explicit(&server->client_id_last, 1, memory_order_relaxed) + 1;
@@ -419,10 +423,13 @@ static bool receive_large(struct connection *connection) {
 }
 
 static void receive_and_drop(struct connection *connection) {
+    /* A few reads: who sends without an end must not keep the turn. */
     size_t size;
-    while (receive(connection, area_room(connection->worker, READ_SIZE_MIN), READ_SIZE_MIN, &size) &&
-           size == READ_SIZE_MIN)
-        ;
+    for (int i = 0; i < DROPS_PER_TURN; i++) {
+        if (!receive(connection, area_room(connection->worker, READ_SIZE_MIN), READ_SIZE_MIN, &size) ||
+            size < READ_SIZE_MIN)
+            return;
+    }
 }
 
 void connection_receive(struct connection *connection) {
@@ -683,11 +690,15 @@ void connection_look_after(struct connection *connection) {
             connection_close(connection);
         return;
     }
+    bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
+                now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
     bool idle = timeout_ms && !connection->client.monitor && !connection->postponed &&
                 now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
-    bool unknown = !connection->client.authenticated && now_ms - connection->born_ms > AUTHENTICATE_MS_MAX;
-    if (idle || unknown || stuck) {
+    if (connection->client.authenticated || !SETTING(worker->server, password_set))
+        connection->known_ms = now_ms;
+    bool unknown = !connection->client.authenticated && now_ms - connection->known_ms > AUTHENTICATE_MS_MAX;
+    if (idle || unknown || stuck || left) {
         log_verbose("Closing %s client: id=%llu addr=%s", unknown ? "unauthenticated" : "idle",
                     (unsigned long long)connection->client.id, connection->peer);
         connection_close(connection);

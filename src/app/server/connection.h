@@ -33,6 +33,7 @@ enum {
     PIN_HOLD_MS_MAX = 60 * 1000, /* then what remains of a pinned value is copied out, or the client is cut */
     AUTHENTICATE_MS_MAX = 30 * 1000,
     LINGER_MS_MAX = 1000,
+    CLOSING_STALL_MS_MAX = 60 * 1000, /* a client that ended its sending and takes nothing for so long is cut */
 };
 
 enum connection_state { CONNECTION_OPEN, CONNECTION_CLOSING, CONNECTION_LINGERING, CONNECTION_DEAD };
@@ -80,6 +81,7 @@ struct connection {
     uint64_t soft_since_ms;
 
     uint64_t born_ms, active_ms;
+    uint64_t known_ms; /* when it last needed no password, by about WALK_MS; first: born_ms */
     uint64_t bytes_in, bytes_out, commands;
     bool is_unix;
     char peer[64], local[64];

@@ -77,7 +77,7 @@ static enum status format_line(struct buf *line, const struct cmd_call *call) {
     uint64_t now_us = clock_unix_us();
     TRY(buf_printf(line, "+%llu.%06llu [%u %s%s]", (unsigned long long)(now_us / 1000000),
                    (unsigned long long)(now_us % 1000000), call->client->db, connection->is_unix ? "unix:" : "",
-                   connection->is_unix ? connection->worker->server->config.values.unixsocket : connection->peer));
+                   connection->is_unix ? connection->worker->server->unix_path : connection->peer));
     for (uint32_t i = 0; i < call->argc; i++) {
         TRY(buf_append(line, " ", 1));
         TRY(append_quoted(line, monitor_shown(call, i)));

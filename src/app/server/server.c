@@ -116,9 +116,8 @@ static void api_process(struct cmd_server *api, struct cmd_process *ret_process)
         .system_memory_bytes = process_memory_total_bytes(), .cpu_user_s = facts.cpu_user_s,
         .cpu_system_s = facts.cpu_system_s, .cpu_user_children_s = facts.cpu_user_children_s,
         .cpu_system_children_s = facts.cpu_system_children_s, .process_id = facts.process_id,
-        .tcp_port = server->tcp_port, .executable = server->executable,
-        .config_file = server->config.file, /* never changes */
-            .os = server->system,
+        .tcp_port = server->tcp_port, .executable = server->executable, .config_file = server->config_file,
+        .os = server->system,
 #if defined(__x86_64__)
         .arch = "x86_64",
 #elif defined(__aarch64__)
@@ -366,6 +365,8 @@ static struct server *make_server(const struct config *config) {
     memset(server, 0, sizeof *server);
     server->api.api = &server_calls;
     server->config = *config;
+    snprintf(server->config_file, sizeof server->config_file, "%s", config->file);
+    snprintf(server->unix_path, sizeof server->unix_path, "%s", config->values.unixsocket);
     server->stop_fd = server->signal_fd = -1;
     pthread_mutex_init(&server->config_lock, NULL);
     pthread_mutex_init(&server->logs_lock, NULL);

@@ -124,6 +124,14 @@ static void settings_change_while_running(void **state) {
     int one = connected_to(server);
     say(one, "GET a\r\nAUTH secret\r\nGET a\r\n");
     hear(one, "-NOAUTH Authentication required.\r\n+OK\r\n$-1\r\n");
+    int two = connected_to(server);
+    say(two, "GET a\r\n");
+    hear(two, "-NOAUTH Authentication required.\r\n");
+    password = SLICE("");
+    assert_true(server->api.api->config_set(&server->api, &name, &password, 1, error, sizeof error));
+    say(two, "GET a\r\n");
+    hear(two, "$-1\r\n");
+    close(two);
     close(one);
     server_free(server);
 }

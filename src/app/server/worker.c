@@ -274,7 +274,7 @@ static void close_killed(struct worker *worker) {
     struct connection *older;
     for (struct connection *connection = worker->first; connection; connection = older) {
         older = connection->older;
-        if (connection->killed && connection->state == CONNECTION_OPEN)
+        if (connection->killed)
             connection_close(connection);
     }
 }

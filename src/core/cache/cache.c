@@ -396,7 +396,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
     *ret_stats = (struct cache_stats){
         .limit_bytes = cache_limit(cache),
         .live_bytes = store_live(store),
-        .table_bytes = head->table_bytes,
+        .table_bytes = atomic_load_explicit(&head->table_bytes, memory_order_relaxed),
         .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
         .shards = store->shard_count,
         .segments_total = atomic_load_explicit(&head->limit, memory_order_relaxed),
@@ -415,7 +415,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
                                          : kind == SEGMENT_LOG  ? used
                                                                 : head->segment_size;
     }
-    ret_stats->occupied_bytes += head->table_bytes;
+    ret_stats->occupied_bytes += ret_stats->table_bytes;
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         ret_stats->entries += cache_count(cache, db);
         ret_stats->expiring += cache_count_expiring(cache, db);

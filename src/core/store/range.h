@@ -60,7 +60,7 @@ struct range_head {
     uint32_t version, shard_count;
     uint64_t range_size, hash_seed;
     uint64_t segments_at, references_at, shards_at, first_segment_at; /* offsets */
-    uint64_t table_bytes;                                             /* head, tables, shards: charged in full */
+    _Atomic uint64_t table_bytes;                                     /* head, tables, shards: charged in full */
     uint32_t segment_size, segment_count;
     uint32_t class_count, ttl_kinds, queues; /* logs a shard may have open: their product, plus one for large values */
     uint32_t ghost_segments;                 /* per shard, once eviction has begun */

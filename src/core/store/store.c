@@ -88,7 +88,7 @@ enum status store_limit_set(struct store *store, uint64_t limit_bytes) {
         segments = head->segment_count;
     if (segments < 16)
         return STATUS_INVALID;
-    head->table_bytes = table_bytes(head, limit_bytes);
+    atomic_store_explicit(&head->table_bytes, table_bytes(head, limit_bytes), memory_order_relaxed);
     atomic_store_explicit(&head->limit_bytes, limit_bytes, memory_order_relaxed);
     atomic_store_explicit(&head->limit, (uint32_t)segments, memory_order_relaxed);
     atomic_store_explicit(&head->ceiling,
