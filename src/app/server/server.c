@@ -243,6 +243,7 @@ static enum status open_cache(struct server *server) {
         .policy = (enum cache_policy)values->maxmemory_policy,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
+        .sparse = pages_spare,
         .memory = &memory_libc,
     };
     status = cache_open(&options, &server->cache);

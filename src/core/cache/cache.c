@@ -17,6 +17,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .policy = (enum store_policy)options->policy,
         .seed = options->seed,
         .waiting = {options->waiting.wait, options->waiting.wake, options->waiting.context},
+        .sparse = options->sparse,
         .memory = options->memory,
         .owner = options->owner,
     };

@@ -65,6 +65,8 @@ struct cache_options {
     enum cache_policy policy;
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
+    /* Told of parts of the range that will stay mostly empty, so that no huge pages are spent on them. May be NULL. */
+    void (*sparse)(void *bytes, uint64_t size);
     const struct memory *memory; /* for the handle itself */
     const struct object_owner
         *owner; /* what knows the objects of collections (core/store/object.h); NULL: there are none */

@@ -8,13 +8,15 @@ enum { LOAD_TENTHS = 52 };
 static uint32_t buckets_per_page_shift(const struct range *range) { return range->segment_shift - 6; }
 
 /* Adds a page to a directory; its buckets are emptied if the segment has held anything before; else they stay untouched,
- * so that a page takes resident memory only as it fills. */
-static bool add_page(struct range *range, struct actor *actor, struct index *index, uint64_t directory_at,
+ * so that a page takes resident memory only as it fills. Of overflow buckets there are few: their pages are sparse. */
+static bool add_page(struct range *range, struct actor *actor, struct index *index, uint64_t directory_at, bool sparse,
                      uint32_t *count) {
     uint32_t number = range_take(range, actor, SEGMENT_INDEX, true);
     if (!number)
         return false;
     struct segment *segment = &range->segments[number];
+    if (sparse && segment->fresh && range->sparse)
+        range->sparse(range->base + range_segment_at(range, number), range_segment_size(range));
     atomic_store_explicit(&segment->shard, index->shard, memory_order_relaxed);
     atomic_store_explicit(&segment->used, range_segment_size(range), memory_order_relaxed);
     if (!segment->fresh)
@@ -30,7 +32,7 @@ enum status index_init(struct range *range, struct actor *actor, struct index *i
     index->shard = shard;
     index->pages_at = pages_at;
     index->overflow_pages_at = overflow_pages_at;
-    if (!add_page(range, actor, index, pages_at, &index->page_count))
+    if (!add_page(range, actor, index, pages_at, false, &index->page_count))
         return STATUS_NO_MEMORY;
     atomic_store_explicit(&index->shape, 0, memory_order_release);
     return STATUS_OK;
@@ -58,7 +60,7 @@ static uint32_t take_overflow(struct range *range, struct actor *actor, struct i
     }
     uint32_t shift = buckets_per_page_shift(range);
     if (index->overflow_used >> shift == index->overflow_page_count &&
-        !add_page(range, actor, index, index->overflow_pages_at, &index->overflow_page_count))
+        !add_page(range, actor, index, index->overflow_pages_at, true, &index->overflow_page_count))
         return 0;
     index->overflow_live++;
     return ++index->overflow_used;
@@ -167,7 +169,7 @@ static void split(struct range *range, struct actor *actor, struct index *index,
     uint32_t level = shape & 0xff;
     uint64_t from = shape >> 8, to = from + (1ull << level);
     if (to >> buckets_per_page_shift(range) == index->page_count &&
-        !add_page(range, actor, index, index->pages_at, &index->page_count))
+        !add_page(range, actor, index, index->pages_at, false, &index->page_count))
         return;
     struct index_bucket *old = index_bucket_at(range, index, from), *new = index_bucket_at(range, index, to);
     if (!reserve_chain(range, actor, index, new, chain_length(range, index, old)))

@@ -92,6 +92,9 @@ struct range {
     uint32_t segment_shift;
     uint64_t segments_origin; /* offset of segment 0 if there were one */
     struct lock_waiting waiting;
+    /* Told of a segment that fills slowly and from its start, before it is touched: huge pages would be wasted on it. May be
+     * NULL. */
+    void (*sparse)(void *bytes, uint64_t size);
 };
 
 static inline uint32_t range_segment_size(const struct range *range) { return 1u << range->segment_shift; }

@@ -71,6 +71,7 @@ static void attach(struct store *store, const struct store_options *options) {
     range->segment_shift = bits_log2(head->segment_size);
     range->segments_origin = head->first_segment_at - head->segment_size;
     range->waiting = options->waiting;
+    range->sparse = options->sparse;
     store->shards = (struct shard *)(void *)(range->base + head->shards_at);
     store->shard_count = head->shard_count;
     store->shard_shift = 64 - bits_log2(head->shard_count);

@@ -94,6 +94,7 @@ struct store_options {
     enum store_policy policy;
     uint64_t seed;
     struct lock_waiting waiting;
+    void (*sparse)(void *bytes, uint64_t size); /* see range.h; may be NULL */
     const struct memory *memory;
     const struct object_owner *owner; /* lives as long as the store; NULL: there are no objects */
 };

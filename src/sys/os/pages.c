@@ -25,6 +25,8 @@ enum status pages_take(uint64_t size, bool huge, void **ret_range) {
     return STATUS_OK;
 }
 
+void pages_spare(void *bytes, uint64_t size) { (void)madvise(bytes, size, MADV_NOHUGEPAGE); }
+
 void pages_give(void *range, uint64_t size) {
     if (range)
         munmap(range, bits_align_up(size, PAGES_HUGE_SIZE));
