@@ -276,16 +276,28 @@ static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t
             store_lock(cache->store, actor, shard);
 }
 
+static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t shard = store_shard_of(cache->store, engine_key(cache, &keys[i]).hash);
+        ret_wanted[shard / 64] |= 1ull << (shard % 64);
+    }
+}
+
+/* A swap of databases before the locks would leave the keys in other shards than those that were locked; edits would then
+ * take locks in any order, and wait for each other for ever. While a lock is held there is no swap. */
 void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
-    cache_prepare(cache, actor, write_bytes);
-    uint64_t wanted[STORE_SHARDS_MAX / 64] = {0};
-    for (size_t i = 0; i < count; i++) {
-        uint32_t shard = store_shard_of(cache->store, engine_key(cache, &keys[i]).hash);
-        wanted[shard / 64] |= 1ull << (shard % 64);
+    for (;;) {
+        uint64_t wanted[STORE_SHARDS_MAX / 64] = {0}, now[STORE_SHARDS_MAX / 64] = {0};
+        cache_prepare(cache, actor, write_bytes);
+        mark_shards(cache, keys, count, wanted);
+        lock_marked(cache, actor, wanted);
+        mark_shards(cache, keys, count, now);
+        if (memcmp(wanted, now, sizeof now) == 0)
+            return;
+        cache_unlock(cache, actor);
     }
-    lock_marked(cache, actor, wanted);
 }
 
 void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
