@@ -84,6 +84,7 @@ struct cmd_call {
     const struct slice *argv; /* argv[0] is the name as the client wrote it */
     uint32_t argc;
     struct cache_upload *upload;       /* the value at spec->upload_at, if it was received into the cache; else NULL */
+    enum status upload_status;         /* not STATUS_OK: it could not be received, and the command fails for that */
     const struct cache_key *first_key; /* hashed ahead by the server, or NULL */
     struct reply *reply;
     enum cmd_outcome outcome; /* out */

@@ -212,6 +212,9 @@ void cmd_run(struct cmd_call *call) {
     call->outcome = CMD_REJECTED;
     if (!spec || !permitted(call, spec)) {
         client->multi_failed |= client->in_multi;
+    } else if (__builtin_expect(call->upload_status != STATUS_OK, 0)) {
+        client->multi_failed |= client->in_multi;
+        cmd_error_status(call, call->upload_status);
     } else if (client->in_multi && !(spec->flags & CMD_TXN_CONTROL)) {
         client->last_command = spec;
         call->outcome = queue_command(call) ? CMD_QUEUED : CMD_REJECTED;

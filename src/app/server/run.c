@@ -169,11 +169,11 @@ static bool transaction_writes(const struct cmd_client *client) {
     return false;
 }
 
-/* A request whose value was received elsewhere (or thrown away there) cannot be read a second time, so it is not postponed. */
+/* A command whose value was received elsewhere cannot be read again later. */
 static bool is_paused(struct worker *worker, const struct batch_item *item) {
     struct server *server = worker->server;
-    const struct connection *connection = item->connection;
     const struct cmd_spec *spec = item->spec;
+    const struct connection *connection = item->connection;
     if (!clients_paused_until(server, worker->actor.now_ms) || !spec || item->uploaded)
         return false;
     if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed)) {
@@ -183,12 +183,6 @@ static bool is_paused(struct worker *worker, const struct batch_item *item) {
     }
     /* Whoever may administrate must be able to end the pause. */
     return !(spec->flags & CMD_ADMIN) && !slice_equal(spec->last_name, SLICE("client"));
-}
-
-/* The value was to be received in place and there was no room for it: the command fails as it would have. */
-static void refuse_uploaded(struct connection *connection, struct cmd_call *call) {
-    cmd_error_status(call, connection->upload_status);
-    call->outcome = CMD_REJECTED;
 }
 
 static void after_command(struct worker *worker, struct connection *connection, const struct cmd_call *call) {
@@ -233,8 +227,7 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
         return;
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
         return;
-    if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
-        is_paused(worker, item)) {
+    if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) && is_paused(worker, item)) {
         connection_postpone(connection, item->begins_at);
         return;
     }
@@ -260,10 +253,8 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
     call->argc = item->argc;
     call->upload = item->uploaded ? &connection->upload : NULL;
     call->first_key = item->keyed ? &item->key : NULL;
-    if (item->uploaded && connection->upload_status != STATUS_OK)
-        refuse_uploaded(connection, call);
-    else
-        cmd_run(call);
+    call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
+    cmd_run(call);
 
     worker->counts.commands++;
     connection->commands++;

@@ -270,33 +270,36 @@ void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_byte
     MAYBE(status == STATUS_FULL);
 }
 
-static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t *wanted) {
-    for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
-        if (wanted[shard / 64] >> (shard % 64) & 1)
-            store_lock(cache->store, actor, shard);
-}
-
 static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
+    memset(ret_wanted, 0, STORE_SHARDS_MAX / 8);
     for (size_t i = 0; i < count; i++) {
         uint32_t shard = store_shard_of(cache->store, engine_key(cache, &keys[i]).hash);
         ret_wanted[shard / 64] |= 1ull << (shard % 64);
     }
 }
 
-/* A swap of databases before the locks would leave the keys in other shards than those that were locked; edits would then
- * take locks in any order, and wait for each other for ever. While a lock is held there is no swap. */
+static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t *wanted) {
+    for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
+        if (wanted[shard / 64] >> (shard % 64) & 1)
+            store_lock(cache->store, actor, shard);
+}
+
 void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
+    uint64_t wanted[STORE_SHARDS_MAX / 64], now[STORE_SHARDS_MAX / 64];
+    cache_prepare(cache, actor, write_bytes);
+    /* With one lock held nobody swaps databases any more; who did so just before, once or twice, may have moved a key to another
+     * shard, which an edit would then lock out of order. */
     for (;;) {
-        uint64_t wanted[STORE_SHARDS_MAX / 64] = {0}, now[STORE_SHARDS_MAX / 64] = {0};
-        cache_prepare(cache, actor, write_bytes);
         mark_shards(cache, keys, count, wanted);
         lock_marked(cache, actor, wanted);
         mark_shards(cache, keys, count, now);
         if (memcmp(wanted, now, sizeof now) == 0)
             return;
-        cache_unlock(cache, actor);
+        for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
+            if (store_held(actor, shard))
+                store_unlock(cache->store, actor, shard);
     }
 }
 

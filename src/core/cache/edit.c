@@ -23,17 +23,13 @@ static void refresh(struct cache_edit *edit) {
 
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
                       struct cache_edit *ret_edit) {
-    struct store_key wanted = engine_key(cache, key);
+    struct store_key wanted;
     ret_edit->cache = cache;
     ret_edit->actor = actor;
+    if (!actor->promised)
+        cache_prepare(cache, actor, 0);
+    ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
     ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL};
-    ret_edit->shard = store_shard_of(cache->store, wanted.hash);
-    ret_edit->locked_here = !store_held(actor, ret_edit->shard);
-    if (ret_edit->locked_here) {
-        if (!actor->promised)
-            cache_prepare(cache, actor, 0);
-        store_lock(cache->store, actor, ret_edit->shard);
-    }
     store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     if (ret_edit->found && has_expired(ret_edit->expires_at_ms, actor)) {
@@ -209,6 +205,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
         wanted = new_size > chain.room ? new_size - chain.room : 0;
     alone = alone && chain.room >= new_size;
     if (alone) {
+        extent_set_owner(&store->range, first, edit->key.hash);
         if (offset > size)
             fill_extents(&store->range, first, size, NULL, offset - size);
         fill_extents(&store->range, first, offset, bytes.data, bytes.size);
@@ -332,6 +329,9 @@ void cache_edit_count_read(struct cache_edit *edit) {
         return;
     }
     edit->actor->counts.hits++;
+    look_again(edit);
+    if (!spot_of(edit)->location)
+        return;
     _Atomic uint64_t *cell_at = spot_of(edit)->cell;
     uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
     if (cell_use(cell) < 7)
@@ -340,22 +340,22 @@ void cache_edit_count_read(struct cache_edit *edit) {
 
 /* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
  * expired entry is simply overwritten. */
-static enum status set_inline(struct cache *cache, struct actor *actor, const struct store_key *key,
+static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               const struct store_value *value) {
     struct store *store = cache->store;
-    uint32_t at = store_shard_of(store, key->hash);
-    struct shard *shard = &store->shards[at];
+    struct store_key wanted;
     struct store_spot spot;
-    bool lock = !store_held(actor, at);
-    if (lock) {
-        if (!actor->promised)
-            cache_prepare(cache, actor, 0);
-        store_lock(store, actor, at);
+    uint32_t at;
+    if (!actor->promised)
+        cache_prepare(cache, actor, 0);
+    bool lock = lock_key(cache, actor, key, &wanted, &at);
+    struct shard *shard = &store->shards[at];
+    store_find(store, shard, &wanted, &spot);
+    enum status status = store_put(store, actor, shard, &wanted, value, &spot);
+    if (status == STATUS_OK) {
+        mark_change(cache, wanted.hash);
+        actor->counts.changes++;
     }
-    store_find(store, shard, key, &spot);
-    enum status status = store_put(store, actor, shard, key, value, &spot);
-    if (status == STATUS_OK)
-        mark_change(cache, key->hash);
     if (lock)
         store_unlock(store, actor, at);
     return status;
@@ -363,10 +363,8 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
 
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
-    if (key->name.size <= store_name_max(cache->store) && goes_inline(cache->store, key->name.size, value.size)) {
-        struct store_key wanted = engine_key(cache, key);
-        return set_inline(cache, actor, &wanted, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
-    }
+    if (key->name.size <= store_name_max(cache->store) && goes_inline(cache->store, key->name.size, value.size))
+        return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
     struct cache_edit edit;
     cache_prepare(cache, actor, value.size);
     cache_edit_begin(cache, actor, key, &edit);

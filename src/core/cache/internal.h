@@ -43,6 +43,22 @@ static inline struct store_key engine_key(const struct cache *cache, const struc
     return (struct store_key){key->name, hash, place, place == key->place ? key->hint : NULL};
 }
 
+/* Locks the key's shard. The databases may be swapped until the lock is held (a swap takes all of them), which changes where the key
+ * is. False if this actor holds the shard already. */
+static inline bool lock_key(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                            struct store_key *ret_key, uint32_t *ret_shard) {
+    for (;;) {
+        *ret_key = engine_key(cache, key);
+        *ret_shard = store_shard_of(cache->store, ret_key->hash);
+        if (store_held(actor, *ret_shard))
+            return false;
+        store_lock(cache->store, actor, *ret_shard);
+        if (__builtin_expect(engine_db(cache, key->db) == ret_key->db, 1))
+            return true;
+        store_unlock(cache->store, actor, *ret_shard);
+    }
+}
+
 static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor) {
     return expires_at_ms != 0 && expires_at_ms <= actor->now_ms;
 }

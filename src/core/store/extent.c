@@ -4,14 +4,16 @@
 #include "base/bits.h"
 #include "core/store/run.h"
 
-enum { HEADER_SIZE = 16, SEGMENTS_SEARCHED = 64, HOLE_MIN = RANGE_BLOCKS / 16 };
+enum { HEADER_SIZE = 32, SEGMENTS_SEARCHED = 64, HOLE_MIN = RANGE_BLOCKS / 16 };
 
-/* Header: the next extent's offset, bytes of room, blocks. Written before the chain is linked and changed only under the lock
+/* Header: the next extent's offset, bytes of room, blocks, the hash of the owner's key (0: none yet). Written before the chain is linked and changed only under the lock
  * of the shard that owns it, by whoever is its only holder. */
 struct header {
     _Atomic uint64_t next;
     _Atomic uint32_t room;
     _Atomic uint32_t blocks;
+    _Atomic uint64_t owner;
+    uint64_t spare;
 };
 static_assert(sizeof(struct header) == HEADER_SIZE, "as the drawing says");
 
@@ -65,6 +67,8 @@ static uint64_t take_from_list(struct range *range, uint32_t wanted, uint32_t le
     uint32_t searched = 0;
     for (uint32_t number = range->head->block_first; number && searched < SEGMENTS_SEARCHED; searched++) {
         uint64_t taken = atomic_load_explicit(&range->segments[number].blocks, memory_order_relaxed);
+        if (atomic_load_explicit(&range->segments[number].sealed, memory_order_relaxed))
+            taken = UINT64_MAX; /* being vacated */
         uint32_t count = wanted;
         uint64_t runs = run_find(taken, count);
         while (!runs && count > least)
@@ -117,14 +121,18 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
     uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : (uint32_t)blocks;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
     uint64_t at = take_run(range, actor, count, &count);
-    lock_give(&range->head->blocks, &range->waiting);
-    if (!at)
+    if (!at) {
+        lock_give(&range->head->blocks, &range->waiting);
         return false;
+    }
+    /* Still under the lock, for whoever vacates the segment goes from header to header. */
     struct header *header = header_at(range, at);
     uint32_t room = count * block_size(range) - HEADER_SIZE;
     atomic_store_explicit(&header->next, 0, memory_order_relaxed);
     atomic_store_explicit(&header->room, room, memory_order_relaxed);
     atomic_store_explicit(&header->blocks, count, memory_order_relaxed);
+    atomic_store_explicit(&header->owner, 0, memory_order_relaxed);
+    lock_give(&range->head->blocks, &range->waiting);
     if (chain->first) {
         atomic_store_explicit(&header_at(range, chain->last)->next, at, memory_order_release);
     } else {
@@ -172,8 +180,8 @@ uint64_t extent_charge(const struct range *range, uint64_t first) {
 
 bool extent_hold(const struct range *range, uint64_t first) {
     uint32_t number = range_segment_of(range, first);
-    if (first < range->segments_origin || number < 1 || number > range->head->segment_count ||
-        (first - range_segment_at(range, number)) % block_size(range))
+    if (first >= range->head->range_size || first < range->segments_origin || number < 1 ||
+        number > range->head->segment_count || (first - range_segment_at(range, number)) % block_size(range))
         return false;
     _Atomic uint32_t *reference = reference_of(range, first);
     uint32_t count = atomic_load_explicit(reference, memory_order_relaxed);
@@ -203,4 +211,117 @@ void extent_release(struct range *range, struct actor *actor, uint64_t first) {
         at = next;
     }
     lock_give(&range->head->blocks, &range->waiting);
+}
+
+/* ---------------------------------------------------------------------------------------- moving */
+
+void extent_set_owner(struct range *range, uint64_t first, uint64_t hash) {
+    for (uint64_t at = first; at; at = atomic_load_explicit(&header_at(range, at)->next, memory_order_relaxed))
+        atomic_store_explicit(&header_at(range, at)->owner, hash, memory_order_relaxed);
+}
+
+static uint32_t free_blocks(const struct range *range, uint32_t number) {
+    return RANGE_BLOCKS - atomic_load_explicit(&range->segments[number].used, memory_order_relaxed);
+}
+
+uint32_t extent_vacate_begin(struct range *range, struct actor *actor, uint32_t *ret_free) {
+    uint32_t sparsest = 0;
+    uint64_t holes = 0;
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    for (uint32_t number = range->head->block_first; number;
+         number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed)) {
+        if (atomic_load_explicit(&range->segments[number].sealed, memory_order_relaxed))
+            continue;
+        holes += free_blocks(range, number);
+        if (!sparsest || free_blocks(range, number) > free_blocks(range, sparsest))
+            sparsest = number;
+    }
+    /* Worth it from a quarter of free blocks on, if the rest fits the holes of the others. */
+    if (sparsest && (free_blocks(range, sparsest) < RANGE_BLOCKS / 4 || holes < RANGE_BLOCKS))
+        sparsest = 0;
+    if (sparsest) {
+        *ret_free = free_blocks(range, sparsest);
+        atomic_store_explicit(&range->segments[sparsest].sealed, 1, memory_order_relaxed);
+    }
+    lock_give(&range->head->blocks, &range->waiting);
+    return sparsest;
+}
+
+void extent_vacate_end(struct range *range, struct actor *actor, uint32_t number) {
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    struct segment *segment = &range->segments[number];
+    /* Once empty it went back to the pool and may be anything by now; as a segment of blocks it would be unsealed. */
+    if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_BLOCKS)
+        atomic_store_explicit(&segment->sealed, 0, memory_order_relaxed);
+    lock_give(&range->head->blocks, &range->waiting);
+}
+
+uint64_t extent_vacate_next(struct range *range, struct actor *actor, uint32_t number, uint32_t *block,
+                            uint64_t *ret_owner) {
+    uint64_t at = 0;
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    struct segment *segment = &range->segments[number];
+    uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
+    bool ours = atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_BLOCKS &&
+                atomic_load_explicit(&segment->sealed, memory_order_relaxed);
+    uint64_t rest = *block < RANGE_BLOCKS ? taken >> *block << *block : 0;
+    if (ours && rest) {
+        /* Nothing is put between runs while the segment is sealed, so a taken block behind a run begins the next one. */
+        uint32_t first = (uint32_t)__builtin_ctzll(rest);
+        at = range_segment_at(range, number) + (uint64_t)first * block_size(range);
+        *block = first + atomic_load_explicit(&header_at(range, at)->blocks, memory_order_relaxed);
+        *ret_owner = atomic_load_explicit(&header_at(range, at)->owner, memory_order_relaxed);
+    }
+    lock_give(&range->head->blocks, &range->waiting);
+    return at;
+}
+
+bool extent_has_run(const struct range *range, uint64_t first, uint64_t run) {
+    uint64_t at = first;
+    while (at && at != run)
+        at = atomic_load_explicit(&header_at(range, at)->next, memory_order_relaxed);
+    return at != 0;
+}
+
+/* What points to the run: the extent before it, or the entry (0). */
+static uint64_t run_before(const struct range *range, uint64_t first, uint64_t run) {
+    uint64_t before = 0;
+    for (uint64_t at = first; at != run; at = atomic_load_explicit(&header_at(range, at)->next, memory_order_relaxed))
+        before = at;
+    return before;
+}
+
+uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t first, uint64_t run) {
+    uint32_t wanted = atomic_load_explicit(&header_at(range, run)->blocks, memory_order_relaxed), count = 0;
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    uint64_t to = take_from_list(range, wanted, wanted, &count);
+    if (to) { /* whole before the lock is given up, as in extent_add */
+        atomic_store_explicit(&header_at(range, to)->blocks, wanted, memory_order_relaxed);
+        atomic_store_explicit(&header_at(range, to)->owner, 0, memory_order_relaxed);
+    }
+    lock_give(&range->head->blocks, &range->waiting);
+    if (!to)
+        return 0;
+    uint64_t before = run_before(range, first, run);
+    uint32_t alone = 1;
+    /* A reader that comes too late may have taken a reference since the caller looked, which it is about to let go: the first
+     * extent goes only if its count can be taken from 1 to 0 in one step. */
+    if (!before && !atomic_compare_exchange_strong_explicit(reference_of(range, run), &alone, 0, memory_order_acq_rel,
+                                                            memory_order_relaxed)) {
+        lock_take(&range->head->blocks, actor->id, &range->waiting);
+        give_run(range, actor, to, wanted);
+        lock_give(&range->head->blocks, &range->waiting);
+        return 0;
+    }
+    words_move(range->base + to, range->base + run, (size_t)wanted * block_size(range));
+    if (before) {
+        atomic_store_explicit(&header_at(range, before)->next, to, memory_order_release);
+    } else {
+        atomic_store_explicit(reference_of(range, to), 1, memory_order_release);
+        first = to;
+    }
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    give_run(range, actor, run, wanted);
+    lock_give(&range->head->blocks, &range->waiting);
+    return first;
 }

@@ -6,7 +6,7 @@
  *     entry [.. size, first] -> [next | room | blocks][bytes ...] -> [next ...][bytes ...] -> 0
  *                               one extent, at most one segment
  *
- * Arithmetic: a value wastes half a block on average; from a quarter of a segment on that is at most 3 %, 16 bytes an extent.
+ * Arithmetic: a value wastes half a block on average; from a quarter of a segment on that is at most 3 %, 32 bytes an extent.
  *
  * Whoever reads a value outside the lock holds a reference, which stands in the table beside the segment, not in the
  * blocks: taking one is safe even for a reader that comes too late. The last one to let go frees the chain.
@@ -43,5 +43,24 @@ bool extent_alone(const struct range *range, uint64_t first);
 
 /* Bytes of blocks that the chain occupies. */
 uint64_t extent_charge(const struct range *range, uint64_t first);
+
+/* ------------------------------------------------- moving, to empty a segment that is mostly holes (vacate.c) */
+
+/* Says whose the chain is; without, its extents cannot be moved. */
+void extent_set_owner(struct range *range, uint64_t first, uint64_t hash);
+
+/* The segment of blocks with the most free ones, if emptying it pays; 0 if none does. Nothing is put into it until the end. */
+uint32_t extent_vacate_begin(struct range *range, struct actor *actor, uint32_t *ret_free);
+void extent_vacate_end(struct range *range, struct actor *actor, uint32_t number);
+/* The next extent of it from `block` on, which is moved behind it, and the owner's hash (0: none); 0 at the end. It may be
+ * gone as soon as this returns: look it up under the owner's lock. */
+uint64_t extent_vacate_next(struct range *range, struct actor *actor, uint32_t number, uint32_t *block,
+                            uint64_t *ret_owner);
+
+/* Whether the chain holds that extent. Under the owner's lock. */
+bool extent_has_run(const struct range *range, uint64_t first, uint64_t run);
+/* Moves one extent of a chain that the caller alone holds, inside index_write_begin and end. Answers the chain's first extent
+ * afterwards, 0 if there is no hole of its size. */
+uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t first, uint64_t run);
 
 #endif

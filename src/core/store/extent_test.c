@@ -49,7 +49,7 @@ static void chains_have_the_room_that_they_say(void **state) {
         assert_int_equal(last, chain.last);
         uint64_t charge = extent_charge(range, chain.first);
         assert_true(charge > chain.room &&
-                    charge <= chain.room + 16 * (1 + size / (range_segment_size(range) - 16)) + 16);
+                    charge <= chain.room + 32 * (1 + size / (range_segment_size(range) - 32)) + 32);
         assert_int_equal(range->head->blocks_live, charge);
         assert_true(go_over(range, chain.first, chain.room, 0x3c, true));
         assert_null(extent_piece(range, chain.first, chain.room, &part));
@@ -152,7 +152,7 @@ static void building_fails_at_every_extent(void **state) {
         assert_int_equal(chain.first, 0);
         assert_int_equal(range->head->used, used);
         assert_int_equal(range->head->blocks_live, 0);
-        bool fits = build(&t, left * (range_segment_size(range) - 16), &chain);
+        bool fits = build(&t, left * (range_segment_size(range) - 32), &chain);
         assert_true(fits);
         if (chain.first)
             extent_release(range, &t.actor, chain.first);
@@ -161,5 +161,39 @@ static void building_fails_at_every_extent(void **state) {
     testing_store_close(&t);
 }
 
+/* A reader that comes too late holds a value for a moment although its number is odd: the value stays where it is. */
+static void late_holder_keeps_a_value_in_its_place(void **state) {
+    (void)state;
+    struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
+    struct range *range = &t.store->range;
+    struct extents chain;
+    assert_true(build(&t, block_of(range), &chain));
+    uint64_t live = range->head->blocks_live;
+    assert_true(extent_alone(range, chain.first));
+    assert_true(extent_hold(range, chain.first));
+    assert_int_equal(extent_move_run(range, &t.actor, chain.first, chain.first), 0);
+    assert_int_equal(range->head->blocks_live, live);
+    extent_release(range, &t.actor, chain.first);
+    uint64_t moved = extent_move_run(range, &t.actor, chain.first, chain.first);
+    assert_true(moved != 0 && moved != chain.first && !extent_hold(range, chain.first));
+    extent_release(range, &t.actor, moved);
+    assert_int_equal(range->head->blocks_live, 0);
+    testing_store_close(&t);
+}
+
+/* What a late reader takes for a place may be anything, also one that looks right in its low bits. */
+static void places_beyond_the_range_are_refused(void **state) {
+    (void)state;
+    struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
+    struct range *range = &t.store->range;
+    struct extents chain;
+    assert_true(build(&t, block_of(range), &chain));
+    for (uint32_t bit = 32 + range->segment_shift; bit < 64; bit++)
+        assert_false(extent_hold(range, chain.first | 1ull << bit));
+    extent_release(range, &t.actor, chain.first);
+    testing_store_close(&t);
+}
+
 UNIT_TESTS(extent, UNIT(chains_have_the_room_that_they_say), UNIT(chains_keep_apart_in_fragmented_segments),
-           UNIT(last_holder_frees), UNIT(holding_what_is_no_value_is_refused), UNIT(building_fails_at_every_extent));
+           UNIT(last_holder_frees), UNIT(holding_what_is_no_value_is_refused), UNIT(building_fails_at_every_extent),
+           UNIT(late_holder_keeps_a_value_in_its_place), UNIT(places_beyond_the_range_are_refused));

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-/* Cells in use per first-level bucket, in tenths, before one is split. See docs/decisions for the measurement behind it. */
+/* Cells in use per first-level bucket, in tenths, before one is split: measured in docs/decisions/0004. */
 enum { LOAD_TENTHS = 52 };
 
 static uint32_t buckets_per_page_shift(const struct range *range) { return range->segment_shift - 6; }
@@ -149,14 +149,15 @@ static uint32_t chain_length(const struct range *range, const struct index *inde
 /* Takes the overflow buckets that the new chain may need beforehand, so that a split never stops half-way. */
 static bool reserve_chain(struct range *range, struct actor *actor, struct index *index, struct index_bucket *first,
                           uint32_t length) {
+    struct index_bucket *last = first;
     for (uint32_t i = 1; i < length; i++) {
         uint32_t chain = take_overflow(range, actor, index);
         if (!chain) {
             trim_chain(index, range, first);
             return false;
         }
-        atomic_store_explicit(&first->chain, chain, memory_order_relaxed);
-        first = index_overflow_at(range, index, chain - 1);
+        atomic_store_explicit(&last->chain, chain, memory_order_relaxed);
+        last = index_overflow_at(range, index, chain - 1);
     }
     return true;
 }

@@ -38,6 +38,9 @@ uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind 
     uint32_t used = atomic_load_explicit(&head->used, memory_order_relaxed);
     uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
     uint32_t reserve = for_reclaim ? 0 : range_reserve(range) / 2;
+    uint32_t ceiling = atomic_load_explicit(&head->ceiling, memory_order_relaxed);
+    if (for_reclaim && kind == SEGMENT_LOG && ceiling > limit)
+        limit = ceiling; /* copying is how the lowered limit is reached */
     if (used + reserve < limit)
         number = take_locked(range);
     if (number)
@@ -75,9 +78,14 @@ void range_give(struct range *range, struct actor *actor, uint32_t number) {
         atomic_fetch_sub_explicit(&head->fixed, 1, memory_order_relaxed);
     lock_take(&head->pool, actor->id, &range->waiting);
     ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_FREE);
+    /* Under the lock of the shard that gives it: whoever holds that lock and reads the shard's number here knows that
+     * the segment is the shard's, whatever another shard makes of it meanwhile. */
+    atomic_store_explicit(&segment->shard, RANGE_NOBODY, memory_order_relaxed);
     atomic_store_explicit(&segment->kind, SEGMENT_FREE, memory_order_relaxed);
     atomic_store_explicit(&segment->next, head->free_first, memory_order_relaxed);
     head->free_first = number;
-    atomic_fetch_sub_explicit(&head->used, 1, memory_order_relaxed);
+    uint32_t room = atomic_fetch_sub_explicit(&head->used, 1, memory_order_relaxed) - 1 + range_reserve(range);
+    if (room < atomic_load_explicit(&head->ceiling, memory_order_relaxed))
+        atomic_store_explicit(&head->ceiling, room, memory_order_relaxed);
     lock_give(&head->pool, &range->waiting);
 }

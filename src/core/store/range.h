@@ -66,6 +66,8 @@ struct range_head {
     uint32_t ghost_segments;                 /* per shard, once eviction has begun */
     _Atomic uint32_t policy;
     _Atomic uint32_t limit; /* segments that may be in use */
+    _Atomic uint32_t
+        ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
     _Atomic uint32_t fixed;    /* of these, index pages and ghosts: no reclaim gets them back */
     _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */

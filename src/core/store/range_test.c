@@ -126,7 +126,21 @@ static void limit_moves_while_segments_are_held(void **state) {
     uint32_t taken[2048], count = testing_store_starve(&t, 0, taken);
     assert_int_equal(store_limit_set(t.store, 2u << 20), STATUS_OK);
     assert_int_equal(range_room(range), 0);
-    assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, true), 0);
+    assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, false), 0);
+    assert_int_equal(range_take(range, &t.actor, SEGMENT_INDEX, true), 0);
+    /* Reclaim alone needs somewhere to copy to, a reserve above what was in use, and that falls as segments come back. */
+    uint32_t reserve = range_reserve(range), copies[64], more = 0;
+    while ((copies[more] = range_take(range, &t.actor, SEGMENT_LOG, true)) != 0)
+        assert_true(++more <= reserve);
+    assert_int_equal(more, reserve);
+    while (more)
+        range_give(range, &t.actor, copies[--more]);
+    for (uint32_t i = 0; i < 2 * reserve; i++)
+        range_give(range, &t.actor, taken[--count]);
+    while ((copies[more] = range_take(range, &t.actor, SEGMENT_LOG, true)) != 0)
+        assert_true(++more <= reserve);
+    while (more)
+        range_give(range, &t.actor, copies[--more]);
     assert_int_equal(store_limit_set(t.store, 8u << 20), STATUS_OK);
     assert_true(range_room(range) > count / 2);
     assert_int_equal(store_limit_set(t.store, t.range_size + 1), STATUS_INVALID);
@@ -136,6 +150,18 @@ static void limit_moves_while_segments_are_held(void **state) {
     testing_store_close(&t);
 }
 
+/* Else a shard that finds its number there might walk what another one has just taken. */
+static void free_segments_are_nobodys(void **state) {
+    (void)state;
+    struct testing_store t = testing_store_open(16u << 20, 2, STORE_NOEVICTION, NULL);
+    struct range *range = &t.store->range;
+    uint32_t number = range_take(range, &t.actor, SEGMENT_LOG, false);
+    range->segments[number].shard = 1;
+    range_give(range, &t.actor, number);
+    assert_int_equal(range->segments[number].shard, RANGE_NOBODY);
+    testing_store_close(&t);
+}
+
 UNIT_TESTS(range, UNIT(segments_are_sized_by_the_limit), UNIT(ranges_that_cannot_be_are_refused),
            UNIT(writers_leave_half_the_reserve_and_reclaim_takes_it), UNIT(segments_have_one_holder),
-           UNIT(limit_moves_while_segments_are_held));
+           UNIT(limit_moves_while_segments_are_held), UNIT(free_segments_are_nobodys));

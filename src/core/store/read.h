@@ -5,9 +5,9 @@
  *         ... copy what is wanted ...       all sizes lie within the entry's segment
  *     } while (!store_view_holds(...));     nobody wrote in between: it was all true at one moment
  *
- * A key may carry a hint: a cell where it was seen a moment ago. Any cell of the index that is not empty belongs to a living
- * entry, and pages of the index never serve anything else, so a hinted cell whose entry has the key's name is as good as
- * one found by search: it lies in the key's chain, and the chain's number guards it.
+ * A key may carry a hint: a cell where it was seen a moment ago. Pages of the index never serve anything else, so it may be
+ * looked at; but only a cell of the chain that the key is in now is guarded by that chain's number. A reader therefore takes hints
+ * into the first bucket only; another chain's entry could go, and its bytes become the key's next value half-written.
  *
  * After STORE_READ_TRIES the caller takes the shard's lock and reads the same way.
  *
@@ -50,7 +50,7 @@ __attribute__((always_inline)) static inline void store_view_open(const struct s
     view->found = false;
     if (view->number & 1)
         return;
-    if (key->hint) {
+    if ((uintptr_t)key->hint - (uintptr_t)view->place.bucket < sizeof *view->place.bucket) {
         _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
         uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
         if (cell_matches(cell, view->place.wanted) && store_view_match(store, key, cell, view)) {

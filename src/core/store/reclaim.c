@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "core/store/ghost.h"
+#include "core/store/vacate.h"
 
 enum {
     SLICE_ENTRIES = 2048,     /* about 60 ns each: 120 microseconds */
@@ -9,7 +10,7 @@ enum {
     BATCH = 16,               /* entries whose buckets are loaded together */
     RESERVE_PERCENT = 8,
     DEAD_MIN_SHARE = 32, /* a segment is worth compacting from 1/32 of dead bytes on */
-    EXPIRY_SHARE = 16,   /* look again after this part of the mean time that is left */
+    EXPIRY_SHARE = 16,   /* look again after this part of the harmonic mean of the times that are left */
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
 };
@@ -64,8 +65,11 @@ static bool is_full(const struct store *store) {
     if (policy != STORE_NOEVICTION && !policy_is_volatile(policy))
         return false;
     if (policy_is_volatile(policy))
-        for (uint32_t i = 0; i < store->shard_count; i++)
-            stays -= atomic_load_explicit(&store->shards[i].expiring_live, memory_order_relaxed);
+        for (uint32_t i = 0; i < store->shard_count; i++) {
+            /* A value that entries share counts with each of them, so the sum may be more than there is. */
+            uint64_t goes = atomic_load_explicit(&store->shards[i].expiring_live, memory_order_relaxed);
+            stays -= goes < stays ? goes : stays;
+        }
     return stays >= limit_bytes(store) / 100 * (100 - RESERVE_PERCENT);
 }
 
@@ -270,17 +274,22 @@ static bool act_expire(struct store *store, struct actor *actor, struct shard *s
         forget(store, actor, shard, visit, budget);
         return true;
     }
-    /* The mean of what is left tells when it pays to come back: looking at every entry each time one of them
-     * expires would cost entries x entries. */
-    uint64_t wait_ms = (at_ms - actor->now_ms) / EXPIRY_SHARE;
+    walk->left++;
+    walk->left_a_ms += 1.0 / (double)(at_ms - actor->now_ms);
+    return true;
+}
+
+/* When it pays to come back: a part of the harmonic mean of the times that are left, in which about that part of the entries
+ * expires. Looking at all of them each time one expires would cost entries x entries. */
+static uint64_t expiry_due_ms(const struct shard_walk *walk, uint64_t now_ms) {
+    if (walk->left == 0)
+        return UINT64_MAX;
+    double wait_ms = walk->left / walk->left_a_ms / EXPIRY_SHARE;
     if (wait_ms < EXPIRY_WAIT_MIN_MS)
         wait_ms = EXPIRY_WAIT_MIN_MS;
     if (wait_ms > EXPIRY_WAIT_MAX_MS)
         wait_ms = EXPIRY_WAIT_MAX_MS;
-    uint64_t due_ms = actor->now_ms + wait_ms;
-    if (due_ms < walk->due_ms)
-        walk->due_ms = due_ms;
-    return true;
+    return now_ms + (uint64_t)wait_ms;
 }
 
 static void finish_reclaim(struct store *store, struct actor *actor, struct shard *shard) {
@@ -315,7 +324,11 @@ static bool step(struct store *store, struct actor *actor) {
     if (object_compact(store, actor))
         return true;
     struct choice choice = choose(store, is_tight(store));
-    /* Room can be short although what lives fits: in half-filled segments of blocks. Then something has to go as well. */
+    /* Holes between large values are dead bytes too. */
+    if (choice.score < range_segment_size(&store->range) && !choice.evict &&
+        vacate_segment(store, actor, (uint64_t)choice.score))
+        return true;
+    /* Room can be short although what lives fits: in holes that nothing can be moved into. Then something has to go as well. */
     if (choice.score <= 0 && policy_of(store) != STORE_NOEVICTION)
         choice = choose(store, true);
     if (choice.score <= 0)
@@ -381,8 +394,9 @@ static void expire_on(struct store *store, struct actor *actor, struct shard *sh
     struct segment *segment = &store->range.segments[number];
     if (!walk_on(store, actor, shard, &shard->expiry, act_expire))
         return;
-    if (shard->expiry.due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
-        atomic_store_explicit(&segment->due_ms, shard->expiry.due_ms, memory_order_relaxed);
+    uint64_t due_ms = expiry_due_ms(&shard->expiry, actor->now_ms);
+    if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
+        atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
     shard->expiry.segment = 0;
     if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0 &&
         atomic_load_explicit(&segment->sealed, memory_order_relaxed))
@@ -398,7 +412,8 @@ static void expire_begin(struct store *store, struct actor *actor, uint32_t at, 
         return;
     shard->expiry.segment = number;
     shard->expiry.offset = 0;
-    shard->expiry.due_ms = UINT64_MAX;
+    shard->expiry.left = 0;
+    shard->expiry.left_a_ms = 0;
     /* Entries that are written while the walk rests announce themselves again. */
     atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
     expire_on(store, actor, shard);

@@ -291,6 +291,8 @@ enum status store_put(struct store *store, struct actor *actor, struct shard *sh
     if (!location)
         return STATUS_FULL;
     write_bytes(store, location, &entry, key->name, value);
+    if (value->extents.first)
+        extent_set_owner(&store->range, value->extents.first, key->hash);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
     uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;

@@ -91,6 +91,9 @@ enum status store_limit_set(struct store *store, uint64_t limit_bytes) {
     atomic_store_explicit(&head->table_bytes, table_bytes(head, limit_bytes), memory_order_relaxed);
     atomic_store_explicit(&head->limit_bytes, limit_bytes, memory_order_relaxed);
     atomic_store_explicit(&head->limit, (uint32_t)segments, memory_order_relaxed);
+    atomic_store_explicit(&head->ceiling,
+                          atomic_load_explicit(&head->used, memory_order_relaxed) + range_reserve(&store->range),
+                          memory_order_relaxed);
     return STATUS_OK;
 }
 

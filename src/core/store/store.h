@@ -57,7 +57,8 @@ struct shard_walk {
     _Atomic uint32_t segment; /* 0: none */
     uint32_t offset;
     bool evict;
-    uint64_t due_ms; /* of an expiry walk: the earliest expiry that it left */
+    uint32_t left;    /* of an expiry walk: entries with an expiry that it left, */
+    double left_a_ms; /* and how many of them expire a millisecond: the sum of 1 / time left */
 };
 
 struct shard {
