@@ -288,25 +288,20 @@ static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t
 void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
+    uint64_t wanted[STORE_SHARDS_MAX / 64], now[STORE_SHARDS_MAX / 64];
     cache_prepare(cache, actor, write_bytes);
-    uint64_t wanted[STORE_SHARDS_MAX / 64];
-    bool swapped;
-    /* With one lock held nobody swaps databases any more; who did so just before may have moved a key to another shard, which
-     * an edit would then lock out of order. */
-    do {
-        uint32_t places[CACHE_DATABASES];
-        swapped = false;
-        for (uint32_t db = 0; db < CACHE_DATABASES; db++)
-            places[db] = engine_db(cache, db);
+    /* With one lock held nobody swaps databases any more; who did so just before, once or twice, may have moved a key to another
+     * shard, which an edit would then lock out of order. */
+    for (;;) {
         mark_shards(cache, keys, count, wanted);
         lock_marked(cache, actor, wanted);
-        for (uint32_t db = 0; db < CACHE_DATABASES; db++)
-            swapped |= cache_locked(actor) && places[db] != engine_db(cache, db);
-        if (swapped)
-            for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
-                if (store_held(actor, shard))
-                    store_unlock(cache->store, actor, shard);
-    } while (swapped);
+        mark_shards(cache, keys, count, now);
+        if (memcmp(wanted, now, sizeof now) == 0)
+            return;
+        for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
+            if (store_held(actor, shard))
+                store_unlock(cache->store, actor, shard);
+    }
 }
 
 void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
