@@ -22,7 +22,7 @@
 enum {
     /* Requests looked up together. Their index lines and entries (64 x about 3 lines = 12 KiB) stay in the first-level cache
      * until they are run. */
-    BATCH_REQUESTS_MAX = 64,
+    BATCH_REQUESTS_MAX = 32,
     BATCH_ARGUMENTS_MAX = 1024, /* 16 KiB; a request with more runs alone, from the parser's own table */
     READ_AREA_SIZE =
         256 * 1024, /* what connections with nothing unfinished are read into; empty again after each batch */

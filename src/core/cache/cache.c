@@ -199,6 +199,30 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     return STATUS_OK;
 }
 
+enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->store->shards[store_shard_of(cache->store, wanted.hash)];
+    struct store_view view;
+    store_view_open(cache->store, shard, &wanted, &view);
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
+        if (!store_view_holds(shard, &view))
+            return CACHE_GLANCE_UNSURE;
+        actor->counts.misses++;
+        return CACHE_GLANCE_MISS;
+    }
+    if (view.entry.type != CACHE_STRING || (view.entry.flags & (ENTRY_EXTENTS | ENTRY_OBJECT)) ||
+        view.entry.stored_size > CACHE_GLANCE_MAX)
+        return CACHE_GLANCE_UNSURE;
+    words_read(to, cache->store->range.base + view.location + view.entry.value_at, view.entry.stored_size);
+    if (!store_view_holds(shard, &view))
+        return CACHE_GLANCE_UNSURE;
+    *ret_size = view.entry.stored_size;
+    actor->counts.hits++;
+    store_view_use(&view);
+    return CACHE_GLANCE_HIT;
+}
+
 static void *reserve_nothing(void *context, uint64_t size) {
     ASSERT(size == 0);
     return context;

@@ -134,6 +134,16 @@ struct cache_read {
 MUST_CHECK enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                  struct cache_read *read, bool *ret_found);
 
+/* The short way for small strings, which are most of what is read: one try, no callbacks. */
+enum { CACHE_GLANCE_MAX = 512 };
+enum cache_glance {
+    CACHE_GLANCE_HIT,    /* the value, of at most CACHE_GLANCE_MAX bytes, stands in `to`; a hit and a use are counted */
+    CACHE_GLANCE_MISS,   /* there is none; a miss is counted */
+    CACHE_GLANCE_UNSURE, /* larger, of another type, or a writer came between: take cache_get. Nothing is counted */
+};
+enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size);
+
 /* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
                 struct cache_info *ret_info);
