@@ -29,7 +29,8 @@ static bool matches(const struct connection *connection, const struct cmd_kill_f
     enum { TYPE_NORMAL = 0 };
     const struct cmd_client *client = &connection->client;
     uint64_t age_s = (connection->worker->now_ms - connection->born_ms) / 1000;
-    return connection->state <= CONNECTION_CLOSING && !connection->killed && (!filter->id || filter->id == client->id) &&
+    return connection->state <= CONNECTION_CLOSING && !connection->killed &&
+           (!filter->id || filter->id == client->id) &&
            (!filter->address || strcmp(filter->address, connection->peer) == 0) &&
            (!filter->local_address || strcmp(filter->local_address, connection->local) == 0) &&
            (filter->type < 0 || filter->type == TYPE_NORMAL) && (!filter->skip_id || filter->skip_id != client->id) &&

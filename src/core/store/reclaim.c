@@ -338,12 +338,15 @@ static bool step(struct store *store, struct actor *actor) {
     store_lock(store, actor, choice.shard);
     /* Somebody else may have been faster: then the world has changed, which counts as work done. */
     bool worked = true;
-    if (shard->reclaim.segment == 0 && atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+    if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
         atomic_load_explicit(&segment->shard, memory_order_relaxed) == choice.shard) {
         if (!atomic_load_explicit(&segment->sealed, memory_order_relaxed))
             store_seal(store, shard, atomic_load_explicit(&segment->log, memory_order_relaxed));
-        shard->reclaim.segment = choice.segment;
-        shard->reclaim.offset = 0;
+        /* A walk that rests here has just been found to be stuck for want of memory to copy to: it makes way for the better choice. */
+        if (shard->reclaim.segment != choice.segment) {
+            shard->reclaim.segment = choice.segment;
+            shard->reclaim.offset = 0;
+        }
         shard->reclaim.evict = choice.evict;
         worked = go_on(store, actor, shard);
     }
