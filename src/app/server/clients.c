@@ -72,10 +72,7 @@ static void wake_all(struct server *server) {
 void clients_pause(struct cmd_server *api, uint64_t until_ms, bool writes_only) {
     struct server *server = server_of(api);
     atomic_store(&server->pause_writes_only, writes_only);
-    /* A pause that is under way is made longer but never shorter, as in Redis. */
-    uint64_t before_ms = atomic_load(&server->pause_until_ms);
-    while (before_ms < until_ms && !atomic_compare_exchange_weak(&server->pause_until_ms, &before_ms, until_ms))
-        ;
+    atomic_store(&server->pause_until_ms, until_ms); /* a second pause replaces the first, as in Redis 7.0 */
     wake_all(server);
 }
 
