@@ -40,19 +40,22 @@ void cache_close(struct cache *cache) {
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {
     ASSERT(db < CACHE_DATABASES);
     uint32_t place = engine_db(cache, db);
-    return (struct cache_key){name, store_hash(cache->store, place, name), db, place, NULL};
+    return (struct cache_key){name, store_hash(cache->store, place, name), db, place, NULL, NULL, 0};
 }
 
-void cache_prefetch_index(const struct cache *cache, const struct cache_key *key) {
+void cache_prefetch_index(const struct cache *cache, struct cache_key *key) {
     const struct store *store = cache->store;
     const struct shard *shard = &store->shards[store_shard_of(store, key->hash)];
-    __builtin_prefetch(index_place_of(&store->range, &shard->index, key->hash).bucket);
+    struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
+    key->bucket = place.bucket;
+    key->shape = place.shape;
+    __builtin_prefetch(place.bucket);
 }
 
 void cache_prefetch_entry(const struct cache *cache, struct cache_key *key) {
     const struct store *store = cache->store;
     const struct shard *shard = &store->shards[store_shard_of(store, key->hash)];
-    struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
+    struct index_place place = index_place_again(&store->range, &shard->index, key->hash, key->bucket, key->shape);
     for (const struct index_bucket *bucket = place.bucket; bucket;
          bucket = index_next(&store->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {

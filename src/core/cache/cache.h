@@ -82,9 +82,11 @@ void cache_close(struct cache *cache);
 struct cache_key {
     struct slice name;
     uint64_t hash;
-    uint32_t db;      /* 0 to CACHE_DATABASES - 1, as the client numbers them */
-    uint32_t place;   /* private: the engine's database at the time of hashing (cache_swap may change it) */
-    const void *hint; /* private: where cache_prefetch_entry saw it, or NULL */
+    uint32_t db;        /* 0 to CACHE_DATABASES - 1, as the client numbers them */
+    uint32_t place;     /* private: the engine's database at the time of hashing (cache_swap may change it) */
+    const void *hint;   /* private: where cache_prefetch_entry saw it, or NULL */
+    const void *bucket; /* private: where cache_prefetch_index looked, or NULL */
+    uint64_t shape;     /* private: of the index at that time */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
@@ -92,7 +94,7 @@ struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice 
 /* Start loading what a lookup of the key will touch: first the index, then (once that has arrived) the entry.
  * Hints only; call for a whole batch before running it. The second remembers in the key where it looked, which saves
  * the lookup that search. */
-void cache_prefetch_index(const struct cache *cache, const struct cache_key *key);
+void cache_prefetch_index(const struct cache *cache, struct cache_key *key);
 void cache_prefetch_entry(const struct cache *cache, struct cache_key *key);
 
 /* ------------------------------------------------------------- lock-free */

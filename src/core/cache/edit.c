@@ -6,7 +6,7 @@ enum { SCRATCH_SIZE = 1024 };
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->store->shards[edit->shard]; }
 
 static struct store_key key_of(const struct cache_edit *edit) {
-    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL};
+    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL, NULL, 0};
 }
 
 /* Copies what the spot says into the public part. */
@@ -29,7 +29,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     if (!actor->promised)
         cache_prepare(cache, actor, 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
-    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL};
+    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL, NULL, 0};
     store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     if (ret_edit->found && has_expired(ret_edit->expires_at_ms, actor)) {

@@ -40,7 +40,8 @@ static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
 static inline struct store_key engine_key(const struct cache *cache, const struct cache_key *key) {
     uint32_t place = engine_db(cache, key->db);
     uint64_t hash = __builtin_expect(place == key->place, 1) ? key->hash : store_hash(cache->store, place, key->name);
-    return (struct store_key){key->name, hash, place, place == key->place ? key->hint : NULL};
+    bool same = place == key->place;
+    return (struct store_key){key->name, hash, place, same ? key->hint : NULL, same ? key->bucket : NULL, key->shape};
 }
 
 /* Locks the key's shard. The databases may be swapped until the lock is held (a swap takes all of them), which changes where the key

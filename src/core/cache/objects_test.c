@@ -21,7 +21,7 @@ static enum status make_list(struct testing_cache *t, uint32_t db, uint32_t i, u
     uint8_t bytes[50] = {(uint8_t)i};
     cache_edit_begin(t->cache, &t->actor, &key, &edit);
     struct shard *shard = &store->shards[edit.shard];
-    struct store_key name = {key.name, key.hash, key.place, NULL};
+    struct store_key name = {key.name, key.hash, key.place, NULL, NULL, 0};
     enum status status = list_put(store, &t->actor, shard, &name, CACHE_OBJECT, spot_of(&edit));
     if (status == STATUS_OK) {
         struct object_root root = store_root(store, spot_of(&edit));

@@ -98,6 +98,16 @@ static inline struct index_place index_place_of(const struct range *range, const
                                 index_fingerprint(hash, level)};
 }
 
+/* The same, by a shape and bucket of a moment ago, if the index still has that shape. */
+static inline struct index_place index_place_again(const struct range *range, const struct index *index, uint64_t hash,
+                                                   const void *bucket, uint64_t old_shape) {
+    uint64_t shape = atomic_load_explicit(&index->shape, memory_order_acquire);
+    if (bucket && shape == old_shape)
+        return (struct index_place){(struct index_bucket *)(uintptr_t)bucket, shape,
+                                    index_fingerprint(hash, index_local_level(shape, hash))};
+    return index_place_of(range, index, hash);
+}
+
 /* Whether a cell may belong to the hash: its remaining bits agree. */
 static inline bool cell_matches(uint64_t cell, uint64_t wanted) {
     uint64_t difference = cell >> 48 ^ wanted;

@@ -45,7 +45,7 @@ __attribute__((always_inline)) static inline bool store_view_match(const struct 
 __attribute__((always_inline)) static inline void store_view_open(const struct store *store, const struct shard *shard,
                                                                   const struct store_key *key,
                                                                   struct store_view *view) {
-    view->place = index_place_of(&store->range, &shard->index, key->hash);
+    view->place = index_place_again(&store->range, &shard->index, key->hash, key->bucket, key->shape);
     view->number = index_read_begin(&view->place);
     view->found = false;
     if (view->number & 1)

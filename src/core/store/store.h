@@ -110,8 +110,10 @@ MUST_CHECK enum status store_limit_set(struct store *store, uint64_t limit_bytes
 struct store_key {
     struct slice name;
     uint64_t hash;
-    uint32_t db;      /* of the engine, not the client's number */
-    const void *hint; /* the cell that a prefetch took for the key's, or NULL; see read.h */
+    uint32_t db;        /* of the engine, not the client's number */
+    const void *hint;   /* the cell that a prefetch took for the key's, or NULL; see read.h */
+    const void *bucket; /* where the hash lived when the index had this shape, or NULL */
+    uint64_t shape;
 };
 
 static inline uint64_t store_hash(const struct store *store, uint32_t db, struct slice name) {
@@ -201,7 +203,8 @@ static inline struct object_root store_root(const struct store *store, const str
 /* Writes the root after objects were taken or given; its charge says how many bytes they are now. */
 void store_root_set(struct store *store, struct shard *shard, struct store_spot *spot, const struct object_root *root);
 
-static inline bool store_entry_at(const struct store *store, uint64_t location, struct entry *ret_entry) {
+__attribute__((always_inline)) static inline bool store_entry_at(const struct store *store, uint64_t location,
+                                                                 struct entry *ret_entry) {
     const struct range *range = &store->range;
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,

@@ -51,7 +51,7 @@ static inline void testing_store_close(struct testing_store *t) {
 }
 
 static inline struct store_key testing_store_key(const struct testing_store *t, uint32_t db, struct slice name) {
-    return (struct store_key){name, store_hash(t->store, db, name), db, NULL};
+    return (struct store_key){name, store_hash(t->store, db, name), db, NULL, NULL, 0};
 }
 
 /* Takes segments from the pool until a writer could have `left` more of them. Answers how many; `taken` has room for all. */
