@@ -8,7 +8,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         return STATUS_NO_MEMORY;
     memset(cache, 0, sizeof *cache);
     cache->memory = options->memory;
-    struct store_options store = {
+    struct engine_options engine = {
         .range = options->range,
         .range_size = options->range_size,
         .limit_bytes = options->limit_bytes,
@@ -21,7 +21,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .memory = options->memory,
         .owner = options->owner,
     };
-    enum status status = store_open(&store, &cache->store);
+    enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
         memory_give(options->memory, cache, sizeof *cache);
         return status;
@@ -33,35 +33,35 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
 void cache_close(struct cache *cache) {
     if (!cache)
         return;
-    store_close(cache->store);
+    engine_close(cache->engine);
     memory_give(cache->memory, cache, sizeof *cache);
 }
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {
     ASSERT(db < CACHE_DATABASES);
     uint32_t place = engine_db(cache, db);
-    return (struct cache_key){name, store_hash(cache->store, place, name), db, place, NULL, NULL, 0};
+    return (struct cache_key){name, store_hash(cache->engine, place, name), db, place, NULL, NULL, 0};
 }
 
 void cache_prefetch_index(const struct cache *cache, struct cache_key *key) {
-    const struct store *store = cache->store;
-    const struct shard *shard = &store->shards[store_shard_of(store, key->hash)];
-    struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
+    const struct engine *engine = cache->engine;
+    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
+    struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
     key->bucket = place.bucket;
     key->shape = place.shape;
     __builtin_prefetch(place.bucket);
 }
 
 void cache_prefetch_entry(const struct cache *cache, struct cache_key *key) {
-    const struct store *store = cache->store;
-    const struct shard *shard = &store->shards[store_shard_of(store, key->hash)];
-    struct index_place place = index_place_again(&store->range, &shard->index, key->hash, key->bucket, key->shape);
+    const struct engine *engine = cache->engine;
+    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
+    struct index_place place = index_place_again(&engine->range, &shard->index, key->hash, key->bucket, key->shape);
     for (const struct index_bucket *bucket = place.bucket; bucket;
-         bucket = index_next(&store->range, &shard->index, bucket))
+         bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
             if (cell_matches(cell, place.wanted)) {
-                const uint8_t *entry = store->range.base + cell_location(cell);
+                const uint8_t *entry = engine->range.base + cell_location(cell);
                 __builtin_prefetch(entry);
                 __builtin_prefetch(entry + 64);
                 key->hint = &bucket->cells[i];
@@ -74,14 +74,14 @@ void cache_prefetch_entry(const struct cache *cache, struct cache_key *key) {
 
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info) {
-    const struct range *range = &cache->store->range;
+    const struct range *range = &cache->engine->range;
     uint64_t base_ms = __atomic_load_n(&range->segments[range_segment_of(range, location)].base_ms, __ATOMIC_RELAXED);
     *ret_info = (struct cache_info){
         .type = (enum cache_type)entry->type,
         .size = value_size,
         .expires_at_ms = entry->expires_at_ms,
         .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0) +
-                         (entry->flags & ENTRY_OBJECT ? store_owned_bytes(cache->store, location, entry) : 0),
+                         (entry->flags & ENTRY_OBJECT ? store_owned_bytes(cache->engine, location, entry) : 0),
         .use_count = cell_use(cell),
         .idle_ms = actor->now_ms > base_ms ? actor->now_ms - base_ms : 0,
     };
@@ -123,8 +123,8 @@ static void copy_extents(const struct range *range, uint64_t first, uint64_t off
 /* A large value is held first and found valid then; from there on nothing can change under the reader. */
 static enum attempt read_extents(struct cache *cache, struct actor *actor, const struct shard *shard,
                                  const struct store_view *view, struct cache_read *read) {
-    struct range *range = &cache->store->range;
-    uint64_t first, value_size = store_value_size(cache->store, view->location, &view->entry, &first);
+    struct range *range = &cache->engine->range;
+    uint64_t first, value_size = store_value_size(cache->engine, view->location, &view->entry, &first);
     if (!extent_hold(range, first))
         return ATTEMPT_TORN;
     if (!store_view_holds(shard, view)) {
@@ -148,7 +148,7 @@ static enum attempt read_extents(struct cache *cache, struct actor *actor, const
 static enum attempt read_once(struct cache *cache, struct actor *actor, const struct shard *shard,
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
-    store_view_open(cache->store, shard, key, &view);
+    store_view_open(cache->engine, shard, key, &view);
     if (!view.found || has_expired(view.entry.expires_at_ms, actor))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
     enum attempt answer = ATTEMPT_HIT;
@@ -159,7 +159,7 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
         uint8_t *to = read->reserve(read->context, read->size);
         if (!to)
             return ATTEMPT_NO_MEMORY;
-        const uint8_t *from = cache->store->range.base + view.location + view.entry.value_at;
+        const uint8_t *from = cache->engine->range.base + view.location + view.entry.value_at;
         if (read->size)
             words_read(to, from + read->offset, read->size);
         fill_facts(cache, actor, &view, view.entry.stored_size, read);
@@ -174,8 +174,8 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
 enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
                       bool *ret_found) {
     struct store_key wanted = engine_key(cache, key);
-    uint32_t at = store_shard_of(cache->store, wanted.hash);
-    const struct shard *shard = &cache->store->shards[at];
+    uint32_t at = store_shard_of(cache->engine, wanted.hash);
+    const struct shard *shard = &cache->engine->shards[at];
     read->pin = (struct cache_pin){0};
     read->size = 0;
     enum attempt answer = ATTEMPT_TORN;
@@ -186,10 +186,10 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     if (answer == ATTEMPT_TORN) {
         bool lock = !store_held(actor, at);
         if (lock)
-            store_lock(cache->store, actor, at);
+            store_lock(cache->engine, actor, at);
         answer = read_once(cache, actor, shard, &wanted, read);
         if (lock)
-            store_unlock(cache->store, actor, at);
+            store_unlock(cache->engine, actor, at);
         ASSERT(answer != ATTEMPT_TORN);
     }
     if (answer == ATTEMPT_NO_MEMORY)
@@ -205,9 +205,9 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
 enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
     struct store_key wanted = engine_key(cache, key);
-    const struct shard *shard = &cache->store->shards[store_shard_of(cache->store, wanted.hash)];
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
     struct store_view view;
-    store_view_open(cache->store, shard, &wanted, &view);
+    store_view_open(cache->engine, shard, &wanted, &view);
     if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
         if (!store_view_holds(shard, &view))
             return CACHE_GLANCE_UNSURE;
@@ -217,7 +217,7 @@ enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const s
     if (view.entry.type != CACHE_STRING || (view.entry.flags & (ENTRY_EXTENTS | ENTRY_OBJECT)) ||
         view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
-    words_read(to, cache->store->range.base + view.location + view.entry.value_at, view.entry.stored_size);
+    words_read(to, cache->engine->range.base + view.location + view.entry.value_at, view.entry.stored_size);
     if (!store_view_holds(shard, &view))
         return CACHE_GLANCE_UNSURE;
     *ret_size = view.entry.stored_size;
@@ -248,7 +248,7 @@ struct slice cache_pin_piece(const struct cache *cache, struct cache_pin pin, ui
     if (offset >= pin.size)
         return slice_make(NULL, 0);
     uint64_t size;
-    const uint8_t *piece = extent_piece(&cache->store->range, pin.first, offset, &size);
+    const uint8_t *piece = extent_piece(&cache->engine->range, pin.first, offset, &size);
     ASSERT(piece);
     return slice_make(piece, size < pin.size - offset ? size : pin.size - offset);
 }
@@ -256,8 +256,8 @@ struct slice cache_pin_piece(const struct cache *cache, struct cache_pin pin, ui
 void cache_unpin(struct cache *cache, struct actor *actor, struct cache_pin pin) {
     if (!pin.first)
         return;
-    atomic_fetch_sub_explicit(&cache->store->range.head->pinned_bytes, pin.size, memory_order_relaxed);
-    extent_release(&cache->store->range, actor, pin.first);
+    atomic_fetch_sub_explicit(&cache->engine->range.head->pinned_bytes, pin.size, memory_order_relaxed);
+    extent_release(&cache->engine->range, actor, pin.first);
 }
 
 /* ---------------------------------------------------------------------------------- several at once */
@@ -267,7 +267,7 @@ static bool add_generations(struct cache *cache, const struct cache_key *keys, s
     bool even = true;
     for (size_t i = 0; i < count; i++) {
         struct store_key key = engine_key(cache, &keys[i]);
-        struct lock *lock = &cache->store->shards[store_shard_of(cache->store, key.hash)].lock;
+        struct lock *lock = &cache->engine->shards[store_shard_of(cache->engine, key.hash)].lock;
         uint32_t generation = words_check32(&lock->generation);
         even &= !(generation & 1);
         sum += generation;
@@ -294,22 +294,22 @@ void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_byte
     if (cache_locked(actor))
         return;
     /* If there is no room to be had, the write will say so. */
-    enum status status = reclaim_make_room(cache->store, actor, write_bytes);
+    enum status status = reclaim_make_room(cache->engine, actor, write_bytes);
     MAYBE(status == STATUS_FULL);
 }
 
 static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
     memset(ret_wanted, 0, STORE_SHARDS_MAX / 8);
     for (size_t i = 0; i < count; i++) {
-        uint32_t shard = store_shard_of(cache->store, engine_key(cache, &keys[i]).hash);
+        uint32_t shard = store_shard_of(cache->engine, engine_key(cache, &keys[i]).hash);
         ret_wanted[shard / 64] |= 1ull << (shard % 64);
     }
 }
 
 static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t *wanted) {
-    for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
+    for (uint32_t shard = 0; shard < cache->engine->shard_count; shard++)
         if (wanted[shard / 64] >> (shard % 64) & 1)
-            store_lock(cache->store, actor, shard);
+            store_lock(cache->engine, actor, shard);
 }
 
 void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
@@ -325,9 +325,9 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
         mark_shards(cache, keys, count, now);
         if (memcmp(wanted, now, sizeof now) == 0)
             return;
-        for (uint32_t shard = 0; shard < cache->store->shard_count; shard++)
+        for (uint32_t shard = 0; shard < cache->engine->shard_count; shard++)
             if (store_held(actor, shard))
-                store_unlock(cache->store, actor, shard);
+                store_unlock(cache->engine, actor, shard);
     }
 }
 
@@ -340,11 +340,11 @@ void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_byt
 }
 
 void cache_unlock(struct cache *cache, struct actor *actor) {
-    for (uint32_t shard = cache->store->shard_count; shard-- > 0;)
+    for (uint32_t shard = cache->engine->shard_count; shard-- > 0;)
         if (store_held(actor, shard))
-            store_unlock(cache->store, actor, shard);
+            store_unlock(cache->engine, actor, shard);
     if (actor->promised)
-        reclaim_release_promise(cache->store, actor);
+        reclaim_release_promise(cache->engine, actor);
 }
 
 bool cache_locked(const struct actor *actor) {
@@ -359,11 +359,11 @@ bool cache_locked(const struct actor *actor) {
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key) {
     atomic_fetch_add_explicit(&cache->watches, 1, memory_order_seq_cst);
     struct store_key wanted = engine_key(cache, key);
-    uint32_t at = store_shard_of(cache->store, wanted.hash);
+    uint32_t at = store_shard_of(cache->engine, wanted.hash);
     bool lock = !store_held(actor, at);
     /* Under the lock, so that a write which has not seen the watch is over before the mark is read. */
     if (lock)
-        store_lock(cache->store, actor, at);
+        store_lock(cache->engine, actor, at);
     struct cache_info info;
     struct cache_watch watch = {
         .existed = cache_find(cache, actor, key, false, &info),
@@ -371,7 +371,7 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
         .epoch = atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed),
     };
     if (lock)
-        store_unlock(cache->store, actor, at);
+        store_unlock(cache->engine, actor, at);
     return watch;
 }
 
@@ -394,41 +394,41 @@ void cache_watch_end(struct cache *cache) {
 
 /* --------------------------------------------------------------------------------- limits and figures */
 
-bool cache_housekeep(struct cache *cache, struct actor *actor) { return reclaim_housekeep(cache->store, actor); }
+bool cache_housekeep(struct cache *cache, struct actor *actor) { return reclaim_housekeep(cache->engine, actor); }
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
-    return store_limit_set(cache->store, limit_bytes);
+    return engine_limit_set(cache->engine, limit_bytes);
 }
 
 uint64_t cache_limit(const struct cache *cache) {
-    return atomic_load_explicit(&cache->store->range.head->limit_bytes, memory_order_relaxed);
+    return atomic_load_explicit(&cache->engine->range.head->limit_bytes, memory_order_relaxed);
 }
 
 void cache_policy_set(struct cache *cache, enum cache_policy policy) {
     ASSERT(policy < CACHE_POLICY_COUNT);
-    atomic_store_explicit(&cache->store->range.head->policy, policy, memory_order_relaxed);
+    atomic_store_explicit(&cache->engine->range.head->policy, policy, memory_order_relaxed);
 }
 
 enum cache_policy cache_policy_now(const struct cache *cache) {
-    return (enum cache_policy)atomic_load_explicit(&cache->store->range.head->policy, memory_order_relaxed);
+    return (enum cache_policy)atomic_load_explicit(&cache->engine->range.head->policy, memory_order_relaxed);
 }
 
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
-    const struct store *store = cache->store;
-    const struct range_head *head = store->range.head;
+    const struct engine *engine = cache->engine;
+    const struct range_head *head = engine->range.head;
     *ret_stats = (struct cache_stats){
         .limit_bytes = cache_limit(cache),
-        .live_bytes = store_live(store),
+        .live_bytes = engine_live(engine),
         .table_bytes = atomic_load_explicit(&head->table_bytes, memory_order_relaxed),
         .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
-        .shards = store->shard_count,
+        .shards = engine->shard_count,
         .segments_total = atomic_load_explicit(&head->limit, memory_order_relaxed),
         .segments_used = atomic_load_explicit(&head->used, memory_order_relaxed),
         .segment_size = head->segment_size,
     };
     uint32_t end = atomic_load_explicit(&head->never_used, memory_order_relaxed);
     for (uint32_t number = 1; number < end; number++) {
-        const struct segment *segment = &store->range.segments[number];
+        const struct segment *segment = &engine->range.segments[number];
         uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_relaxed);
         uint64_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
         if (kind == SEGMENT_INDEX)
@@ -445,4 +445,4 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
     }
 }
 
-void cache_verify(struct cache *cache, struct actor *actor) { store_verify(cache->store, actor); }
+void cache_verify(struct cache *cache, struct actor *actor) { engine_verify(cache->engine, actor); }

@@ -38,7 +38,7 @@ static void expect_nothing(struct testing_cache *t, struct slice name) {
 static void values_of_all_sizes_come_back(void **state) {
     (void)state;
     struct testing_cache t = testing_open(64u << 20, 1, CACHE_NOEVICTION);
-    uint64_t edge = store_inline_max(t.cache->store), segment = range_segment_size(&t.cache->store->range);
+    uint64_t edge = store_inline_max(t.cache->engine), segment = range_segment_size(&t.cache->engine->range);
     const uint64_t sizes[] = {0,
                               1,
                               7,
@@ -101,7 +101,7 @@ static void smallest_entries_fit_a_segments_end(void **state) {
     (void)state;
     struct testing_cache t = testing_open(1u << 20, 1, CACHE_NOEVICTION);
     uint8_t filler[4096] = {0};
-    uint32_t segment = range_segment_size(&t.cache->store->range);
+    uint32_t segment = range_segment_size(&t.cache->engine->range);
     for (uint32_t left = 8; left <= 64; left += 8) {
         cache_flush_all(t.cache, &t.actor);
         /* All of one size class: plain entries with keys of two bytes, then a last one of what is missing. */
@@ -165,7 +165,7 @@ static void largest_value_goes_in_and_out(void **state) {
 static void patches_grow_values_over_every_boundary(void **state) {
     (void)state;
     struct testing_cache t = testing_open(64u << 20, 1, CACHE_NOEVICTION);
-    uint64_t edge = store_inline_max(t.cache->store), most = 3 * edge;
+    uint64_t edge = store_inline_max(t.cache->engine), most = 3 * edge;
     uint8_t *twin = calloc(1, most + 1000), *bytes = pattern(1000, 9);
     struct cache_key key = key_of(&t, "grows");
     uint64_t size = 0, expires = t.actor.now_ms + 5000;
@@ -212,7 +212,7 @@ static void patch_at_the_end_of_the_allowed_is_refused(void **state) {
 static void expiry_is_kept_whatever_its_width(void **state) {
     (void)state;
     struct testing_cache t = testing_open(16u << 20, 1, CACHE_NOEVICTION);
-    uint64_t now = t.actor.now_ms, edge = store_inline_max(t.cache->store);
+    uint64_t now = t.actor.now_ms, edge = store_inline_max(t.cache->engine);
     const uint64_t times[] = {now + 1, now + UINT32_MAX, now + UINT32_MAX + 1, now + (1ull << 40), 0, UINT64_MAX};
     uint8_t *bytes = pattern(edge + 5000, 2);
     for (uint64_t size = 5; size < edge + 5000; size += edge + 2000)

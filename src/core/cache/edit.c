@@ -3,7 +3,7 @@
 
 enum { SCRATCH_SIZE = 1024 };
 
-static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->store->shards[edit->shard]; }
+static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->engine->shards[edit->shard]; }
 
 static struct store_key key_of(const struct cache_edit *edit) {
     return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL, NULL, 0};
@@ -17,7 +17,7 @@ static void refresh(struct cache_edit *edit) {
         return;
     uint64_t first;
     edit->type = (enum cache_type)spot->entry.type;
-    edit->size = store_value_size(edit->cache->store, spot->location, &spot->entry, &first);
+    edit->size = store_value_size(edit->cache->engine, spot->location, &spot->entry, &first);
     edit->expires_at_ms = spot->entry.expires_at_ms;
 }
 
@@ -30,10 +30,10 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
         cache_prepare(cache, actor, 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
     ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL, NULL, 0};
-    store_find(cache->store, shard_of(ret_edit), &wanted, spot_of(ret_edit));
+    store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     if (ret_edit->found && has_expired(ret_edit->expires_at_ms, actor)) {
-        store_remove(cache->store, actor, shard_of(ret_edit), spot_of(ret_edit));
+        store_remove(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit));
         actor->counts.expired++;
         ret_edit->found = false;
     }
@@ -41,9 +41,9 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
 
 void cache_edit_end(struct cache_edit *edit) {
     if (edit->locked_here) {
-        store_unlock(edit->cache->store, edit->actor, edit->shard);
+        store_unlock(edit->cache->engine, edit->actor, edit->shard);
         if (edit->actor->promised)
-            reclaim_release_promise(edit->cache->store, edit->actor);
+            reclaim_release_promise(edit->cache->engine, edit->actor);
     }
     edit->cache = NULL;
 }
@@ -53,13 +53,13 @@ struct slice cache_edit_piece(const struct cache_edit *edit, uint64_t offset) {
     if (offset >= edit->size)
         return slice_make(NULL, 0);
     const struct store_spot *spot = const_spot_of(edit);
-    const struct store *store = edit->cache->store;
+    const struct engine *engine = edit->cache->engine;
     uint64_t first;
-    store_value_size(store, spot->location, &spot->entry, &first);
+    store_value_size(engine, spot->location, &spot->entry, &first);
     if (!first)
-        return slice_make(store->range.base + spot->location + spot->entry.value_at + offset, edit->size - offset);
+        return slice_make(engine->range.base + spot->location + spot->entry.value_at + offset, edit->size - offset);
     uint64_t size;
-    const uint8_t *piece = extent_piece(&store->range, first, offset, &size);
+    const uint8_t *piece = extent_piece(&engine->range, first, offset, &size);
     ASSERT(piece);
     return slice_make(piece, size < edit->size - offset ? size : edit->size - offset);
 }
@@ -78,13 +78,13 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 /* ------------------------------------------------------------------------------------------ writing */
 
 /* The largest value that goes into the log beside this key. */
-static bool goes_inline(const struct store *store, uint64_t name_size, uint64_t value_size) {
+static bool goes_inline(const struct engine *engine, uint64_t name_size, uint64_t value_size) {
     enum { FIELDS_MAX = 20 };
-    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(store);
+    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(engine);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
-    if (value_size > CACHE_VALUE_SIZE_MAX || edit->key.name.size > store_name_max(edit->cache->store))
+    if (value_size > CACHE_VALUE_SIZE_MAX || edit->key.name.size > store_name_max(edit->cache->engine))
         return STATUS_TOO_LARGE;
     return STATUS_OK;
 }
@@ -94,7 +94,7 @@ static void look_again(struct cache_edit *edit) {
     if (edit->locked_here)
         return;
     struct store_key key = key_of(edit);
-    store_find(edit->cache->store, shard_of(edit), &key, spot_of(edit));
+    store_find(edit->cache->engine, shard_of(edit), &key, spot_of(edit));
 }
 
 static void note_change(struct cache_edit *edit) {
@@ -105,7 +105,7 @@ static void note_change(struct cache_edit *edit) {
 static enum status put(struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
     look_again(edit);
-    TRY(store_put(edit->cache->store, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
+    TRY(store_put(edit->cache->engine, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
     refresh(edit);
     note_change(edit);
     return STATUS_OK;
@@ -113,7 +113,7 @@ static enum status put(struct cache_edit *edit, const struct store_value *value)
 
 /* A chain with room for `size` bytes. */
 static enum status take_extents(struct cache_edit *edit, uint64_t size, struct extents *ret_extents) {
-    struct range *range = &edit->cache->store->range;
+    struct range *range = &edit->cache->engine->range;
     struct extents chain = {0};
     while (chain.room < size)
         if (!extent_add(range, edit->actor, &chain, size - chain.room)) {
@@ -147,17 +147,17 @@ static enum status put_extents(struct cache_edit *edit, struct extents chain, ui
     struct store_value value = {.type = type, .expires_at_ms = expires_at_ms, .extents = chain, .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
-        extent_release(&edit->cache->store->range, edit->actor, chain.first);
+        extent_release(&edit->cache->engine->range, edit->actor, chain.first);
     return status;
 }
 
 enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
     TRY(check_sizes(edit, value.size));
-    if (goes_inline(edit->cache->store, edit->key.name.size, value.size))
+    if (goes_inline(edit->cache->engine, edit->key.name.size, value.size))
         return put(edit, &(struct store_value){.type = type, .expires_at_ms = expires_at_ms, .value = value});
     struct extents chain;
     TRY(take_extents(edit, value.size, &chain));
-    fill_extents(&edit->cache->store->range, chain.first, 0, value.data, value.size);
+    fill_extents(&edit->cache->engine->range, chain.first, 0, value.data, value.size);
     return put_extents(edit, chain, value.size, type, expires_at_ms);
 }
 
@@ -165,7 +165,7 @@ void cache_edit_delete(struct cache_edit *edit) {
     if (!edit->found)
         return;
     look_again(edit);
-    store_remove(edit->cache->store, edit->actor, shard_of(edit), spot_of(edit));
+    store_remove(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
     note_change(edit);
     edit->found = false;
 }
@@ -173,7 +173,7 @@ void cache_edit_delete(struct cache_edit *edit) {
 /* Builds the patched value anew in a chain. */
 static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset, struct slice bytes,
                                         uint64_t new_size) {
-    struct range *range = &edit->cache->store->range;
+    struct range *range = &edit->cache->engine->range;
     struct extents chain;
     TRY(take_extents(edit, new_size, &chain));
     uint64_t old_size = edit->found ? edit->size : 0;
@@ -191,32 +191,32 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
 static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slice bytes, uint64_t new_size) {
-    struct store *store = edit->cache->store;
+    struct engine *engine = edit->cache->engine;
     struct store_spot *spot = spot_of(edit);
-    uint64_t first, size = store_value_size(store, spot->location, &spot->entry, &first);
+    uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
     struct extents chain = {.first = first};
-    chain.room = extent_room(&store->range, first, &chain.last);
-    uint64_t charge = extent_charge(&store->range, first);
+    chain.room = extent_room(&engine->range, first, &chain.last);
+    uint64_t charge = extent_charge(&engine->range, first);
     index_write_begin(spot->bucket);
-    bool alone = extent_alone(&store->range, first);
+    bool alone = extent_alone(&engine->range, first);
     /* While the number is odd nobody new gets hold of the chain, so it may grow; growth by an eighth keeps appending linear. */
     uint64_t wanted = new_size > chain.room ? new_size + size / 8 - chain.room : 0;
-    while (alone && chain.room < new_size && extent_add(&store->range, edit->actor, &chain, wanted))
+    while (alone && chain.room < new_size && extent_add(&engine->range, edit->actor, &chain, wanted))
         wanted = new_size > chain.room ? new_size - chain.room : 0;
     alone = alone && chain.room >= new_size;
     if (alone) {
-        extent_set_owner(&store->range, first, edit->key.hash);
+        extent_set_owner(&engine->range, first, edit->key.hash);
         if (offset > size)
-            fill_extents(&store->range, first, size, NULL, offset - size);
-        fill_extents(&store->range, first, offset, bytes.data, bytes.size);
+            fill_extents(&engine->range, first, size, NULL, offset - size);
+        fill_extents(&engine->range, first, offset, bytes.data, bytes.size);
         uint64_t parts[2] = {new_size, first};
-        words_write(store->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
+        words_write(engine->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
     }
     index_write_end(spot->bucket);
-    uint64_t charge_now = extent_charge(&store->range, first);
+    uint64_t charge_now = extent_charge(&engine->range, first);
     if (charge_now != charge) {
-        store_account(store, shard_of(edit), spot->location, &spot->entry, charge, -1);
-        store_account(store, shard_of(edit), spot->location, &spot->entry, charge_now, 1);
+        store_account(engine, shard_of(edit), spot->location, &spot->entry, charge, -1);
+        store_account(engine, shard_of(edit), spot->location, &spot->entry, charge_now, 1);
     }
     if (alone) {
         refresh(edit);
@@ -264,7 +264,7 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
                                                              : patch_to_new_extents(edit, offset, bytes, new_size);
-    if (goes_inline(edit->cache->store, edit->key.name.size, new_size))
+    if (goes_inline(edit->cache->engine, edit->key.name.size, new_size))
         return patch_inline(edit, offset, bytes, new_size);
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
@@ -272,28 +272,28 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     ASSERT(edit->found);
     struct store_spot *spot = spot_of(edit);
-    struct store *store = edit->cache->store;
-    uint64_t first, size = store_value_size(store, spot->location, &spot->entry, &first);
+    struct engine *engine = edit->cache->engine;
+    uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
     struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms};
     if (spot->entry.flags & ENTRY_OBJECT) {
-        struct object_root root = store_root(store, spot);
+        struct object_root root = store_root(engine, spot);
         value.root = &root;
         return put(edit, &value);
     }
     if (!first) {
         /* The bytes stand in the range, where the lock keeps them still; the new entry never overlaps the old one unless it is
          * the same place, and then the value lies at the same offset. */
-        value.value = slice_make(store->range.base + spot->location + spot->entry.value_at, size);
+        value.value = slice_make(engine->range.base + spot->location + spot->entry.value_at, size);
         return put(edit, &value);
     }
     value.extents.first = first;
     value.extents_size = size;
     /* The old entry lets go of the chain that the new one takes over. */
-    bool held = extent_hold(&store->range, first);
+    bool held = extent_hold(&engine->range, first);
     ASSERT(held);
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
-        extent_release(&store->range, edit->actor, first);
+        extent_release(&engine->range, edit->actor, first);
     return status;
 }
 
@@ -301,16 +301,16 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
     ASSERT(from->found);
     if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
         return STATUS_INVALID;
-    if (goes_inline(to->cache->store, to->key.name.size, from->size)) {
+    if (goes_inline(to->cache->engine, to->key.name.size, from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
             return cache_edit_set(to, from->type, piece, expires_at_ms);
     }
     TRY(check_sizes(to, from->size));
-    struct range *range = &to->cache->store->range;
+    struct range *range = &to->cache->engine->range;
     struct extents chain = {0};
     uint64_t first;
-    store_value_size(from->cache->store, const_spot_of(from)->location, &const_spot_of(from)->entry, &first);
+    store_value_size(from->cache->engine, const_spot_of(from)->location, &const_spot_of(from)->entry, &first);
     if (first) {
         /* Both own the chain from now on; whoever patches it first makes a chain of its own. */
         bool held = extent_hold(range, first);
@@ -342,28 +342,28 @@ void cache_edit_count_read(struct cache_edit *edit) {
  * expired entry is simply overwritten. */
 static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               const struct store_value *value) {
-    struct store *store = cache->store;
+    struct engine *engine = cache->engine;
     struct store_key wanted;
     struct store_spot spot;
     uint32_t at;
     if (!actor->promised)
         cache_prepare(cache, actor, 0);
     bool lock = lock_key(cache, actor, key, &wanted, &at);
-    struct shard *shard = &store->shards[at];
-    store_find(store, shard, &wanted, &spot);
-    enum status status = store_put(store, actor, shard, &wanted, value, &spot);
+    struct shard *shard = &engine->shards[at];
+    store_find(engine, shard, &wanted, &spot);
+    enum status status = store_put(engine, actor, shard, &wanted, value, &spot);
     if (status == STATUS_OK) {
         mark_change(cache, wanted.hash);
         actor->counts.changes++;
     }
     if (lock)
-        store_unlock(store, actor, at);
+        store_unlock(engine, actor, at);
     return status;
 }
 
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
-    if (key->name.size <= store_name_max(cache->store) && goes_inline(cache->store, key->name.size, value.size))
+    if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
     struct cache_edit edit;
     cache_prepare(cache, actor, value.size);
@@ -384,7 +384,7 @@ bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_k
 
 /* ------------------------------------------------------------------------------------------ uploads */
 
-uint64_t cache_upload_size_min(const struct cache *cache) { return store_inline_max(cache->store) + 1ull; }
+uint64_t cache_upload_size_min(const struct cache *cache) { return store_inline_max(cache->engine) + 1ull; }
 
 enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload) {
     if (size > CACHE_VALUE_SIZE_MAX)
@@ -398,12 +398,12 @@ enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_
 enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload, void **ret_bytes,
                               uint64_t *ret_size) {
     ASSERT(upload->filled < upload->size);
-    struct range *range = &cache->store->range;
+    struct range *range = &cache->engine->range;
     struct extents chain = {upload->first, upload->last, upload->room};
     if (upload->filled == upload->room) {
         /* At most one segment at a time: memory follows what has arrived. */
         if (!cache_locked(actor)) /* who holds locks has asked for room before */
-            TRY(reclaim_make_room(cache->store, actor, 0));
+            TRY(reclaim_make_room(cache->engine, actor, 0));
         if (!extent_add(range, actor, &chain, upload->size - upload->room))
             return STATUS_FULL;
         upload->first = chain.first;
@@ -423,7 +423,7 @@ void cache_upload_filled(struct cache_upload *upload, uint64_t size) {
 
 void cache_upload_drop(struct cache *cache, struct actor *actor, struct cache_upload *upload) {
     if (upload->first)
-        extent_release(&cache->store->range, actor, upload->first);
+        extent_release(&cache->engine->range, actor, upload->first);
     *upload = (struct cache_upload){0};
 }
 

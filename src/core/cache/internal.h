@@ -15,7 +15,7 @@
 enum { CACHE_MARKS = 65536 };
 
 struct cache {
-    struct store *store;
+    struct engine *engine;
     const struct memory *memory;
     _Atomic uint32_t watches;                 /* open ones; while there is none, writes leave the marks alone */
     _Atomic uint32_t marks[CACHE_MARKS];      /* by the low bits of the key's hash */
@@ -33,13 +33,13 @@ static inline const struct store_spot *const_spot_of(const struct cache_edit *ed
 }
 
 static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
-    return atomic_load_explicit(&cache->store->range.head->db_map[db], memory_order_relaxed);
+    return atomic_load_explicit(&cache->engine->range.head->db_map[db], memory_order_relaxed);
 }
 
 /* The key as the engine knows it. Rehashed if the databases were swapped since the caller made it. */
 static inline struct store_key engine_key(const struct cache *cache, const struct cache_key *key) {
     uint32_t place = engine_db(cache, key->db);
-    uint64_t hash = __builtin_expect(place == key->place, 1) ? key->hash : store_hash(cache->store, place, key->name);
+    uint64_t hash = __builtin_expect(place == key->place, 1) ? key->hash : store_hash(cache->engine, place, key->name);
     bool same = place == key->place;
     return (struct store_key){key->name, hash, place, same ? key->hint : NULL, same ? key->bucket : NULL, key->shape};
 }
@@ -50,13 +50,13 @@ static inline bool lock_key(struct cache *cache, struct actor *actor, const stru
                             struct store_key *ret_key, uint32_t *ret_shard) {
     for (;;) {
         *ret_key = engine_key(cache, key);
-        *ret_shard = store_shard_of(cache->store, ret_key->hash);
+        *ret_shard = store_shard_of(cache->engine, ret_key->hash);
         if (store_held(actor, *ret_shard))
             return false;
-        store_lock(cache->store, actor, *ret_shard);
+        store_lock(cache->engine, actor, *ret_shard);
         if (__builtin_expect(engine_db(cache, key->db) == ret_key->db, 1))
             return true;
-        store_unlock(cache->store, actor, *ret_shard);
+        store_unlock(cache->engine, actor, *ret_shard);
     }
 }
 

@@ -21,17 +21,17 @@ struct gathered {
 
 static void gather_entry(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cell,
                          struct gathered *gathered) {
-    const struct store *store = cache->store;
+    const struct engine *engine = cache->engine;
     uint64_t location = cell_location(cell), first;
     struct entry entry;
-    bool whole = store_entry_at(store, location, &entry);
+    bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
     if (entry.db != db || has_expired(entry.expires_at_ms, actor))
         return;
     struct scanned scanned = {.name_at = gathered->names.size, .name_size = entry.key_size};
-    cache_info_fill(cache, actor, &entry, location, cell, store_value_size(store, location, &entry, &first),
+    cache_info_fill(cache, actor, &entry, location, cell, store_value_size(engine, location, &entry, &first),
                     &scanned.info);
-    enum status status = buf_append(&gathered->names, store->range.base + location + entry.key_at, entry.key_size);
+    enum status status = buf_append(&gathered->names, engine->range.base + location + entry.key_at, entry.key_size);
     if (status == STATUS_OK)
         status = buf_append(&gathered->entries, &scanned, sizeof scanned);
     if (status != STATUS_OK)
@@ -41,15 +41,15 @@ static void gather_entry(struct cache *cache, struct actor *actor, uint32_t db, 
 /* Copies the live entries of one chain, under the shard's lock. Answers the next bucket of the scan. */
 static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t db, uint32_t shard_at, uint64_t cursor,
                              struct gathered *gathered) {
-    struct store *store = cache->store;
-    struct shard *shard = &store->shards[shard_at];
+    struct engine *engine = cache->engine;
+    struct shard *shard = &engine->shards[shard_at];
     bool lock = !store_held(actor, shard_at);
     if (lock)
-        store_lock(store, actor, shard_at);
+        store_lock(engine, actor, shard_at);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t at = index_scan_bucket(shape, cursor);
-    for (struct index_bucket *bucket = index_bucket_at(&store->range, &shard->index, at); bucket;
-         bucket = index_next(&store->range, &shard->index, bucket))
+    for (struct index_bucket *bucket = index_bucket_at(&engine->range, &shard->index, at); bucket;
+         bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
             if (cell)
@@ -57,7 +57,7 @@ static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t 
         }
     uint64_t next = index_scan_next(shape, at);
     if (lock)
-        store_unlock(store, actor, shard_at);
+        store_unlock(engine, actor, shard_at);
     return next;
 }
 
@@ -72,7 +72,7 @@ static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, vo
 
 uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
                     cache_visit visit, void *context) {
-    uint32_t shards = cache->store->shard_count, engine = engine_db(cache, db);
+    uint32_t shards = cache->engine->shard_count, engine = engine_db(cache, db);
     uint32_t visited = 0;
     uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT;
     struct gathered gathered;
@@ -117,7 +117,7 @@ static void pick_one(void *context, struct slice name, const struct cache_info *
 
 bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uint64_t random, uint8_t *name,
                       size_t *ret_size) {
-    uint32_t shards = cache->store->shard_count;
+    uint32_t shards = cache->engine->shard_count;
     if (cache_count(cache, db) == 0)
         return false;
     struct pick pick = {.name = name, .random = random};
@@ -125,7 +125,7 @@ bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uin
     for (int i = 0; i < RANDOM_TRIES && pick.seen == 0; i++) {
         random = random * 6364136223846793005u + 1442695040888963407u;
         uint32_t shard = (uint32_t)((random >> 32) % shards);
-        uint64_t shape = atomic_load_explicit(&cache->store->shards[shard].index.shape, memory_order_relaxed);
+        uint64_t shape = atomic_load_explicit(&cache->engine->shards[shard].index.shape, memory_order_relaxed);
         uint64_t bucket = (random >> 16) * 0x9e3779b97f4a7c15u % index_bucket_count(shape);
         (void)cache_scan(cache, actor, db, bucket * shards + shard, 1, pick_one, &pick);
     }
@@ -143,16 +143,16 @@ bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uin
 uint64_t cache_count(const struct cache *cache, uint32_t db) {
     uint64_t count = 0;
     uint32_t engine = engine_db(cache, db);
-    for (uint32_t i = 0; i < cache->store->shard_count; i++)
-        count += atomic_load_explicit(&cache->store->shards[i].entries[engine], memory_order_relaxed);
+    for (uint32_t i = 0; i < cache->engine->shard_count; i++)
+        count += atomic_load_explicit(&cache->engine->shards[i].entries[engine], memory_order_relaxed);
     return count;
 }
 
 uint64_t cache_count_expiring(const struct cache *cache, uint32_t db) {
     uint64_t count = 0;
     uint32_t engine = engine_db(cache, db);
-    for (uint32_t i = 0; i < cache->store->shard_count; i++)
-        count += atomic_load_explicit(&cache->store->shards[i].expiring[engine], memory_order_relaxed);
+    for (uint32_t i = 0; i < cache->engine->shard_count; i++)
+        count += atomic_load_explicit(&cache->engine->shards[i].expiring[engine], memory_order_relaxed);
     return count;
 }
 
@@ -167,7 +167,7 @@ static void lock_rest(struct cache *cache, struct actor *actor, bool *ret_taken)
     *ret_taken = !cache_locked(actor);
     if (*ret_taken)
         cache_lock_all(cache, actor, 0);
-    for (uint32_t i = 0; i < cache->store->shard_count; i++)
+    for (uint32_t i = 0; i < cache->engine->shard_count; i++)
         ASSERT(store_held(actor, i));
 }
 
@@ -180,41 +180,41 @@ static bool others_are_empty(const struct cache *cache, uint32_t db) {
 
 /* Removes the live entries of one segment, of one database or all that own memory elsewhere (db UINT32_MAX). */
 static void clear_segment(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t number, uint32_t db) {
-    struct store *store = cache->store;
-    uint64_t begin = range_segment_at(&store->range, number);
-    uint32_t used = atomic_load_explicit(&store->range.segments[number].used, memory_order_relaxed);
+    struct engine *engine = cache->engine;
+    uint64_t begin = range_segment_at(&engine->range, number);
+    uint32_t used = atomic_load_explicit(&engine->range.segments[number].used, memory_order_relaxed);
     for (uint32_t offset = 0; offset < used;) {
         struct store_spot spot = {.location = begin + offset};
-        bool whole = store_entry_at(store, spot.location, &spot.entry);
+        bool whole = store_entry_at(engine, spot.location, &spot.entry);
         ASSERT(whole);
         offset += spot.entry.size;
         if (db == UINT32_MAX ? !(spot.entry.flags & ENTRY_OWNS) : spot.entry.db != db)
             continue;
-        uint64_t hash = store_hash_at(store, spot.location);
-        spot.bucket = index_place_of(&store->range, &shard->index, hash).bucket;
-        spot.cell = index_find(&store->range, &shard->index, hash, spot.location);
+        uint64_t hash = store_hash_at(engine, spot.location);
+        spot.bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
+        spot.cell = index_find(&engine->range, &shard->index, hash, spot.location);
         if (spot.cell)
-            store_remove(store, actor, shard, &spot);
+            store_remove(engine, actor, shard, &spot);
     }
 }
 
 /* Drops everything at once: what owns memory elsewhere one by one, the index by emptying its buckets, the logs as whole segments. */
 static void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
-    struct store *store = cache->store;
-    struct segment *segments = store->range.segments;
+    struct engine *engine = cache->engine;
+    struct segment *segments = engine->range.segments;
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         for (uint32_t number = shard->logs[log].first; number;
              number = atomic_load_explicit(&segments[number].next, memory_order_relaxed))
             if (atomic_load_explicit(&segments[number].live, memory_order_relaxed) !=
                 atomic_load_explicit(&segments[number].weight, memory_order_relaxed))
                 clear_segment(cache, actor, shard, number, UINT32_MAX);
-    index_clear(&store->range, &shard->index);
+    index_clear(&engine->range, &shard->index);
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         while (shard->logs[log].first) {
             atomic_store_explicit(&segments[shard->logs[log].first].live, 0, memory_order_relaxed);
-            store_drop_segment(store, actor, shard, shard->logs[log].first);
+            store_drop_segment(engine, actor, shard, shard->logs[log].first);
         }
-    ghost_clear(store, actor, shard);
+    ghost_clear(engine, actor, shard);
     atomic_store_explicit(&shard->live, 0, memory_order_relaxed);
     atomic_store_explicit(&shard->expiring_live, 0, memory_order_relaxed);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
@@ -224,14 +224,14 @@ static void clear_shard(struct cache *cache, struct actor *actor, struct shard *
 }
 
 static void clear_shard_db(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t db) {
-    struct segment *segments = cache->store->range.segments;
+    struct segment *segments = cache->engine->range.segments;
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         for (uint32_t number = shard->logs[log].first; number;) {
             uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);
             clear_segment(cache, actor, shard, number, db);
             if (number != shard->logs[log].open &&
                 atomic_load_explicit(&segments[number].live, memory_order_relaxed) == 0)
-                store_drop_segment(cache->store, actor, shard, number);
+                store_drop_segment(cache->engine, actor, shard, number);
             number = next;
         }
 }
@@ -241,11 +241,11 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
     lock_rest(cache, actor, &taken);
     uint32_t engine = engine_db(cache, db);
     if (others_are_empty(cache, db))
-        for (uint32_t i = 0; i < cache->store->shard_count; i++)
-            clear_shard(cache, actor, &cache->store->shards[i]);
+        for (uint32_t i = 0; i < cache->engine->shard_count; i++)
+            clear_shard(cache, actor, &cache->engine->shards[i]);
     else if (cache_count(cache, db) != 0)
-        for (uint32_t i = 0; i < cache->store->shard_count; i++)
-            clear_shard_db(cache, actor, &cache->store->shards[i], engine);
+        for (uint32_t i = 0; i < cache->engine->shard_count; i++)
+            clear_shard_db(cache, actor, &cache->engine->shards[i], engine);
     new_epoch(cache, db);
     if (taken)
         cache_unlock(cache, actor);
@@ -254,8 +254,8 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
 void cache_flush_all(struct cache *cache, struct actor *actor) {
     bool taken;
     lock_rest(cache, actor, &taken);
-    for (uint32_t i = 0; i < cache->store->shard_count; i++)
-        clear_shard(cache, actor, &cache->store->shards[i]);
+    for (uint32_t i = 0; i < cache->engine->shard_count; i++)
+        clear_shard(cache, actor, &cache->engine->shards[i]);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         new_epoch(cache, db);
     if (taken)
@@ -266,7 +266,7 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
     ASSERT(a < CACHE_DATABASES && b < CACHE_DATABASES);
     bool taken;
     lock_rest(cache, actor, &taken);
-    _Atomic uint32_t *map = cache->store->range.head->db_map;
+    _Atomic uint32_t *map = cache->engine->range.head->db_map;
     uint32_t of_a = atomic_load_explicit(&map[a], memory_order_relaxed);
     uint32_t of_b = atomic_load_explicit(&map[b], memory_order_relaxed);
     atomic_store_explicit(&map[a], of_b, memory_order_relaxed);

@@ -4,7 +4,7 @@
 
 static struct testing_cache open_with_lists(uint64_t limit_bytes, uint32_t shards, enum cache_policy policy) {
     struct testing_cache t = testing_open(limit_bytes, shards, policy);
-    t.cache->store->owner = &list_owner;
+    t.cache->engine->owner = &list_owner;
     return t;
 }
 
@@ -15,19 +15,19 @@ static struct slice name_of(uint32_t i) {
 
 /* A list of `count` nodes of 50 bytes under a name. */
 static enum status make_list(struct testing_cache *t, uint32_t db, uint32_t i, uint32_t count, uint64_t expires_at_ms) {
-    struct store *store = t->cache->store;
+    struct engine *engine = t->cache->engine;
     struct cache_key key = cache_key(t->cache, db, name_of(i));
     struct cache_edit edit;
     uint8_t bytes[50] = {(uint8_t)i};
     cache_edit_begin(t->cache, &t->actor, &key, &edit);
-    struct shard *shard = &store->shards[edit.shard];
+    struct shard *shard = &engine->shards[edit.shard];
     struct store_key name = {key.name, key.hash, key.place, NULL, NULL, 0};
-    enum status status = list_put(store, &t->actor, shard, &name, CACHE_OBJECT, spot_of(&edit));
+    enum status status = list_put(engine, &t->actor, shard, &name, CACHE_OBJECT, spot_of(&edit));
     if (status == STATUS_OK) {
-        struct object_root root = store_root(store, spot_of(&edit));
-        while (count-- && list_push(store, &t->actor, shard, &root, slice_make(bytes, sizeof bytes)))
+        struct object_root root = store_root(engine, spot_of(&edit));
+        while (count-- && list_push(engine, &t->actor, shard, &root, slice_make(bytes, sizeof bytes)))
             continue;
-        store_root_set(store, shard, spot_of(&edit), &root);
+        store_root_set(engine, shard, spot_of(&edit), &root);
     }
     cache_edit_end(&edit);
     if (status == STATUS_OK && expires_at_ms) {
@@ -40,8 +40,8 @@ static enum status make_list(struct testing_cache *t, uint32_t db, uint32_t i, u
 
 static uint64_t objects_live(struct testing_cache *t) {
     uint64_t live = 0;
-    for (uint32_t i = 0; i < t->cache->store->shard_count; i++)
-        live += t->cache->store->shards[i].objects.live;
+    for (uint32_t i = 0; i < t->cache->engine->shard_count; i++)
+        live += t->cache->engine->shards[i].objects.live;
     return live;
 }
 

@@ -141,8 +141,8 @@ static void swap_moves_a_key_that_waits_for_its_lock(void **state) {
     struct swapper swapper = {.t = &t, .actor = {.id = 3, .now_ms = t.actor.now_ms}};
     struct buf got;
     buf_init(&got, &memory_libc);
-    t.cache->store->range.waiting.wait = swap_and_let_go;
-    t.cache->store->range.waiting.context = &swapper;
+    t.cache->engine->range.waiting.wait = swap_and_let_go;
+    t.cache->engine->range.waiting.context = &swapper;
     for (uint32_t i = 0; i < 40; i++) {
         struct cache_key key = cache_key(t.cache, 0, name_of(i));
         cache_lock_all(t.cache, &swapper.actor, 0);

@@ -9,9 +9,9 @@ static uint64_t block_of(const struct range *range) { return range_segment_size(
 static bool build(struct testing_store *t, uint64_t size, struct extents *ret_chain) {
     struct extents chain = {0};
     while (chain.room < size)
-        if (!extent_add(&t->store->range, &t->actor, &chain, size - chain.room)) {
+        if (!extent_add(&t->engine->range, &t->actor, &chain, size - chain.room)) {
             if (chain.first)
-                extent_release(&t->store->range, &t->actor, chain.first);
+                extent_release(&t->engine->range, &t->actor, chain.first);
             return false;
         }
     *ret_chain = chain;
@@ -39,7 +39,7 @@ static bool go_over(const struct range *range, uint64_t first, uint64_t size, ui
 static void chains_have_the_room_that_they_say(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     for (uint64_t size = 1; size < 4 * range_segment_size(range); size += 1 + size / 7) {
         struct extents chain;
         assert_true(build(&t, size, &chain));
@@ -65,7 +65,7 @@ static void chains_keep_apart_in_fragmented_segments(void **state) {
     (void)state;
     enum { COUNT = 200 };
     struct testing_store t = testing_store_open(2u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     struct rng rng = rng_seeded(unit_seed());
     struct extents chains[COUNT] = {0};
     uint32_t at_first = range->head->used, refused = 0, split = 0;
@@ -101,7 +101,7 @@ static void chains_keep_apart_in_fragmented_segments(void **state) {
 static void last_holder_frees(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(4u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     struct extents chain;
     assert_true(build(&t, 100000, &chain));
     assert_true(extent_alone(range, chain.first));
@@ -122,7 +122,7 @@ static void last_holder_frees(void **state) {
 static void holding_what_is_no_value_is_refused(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(4u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     struct rng rng = rng_seeded(unit_seed());
     struct extents chain;
     assert_true(build(&t, 3 * block_of(range), &chain));
@@ -143,7 +143,7 @@ static void holding_what_is_no_value_is_refused(void **state) {
 static void building_fails_at_every_extent(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(1u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     uint32_t taken[512];
     for (uint32_t left = 0; left < 6; left++) {
         uint32_t starved = testing_store_starve(&t, left, taken), used = range->head->used;
@@ -165,7 +165,7 @@ static void building_fails_at_every_extent(void **state) {
 static void late_holder_keeps_a_value_in_its_place(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     struct extents chain;
     assert_true(build(&t, block_of(range), &chain));
     uint64_t live = range->head->blocks_live;
@@ -185,7 +185,7 @@ static void late_holder_keeps_a_value_in_its_place(void **state) {
 static void places_beyond_the_range_are_refused(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     struct extents chain;
     assert_true(build(&t, block_of(range), &chain));
     for (uint32_t bit = 32 + range->segment_shift; bit < 64; bit++)

@@ -15,12 +15,12 @@
 #include "core/store/store.h"
 
 /* Remembers a dropped hash; takes memory for it the first time. */
-void ghost_add(struct store *store, struct actor *actor, struct shard *shard, uint64_t hash);
+void ghost_add(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash);
 
 /* Whether the hash was dropped not long ago; it is forgotten then. */
-bool ghost_take(struct store *store, struct shard *shard, uint64_t hash);
+bool ghost_take(struct engine *engine, struct shard *shard, uint64_t hash);
 
 /* Gives the memory back. */
-void ghost_clear(struct store *store, struct actor *actor, struct shard *shard);
+void ghost_clear(struct engine *engine, struct actor *actor, struct shard *shard);
 
 #endif

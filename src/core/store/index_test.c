@@ -25,29 +25,29 @@ static uint64_t collide(uint64_t number) { return (mix(number) & ~0x3ffffffull) 
 
 static struct table open_table(uint64_t limit, uint64_t (*hash)(uint64_t)) {
     struct table table = {.t = testing_store_open(limit, 1, STORE_NOEVICTION, NULL), .hash = hash};
-    table.index = &table.t.store->shards[0].index;
+    table.index = &table.t.engine->shards[0].index;
     return table;
 }
 
 /* The entries are not there, so the store is not verified, only closed. */
 static void close_table(struct table *table) {
-    index_verify(&table->t.store->range, table->index);
-    store_close(table->t.store);
+    index_verify(&table->t.engine->range, table->index);
+    engine_close(table->t.engine);
     munmap(table->t.range, table->t.range_size);
 }
 
 static uint64_t location_of(const struct table *table, uint64_t number) {
-    return range_segment_at(&table->t.store->range, 1) + number * 8;
+    return range_segment_at(&table->t.engine->range, 1) + number * 8;
 }
 
 static uint64_t hash_at(void *context, uint64_t location) {
     struct table *table = context;
     table->reads++;
-    return table->hash((location - range_segment_at(&table->t.store->range, 1)) / 8);
+    return table->hash((location - range_segment_at(&table->t.engine->range, 1)) / 8);
 }
 
 static bool add(struct table *table, uint64_t number) {
-    struct range *range = &table->t.store->range;
+    struct range *range = &table->t.engine->range;
     struct index_place place;
     uint64_t hash = table->hash(number);
     _Atomic uint64_t *cell = index_empty_cell(range, &table->t.actor, table->index, hash, &place);
@@ -62,7 +62,7 @@ static bool add(struct table *table, uint64_t number) {
 }
 
 static void take_out(struct table *table, uint64_t number) {
-    const struct range *range = &table->t.store->range;
+    const struct range *range = &table->t.engine->range;
     uint64_t hash = table->hash(number);
     _Atomic uint64_t *cell = index_find(range, table->index, hash, location_of(table, number));
     assert_non_null(cell);
@@ -71,7 +71,7 @@ static void take_out(struct table *table, uint64_t number) {
 
 /* Found by its place, by its fingerprint among the cells of its chain, and with its use count. */
 static bool is_there(const struct table *table, uint64_t number) {
-    const struct range *range = &table->t.store->range;
+    const struct range *range = &table->t.engine->range;
     uint64_t hash = table->hash(number);
     _Atomic uint64_t *cell = index_find(range, table->index, hash, location_of(table, number));
     if (!cell)
@@ -104,7 +104,7 @@ static void agrees_with_a_map_while_it_grows(void **state) {
         if ((table.index->shape & 0xff) != level) { /* a level is complete: look at everything */
             level = table.index->shape & 0xff;
             levels++;
-            index_verify(&table.t.store->range, table.index);
+            index_verify(&table.t.engine->range, table.index);
             for (uint64_t n = 0; n < NUMBERS; n++)
                 if (is_there(&table, n) != map[n])
                     fail_msg("level %llu: %llu", (unsigned long long)level, (unsigned long long)n);
@@ -139,7 +139,7 @@ static void fingerprints_tell_strangers_apart(void **state) {
     (void)state;
     enum { NUMBERS = 50000 };
     struct table table = open_table(64u << 20, mix);
-    const struct range *range = &table.t.store->range;
+    const struct range *range = &table.t.engine->range;
     for (uint64_t n = 0; n < NUMBERS; n++)
         assert_true(add(&table, n));
     uint64_t matches = 0;
@@ -166,14 +166,14 @@ static void colliding_hashes_chain_and_unchain(void **state) {
         take_out(&table, n);
     for (uint64_t n = 0; n < NUMBERS; n++)
         assert_int_equal(is_there(&table, n), n % 2);
-    index_verify(&table.t.store->range, table.index);
+    index_verify(&table.t.engine->range, table.index);
     for (uint64_t n = 1; n < NUMBERS; n += 2)
         take_out(&table, n);
     /* Other hashes grow the table: splits give the empty chains back. */
     table.hash = mix;
     for (uint64_t n = 0; n < 20000; n++)
         assert_true(add(&table, n));
-    index_verify(&table.t.store->range, table.index);
+    index_verify(&table.t.engine->range, table.index);
     uint32_t used = table.index->overflow_used;
     assert_true(table.index->overflow_live < 20000 / 5 / 4);
     assert_true(used < 20000 / 5 / 2);
@@ -185,14 +185,14 @@ static void clearing_forgets_all_and_keeps_the_pages(void **state) {
     struct table table = open_table(16u << 20, mix);
     for (uint64_t n = 0; n < 10000; n++)
         assert_true(add(&table, n));
-    uint32_t used = table.t.store->range.head->used;
-    index_clear(&table.t.store->range, table.index);
+    uint32_t used = table.t.engine->range.head->used;
+    index_clear(&table.t.engine->range, table.index);
     assert_int_equal(table.index->entries, 0);
     for (uint64_t n = 0; n < 10000; n++)
         assert_false(is_there(&table, n));
     for (uint64_t n = 0; n < 10000; n++)
         assert_true(add(&table, n));
-    assert_true(table.t.store->range.head->used <= used + 1);
+    assert_true(table.t.engine->range.head->used <= used + 1);
     for (uint64_t n = 0; n < 10000; n++)
         assert_true(is_there(&table, n));
     close_table(&table);
@@ -204,15 +204,15 @@ static void lack_of_memory_loses_nothing(void **state) {
     struct table table = open_table(1u << 20, mix);
     uint32_t taken[512], starved = 0, number;
     for (uint32_t left = 0; left < 4; left++) {
-        while ((number = range_take(&table.t.store->range, &table.t.actor, SEGMENT_LOG, true)) != 0)
+        while ((number = range_take(&table.t.engine->range, &table.t.actor, SEGMENT_LOG, true)) != 0)
             taken[starved++] = number;
         for (uint32_t i = 0; i < left; i++)
-            range_give(&table.t.store->range, &table.t.actor, taken[--starved]);
+            range_give(&table.t.engine->range, &table.t.actor, taken[--starved]);
         uint64_t count = table.index->entries;
         while (add(&table, count))
             count++;
         assert_int_equal(table.index->entries, count);
-        index_verify(&table.t.store->range, table.index);
+        index_verify(&table.t.engine->range, table.index);
         for (uint64_t n = 0; n < count; n++)
             assert_true(is_there(&table, n));
     }
@@ -222,7 +222,7 @@ static void lack_of_memory_loses_nothing(void **state) {
 
 /* One step of a scan marks what it sees. */
 static uint64_t scan(struct table *table, uint64_t cursor, uint8_t *seen) {
-    const struct range *range = &table->t.store->range;
+    const struct range *range = &table->t.engine->range;
     uint64_t shape = table->index->shape, at = index_scan_bucket(shape, cursor);
     assert_true(at < index_bucket_count(shape));
     for (struct index_bucket *bucket = index_bucket_at(range, table->index, at); bucket;

@@ -135,8 +135,8 @@ static void list_remove(const struct range *range, struct object_heap *heap, uin
 }
 
 /* A segment from the pool with a place in the table. */
-static uint32_t open_segment(struct store *store, struct actor *actor, struct shard *shard) {
-    struct range *range = &store->range;
+static uint32_t open_segment(struct engine *engine, struct actor *actor, struct shard *shard) {
+    struct range *range = &engine->range;
     struct object_heap *heap = &shard->objects;
     uint64_t places = 1ull << (32 - offset_bits(range));
     if (!heap->table_free && (heap->table_used + 1 >= places || heap->table_used == range->head->segment_count))
@@ -158,19 +158,19 @@ static uint32_t open_segment(struct store *store, struct actor *actor, struct sh
     return number;
 }
 
-static void close_segment(struct store *store, struct actor *actor, struct shard *shard, uint32_t number) {
+static void close_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number) {
     struct object_heap *heap = &shard->objects;
-    struct segment *segment = &store->range.segments[number];
+    struct segment *segment = &engine->range.segments[number];
     uint32_t local = (uint32_t)GET(segment->clock);
     ASSERT(GET(segment->live) == 0 && GET(segment->weight) == 0);
     if (GET(heap->draining) == number)
         PUT(heap->draining, 0);
     else
-        list_remove(&store->range, heap, number);
-    table_of(&store->range, heap)[local] = heap->table_free | TABLE_FREE;
+        list_remove(&engine->range, heap, number);
+    table_of(&engine->range, heap)[local] = heap->table_free | TABLE_FREE;
     heap->table_free = local;
     PUT(heap->segments, GET(heap->segments) - 1);
-    range_give(&store->range, actor, number);
+    range_give(&engine->range, actor, number);
 }
 
 static uint32_t mark_taken(const struct range *range, struct object_heap *heap, uint32_t number, uint32_t first,
@@ -186,8 +186,8 @@ static uint32_t mark_taken(const struct range *range, struct object_heap *heap, 
 }
 
 /* A run of blocks, as the reference of its head; 0 when there is no memory. */
-static uint32_t take_blocks(struct store *store, struct actor *actor, struct shard *shard, uint32_t count) {
-    struct range *range = &store->range;
+static uint32_t take_blocks(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t count) {
+    struct range *range = &engine->range;
     struct object_heap *heap = &shard->objects;
     for (int attempt = 0; attempt < 2; attempt++) {
         uint32_t searched = 0;
@@ -198,15 +198,16 @@ static uint32_t take_blocks(struct store *store, struct actor *actor, struct sha
                 return mark_taken(range, heap, number, (uint32_t)__builtin_ctzll(runs), count);
         }
         /* What is moved out of a segment must not take another one. */
-        uint32_t number = heap->moving ? 0 : open_segment(store, actor, shard);
+        uint32_t number = heap->moving ? 0 : open_segment(engine, actor, shard);
         if (number)
             return mark_taken(range, heap, number, 0, count);
     }
     return 0;
 }
 
-static void give_blocks(struct store *store, struct actor *actor, struct shard *shard, uint32_t page, uint32_t count) {
-    struct range *range = &store->range;
+static void give_blocks(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t page,
+                        uint32_t count) {
+    struct range *range = &engine->range;
     struct object_heap *heap = &shard->objects;
     uint32_t number = segment_of(range, heap, page), first = offset_of(range, page) / block_size(range);
     struct segment *segment = &range->segments[number];
@@ -218,7 +219,7 @@ static void give_blocks(struct store *store, struct actor *actor, struct shard *
     PUT(segment->weight, GET(segment->weight) & ~(1ull << first));
     PUT(segment->used, GET(segment->used) - count);
     if (GET(segment->used) == 0)
-        close_segment(store, actor, shard, number);
+        close_segment(engine, actor, shard, number);
 }
 
 /* ------------------------------------------------------------------------------------------ pages */
@@ -244,17 +245,17 @@ static void page_remove(const struct range *range, struct object_heap *heap, uin
         heap->pages[class_of(GET(head->slot))] = next;
 }
 
-static uint32_t new_page(struct store *store, struct actor *actor, struct shard *shard, uint32_t slot) {
-    uint32_t count, page = take_blocks(store, actor, shard, page_blocks(&store->range, slot, &count));
+static uint32_t new_page(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t slot) {
+    uint32_t count, page = take_blocks(engine, actor, shard, page_blocks(&engine->range, slot, &count));
     if (!page)
         return 0;
-    struct head *head = head_at(&store->range, &shard->objects, page);
+    struct head *head = head_at(&engine->range, &shard->objects, page);
     PUT(head->slot, slot);
     PUT(head->count, (uint16_t)count);
     PUT(head->used, 0);
     for (uint32_t i = 0; i < bits_size(count) / 8; i++)
         PUT(bits_of(head)[i], 0);
-    page_push(&store->range, &shard->objects, page);
+    page_push(&engine->range, &shard->objects, page);
     return page;
 }
 
@@ -265,11 +266,11 @@ static void count_live(const struct range *range, struct object_heap *heap, uint
     PUT(heap->live, GET(heap->live) + (uint64_t)(int64_t)sign * bytes);
 }
 
-static uint32_t take_slot(struct store *store, struct actor *actor, struct shard *shard, uint32_t slot) {
-    const struct range *range = &store->range;
+static uint32_t take_slot(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t slot) {
+    const struct range *range = &engine->range;
     struct object_heap *heap = &shard->objects;
     uint32_t page = heap->pages[class_of(slot)];
-    if (!page && !(page = new_page(store, actor, shard, slot)))
+    if (!page && !(page = new_page(engine, actor, shard, slot)))
         return 0;
     struct head *head = head_at(range, heap, page);
     uint32_t word = 0;
@@ -287,37 +288,37 @@ static uint32_t take_slot(struct store *store, struct actor *actor, struct shard
     return reference;
 }
 
-static uint32_t take_run(struct store *store, struct actor *actor, struct shard *shard, uint32_t blocks) {
-    uint32_t page = take_blocks(store, actor, shard, blocks);
+static uint32_t take_run(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t blocks) {
+    uint32_t page = take_blocks(engine, actor, shard, blocks);
     if (!page)
         return 0;
-    struct head *head = head_at(&store->range, &shard->objects, page);
+    struct head *head = head_at(&engine->range, &shard->objects, page);
     PUT(head->slot, 0);
     PUT(head->count, (uint16_t)blocks);
     PUT(head->used, 1);
-    count_live(&store->range, &shard->objects, page, blocks * block_size(&store->range), 1);
+    count_live(&engine->range, &shard->objects, page, blocks * block_size(&engine->range), 1);
     return page + HEAD_SIZE / UNIT;
 }
 
-uint32_t object_take(struct store *store, struct actor *actor, struct shard *shard, uint32_t size_bytes) {
-    uint32_t block = block_size(&store->range);
-    if (size_bytes > object_size_max(&store->range))
+uint32_t object_take(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t size_bytes) {
+    uint32_t block = block_size(&engine->range);
+    if (size_bytes > object_size_max(&engine->range))
         return 0;
     if (slot_of(class_of(size_bytes)) <= SMALL_BLOCKS * block)
-        return take_slot(store, actor, shard, slot_of(class_of(size_bytes)));
-    return take_run(store, actor, shard, (size_bytes + HEAD_SIZE + block - 1) / block);
+        return take_slot(engine, actor, shard, slot_of(class_of(size_bytes)));
+    return take_run(engine, actor, shard, (size_bytes + HEAD_SIZE + block - 1) / block);
 }
 
-void object_give(struct store *store, struct actor *actor, struct shard *shard, uint32_t reference) {
-    const struct range *range = &store->range;
+void object_give(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t reference) {
+    const struct range *range = &engine->range;
     struct object_heap *heap = &shard->objects;
     uint32_t page = page_of(range, heap, reference), count;
     struct head *head = head_at(range, heap, page);
     uint32_t slot = GET(head->slot);
-    count_live(range, heap, reference, object_charge(store, shard, reference), -1);
+    count_live(range, heap, reference, object_charge(engine, shard, reference), -1);
     if (slot == 0) {
         ASSERT(reference == page + HEAD_SIZE / UNIT);
-        give_blocks(store, actor, shard, page, GET(head->count));
+        give_blocks(engine, actor, shard, page, GET(head->count));
         return;
     }
     uint32_t at = ((reference - page) * UNIT - slots_at(head)) / slot;
@@ -333,35 +334,35 @@ void object_give(struct store *store, struct actor *actor, struct shard *shard, 
         return;
     if (!draining)
         page_remove(range, heap, page);
-    give_blocks(store, actor, shard, page, page_blocks(range, slot, &count));
+    give_blocks(engine, actor, shard, page, page_blocks(range, slot, &count));
 }
 
-uint8_t *object_at(const struct store *store, const struct shard *shard, uint32_t reference) {
-    return bytes_at(&store->range, &shard->objects, reference);
+uint8_t *object_at(const struct engine *engine, const struct shard *shard, uint32_t reference) {
+    return bytes_at(&engine->range, &shard->objects, reference);
 }
 
-uint32_t object_charge(const struct store *store, const struct shard *shard, uint32_t reference) {
-    const struct range *range = &store->range;
+uint32_t object_charge(const struct engine *engine, const struct shard *shard, uint32_t reference) {
+    const struct range *range = &engine->range;
     const struct head *head = head_at(range, &shard->objects, page_of(range, &shard->objects, reference));
     uint32_t slot = GET(head->slot);
     return slot ? slot : GET(head->count) * block_size(range);
 }
 
-uint32_t object_room(const struct store *store, const struct shard *shard, uint32_t reference) {
+uint32_t object_room(const struct engine *engine, const struct shard *shard, uint32_t reference) {
     const struct head *head =
-        head_at(&store->range, &shard->objects, page_of(&store->range, &shard->objects, reference));
-    return object_charge(store, shard, reference) - (GET(head->slot) ? 0 : HEAD_SIZE);
+        head_at(&engine->range, &shard->objects, page_of(&engine->range, &shard->objects, reference));
+    return object_charge(engine, shard, reference) - (GET(head->slot) ? 0 : HEAD_SIZE);
 }
 
 /* ------------------------------------------------------------------------------------------ roots */
 
-static bool root_moves(struct store *store, struct index_bucket *first, uint64_t cell, uint32_t from, uint32_t to) {
+static bool root_moves(struct engine *engine, struct index_bucket *first, uint64_t cell, uint32_t from, uint32_t to) {
     struct entry entry;
     struct object_root root;
     uint64_t location = cell_location(cell);
-    if (!store_entry_at(store, location, &entry) || !(entry.flags & ENTRY_OBJECT))
+    if (!store_entry_at(engine, location, &entry) || !(entry.flags & ENTRY_OBJECT))
         return false;
-    uint8_t *at = store->range.base + location + entry.value_at;
+    uint8_t *at = engine->range.base + location + entry.value_at;
     words_read(&root, at, sizeof root);
     if (root.first != from)
         return false;
@@ -372,12 +373,12 @@ static bool root_moves(struct store *store, struct index_bucket *first, uint64_t
     return true;
 }
 
-void object_root_moved(struct store *store, struct shard *shard, uint64_t hash, uint32_t from, uint32_t to) {
-    struct index_place place = index_place_of(&store->range, &shard->index, hash);
-    for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&store->range, &shard->index, bucket))
+void object_root_moved(struct engine *engine, struct shard *shard, uint64_t hash, uint32_t from, uint32_t to) {
+    struct index_place place = index_place_of(&engine->range, &shard->index, hash);
+    for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = GET(bucket->cells[i]);
-            if (cell_matches(cell, place.wanted) && root_moves(store, place.bucket, cell, from, to))
+            if (cell_matches(cell, place.wanted) && root_moves(engine, place.bucket, cell, from, to))
                 return;
         }
     ASSERT(!"an entry holds the root");
@@ -440,17 +441,17 @@ static void drain_give_up(const struct range *range, struct object_heap *heap) {
     PUT(heap->stuck_live, GET(heap->live));
 }
 
-static bool move(struct store *store, struct actor *actor, struct shard *shard, uint32_t from, uint32_t *ret_bytes) {
-    uint32_t room = object_room(store, shard, from);
+static bool move(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t from, uint32_t *ret_bytes) {
+    uint32_t room = object_room(engine, shard, from);
     shard->objects.moving = true;
-    uint32_t to = object_take(store, actor, shard, room);
+    uint32_t to = object_take(engine, actor, shard, room);
     shard->objects.moving = false;
     if (!to)
         return false;
-    ASSERT(object_room(store, shard, to) == room);
-    words_move(object_at(store, shard, to), object_at(store, shard, from), room);
-    store->owner->moved(store->owner->context, store, shard, from, to);
-    object_give(store, actor, shard, from);
+    ASSERT(object_room(engine, shard, to) == room);
+    words_move(object_at(engine, shard, to), object_at(engine, shard, from), room);
+    engine->owner->moved(engine->owner->context, engine, shard, from, to);
+    object_give(engine, actor, shard, from);
     actor->counts.copied_bytes += room;
     *ret_bytes = room;
     return true;
@@ -475,34 +476,34 @@ static uint32_t drain_next(const struct range *range, struct object_heap *heap) 
     return page + (slots_at(head) + at * GET(head->slot)) / UNIT;
 }
 
-static void drain_on(struct store *store, struct actor *actor, struct shard *shard) {
+static void drain_on(struct engine *engine, struct actor *actor, struct shard *shard) {
     struct object_heap *heap = &shard->objects;
     uint32_t bytes = 0, moved, from;
     for (uint32_t count = 0; count < SLICE_OBJECTS && bytes < SLICE_BYTES && GET(heap->draining); count++) {
-        from = drain_next(&store->range, heap);
+        from = drain_next(&engine->range, heap);
         ASSERT(from != 0); /* an empty segment has been given back, and then none is draining */
-        if (!move(store, actor, shard, from, &moved))
-            return drain_give_up(&store->range, heap);
+        if (!move(engine, actor, shard, from, &moved))
+            return drain_give_up(&engine->range, heap);
         bytes += moved;
     }
 }
 
-bool object_compact(struct store *store, struct actor *actor) {
-    for (uint32_t i = 0; i < store->shard_count; i++) {
-        uint32_t at = (actor->id + i) % store->shard_count;
-        struct shard *shard = &store->shards[at];
+bool object_compact(struct engine *engine, struct actor *actor) {
+    for (uint32_t i = 0; i < engine->shard_count; i++) {
+        uint32_t at = (actor->id + i) % engine->shard_count;
+        struct shard *shard = &engine->shards[at];
         if (GET(shard->objects.segments) == 0 ||
-            (!GET(shard->objects.draining) && !is_worth_it(&store->range, &shard->objects)))
+            (!GET(shard->objects.draining) && !is_worth_it(&engine->range, &shard->objects)))
             continue;
-        store_lock(store, actor, at);
+        store_lock(engine, actor, at);
         bool wanted = GET(shard->objects.draining) != 0;
-        if (!wanted && is_worth_it(&store->range, &shard->objects)) {
-            drain_begin(&store->range, &shard->objects);
+        if (!wanted && is_worth_it(&engine->range, &shard->objects)) {
+            drain_begin(&engine->range, &shard->objects);
             wanted = true;
         }
         if (wanted)
-            drain_on(store, actor, shard);
-        store_unlock(store, actor, at);
+            drain_on(engine, actor, shard);
+        store_unlock(engine, actor, at);
         if (wanted)
             return true;
     }
@@ -547,8 +548,8 @@ static uint64_t verify_segment(const struct range *range, const struct object_he
     return live;
 }
 
-void object_verify(const struct store *store, const struct shard *shard) {
-    const struct range *range = &store->range;
+void object_verify(const struct engine *engine, const struct shard *shard) {
+    const struct range *range = &engine->range;
     const struct object_heap *heap = &shard->objects;
     uint64_t live = 0;
     uint32_t segments = 0, with_blocks = 0, pages_with_room = 0;

@@ -29,7 +29,7 @@
 
 enum { OBJECT_CLASSES_MAX = 88 }; /* the last one is two blocks of 32 KiB */
 
-struct store;
+struct engine;
 struct shard;
 
 /* A shard's objects. */
@@ -56,11 +56,11 @@ struct object_root {
 /* Who knows what objects are made of. Called under the shard's lock. */
 struct object_owner {
     /* The entry is gone: frees all objects of its collection, exactly `charge` bytes. */
-    void (*free_root)(void *context, struct store *store, struct actor *actor, struct shard *shard,
+    void (*free_root)(void *context, struct engine *engine, struct actor *actor, struct shard *shard,
                       const struct object_root *root);
     /* The bytes of `from` stand at `to` now: corrects whatever refers to it (object_root_moved, if that is an entry). `from` is
      * still readable, and freed after the call. */
-    void (*moved)(void *context, struct store *store, struct shard *shard, uint32_t from, uint32_t to);
+    void (*moved)(void *context, struct engine *engine, struct shard *shard, uint32_t from, uint32_t to);
     void *context;
 };
 
@@ -68,24 +68,24 @@ struct object_owner {
 static inline uint32_t object_size_max(const struct range *range) { return range_segment_size(range) - 16; }
 
 /* A new object of at least `size_bytes`, with bytes of no meaning; 0 when there is no memory. */
-uint32_t object_take(struct store *store, struct actor *actor, struct shard *shard, uint32_t size_bytes);
-void object_give(struct store *store, struct actor *actor, struct shard *shard, uint32_t reference);
+uint32_t object_take(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t size_bytes);
+void object_give(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t reference);
 
-uint8_t *object_at(const struct store *store, const struct shard *shard, uint32_t reference);
+uint8_t *object_at(const struct engine *engine, const struct shard *shard, uint32_t reference);
 /* Bytes that may be used, and bytes that it occupies. */
-uint32_t object_room(const struct store *store, const struct shard *shard, uint32_t reference);
-uint32_t object_charge(const struct store *store, const struct shard *shard, uint32_t reference);
+uint32_t object_room(const struct engine *engine, const struct shard *shard, uint32_t reference);
+uint32_t object_charge(const struct engine *engine, const struct shard *shard, uint32_t reference);
 
 /* The root of the entry for `hash` whose first object was `from` refers to `to` from now on. */
-void object_root_moved(struct store *store, struct shard *shard, uint64_t hash, uint32_t from, uint32_t to);
+void object_root_moved(struct engine *engine, struct shard *shard, uint64_t hash, uint32_t from, uint32_t to);
 
 /* One slice of moving objects together, in whichever shard has a segment's worth of dead space; takes that shard's lock. False if
  * there is nothing to gain. */
-bool object_compact(struct store *store, struct actor *actor);
+bool object_compact(struct engine *engine, struct actor *actor);
 
 /* Bytes of segments that compaction would leave; read without the lock. */
 uint64_t object_floor(const struct range *range, const struct object_heap *heap);
 
-void object_verify(const struct store *store, const struct shard *shard);
+void object_verify(const struct engine *engine, const struct shard *shard);
 
 #endif

@@ -5,8 +5,8 @@
 
 static uint32_t count_kinds(const struct testing_store *t, enum segment_kind kind) {
     uint32_t count = 0;
-    for (uint32_t number = 1; number < t->store->range.head->never_used; number++)
-        count += t->store->range.segments[number].kind == kind;
+    for (uint32_t number = 1; number < t->engine->range.head->never_used; number++)
+        count += t->engine->range.segments[number].kind == kind;
     return count;
 }
 
@@ -19,7 +19,7 @@ static void segments_are_sized_by_the_limit(void **state) {
                  {256u << 20, 512u << 10}, {1ull << 30, 2u << 20}, {100ull << 30, 2u << 20}};
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         struct testing_store t = testing_store_open(sizes[i].limit, 1, STORE_NOEVICTION, NULL);
-        const struct range *range = &t.store->range;
+        const struct range *range = &t.engine->range;
         assert_int_equal(range_segment_size(range), sizes[i].size);
         assert_true((uint64_t)range->head->limit * sizes[i].size <= sizes[i].limit);
         assert_true((uint64_t)range->head->limit * sizes[i].size > sizes[i].limit / 10 * 9);
@@ -38,20 +38,20 @@ static void segments_are_sized_by_the_limit(void **state) {
 static void ranges_that_cannot_be_are_refused(void **state) {
     (void)state;
     static uint8_t small[1 << 20] __attribute__((aligned(4096)));
-    struct store *store = NULL;
-    struct store_options options = {
+    struct engine *engine = NULL;
+    struct engine_options options = {
         .range = small, .range_size = sizeof small, .limit_bytes = sizeof small, .memory = &memory_libc};
     options.limit_bytes = RANGE_LIMIT_MIN - 1;
-    assert_int_equal(store_open(&options, &store), STATUS_INVALID);
+    assert_int_equal(engine_open(&options, &engine), STATUS_INVALID);
     options.limit_bytes = sizeof small + 1;
-    assert_int_equal(store_open(&options, &store), STATUS_INVALID);
+    assert_int_equal(engine_open(&options, &engine), STATUS_INVALID);
     options.limit_bytes = sizeof small;
     options.policy = STORE_POLICY_COUNT;
-    assert_int_equal(store_open(&options, &store), STATUS_INVALID);
+    assert_int_equal(engine_open(&options, &engine), STATUS_INVALID);
     options.policy = STORE_NOEVICTION;
     options.range = small + 8;
-    assert_int_equal(store_open(&options, &store), STATUS_INVALID);
-    assert_null(store);
+    assert_int_equal(engine_open(&options, &engine), STATUS_INVALID);
+    assert_null(engine);
     size_t touched = 0;
     for (size_t i = 0; i < sizeof small; i++)
         touched += small[i] != 0;
@@ -61,7 +61,7 @@ static void ranges_that_cannot_be_are_refused(void **state) {
 static void writers_leave_half_the_reserve_and_reclaim_takes_it(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(1u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     uint32_t limit = range->head->limit, reserve = range_reserve(range), before = range->head->used, number;
     assert_int_equal(range_room(range), limit - reserve - before);
     while (range_take(range, &t.actor, SEGMENT_BLOCKS, false))
@@ -77,7 +77,7 @@ static void writers_leave_half_the_reserve_and_reclaim_takes_it(void **state) {
     assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, false), 0);
     assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, true), last);
     assert_int_equal(range->segments[last].fresh, 0);
-    store_close(t.store);
+    engine_close(t.engine);
     munmap(t.range, t.range_size);
 }
 
@@ -85,7 +85,7 @@ static void writers_leave_half_the_reserve_and_reclaim_takes_it(void **state) {
 static void segments_have_one_holder(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(2u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     struct rng rng = rng_seeded(unit_seed());
     uint8_t held[1024] = {0};
     uint32_t list[1024], count = 0, at_first = range->head->used, fixed = range->head->fixed;
@@ -122,9 +122,9 @@ static void segments_have_one_holder(void **state) {
 static void limit_moves_while_segments_are_held(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(4u << 20, 1, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     uint32_t taken[2048], count = testing_store_starve(&t, 0, taken);
-    assert_int_equal(store_limit_set(t.store, 2u << 20), STATUS_OK);
+    assert_int_equal(engine_limit_set(t.engine, 2u << 20), STATUS_OK);
     assert_int_equal(range_room(range), 0);
     assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, false), 0);
     assert_int_equal(range_take(range, &t.actor, SEGMENT_INDEX, true), 0);
@@ -141,10 +141,10 @@ static void limit_moves_while_segments_are_held(void **state) {
         assert_true(++more <= reserve);
     while (more)
         range_give(range, &t.actor, copies[--more]);
-    assert_int_equal(store_limit_set(t.store, 8u << 20), STATUS_OK);
+    assert_int_equal(engine_limit_set(t.engine, 8u << 20), STATUS_OK);
     assert_true(range_room(range) > count / 2);
-    assert_int_equal(store_limit_set(t.store, t.range_size + 1), STATUS_INVALID);
-    assert_int_equal(store_limit_set(t.store, RANGE_LIMIT_MIN - 1), STATUS_INVALID);
+    assert_int_equal(engine_limit_set(t.engine, t.range_size + 1), STATUS_INVALID);
+    assert_int_equal(engine_limit_set(t.engine, RANGE_LIMIT_MIN - 1), STATUS_INVALID);
     assert_true(range->head->limit_bytes == 8u << 20);
     testing_store_feed(&t, taken, count);
     testing_store_close(&t);
@@ -154,7 +154,7 @@ static void limit_moves_while_segments_are_held(void **state) {
 static void free_segments_are_nobodys(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(16u << 20, 2, STORE_NOEVICTION, NULL);
-    struct range *range = &t.store->range;
+    struct range *range = &t.engine->range;
     uint32_t number = range_take(range, &t.actor, SEGMENT_LOG, false);
     range->segments[number].shard = 1;
     range_give(range, &t.actor, number);

@@ -29,12 +29,12 @@ struct store_view {
     struct entry entry;
 };
 
-__attribute__((always_inline)) static inline bool store_view_match(const struct store *store,
+__attribute__((always_inline)) static inline bool store_view_match(const struct engine *engine,
                                                                    const struct store_key *key, uint64_t cell,
                                                                    struct store_view *view) {
     uint64_t location = cell_location(cell);
-    const uint8_t *at = store->range.base + location;
-    if (!store_entry_at(store, location, &view->entry) || view->entry.key_size != key->name.size ||
+    const uint8_t *at = engine->range.base + location;
+    if (!store_entry_at(engine, location, &view->entry) || view->entry.key_size != key->name.size ||
         view->entry.db != key->db || !words_equal(at + view->entry.key_at, key->name.data, key->name.size))
         return false;
     view->location = location;
@@ -42,10 +42,11 @@ __attribute__((always_inline)) static inline bool store_view_match(const struct 
     return true;
 }
 
-__attribute__((always_inline)) static inline void store_view_open(const struct store *store, const struct shard *shard,
+__attribute__((always_inline)) static inline void store_view_open(const struct engine *engine,
+                                                                  const struct shard *shard,
                                                                   const struct store_key *key,
                                                                   struct store_view *view) {
-    view->place = index_place_again(&store->range, &shard->index, key->hash, key->bucket, key->shape);
+    view->place = index_place_again(&engine->range, &shard->index, key->hash, key->bucket, key->shape);
     view->number = index_read_begin(&view->place);
     view->found = false;
     if (view->number & 1)
@@ -53,7 +54,7 @@ __attribute__((always_inline)) static inline void store_view_open(const struct s
     if ((uintptr_t)key->hint - (uintptr_t)view->place.bucket < sizeof *view->place.bucket) {
         _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
         uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
-        if (cell_matches(cell, view->place.wanted) && store_view_match(store, key, cell, view)) {
+        if (cell_matches(cell, view->place.wanted) && store_view_match(engine, key, cell, view)) {
             view->found = true;
             view->cell_at = cell_at;
             return;
@@ -63,13 +64,13 @@ __attribute__((always_inline)) static inline void store_view_open(const struct s
     for (int length = 1; bucket; length++) {
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
-            if (cell_matches(cell, view->place.wanted) && store_view_match(store, key, cell, view)) {
+            if (cell_matches(cell, view->place.wanted) && store_view_match(engine, key, cell, view)) {
                 view->found = true;
                 view->cell_at = &bucket->cells[i];
                 return;
             }
         }
-        bucket = index_next(&store->range, &shard->index, bucket);
+        bucket = index_next(&engine->range, &shard->index, bucket);
         /* A reader whose chain is taken apart under it might follow another for ever. */
         if (length % STORE_CHAIN_CHECK == 0 &&
             atomic_load_explicit(&view->place.bucket->number, memory_order_relaxed) != view->number)

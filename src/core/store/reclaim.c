@@ -29,48 +29,48 @@ struct visit {
     _Atomic uint64_t *cell;
 };
 
-static enum store_policy policy_of(const struct store *store) {
-    return (enum store_policy)atomic_load_explicit(&store->range.head->policy, memory_order_relaxed);
+static enum store_policy policy_of(const struct engine *engine) {
+    return (enum store_policy)atomic_load_explicit(&engine->range.head->policy, memory_order_relaxed);
 }
 
 static bool policy_is_volatile(enum store_policy policy) { return policy >= STORE_VOLATILE_LRU; }
 
-static uint64_t limit_bytes(const struct store *store) {
-    return (uint64_t)atomic_load_explicit(&store->range.head->limit, memory_order_relaxed)
-           << store->range.segment_shift;
+static uint64_t limit_bytes(const struct engine *engine) {
+    return (uint64_t)atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed)
+           << engine->range.segment_shift;
 }
 
 /* Bytes that no compaction can free. */
-static uint64_t occupied_for_good(const struct store *store) {
+static uint64_t occupied_for_good(const struct engine *engine) {
     uint64_t bytes =
-        store_live(store) +
-        ((uint64_t)atomic_load_explicit(&store->range.head->fixed, memory_order_relaxed) << store->range.segment_shift);
-    for (uint32_t i = 0; i < store->shard_count; i++) {
-        const struct object_heap *heap = &store->shards[i].objects;
-        uint64_t floor = object_floor(&store->range, heap),
+        engine_live(engine) + ((uint64_t)atomic_load_explicit(&engine->range.head->fixed, memory_order_relaxed)
+                              << engine->range.segment_shift);
+    for (uint32_t i = 0; i < engine->shard_count; i++) {
+        const struct object_heap *heap = &engine->shards[i].objects;
+        uint64_t floor = object_floor(&engine->range, heap),
                  live = atomic_load_explicit(&heap->live, memory_order_relaxed);
         bytes += floor > live ? floor - live : 0;
     }
     return bytes;
 }
 
-static bool is_tight(const struct store *store) {
-    return occupied_for_good(store) >= limit_bytes(store) / 100 * (100 - RESERVE_PERCENT);
+static bool is_tight(const struct engine *engine) {
+    return occupied_for_good(engine) >= limit_bytes(engine) / 100 * (100 - RESERVE_PERCENT);
 }
 
 /* Whether even after evicting all that the policy allows memory would be tight. */
-static bool is_full(const struct store *store) {
-    enum store_policy policy = policy_of(store);
-    uint64_t stays = occupied_for_good(store);
+static bool is_full(const struct engine *engine) {
+    enum store_policy policy = policy_of(engine);
+    uint64_t stays = occupied_for_good(engine);
     if (policy != STORE_NOEVICTION && !policy_is_volatile(policy))
         return false;
     if (policy_is_volatile(policy))
-        for (uint32_t i = 0; i < store->shard_count; i++) {
+        for (uint32_t i = 0; i < engine->shard_count; i++) {
             /* A value that entries share counts with each of them, so the sum may be more than there is. */
-            uint64_t goes = atomic_load_explicit(&store->shards[i].expiring_live, memory_order_relaxed);
+            uint64_t goes = atomic_load_explicit(&engine->shards[i].expiring_live, memory_order_relaxed);
             stays -= goes < stays ? goes : stays;
         }
-    return stays >= limit_bytes(store) / 100 * (100 - RESERVE_PERCENT);
+    return stays >= limit_bytes(engine) / 100 * (100 - RESERVE_PERCENT);
 }
 
 /* ------------------------------------------------------------------------------------------- choice */
@@ -87,38 +87,39 @@ static void consider(struct choice *best, uint32_t number, uint32_t shard, bool 
 }
 
 /* Half of all new bytes may be small-queue bytes only until a tenth of the memory is: then it gives first. */
-static bool small_gives(const struct store *store) {
+static bool small_gives(const struct engine *engine) {
     uint64_t queues[STORE_QUEUES] = {0};
-    for (uint32_t i = 0; i < store->shard_count; i++)
+    for (uint32_t i = 0; i < engine->shard_count; i++)
         for (int q = 0; q < STORE_QUEUES; q++)
-            queues[q] += atomic_load_explicit(&store->shards[i].queue_segments[q], memory_order_relaxed);
-    return policy_of(store) != STORE_ALLKEYS_LRU && queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
+            queues[q] += atomic_load_explicit(&engine->shards[i].queue_segments[q], memory_order_relaxed);
+    return policy_of(engine) != STORE_ALLKEYS_LRU &&
+           queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
 }
 
 /* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else, but for one whose
  * entries own more than a segment of large values: it would stay open for very long. */
-static double eviction_score(const struct store *store, const struct segment *segment, uint64_t clock) {
+static double eviction_score(const struct engine *engine, const struct segment *segment, uint64_t clock) {
     uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
     uint64_t weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
-    double mean = entries ? (double)weight / (double)entries : range_segment_size(&store->range);
+    double mean = entries ? (double)weight / (double)entries : range_segment_size(&engine->range);
     double age = (double)(clock - atomic_load_explicit(&segment->clock, memory_order_relaxed)) + 1;
     bool whole =
-        atomic_load_explicit(&segment->sealed, memory_order_relaxed) || weight > range_segment_size(&store->range);
+        atomic_load_explicit(&segment->sealed, memory_order_relaxed) || weight > range_segment_size(&engine->range);
     return age * mean * (whole ? 1 : 1e-6);
 }
 
 /* The oldest of its log; under a volatile policy, any segment that holds entries with an expiry. */
-static bool may_evict_from(const struct store *store, const struct segment *segment) {
-    if (policy_is_volatile(policy_of(store)))
+static bool may_evict_from(const struct engine *engine, const struct segment *segment) {
+    if (policy_is_volatile(policy_of(engine)))
         return atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX;
     return atomic_load_explicit(&segment->previous, memory_order_relaxed) == 0;
 }
 
 /* The best segment over all shards. Reads the table without locks; whoever acts on it looks again under the lock. When it is
  * time to evict but the policy finds nothing, dead bytes will do. */
-static struct choice choose(const struct store *store, bool evict) {
-    const struct range *range = &store->range;
-    bool from_small = small_gives(store);
+static struct choice choose(const struct engine *engine, bool evict) {
+    const struct range *range = &engine->range;
+    bool from_small = small_gives(engine);
     uint64_t clock = atomic_load_explicit(&range->head->clock, memory_order_relaxed);
     uint32_t size = range_segment_size(range),
              end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
@@ -127,7 +128,7 @@ static struct choice choose(const struct store *store, bool evict) {
         const struct segment *segment = &range->segments[number];
         uint32_t shard = atomic_load_explicit(&segment->shard, memory_order_acquire);
         uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_acquire);
-        if (kind != SEGMENT_LOG || shard >= store->shard_count)
+        if (kind != SEGMENT_LOG || shard >= engine->shard_count)
             continue;
         uint32_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
         /* The unused end of a segment does not count: copying would leave the same behind. */
@@ -136,13 +137,13 @@ static struct choice choose(const struct store *store, bool evict) {
         if (atomic_load_explicit(&segment->sealed, memory_order_relaxed) &&
             (live == 0 || dead >= size / DEAD_MIN_SHARE))
             consider(live == 0 ? &first : &compact, number, shard, false, live == 0 ? 1e300 : (double)dead);
-        if (!evict || !may_evict_from(store, segment))
+        if (!evict || !may_evict_from(engine, segment))
             continue;
         uint8_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
-        bool small = store_queue_of_log(store, log) == STORE_SMALL;
+        bool small = store_queue_of_log(engine, log) == STORE_SMALL;
         /* Under lru whatever is oldest gives, in either queue: else those that were used would go before those that were not. */
-        consider(small == from_small || policy_of(store) == STORE_ALLKEYS_LRU ? &first : &second, number, shard, true,
-                 eviction_score(store, segment, clock));
+        consider(small == from_small || policy_of(engine) == STORE_ALLKEYS_LRU ? &first : &second, number, shard, true,
+                 eviction_score(engine, segment, clock));
     }
     if (first.score > 0)
         return first;
@@ -151,106 +152,106 @@ static struct choice choose(const struct store *store, bool evict) {
 
 /* ------------------------------------------------------------------------------------------ verdicts */
 
-static void forget(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit,
+static void forget(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
                    struct slice_budget *budget) {
     struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
-    budget->freed += store_owned_bytes(store, visit->location, &visit->entry);
-    store_remove(store, actor, shard, &spot);
+    budget->freed += store_owned_bytes(engine, visit->location, &visit->entry);
+    store_remove(engine, actor, shard, &spot);
 }
 
 /* Moves an entry to the end of a log. False if there is no memory to copy to. */
-static bool copy(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit,
+static bool copy(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
                  enum store_queue queue, uint32_t use, struct slice_budget *budget) {
     struct entry entry = visit->entry;
-    uint64_t to = store_append(store, actor, shard, store_log_of(store, queue, &entry), &entry, true);
+    uint64_t to = store_append(engine, actor, shard, store_log_of(engine, queue, &entry), &entry, true);
     if (!to)
         return false;
-    const uint8_t *from = store->range.base + visit->location;
-    const struct segment *segment = &store->range.segments[range_segment_of(&store->range, to)];
-    entry_encode(&entry, segment->base_ms, store->range.base + to);
-    words_move(store->range.base + to + entry.key_at, from + visit->entry.key_at,
+    const uint8_t *from = engine->range.base + visit->location;
+    const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, to)];
+    entry_encode(&entry, segment->base_ms, engine->range.base + to);
+    words_move(engine->range.base + to + entry.key_at, from + visit->entry.key_at,
                (size_t)entry.key_size + entry.stored_size);
-    uint64_t owned = store_owned_bytes(store, visit->location, &visit->entry);
+    uint64_t owned = store_owned_bytes(engine, visit->location, &visit->entry);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(visit->hash, index_local_level(shape, visit->hash));
     index_write_begin(visit->bucket);
     atomic_store_explicit(visit->cell, cell_make(fingerprint, use, to), memory_order_relaxed);
     index_write_end(visit->bucket);
-    store_account(store, shard, visit->location, &visit->entry, owned, -1);
-    store_account(store, shard, to, &entry, owned, 1);
+    store_account(engine, shard, visit->location, &visit->entry, owned, -1);
+    store_account(engine, shard, to, &entry, owned, 1);
     budget->bytes = budget->bytes > entry.size ? budget->bytes - entry.size : 0;
     actor->counts.copied_bytes += entry.size;
     return true;
 }
 
 /* Decides about one live entry of a segment that is being reclaimed. False: no memory, stop the walk here. */
-static bool decide(struct store *store, struct actor *actor, struct shard *shard, struct visit *visit, bool evict,
+static bool decide(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit, bool evict,
                    struct slice_budget *budget) {
-    uint32_t log = atomic_load_explicit(&store->range.segments[range_segment_of(&store->range, visit->location)].log,
+    uint32_t log = atomic_load_explicit(&engine->range.segments[range_segment_of(&engine->range, visit->location)].log,
                                         memory_order_relaxed);
-    enum store_queue queue = store_queue_of_log(store, log);
-    enum store_policy policy = policy_of(store);
+    enum store_queue queue = store_queue_of_log(engine, log);
+    enum store_policy policy = policy_of(engine);
     uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
     if (visit->entry.expires_at_ms && visit->entry.expires_at_ms <= actor->now_ms) {
         actor->counts.expired++;
-        forget(store, actor, shard, visit, budget);
+        forget(engine, actor, shard, visit, budget);
         return true;
     }
     if (!evict || policy == STORE_NOEVICTION || (policy_is_volatile(policy) && !visit->entry.expires_at_ms))
-        return copy(store, actor, shard, visit, queue, use, budget);
+        return copy(engine, actor, shard, visit, queue, use, budget);
     bool used =
         use > 0 && policy != STORE_ALLKEYS_RANDOM && policy != STORE_VOLATILE_RANDOM && policy != STORE_VOLATILE_TTL;
     if (use > 3)
         use = 3;
     bool keeps_count = queue == STORE_MAIN && policy != STORE_ALLKEYS_LRU && policy != STORE_VOLATILE_LRU;
-    if (used && copy(store, actor, shard, visit, STORE_MAIN, keeps_count ? use - 1 : 0, budget))
+    if (used && copy(engine, actor, shard, visit, STORE_MAIN, keeps_count ? use - 1 : 0, budget))
         return true;
     if (queue == STORE_SMALL)
-        ghost_add(store, actor, shard, visit->hash);
+        ghost_add(engine, actor, shard, visit->hash);
     actor->counts.evicted++;
-    forget(store, actor, shard, visit, budget);
+    forget(engine, actor, shard, visit, budget);
     return true;
 }
 
 /* -------------------------------------------------------------------------------------------- walks */
 
 /* Reads the next entries of a segment and starts to load their buckets. */
-static uint32_t gather(struct store *store, struct shard *shard, uint64_t begin, uint32_t used, uint32_t offset,
+static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begin, uint32_t used, uint32_t offset,
                        struct visit *visits) {
     uint32_t count = 0;
     while (count < BATCH && offset < used) {
         struct visit *visit = &visits[count++];
         visit->location = begin + offset;
-        bool whole = store_entry_at(store, visit->location, &visit->entry);
+        bool whole = store_entry_at(engine, visit->location, &visit->entry);
         ASSERT(whole && visit->entry.size > 0);
         offset += visit->entry.size;
         visit->hash =
-            store_hash(store, visit->entry.db,
-                       slice_make(store->range.base + visit->location + visit->entry.key_at, visit->entry.key_size));
-        __builtin_prefetch(index_place_of(&store->range, &shard->index, visit->hash).bucket);
+            store_hash(engine, visit->entry.db,
+                       slice_make(engine->range.base + visit->location + visit->entry.key_at, visit->entry.key_size));
+        __builtin_prefetch(index_place_of(&engine->range, &shard->index, visit->hash).bucket);
     }
     return count;
 }
 
 /* Walks on for one slice; `act` is called for every live entry and says whether to go on. True when the segment has been walked to its end. */
-typedef bool (*walk_act)(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+typedef bool (*walk_act)(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                          struct visit *visit, struct slice_budget *budget);
 
-static bool walk_on(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+static bool walk_on(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                     walk_act act) {
-    uint64_t begin = range_segment_at(&store->range, walk->segment);
-    uint32_t used = atomic_load_explicit(&store->range.segments[walk->segment].used, memory_order_relaxed);
+    uint64_t begin = range_segment_at(&engine->range, walk->segment);
+    uint32_t used = atomic_load_explicit(&engine->range.segments[walk->segment].used, memory_order_relaxed);
     struct slice_budget budget = {.entries = SLICE_ENTRIES, .bytes = SLICE_BYTES};
     struct visit visits[BATCH];
     while (walk->offset < used) {
-        if (budget.entries == 0 || budget.bytes == 0 || budget.freed >= range_segment_size(&store->range))
+        if (budget.entries == 0 || budget.bytes == 0 || budget.freed >= range_segment_size(&engine->range))
             return false;
-        uint32_t count = gather(store, shard, begin, used, walk->offset, visits);
+        uint32_t count = gather(engine, shard, begin, used, walk->offset, visits);
         for (uint32_t i = 0; i < count; i++) {
             struct visit *visit = &visits[i];
-            visit->bucket = index_place_of(&store->range, &shard->index, visit->hash).bucket;
-            visit->cell = index_find(&store->range, &shard->index, visit->hash, visit->location);
-            if (visit->cell && !act(store, actor, shard, walk, visit, &budget))
+            visit->bucket = index_place_of(&engine->range, &shard->index, visit->hash).bucket;
+            visit->cell = index_find(&engine->range, &shard->index, visit->hash, visit->location);
+            if (visit->cell && !act(engine, actor, shard, walk, visit, &budget))
                 return false;
             walk->offset += visit->entry.size;
         }
@@ -259,19 +260,19 @@ static bool walk_on(struct store *store, struct actor *actor, struct shard *shar
     return true;
 }
 
-static bool act_reclaim(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+static bool act_reclaim(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                         struct visit *visit, struct slice_budget *budget) {
-    return decide(store, actor, shard, visit, walk->evict, budget);
+    return decide(engine, actor, shard, visit, walk->evict, budget);
 }
 
-static bool act_expire(struct store *store, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
     uint64_t at_ms = visit->entry.expires_at_ms;
     if (at_ms == 0)
         return true;
     if (at_ms <= actor->now_ms) {
         actor->counts.expired++;
-        forget(store, actor, shard, visit, budget);
+        forget(engine, actor, shard, visit, budget);
         return true;
     }
     walk->left++;
@@ -292,79 +293,79 @@ static uint64_t expiry_due_ms(const struct shard_walk *walk, uint64_t now_ms) {
     return now_ms + (uint64_t)wait_ms;
 }
 
-static void finish_reclaim(struct store *store, struct actor *actor, struct shard *shard) {
+static void finish_reclaim(struct engine *engine, struct actor *actor, struct shard *shard) {
     uint32_t number = shard->reclaim.segment;
     shard->reclaim.segment = 0;
-    store_drop_segment(store, actor, shard, number);
+    store_drop_segment(engine, actor, shard, number);
 }
 
 /* One slice of the shard's walk. */
-static bool go_on(struct store *store, struct actor *actor, struct shard *shard) {
+static bool go_on(struct engine *engine, struct actor *actor, struct shard *shard) {
     uint32_t offset = shard->reclaim.offset;
-    if (walk_on(store, actor, shard, &shard->reclaim, act_reclaim)) {
-        finish_reclaim(store, actor, shard);
+    if (walk_on(engine, actor, shard, &shard->reclaim, act_reclaim)) {
+        finish_reclaim(engine, actor, shard);
         return true;
     }
     return shard->reclaim.offset != offset;
 }
 
-static bool step(struct store *store, struct actor *actor) {
+static bool step(struct engine *engine, struct actor *actor) {
     /* First whatever was begun. */
-    for (uint32_t i = 0; i < store->shard_count; i++) {
-        uint32_t at = (actor->id + i) % store->shard_count;
-        struct shard *shard = &store->shards[at];
+    for (uint32_t i = 0; i < engine->shard_count; i++) {
+        uint32_t at = (actor->id + i) % engine->shard_count;
+        struct shard *shard = &engine->shards[at];
         if (shard->reclaim.segment == 0)
             continue;
-        store_lock(store, actor, at);
-        bool worked = shard->reclaim.segment != 0 && go_on(store, actor, shard);
-        store_unlock(store, actor, at);
+        store_lock(engine, actor, at);
+        bool worked = shard->reclaim.segment != 0 && go_on(engine, actor, shard);
+        store_unlock(engine, actor, at);
         if (worked)
             return true;
     }
-    if (object_compact(store, actor))
+    if (object_compact(engine, actor))
         return true;
-    struct choice choice = choose(store, is_tight(store));
+    struct choice choice = choose(engine, is_tight(engine));
     /* Holes between large values are dead bytes too. */
-    if (choice.score < range_segment_size(&store->range) && !choice.evict &&
-        vacate_segment(store, actor, (uint64_t)choice.score))
+    if (choice.score < range_segment_size(&engine->range) && !choice.evict &&
+        vacate_segment(engine, actor, (uint64_t)choice.score))
         return true;
     /* Room can be short although what lives fits: in holes that nothing can be moved into. Then something has to go as well. */
-    if (choice.score <= 0 && policy_of(store) != STORE_NOEVICTION)
-        choice = choose(store, true);
+    if (choice.score <= 0 && policy_of(engine) != STORE_NOEVICTION)
+        choice = choose(engine, true);
     if (choice.score <= 0)
         return false;
-    struct shard *shard = &store->shards[choice.shard];
-    const struct segment *segment = &store->range.segments[choice.segment];
-    store_lock(store, actor, choice.shard);
+    struct shard *shard = &engine->shards[choice.shard];
+    const struct segment *segment = &engine->range.segments[choice.segment];
+    store_lock(engine, actor, choice.shard);
     /* Somebody else may have been faster: then the world has changed, which counts as work done. */
     bool worked = true;
     if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
         atomic_load_explicit(&segment->shard, memory_order_relaxed) == choice.shard) {
         if (!atomic_load_explicit(&segment->sealed, memory_order_relaxed))
-            store_seal(store, shard, atomic_load_explicit(&segment->log, memory_order_relaxed));
+            store_seal(engine, shard, atomic_load_explicit(&segment->log, memory_order_relaxed));
         /* A walk that rests here has just been found to be stuck for want of memory to copy to: it makes way for the better choice. */
         if (shard->reclaim.segment != choice.segment) {
             shard->reclaim.segment = choice.segment;
             shard->reclaim.offset = 0;
         }
         shard->reclaim.evict = choice.evict;
-        worked = go_on(store, actor, shard);
+        worked = go_on(engine, actor, shard);
     }
-    store_unlock(store, actor, choice.shard);
+    store_unlock(engine, actor, choice.shard);
     return worked;
 }
 
-void reclaim_release_promise(struct store *store, struct actor *actor) {
-    atomic_fetch_sub_explicit(&store->range.head->promised, actor->promised, memory_order_relaxed);
+void reclaim_release_promise(struct engine *engine, struct actor *actor) {
+    atomic_fetch_sub_explicit(&engine->range.head->promised, actor->promised, memory_order_relaxed);
     actor->promised = 0;
 }
 
 /* Promises so many segments to the actor if they are there. */
-static bool promise(struct store *store, struct actor *actor, uint32_t segments) {
-    struct range_head *head = store->range.head;
+static bool promise(struct engine *engine, struct actor *actor, uint32_t segments) {
+    struct range_head *head = engine->range.head;
     uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
     uint32_t promised = atomic_fetch_add_explicit(&head->promised, segments, memory_order_relaxed) + segments;
-    if (atomic_load_explicit(&head->used, memory_order_relaxed) + promised + range_reserve(&store->range) <= limit) {
+    if (atomic_load_explicit(&head->used, memory_order_relaxed) + promised + range_reserve(&engine->range) <= limit) {
         actor->promised = segments;
         return true;
     }
@@ -372,30 +373,30 @@ static bool promise(struct store *store, struct actor *actor, uint32_t segments)
     return false;
 }
 
-enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t bytes) {
-    uint64_t needed = (bytes >> store->range.segment_shift) + 1;
+enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint64_t bytes) {
+    uint64_t needed = (bytes >> engine->range.segment_shift) + 1;
     if (actor->promised)
-        reclaim_release_promise(store, actor);
-    if (needed == 1 && __builtin_expect(range_room(&store->range) > 0, 1))
+        reclaim_release_promise(engine, actor);
+    if (needed == 1 && __builtin_expect(range_room(&engine->range) > 0, 1))
         return STATUS_OK;
-    uint32_t limit = atomic_load_explicit(&store->range.head->limit, memory_order_relaxed);
+    uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
     if (needed >= limit)
         return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
      * three times before it may go) there is no room to gain. */
-    uint64_t turns = 4 * (limit_bytes(store) / SLICE_BYTES + limit);
-    while (needed == 1 ? range_room(&store->range) == 0 : !promise(store, actor, (uint32_t)needed)) {
-        if (turns-- == 0 || is_full(store) || !step(store, actor))
+    uint64_t turns = 4 * (limit_bytes(engine) / SLICE_BYTES + limit);
+    while (needed == 1 ? range_room(&engine->range) == 0 : !promise(engine, actor, (uint32_t)needed)) {
+        if (turns-- == 0 || is_full(engine) || !step(engine, actor))
             return STATUS_FULL;
     }
     return STATUS_OK;
 }
 
 /* One slice of a shard's expiry walk, which has a segment. */
-static void expire_on(struct store *store, struct actor *actor, struct shard *shard) {
+static void expire_on(struct engine *engine, struct actor *actor, struct shard *shard) {
     uint32_t number = shard->expiry.segment;
-    struct segment *segment = &store->range.segments[number];
-    if (!walk_on(store, actor, shard, &shard->expiry, act_expire))
+    struct segment *segment = &engine->range.segments[number];
+    if (!walk_on(engine, actor, shard, &shard->expiry, act_expire))
         return;
     uint64_t due_ms = expiry_due_ms(&shard->expiry, actor->now_ms);
     if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
@@ -403,13 +404,13 @@ static void expire_on(struct store *store, struct actor *actor, struct shard *sh
     shard->expiry.segment = 0;
     if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0 &&
         atomic_load_explicit(&segment->sealed, memory_order_relaxed))
-        store_drop_segment(store, actor, shard, number);
+        store_drop_segment(engine, actor, shard, number);
 }
 
 /* Begins a walk over a segment that was seen to be due, unless the world has changed. */
-static void expire_begin(struct store *store, struct actor *actor, uint32_t at, uint32_t number) {
-    struct shard *shard = &store->shards[at];
-    struct segment *segment = &store->range.segments[number];
+static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at, uint32_t number) {
+    struct shard *shard = &engine->shards[at];
+    struct segment *segment = &engine->range.segments[number];
     if (shard->expiry.segment || atomic_load_explicit(&segment->shard, memory_order_relaxed) != at ||
         atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG)
         return;
@@ -419,40 +420,40 @@ static void expire_begin(struct store *store, struct actor *actor, uint32_t at, 
     shard->expiry.left_a_ms = 0;
     /* Entries that are written while the walk rests announce themselves again. */
     atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
-    expire_on(store, actor, shard);
+    expire_on(engine, actor, shard);
 }
 
-bool reclaim_expired(struct store *store, struct actor *actor) {
-    for (uint32_t at = 0; at < store->shard_count; at++) {
-        struct shard *shard = &store->shards[at];
+bool reclaim_expired(struct engine *engine, struct actor *actor) {
+    for (uint32_t at = 0; at < engine->shard_count; at++) {
+        struct shard *shard = &engine->shards[at];
         if (shard->expiry.segment == 0)
             continue;
-        store_lock(store, actor, at);
+        store_lock(engine, actor, at);
         if (shard->expiry.segment)
-            expire_on(store, actor, shard);
-        store_unlock(store, actor, at);
+            expire_on(engine, actor, shard);
+        store_unlock(engine, actor, at);
         return true;
     }
-    uint32_t end = atomic_load_explicit(&store->range.head->never_used, memory_order_relaxed);
+    uint32_t end = atomic_load_explicit(&engine->range.head->never_used, memory_order_relaxed);
     for (uint32_t number = 1; number < end; number++) {
-        struct segment *segment = &store->range.segments[number];
+        struct segment *segment = &engine->range.segments[number];
         uint32_t at = atomic_load_explicit(&segment->shard, memory_order_acquire);
-        if (at >= store->shard_count || atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG ||
+        if (at >= engine->shard_count || atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG ||
             atomic_load_explicit(&segment->due_ms, memory_order_relaxed) > actor->now_ms)
             continue;
-        store_lock(store, actor, at);
-        expire_begin(store, actor, at, number);
-        store_unlock(store, actor, at);
+        store_lock(engine, actor, at);
+        expire_begin(engine, actor, at, number);
+        store_unlock(engine, actor, at);
         return true;
     }
     return false;
 }
 
-bool reclaim_housekeep(struct store *store, struct actor *actor) {
-    if (reclaim_expired(store, actor))
+bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
+    if (reclaim_expired(engine, actor))
         return true;
-    uint32_t limit = atomic_load_explicit(&store->range.head->limit, memory_order_relaxed);
-    if (range_room(&store->range) >= limit / 32 + 1 || is_full(store))
+    uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
+    if (range_room(&engine->range) >= limit / 32 + 1 || is_full(engine))
         return false;
-    return step(store, actor);
+    return step(engine, actor);
 }

@@ -24,14 +24,14 @@
 
 /* Makes sure that at least `bytes` can be written. What needs several segments is promised to the actor, so that nobody else takes
  * them, until it has taken them or the promise is released. STATUS_FULL if nothing may go. */
-MUST_CHECK enum status reclaim_make_room(struct store *store, struct actor *actor, uint64_t bytes);
+MUST_CHECK enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint64_t bytes);
 
-void reclaim_release_promise(struct store *store, struct actor *actor);
+void reclaim_release_promise(struct engine *engine, struct actor *actor);
 
 /* One slice ahead of need: expiry first, then reclaim while the pool is low. True if there is more to do. */
-bool reclaim_housekeep(struct store *store, struct actor *actor);
+bool reclaim_housekeep(struct engine *engine, struct actor *actor);
 
 /* One slice over segments with entries that have expired. False if there are none. */
-bool reclaim_expired(struct store *store, struct actor *actor);
+bool reclaim_expired(struct engine *engine, struct actor *actor);
 
 #endif

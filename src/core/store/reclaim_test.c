@@ -20,32 +20,32 @@ static void fill(uint8_t *bytes, uint64_t size, uint32_t key, uint32_t version) 
 static enum status set(struct testing_store *t, uint32_t key, struct slice value, uint64_t expires_at_ms) {
     char text[NAME_MAX_SIZE];
     struct store_key name = testing_store_key(t, 0, name_of(key, text));
-    uint32_t at = store_shard_of(t->store, name.hash);
+    uint32_t at = store_shard_of(t->engine, name.hash);
     struct store_value wanted = {.expires_at_ms = expires_at_ms, .value = value};
     struct store_spot spot;
-    enum status status = reclaim_make_room(t->store, &t->actor, value.size);
+    enum status status = reclaim_make_room(t->engine, &t->actor, value.size);
     MAYBE(status == STATUS_FULL);
-    if (value.size > store_inline_max(t->store) / 2) {
+    if (value.size > store_inline_max(t->engine) / 2) {
         wanted.value = (struct slice){0};
         wanted.extents_size = value.size;
         while (wanted.extents.room < value.size)
-            if (!extent_add(&t->store->range, &t->actor, &wanted.extents, value.size - wanted.extents.room)) {
+            if (!extent_add(&t->engine->range, &t->actor, &wanted.extents, value.size - wanted.extents.room)) {
                 if (wanted.extents.first)
-                    extent_release(&t->store->range, &t->actor, wanted.extents.first);
+                    extent_release(&t->engine->range, &t->actor, wanted.extents.first);
                 return STATUS_FULL;
             }
         for (uint64_t done = 0, part; done < value.size; done += part) {
-            uint8_t *piece = extent_piece(&t->store->range, wanted.extents.first, done, &part);
+            uint8_t *piece = extent_piece(&t->engine->range, wanted.extents.first, done, &part);
             part = part < value.size - done ? part : value.size - done;
             words_write(piece, value.data + done, part);
         }
     }
-    store_lock(t->store, &t->actor, at);
-    store_find(t->store, &t->store->shards[at], &name, &spot);
-    status = store_put(t->store, &t->actor, &t->store->shards[at], &name, &wanted, &spot);
-    store_unlock(t->store, &t->actor, at);
+    store_lock(t->engine, &t->actor, at);
+    store_find(t->engine, &t->engine->shards[at], &name, &spot);
+    status = store_put(t->engine, &t->actor, &t->engine->shards[at], &name, &wanted, &spot);
+    store_unlock(t->engine, &t->actor, at);
     if (status != STATUS_OK && wanted.extents.first)
-        extent_release(&t->store->range, &t->actor, wanted.extents.first);
+        extent_release(&t->engine->range, &t->actor, wanted.extents.first);
     return status;
 }
 
@@ -53,9 +53,9 @@ static enum status set(struct testing_store *t, uint32_t key, struct slice value
 static bool get(struct testing_store *t, uint32_t key, struct store_spot *ret_spot) {
     char text[NAME_MAX_SIZE];
     struct store_key name = testing_store_key(t, 0, name_of(key, text));
-    struct shard *shard = &t->store->shards[store_shard_of(t->store, name.hash)];
+    struct shard *shard = &t->engine->shards[store_shard_of(t->engine, name.hash)];
     struct store_view view;
-    store_view_open(t->store, shard, &name, &view);
+    store_view_open(t->engine, shard, &name, &view);
     if (!view.found)
         return false;
     store_view_use(&view);
@@ -66,24 +66,24 @@ static bool get(struct testing_store *t, uint32_t key, struct store_spot *ret_sp
 static void drop(struct testing_store *t, uint32_t key) {
     char text[NAME_MAX_SIZE];
     struct store_key name = testing_store_key(t, 0, name_of(key, text));
-    uint32_t at = store_shard_of(t->store, name.hash);
+    uint32_t at = store_shard_of(t->engine, name.hash);
     struct store_spot spot;
-    store_lock(t->store, &t->actor, at);
-    store_find(t->store, &t->store->shards[at], &name, &spot);
+    store_lock(t->engine, &t->actor, at);
+    store_find(t->engine, &t->engine->shards[at], &name, &spot);
     if (spot.location)
-        store_remove(t->store, &t->actor, &t->store->shards[at], &spot);
-    store_unlock(t->store, &t->actor, at);
+        store_remove(t->engine, &t->actor, &t->engine->shards[at], &spot);
+    store_unlock(t->engine, &t->actor, at);
 }
 
 static uint64_t count(const struct testing_store *t) {
     uint64_t entries = 0;
-    for (uint32_t i = 0; i < t->store->shard_count; i++)
-        entries += t->store->shards[i].index.entries;
+    for (uint32_t i = 0; i < t->engine->shard_count; i++)
+        entries += t->engine->shards[i].index.entries;
     return entries;
 }
 
 static uint64_t limit_of(const struct testing_store *t) {
-    return (uint64_t)t->store->range.head->limit * range_segment_size(&t->store->range);
+    return (uint64_t)t->engine->range.head->limit * range_segment_size(&t->engine->range);
 }
 
 /* ------------------------------------------------------------------------------------------ noeviction */
@@ -100,14 +100,14 @@ static void check_kept(struct testing_store *t, uint32_t key, const struct kept 
         fail_msg("key %u is %s", key, found ? "there" : "lost");
     if (!found)
         return;
-    uint64_t first, size = store_value_size(t->store, spot.location, &spot.entry, &first);
+    uint64_t first, size = store_value_size(t->engine, spot.location, &spot.entry, &first);
     assert_int_equal(size, kept->size);
     fill(bytes, size, key, kept->version);
     for (uint64_t at = 0, part; at < size; at += part) {
-        const uint8_t *piece = t->store->range.base + spot.location + spot.entry.value_at;
+        const uint8_t *piece = t->engine->range.base + spot.location + spot.entry.value_at;
         part = size;
         if (first)
-            piece = extent_piece(&t->store->range, first, at, &part);
+            piece = extent_piece(&t->engine->range, first, at, &part);
         part = part < size - at ? part : size - at;
         assert_memory_equal(piece, bytes + at, part);
     }
@@ -122,11 +122,11 @@ static void keep_seventy_percent(uint64_t limit, uint32_t shards, uint32_t size_
     uint64_t most = limit_of(&t) / 10 * 7;
     for (uint32_t step = 0; step < steps; step++) {
         uint32_t key = (uint32_t)rng_below(&rng, KEYS);
-        uint64_t fixed = (uint64_t)t.store->range.head->fixed * range_segment_size(&t.store->range);
+        uint64_t fixed = (uint64_t)t.engine->range.head->fixed * range_segment_size(&t.engine->range);
         if (kept[key].there && rng_below(&rng, 8) == 0) {
             drop(&t, key);
             kept[key].there = false;
-        } else if (store_live(t.store) + fixed + size_max < most) {
+        } else if (engine_live(t.engine) + fixed + size_max < most) {
             uint32_t size = (uint32_t)rng_below(&rng, size_max);
             if (size_max > 4000 && rng_below(&rng, 20))
                 size %= 300;
@@ -135,7 +135,7 @@ static void keep_seventy_percent(uint64_t limit, uint32_t shards, uint32_t size_
             if (status != STATUS_OK)
                 fail_msg("limit %llu sizes to %u seed %llu step %u: refused at %llu of %llu bytes",
                          (unsigned long long)limit, size_max, (unsigned long long)unit_seed(), step,
-                         (unsigned long long)(store_live(t.store) + fixed), (unsigned long long)limit_of(&t));
+                         (unsigned long long)(engine_live(t.engine) + fixed), (unsigned long long)limit_of(&t));
             kept[key] = (struct kept){true, step, size};
         } else { /* as much as there may be: something goes */
             for (uint32_t i = 0; i < KEYS; i++)
@@ -177,7 +177,7 @@ static void noeviction_refuses_when_it_is_full(void **state) {
     memset(bytes, 1, sizeof bytes);
     while (set(&t, key, slice_make(bytes, sizeof bytes), 0) == STATUS_OK)
         key++;
-    assert_true(store_live(t.store) > limit_of(&t) / 10 * 8);
+    assert_true(engine_live(t.engine) > limit_of(&t) / 10 * 8);
     assert_int_equal(count(&t), key);
     assert_int_equal(t.actor.counts.evicted, 0);
     for (uint32_t i = 0; i < key; i++)
@@ -196,18 +196,18 @@ static void expired_entries_leave_in_few_slices(void **state) {
     enum { ENTRIES = 30000 };
     struct testing_store t = testing_store_open(32u << 20, 4, STORE_NOEVICTION, NULL);
     uint8_t bytes[100] = {0};
-    uint32_t used = t.store->range.head->used;
+    uint32_t used = t.engine->range.head->used;
     for (uint32_t key = 0; key < ENTRIES; key++)
         assert_int_equal(set(&t, key, slice_make(bytes, sizeof bytes), t.actor.now_ms + 1000 + key % 500), STATUS_OK);
-    assert_false(reclaim_expired(t.store, &t.actor));
+    assert_false(reclaim_expired(t.engine, &t.actor));
     t.actor.now_ms += 1700;
-    uint32_t slices = 0, segments = t.store->range.head->used;
-    while (reclaim_expired(t.store, &t.actor))
+    uint32_t slices = 0, segments = t.engine->range.head->used;
+    while (reclaim_expired(t.engine, &t.actor))
         slices++;
     assert_int_equal(count(&t), 0);
     assert_int_equal(t.actor.counts.expired, ENTRIES);
     assert_true(slices <= ENTRIES / 1024 + 2 * segments);
-    assert_true(t.store->range.head->used <= used + 16 * 34); /* open ones, index */
+    assert_true(t.engine->range.head->used <= used + 16 * 34); /* open ones, index */
     testing_store_close(&t);
 }
 
@@ -222,7 +222,7 @@ static void expiry_follows_the_clock(void **state) {
         assert_int_equal(set(&t, key, slice_make(bytes, sizeof bytes), begin + 1 + key * 3), STATUS_OK);
     while (count(&t) > 0 && t.actor.now_ms < begin + ENTRIES * 3 + 10000) {
         t.actor.now_ms += STEP_MS;
-        while (reclaim_expired(t.store, &t.actor))
+        while (reclaim_expired(t.engine, &t.actor))
             slices++;
         uint64_t passed = t.actor.now_ms - begin, gone = (passed + 2) / 3, alive = gone < ENTRIES ? ENTRIES - gone : 0;
         /* A sixteenth of the mean time that is left, or a tenth of a second, may be overdue (reclaim.c). */
@@ -337,15 +337,15 @@ static void lowered_limit_is_reached_in_the_background(void **state) {
     uint32_t key = 0, turns = 0;
     for (; key < 60000; key++)
         assert_int_equal(set(&t, key, slice_make(bytes, sizeof bytes), 0), STATUS_OK);
-    assert_int_equal(store_limit_set(t.store, 8u << 20), STATUS_OK);
-    assert_true(t.store->range.head->used > t.store->range.head->limit);
-    while (reclaim_housekeep(t.store, &t.actor))
+    assert_int_equal(engine_limit_set(t.engine, 8u << 20), STATUS_OK);
+    assert_true(t.engine->range.head->used > t.engine->range.head->limit);
+    while (reclaim_housekeep(t.engine, &t.actor))
         assert_true(++turns < 20000);
-    assert_true(t.store->range.head->used < t.store->range.head->limit);
-    store_verify(t.store, &t.actor);
+    assert_true(t.engine->range.head->used < t.engine->range.head->limit);
+    engine_verify(t.engine, &t.actor);
     for (; key < 70000; key++)
         assert_int_equal(set(&t, key, slice_make(bytes, sizeof bytes), 0), STATUS_OK);
-    assert_true(t.store->range.head->used <= t.store->range.head->limit);
+    assert_true(t.engine->range.head->used <= t.engine->range.head->limit);
     testing_store_close(&t);
 }
 

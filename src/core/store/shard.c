@@ -19,41 +19,41 @@ static void count32(_Atomic uint32_t *counter, uint32_t by, int sign) {
 }
 
 uint64_t store_hash_at(void *context, uint64_t location) {
-    struct store *store = context;
+    struct engine *engine = context;
     struct entry entry;
-    bool whole = store_entry_at(store, location, &entry);
+    bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
-    return store_hash(store, entry.db, slice_make(store->range.base + location + entry.key_at, entry.key_size));
+    return store_hash(engine, entry.db, slice_make(engine->range.base + location + entry.key_at, entry.key_size));
 }
 
 /* Whether the cell is the key's; fills the spot if so. */
-static bool is_keys_cell(const struct store *store, const struct store_key *key, _Atomic uint64_t *at, uint64_t wanted,
-                         struct store_spot *ret_spot) {
+static bool is_keys_cell(const struct engine *engine, const struct store_key *key, _Atomic uint64_t *at,
+                         uint64_t wanted, struct store_spot *ret_spot) {
     uint64_t cell = atomic_load_explicit(at, memory_order_relaxed);
     if (!cell_matches(cell, wanted))
         return false;
     uint64_t location = cell_location(cell);
-    bool whole = store_entry_at(store, location, &ret_spot->entry);
+    bool whole = store_entry_at(engine, location, &ret_spot->entry);
     ASSERT(whole);
     if (ret_spot->entry.db != key->db || ret_spot->entry.key_size != key->name.size ||
-        !words_equal(store->range.base + location + ret_spot->entry.key_at, key->name.data, key->name.size))
+        !words_equal(engine->range.base + location + ret_spot->entry.key_at, key->name.data, key->name.size))
         return false;
     ret_spot->cell = at;
     ret_spot->location = location;
     return true;
 }
 
-void store_find(const struct store *store, struct shard *shard, const struct store_key *key,
+void store_find(const struct engine *engine, struct shard *shard, const struct store_key *key,
                 struct store_spot *ret_spot) {
-    struct index_place place = index_place_of(&store->range, &shard->index, key->hash);
+    struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
     ret_spot->bucket = place.bucket;
     ret_spot->cell = NULL;
     ret_spot->location = 0;
-    if (key->hint && is_keys_cell(store, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
+    if (key->hint && is_keys_cell(engine, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
         return;
-    for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&store->range, &shard->index, bucket))
+    for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++)
-            if (is_keys_cell(store, key, &bucket->cells[i], place.wanted, ret_spot))
+            if (is_keys_cell(engine, key, &bucket->cells[i], place.wanted, ret_spot))
                 return;
 }
 
@@ -61,12 +61,12 @@ void store_find(const struct store *store, struct shard *shard, const struct sto
 
 static uint32_t logs_a_queue(const struct range_head *head) { return head->ttl_kinds * head->class_count + 1; }
 
-enum store_queue store_queue_of_log(const struct store *store, uint32_t log) {
-    return log < logs_a_queue(store->range.head) ? STORE_SMALL : STORE_MAIN;
+enum store_queue store_queue_of_log(const struct engine *engine, uint32_t log) {
+    return log < logs_a_queue(engine->range.head) ? STORE_SMALL : STORE_MAIN;
 }
 
-uint32_t store_log_of(const struct store *store, enum store_queue queue, const struct entry *entry) {
-    const struct range_head *head = store->range.head;
+uint32_t store_log_of(const struct engine *engine, enum store_queue queue, const struct entry *entry) {
+    const struct range_head *head = engine->range.head;
     uint32_t base = queue == STORE_MAIN ? logs_a_queue(head) : 0;
     if (entry->flags & ENTRY_EXTENTS)
         return base + logs_a_queue(head) - 1;
@@ -78,9 +78,9 @@ uint32_t store_log_of(const struct store *store, enum store_queue queue, const s
     return base + ttl_kind * head->class_count + size_class;
 }
 
-static void log_push(struct store *store, struct shard *shard, uint32_t log, uint32_t number) {
+static void log_push(struct engine *engine, struct shard *shard, uint32_t log, uint32_t number) {
     struct shard_log *list = &shard->logs[log];
-    struct segment *segments = store->range.segments;
+    struct segment *segments = engine->range.segments;
     atomic_store_explicit(&segments[number].previous, list->last, memory_order_relaxed);
     atomic_store_explicit(&segments[number].next, 0, memory_order_relaxed);
     if (list->last)
@@ -88,11 +88,11 @@ static void log_push(struct store *store, struct shard *shard, uint32_t log, uin
     else
         list->first = number;
     list->last = list->open = number;
-    count32(&shard->queue_segments[store_queue_of_log(store, log)], 1, 1);
+    count32(&shard->queue_segments[store_queue_of_log(engine, log)], 1, 1);
 }
 
-static void log_remove(struct store *store, struct shard *shard, uint32_t number) {
-    struct segment *segments = store->range.segments;
+static void log_remove(struct engine *engine, struct shard *shard, uint32_t number) {
+    struct segment *segments = engine->range.segments;
     struct shard_log *list = &shard->logs[segments[number].log];
     uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);
     uint32_t previous = atomic_load_explicit(&segments[number].previous, memory_order_relaxed);
@@ -106,66 +106,66 @@ static void log_remove(struct store *store, struct shard *shard, uint32_t number
         list->last = previous;
     if (list->open == number)
         list->open = 0;
-    count32(&shard->queue_segments[store_queue_of_log(store, segments[number].log)], 1, -1);
+    count32(&shard->queue_segments[store_queue_of_log(engine, segments[number].log)], 1, -1);
 }
 
-void store_seal(struct store *store, struct shard *shard, uint32_t log) {
+void store_seal(struct engine *engine, struct shard *shard, uint32_t log) {
     uint32_t open = shard->logs[log].open;
     if (open)
-        atomic_store_explicit(&store->range.segments[open].sealed, 1, memory_order_release);
+        atomic_store_explicit(&engine->range.segments[open].sealed, 1, memory_order_release);
     shard->logs[log].open = 0;
 }
 
-static bool open_segment(struct store *store, struct actor *actor, struct shard *shard, uint32_t log,
+static bool open_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
                          bool for_reclaim) {
-    uint32_t number = range_take(&store->range, actor, SEGMENT_LOG, for_reclaim);
+    uint32_t number = range_take(&engine->range, actor, SEGMENT_LOG, for_reclaim);
     if (!number)
         return false;
-    store_seal(store, shard, log);
-    struct segment *segment = &store->range.segments[number];
+    store_seal(engine, shard, log);
+    struct segment *segment = &engine->range.segments[number];
     atomic_store_explicit(&segment->log, (uint8_t)log, memory_order_relaxed);
     __atomic_store_n(&segment->base_ms, actor->now_ms, __ATOMIC_RELAXED);
     atomic_store_explicit(&segment->clock,
-                          atomic_fetch_add_explicit(&store->range.head->clock, 1, memory_order_relaxed),
+                          atomic_fetch_add_explicit(&engine->range.head->clock, 1, memory_order_relaxed),
                           memory_order_relaxed);
-    log_push(store, shard, log, number);
+    log_push(engine, shard, log, number);
     atomic_store_explicit(&segment->shard, shard->index.shard, memory_order_release);
     return true;
 }
 
-uint64_t store_append(struct store *store, struct actor *actor, struct shard *shard, uint32_t log, struct entry *entry,
-                      bool for_reclaim) {
+uint64_t store_append(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
+                      struct entry *entry, bool for_reclaim) {
     struct shard_log *list = &shard->logs[log];
     for (int attempt = 0; attempt < 2; attempt++) {
         if (list->open) {
-            struct segment *segment = &store->range.segments[list->open];
+            struct segment *segment = &engine->range.segments[list->open];
             uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
             entry_plan(entry, segment->base_ms);
-            if (entry->size <= range_segment_size(&store->range) - used) {
+            if (entry->size <= range_segment_size(&engine->range) - used) {
                 atomic_store_explicit(&segment->used, used + entry->size, memory_order_relaxed);
-                return range_segment_at(&store->range, list->open) + used;
+                return range_segment_at(&engine->range, list->open) + used;
             }
         }
-        if (!open_segment(store, actor, shard, log, for_reclaim))
+        if (!open_segment(engine, actor, shard, log, for_reclaim))
             return 0;
     }
     ASSERT(!"an entry fits into an empty segment");
     return 0;
 }
 
-void store_drop_segment(struct store *store, struct actor *actor, struct shard *shard, uint32_t number) {
-    ASSERT(atomic_load_explicit(&store->range.segments[number].live, memory_order_relaxed) == 0);
+void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number) {
+    ASSERT(atomic_load_explicit(&engine->range.segments[number].live, memory_order_relaxed) == 0);
     if (shard->reclaim.segment == number)
         shard->reclaim.segment = 0;
     if (shard->expiry.segment == number)
         shard->expiry.segment = 0;
-    log_remove(store, shard, number);
-    range_give(&store->range, actor, number);
+    log_remove(engine, shard, number);
+    range_give(&engine->range, actor, number);
 }
 
-void store_account(struct store *store, struct shard *shard, uint64_t location, const struct entry *entry,
+void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign) {
-    struct segment *segment = &store->range.segments[range_segment_of(&store->range, location)];
+    struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
     count32(&segment->live, entry->size, sign);
     count(&segment->weight, entry->size + owned_bytes, sign);
     count(&segment->blocks, 1, sign);
@@ -182,10 +182,10 @@ void store_account(struct store *store, struct shard *shard, uint64_t location, 
 
 /* ------------------------------------------------------------------------------------------ writing */
 
-static void write_bytes(struct store *store, uint64_t location, const struct entry *entry, struct slice name,
+static void write_bytes(struct engine *engine, uint64_t location, const struct entry *entry, struct slice name,
                         const struct store_value *value) {
-    const struct segment *segment = &store->range.segments[range_segment_of(&store->range, location)];
-    uint8_t *to = store->range.base + location;
+    const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
+    uint8_t *to = engine->range.base + location;
     entry_encode(entry, segment->base_ms, to);
     words_write(to + entry->key_at, name.data, name.size);
     if (entry->flags & ENTRY_EXTENTS) {
@@ -199,76 +199,77 @@ static void write_bytes(struct store *store, uint64_t location, const struct ent
 }
 
 /* Overwrites where the entry stands, if the new one has the same shape. */
-static bool put_in_place(struct store *store, struct shard *shard, const struct store_value *value,
+static bool put_in_place(struct engine *engine, struct shard *shard, const struct store_value *value,
                          const struct entry *wanted, struct store_spot *spot) {
     const struct entry *old = &spot->entry;
-    struct segment *segment = &store->range.segments[range_segment_of(&store->range, spot->location)];
+    struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, spot->location)];
     struct entry entry = *wanted;
     entry_plan(&entry, segment->base_ms);
     if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
         (entry.flags & ENTRY_OWNS))
         return false;
-    uint8_t *to = store->range.base + spot->location;
+    uint8_t *to = engine->range.base + spot->location;
     /* Size and flags are the same, so the account can only change by an expiry. */
     bool recount = entry.expires_at_ms != old->expires_at_ms;
     if (recount)
-        store_account(store, shard, spot->location, old, 0, -1);
+        store_account(engine, shard, spot->location, old, 0, -1);
     index_write_begin(spot->bucket);
     entry_encode(&entry, segment->base_ms, to);
     words_write(to + entry.value_at, value->value.data, value->value.size);
     index_write_end(spot->bucket);
     if (recount)
-        store_account(store, shard, spot->location, &entry, 0, 1);
+        store_account(engine, shard, spot->location, &entry, 0, 1);
     spot->entry = entry;
     return true;
 }
 
 /* Has the objects of a collection freed, all of them. */
-static void free_objects(struct store *store, struct actor *actor, struct shard *shard,
+static void free_objects(struct engine *engine, struct actor *actor, struct shard *shard,
                          const struct object_root *root) {
     uint64_t live = atomic_load_explicit(&shard->objects.live, memory_order_relaxed);
-    store->owner->free_root(store->owner->context, store, actor, shard, root);
+    engine->owner->free_root(engine->owner->context, engine, actor, shard, root);
     ASSERT(atomic_load_explicit(&shard->objects.live, memory_order_relaxed) + root->charge == live);
 }
 
 /* Forgets what stood at a spot whose cell now says something else. `kept`: a collection that lives on. */
-static void release_old(struct store *store, struct actor *actor, struct shard *shard, uint64_t location,
+static void release_old(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t location,
                         const struct entry *entry, const struct object_root *kept) {
-    store_account(store, shard, location, entry, store_owned_bytes(store, location, entry), -1);
+    store_account(engine, shard, location, entry, store_owned_bytes(engine, location, entry), -1);
     if (__builtin_expect(!(entry->flags & ENTRY_OWNS), 1))
         return;
     if (entry->flags & ENTRY_OBJECT) {
-        struct object_root root = store_root(store, &(struct store_spot){.location = location, .entry = *entry});
+        struct object_root root = store_root(engine, &(struct store_spot){.location = location, .entry = *entry});
         if (!kept || kept->first != root.first)
-            free_objects(store, actor, shard, &root);
+            free_objects(engine, actor, shard, &root);
         return;
     }
     uint64_t first;
-    store_value_size(store, location, entry, &first);
-    extent_release(&store->range, actor, first);
+    store_value_size(engine, location, entry, &first);
+    extent_release(&engine->range, actor, first);
 }
 
-void store_root_set(struct store *store, struct shard *shard, struct store_spot *spot, const struct object_root *root) {
+void store_root_set(struct engine *engine, struct shard *shard, struct store_spot *spot,
+                    const struct object_root *root) {
     ASSERT((spot->entry.flags & ENTRY_OBJECT) && root->first != 0);
-    store_account(store, shard, spot->location, &spot->entry, store_root(store, spot).charge, -1);
+    store_account(engine, shard, spot->location, &spot->entry, store_root(engine, spot).charge, -1);
     index_write_begin(spot->bucket);
-    words_write(store->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
+    words_write(engine->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
     index_write_end(spot->bucket);
-    store_account(store, shard, spot->location, &spot->entry, root->charge, 1);
+    store_account(engine, shard, spot->location, &spot->entry, root->charge, 1);
 }
 
-static enum store_queue queue_for(struct store *store, struct shard *shard, const struct store_key *key,
+static enum store_queue queue_for(struct engine *engine, struct shard *shard, const struct store_key *key,
                                   const struct store_spot *spot) {
     if (spot->location) {
-        uint32_t number = range_segment_of(&store->range, spot->location);
-        return store_queue_of_log(store, store->range.segments[number].log);
+        uint32_t number = range_segment_of(&engine->range, spot->location);
+        return store_queue_of_log(engine, engine->range.segments[number].log);
     }
-    return ghost_take(store, shard, key->hash) ? STORE_MAIN : STORE_SMALL;
+    return ghost_take(engine, shard, key->hash) ? STORE_MAIN : STORE_SMALL;
 }
 
-enum status store_put(struct store *store, struct actor *actor, struct shard *shard, const struct store_key *key,
+enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
-    ASSERT(!value->root || (store->owner && value->root->first));
+    ASSERT(!value->root || (engine->owner && value->root->first));
     uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
     struct entry entry = {
         .type = value->type,
@@ -278,21 +279,21 @@ enum status store_put(struct store *store, struct actor *actor, struct shard *sh
         .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
     };
-    if (spot->location && put_in_place(store, shard, value, &entry, spot))
+    if (spot->location && put_in_place(engine, shard, value, &entry, spot))
         return STATUS_OK;
     struct index_place place = {.bucket = spot->bucket};
     _Atomic uint64_t *cell = spot->cell;
     if (!spot->location)
-        cell = index_empty_cell(&store->range, actor, &shard->index, key->hash, &place);
+        cell = index_empty_cell(&engine->range, actor, &shard->index, key->hash, &place);
     uint64_t location =
         !cell ? 0
-              : store_append(store, actor, shard, store_log_of(store, queue_for(store, shard, key, spot), &entry),
+              : store_append(engine, actor, shard, store_log_of(engine, queue_for(engine, shard, key, spot), &entry),
                              &entry, false);
     if (!location)
         return STATUS_FULL;
-    write_bytes(store, location, &entry, key->name, value);
+    write_bytes(engine, location, &entry, key->name, value);
     if (value->extents.first)
-        extent_set_owner(&store->range, value->extents.first, key->hash);
+        extent_set_owner(&engine->range, value->extents.first, key->hash);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
     uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;
@@ -300,26 +301,26 @@ enum status store_put(struct store *store, struct actor *actor, struct shard *sh
     atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
     index_write_end(place.bucket);
     if (spot->location)
-        release_old(store, actor, shard, spot->location, &spot->entry, value->root);
+        release_old(engine, actor, shard, spot->location, &spot->entry, value->root);
     else
         index_added(&shard->index);
-    store_account(store, shard, location, &entry, store_owned_bytes(store, location, &entry), 1);
+    store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
     bool created = !spot->location;
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
-        index_grow(&store->range, actor, &shard->index, store_hash_at, store);
+        index_grow(&engine->range, actor, &shard->index, store_hash_at, engine);
         /* A split may have moved the cell. */
-        struct index_place now = index_place_of(&store->range, &shard->index, key->hash);
+        struct index_place now = index_place_of(&engine->range, &shard->index, key->hash);
         spot->bucket = now.bucket;
-        spot->cell = index_find(&store->range, &shard->index, key->hash, location);
+        spot->cell = index_find(&engine->range, &shard->index, key->hash, location);
     }
     return STATUS_OK;
 }
 
-void store_remove(struct store *store, struct actor *actor, struct shard *shard, struct store_spot *spot) {
+void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
     ASSERT(spot->location);
     index_remove(&shard->index, spot->bucket, spot->cell);
-    release_old(store, actor, shard, spot->location, &spot->entry, NULL);
+    release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
     spot->location = 0;
     spot->cell = NULL;
 }

@@ -5,7 +5,7 @@
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
 enum { VERSION = 1, SHARD_BUDGET = 32 * 1024 * 1024, SHARDS_PER_CORE = 4, TABLE_ALIGNMENT = 4096, DIRECTORIES = 3 };
 
-static uint32_t shard_count_for(const struct store_options *options) {
+static uint32_t shard_count_for(const struct engine_options *options) {
     uint64_t cores = options->cores ? options->cores : 1;
     uint64_t count = options->shards ? options->shards : options->limit_bytes / SHARD_BUDGET;
     if (!options->shards && count > SHARDS_PER_CORE * cores)
@@ -33,7 +33,7 @@ static void choose_logs(struct range_head *head, uint32_t limit_segments) {
 }
 
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
-static bool lay_out(struct range_head *head, const struct store_options *options) {
+static bool lay_out(struct range_head *head, const struct engine_options *options) {
     head->shard_count = shard_count_for(options);
     head->segment_size = segment_size_for(options->limit_bytes);
     uint64_t count = options->range_size / head->segment_size;
@@ -61,9 +61,9 @@ static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes)
            head->shard_count * sizeof(struct shard);
 }
 
-static void attach(struct store *store, const struct store_options *options) {
+static void attach(struct engine *engine, const struct engine_options *options) {
     struct range_head *head = options->range;
-    struct range *range = &store->range;
+    struct range *range = &engine->range;
     range->base = options->range;
     range->head = head;
     range->segments = (struct segment *)(void *)(range->base + head->segments_at);
@@ -72,16 +72,16 @@ static void attach(struct store *store, const struct store_options *options) {
     range->segments_origin = head->first_segment_at - head->segment_size;
     range->waiting = options->waiting;
     range->sparse = options->sparse;
-    store->shards = (struct shard *)(void *)(range->base + head->shards_at);
-    store->shard_count = head->shard_count;
-    store->shard_shift = 64 - bits_log2(head->shard_count);
-    store->hash_seed = head->hash_seed;
-    store->memory = options->memory;
-    store->owner = options->owner;
+    engine->shards = (struct shard *)(void *)(range->base + head->shards_at);
+    engine->shard_count = head->shard_count;
+    engine->shard_shift = 64 - bits_log2(head->shard_count);
+    engine->hash_seed = head->hash_seed;
+    engine->memory = options->memory;
+    engine->owner = options->owner;
 }
 
-enum status store_limit_set(struct store *store, uint64_t limit_bytes) {
-    struct range_head *head = store->range.head;
+enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
+    struct range_head *head = engine->range.head;
     if (limit_bytes < RANGE_LIMIT_MIN || limit_bytes > head->range_size)
         return STATUS_INVALID;
     uint64_t segments = (limit_bytes - table_bytes(head, limit_bytes)) / head->segment_size;
@@ -93,24 +93,25 @@ enum status store_limit_set(struct store *store, uint64_t limit_bytes) {
     atomic_store_explicit(&head->limit_bytes, limit_bytes, memory_order_relaxed);
     atomic_store_explicit(&head->limit, (uint32_t)segments, memory_order_relaxed);
     atomic_store_explicit(&head->ceiling,
-                          atomic_load_explicit(&head->used, memory_order_relaxed) + range_reserve(&store->range),
+                          atomic_load_explicit(&head->used, memory_order_relaxed) + range_reserve(&engine->range),
                           memory_order_relaxed);
     return STATUS_OK;
 }
 
-static enum status init_shards(struct store *store) {
-    struct range_head *head = store->range.head;
+static enum status init_shards(struct engine *engine) {
+    struct range_head *head = engine->range.head;
     uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
     uint64_t directory_size = ((uint64_t)head->segment_count + 1) * sizeof(uint32_t);
     struct actor actor = {.id = 1};
     for (uint32_t i = 0; i < head->shard_count; i++, directory_at += DIRECTORIES * directory_size) {
-        store->shards[i].objects.table_at = directory_at + 2 * directory_size;
-        TRY(index_init(&store->range, &actor, &store->shards[i].index, i, directory_at, directory_at + directory_size));
+        engine->shards[i].objects.table_at = directory_at + 2 * directory_size;
+        TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at,
+                       directory_at + directory_size));
     }
     return STATUS_OK;
 }
 
-enum status store_open(const struct store_options *options, struct store **ret_store) {
+enum status engine_open(const struct engine_options *options, struct engine **ret_engine) {
     if (!options->range || (uintptr_t)options->range % TABLE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
         options->limit_bytes > options->range_size || options->policy >= STORE_POLICY_COUNT)
         return STATUS_INVALID;
@@ -119,8 +120,8 @@ enum status store_open(const struct store_options *options, struct store **ret_s
         return STATUS_INVALID; /* zero-filled is what the contract says */
     if (!lay_out(head, options))
         return STATUS_INVALID;
-    struct store *store = memory_take(options->memory, sizeof *store);
-    if (!store)
+    struct engine *engine = memory_take(options->memory, sizeof *engine);
+    if (!engine)
         return STATUS_NO_MEMORY;
     head->version = VERSION;
     atomic_store_explicit(&head->clock, 1, memory_order_relaxed);
@@ -130,43 +131,43 @@ enum status store_open(const struct store_options *options, struct store **ret_s
     atomic_store_explicit(&head->policy, options->policy, memory_order_relaxed);
     for (uint32_t i = 0; i < RANGE_DATABASES; i++)
         atomic_store_explicit(&head->db_map[i], i, memory_order_relaxed);
-    attach(store, options);
-    enum status status = store_limit_set(store, options->limit_bytes);
+    attach(engine, options);
+    enum status status = engine_limit_set(engine, options->limit_bytes);
     if (status == STATUS_OK) {
         choose_logs(head, atomic_load_explicit(&head->limit, memory_order_relaxed));
-        status = init_shards(store);
+        status = init_shards(engine);
     }
     if (status != STATUS_OK) {
-        store_close(store);
+        engine_close(engine);
         return status;
     }
     head->magic = MAGIC;
-    *ret_store = store;
+    *ret_engine = engine;
     return STATUS_OK;
 }
 
-void store_close(struct store *store) {
-    if (store)
-        memory_give(store->memory, store, sizeof *store);
+void engine_close(struct engine *engine) {
+    if (engine)
+        memory_give(engine->memory, engine, sizeof *engine);
 }
 
-void store_lock(struct store *store, struct actor *actor, uint32_t shard) {
+void store_lock(struct engine *engine, struct actor *actor, uint32_t shard) {
     ASSERT(!store_held(actor, shard));
-    lock_take(&store->shards[shard].lock, actor->id, &store->range.waiting);
+    lock_take(&engine->shards[shard].lock, actor->id, &engine->range.waiting);
     actor->held[shard / 64] |= 1ull << (shard % 64);
 }
 
-void store_unlock(struct store *store, struct actor *actor, uint32_t shard) {
+void store_unlock(struct engine *engine, struct actor *actor, uint32_t shard) {
     ASSERT(store_held(actor, shard));
     actor->held[shard / 64] &= ~(1ull << (shard % 64));
-    lock_give(&store->shards[shard].lock, &store->range.waiting);
+    lock_give(&engine->shards[shard].lock, &engine->range.waiting);
 }
 
-uint64_t store_live(const struct store *store) {
-    uint64_t live = atomic_load_explicit(&store->range.head->blocks_live, memory_order_relaxed);
-    for (uint32_t i = 0; i < store->shard_count; i++)
-        live += atomic_load_explicit(&store->shards[i].live, memory_order_relaxed) +
-                atomic_load_explicit(&store->shards[i].objects.live, memory_order_relaxed);
+uint64_t engine_live(const struct engine *engine) {
+    uint64_t live = atomic_load_explicit(&engine->range.head->blocks_live, memory_order_relaxed);
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        live += atomic_load_explicit(&engine->shards[i].live, memory_order_relaxed) +
+                atomic_load_explicit(&engine->shards[i].objects.live, memory_order_relaxed);
     return live;
 }
 
@@ -179,18 +180,18 @@ struct verified {
 };
 
 /* Adds up what the index refers to in one segment. */
-static void verify_segment(struct store *store, struct shard *shard, uint32_t number, struct verified *sum) {
-    const struct range *range = &store->range;
+static void verify_segment(struct engine *engine, struct shard *shard, uint32_t number, struct verified *sum) {
+    const struct range *range = &engine->range;
     const struct segment *segment = &range->segments[number];
     uint64_t begin = range_segment_at(range, number), live = 0, weight = 0;
     uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
     for (uint32_t offset = 0; offset < used;) {
         struct entry entry;
-        ASSERT(store_entry_at(store, begin + offset, &entry));
+        ASSERT(store_entry_at(engine, begin + offset, &entry));
         ASSERT(entry.size > 0 && offset + entry.size <= used);
-        uint64_t hash = store_hash_at(store, begin + offset);
+        uint64_t hash = store_hash_at(engine, begin + offset);
         if (index_find(range, &shard->index, hash, begin + offset)) {
-            uint64_t owned = store_owned_bytes(store, begin + offset, &entry);
+            uint64_t owned = store_owned_bytes(engine, begin + offset, &entry);
             live += entry.size;
             weight += entry.size + owned;
             sum->objects += entry.flags & ENTRY_OBJECT ? owned : 0;
@@ -207,27 +208,27 @@ static void verify_segment(struct store *store, struct shard *shard, uint32_t nu
     sum->live += live;
 }
 
-static void verify_shard(struct store *store, uint32_t at) {
-    struct shard *shard = &store->shards[at];
+static void verify_shard(struct engine *engine, uint32_t at) {
+    struct shard *shard = &engine->shards[at];
     struct verified sum = {0};
-    index_verify(&store->range, &shard->index);
+    index_verify(&engine->range, &shard->index);
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++) {
         uint32_t previous = 0;
         for (uint32_t number = shard->logs[log].first; number;) {
-            const struct segment *segment = &store->range.segments[number];
+            const struct segment *segment = &engine->range.segments[number];
             ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG);
             ASSERT(atomic_load_explicit(&segment->shard, memory_order_relaxed) == at && segment->log == log);
             ASSERT(atomic_load_explicit(&segment->previous, memory_order_relaxed) == previous);
             ASSERT(atomic_load_explicit(&segment->sealed, memory_order_relaxed) == (number != shard->logs[log].open));
-            sum.queue_segments[store_queue_of_log(store, log)]++;
-            verify_segment(store, shard, number, &sum);
+            sum.queue_segments[store_queue_of_log(engine, log)]++;
+            verify_segment(engine, shard, number, &sum);
             previous = number;
             number = atomic_load_explicit(&segment->next, memory_order_relaxed);
         }
         ASSERT(shard->logs[log].last == previous);
         ASSERT(!shard->logs[log].open || shard->logs[log].open == previous);
     }
-    object_verify(store, shard);
+    object_verify(engine, shard);
     ASSERT(sum.objects == atomic_load_explicit(&shard->objects.live, memory_order_relaxed));
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
     ASSERT(sum.expiring_live == atomic_load_explicit(&shard->expiring_live, memory_order_relaxed));
@@ -242,15 +243,15 @@ static void verify_shard(struct store *store, uint32_t at) {
         ASSERT(sum.queue_segments[queue] == atomic_load_explicit(&shard->queue_segments[queue], memory_order_relaxed));
 }
 
-void store_verify(struct store *store, struct actor *actor) {
-    for (uint32_t i = 0; i < store->shard_count; i++)
-        store_lock(store, actor, i);
+void engine_verify(struct engine *engine, struct actor *actor) {
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        store_lock(engine, actor, i);
     uint32_t used = 0;
-    for (uint32_t number = 1; number < store->range.head->never_used; number++)
-        used += atomic_load_explicit(&store->range.segments[number].kind, memory_order_relaxed) != SEGMENT_FREE;
-    ASSERT(used == atomic_load_explicit(&store->range.head->used, memory_order_relaxed));
-    for (uint32_t i = 0; i < store->shard_count; i++)
-        verify_shard(store, i);
-    for (uint32_t i = 0; i < store->shard_count; i++)
-        store_unlock(store, actor, i);
+    for (uint32_t number = 1; number < engine->range.head->never_used; number++)
+        used += atomic_load_explicit(&engine->range.segments[number].kind, memory_order_relaxed) != SEGMENT_FREE;
+    ASSERT(used == atomic_load_explicit(&engine->range.head->used, memory_order_relaxed));
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        verify_shard(engine, i);
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        store_unlock(engine, actor, i);
 }

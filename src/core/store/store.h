@@ -1,6 +1,6 @@
 /* core/store/store.h: shards of entries over one range of memory.
  *
- *     store ── range (segments)                  shard = high bits of the key's hash
+ *     engine ── range (segments)                 shard = high bits of the key's hash
  *       └── shard ── lock
  *                 ├─ index                       hash -> cell -> entry
  *                 └─ logs                        queue x TTL kind x size class, and one a queue for owners of large values
@@ -78,7 +78,7 @@ struct shard {
     uint32_t ghost_step;
 };
 
-struct store {
+struct engine {
     struct range range;
     struct shard *shards;
     uint32_t shard_count, shard_shift; /* shard = hash >> shard_shift, when there are several */
@@ -87,7 +87,7 @@ struct store {
     const struct object_owner *owner; /* NULL: no entry has objects */
 };
 
-struct store_options {
+struct engine_options {
     void *range;
     uint64_t range_size, limit_bytes;
     uint32_t cores, shards;
@@ -99,11 +99,11 @@ struct store_options {
     const struct object_owner *owner; /* lives as long as the store; NULL: there are no objects */
 };
 
-MUST_CHECK enum status store_open(const struct store_options *options, struct store **ret_store);
-void store_close(struct store *store);
+MUST_CHECK enum status engine_open(const struct engine_options *options, struct engine **ret_engine);
+void engine_close(struct engine *engine);
 
 /* STATUS_INVALID under 1 MiB (or what 16 segments need) and over the range. Segments over a lowered limit are reclaimed by and by. */
-MUST_CHECK enum status store_limit_set(struct store *store, uint64_t limit_bytes);
+MUST_CHECK enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes);
 
 /* ------------------------------------------------------------------ keys */
 
@@ -116,25 +116,25 @@ struct store_key {
     uint64_t shape;
 };
 
-static inline uint64_t store_hash(const struct store *store, uint32_t db, struct slice name) {
-    return hash_bytes(name, store->hash_seed + db);
+static inline uint64_t store_hash(const struct engine *engine, uint32_t db, struct slice name) {
+    return hash_bytes(name, engine->hash_seed + db);
 }
 
-static inline uint32_t store_shard_of(const struct store *store, uint64_t hash) {
-    return store->shard_count == 1 ? 0 : (uint32_t)(hash >> store->shard_shift);
+static inline uint32_t store_shard_of(const struct engine *engine, uint64_t hash) {
+    return engine->shard_count == 1 ? 0 : (uint32_t)(hash >> engine->shard_shift);
 }
 
 /* The largest name and the largest value that go into a log; larger values are extents. */
-static inline uint32_t store_inline_max(const struct store *store) { return range_segment_size(&store->range) / 4; }
-static inline uint32_t store_name_max(const struct store *store) {
-    uint32_t half = range_segment_size(&store->range) / 2;
+static inline uint32_t store_inline_max(const struct engine *engine) { return range_segment_size(&engine->range) / 4; }
+static inline uint32_t store_name_max(const struct engine *engine) {
+    uint32_t half = range_segment_size(&engine->range) / 2;
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
 }
 
 /* --------------------------------------------------------- under the lock */
 
-void store_lock(struct store *store, struct actor *actor, uint32_t shard);
-void store_unlock(struct store *store, struct actor *actor, uint32_t shard);
+void store_lock(struct engine *engine, struct actor *actor, uint32_t shard);
+void store_unlock(struct engine *engine, struct actor *actor, uint32_t shard);
 static inline bool store_held(const struct actor *actor, uint32_t shard) {
     return actor->held[shard / 64] >> (shard % 64) & 1;
 }
@@ -148,7 +148,7 @@ struct store_spot {
 };
 
 /* Finds an entry, expired or not. */
-void store_find(const struct store *store, struct shard *shard, const struct store_key *key,
+void store_find(const struct engine *engine, struct shard *shard, const struct store_key *key,
                 struct store_spot *ret_spot);
 
 /* What an entry is to become. One of `value`, `extents` and `root` is used. */
@@ -163,49 +163,50 @@ struct store_value {
 };
 
 /* Replaces what stands at the spot, or creates it; the spot is up to date afterwards. STATUS_FULL without a change when there is no memory. */
-MUST_CHECK enum status store_put(struct store *store, struct actor *actor, struct shard *shard,
+MUST_CHECK enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard,
                                  const struct store_key *key, const struct store_value *value, struct store_spot *spot);
 
 /* Removes what stands at the spot. */
-void store_remove(struct store *store, struct actor *actor, struct shard *shard, struct store_spot *spot);
+void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
 
 /* Value size and, for a large value, its first extent. */
-static inline uint64_t store_value_size(const struct store *store, uint64_t location, const struct entry *entry,
+static inline uint64_t store_value_size(const struct engine *engine, uint64_t location, const struct entry *entry,
                                         uint64_t *ret_first) {
     *ret_first = 0;
     if (!(entry->flags & ENTRY_EXTENTS))
         return entry->stored_size;
     uint64_t parts[2];
-    words_read(parts, store->range.base + location + entry->value_at, sizeof parts);
+    words_read(parts, engine->range.base + location + entry->value_at, sizeof parts);
     *ret_first = parts[1];
     return parts[0];
 }
 
 /* Bytes that the entry owns outside its log. */
-static inline uint64_t store_owned_bytes(const struct store *store, uint64_t location, const struct entry *entry) {
+static inline uint64_t store_owned_bytes(const struct engine *engine, uint64_t location, const struct entry *entry) {
     if (__builtin_expect(!(entry->flags & ENTRY_OWNS), 1))
         return 0;
     if (entry->flags & ENTRY_OBJECT)
-        return words_load32(store->range.base + location + entry->value_at) |
-               (uint64_t)words_load32(store->range.base + location + entry->value_at + 4) << 32;
+        return words_load32(engine->range.base + location + entry->value_at) |
+               (uint64_t)words_load32(engine->range.base + location + entry->value_at + 4) << 32;
     uint64_t first;
-    store_value_size(store, location, entry, &first);
-    return extent_charge(&store->range, first);
+    store_value_size(engine, location, entry, &first);
+    return extent_charge(&engine->range, first);
 }
 
 /* The root of an entry with ENTRY_OBJECT. */
-static inline struct object_root store_root(const struct store *store, const struct store_spot *spot) {
+static inline struct object_root store_root(const struct engine *engine, const struct store_spot *spot) {
     struct object_root root;
-    words_read(&root, store->range.base + spot->location + spot->entry.value_at, sizeof root);
+    words_read(&root, engine->range.base + spot->location + spot->entry.value_at, sizeof root);
     return root;
 }
 
 /* Writes the root after objects were taken or given; its charge says how many bytes they are now. */
-void store_root_set(struct store *store, struct shard *shard, struct store_spot *spot, const struct object_root *root);
+void store_root_set(struct engine *engine, struct shard *shard, struct store_spot *spot,
+                    const struct object_root *root);
 
-__attribute__((always_inline)) static inline bool store_entry_at(const struct store *store, uint64_t location,
+__attribute__((always_inline)) static inline bool store_entry_at(const struct engine *engine, uint64_t location,
                                                                  struct entry *ret_entry) {
-    const struct range *range = &store->range;
+    const struct range *range = &engine->range;
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
                         __atomic_load_n(&range->segments[number].base_ms, __ATOMIC_RELAXED), ret_entry);
@@ -213,28 +214,28 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct st
 
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
 
-uint32_t store_log_of(const struct store *store, enum store_queue queue, const struct entry *entry);
-enum store_queue store_queue_of_log(const struct store *store, uint32_t log);
+uint32_t store_log_of(const struct engine *engine, enum store_queue queue, const struct entry *entry);
+enum store_queue store_queue_of_log(const struct engine *engine, uint32_t log);
 
 /* Room for an entry in the log's open segment, which may be a new one: plans the entry for it. 0 when there is no memory. */
-uint64_t store_append(struct store *store, struct actor *actor, struct shard *shard, uint32_t log, struct entry *entry,
-                      bool for_reclaim);
+uint64_t store_append(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
+                      struct entry *entry, bool for_reclaim);
 
 /* Counts an entry in or out: its segment, shard and database. */
-void store_account(struct store *store, struct shard *shard, uint64_t location, const struct entry *entry,
+void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign);
 
 /* Ends the log's open segment; the next entry opens another. */
-void store_seal(struct store *store, struct shard *shard, uint32_t log);
+void store_seal(struct engine *engine, struct shard *shard, uint32_t log);
 
 /* Takes a segment out of its log and gives it back to the pool. Nothing in it may be alive. */
-void store_drop_segment(struct store *store, struct actor *actor, struct shard *shard, uint32_t number);
+void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number);
 
-uint64_t store_hash_at(void *store, uint64_t location);
+uint64_t store_hash_at(void *engine, uint64_t location);
 
 /* Bytes that live, in all shards, large values and objects included. */
-uint64_t store_live(const struct store *store);
+uint64_t engine_live(const struct engine *engine);
 
-void store_verify(struct store *store, struct actor *actor);
+void engine_verify(struct engine *engine, struct actor *actor);
 
 #endif

@@ -9,7 +9,7 @@
 #include "unit.h"
 
 struct testing_store {
-    struct store *store;
+    struct engine *engine;
     struct actor actor;
     void *range;
     uint64_t range_size;
@@ -28,7 +28,7 @@ static inline struct testing_store testing_store_open(uint64_t limit_bytes, uint
     struct testing_store t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * limit_bytes};
     t.range = mmap(NULL, t.range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_true(t.range != MAP_FAILED);
-    struct store_options options = {
+    struct engine_options options = {
         .range = t.range,
         .range_size = t.range_size,
         .limit_bytes = limit_bytes,
@@ -40,33 +40,33 @@ static inline struct testing_store testing_store_open(uint64_t limit_bytes, uint
         .memory = &memory_libc,
         .owner = owner,
     };
-    assert_int_equal(store_open(&options, &t.store), STATUS_OK);
+    assert_int_equal(engine_open(&options, &t.engine), STATUS_OK);
     return t;
 }
 
 static inline void testing_store_close(struct testing_store *t) {
-    store_verify(t->store, &t->actor);
-    store_close(t->store);
+    engine_verify(t->engine, &t->actor);
+    engine_close(t->engine);
     munmap(t->range, t->range_size);
 }
 
 static inline struct store_key testing_store_key(const struct testing_store *t, uint32_t db, struct slice name) {
-    return (struct store_key){name, store_hash(t->store, db, name), db, NULL, NULL, 0};
+    return (struct store_key){name, store_hash(t->engine, db, name), db, NULL, NULL, 0};
 }
 
 /* Takes segments from the pool until a writer could have `left` more of them. Answers how many; `taken` has room for all. */
 static inline uint32_t testing_store_starve(struct testing_store *t, uint32_t left, uint32_t *taken) {
     uint32_t count = 0, number;
-    while ((number = range_take(&t->store->range, &t->actor, SEGMENT_GHOSTS, false)) != 0)
+    while ((number = range_take(&t->engine->range, &t->actor, SEGMENT_GHOSTS, false)) != 0)
         taken[count++] = number;
     while (left-- && count)
-        range_give(&t->store->range, &t->actor, taken[--count]);
+        range_give(&t->engine->range, &t->actor, taken[--count]);
     return count;
 }
 
 static inline void testing_store_feed(struct testing_store *t, const uint32_t *taken, uint32_t count) {
     while (count)
-        range_give(&t->store->range, &t->actor, taken[--count]);
+        range_give(&t->engine->range, &t->actor, taken[--count]);
 }
 
 #endif

@@ -16,6 +16,6 @@
 
 /* Empties one segment as far as possible, if one gives at least `free_min` bytes. Copies at most three quarters of a segment. False if
  * there was nothing to move. */
-bool vacate_segment(struct store *store, struct actor *actor, uint64_t free_min);
+bool vacate_segment(struct engine *engine, struct actor *actor, uint64_t free_min);
 
 #endif
