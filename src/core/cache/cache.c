@@ -171,7 +171,7 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
     store_view_open(cache->engine, shard, key, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor) || in_ended_session(cache, actor, shard, key))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
     enum attempt answer = ATTEMPT_HIT;
     if (view.entry.flags & ENTRY_EXTENTS) {
@@ -232,6 +232,8 @@ enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const s
                                uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
     struct store_key wanted = engine_key(cache, key);
     const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    if (__builtin_expect(cache->engine->stores[shard->store].by_session, 0))
+        return CACHE_GLANCE_UNSURE;
     struct store_view view;
     store_view_open(cache->engine, shard, &wanted, &view);
     if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {

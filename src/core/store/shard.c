@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "core/store/claim.h"
 #include "core/store/ghost.h"
+#include "core/store/session.h"
 #include "core/store/store.h"
 
 /* Expired entries are looked for at most this late; it keeps a segment of many different expiries from being walked for each one. */
@@ -349,6 +350,10 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     tell_removed(engine, actor, spot, reason);
     index_remove(&shard->index, spot->bucket, spot->cell);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
+    uint64_t location = spot->location;
     spot->location = 0;
     spot->cell = NULL;
+    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+        session_removed(engine, actor, shard, spot->entry.db,
+                        slice_make(engine->range.base + location + spot->entry.key_at, spot->entry.key_size), reason);
 }

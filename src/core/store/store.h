@@ -52,7 +52,7 @@ enum store_policy {
     STORE_VOLATILE_LFU,
     STORE_VOLATILE_RANDOM,
     STORE_VOLATILE_TTL,
-    STORE_SESSION, /* sessions live and die together; only of stores that were opened with it */
+    STORE_SESSION, /* see session.h; only of stores that were opened with it */
     STORE_POLICY_COUNT
 };
 
@@ -125,6 +125,7 @@ struct engine {
     uint32_t shard_count, store_count, route_count;
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
+    struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
@@ -191,7 +192,7 @@ static inline uint64_t store_hash_place(const struct store *store, uint64_t hash
     return (hash & ((1ull << STORE_HASH_BITS) - 1)) | shard << STORE_HASH_BITS;
 }
 
-/* The part of a key that all keys of its session share: what the first `{}` of its pattern matched; in the default store its hash tag. */
+/* The part of a key that all keys of its session share: what the first `{}` of its pattern matched; empty if it belongs to none. */
 struct slice store_session_id(const struct engine *engine, uint32_t store, struct slice name);
 /* The number of the store that takes the key. */
 uint32_t store_route(const struct engine *engine, struct slice name);
