@@ -401,9 +401,11 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
     if (lock)
         store_lock(cache->engine, actor, at);
     struct cache_info info;
+    uint32_t slot = (uint32_t)(wanted.hash % CACHE_MARKS);
     struct cache_watch watch = {
+        .slot = slot,
         .existed = cache_find(cache, actor, key, false, &info),
-        .mark = atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed),
+        .mark = atomic_load_explicit(&cache->marks[slot], memory_order_relaxed),
         .epoch = atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed),
     };
     if (lock)
@@ -413,13 +415,13 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
 
 bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key,
                        struct cache_watch watch) {
-    struct store_key wanted = engine_key(cache, key);
     struct cache_info info;
+    /* Where it was when the watch began: it may have been written there before a flush or a swap. */
+    if (atomic_load_explicit(&cache->marks[watch.slot], memory_order_relaxed) != watch.mark)
+        return false;
     /* A flush or a swap is a change of the key only if it was there before or is there now. */
     if (atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed) != watch.epoch)
         return !watch.existed && !cache_find(cache, actor, key, false, &info);
-    if (atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed) != watch.mark)
-        return false;
     return !watch.existed || cache_find(cache, actor, key, false, &info);
 }
 

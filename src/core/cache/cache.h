@@ -297,8 +297,8 @@ bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* 
 /* A mark that changes whenever the key is written, deleted or flushed. Changes of other keys may change it too, rarely:
  * the marks are 65,536 counters. */
 struct cache_watch {
-    uint32_t mark;
-    uint32_t epoch; /* of the database: flushes and swaps */
+    uint32_t slot, mark; /* which counter, and what it said */
+    uint32_t epoch;      /* of the database: flushes and swaps */
     bool existed;
 };
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);

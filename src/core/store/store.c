@@ -270,10 +270,13 @@ static void verify_shard(struct engine *engine, uint32_t at) {
 void engine_verify(struct engine *engine, struct actor *actor) {
     for (uint32_t i = 0; i < engine->shard_count; i++)
         store_lock(engine, actor, i);
+    /* Uploads and pins take and give segments of blocks with no shard's lock. */
+    lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
     uint32_t used = 0;
     for (uint32_t number = 1; number < engine->range.head->never_used; number++)
         used += atomic_load_explicit(&engine->range.segments[number].kind, memory_order_relaxed) != SEGMENT_FREE;
     ASSERT(used == atomic_load_explicit(&engine->range.head->used, memory_order_relaxed));
+    lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);
     for (uint32_t i = 0; i < engine->shard_count; i++)
