@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/assert.h"
 #include "base/rng.h"
 #include "core/store/words.h"
 #include "history.h"
