@@ -15,7 +15,6 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
-#include "base/assert.h"
 #include "base/rng.h"
 #include "core/store/words.h"
 #include "history.h"
