@@ -82,6 +82,8 @@ struct range_head {
     uint32_t block_first;                            /* list of block segments with room */
 };
 
+static const uint64_t RANGE_SIZE_MAX = 1ull << 46; /* what a cell can point into */
+
 /* A process's view of a range. */
 struct range {
     uint8_t *base;

@@ -116,8 +116,8 @@ static enum status init_shards(struct engine *engine) {
 
 enum status engine_open(const struct engine_options *options, struct engine **ret_engine) {
     if (!options->range || (uintptr_t)options->range % TABLE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
-        options->limit_bytes > options->range_size || options->policy >= STORE_POLICY_COUNT ||
-        (options->entries_max && options->entries_max < STORE_ENTRIES_MAX_MIN))
+        options->limit_bytes > options->range_size || options->range_size > RANGE_SIZE_MAX ||
+        options->policy >= STORE_POLICY_COUNT || (options->entries_max && options->entries_max < STORE_ENTRIES_MAX_MIN))
         return STATUS_INVALID;
     struct range_head *head = options->range;
     if (head->magic != 0)
