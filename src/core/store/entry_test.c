@@ -11,7 +11,7 @@ static void round_trip(struct entry entry) {
     assert_int_equal(entry.size % ENTRY_ALIGNMENT, 0);
     assert_true(entry.value_at + entry.stored_size <= entry.size &&
                 entry.size < entry.value_at + entry.stored_size + 8);
-    uint8_t *bytes = aligned_alloc(8, entry.size);
+    uint8_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, entry.size);
     assert_non_null(bytes);
     memset(bytes, 0xee, entry.size < 64 ? entry.size : 64);
     entry_encode(&entry, BASE_MS, bytes);
@@ -86,7 +86,7 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
     struct rng rng = rng_seeded(unit_seed());
     for (uint32_t round = 0; round < 200000; round++) {
         uint32_t room = 8 * (uint32_t)(1 + rng_below(&rng, 8));
-        uint64_t *bytes = aligned_alloc(8, room);
+        uint64_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, room);
         assert_non_null(bytes);
         for (uint32_t i = 0; i < room / 8; i++)
             bytes[i] = rng_next(&rng);
