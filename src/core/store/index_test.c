@@ -186,7 +186,7 @@ static void clearing_forgets_all_and_keeps_the_pages(void **state) {
     for (uint64_t n = 0; n < 10000; n++)
         assert_true(add(&table, n));
     uint32_t used = table.t.engine->range.head->used;
-    index_clear(&table.t.engine->range, table.index);
+    index_clear(&table.t.engine->range, &table.t.actor, table.index);
     assert_int_equal(table.index->entries, 0);
     for (uint64_t n = 0; n < 10000; n++)
         assert_false(is_there(&table, n));

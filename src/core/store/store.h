@@ -50,6 +50,7 @@ enum store_policy {
 struct shard_log {
     uint32_t first, last; /* segments, oldest first; 0: none */
     uint32_t open;        /* the last one, while it takes entries; 0: none */
+    uint32_t count;
 };
 
 /* A walk over a segment in slices. */
@@ -94,7 +95,7 @@ struct engine_options {
     enum store_policy policy;
     uint64_t seed;
     struct lock_waiting waiting;
-    void (*sparse)(void *bytes, uint64_t size); /* see range.h; may be NULL */
+    struct range_backing backing;
     const struct memory *memory;
     const struct object_owner *owner; /* lives as long as the store; NULL: there are no objects */
 };
