@@ -1,8 +1,26 @@
 #include "core/cache/internal.h"
 
+static struct store_options store_options_of(const struct cache_store *store) {
+    return (struct store_options){
+        .name = store->name,
+        .patterns = store->patterns,
+        .pattern_count = store->pattern_count,
+        .share_permille = store->share_permille,
+        .guaranteed_bytes = store->guaranteed_bytes,
+        .entries_max = store->entries_max,
+        .ttl_ms = store->ttl_ms,
+        .policy = (enum store_policy)store->policy,
+    };
+}
+
 enum status cache_open(const struct cache_options *options, struct cache **ret_cache) {
     if (options->policy >= CACHE_POLICY_COUNT)
         return STATUS_INVALID;
+    if (options->store_count > CACHE_STORES_MAX)
+        return STATUS_INVALID;
+    struct store_options stores[CACHE_STORES_MAX];
+    for (uint32_t i = 0; i < options->store_count; i++)
+        stores[i] = store_options_of(&options->stores[i]);
     struct cache *cache = memory_take(options->memory, sizeof *cache);
     if (!cache)
         return STATUS_NO_MEMORY;
@@ -20,6 +38,10 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .backing = {options->backing.huge_size, options->backing.dense, options->backing.release},
         .memory = options->memory,
         .owner = options->owner,
+        .entries_max = options->entries_max,
+        .removed = {options->removed.call, options->removed.context},
+        .stores = stores,
+        .store_count = options->store_count,
     };
     enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
@@ -198,6 +220,10 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     if (!read->quiet) {
         actor->counts.hits += answer == ATTEMPT_HIT;
         actor->counts.misses += answer == ATTEMPT_MISS;
+        if (__builtin_expect(actor->of_store != NULL, 0)) {
+            actor->of_store[shard->store].hits += answer == ATTEMPT_HIT;
+            actor->of_store[shard->store].misses += answer == ATTEMPT_MISS;
+        }
     }
     return STATUS_OK;
 }
@@ -212,6 +238,8 @@ enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const s
         if (!store_view_holds(shard, &view))
             return CACHE_GLANCE_UNSURE;
         actor->counts.misses++;
+        if (__builtin_expect(actor->of_store != NULL, 0))
+            actor->of_store[shard->store].misses++;
         return CACHE_GLANCE_MISS;
     }
     if (view.entry.type != CACHE_STRING || (view.entry.flags & (ENTRY_EXTENTS | ENTRY_OBJECT)) ||
@@ -222,6 +250,8 @@ enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const s
         return CACHE_GLANCE_UNSURE;
     *ret_size = view.entry.stored_size;
     actor->counts.hits++;
+    if (__builtin_expect(actor->of_store != NULL, 0))
+        actor->of_store[shard->store].hits++;
     store_view_use(&view);
     return CACHE_GLANCE_HIT;
 }
@@ -290,12 +320,16 @@ bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_
     return moment.usable && add_generations(cache, keys, count, &sum) && sum == moment.sum;
 }
 
-void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
+void prepare_store(struct cache *cache, struct actor *actor, uint32_t store, uint64_t write_bytes) {
     if (cache_locked(actor))
         return;
     /* If there is no room to be had, the write will say so. */
-    enum status status = reclaim_make_room(cache->engine, actor, write_bytes);
+    enum status status = reclaim_make_room(cache->engine, actor, store, write_bytes);
     MAYBE(status == STATUS_FULL);
+}
+
+void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_key *key, uint64_t write_bytes) {
+    prepare_store(cache, actor, cache_store_of(cache, key), write_bytes);
 }
 
 static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
@@ -316,7 +350,7 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
     uint64_t wanted[STORE_SHARDS_MAX / 64], now[STORE_SHARDS_MAX / 64];
-    cache_prepare(cache, actor, write_bytes);
+    prepare_store(cache, actor, count ? cache_store_of(cache, &keys[0]) : 0, write_bytes);
     /* With one lock held nobody swaps databases any more; who did so just before, once or twice, may have moved a key to another
      * shard, which an edit would then lock out of order. */
     for (;;) {
@@ -333,7 +367,7 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
 
 void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
-    cache_prepare(cache, actor, write_bytes);
+    prepare_store(cache, actor, 0, write_bytes);
     uint64_t wanted[STORE_SHARDS_MAX / 64];
     memset(wanted, 0xff, sizeof wanted);
     lock_marked(cache, actor, wanted);
@@ -405,15 +439,6 @@ enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
 
 uint64_t cache_limit(const struct cache *cache) {
     return atomic_load_explicit(&cache->engine->range.head->limit_bytes, memory_order_relaxed);
-}
-
-void cache_policy_set(struct cache *cache, enum cache_policy policy) {
-    ASSERT(policy < CACHE_POLICY_COUNT);
-    atomic_store_explicit(&cache->engine->range.head->policy, policy, memory_order_relaxed);
-}
-
-enum cache_policy cache_policy_now(const struct cache *cache) {
-    return (enum cache_policy)atomic_load_explicit(&cache->engine->range.head->policy, memory_order_relaxed);
 }
 
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {

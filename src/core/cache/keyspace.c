@@ -194,12 +194,12 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
         spot.bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
         spot.cell = index_find(&engine->range, &shard->index, hash, spot.location);
         if (spot.cell)
-            store_remove(engine, actor, shard, &spot);
+            store_remove(engine, actor, shard, &spot, STORE_DELETED);
     }
 }
 
 /* Drops everything at once: what owns memory elsewhere one by one, the index by emptying its buckets, the logs as whole segments. */
-static void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
+void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
     struct engine *engine = cache->engine;
     struct segment *segments = engine->range.segments;
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
@@ -217,6 +217,7 @@ static void clear_shard(struct cache *cache, struct actor *actor, struct shard *
     ghost_clear(engine, actor, shard);
     atomic_store_explicit(&shard->live, 0, memory_order_relaxed);
     atomic_store_explicit(&shard->expiring_live, 0, memory_order_relaxed);
+    ASSERT(atomic_load_explicit(&shard->extents_live, memory_order_relaxed) == 0);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         atomic_store_explicit(&shard->entries[db], 0, memory_order_relaxed);
         atomic_store_explicit(&shard->expiring[db], 0, memory_order_relaxed);

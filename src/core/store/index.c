@@ -15,8 +15,9 @@ static uint32_t *directory(const struct range *range, uint64_t directory_at) {
 }
 
 /* Takes the page that comes next. Directories keep the numbers of pages that were given back: readers of old shapes may look. */
-static bool add_page(struct range *range, struct actor *actor, uint64_t directory_at, uint32_t count) {
-    uint32_t unit = range_take_unit(range, actor);
+static bool add_page(struct range *range, struct actor *actor, const struct index *index, uint64_t directory_at,
+                     uint32_t count) {
+    uint32_t unit = range_take_unit(range, actor, index->shard);
     if (unit)
         __atomic_store_n(&directory(range, directory_at)[count], unit, __ATOMIC_RELEASE);
     return unit != 0;
@@ -27,7 +28,7 @@ enum status index_init(struct range *range, struct actor *actor, struct index *i
     index->shard = shard;
     index->pages_at = pages_at;
     index->overflow_pages_at = overflow_pages_at;
-    if (!add_page(range, actor, pages_at, 0))
+    if (!add_page(range, actor, index, pages_at, 0))
         return STATUS_NO_MEMORY;
     index->page_count = 1;
     atomic_store_explicit(&index->shape, 0, memory_order_release);
@@ -56,7 +57,7 @@ static uint32_t take_overflow(struct range *range, struct actor *actor, struct i
     }
     uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
     if (index->overflow_used >> buckets_per_page_shift(range) == pages) {
-        if (!add_page(range, actor, index->overflow_pages_at, pages))
+        if (!add_page(range, actor, index, index->overflow_pages_at, pages))
             return 0;
         atomic_store_explicit(&index->overflow_page_count, pages + 1, memory_order_release);
     }
@@ -172,7 +173,7 @@ static void split(struct range *range, struct actor *actor, struct index *index,
     uint32_t level = shape_level(shape);
     uint64_t from = shape_split(shape), to = from + (1ull << level);
     if (to >> buckets_per_page_shift(range) == index->page_count) {
-        if (!add_page(range, actor, index->pages_at, index->page_count))
+        if (!add_page(range, actor, index, index->pages_at, index->page_count))
             return;
         index->page_count++;
     }
@@ -292,7 +293,7 @@ static void drop_pages(struct range *range, struct actor *actor, struct index *i
     atomic_store_explicit(&index->shape, next_shape + (1ull << SHAPE_EPOCH_AT), memory_order_release);
     words_fence_write();
     while (index->page_count > keep)
-        range_give_unit(range, actor, directory(range, index->pages_at)[--index->page_count]);
+        range_give_unit(range, actor, index->shard, directory(range, index->pages_at)[--index->page_count]);
 }
 
 bool index_is_sparse(const struct range *range, const struct index *index) {
@@ -322,7 +323,7 @@ void index_clear(struct range *range, struct actor *actor, struct index *index) 
     uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
     atomic_store_explicit(&index->overflow_page_count, 0, memory_order_relaxed);
     while (pages)
-        range_give_unit(range, actor, directory(range, index->overflow_pages_at)[--pages]);
+        range_give_unit(range, actor, index->shard, directory(range, index->overflow_pages_at)[--pages]);
     /* What stays is emptied, for it may come to be used again without being taken anew. */
     struct index_bucket *bucket = index_bucket_at(range, index, 0);
     for (uint32_t i = 0; i < 1u << buckets_per_page_shift(range); i++, bucket++) {

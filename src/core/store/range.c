@@ -110,6 +110,9 @@ static void give_locked(struct range *range, uint32_t number) {
     ASSERT(kind != SEGMENT_FREE);
     if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
         PUT(head->fixed, GET(head->fixed) - 1);
+    uint32_t shard = GET(segment->shard);
+    if (shard != RANGE_NOBODY)
+        atomic_fetch_sub_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
     /* Under the lock of the shard that gives it: whoever holds that lock and reads the shard's number here knows that
      * the segment is the shard's, whatever another shard makes of it meanwhile. */
     PUT(segment->shard, RANGE_NOBODY);
@@ -132,6 +135,11 @@ uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind 
         atomic_fetch_sub_explicit(&range->head->promised, 1, memory_order_relaxed);
     }
     return number;
+}
+
+void range_own(struct range *range, uint32_t number, uint32_t shard) {
+    atomic_fetch_add_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
+    atomic_store_explicit(&range->segments[number].shard, shard, memory_order_release);
 }
 
 void range_give(struct range *range, struct actor *actor, uint32_t number) {
@@ -170,7 +178,7 @@ void range_expect_full(struct range *range, uint32_t number, uint32_t alike) {
     range->backing.dense(range->base + range_segment_at(range, number), range_segment_size(range), false);
 }
 
-uint32_t range_take_unit(struct range *range, struct actor *actor) {
+uint32_t range_take_unit(struct range *range, struct actor *actor, uint32_t shard) {
     struct range_head *head = range->head;
     lock_take(&head->pool, actor->id, &range->waiting);
     uint32_t number = segment_with_unit(range), unit = 0;
@@ -191,6 +199,8 @@ uint32_t range_take_unit(struct range *range, struct actor *actor) {
         PUT(head->units, GET(head->units) + 1);
     }
     lock_give(&head->pool, &range->waiting);
+    if (unit)
+        atomic_fetch_add_explicit(&range->charges[shard], head->unit_size, memory_order_relaxed);
     if (first)
         range_expect_full(range, number, GET(head->units) / range_units_a_segment(range));
     if (old)
@@ -198,8 +208,9 @@ uint32_t range_take_unit(struct range *range, struct actor *actor) {
     return unit;
 }
 
-void range_give_unit(struct range *range, struct actor *actor, uint32_t unit) {
+void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, uint32_t unit) {
     struct range_head *head = range->head;
+    atomic_fetch_sub_explicit(&range->charges[shard], head->unit_size, memory_order_relaxed);
     uint32_t units_shift = range->segment_shift - range->unit_shift, number = unit >> units_shift;
     uint64_t bit = 1ull << (unit & ((1u << units_shift) - 1));
     lock_take(&head->pool, actor->id, &range->waiting);

@@ -70,15 +70,14 @@ static_assert(sizeof(struct segment) == 64, "a row of the table is one cache lin
 
 struct range_head {
     uint64_t magic;
-    uint32_t version, shard_count;
+    uint32_t version, shard_count, store_count;
     uint64_t range_size, hash_seed;
-    uint64_t segments_at, references_at, shards_at, first_segment_at; /* offsets */
-    _Atomic uint64_t table_bytes;                                     /* head, tables, shards: charged in full */
+    uint64_t segments_at, references_at, charges_at, stores_at, shards_at, first_segment_at; /* offsets */
+    _Atomic uint64_t table_bytes; /* head, tables, shards: charged in full */
     uint32_t segment_size, segment_count, unit_size;
     uint32_t class_count, ttl_kinds, queues; /* logs a shard may have open: their product, plus one for large values */
     uint32_t ghost_segments;                 /* per shard, once eviction has begun */
-    _Atomic uint32_t policy;
-    _Atomic uint32_t limit; /* segments that may be in use */
+    _Atomic uint32_t limit;                  /* segments that may be in use */
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
@@ -116,6 +115,7 @@ struct range {
     struct range_head *head;
     struct segment *segments;     /* rows 1 to segment_count; row 0 is nobody */
     _Atomic uint32_t *references; /* RANGE_BLOCKS a segment: holders of the value whose first block it is */
+    _Atomic uint64_t *charges;    /* by shard: bytes of its segments, and of the large values of its entries */
     uint32_t segment_shift, unit_shift;
     uint64_t segments_origin; /* offset of segment 0 if there were one */
     struct lock_waiting waiting;
@@ -168,9 +168,12 @@ uint32_t range_reserve(const struct range *range);
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);
 void range_give(struct range *range, struct actor *actor, uint32_t number);
 
-/* A zero-filled unit; 0 if the limit is reached. May use the reserve. */
-uint32_t range_take_unit(struct range *range, struct actor *actor);
-void range_give_unit(struct range *range, struct actor *actor, uint32_t unit);
+/* Makes a taken segment a shard's, which is charged for it until it is given back. */
+void range_own(struct range *range, uint32_t number, uint32_t shard);
+
+/* A zero-filled unit, for which the shard is charged; 0 if the limit is reached. May use the reserve. */
+uint32_t range_take_unit(struct range *range, struct actor *actor, uint32_t shard);
+void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, uint32_t unit);
 
 /* Takes a resident segment off the lists of free ones, to have its memory released, and puts it back as a fresh one. 0: none. */
 uint32_t range_release_begin(struct range *range, struct actor *actor);
