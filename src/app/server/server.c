@@ -235,7 +235,7 @@ static enum status open_cache(struct server *server) {
     uint64_t range = limit > machine / RANGE_PER_LIMIT_MAX ? machine : limit * RANGE_PER_LIMIT_MAX;
     if (range < limit)
         range = limit;
-    enum status status = pages_take(range, true, &server->range);
+    enum status status = pages_take(range, &server->range);
     if (status != STATUS_OK) {
         log_warning("No address space for a cache of %llu bytes", (unsigned long long)range);
         return status;
@@ -249,7 +249,7 @@ static enum status open_cache(struct server *server) {
         .policy = (enum cache_policy)values->maxmemory_policy,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
-        .sparse = pages_spare,
+        .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,
     };
     status = cache_open(&options, &server->cache);
