@@ -352,6 +352,7 @@ const char *cmd_policy_name(enum cache_policy policy) {
         [CACHE_ALLKEYS_LFU] = "allkeys-lfu",         [CACHE_ALLKEYS_RANDOM] = "allkeys-random",
         [CACHE_VOLATILE_LRU] = "volatile-lru",       [CACHE_VOLATILE_LFU] = "volatile-lfu",
         [CACHE_VOLATILE_RANDOM] = "volatile-random", [CACHE_VOLATILE_TTL] = "volatile-ttl",
+        [CACHE_SESSION] = "session",
     };
     static_assert(COUNT_OF(names) == CACHE_POLICY_COUNT, "every policy has a name");
     return names[policy];

@@ -147,7 +147,13 @@ static bool apply_to_cache(struct server *server, const struct config *next, cha
             (unsigned long long)server->range_size);
         return false;
     }
-    cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy);
+    if (next->values.maxmemory_policy != server->config.values.maxmemory_policy &&
+        cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy) != STATUS_OK) {
+        snprintf(ret_error, error_size,
+                 "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - the default store was opened "
+                 "with the policy 'session', which is for good");
+        return false;
+    }
     return true;
 }
 

@@ -1,8 +1,26 @@
 #include "core/cache/internal.h"
 
+static struct store_options store_options_of(const struct cache_store *store) {
+    return (struct store_options){
+        .name = store->name,
+        .patterns = store->patterns,
+        .pattern_count = store->pattern_count,
+        .share_permille = store->share_permille,
+        .guaranteed_bytes = store->guaranteed_bytes,
+        .entries_max = store->entries_max,
+        .ttl_ms = store->ttl_ms,
+        .policy = (enum store_policy)store->policy,
+    };
+}
+
 enum status cache_open(const struct cache_options *options, struct cache **ret_cache) {
     if (options->policy >= CACHE_POLICY_COUNT)
         return STATUS_INVALID;
+    if (options->store_count > CACHE_STORES_MAX)
+        return STATUS_INVALID;
+    struct store_options stores[CACHE_STORES_MAX];
+    for (uint32_t i = 0; i < options->store_count; i++)
+        stores[i] = store_options_of(&options->stores[i]);
     struct cache *cache = memory_take(options->memory, sizeof *cache);
     if (!cache)
         return STATUS_NO_MEMORY;
@@ -20,6 +38,10 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .sparse = options->sparse,
         .memory = options->memory,
         .owner = options->owner,
+        .entries_max = options->entries_max,
+        .removed = {options->removed.call, options->removed.context},
+        .stores = stores,
+        .store_count = options->store_count,
     };
     enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
@@ -158,7 +180,7 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
     store_view_open(cache->engine, shard, key, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor) || in_ended_session(cache, actor, shard, key))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
     enum attempt answer = ATTEMPT_HIT;
     if (view.entry.flags & ENTRY_EXTENTS) {
@@ -207,6 +229,10 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     if (!read->quiet) {
         actor->counts.hits += answer == ATTEMPT_HIT;
         actor->counts.misses += answer == ATTEMPT_MISS;
+        if (__builtin_expect(actor->of_store != NULL, 0)) {
+            actor->of_store[shard->store].hits += answer == ATTEMPT_HIT;
+            actor->of_store[shard->store].misses += answer == ATTEMPT_MISS;
+        }
     }
     return STATUS_OK;
 }
@@ -218,12 +244,16 @@ enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, c
         return CACHE_GLANCE_UNSURE;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+        return CACHE_GLANCE_UNSURE;
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
     if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
         if (!store_view_holds(shard, &view))
             return CACHE_GLANCE_UNSURE;
         actor->counts.misses++;
+        if (__builtin_expect(actor->of_store != NULL, 0))
+            actor->of_store[shard->store].misses++;
         return CACHE_GLANCE_MISS;
     }
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
@@ -253,6 +283,8 @@ bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uin
     if (!store_view_holds(shard, &view))
         return false;
     actor->counts.hits++;
+    if (__builtin_expect(actor->of_store != NULL, 0))
+        actor->of_store[shard->store].hits++;
     store_view_use(&view);
     return true;
 }
@@ -321,12 +353,16 @@ bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_
     return moment.usable && add_generations(cache, keys, count, &sum) && sum == moment.sum;
 }
 
-void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
+void prepare_store(struct cache *cache, struct actor *actor, uint32_t store, uint64_t write_bytes) {
     if (cache_locked(actor))
         return;
     /* If there is no room to be had, the write will say so. */
-    enum status status = reclaim_make_room(cache->engine, actor, write_bytes);
+    enum status status = reclaim_make_room(cache->engine, actor, store, write_bytes);
     MAYBE(status == STATUS_FULL);
+}
+
+void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_key *key, uint64_t write_bytes) {
+    prepare_store(cache, actor, cache_store_of(cache, key), write_bytes);
 }
 
 static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
@@ -347,7 +383,7 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
     uint64_t wanted[STORE_SHARDS_MAX / 64], now[STORE_SHARDS_MAX / 64];
-    cache_prepare(cache, actor, write_bytes);
+    prepare_store(cache, actor, count ? cache_store_of(cache, &keys[0]) : 0, write_bytes);
     /* With one lock held nobody swaps databases any more; who did so just before, once or twice, may have moved a key to another
      * shard, which an edit would then lock out of order. */
     for (;;) {
@@ -364,7 +400,7 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
 
 void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
-    cache_prepare(cache, actor, write_bytes);
+    prepare_store(cache, actor, 0, write_bytes);
     uint64_t wanted[STORE_SHARDS_MAX / 64];
     memset(wanted, 0xff, sizeof wanted);
     lock_marked(cache, actor, wanted);
@@ -396,9 +432,11 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
     if (lock)
         store_lock(cache->engine, actor, at);
     struct cache_info info;
+    uint32_t slot = (uint32_t)(wanted.hash % CACHE_MARKS);
     struct cache_watch watch = {
+        .slot = slot,
         .existed = cache_find(cache, actor, key, false, &info),
-        .mark = atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed),
+        .mark = atomic_load_explicit(&cache->marks[slot], memory_order_relaxed),
         .epoch = atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed),
     };
     if (lock)
@@ -408,13 +446,13 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
 
 bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key,
                        struct cache_watch watch) {
-    struct store_key wanted = engine_key(cache, key);
     struct cache_info info;
+    /* Where it was when the watch began: it may have been written there before a flush or a swap. */
+    if (atomic_load_explicit(&cache->marks[watch.slot], memory_order_relaxed) != watch.mark)
+        return false;
     /* A flush or a swap is a change of the key only if it was there before or is there now. */
     if (atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed) != watch.epoch)
         return !watch.existed && !cache_find(cache, actor, key, false, &info);
-    if (atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed) != watch.mark)
-        return false;
     return !watch.existed || cache_find(cache, actor, key, false, &info);
 }
 
@@ -433,15 +471,6 @@ enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
 
 uint64_t cache_limit(const struct cache *cache) {
     return atomic_load_explicit(&cache->engine->range.head->limit_bytes, memory_order_relaxed);
-}
-
-void cache_policy_set(struct cache *cache, enum cache_policy policy) {
-    ASSERT(policy < CACHE_POLICY_COUNT);
-    atomic_store_explicit(&cache->engine->range.head->policy, policy, memory_order_relaxed);
-}
-
-enum cache_policy cache_policy_now(const struct cache *cache) {
-    return (enum cache_policy)atomic_load_explicit(&cache->engine->range.head->policy, memory_order_relaxed);
 }
 
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {

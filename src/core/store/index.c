@@ -17,7 +17,7 @@ static bool add_page(struct range *range, struct actor *actor, struct index *ind
     struct segment *segment = &range->segments[number];
     if (sparse && segment->fresh && range->sparse)
         range->sparse(range->base + range_segment_at(range, number), range_segment_size(range));
-    atomic_store_explicit(&segment->shard, index->shard, memory_order_relaxed);
+    range_own(range, number, index->shard);
     atomic_store_explicit(&segment->used, range_segment_size(range), memory_order_relaxed);
     if (!segment->fresh)
         words_zero(range->base + range_segment_at(range, number), range_segment_size(range));

@@ -3,7 +3,7 @@
  * A linear-hashed table (W. Litwin 1980): it grows by one bucket at a time, so no write ever waits for a rehash.
  *
  *     bucket  [number 4 B | chain 4 B][cell][cell][cell][cell][cell][cell][cell]      64 bytes, one cache line
- *     cell    | fingerprint 16 | use 3 | tier 1 | location 44 |                       location: offset / 8; 0: empty
+ *     cell    | fingerprint 16 | use 3 | tier 1 | location 44 |                       location: offset / 4, so up to 64 TiB; 0: empty
  *
  *     shape   level L, split point s:   buckets 0..s-1 and 2^L..2^L+s-1 use L+1 bits of the hash, the others L
  *
@@ -53,10 +53,10 @@ struct index {
     uint64_t pages_at, overflow_pages_at; /* directories: arrays of segment numbers */
 };
 
-static inline uint64_t cell_location(uint64_t cell) { return (cell & ((1ull << 44) - 1)) << 3; }
+static inline uint64_t cell_location(uint64_t cell) { return (cell & ((1ull << 44) - 1)) << 2; }
 static inline uint32_t cell_use(uint64_t cell) { return cell >> 45 & 7; }
 static inline uint64_t cell_make(uint64_t fingerprint, uint32_t use, uint64_t location) {
-    return fingerprint << 48 | (uint64_t)use << 45 | location >> 3;
+    return fingerprint << 48 | (uint64_t)use << 45 | location >> 2;
 }
 
 /* Takes the first page. Directories are zero-filled arrays of `segment_count` numbers in the range. */

@@ -69,6 +69,11 @@ uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind 
     return number;
 }
 
+void range_own(struct range *range, uint32_t number, uint32_t shard) {
+    atomic_fetch_add_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
+    atomic_store_explicit(&range->segments[number].shard, shard, memory_order_release);
+}
+
 void range_give(struct range *range, struct actor *actor, uint32_t number) {
     struct range_head *head = range->head;
     struct segment *segment = &range->segments[number];
@@ -78,6 +83,9 @@ void range_give(struct range *range, struct actor *actor, uint32_t number) {
         atomic_fetch_sub_explicit(&head->fixed, 1, memory_order_relaxed);
     lock_take(&head->pool, actor->id, &range->waiting);
     ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_FREE);
+    uint32_t shard = atomic_load_explicit(&segment->shard, memory_order_relaxed);
+    if (shard != RANGE_NOBODY)
+        atomic_fetch_sub_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
     /* Under the lock of the shard that gives it: whoever holds that lock and reads the shard's number here knows that
      * the segment is the shard's, whatever another shard makes of it meanwhile. */
     atomic_store_explicit(&segment->shard, RANGE_NOBODY, memory_order_relaxed);

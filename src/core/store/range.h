@@ -57,15 +57,14 @@ static_assert(sizeof(struct segment) == 64, "a row of the table is one cache lin
 
 struct range_head {
     uint64_t magic;
-    uint32_t version, shard_count;
+    uint32_t version, shard_count, store_count;
     uint64_t range_size, hash_seed;
-    uint64_t segments_at, references_at, shards_at, first_segment_at; /* offsets */
-    _Atomic uint64_t table_bytes;                                     /* head, tables, shards: charged in full */
+    uint64_t segments_at, references_at, charges_at, stores_at, shards_at, first_segment_at; /* offsets */
+    _Atomic uint64_t table_bytes; /* head, tables, shards: charged in full */
     uint32_t segment_size, segment_count;
     uint32_t class_count, ttl_kinds, queues; /* logs a shard may have open: their product, plus one for large values */
     uint32_t ghost_segments;                 /* per shard, once eviction has begun */
-    _Atomic uint32_t policy;
-    _Atomic uint32_t limit; /* segments that may be in use */
+    _Atomic uint32_t limit;                  /* segments that may be in use */
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
@@ -83,12 +82,15 @@ struct range_head {
     uint32_t block_first;                            /* list of block segments with room */
 };
 
+static const uint64_t RANGE_SIZE_MAX = 1ull << 46; /* what a cell can point into */
+
 /* A process's view of a range. */
 struct range {
     uint8_t *base;
     struct range_head *head;
     struct segment *segments;     /* rows 1 to segment_count; row 0 is nobody */
     _Atomic uint32_t *references; /* RANGE_BLOCKS a segment: holders of the value whose first block it is */
+    _Atomic uint64_t *charges;    /* by shard: bytes of its segments, and of the large values of its entries */
     uint32_t segment_shift;
     uint64_t segments_origin; /* offset of segment 0 if there were one */
     struct lock_waiting waiting;
@@ -115,6 +117,9 @@ uint32_t range_reserve(const struct range *range);
 /* A segment for `kind`, zero-filled only if it was never used; 0 if the limit is reached. `for_reclaim` may use the reserve. */
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);
 void range_give(struct range *range, struct actor *actor, uint32_t number);
+
+/* Makes a taken segment a shard's, which is charged for it until it is given back. */
+void range_own(struct range *range, uint32_t number, uint32_t shard);
 
 /* Segments that writers may still take. */
 uint32_t range_room(const struct range *range);

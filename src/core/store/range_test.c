@@ -156,7 +156,7 @@ static void free_segments_are_nobodys(void **state) {
     struct testing_store t = testing_store_open(16u << 20, 2, STORE_NOEVICTION, NULL);
     struct range *range = &t.engine->range;
     uint32_t number = range_take(range, &t.actor, SEGMENT_LOG, false);
-    range->segments[number].shard = 1;
+    range_own(range, number, 0);
     range_give(range, &t.actor, number);
     assert_int_equal(range->segments[number].shard, RANGE_NOBODY);
     testing_store_close(&t);
