@@ -203,6 +203,7 @@ static const struct cmd_server_api server_calls = {
     .monitor = monitor_begin,
     .shutdown = api_shutdown,
     .counts = api_counts,
+    .store_counts = stats_store,
     .command_counts = stats_command,
     .command_percentile = stats_command_percentile,
     .command_histogram = stats_command_histogram,
