@@ -475,7 +475,7 @@ static void edit(struct worker *worker) {
     struct cache_key name = key_of(run, "k", key, text);
     struct cache_edit edit;
     if (worker->shapes[key].key == key && value_size(&worker->shapes[key]) > 8192)
-        cache_prepare(run->world.cache, &worker->actor, VALUE_SIZE_MAX);
+        cache_prepare(run->world.cache, &worker->actor, &name, VALUE_SIZE_MAX);
     cache_edit_begin(run->world.cache, &worker->actor, &name, &edit);
     struct history_note note = history_before(&run->history, key);
     check_edit(worker, &edit, key, note);
@@ -719,8 +719,10 @@ static void rarely(struct worker *worker) {
             return;
         case 4:
         case 5:
-            if (run->scene->changes_policy)
-                cache_policy_set(run->world.cache, (enum cache_policy)rng_below(&worker->rng, CACHE_POLICY_COUNT));
+            if (run->scene->changes_policy &&
+                cache_policy_set(run->world.cache, (enum cache_policy)rng_below(&worker->rng, CACHE_SESSION)) !=
+                    STATUS_OK)
+                wrong(worker, "policy", "refused", 0, 0);
             return;
         case 6: {
             struct cache_stats stats;
