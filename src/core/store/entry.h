@@ -7,7 +7,7 @@
  *     word    | stored size 14 | key size 8 | spare 1 | flags 6 | type 3 |      (long: stored size 22 | spare 1 | flags | type)
  *     meta    | spare 12 | class 16 | database 4 |
  *
- * All fields before the key are 4 bytes wide, an entry begins at a multiple of 8 and takes a multiple of 8. Fields that an
+ * All fields before the key are 4 bytes wide, an entry begins at a multiple of 4 and takes a multiple of 4. Fields that an
  * entry does not use cost nothing: a plain one has 4 bytes beside key and value. An expiry of 4 bytes counts
  * milliseconds from the base of the segment; one that does not fit there is 8 bytes of Unix time. An entry with
  * ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
@@ -39,6 +39,7 @@ enum {
     ENTRY_KEY_MAX = 64 * 1024,
     ENTRY_STORED_MAX = (1 << 22) - 1,
     ENTRY_OWNED_SIZE = 16, /* stored by an entry that owns memory elsewhere */
+    ENTRY_ALIGNMENT = 4,   /* 1.5 B an entry are lost on average; with 8 it would be 3.5 */
 };
 
 /* What an entry is made of; key and value bytes are not part of it. */
@@ -67,7 +68,7 @@ static inline void entry_plan(struct entry *entry, uint64_t base_ms) {
     entry->flags = flags;
     entry->key_at = at;
     entry->value_at = at + entry->key_size;
-    entry->size = (uint32_t)bits_align_up(entry->value_at + entry->stored_size, 8);
+    entry->size = (uint32_t)bits_align_up(entry->value_at + entry->stored_size, ENTRY_ALIGNMENT);
 }
 
 /* Writes the fields before the key. The entry has been planned with the same base. */
@@ -130,7 +131,7 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     }
     ret_entry->key_at = at;
     ret_entry->value_at = at + ret_entry->key_size;
-    ret_entry->size = (uint32_t)bits_align_up(ret_entry->value_at + ret_entry->stored_size, 8);
+    ret_entry->size = (uint32_t)bits_align_up(ret_entry->value_at + ret_entry->stored_size, ENTRY_ALIGNMENT);
     return ret_entry->size <= room &&
            (__builtin_expect(!(word & ENTRY_OWNS), 1) || ret_entry->stored_size == ENTRY_OWNED_SIZE);
 }

@@ -8,10 +8,10 @@ static const uint64_t BASE_MS = 1700000000000u;
 /* Plans, encodes into exactly as many bytes as planned, decodes there and compares. */
 static void round_trip(struct entry entry) {
     entry_plan(&entry, BASE_MS);
-    assert_int_equal(entry.size % 8, 0);
+    assert_int_equal(entry.size % ENTRY_ALIGNMENT, 0);
     assert_true(entry.value_at + entry.stored_size <= entry.size &&
                 entry.size < entry.value_at + entry.stored_size + 8);
-    uint8_t *bytes = aligned_alloc(8, entry.size);
+    uint8_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, entry.size);
     assert_non_null(bytes);
     memset(bytes, 0xee, entry.size < 64 ? entry.size : 64);
     entry_encode(&entry, BASE_MS, bytes);
@@ -86,7 +86,7 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
     struct rng rng = rng_seeded(unit_seed());
     for (uint32_t round = 0; round < 200000; round++) {
         uint32_t room = 8 * (uint32_t)(1 + rng_below(&rng, 8));
-        uint64_t *bytes = aligned_alloc(8, room);
+        uint64_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, room);
         assert_non_null(bytes);
         for (uint32_t i = 0; i < room / 8; i++)
             bytes[i] = rng_next(&rng);
@@ -94,7 +94,7 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
             bytes[0] &= 0xffffffff000003ffu | rng_below(&rng, 64) << 10 | rng_below(&rng, 64) << 18;
         struct entry got;
         if (entry_decode((const uint8_t *)bytes, room, rng_next(&rng), &got)) {
-            assert_true(got.size <= room && got.size > 0 && got.size % 8 == 0);
+            assert_true(got.size <= room && got.size > 0 && got.size % ENTRY_ALIGNMENT == 0);
             assert_true(got.value_at + got.stored_size <= got.size);
             assert_int_equal(got.value_at, got.key_at + got.key_size);
             assert_true(got.db < 16 && got.type < 8);
