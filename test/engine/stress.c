@@ -239,11 +239,14 @@ static void get(struct worker *worker, const struct cache_key *name, uint64_t ke
 
 static void glance(struct worker *worker, const struct cache_key *name, uint64_t key) {
     struct run *run = worker->run;
-    uint32_t size = 0;
+    struct cache_sight sight;
     struct history_note note = history_before(&run->history, key);
-    switch (cache_glance(run->world.cache, &worker->actor, name, worker->got, &size)) {
+    switch (cache_glance(run->world.cache, &worker->actor, name, &sight)) {
         case CACHE_GLANCE_HIT: /* says nothing of the expiry */
-            check_hit(worker, "glance", key, note, worker->got, size, NULL);
+            if (cache_glance_copy(&worker->actor, &sight, worker->got))
+                check_hit(worker, "glance", key, note, worker->got, sight.size, NULL);
+            else
+                get(worker, name, key);
             break;
         case CACHE_GLANCE_MISS:
             check_miss(worker, "glance", key, note);
