@@ -74,6 +74,7 @@ struct range_head {
     _Atomic uint64_t clock;       /* bytes of segments handed to logs, ever: the age of segments is counted in it */
     _Atomic uint64_t blocks_live; /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
+    _Atomic uint64_t stamps; /* versions handed out (entry.h) */
     _Atomic uint32_t db_map[RANGE_DATABASES];
     struct lock pool __attribute__((aligned(64)));
     uint32_t free_first;                             /* list of free segments, 0: none */
