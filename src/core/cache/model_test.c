@@ -100,8 +100,9 @@ static void check_key(struct model *m, uint32_t db, uint32_t key) {
     CHECK(m, memcmp(m->got.data, entry->value, entry->size) == 0);
     CHECK(m, info.expires_at_ms == entry->expires_at_ms);
     if (entry->patched && info.version) {
-        CHECK(m, info.version > m->version_last);
-        m->version_last = info.version;
+        CHECK(m, info.version > entry->version);
+        if (info.version > m->version_last)
+            m->version_last = info.version;
     } else {
         CHECK(m, info.version == (entry->patched ? 0 : entry->version));
     }
