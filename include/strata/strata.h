@@ -54,21 +54,21 @@ STRATA_API const char *strata_version(void);
 /* ---------------------------------------------------------------- statuses */
 
 /* Name, number, text. Numbers never change. */
-#define STRATA_STATUS_TABLE(X)                                                              \
-    X(STRATA_OK, 0, "done")                                                                 \
-    X(STRATA_MISS, 1, "there is no such entry")                                             \
-    X(STRATA_REFUSED, 2, "the condition of the write does not hold")                        \
-    X(STRATA_MORE, 3, "there is more to do")                                                \
-    X(STRATA_INVALID, -1, "an argument breaks the rules")                                   \
-    X(STRATA_NO_MEMORY, -2, "an allocation failed")                                         \
-    X(STRATA_FULL, -3, "the memory limit is reached and nothing may be evicted")            \
-    X(STRATA_TOO_LARGE, -4, "a key or value is over its maximum")                           \
-    X(STRATA_TOO_SMALL, -5, "the buffer is too small for the value")                        \
-    X(STRATA_NOT_NUMBER, -6, "the value is not a decimal number of 64 bits")                \
+#define STRATA_STATUS_TABLE(X)                                                   \
+    X(STRATA_OK, 0, "done")                                                      \
+    X(STRATA_MISS, 1, "there is no such entry")                                  \
+    X(STRATA_REFUSED, 2, "the condition of the write does not hold")             \
+    X(STRATA_MORE, 3, "there is more to do")                                     \
+    X(STRATA_INVALID, -1, "an argument breaks the rules")                        \
+    X(STRATA_NO_MEMORY, -2, "an allocation failed")                              \
+    X(STRATA_FULL, -3, "the memory limit is reached and nothing may be evicted") \
+    X(STRATA_TOO_LARGE, -4, "a key or value is over its maximum")                \
+    X(STRATA_TOO_SMALL, -5, "the buffer is too small for the value")             \
+    X(STRATA_NOT_NUMBER, -6, "the value is not a decimal number of 64 bits")     \
     X(STRATA_OVERFLOW, -7, "the result would not fit 64 bits")
 
 #define STRATA_STATUS_ENTRY_(name, number, text) name = number,
-enum strata_status { STRATA_STATUS_TABLE(STRATA_STATUS_ENTRY_) };
+enum strata_status { STRATA_STATUS_TABLE(STRATA_STATUS_ENTRY_) STRATA_STATUS_LAST = 0x7fffffff /* not an answer */ };
 #undef STRATA_STATUS_ENTRY_
 
 /* The text of the table, for people; never NULL, lives for ever. */
@@ -76,10 +76,11 @@ STRATA_API const char *strata_status_text(enum strata_status status);
 
 #define STRATA_KEY_SIZE_MAX 65536u
 #define STRATA_VALUE_SIZE_MAX 536870912u
-#define STRATA_ENTRIES_MAX_MIN 10u       /* smallest capacity in entries */
-#define STRATA_THREADS_MAX 4095u         /* threads with counters of their own; what more there are share one set, under a lock */
-#define STRATA_TTL_NEVER UINT64_MAX      /* strata_ttl: the entry does not expire */
-#define STRATA_ERROR_TEXT_SIZE 256u      /* enough for every text of strata_open */
+#define STRATA_ENTRIES_MAX_MIN 10u /* smallest capacity in entries */
+#define STRATA_THREADS_MAX \
+    4095u /* threads with counters of their own; what more there are share one set, under a lock */
+#define STRATA_TTL_NEVER UINT64_MAX /* strata_ttl: the entry does not expire */
+#define STRATA_ERROR_TEXT_SIZE 256u /* enough for every text of strata_open */
 
 /* ----------------------------------------------------------------- opening */
 
@@ -107,10 +108,10 @@ enum strata_policy {
 
 /* Why an entry is gone. */
 enum strata_reason {
-    STRATA_EXPIRED = 1,  /* its time had come */
-    STRATA_EVICTED = 2,  /* its memory was needed */
-    STRATA_DELETED = 3,  /* a call removed it */
-    STRATA_REPLACED = 4  /* a call wrote another value over it */
+    STRATA_EXPIRED = 1, /* its time had come */
+    STRATA_EVICTED = 2, /* its memory was needed */
+    STRATA_DELETED = 3, /* a call removed it */
+    STRATA_REPLACED = 4 /* a call wrote another value over it */
 };
 
 struct strata_event {
@@ -122,10 +123,11 @@ struct strata_event {
 };
 
 struct strata_options {
-    uint64_t limit_bytes;     /* memory for everything the cache holds; 0: as described, else 64 MiB. At least 1 MiB */
-    uint64_t limit_max_bytes; /* how far strata_limit_set may raise it; costs address space only. 0: four times the limit */
-    uint64_t entries_max;     /* capacity in entries, at least STRATA_ENTRIES_MAX_MIN; 0: as described, else none */
-    uint64_t default_ttl_ms;  /* for entries written without a ttl; 0: they do not expire */
+    uint64_t limit_bytes; /* memory for everything the cache holds; 0: as described, else 64 MiB. At least 1 MiB */
+    uint64_t
+        limit_max_bytes;  /* how far strata_limit_set may raise it; costs address space only. 0: four times the limit */
+    uint64_t entries_max; /* capacity in entries, at least STRATA_ENTRIES_MAX_MIN; 0: as described, else none */
+    uint64_t default_ttl_ms; /* for entries written without a ttl; 0: they do not expire */
     enum strata_policy policy;
     uint32_t shards;      /* parts that are locked separately, a power of two to 256; 0: by size and processors */
     uint64_t seed;        /* of the hash of keys; 0: random, which nobody can prepare colliding keys for */
@@ -252,10 +254,12 @@ enum strata_set_flag {
 };
 
 struct strata_set_options {
-    uint64_t ttl_ms;        /* time to live; 0: see expires_at_ms */
-    uint64_t expires_at_ms; /* or the moment; one that has passed removes the entry. 0: the default of the cache. Not both */
-    uint64_t if_version;    /* not 0: only if the entry has this version; STRATA_REFUSED if another, STRATA_MISS if there is none */
-    uint32_t flags;         /* enum strata_set_flag */
+    uint64_t ttl_ms; /* time to live; 0: see expires_at_ms */
+    uint64_t
+        expires_at_ms; /* or the moment; one that has passed removes the entry. 0: the default of the cache. Not both */
+    uint64_t
+        if_version; /* not 0: only if the entry has this version; STRATA_REFUSED if another, STRATA_MISS if there is none */
+    uint32_t flags; /* enum strata_set_flag */
     uint32_t reserved_flags;
     uint64_t reserved[4];
 };
@@ -263,8 +267,8 @@ struct strata_set_options {
 /* Writes an entry. `options` may be NULL. `ret_version` not NULL: the entry gets a version (8 bytes more), which stands there
  * on success; never 0. STRATA_OK, STRATA_REFUSED, STRATA_MISS (see the options), STRATA_FULL, STRATA_TOO_LARGE. */
 STRATA_API enum strata_status strata_set(struct strata_cache *cache, const void *key, size_t key_size,
-                                         const void *value, size_t value_size,
-                                         const struct strata_set_options *options, uint64_t *ret_version);
+                                         const void *value, size_t value_size, const struct strata_set_options *options,
+                                         uint64_t *ret_version);
 
 /* One write of a batch. */
 struct strata_set_item {
@@ -333,6 +337,9 @@ STRATA_API enum strata_status strata_clear(struct strata_cache *cache);
 /* Changes the memory limit. Raising it is at once; when it is lowered, entries leave by and by, as memory is needed or strata_maintain
  * is called. STRATA_INVALID under 1 MiB and over limit_max_bytes. */
 STRATA_API enum strata_status strata_limit_set(struct strata_cache *cache, uint64_t limit_bytes);
+
+/* Changes the capacity in entries; 0: none. When it is lowered, entries leave with the next writes. STRATA_INVALID from 1 to 9. */
+STRATA_API enum strata_status strata_entries_max_set(struct strata_cache *cache, uint64_t entries_max);
 
 struct strata_statistics {
     uint64_t entries;          /* expired ones that have not been removed yet included */

@@ -150,11 +150,8 @@ static uint64_t new_stamp(const struct cache_edit *edit) {
 
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                uint64_t expires_at_ms) {
-    struct store_value value = {.type = type,
-                                .expires_at_ms = expires_at_ms,
-                                .stamp = new_stamp(edit),
-                                .extents = chain,
-                                .extents_size = size};
+    struct store_value value = {
+        .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .extents = chain, .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);

@@ -21,9 +21,9 @@ struct model {
     struct twin_entry twin[DATABASES][KEYS];
     struct rng rng;
     struct buf got;
-    uint8_t *bytes; /* LARGE + slack random bytes */
+    uint8_t *bytes;        /* LARGE + slack random bytes */
     uint64_t version_last; /* versions only grow here, so none comes again */
-    bool may_lose;  /* memory is too small: entries may be evicted, but what is there must be right */
+    bool may_lose;         /* memory is too small: entries may be evicted, but what is there must be right */
     uint64_t step, seed;
 };
 
