@@ -165,7 +165,7 @@ STRATA_API void strata_close(struct strata_cache *cache);
 /* ----------------------------------------------------------------- reading */
 
 /* Copies the value. STRATA_OK: ret_size bytes stand in the buffer. STRATA_MISS. STRATA_TOO_SMALL: ret_size says how much room the
- * value takes now, the buffer holds nothing of use. The buffer may be written beyond the value, up to its size.
+ * value takes now, the buffer holds nothing of use.
  * Counts a hit or miss and a use. Takes no lock unless writers get in the way eight times. */
 STRATA_API enum strata_status strata_get(struct strata_cache *cache, const void *key, size_t key_size, void *buffer,
                                          size_t buffer_size, size_t *ret_size);
@@ -195,7 +195,7 @@ struct strata_get_item {
 };
 
 /* Reads many keys, several times as fast as one by one: memory is fetched for all of them together. Batches of 16 to 256 are
- * best. Buffers of 512 bytes and more save a copy. The keys are read one after the other, not at one moment. Answers how many
+ * best. The keys are read one after the other, not at one moment. Answers how many
  * were found. */
 STRATA_API size_t strata_get_many(struct strata_cache *cache, struct strata_get_item *items, size_t count);
 

@@ -99,8 +99,8 @@ static void fill(struct bench *b) {
     for (uint64_t i = 0; i < b->entries; i += BATCH) {
         for (uint32_t k = 0; k < BATCH; k++) {
             make_key(i + k, keys[k]);
-            items[k] = (struct strata_set_item){
-                .key = keys[k], .key_size = KEY, .value = b->buffers[k], .value_size = VALUE};
+            items[k] =
+                (struct strata_set_item){.key = keys[k], .key_size = KEY, .value = b->buffers[k], .value_size = VALUE};
         }
         b->failures += BATCH - strata_set_many(b->cache, items, BATCH, NULL);
     }

@@ -13,8 +13,6 @@
 
 #define LIMIT_DEFAULT (64ull << 20)
 #define LIMIT_MAX_PER_LIMIT 4
-/* Under this, pages of 2 MiB would cost more memory than they save time. */
-#define HUGE_FROM (32ull << 20)
 
 static const enum cache_policy policies[] = {
     [STRATA_EVICT_DEFAULT] = CACHE_ALLKEYS_LFU,
@@ -119,7 +117,7 @@ static void *core_resize(void *context, void *old, size_t size_old, size_t size_
     return bytes;
 }
 
-static enum status open_core(struct strata_cache *cache, const struct strata_options *options, bool huge) {
+static enum status open_core(struct strata_cache *cache, const struct strata_options *options) {
     struct cache_options core = {
         .range = cache->range,
         .range_size = cache->range_size,
@@ -130,9 +128,13 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
         .entries_max = options->entries_max,
         .seed = options->seed ? options->seed : random_u64(),
         .waiting = {.wait = futex_wait, .wake = futex_wake},
-        .sparse = huge ? pages_spare : NULL,
+        .backing = {.release = pages_release},
         .memory = &cache->core_memory,
     };
+    if (!options->small_pages) {
+        core.backing.huge_size = PAGES_HUGE_SIZE;
+        core.backing.dense = pages_dense;
+    }
     if (options->on_removed)
         core.removed = (struct cache_removed){events_note, cache};
     return cache_open(&core, &cache->core);
@@ -152,17 +154,13 @@ static uint64_t range_for(uint64_t limit_max_bytes) {
 }
 
 static enum status open_parts(struct strata_cache *cache, const struct strata_options *options) {
-    bool huge = !options->small_pages && options->limit_bytes >= HUGE_FROM;
     void *slots;
-    TRY(pages_take(SLOT_COUNT * sizeof *cache->slots, false, &slots));
+    TRY(pages_take(SLOT_COUNT * sizeof *cache->slots, &slots));
     cache->slots = slots;
     cache->slots_size = SLOT_COUNT * sizeof *cache->slots;
-    pages_spare(slots, cache->slots_size);
-    TRY(pages_take(range_for(options->limit_max_bytes), huge, &cache->range));
+    TRY(pages_take(range_for(options->limit_max_bytes), &cache->range));
     cache->range_size = range_for(options->limit_max_bytes);
-    if (!huge)
-        pages_spare(cache->range, cache->range_size);
-    TRY(open_core(cache, options, huge));
+    TRY(open_core(cache, options));
     return gate_add(cache);
 }
 

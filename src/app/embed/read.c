@@ -66,25 +66,16 @@ static enum strata_status get_slowly(struct strata_cache *cache, struct cache_ke
     return answer;
 }
 
-/* One look without a lock; CACHE_GLANCE_UNSURE also if the value has no room. */
+/* One look without a lock. */
 static inline enum strata_status get_quickly(struct strata_cache *cache, struct slot *slot, struct cache_key *key,
                                              void *buffer, size_t buffer_size, size_t *ret_size) {
-    uint8_t scratch[CACHE_GLANCE_MAX], *to = buffer_size >= CACHE_GLANCE_MAX ? buffer : scratch;
-    uint32_t size;
-    switch (cache_glance(cache->core, &slot->actor, key, to, &size)) {
-        case CACHE_GLANCE_HIT:
-            *ret_size = size;
-            if (to == buffer)
-                return STRATA_OK;
-            if (size > buffer_size)
-                return STRATA_TOO_SMALL;
-            if (size)
-                memcpy(buffer, scratch, size);
-            return STRATA_OK;
-        case CACHE_GLANCE_MISS:
-            return STRATA_MISS;
-        case CACHE_GLANCE_UNSURE:
-            break;
+    struct cache_sight sight;
+    enum cache_glance seen = cache_glance(cache->core, &slot->actor, key, &sight);
+    if (seen == CACHE_GLANCE_MISS)
+        return STRATA_MISS;
+    if (seen == CACHE_GLANCE_HIT && sight.size <= buffer_size && cache_glance_copy(&slot->actor, &sight, buffer)) {
+        *ret_size = sight.size;
+        return STRATA_OK;
     }
     return get_slowly(cache, key, buffer, buffer_size, ret_size);
 }

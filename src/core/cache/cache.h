@@ -87,6 +87,13 @@ struct cache_waiting {
     void *context;
 };
 
+/* How the memory behind the range is had, handed in by whoever knows the system. Anything may be zero. */
+struct cache_backing {
+    uint64_t huge_size;                                     /* of a huge page, a power of two */
+    void (*dense)(void *bytes, uint64_t size, bool filled); /* what stands there, or will, stays: huge pages pay */
+    void (*release)(void *bytes, uint64_t size); /* nobody needs what stands there; it must read as zero afterwards */
+};
+
 struct object_owner;
 
 struct cache_options {
@@ -102,8 +109,7 @@ struct cache_options {
     struct cache_removed removed;
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
-    /* Told of parts of the range that will stay mostly empty, so that no huge pages are spent on them. May be NULL. */
-    void (*sparse)(void *bytes, uint64_t size);
+    struct cache_backing backing;
     const struct memory *memory; /* for the handle itself */
     const struct object_owner
         *owner; /* what knows the objects of collections (core/store/object.h); NULL: there are none */
@@ -124,6 +130,7 @@ struct cache_key {
     const void *hint;   /* private: where cache_prefetch_entry saw it, or NULL */
     const void *bucket; /* private: where cache_prefetch_index looked, or NULL */
     uint64_t shape;     /* private: of the index at that time */
+    uint64_t wanted;    /* private: the fingerprint by that shape */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
@@ -174,15 +181,27 @@ struct cache_read {
 MUST_CHECK enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                  struct cache_read *read, bool *ret_found);
 
-/* The short way for small strings, which are most of what is read: one try, no callbacks. */
+/* The short way for small strings, which are most of what is read: one try, in two steps, so that the size is known before the bytes
+ * are copied. Nothing may happen in between. */
 enum { CACHE_GLANCE_MAX = 512 };
 enum cache_glance {
-    CACHE_GLANCE_HIT,    /* the value, of at most CACHE_GLANCE_MAX bytes, stands in `to`; a hit and a use are counted */
+    CACHE_GLANCE_HIT,    /* a value of sight.size bytes, at most CACHE_GLANCE_MAX: take it with cache_glance_copy */
     CACHE_GLANCE_MISS,   /* there is none; a miss is counted */
     CACHE_GLANCE_UNSURE, /* larger, of another type, or a writer came between: take cache_get. Nothing is counted */
 };
-enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size);
+struct cache_sight {
+    uint32_t size;
+    /* private */
+    uint32_t number;
+    const void *shard, *bucket;
+    uint64_t shape, cell, location;
+    void *cell_at;
+    const uint8_t *bytes;
+};
+enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct cache_sight *ret_sight);
+/* Copies what was seen and counts a hit and a use; false, with nothing counted and `to` full of anything, if a writer came between. */
+bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to);
 
 /* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
@@ -304,8 +323,8 @@ bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* 
 /* A mark that changes whenever the key is written, deleted or flushed. Changes of other keys may change it too, rarely:
  * the marks are 65,536 counters. */
 struct cache_watch {
-    uint32_t mark;
-    uint32_t epoch; /* of the database: flushes and swaps */
+    uint32_t slot, mark; /* which counter, and what it said */
+    uint32_t epoch;      /* of the database: flushes and swaps */
     bool existed;
 };
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);

@@ -31,7 +31,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
-    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL, NULL, 0};
+    ret_edit->key = (struct cache_key){.name = key->name, .hash = wanted.hash, .db = key->db, .place = wanted.db};
+    tidy_session(cache, actor, shard_of(ret_edit), &wanted);
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     if (ret_edit->found && has_expired(ret_edit->expires_at_ms, actor)) {
@@ -381,6 +382,7 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     bool lock = lock_key(cache, actor, key, &wanted, &at);
     struct shard *shard = &engine->shards[at];
+    tidy_session(cache, actor, shard, &wanted);
     store_find(engine, shard, &wanted, &spot);
     value->expires_at_ms = expiry_of_new(cache, actor, wanted.hash, value->expires_at_ms);
     enum status status = store_put(engine, actor, shard, &wanted, value, &spot);

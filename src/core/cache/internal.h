@@ -10,6 +10,8 @@
 #include "core/cache/cache.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
+#include "core/store/resident.h"
+#include "core/store/session.h"
 #include "core/store/store.h"
 
 enum { CACHE_MARKS = 65536 };
@@ -81,6 +83,19 @@ static inline uint64_t expiry_of_new(const struct cache *cache, const struct act
 
 static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor) {
     return expires_at_ms != 0 && expires_at_ms <= actor->now_ms;
+}
+
+/* Whether the key's session is over although the entry still stands; inside a reader's validation or under the lock. */
+static inline bool in_ended_session(const struct cache *cache, const struct actor *actor, const struct shard *shard,
+                                    const struct store_key *key) {
+    return __builtin_expect(cache->engine->stores[shard->store].by_session, 0) &&
+           session_is_over(cache->engine, shard, key, actor->now_ms);
+}
+
+static inline void tidy_session(struct cache *cache, struct actor *actor, struct shard *shard,
+                                const struct store_key *key) {
+    if (__builtin_expect(cache->engine->stores[shard->store].by_session, 0))
+        session_tidy(cache->engine, actor, shard, key);
 }
 
 static inline void mark_change(struct cache *cache, uint64_t hash) {

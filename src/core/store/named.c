@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/store/pattern.h"
+#include "core/store/session.h"
 
 enum { SHARD_BUDGET = 32 * 1024 * 1024, SHARDS_PER_CORE = 4 };
 
@@ -44,16 +45,18 @@ static bool store_is_usable(const struct store_options *store) {
         return false;
     if (is_default(store) != (store->pattern_count == 0))
         return false; /* one without patterns would never get a key */
+    bool headed = false;
     for (uint32_t i = 0; i < store->pattern_count; i++) {
         size_t at;
         if (pattern_check(store->patterns[i], &at))
             return false;
+        headed |= pattern_names_one(store->patterns[i]);
     }
-    return true;
+    return headed || store->policy != STORE_SESSION;
 }
 
 enum status named_check(const struct engine_options *options) {
-    if (options->store_count > STORES_MAX || named_count(options) > STORES_MAX)
+    if (options->store_count > STORES_MAX || options->policy == STORE_SESSION || named_count(options) > STORES_MAX)
         return STATUS_INVALID;
     uint64_t guaranteed = 0;
     for (uint32_t i = 0; i < options->store_count; i++) {
@@ -91,10 +94,9 @@ static uint32_t shards_for(uint64_t bytes, uint32_t cores) {
 }
 
 /* A small capacity in entries is shared out badly among several shards: one gets more than its part, another less. */
-static bool is_one_shard(const struct store_options *store, uint64_t entries_max) {
+static bool is_one_shard(uint64_t entries_max) {
     enum { ENTRIES_PER_SHARD = 65536 };
-    return (store && store->policy == STORE_SESSION && store->entries_max) ||
-           (entries_max && entries_max < ENTRIES_PER_SHARD);
+    return entries_max && entries_max < ENTRIES_PER_SHARD;
 }
 
 uint32_t named_count_shards(const struct engine_options *options, uint32_t ret_shards[STORES_MAX]) {
@@ -107,7 +109,7 @@ uint32_t named_count_shards(const struct engine_options *options, uint32_t ret_s
             bytes = options->limit_bytes;
         ret_shards[i] = i == 0 && options->shards ? (uint32_t)bits_floor_power_of_two(options->shards)
                                                   : shards_for(bytes, options->cores);
-        if (is_one_shard(store, store ? store->entries_max : options->entries_max))
+        if (is_one_shard(store ? store->entries_max : options->entries_max))
             ret_shards[i] = 1;
         total += ret_shards[i];
     }
@@ -224,6 +226,8 @@ enum status named_take_routes(struct engine *engine, const struct engine_options
             pattern.data = bytes;
             bytes += pattern.size;
             engine->routes[at++] = (struct route){pattern, pattern_prefix(pattern), number};
+            if (store->policy == STORE_SESSION && !engine->heads[number].size && pattern_names_one(pattern))
+                engine->heads[number] = pattern;
         }
     }
     qsort(engine->routes, engine->route_count, sizeof *engine->routes, by_weight);
@@ -256,29 +260,16 @@ uint32_t store_route(const struct engine *engine, struct slice name) {
     return route ? route->store : 0;
 }
 
-/* The bytes between the first '{' and the first '}' behind it, as Redis Cluster means them; else the whole name. */
-static struct slice hash_tag(struct slice name) {
-    const uint8_t *open = name.size ? memchr(name.data, '{', name.size) : NULL;
-    if (!open)
-        return name;
-    size_t at = (size_t)(open - name.data) + 1;
-    const uint8_t *close = memchr(name.data + at, '}', name.size - at);
-    if (!close || close == name.data + at)
-        return name;
-    return slice_make(name.data + at, (size_t)(close - name.data) - at);
-}
-
 struct slice store_session_id(const struct engine *engine, uint32_t store, struct slice name) {
     struct slice part = slice_make(NULL, 0);
-    if (store != 0)
-        (void)find_route(engine, name, &part);
-    return part.size ? part : hash_tag(name);
+    const struct route *route = find_route(engine, name, &part);
+    return route && route->store == store && part.size <= STORE_SESSION_ID_MAX ? part : slice_make(NULL, 0);
 }
 
 uint64_t store_hash_in(const struct engine *engine, uint32_t store, uint32_t db, struct slice name) {
     const struct store *record = &engine->stores[store];
-    struct slice bytes = __builtin_expect(record->by_session, 0) ? store_session_id(engine, store, name) : name;
-    return store_hash_place(record, hash_bytes(bytes, engine->hash_seed + db));
+    struct slice id = __builtin_expect(record->by_session, 0) ? store_session_id(engine, store, name) : name;
+    return store_hash_place(record, hash_bytes(id.size ? id : name, engine->hash_seed + db));
 }
 
 /* ------------------------------------------------------------------------------------------ figures */

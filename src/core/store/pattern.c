@@ -158,3 +158,15 @@ struct slice pattern_prefix(struct slice pattern) {
         size++;
     return slice_part(pattern, 0, size);
 }
+
+size_t pattern_fill(struct slice pattern, struct slice part, uint8_t *ret_name, size_t size_max) {
+    size_t at = 0, size = 0;
+    uint8_t byte;
+    for (enum token token; (token = next_token(pattern, &at, &byte)) != TOKEN_END;) {
+        struct slice piece = token == TOKEN_BYTE ? slice_make(&byte, 1) : part;
+        piece = slice_part(piece, 0, size_max - size);
+        memcpy(ret_name + size, piece.data, piece.size);
+        size += piece.size;
+    }
+    return size;
+}

@@ -33,6 +33,9 @@ size_t pattern_weight(struct slice pattern);
 /* Whether it has a `{}` and no `*`: with the first `{}` filled in, it names one key. */
 bool pattern_names_one(struct slice pattern);
 
+/* The name that such a pattern gives with its first `{}` filled in, cut to `size_max` bytes; answers its size. */
+size_t pattern_fill(struct slice pattern, struct slice part, uint8_t *ret_name, size_t size_max);
+
 /* The bytes before the first `{}` or `*`, as long as they stand for themselves: a key without them cannot match. */
 struct slice pattern_prefix(struct slice pattern);
 

@@ -77,6 +77,11 @@ static void weight_and_prefix_count_fixed_bytes(void **state) {
     assert_false(pattern_names_one(SLICE("s:{id}:*")));
     assert_false(pattern_names_one(SLICE("s")));
     assert_false(pattern_names_one(SLICE("s:{a}:{b}")));
+    uint8_t name[8];
+    assert_int_equal(pattern_fill(SLICE("s\\*{id}:x"), SLICE("42"), name, sizeof name), 6);
+    assert_memory_equal(name, "s*42:x", 6);
+    assert_int_equal(pattern_fill(SLICE("s:{id}:x"), SLICE("1234567"), name, sizeof name), 8);
+    assert_memory_equal(name, "s:123456", 8);
 }
 
 /* The naive twin tries every end for each star. */

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "core/store/claim.h"
 #include "core/store/ghost.h"
+#include "core/store/session.h"
 #include "core/store/store.h"
 
 /* Expired entries are looked for at most this late; it keeps a segment of many different expiries from being walked for each one. */
@@ -53,7 +54,8 @@ void store_find(const struct engine *engine, struct shard *shard, const struct s
     ret_spot->bucket = place.bucket;
     ret_spot->cell = NULL;
     ret_spot->location = 0;
-    if (key->hint && is_keys_cell(engine, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
+    if ((uintptr_t)key->hint - (uintptr_t)place.bucket < sizeof *place.bucket &&
+        is_keys_cell(engine, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
         return;
     for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++)
@@ -92,6 +94,7 @@ static void log_push(struct engine *engine, struct shard *shard, uint32_t log, u
     else
         list->first = number;
     list->last = list->open = number;
+    list->count++;
     count32(&shard->queue_segments[store_queue_of_log(engine, log)], 1, 1);
 }
 
@@ -110,13 +113,16 @@ static void log_remove(struct engine *engine, struct shard *shard, uint32_t numb
         list->last = previous;
     if (list->open == number)
         list->open = 0;
+    list->count--;
     count32(&shard->queue_segments[store_queue_of_log(engine, segments[number].log)], 1, -1);
 }
 
 void store_seal(struct engine *engine, struct shard *shard, uint32_t log) {
     uint32_t open = shard->logs[log].open;
-    if (open)
+    if (open) {
         atomic_store_explicit(&engine->range.segments[open].sealed, 1, memory_order_release);
+        range_note_full(&engine->range);
+    }
     shard->logs[log].open = 0;
 }
 
@@ -133,6 +139,7 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
                           atomic_fetch_add_explicit(&engine->range.head->clock, 1, memory_order_relaxed),
                           memory_order_relaxed);
     log_push(engine, shard, log, number);
+    range_expect_full(&engine->range, number, shard->logs[log].count);
     range_own(&engine->range, number, shard->index.shard);
     return true;
 }
@@ -359,6 +366,10 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     tell_removed(engine, actor, spot, reason);
     index_remove(&shard->index, spot->bucket, spot->cell);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
+    uint64_t location = spot->location;
     spot->location = 0;
     spot->cell = NULL;
+    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+        session_removed(engine, actor, shard, spot->entry.db,
+                        slice_make(engine->range.base + location + spot->entry.key_at, spot->entry.key_size), reason);
 }

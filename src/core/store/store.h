@@ -52,13 +52,14 @@ enum store_policy {
     STORE_VOLATILE_LFU,
     STORE_VOLATILE_RANDOM,
     STORE_VOLATILE_TTL,
-    STORE_SESSION, /* sessions live and die together; only of stores that were opened with it */
+    STORE_SESSION, /* see session.h; only of stores that were opened with it */
     STORE_POLICY_COUNT
 };
 
 struct shard_log {
     uint32_t first, last; /* segments, oldest first; 0: none */
     uint32_t open;        /* the last one, while it takes entries; 0: none */
+    uint32_t count;
 };
 
 /* A walk over a segment in slices. */
@@ -125,6 +126,7 @@ struct engine {
     uint32_t shard_count, store_count, route_count;
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
+    struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
@@ -150,7 +152,7 @@ struct engine_options {
     uint64_t entries_max; /* of the default store; 0: any number, else at least STORE_ENTRIES_MAX_MIN */
     uint64_t seed;
     struct lock_waiting waiting;
-    void (*sparse)(void *bytes, uint64_t size); /* see range.h; may be NULL */
+    struct range_backing backing;
     const struct memory *memory;
     const struct object_owner *owner; /* lives as long as the engine; NULL: there are no objects */
     struct store_removed removed;
@@ -191,7 +193,7 @@ static inline uint64_t store_hash_place(const struct store *store, uint64_t hash
     return (hash & ((1ull << STORE_HASH_BITS) - 1)) | shard << STORE_HASH_BITS;
 }
 
-/* The part of a key that all keys of its session share: what the first `{}` of its pattern matched; in the default store its hash tag. */
+/* The part of a key that all keys of its session share: what the first `{}` of its pattern matched; empty if it belongs to none. */
 struct slice store_session_id(const struct engine *engine, uint32_t store, struct slice name);
 /* The number of the store that takes the key. */
 uint32_t store_route(const struct engine *engine, struct slice name);
@@ -300,7 +302,7 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
     const struct range *range = &engine->range;
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
-                        __atomic_load_n(&range->segments[number].base_ms, __ATOMIC_RELAXED), ret_entry);
+                        &range->segments[number].base_ms, ret_entry);
 }
 
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
