@@ -240,8 +240,10 @@ static enum status open_cache(struct server *server) {
     };
     status = cache_open(&options, &server->cache);
     if (status != STATUS_OK)
-        log_warning("The cache does not open with maxmemory %llu and %u stores: %s", (unsigned long long)limit,
-                    wanted.count, status_text(status));
+        log_warning(
+            "The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit, wanted.count,
+            status_text(status),
+            status == STATUS_INVALID && wanted.count ? " (each store has tables of its own; give more memory)" : "");
     return status;
 }
 
