@@ -39,6 +39,7 @@ enum config_key_id {
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT,
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_THREADS,
+    CONFIG_SHARDS,
     CONFIG_DIR,
     CONFIG_PIDFILE,
     CONFIG_LOGFILE,
@@ -101,6 +102,7 @@ struct config_values {
     struct config_output_limit client_output_buffer_limit;
     uint64_t proto_max_bulk_len_bytes;
     int64_t threads;
+    int64_t shards;
     char dir[1024];
     char pidfile[1024];
     char logfile[1024];

@@ -229,6 +229,7 @@ static enum status open_cache(struct server *server) {
         .range_size = range,
         .limit_bytes = limit,
         .cores = server->worker_count,
+        .shards = (unsigned)values->shards,
         .policy = (enum cache_policy)values->maxmemory_policy,
         .entries_max = (uint64_t)values->maxentries,
         .stores = wanted.stores,
