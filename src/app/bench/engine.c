@@ -54,9 +54,10 @@ static void *reserve(void *context, uint64_t size) { return size <= CACHE_GLANCE
 /* The first word of the value, which is the key's number and one; 0: there is none. */
 static inline uint64_t look(struct worker *worker, const struct cache_key *key) {
     uint8_t value[CACHE_GLANCE_MAX];
-    uint32_t size;
-    enum cache_glance glance = cache_glance(worker->cache, &worker->actor, key, value, &size);
-    if (__builtin_expect(glance == CACHE_GLANCE_UNSURE, 0)) {
+    struct cache_sight sight;
+    enum cache_glance glance = cache_glance(worker->cache, &worker->actor, key, &sight);
+    if (glance == CACHE_GLANCE_UNSURE ||
+        (glance == CACHE_GLANCE_HIT && !cache_glance_copy(&worker->actor, &sight, value))) {
         struct cache_read read = {.size_max = UINT64_MAX, .reserve = reserve, .context = value};
         bool found;
         if (cache_get(worker->cache, &worker->actor, key, &read, &found) != STATUS_OK)
