@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "core/store/claim.h"
 #include "core/store/ghost.h"
+#include "core/store/resident.h"
 #include "core/store/vacate.h"
 
 enum {
@@ -280,6 +281,8 @@ static bool go_on(struct engine *engine, struct actor *actor, struct shard *shar
 }
 
 static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
+    if (__builtin_expect(range_is_over(&engine->range), 0) && resident_shrink(engine, actor))
+        return true;
     /* First whatever was begun. */
     for (uint32_t i = 0; i < engine->shard_count; i++) {
         uint32_t at = (actor->id + i) % engine->shard_count;
@@ -438,10 +441,9 @@ bool reclaim_expired(struct engine *engine, struct actor *actor) {
 bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
     if (reclaim_expired(engine, actor))
         return true;
-    const struct range_head *head = engine->range.head;
-    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
-    bool over = atomic_load_explicit(&head->used, memory_order_relaxed) > limit;
-    if (!over && (pressure_ahead(limit) == 0 || range_pressure(&engine->range) == PRESSURE_CALM))
+    uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
+    if (!range_is_over(&engine->range) &&
+        (pressure_ahead(limit) == 0 || range_pressure(&engine->range) == PRESSURE_CALM))
         return false;
     /* On whose behalf: any store that could take more. */
     uint32_t store = 0;
