@@ -6,11 +6,12 @@
 #include "core/store/vacate.h"
 
 enum {
-    SLICE_ENTRIES = 2048,     /* about 60 ns each: 120 microseconds */
     SLICE_BYTES = 512 * 1024, /* copied; about 100 microseconds */
     BATCH = 16,               /* entries whose buckets are loaded together */
     DEAD_MIN_SHARE = 32,      /* a segment is worth compacting from 1/32 of dead bytes on */
-    EXPIRY_SHARE = 16,        /* look again after this part of the harmonic mean of the times that are left */
+    EXPIRY_SHARE = 32,        /* look again when this part of the entries that were left has expired */
+    EXPIRY_TAIL_MS = 1024,
+    EXPIRY_TAIL_SHARE = 1024,
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
 };
@@ -20,6 +21,8 @@ struct slice_budget {
     uint64_t bytes;
     uint64_t freed; /* bytes of large values and objects */
 };
+
+static const struct slice_budget whole_slice = {.entries = RECLAIM_SLICE_ENTRIES, .bytes = SLICE_BYTES};
 
 /* One entry of a walk. */
 struct visit {
@@ -185,11 +188,11 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
 
 /* -------------------------------------------------------------------------------------------- walks */
 
-/* Reads the next entries of a segment and starts to load their buckets. */
+/* Reads the next entries of a segment, `most` at most, and starts to load their buckets. */
 static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begin, uint32_t used, uint32_t offset,
-                       struct visit *visits) {
+                       uint32_t most, struct visit *visits) {
     uint32_t count = 0;
-    while (count < BATCH && offset < used) {
+    while (count < BATCH && count < most && offset < used) {
         struct visit *visit = &visits[count++];
         visit->location = begin + offset;
         bool whole = store_entry_at(engine, visit->location, &visit->entry);
@@ -207,25 +210,28 @@ static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begi
 typedef bool (*walk_act)(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                          struct visit *visit, struct slice_budget *budget);
 
+static bool is_spent(const struct engine *engine, const struct slice_budget *budget) {
+    return budget->entries == 0 || budget->bytes == 0 || budget->freed >= range_segment_size(&engine->range);
+}
+
 static bool walk_on(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
-                    walk_act act) {
+                    walk_act act, struct slice_budget *budget) {
     uint64_t begin = range_segment_at(&engine->range, walk->segment);
     uint32_t used = atomic_load_explicit(&engine->range.segments[walk->segment].used, memory_order_relaxed);
-    struct slice_budget budget = {.entries = SLICE_ENTRIES, .bytes = SLICE_BYTES};
     struct visit visits[BATCH];
     while (walk->offset < used) {
-        if (budget.entries == 0 || budget.bytes == 0 || budget.freed >= range_segment_size(&engine->range))
+        if (is_spent(engine, budget))
             return false;
-        uint32_t count = gather(engine, shard, begin, used, walk->offset, visits);
+        uint32_t count = gather(engine, shard, begin, used, walk->offset, budget->entries, visits);
         for (uint32_t i = 0; i < count; i++) {
             struct visit *visit = &visits[i];
             visit->bucket = index_place_of(&engine->range, &shard->index, visit->hash).bucket;
             visit->cell = index_find(&engine->range, &shard->index, visit->hash, visit->location);
-            if (visit->cell && !act(engine, actor, shard, walk, visit, &budget))
+            if (visit->cell && !act(engine, actor, shard, walk, visit, budget))
                 return false;
             walk->offset += visit->entry.size;
         }
-        budget.entries -= count < budget.entries ? count : budget.entries;
+        budget->entries -= count;
     }
     return true;
 }
@@ -235,6 +241,16 @@ static bool act_reclaim(struct engine *engine, struct actor *actor, struct shard
     return decide(engine, actor, shard, visit, walk->evict, budget);
 }
 
+/* The times that are left are counted in steps of an eighth to a quarter each: 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 ... ms. */
+static uint32_t expiry_step(uint64_t left_ms) {
+    if (left_ms < 4)
+        return 0;
+    uint32_t octave = bits_log2(left_ms), step = (octave - 2) * 4 + (uint32_t)(left_ms >> (octave - 2) & 3);
+    return step < STORE_EXPIRY_STEPS ? step : STORE_EXPIRY_STEPS - 1;
+}
+
+static uint64_t expiry_step_ms(uint32_t step) { return (uint64_t)(4 + step % 4) << (step / 4); }
+
 static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
     uint64_t at_ms = visit->entry.expires_at_ms;
@@ -243,24 +259,41 @@ static bool act_expire(struct engine *engine, struct actor *actor, struct shard 
     if (at_ms <= actor->now_ms) {
         actor_count_removed(actor, shard->store, true);
         forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
+        walk->gone++;
         return true;
     }
     walk->left++;
-    walk->left_a_ms += 1.0 / (double)(at_ms - actor->now_ms);
+    walk->left_for[expiry_step(at_ms - actor->now_ms)]++;
     return true;
 }
 
-/* When it pays to come back: a part of the harmonic mean of the times that are left, in which about that part of the entries
- * expires. Looking at all of them each time one expires would cost entries x entries. */
+/* Entries that it left for no longer than so many steps. */
+static uint64_t count_left(const struct shard_walk *walk, uint32_t steps) {
+    uint64_t count = 0;
+    for (uint32_t step = 0; step < steps; step++)
+        count += walk->left_for[step];
+    return count;
+}
+
+/* When it pays to come back: not later than when a 32nd of what is left has expired. Looking at all of them each time one expires would
+ * cost entries x entries. Many that expire together are approached by a few looks, each four fifths of the way or more; where many have just
+ * gone, the last of them get a look of their own. */
 static uint64_t expiry_due_ms(const struct shard_walk *walk, uint64_t now_ms) {
     if (walk->left == 0)
         return UINT64_MAX;
-    double wait_ms = walk->left / walk->left_a_ms / EXPIRY_SHARE;
+    uint32_t tail_steps = expiry_step(EXPIRY_TAIL_MS);
+    if ((uint64_t)walk->gone * 2 * EXPIRY_SHARE >= walk->left &&
+        count_left(walk, tail_steps) * EXPIRY_TAIL_SHARE >= walk->left)
+        return now_ms + EXPIRY_TAIL_MS;
+    uint32_t step = 0;
+    for (uint64_t expired = walk->left_for[0]; expired * EXPIRY_SHARE <= walk->left && step < STORE_EXPIRY_STEPS - 1;)
+        expired += walk->left_for[++step];
+    uint64_t wait_ms = expiry_step_ms(step);
     if (wait_ms < EXPIRY_WAIT_MIN_MS)
         wait_ms = EXPIRY_WAIT_MIN_MS;
     if (wait_ms > EXPIRY_WAIT_MAX_MS)
         wait_ms = EXPIRY_WAIT_MAX_MS;
-    return now_ms + (uint64_t)wait_ms;
+    return now_ms + wait_ms;
 }
 
 static void finish_reclaim(struct engine *engine, struct actor *actor, struct shard *shard) {
@@ -272,7 +305,8 @@ static void finish_reclaim(struct engine *engine, struct actor *actor, struct sh
 /* One slice of the shard's walk. */
 static bool go_on(struct engine *engine, struct actor *actor, struct shard *shard) {
     uint32_t offset = shard->reclaim.offset;
-    if (walk_on(engine, actor, shard, &shard->reclaim, act_reclaim)) {
+    struct slice_budget budget = whole_slice;
+    if (walk_on(engine, actor, shard, &shard->reclaim, act_reclaim, &budget)) {
         finish_reclaim(engine, actor, shard);
         return true;
     }
@@ -378,11 +412,11 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
     return STATUS_OK;
 }
 
-/* One slice of a shard's expiry walk, which has a segment. */
-static void expire_on(struct engine *engine, struct actor *actor, struct shard *shard) {
+/* Goes on with a shard's expiry walk, which has a segment. */
+static void expire_on(struct engine *engine, struct actor *actor, struct shard *shard, struct slice_budget *budget) {
     uint32_t number = shard->expiry.segment;
     struct segment *segment = &engine->range.segments[number];
-    if (!walk_on(engine, actor, shard, &shard->expiry, act_expire))
+    if (!walk_on(engine, actor, shard, &shard->expiry, act_expire, budget))
         return;
     uint64_t due_ms = expiry_due_ms(&shard->expiry, actor->now_ms);
     if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
@@ -394,7 +428,8 @@ static void expire_on(struct engine *engine, struct actor *actor, struct shard *
 }
 
 /* Begins a walk over a segment that was seen to be due, unless the world has changed. */
-static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at, uint32_t number) {
+static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at, uint32_t number,
+                         struct slice_budget *budget) {
     struct shard *shard = &engine->shards[at];
     struct segment *segment = &engine->range.segments[number];
     if (shard->expiry.segment || atomic_load_explicit(&segment->shard, memory_order_relaxed) != at ||
@@ -402,50 +437,72 @@ static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at
         return;
     shard->expiry.segment = number;
     shard->expiry.offset = 0;
-    shard->expiry.left = 0;
-    shard->expiry.left_a_ms = 0;
+    shard->expiry.left = shard->expiry.gone = 0;
+    memset(shard->expiry.left_for, 0, sizeof shard->expiry.left_for);
     /* Entries that are written while the walk rests announce themselves again. */
     atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
-    expire_on(engine, actor, shard);
+    expire_on(engine, actor, shard, budget);
 }
 
+static bool is_due(const struct engine *engine, const struct segment *segment, uint64_t now_ms, uint32_t *ret_shard) {
+    *ret_shard = atomic_load_explicit(&segment->shard, memory_order_acquire);
+    return *ret_shard < engine->shard_count &&
+           atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+           atomic_load_explicit(&segment->due_ms, memory_order_relaxed) <= now_ms;
+}
+
+/* A slice is a number of entries, in as many segments as they stand in; the lock is let go between two. */
 bool reclaim_expired(struct engine *engine, struct actor *actor) {
-    for (uint32_t at = 0; at < engine->shard_count; at++) {
+    struct slice_budget budget = whole_slice;
+    bool worked = false;
+    uint32_t at;
+    for (at = 0; at < engine->shard_count && !is_spent(engine, &budget); at++) {
         struct shard *shard = &engine->shards[at];
         if (shard->expiry.segment == 0)
             continue;
         store_lock(engine, actor, at);
         if (shard->expiry.segment)
-            expire_on(engine, actor, shard);
+            expire_on(engine, actor, shard, &budget);
         store_unlock(engine, actor, at);
-        return true;
+        worked = true;
     }
     uint32_t end = atomic_load_explicit(&engine->range.head->never_used, memory_order_relaxed);
-    for (uint32_t number = 1; number < end; number++) {
-        struct segment *segment = &engine->range.segments[number];
-        uint32_t at = atomic_load_explicit(&segment->shard, memory_order_acquire);
-        if (at >= engine->shard_count || atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG ||
-            atomic_load_explicit(&segment->due_ms, memory_order_relaxed) > actor->now_ms)
+    for (uint32_t number = 1; number < end && !is_spent(engine, &budget); number++) {
+        if (!is_due(engine, &engine->range.segments[number], actor->now_ms, &at))
             continue;
         store_lock(engine, actor, at);
-        expire_begin(engine, actor, at, number);
+        expire_begin(engine, actor, at, number, &budget);
         store_unlock(engine, actor, at);
-        return true;
+        worked = true;
     }
-    return false;
+    return worked;
 }
 
-bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
-    if (reclaim_expired(engine, actor))
-        return true;
+/* Room ahead of need. */
+static bool is_low(const struct engine *engine) {
     const struct range_head *head = engine->range.head;
     uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
     bool over = atomic_load_explicit(&head->used, memory_order_relaxed) > limit;
-    if (!over && (pressure_ahead(limit) == 0 || range_pressure(&engine->range) == PRESSURE_CALM))
-        return false;
+    return over || (pressure_ahead(limit) != 0 && range_pressure(&engine->range) != PRESSURE_CALM);
+}
+
+static bool make_room_ahead(struct engine *engine, struct actor *actor) {
     /* On whose behalf: any store that could take more. */
     uint32_t store = 0;
     while (store < engine->store_count && claim_is_full(engine, store))
         store++;
     return store < engine->store_count && step(engine, actor, store);
+}
+
+bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
+    /* When there is much of both, they take turns: what expires by and by may free no segment for long. */
+    bool low = is_low(engine), reclaim_first = low && actor->expired_last;
+    actor->expired_last = false;
+    if (reclaim_first && make_room_ahead(engine, actor))
+        return true;
+    if (reclaim_expired(engine, actor)) {
+        actor->expired_last = true;
+        return true;
+    }
+    return low && !reclaim_first && make_room_ahead(engine, actor);
 }

@@ -62,13 +62,15 @@ struct shard_log {
     uint32_t count;
 };
 
+enum { STORE_EXPIRY_STEPS = 64 }; /* of times that are left: four to a doubling, up to four minutes */
+
 /* A walk over a segment in slices. */
 struct shard_walk {
     _Atomic uint32_t segment; /* 0: none */
     uint32_t offset;
     bool evict;
-    uint32_t left;    /* of an expiry walk: entries with an expiry that it left, */
-    double left_a_ms; /* and how many of them expire a millisecond: the sum of 1 / time left */
+    uint32_t gone, left; /* of an expiry walk: entries that it removed, those with an expiry that it left, */
+    uint32_t left_for[STORE_EXPIRY_STEPS]; /* and how many of them for about how long */
 };
 
 struct shard {
