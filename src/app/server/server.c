@@ -247,6 +247,7 @@ static enum status open_cache(struct server *server) {
         .range_size = range,
         .limit_bytes = limit,
         .cores = server->worker_count,
+        .shards = (unsigned)values->shards,
         .policy = (enum cache_policy)values->maxmemory_policy,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},

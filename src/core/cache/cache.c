@@ -62,7 +62,7 @@ void cache_close(struct cache *cache) {
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {
     ASSERT(db < CACHE_DATABASES);
     uint32_t place = engine_db(cache, db);
-    return (struct cache_key){name, store_hash(cache->engine, place, name), db, place, NULL, NULL, 0};
+    return (struct cache_key){.name = name, .hash = store_hash(cache->engine, place, name), .db = db, .place = place};
 }
 
 void cache_prefetch_index(const struct cache *cache, struct cache_key *key) {
@@ -71,25 +71,34 @@ void cache_prefetch_index(const struct cache *cache, struct cache_key *key) {
     struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
     key->bucket = place.bucket;
     key->shape = place.shape;
+    key->wanted = place.wanted;
     __builtin_prefetch(place.bucket);
 }
 
+static inline bool prefetch_from(const struct cache *cache, struct cache_key *key, const struct index_bucket *bucket) {
+    for (uint32_t some = index_candidates(bucket, key->wanted); some; some &= some - 1) {
+        const _Atomic uint64_t *cell_at = &bucket->cells[__builtin_ctz(some)];
+        uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+        if (__builtin_expect(!cell_matches(cell, key->wanted), 0))
+            continue;
+        const uint8_t *entry = cache->engine->range.base + cell_location(cell);
+        __builtin_prefetch(entry);
+        __builtin_prefetch(entry + 64);
+        key->hint = (const void *)cell_at;
+        return true;
+    }
+    return false;
+}
+
+/* What a splitting index makes of it does not matter: the lookup checks what it is told. */
 void cache_prefetch_entry(const struct cache *cache, struct cache_key *key) {
     const struct engine *engine = cache->engine;
+    const struct index_bucket *bucket = key->bucket;
+    if (!bucket || prefetch_from(cache, key, bucket))
+        return;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
-    struct index_place place = index_place_again(&engine->range, &shard->index, key->hash, key->bucket, key->shape);
-    for (const struct index_bucket *bucket = place.bucket; bucket;
-         bucket = index_next(&engine->range, &shard->index, bucket))
-        for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
-            if (cell_matches(cell, place.wanted)) {
-                const uint8_t *entry = engine->range.base + cell_location(cell);
-                __builtin_prefetch(entry);
-                __builtin_prefetch(entry + 64);
-                key->hint = &bucket->cells[i];
-                return;
-            }
-        }
+    while ((bucket = index_next(&engine->range, &shard->index, bucket)) && !prefetch_from(cache, key, bucket))
+        ;
 }
 
 /* ------------------------------------------------------------------------------------------ reading */
@@ -228,14 +237,17 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     return STATUS_OK;
 }
 
-enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
-    struct store_key wanted = engine_key(cache, key);
-    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
-    if (__builtin_expect(cache->engine->stores[shard->store].by_session, 0))
+enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct cache_sight *ret_sight) {
+    const struct engine *engine = cache->engine;
+    if (engine_db(cache, key->db) != key->place)
+        return CACHE_GLANCE_UNSURE;
+    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
+    const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
         return CACHE_GLANCE_UNSURE;
     struct store_view view;
-    store_view_open(cache->engine, shard, &wanted, &view);
+    store_view_open(engine, shard, &wanted, &view);
     if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
         if (!store_view_holds(shard, &view))
             return CACHE_GLANCE_UNSURE;
@@ -244,18 +256,37 @@ enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const s
             actor->of_store[shard->store].misses++;
         return CACHE_GLANCE_MISS;
     }
-    if (view.entry.type != CACHE_STRING || (view.entry.flags & (ENTRY_EXTENTS | ENTRY_OBJECT)) ||
-        view.entry.stored_size > CACHE_GLANCE_MAX)
+    if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
-    words_read(to, cache->engine->range.base + view.location + view.entry.value_at, view.entry.stored_size);
+    *ret_sight = (struct cache_sight){
+        .size = view.entry.stored_size,
+        .number = view.number,
+        .shard = shard,
+        .bucket = view.place.bucket,
+        .shape = view.place.shape,
+        .cell = view.cell,
+        .cell_at = (void *)view.cell_at,
+        .bytes = engine->range.base + view.location + view.entry.value_at,
+    };
+    return CACHE_GLANCE_HIT;
+}
+
+bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {
+    const struct shard *shard = sight->shard;
+    const struct store_view view = {
+        .place = {.bucket = (struct index_bucket *)(uintptr_t)sight->bucket, .shape = sight->shape},
+        .number = sight->number,
+        .cell_at = sight->cell_at,
+        .cell = sight->cell,
+    };
+    words_read(to, sight->bytes, sight->size);
     if (!store_view_holds(shard, &view))
-        return CACHE_GLANCE_UNSURE;
-    *ret_size = view.entry.stored_size;
+        return false;
     actor->counts.hits++;
     if (__builtin_expect(actor->of_store != NULL, 0))
         actor->of_store[shard->store].hits++;
     store_view_use(&view);
-    return CACHE_GLANCE_HIT;
+    return true;
 }
 
 static void *reserve_nothing(void *context, uint64_t size) {

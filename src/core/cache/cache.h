@@ -130,6 +130,7 @@ struct cache_key {
     const void *hint;   /* private: where cache_prefetch_entry saw it, or NULL */
     const void *bucket; /* private: where cache_prefetch_index looked, or NULL */
     uint64_t shape;     /* private: of the index at that time */
+    uint64_t wanted;    /* private: the fingerprint by that shape */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
@@ -179,15 +180,27 @@ struct cache_read {
 MUST_CHECK enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                  struct cache_read *read, bool *ret_found);
 
-/* The short way for small strings, which are most of what is read: one try, no callbacks. */
+/* The short way for small strings, which are most of what is read: one try, in two steps, so that the size is known before the bytes
+ * are copied. Nothing may happen in between. */
 enum { CACHE_GLANCE_MAX = 512 };
 enum cache_glance {
-    CACHE_GLANCE_HIT,    /* the value, of at most CACHE_GLANCE_MAX bytes, stands in `to`; a hit and a use are counted */
+    CACHE_GLANCE_HIT,    /* a value of sight.size bytes, at most CACHE_GLANCE_MAX: take it with cache_glance_copy */
     CACHE_GLANCE_MISS,   /* there is none; a miss is counted */
     CACHE_GLANCE_UNSURE, /* larger, of another type, or a writer came between: take cache_get. Nothing is counted */
 };
-enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size);
+struct cache_sight {
+    uint32_t size;
+    /* private */
+    uint32_t number;
+    const void *shard, *bucket;
+    uint64_t shape, cell, location;
+    void *cell_at;
+    const uint8_t *bytes;
+};
+enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct cache_sight *ret_sight);
+/* Copies what was seen and counts a hit and a use; false, with nothing counted and `to` full of anything, if a writer came between. */
+bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to);
 
 /* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,

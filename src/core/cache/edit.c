@@ -29,7 +29,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
-    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL, NULL, 0};
+    ret_edit->key = (struct cache_key){.name = key->name, .hash = wanted.hash, .db = key->db, .place = wanted.db};
     tidy_session(cache, actor, shard_of(ret_edit), &wanted);
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);

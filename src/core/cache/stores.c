@@ -47,9 +47,9 @@ void cache_store_info(const struct cache *cache, uint32_t store, struct cache_st
     };
     uint32_t end = record->first_shard + record->shard_count;
     for (uint32_t i = record->first_shard; i < end; i++) {
-        ret_info->large_bytes += atomic_load_explicit(&engine->shards[i].extents_live, memory_order_relaxed);
         ret_info->index_bytes += index_bytes(&engine->range, &engine->shards[i].index);
         ret_info->ghost_bytes += (uint64_t)engine->shards[i].ghosts.unit_count * engine->range.head->unit_size;
+        ret_info->large_bytes += atomic_load_explicit(&engine->shards[i].extents_live, memory_order_relaxed);
         for (uint32_t db = 0; db < RANGE_DATABASES; db++) {
             ret_info->entries += atomic_load_explicit(&engine->shards[i].entries[db], memory_order_relaxed);
             ret_info->expiring += atomic_load_explicit(&engine->shards[i].expiring[db], memory_order_relaxed);

@@ -94,15 +94,23 @@ static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uin
     }
 }
 
-/* Reads them back. `room`: bytes from the entry's start to the end of its segment. False if that cannot be an entry, which
+/* Reads them back. `room`: bytes from the entry's start to the end of its segment, whose base is read only if it is needed. False if that cannot be an entry, which
  * happens to readers that came too late. */
-__attribute__((always_inline)) static inline bool entry_decode(const uint8_t *from, uint64_t room, uint64_t base_ms,
-                                                               struct entry *ret_entry) {
+__attribute__((always_inline)) static inline bool entry_decode(const uint8_t *from, uint64_t room,
+                                                               const uint64_t *base_ms, struct entry *ret_entry) {
     uint32_t word = words_load32(from), at = 4;
     ret_entry->type = word & ENTRY_TYPE_MASK;
     ret_entry->flags = word & ENTRY_FLAGS_MASK;
     ret_entry->db = 0;
     ret_entry->expires_at_ms = 0;
+    if (__builtin_expect(!(word & ENTRY_FLAGS_MASK), 1)) {
+        ret_entry->key_size = word >> 10 & 0xff;
+        ret_entry->stored_size = word >> 18;
+        ret_entry->key_at = at;
+        ret_entry->value_at = at + ret_entry->key_size;
+        ret_entry->size = (uint32_t)bits_align_up(ret_entry->value_at + ret_entry->stored_size, ENTRY_ALIGNMENT);
+        return ret_entry->size <= room;
+    }
     if (word & ENTRY_LONG) {
         ret_entry->stored_size = word >> 10;
         ret_entry->key_size = words_load32(from + 4) & 0x1ffff;
@@ -122,7 +130,7 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
             at += 4;
         }
         if (word & ENTRY_EXPIRY) {
-            ret_entry->expires_at_ms = base_ms + words_load32(from + at);
+            ret_entry->expires_at_ms = __atomic_load_n(base_ms, __ATOMIC_RELAXED) + words_load32(from + at);
             at += 4;
         } else if (word & ENTRY_EXPIRY_WIDE) {
             ret_entry->expires_at_ms = words_load32(from + at) | (uint64_t)words_load32(from + at + 4) << 32;

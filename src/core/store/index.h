@@ -27,6 +27,10 @@
 #ifndef STRATA_CORE_STORE_INDEX_H
 #define STRATA_CORE_STORE_INDEX_H
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #include "core/store/range.h"
 
 enum { INDEX_CELLS = 7 };
@@ -123,6 +127,28 @@ static inline bool cell_matches(uint64_t cell, uint64_t wanted) {
     return fingerprint && (difference & ((0x80000000u >> __builtin_clz(fingerprint)) - 1)) == 0;
 }
 
+/* The cells of a bucket whose fingerprints agree in the lowest 8 bits, as bits 0 to INDEX_CELLS - 1; most often the one cell that
+ * matches, or none. All are compared at once, without a branch that the processor would guess wrong. */
+static inline uint32_t index_candidates(const struct index_bucket *bucket, uint64_t wanted) {
+#if defined(__SSE2__) && !WORDS_TSAN
+    const __m128 *at = (const __m128 *)(const void *)bucket;
+    const __m128i byte = _mm_set1_epi32(0xff), sought = _mm_set1_epi32((int)(wanted & 0xff));
+    /* The upper halves of eight words, the first of which is no cell; then bits 16 to 23 of each. */
+    __m128i low = _mm_castps_si128(_mm_shuffle_ps(at[0], at[1], _MM_SHUFFLE(3, 1, 3, 1)));
+    __m128i high = _mm_castps_si128(_mm_shuffle_ps(at[2], at[3], _MM_SHUFFLE(3, 1, 3, 1)));
+    low = _mm_cmpeq_epi32(_mm_and_si128(_mm_srli_epi32(low, 16), byte), sought);
+    high = _mm_cmpeq_epi32(_mm_and_si128(_mm_srli_epi32(high, 16), byte), sought);
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128())) >> 1;
+#else
+    uint32_t some = 0;
+    for (int i = 0; i < INDEX_CELLS; i++) {
+        uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+        some |= (uint32_t)(((cell >> 48 ^ wanted) & 0xff) == 0) << i;
+    }
+    return some;
+#endif
+}
+
 /* The chained bucket, or NULL. A reader may stand in a bucket that has become another shard's, whose chain leads nowhere here. */
 static inline struct index_bucket *index_next(const struct range *range, const struct index *index,
                                               const struct index_bucket *bucket) {
@@ -165,8 +191,15 @@ static inline void index_added(struct index *index) {
                           memory_order_relaxed);
 }
 
-/* Empties a cell of the chain that begins with `first`. */
-void index_remove(struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
+static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
+    uint64_t any = 0;
+    for (int i = 0; i < INDEX_CELLS; i++)
+        any |= atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+    return any == 0;
+}
+
+/* Empties a cell of the chain that begins with `first`; another of the chain may take its place. */
+void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
 
 /* Reads the key at a location and answers its hash. */
 typedef uint64_t (*index_hash_at)(void *context, uint64_t location);

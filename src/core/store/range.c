@@ -179,7 +179,7 @@ static uint32_t segment_with_unit(struct range *range, enum segment_kind kind) {
 }
 
 void range_expect_full(struct range *range, uint32_t number, uint32_t alike) {
-    enum { ALIKE_MIN = 32 };
+    enum { ALIKE_MIN = 16 };
     if (alike < ALIKE_MIN || !range->backing.dense || !range->backing.huge_size || range_group(range) > 1 ||
         !range_is_fresh(range, number))
         return;

@@ -420,7 +420,7 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
                   enum store_removal reason) {
     ASSERT(spot->location);
     tell_removed(engine, actor, spot, reason);
-    index_remove(&shard->index, spot->bucket, spot->cell);
+    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
     uint64_t location = spot->location;
     spot->location = 0;

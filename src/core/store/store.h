@@ -297,7 +297,7 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
     const struct range *range = &engine->range;
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
-                        __atomic_load_n(&range->segments[number].base_ms, __ATOMIC_RELAXED), ret_entry);
+                        &range->segments[number].base_ms, ret_entry);
 }
 
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
