@@ -5,10 +5,10 @@
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define PUT(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
 
-uint32_t range_reserve(const struct range *range) {
-    uint32_t limit = GET(range->head->limit);
-    uint32_t reserve = limit / 64;
-    return reserve < 4 ? 4 : reserve;
+uint32_t range_reserve(const struct range *range) { return pressure_reserve(GET(range->head->limit)); }
+
+enum pressure range_pressure(const struct range *range) {
+    return pressure_level(range_room(range), GET(range->head->limit));
 }
 
 uint32_t range_room(const struct range *range) {
@@ -79,7 +79,7 @@ static uint32_t free_take(struct range *range, enum segment_kind kind) {
 static uint32_t take_locked(struct range *range, enum segment_kind kind, bool for_reclaim) {
     struct range_head *head = range->head;
     uint32_t used = GET(head->used), limit = GET(head->limit), ceiling = GET(head->ceiling);
-    uint32_t reserve = for_reclaim ? 0 : range_reserve(range) / 2;
+    uint32_t reserve = for_reclaim ? 0 : range_reserve(range) - range_reserve(range) / 2;
     if (for_reclaim && kind == SEGMENT_LOG && ceiling > limit)
         limit = ceiling; /* copying is how the lowered limit is reached */
     uint32_t number = used + reserve < limit ? free_take(range, kind) : 0;

@@ -24,6 +24,7 @@
 #include "base/status.h"
 #include "core/store/actor.h"
 #include "core/store/lock.h"
+#include "core/store/pressure.h"
 
 enum {
     RANGE_SEGMENT_SIZE_MIN = 4096,
@@ -162,9 +163,10 @@ static inline void range_note_full(struct range *range) {
 /* Asks for a huge page before the first byte, if the segment is one and its like are so many that half of it is little. */
 void range_expect_full(struct range *range, uint32_t number, uint32_t alike);
 
-/* Segments that writers leave alone, because reclaim needs somewhere to copy to. A writer that was promised room and finds it
- * taken by others may use the upper half. */
+/* Segments that writers leave alone, because reclaim needs somewhere to copy to (pressure.h). A writer that was promised room and
+ * finds it taken by others may use the upper half. */
 uint32_t range_reserve(const struct range *range);
+enum pressure range_pressure(const struct range *range);
 
 /* A segment for `kind` (not INDEX), zero-filled only if it is fresh; 0 if the limit is reached. `for_reclaim` may use the reserve. */
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);

@@ -411,9 +411,14 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
         reclaim_release_promise(engine, actor);
     if (__builtin_expect(engine->store_count > 1, 0))
         TRY(keep_under_cap(engine, actor, store));
-    if (needed == 1 && __builtin_expect(range_room(&engine->range) > 0, 1))
-        return STATUS_OK;
     uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
+    enum pressure pressure = needed == 1 ? range_pressure(&engine->range) : PRESSURE_CRITICAL;
+    if (__builtin_expect(pressure != PRESSURE_CRITICAL, 1)) {
+        if (__builtin_expect(pressure == PRESSURE_TIGHT, 0) && ++actor->writes_when_tight % PRESSURE_PACE == 0 &&
+            !claim_is_full(engine, store))
+            (void)step(engine, actor, store);
+        return STATUS_OK;
+    }
     if (needed >= limit)
         return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
@@ -489,8 +494,10 @@ bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
     for (uint32_t i = 0; i < engine->store_count; i++)
         if (reclaim_trim(engine, actor, i))
             return true;
-    uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
-    if (range_room(&engine->range) >= limit / 32 + 1)
+    const struct range_head *head = engine->range.head;
+    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
+    bool over = atomic_load_explicit(&head->used, memory_order_relaxed) > limit;
+    if (!over && (pressure_ahead(limit) == 0 || range_pressure(&engine->range) == PRESSURE_CALM))
         return false;
     /* On whose behalf: any store that could take more. */
     uint32_t store = 0;
