@@ -88,6 +88,8 @@ static uint32_t take_locked(struct range *range, enum segment_kind kind, bool fo
     PUT(head->used, used + 1);
     if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
         PUT(head->fixed, GET(head->fixed) + 1);
+    if (kind == SEGMENT_BLOCKS)
+        PUT(head->block_segments, GET(head->block_segments) + 1);
     struct segment *segment = &range->segments[number];
     ASSERT(GET(segment->kind) == SEGMENT_FREE);
     PUT(segment->live, 0);
@@ -110,6 +112,8 @@ static void give_locked(struct range *range, uint32_t number) {
     ASSERT(kind != SEGMENT_FREE);
     if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
         PUT(head->fixed, GET(head->fixed) - 1);
+    if (kind == SEGMENT_BLOCKS)
+        PUT(head->block_segments, GET(head->block_segments) - 1);
     uint32_t shard = GET(segment->shard);
     if (shard != RANGE_NOBODY)
         atomic_fetch_sub_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
@@ -264,13 +268,14 @@ void range_release_end(struct range *range, struct actor *actor, uint32_t number
 
 void range_verify(const struct range *range) {
     const struct range_head *head = range->head;
-    uint32_t used = 0, fixed = 0, units[2] = {0}, with_units[2] = {0}, free_count = 0, end = GET(head->never_used);
+    uint32_t used = 0, fixed = 0, blocks = 0, units[2] = {0}, with_units[2] = {0}, free_count = 0, end = GET(head->never_used);
     for (uint32_t number = 1; number < end; number++) {
         const struct segment *segment = &range->segments[number];
         enum segment_kind kind = GET(segment->kind);
         uint64_t taken = GET(segment->blocks);
         used += kind != SEGMENT_FREE;
         fixed += kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS;
+        blocks += kind == SEGMENT_BLOCKS;
         ASSERT(kind == SEGMENT_FREE || kind == SEGMENT_INDEX || !(GET(segment->backing) & SEGMENT_UNITS));
         if (kind != SEGMENT_INDEX && kind != SEGMENT_GHOSTS)
             continue;
@@ -279,7 +284,7 @@ void range_verify(const struct range *range) {
         units[kind == SEGMENT_GHOSTS] += (uint32_t)__builtin_popcountll(taken);
         with_units[kind == SEGMENT_GHOSTS] += taken != all_units(range);
     }
-    ASSERT(used == GET(head->used) && fixed == GET(head->fixed));
+    ASSERT(used == GET(head->used) && fixed == GET(head->fixed) && blocks == GET(head->block_segments));
     ASSERT(units[0] == GET(head->units) && units[1] == GET(head->ghost_units));
     for (uint32_t number = head->unit_first; number; number = GET(range->segments[number].next), with_units[0]--)
         ASSERT(with_units[0] > 0 && GET(range->segments[number].kind) == SEGMENT_INDEX);

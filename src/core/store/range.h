@@ -89,6 +89,7 @@ struct range_head {
     _Atomic uint64_t idle_since_ms; /* more is free and resident than should be since then; 0: it is not */
     _Atomic uint32_t dense_at;      /* where the search for full segments goes on; 0: it is over */
     _Atomic uint32_t full;          /* some may have become full since it began */
+    _Atomic uint32_t block_segments; /* segments of blocks */
     _Atomic uint64_t blocks_live;   /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
     _Atomic uint32_t db_map[RANGE_DATABASES];

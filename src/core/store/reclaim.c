@@ -11,6 +11,8 @@ enum {
     SLICE_BYTES = 512 * 1024, /* copied; about 100 microseconds */
     BATCH = 16,               /* entries whose buckets are loaded together */
     TRIM_TURNS = 1024,
+    HOLES_SHARE = 64, /* of the limit that holes between large values may take while it is tight */
+    HOLE_MIN_SHARE = 4,
     EXPIRY_SHARE = 16,        /* look again after this part of the harmonic mean of the times that are left */
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
@@ -309,6 +311,15 @@ static bool begin(struct engine *engine, struct actor *actor, const struct choic
     return worked;
 }
 
+/* Bytes of segments of blocks that no value takes. */
+static uint64_t hole_bytes(const struct engine *engine) {
+    const struct range_head *head = engine->range.head;
+    uint64_t all = (uint64_t)atomic_load_explicit(&head->block_segments, memory_order_relaxed)
+                   << engine->range.segment_shift,
+             live = atomic_load_explicit(&head->blocks_live, memory_order_relaxed);
+    return all > live ? all - live : 0;
+}
+
 /* One slice of work that gets memory back for a store. False if there is none. */
 static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
     if (go_on_with_begun(engine, actor))
@@ -321,6 +332,10 @@ static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
     struct claim claim;
     claim_make(engine, store, &claim);
     bool tight = claim_is_tight(engine);
+    /* Before something that lives goes for want of a segment, holes are closed that are worth it. */
+    if (tight && hole_bytes(engine) > limit_bytes(engine) / HOLES_SHARE &&
+        vacate_segment(engine, actor, range_segment_size(&engine->range) / HOLE_MIN_SHARE))
+        return true;
     if (tight)
         choice = choice_evict(engine, &claim, actor->now_ms, false);
     if (choice.segment)
