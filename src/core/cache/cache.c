@@ -481,28 +481,25 @@ uint64_t cache_limit(const struct cache *cache) {
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
     const struct engine *engine = cache->engine;
     const struct range_head *head = engine->range.head;
+    struct resident_account account = resident_account(engine);
     *ret_stats = (struct cache_stats){
         .limit_bytes = cache_limit(cache),
+        .occupied_bytes = resident_occupied(&account),
         .live_bytes = engine_live(engine),
-        .table_bytes = atomic_load_explicit(&head->table_bytes, memory_order_relaxed),
+        .table_bytes = account.tables,
+        .log_bytes = account.logs,
+        .index_bytes = account.index,
+        .large_bytes = account.blocks,
+        .object_bytes = account.objects,
+        .ghost_bytes = account.ghosts,
+        .idle_bytes = account.idle,
         .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
         .shards = engine->shard_count,
         .segments_total = atomic_load_explicit(&head->limit, memory_order_relaxed),
         .segments_used = atomic_load_explicit(&head->used, memory_order_relaxed),
         .segment_size = head->segment_size,
+        .pressure = (enum cache_pressure)range_pressure(&engine->range),
     };
-    uint32_t end = atomic_load_explicit(&head->never_used, memory_order_relaxed);
-    for (uint32_t number = 1; number < end; number++) {
-        const struct segment *segment = &engine->range.segments[number];
-        uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_relaxed);
-        uint64_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
-        if (kind != SEGMENT_FREE && kind != SEGMENT_INDEX)
-            ret_stats->occupied_bytes += kind == SEGMENT_BLOCKS ? used * (head->segment_size / RANGE_BLOCKS)
-                                         : kind == SEGMENT_LOG  ? used
-                                                                : head->segment_size;
-    }
-    ret_stats->index_bytes = (uint64_t)atomic_load_explicit(&head->units, memory_order_relaxed) * head->unit_size;
-    ret_stats->occupied_bytes += ret_stats->table_bytes + ret_stats->index_bytes;
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         ret_stats->entries += cache_count(cache, db);
         ret_stats->expiring += cache_count_expiring(cache, db);

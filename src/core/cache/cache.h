@@ -390,15 +390,20 @@ uint64_t cache_limit(const struct cache *cache);
 MUST_CHECK enum status cache_policy_set(struct cache *cache, enum cache_policy policy);
 enum cache_policy cache_policy_now(const struct cache *cache);
 
+/* How short of memory it is: nothing to do; being reclaimed ahead of need; writers reclaim before they write. */
+enum cache_pressure { CACHE_CALM, CACHE_TIGHT, CACHE_CRITICAL };
+
 struct cache_stats {
     uint64_t entries, expiring;
     uint64_t limit_bytes;
-    uint64_t occupied_bytes; /* segments, index and tables in use: used_memory */
+    uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
-    uint64_t index_bytes;
-    uint64_t table_bytes; /* control structures: used_memory_startup */
+    uint64_t table_bytes;    /* control structures: used_memory_startup */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes; /* the other uses */
+    uint64_t idle_bytes; /* resident beside these, to be used again */
     uint64_t pinned_bytes;
     uint32_t shards, segments_total, segments_used, segment_size;
+    enum cache_pressure pressure;
 };
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats);
 

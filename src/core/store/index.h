@@ -49,7 +49,7 @@ struct index {
     uint32_t page_count;
     _Atomic uint32_t overflow_page_count;
     uint32_t overflow_used; /* overflow buckets ever handed out */
-    uint32_t overflow_free; /* list through `chain`, 0: none, else bucket + 1 */
+    uint32_t overflow_free; /* list of free ones, 0: none, else bucket + 1 */
     uint32_t overflow_live; /* overflow buckets in chains */
     uint32_t shard;
     uint64_t pages_at, overflow_pages_at; /* directories: arrays of units */
@@ -179,6 +179,9 @@ static inline void index_write_end(struct index_bucket *first) {
     atomic_store_explicit(&first->number, number + 1, memory_order_release);
 }
 
+/* Reads the key at a location and answers its hash. */
+typedef uint64_t (*index_hash_at)(void *context, uint64_t location);
+
 /* The cell for exactly this location, or NULL. */
 _Atomic uint64_t *index_find(const struct range *range, const struct index *index, uint64_t hash, uint64_t location);
 
@@ -201,9 +204,6 @@ static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
 /* Empties a cell of the chain that begins with `first`; another of the chain may take its place. */
 void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
 
-/* Reads the key at a location and answers its hash. */
-typedef uint64_t (*index_hash_at)(void *context, uint64_t location);
-
 /* Splits one bucket if the load asks for it and there is memory. Call after an insertion. */
 void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context);
 
@@ -211,6 +211,12 @@ void index_grow(struct range *range, struct actor *actor, struct index *index, i
 bool index_is_sparse(const struct range *range, const struct index *index);
 /* Merges up to `count` pairs of buckets again while that is so, and gives back pages that are left over. True if there is more to do. */
 bool index_shrink(struct range *range, struct actor *actor, struct index *index, uint32_t count);
+
+/* The same for overflow buckets: those of the last page are moved to free ones of others, and the page is given back. False if that
+ * was not to be done. */
+bool index_overflow_is_sparse(const struct range *range, const struct index *index);
+bool index_shrink_overflow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at,
+                           void *context);
 
 /* Empties everything at once and gives all pages but the first back; the caller forgets the entries. */
 void index_clear(struct range *range, struct actor *actor, struct index *index);
