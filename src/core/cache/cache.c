@@ -111,6 +111,7 @@ void cache_info_fill(const struct cache *cache, const struct actor *actor, const
         .type = (enum cache_type)entry->type,
         .size = value_size,
         .expires_at_ms = entry->expires_at_ms,
+        .version = entry->stamp,
         .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0) +
                          (entry->flags & ENTRY_OBJECT ? store_owned_bytes(cache->engine, location, entry) : 0),
         .use_count = cell_use(cell),
@@ -130,6 +131,7 @@ static inline void fill_facts(const struct cache *cache, const struct actor *act
     read->info.type = (enum cache_type)view->entry.type;
     read->info.size = value_size;
     read->info.expires_at_ms = view->entry.expires_at_ms;
+    read->info.version = view->entry.stamp;
 }
 
 static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) {

@@ -17,7 +17,7 @@ static uint32_t *directory(const struct range *range, uint64_t directory_at) {
 /* Takes the page that comes next. Directories keep the numbers of pages that were given back: readers of old shapes may look. */
 static bool add_page(struct range *range, struct actor *actor, const struct index *index, uint64_t directory_at,
                      uint32_t count) {
-    uint32_t unit = range_take_unit(range, actor, index->shard);
+    uint32_t unit = range_take_unit(range, actor, SEGMENT_INDEX, index->shard);
     if (unit)
         __atomic_store_n(&directory(range, directory_at)[count], unit, __ATOMIC_RELEASE);
     return unit != 0;
@@ -110,10 +110,32 @@ static void trim_chain(struct index *index, const struct range *range, struct in
     }
 }
 
-void index_remove(struct index *index, struct index_bucket *first, _Atomic uint64_t *cell) {
+/* The last cell of a chain takes the place of one that has become empty. Else each chain would keep the length of its most
+ * crowded moment: half as many bytes again where entries come and go. */
+static void close_up(const struct range *range, struct index *index, struct index_bucket *first,
+                     _Atomic uint64_t *empty) {
+    struct index_bucket *last = first;
+    for (struct index_bucket *next; (next = index_next(range, index, last)); last = next)
+        continue;
+    for (int i = INDEX_CELLS; i-- > 0;) {
+        uint64_t cell = atomic_load_explicit(&last->cells[i], memory_order_relaxed);
+        if (!cell)
+            continue;
+        if (empty < &last->cells[0] || empty >= &last->cells[INDEX_CELLS]) {
+            atomic_store_explicit(&last->cells[i], 0, memory_order_relaxed);
+            atomic_store_explicit(empty, cell, memory_order_relaxed);
+        }
+        break;
+    }
+    trim_chain(index, range, first);
+}
+
+void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell) {
     ASSERT(atomic_load_explicit(cell, memory_order_relaxed) != 0);
     index_write_begin(first);
     atomic_store_explicit(cell, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&first->chain, memory_order_relaxed))
+        close_up(range, index, first, cell);
     index_write_end(first);
     atomic_store_explicit(&index->entries, atomic_load_explicit(&index->entries, memory_order_relaxed) - 1,
                           memory_order_relaxed);

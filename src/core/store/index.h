@@ -191,8 +191,15 @@ static inline void index_added(struct index *index) {
                           memory_order_relaxed);
 }
 
-/* Empties a cell of the chain that begins with `first`. */
-void index_remove(struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
+static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
+    uint64_t any = 0;
+    for (int i = 0; i < INDEX_CELLS; i++)
+        any |= atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+    return any == 0;
+}
+
+/* Empties a cell of the chain that begins with `first`; another of the chain may take its place. */
+void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
 
 /* Reads the key at a location and answers its hash. */
 typedef uint64_t (*index_hash_at)(void *context, uint64_t location);

@@ -66,7 +66,7 @@ static void take_out(struct table *table, uint64_t number) {
     uint64_t hash = table->hash(number);
     _Atomic uint64_t *cell = index_find(range, table->index, hash, location_of(table, number));
     assert_non_null(cell);
-    index_remove(table->index, index_place_of(range, table->index, hash).bucket, cell);
+    index_remove(range, table->index, index_place_of(range, table->index, hash).bucket, cell);
 }
 
 /* Found by its place, by its fingerprint among the cells of its chain, and with its use count. */

@@ -30,6 +30,10 @@ MUST_CHECK enum status reclaim_make_room(struct engine *engine, struct actor *ac
 
 void reclaim_release_promise(struct engine *engine, struct actor *actor);
 
+/* After a write, when no lock is held: evicts single entries until the store holds no more than its capacity in entries. True if there
+ * is more to do than one turn's worth, as after the capacity was lowered. */
+bool reclaim_trim(struct engine *engine, struct actor *actor, uint32_t store);
+
 /* One slice ahead of need: expiry, and reclaim while the pool is low, in turns if there is both. True if there is more to do. */
 bool reclaim_housekeep(struct engine *engine, struct actor *actor);
 

@@ -3,7 +3,7 @@
  *     fresh     never touched, or released: no memory behind it
  *     small     pages of 4 KiB, as they are touched: an open segment costs what has been written into it
  *     dense     huge pages: what is full and stays. Asked for by housekeeping when a segment has filled, or before the first byte once its
- *               log (or the index) is so long that half an open huge page is less than 1/64 of it
+ *               log (or the index) has 16 of them, so that half an open one is 1/32 of it at most
  *     free      still resident, to be used again; given back over the limit at once, over an eighth of the limit after a while
  *
  * Housekeeping also merges buckets of an index that has become far too large, and so gives units back.
