@@ -103,14 +103,6 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     ret_entry->flags = word & ENTRY_FLAGS_MASK;
     ret_entry->db = 0;
     ret_entry->expires_at_ms = 0;
-    if (__builtin_expect(!(word & ENTRY_FLAGS_MASK), 1)) {
-        ret_entry->key_size = word >> 10 & 0xff;
-        ret_entry->stored_size = word >> 18;
-        ret_entry->key_at = at;
-        ret_entry->value_at = at + ret_entry->key_size;
-        ret_entry->size = (uint32_t)bits_align_up(ret_entry->value_at + ret_entry->stored_size, ENTRY_ALIGNMENT);
-        return ret_entry->size <= room;
-    }
     if (word & ENTRY_LONG) {
         ret_entry->stored_size = word >> 10;
         ret_entry->key_size = words_load32(from + 4) & 0x1ffff;
@@ -142,6 +134,15 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     ret_entry->size = (uint32_t)bits_align_up(ret_entry->value_at + ret_entry->stored_size, ENTRY_ALIGNMENT);
     return ret_entry->size <= room &&
            (__builtin_expect(!(word & ENTRY_OWNS), 1) || ret_entry->stored_size == ENTRY_OWNED_SIZE);
+}
+
+/* The same for an entry with four bytes of header, type 0 and a key of this size: where its value stands, or 0 if it is none. */
+static inline uint32_t entry_plain_decode(const uint8_t *from, size_t key_size, uint32_t *ret_stored_size) {
+    uint32_t word = words_load32(from);
+    if ((word & (ENTRY_FLAGS_MASK | ENTRY_TYPE_MASK)) || (word >> 10 & 0xff) != key_size)
+        return 0;
+    *ret_stored_size = word >> 18;
+    return 4 + (uint32_t)key_size;
 }
 
 #endif

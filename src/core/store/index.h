@@ -97,9 +97,11 @@ static inline uint64_t index_fingerprint(uint64_t hash, uint32_t level) { return
 
 static inline struct index_place index_place_of(const struct range *range, const struct index *index, uint64_t hash) {
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_acquire);
-    uint32_t level = index_local_level(shape, hash);
-    return (struct index_place){index_bucket_at(range, index, hash & ((1ull << level) - 1)), shape,
-                                index_fingerprint(hash, level)};
+    uint32_t level = shape & 0xff;
+    uint64_t low = hash & ((1ull << level) - 1), upper = hash >> level;
+    bool split = low < shape >> 8;
+    return (struct index_place){index_bucket_at(range, index, low | (upper & split) << level), shape,
+                                index_fingerprint(upper, split)};
 }
 
 /* The same, by a shape and bucket of a moment ago, if the index still has that shape. */
@@ -119,6 +121,11 @@ static inline bool cell_matches(uint64_t cell, uint64_t wanted) {
         return false;
     uint32_t fingerprint = (uint32_t)(cell >> 48);
     return fingerprint && (difference & ((0x80000000u >> __builtin_clz(fingerprint)) - 1)) == 0;
+}
+
+/* Whether the cell is one of the bucket; false if either is NULL. */
+static inline bool index_is_in(const struct index_bucket *bucket, const _Atomic uint64_t *cell) {
+    return (uintptr_t)cell - (uintptr_t)bucket - offsetof(struct index_bucket, cells) < sizeof bucket->cells;
 }
 
 /* The cells of a bucket whose fingerprints agree in the lowest 8 bits, as bits 0 to INDEX_CELLS - 1; most often the one cell that

@@ -51,7 +51,7 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     view->found = false;
     if (view->number & 1)
         return;
-    if ((uintptr_t)key->hint - (uintptr_t)view->place.bucket < sizeof *view->place.bucket) {
+    if (index_is_in(view->place.bucket, key->hint)) {
         /* The key's bytes decide; the fingerprint would only save looking at them. */
         _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
         uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);

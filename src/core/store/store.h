@@ -126,6 +126,7 @@ struct engine {
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
     struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
+    bool sessions;                  /* there are such stores */
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
@@ -292,6 +293,20 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
                         &range->segments[number].base_ms, ret_entry);
+}
+
+/* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. NULL: it is something else, or
+ * nothing. */
+static inline const uint8_t *store_plain_entry_at(const struct engine *engine, uint64_t location, size_t key_size,
+                                                  uint32_t *ret_value_at, uint32_t *ret_stored_size) {
+    const struct range *range = &engine->range;
+    if (location == 0)
+        return NULL;
+    const uint8_t *at = range->base + location;
+    uint32_t value_at = entry_plain_decode(at, key_size, ret_stored_size);
+    uint64_t offset = (location - range->segments_origin) & (range_segment_size(range) - 1);
+    *ret_value_at = value_at;
+    return value_at && offset + value_at + *ret_stored_size <= range_segment_size(range) ? at : NULL;
 }
 
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
