@@ -32,13 +32,16 @@ struct world_options {
     uint32_t shards;
     enum cache_policy policy;
     uint64_t seed;
+    const struct cache_store *stores;
+    uint32_t store_count;
+    struct cache_removed removed;
 };
 
 static inline void world_open(struct world *world, const struct world_options *options) {
     *world = (struct world){.range_size = options->range_bytes, .actor = {.id = WORLD_ACTOR_ID}};
     atomic_store(&world->clock_ms, 1700000000000u);
     world->actor.now_ms = 1700000000000u;
-    enum status status = pages_take(options->range_bytes, false, &world->range);
+    enum status status = pages_take(options->range_bytes, &world->range);
     struct cache_options cache = {
         .range = world->range,
         .range_size = options->range_bytes,
@@ -46,9 +49,12 @@ static inline void world_open(struct world *world, const struct world_options *o
         .cores = 2,
         .shards = options->shards,
         .policy = options->policy,
+        .stores = options->stores,
+        .store_count = options->store_count,
+        .removed = options->removed,
         .seed = options->seed,
         .waiting = {futex_wait, futex_wake, NULL},
-        .sparse = pages_spare,
+        .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,
     };
     if (status == STATUS_OK)

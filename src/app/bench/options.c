@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/bench/engine.h"
 #include "app/bench/objects.h"
 #include "app/bench/trace.h"
 #include "app/config/config.h"
@@ -88,6 +89,20 @@ static const struct flag replay_flags[] = {
     {"--describe", NULL, FLAG_SWITCH, REPLAY_AT(describe), 0, 0, "only count what is in the trace"},
     {"--json", NULL, FLAG_SWITCH, REPLAY_AT(json), 0, 0, "print the result as one line of JSON"},
     {"--help", NULL, FLAG_SWITCH, REPLAY_AT(help), 0, 0, "print this"},
+};
+
+#define ENGINE_AT(member) offsetof(struct engine_options, member)
+
+static const struct flag engine_flags[] = {
+    {"--entries", "N", FLAG_COUNT, ENGINE_AT(entries), 1, 1e8, "in the cache (1000000)"},
+    {"--operations", "N", FLAG_COUNT, ENGINE_AT(operations), 1, 1e9, "in a measurement (200000)"},
+    {"--rounds", "N", FLAG_COUNT, ENGINE_AT(rounds), 1, ENGINE_ROUNDS_MAX, "in which everything has its turn (5)"},
+    {"--threads", "N", FLAG_COUNT, ENGINE_AT(threads), 0, ENGINE_THREADS_MAX,
+     "up to so many read together: 1, 2, 4, 16 (16)"},
+    {"--shards", "N", FLAG_COUNT, ENGINE_AT(shards), 0, 256, "of the cache (0: as many as its size calls for)"},
+    {"--seed", "N", FLAG_COUNT, ENGINE_AT(seed), 0, 1e18, "of the random keys (1)"},
+    {"--json", NULL, FLAG_SWITCH, ENGINE_AT(json), 0, 0, "print the result as one line of JSON"},
+    {"--help", NULL, FLAG_SWITCH, ENGINE_AT(help), 0, 0, "print this"},
 };
 
 static enum status refuse(char *ret_error, const struct flag *flag, const char *value, const char *wanted) {
@@ -289,6 +304,14 @@ enum status options_parse_replay(int argc, char **argv, struct replay_options *r
     return STATUS_OK;
 }
 
+enum status options_parse_engine(int argc, char **argv, struct engine_options *ret_options,
+                                 char ret_error[OPTIONS_ERROR_SIZE]) {
+    uint64_t given = 0;
+    *ret_options = (struct engine_options){
+        .entries = 1000000, .operations = 200000, .rounds = 5, .threads = ENGINE_THREADS_MAX, .seed = 1};
+    return parse(argc, argv, engine_flags, COUNT_OF(engine_flags), ret_options, &given, ret_error);
+}
+
 static void print_flags(const struct flag *table, size_t count) {
     for (size_t i = 0; i < count; i++)
         printf("  %s %-*s %s\n", table[i].name, (int)(20 - strlen(table[i].name)), table[i].takes ? table[i].takes : "",
@@ -299,12 +322,14 @@ void options_print_help(void) {
     printf(
         "usage: strata bench [flags]\n"
         "       strata bench null [flags]\n"
-        "       strata bench replay --trace FILE [flags]\n\n"
+        "       strata bench replay --trace FILE [flags]\n"
+        "       strata bench engine [flags]\n\n"
         "Measures a server: how many requests a second, and how long they take. Any server of the Redis protocol will\n"
         "do, and memcached. Each connection waits for its replies before it sends again, unless --rate is given. The\n"
         "exit code is 1 if there were errors or wrong values. 'bench null' is a server that does nothing: the "
         "limit.\n"
-        "'bench replay' plays recorded requests against a server and counts how often it had the object.\n\n");
+        "'bench replay' plays recorded requests against a server and counts how often it had the object.\n"
+        "'bench engine' measures the cache inside this process.\n\n");
     print_flags(flags, COUNT_OF(flags));
 }
 
@@ -326,4 +351,13 @@ void options_print_replay_help(void) {
         "was\n"
         "wrong.\n\n");
     print_flags(replay_flags, COUNT_OF(replay_flags));
+}
+
+void options_print_engine_help(void) {
+    printf(
+        "usage: strata bench engine [flags]\n\n"
+        "Measures the calls of the cache inside this process, on keys of 20 bytes and values of 32, beside what a "
+        "lookup\n"
+        "costs at least here: the hash of the key and two cache misses, one after the other.\n\n");
+    print_flags(engine_flags, COUNT_OF(engine_flags));
 }

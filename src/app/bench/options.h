@@ -78,4 +78,15 @@ MUST_CHECK enum status options_parse_replay(int argc, char **argv, struct replay
 
 void options_print_replay_help(void);
 
+/* The flags of `strata bench engine`. */
+struct engine_options {
+    uint64_t entries, operations, rounds, threads, shards, seed;
+    bool json, help;
+};
+
+MUST_CHECK enum status options_parse_engine(int argc, char **argv, struct engine_options *ret_options,
+                                            char ret_error[OPTIONS_ERROR_SIZE]);
+
+void options_print_engine_help(void);
+
 #endif

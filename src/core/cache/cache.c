@@ -35,7 +35,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .policy = (enum store_policy)options->policy,
         .seed = options->seed,
         .waiting = {options->waiting.wait, options->waiting.wake, options->waiting.context},
-        .sparse = options->sparse,
+        .backing = {options->backing.huge_size, options->backing.dense, options->backing.release},
         .memory = options->memory,
         .owner = options->owner,
         .entries_max = options->entries_max,
@@ -513,7 +513,10 @@ void cache_watch_end(struct cache *cache) {
 
 /* --------------------------------------------------------------------------------- limits and figures */
 
-bool cache_housekeep(struct cache *cache, struct actor *actor) { return reclaim_housekeep(cache->engine, actor); }
+bool cache_housekeep(struct cache *cache, struct actor *actor) {
+    bool more = reclaim_housekeep(cache->engine, actor);
+    return resident_step(cache->engine, actor) || more;
+}
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
     return engine_limit_set(cache->engine, limit_bytes);
@@ -541,14 +544,13 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
         const struct segment *segment = &engine->range.segments[number];
         uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_relaxed);
         uint64_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
-        if (kind == SEGMENT_INDEX)
-            ret_stats->index_bytes += head->segment_size;
-        if (kind != SEGMENT_FREE)
+        if (kind != SEGMENT_FREE && kind != SEGMENT_INDEX)
             ret_stats->occupied_bytes += kind == SEGMENT_BLOCKS ? used * (head->segment_size / RANGE_BLOCKS)
                                          : kind == SEGMENT_LOG  ? used
                                                                 : head->segment_size;
     }
-    ret_stats->occupied_bytes += ret_stats->table_bytes;
+    ret_stats->index_bytes = (uint64_t)atomic_load_explicit(&head->units, memory_order_relaxed) * head->unit_size;
+    ret_stats->occupied_bytes += ret_stats->table_bytes + ret_stats->index_bytes;
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         ret_stats->entries += cache_count(cache, db);
         ret_stats->expiring += cache_count_expiring(cache, db);

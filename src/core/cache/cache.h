@@ -87,6 +87,13 @@ struct cache_waiting {
     void *context;
 };
 
+/* How the memory behind the range is had, handed in by whoever knows the system. Anything may be zero. */
+struct cache_backing {
+    uint64_t huge_size;                                     /* of a huge page, a power of two */
+    void (*dense)(void *bytes, uint64_t size, bool filled); /* what stands there, or will, stays: huge pages pay */
+    void (*release)(void *bytes, uint64_t size); /* nobody needs what stands there; it must read as zero afterwards */
+};
+
 struct object_owner;
 
 struct cache_options {
@@ -102,8 +109,7 @@ struct cache_options {
     struct cache_removed removed;
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
-    /* Told of parts of the range that will stay mostly empty, so that no huge pages are spent on them. May be NULL. */
-    void (*sparse)(void *bytes, uint64_t size);
+    struct cache_backing backing;
     const struct memory *memory; /* for the handle itself */
     const struct object_owner
         *owner; /* what knows the objects of collections (core/store/object.h); NULL: there are none */

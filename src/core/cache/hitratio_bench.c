@@ -347,12 +347,13 @@ static bool options_read(struct options *options, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    struct options options = {.percent = 10, .sigma = 1.0, .limit_min = 8 << 20, .seed = 1, .shards = 1,
-                              .policy = CACHE_ALLKEYS_LFU};
+    struct options options = {
+        .percent = 10, .sigma = 1.0, .limit_min = 8 << 20, .seed = 1, .shards = 1, .policy = CACHE_ALLKEYS_LFU};
     struct trace trace = {0};
     if (!options_read(&options, argc, argv)) {
-        fprintf(stderr, "usage: %s [--percent P] [--limit BYTES] [--limit-min BYTES] [--shards N] [--policy NAME]\n"
-                        "       [--sigma S] [--seed N] [--housekeep N] [--lru] TRACE | - | --check\n",
+        fprintf(stderr,
+                "usage: %s [--percent P] [--limit BYTES] [--limit-min BYTES] [--shards N] [--policy NAME]\n"
+                "       [--sigma S] [--seed N] [--housekeep N] [--lru] TRACE | - | --check\n",
                 argv[0]);
         return 2;
     }

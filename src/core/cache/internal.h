@@ -10,6 +10,7 @@
 #include "core/cache/cache.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
+#include "core/store/resident.h"
 #include "core/store/session.h"
 #include "core/store/store.h"
 

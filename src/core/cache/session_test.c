@@ -42,9 +42,8 @@ static bool is_there(struct testing_cache *t, const char *name) {
         assert_true(slice_equal(buf_slice(&value), slice_from_string(name)));
     buf_fini(&value);
     struct cache_key key = cache_key(t->cache, 0, slice_from_string(name));
-    uint8_t bytes[CACHE_GLANCE_MAX];
-    uint32_t size;
-    assert_int_equal(cache_glance(t->cache, &t->actor, &key, bytes, &size), CACHE_GLANCE_UNSURE);
+    struct cache_sight sight;
+    assert_int_equal(cache_glance(t->cache, &t->actor, &key, &sight), CACHE_GLANCE_UNSURE);
     return found;
 }
 

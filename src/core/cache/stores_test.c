@@ -59,6 +59,8 @@ static uint32_t number_of(const struct testing_cache *t, const char *name) {
 static struct cache_store_info info_of(const struct testing_cache *t, const char *name) {
     struct cache_store_info info;
     cache_store_info(t->cache, number_of(t, name), &info);
+    /* What its uses take adds up to what it is charged, byte for byte. */
+    assert_int_equal(info.bytes, store_bytes(t->cache->engine, number_of(t, name)));
     return info;
 }
 

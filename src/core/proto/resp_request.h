@@ -72,9 +72,9 @@ void resp_heads_init(struct resp_heads *heads);
 struct resp_request {
     const struct slice *arguments; /* count >= 1; arguments[0] is the command's name. Valid until the next call */
     uint32_t count;
-    size_t begins_at;    /* offset in the input: the end of the request before it */
-    size_t size;         /* bytes of the input this request took, from there */
-    int32_t large_index; /* the argument that the caller received elsewhere (its slice has no data), or -1 */
+    size_t begins_at;       /* offset in the input: the end of the request before it */
+    size_t size;            /* bytes of the input this request took, from there */
+    int32_t large_index;    /* the argument that the caller received elsewhere (its slice has no data), or -1 */
     struct resp_head *head; /* of a request from resp_parse_short, else NULL */
 };
 

@@ -54,7 +54,8 @@ void store_find(const struct engine *engine, struct shard *shard, const struct s
     ret_spot->bucket = place.bucket;
     ret_spot->cell = NULL;
     ret_spot->location = 0;
-    if (key->hint && is_keys_cell(engine, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
+    if ((uintptr_t)key->hint - (uintptr_t)place.bucket < sizeof *place.bucket &&
+        is_keys_cell(engine, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
         return;
     for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++)
@@ -93,6 +94,7 @@ static void log_push(struct engine *engine, struct shard *shard, uint32_t log, u
     else
         list->first = number;
     list->last = list->open = number;
+    list->count++;
     count32(&shard->queue_segments[store_queue_of_log(engine, log)], 1, 1);
 }
 
@@ -111,13 +113,16 @@ static void log_remove(struct engine *engine, struct shard *shard, uint32_t numb
         list->last = previous;
     if (list->open == number)
         list->open = 0;
+    list->count--;
     count32(&shard->queue_segments[store_queue_of_log(engine, segments[number].log)], 1, -1);
 }
 
 void store_seal(struct engine *engine, struct shard *shard, uint32_t log) {
     uint32_t open = shard->logs[log].open;
-    if (open)
+    if (open) {
         atomic_store_explicit(&engine->range.segments[open].sealed, 1, memory_order_release);
+        range_note_full(&engine->range);
+    }
     shard->logs[log].open = 0;
 }
 
@@ -134,6 +139,7 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
                           atomic_fetch_add_explicit(&engine->range.head->clock, 1, memory_order_relaxed),
                           memory_order_relaxed);
     log_push(engine, shard, log, number);
+    range_expect_full(&engine->range, number, shard->logs[log].count);
     range_own(&engine->range, number, shard->index.shard);
     return true;
 }
@@ -348,7 +354,7 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
                   enum store_removal reason) {
     ASSERT(spot->location);
     tell_removed(engine, actor, spot, reason);
-    index_remove(&shard->index, spot->bucket, spot->cell);
+    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
     uint64_t location = spot->location;
     spot->location = 0;

@@ -4,7 +4,7 @@
 #include "core/store/named.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 1, TABLE_ALIGNMENT = 4096, DIRECTORIES = 3 };
+enum { VERSION = 1, TABLE_ALIGNMENT = 4096 };
 
 static uint32_t segment_size_for(uint64_t limit_bytes) {
     uint64_t size = bits_floor_power_of_two(limit_bytes / RANGE_SEGMENTS_WANTED);
@@ -23,6 +23,20 @@ static void choose_logs(struct range_head *head, uint32_t limit_segments) {
     head->class_count = classes < 1 ? 1 : classes > STORE_CLASSES_MAX ? STORE_CLASSES_MAX : classes;
 }
 
+static uint32_t unit_size_for(uint32_t segment_size) {
+    uint32_t size = segment_size / RANGE_UNITS;
+    return size < RANGE_UNIT_SIZE_MIN ? RANGE_UNIT_SIZE_MIN : size;
+}
+
+/* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects, one for each segment. */
+static uint64_t directory_size(const struct range_head *head, uint64_t segments) {
+    return bits_align_up((segments + 1) * (head->segment_size / head->unit_size) * sizeof(uint32_t), 64);
+}
+static uint64_t object_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
+static uint64_t directories_size(const struct range_head *head, uint64_t segments) {
+    return 2 * directory_size(head, segments) + object_table_size(segments);
+}
+
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
 static bool lay_out(struct range_head *head, const struct engine_options *options) {
     uint32_t shards[STORES_MAX];
@@ -31,6 +45,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     if (head->shard_count == 0)
         return false;
     head->segment_size = segment_size_for(options->limit_bytes);
+    head->unit_size = unit_size_for(head->segment_size);
     uint64_t count = options->range_size / head->segment_size;
     if (count > UINT32_MAX / RANGE_BLOCKS)
         return false;
@@ -45,7 +60,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     at = bits_align_up(at + head->store_count * sizeof(struct store), TABLE_ALIGNMENT);
     head->shards_at = at;
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    at += bits_align_up(head->shard_count * (count + 1) * DIRECTORIES * sizeof(uint32_t), TABLE_ALIGNMENT);
+    at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
     if (head->first_segment_at + 16ull * head->segment_size > options->range_size)
         return false;
@@ -56,7 +71,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
 /* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
 static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
     uint64_t segments = limit_bytes / head->segment_size + 1;
-    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + DIRECTORIES * sizeof(uint32_t)) +
+    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + 3 * sizeof(uint32_t)) +
            head->shard_count * (sizeof(struct shard) + sizeof(uint64_t)) + head->store_count * sizeof(struct store);
 }
 
@@ -68,9 +83,10 @@ static void attach(struct engine *engine, const struct engine_options *options) 
     range->segments = (struct segment *)(void *)(range->base + head->segments_at);
     range->references = (_Atomic uint32_t *)(void *)(range->base + head->references_at);
     range->segment_shift = bits_log2(head->segment_size);
+    range->unit_shift = bits_log2(head->unit_size);
     range->segments_origin = head->first_segment_at - head->segment_size;
     range->waiting = options->waiting;
-    range->sparse = options->sparse;
+    range->backing = options->backing;
     range->charges = (_Atomic uint64_t *)(void *)(range->base + head->charges_at);
     engine->shards = (struct shard *)(void *)(range->base + head->shards_at);
     engine->stores = (struct store *)(void *)(range->base + head->stores_at);
@@ -104,12 +120,11 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
 static enum status init_shards(struct engine *engine) {
     struct range_head *head = engine->range.head;
     uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    uint64_t directory_size = ((uint64_t)head->segment_count + 1) * sizeof(uint32_t);
+    uint64_t size = directory_size(head, head->segment_count);
     struct actor actor = {.id = 1};
-    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += DIRECTORIES * directory_size) {
-        engine->shards[i].objects.table_at = directory_at + 2 * directory_size;
-        TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at,
-                       directory_at + directory_size));
+    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += directories_size(head, head->segment_count)) {
+        engine->shards[i].objects.table_at = directory_at + 2 * size;
+        TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at, directory_at + size));
     }
     return STATUS_OK;
 }
@@ -253,7 +268,7 @@ static void verify_shard(struct engine *engine, uint32_t at) {
     ASSERT(sum.objects == atomic_load_explicit(&shard->objects.live, memory_order_relaxed));
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
     ASSERT(sum.extents == atomic_load_explicit(&shard->extents_live, memory_order_relaxed));
-    ASSERT(sum.extents + owned_segments(engine, at) ==
+    ASSERT(sum.extents + owned_segments(engine, at) + index_bytes(&engine->range, &shard->index) ==
            atomic_load_explicit(&engine->range.charges[at], memory_order_relaxed));
     ASSERT(sum.expiring_live == atomic_load_explicit(&shard->expiring_live, memory_order_relaxed));
     uint64_t entries = 0;
@@ -272,10 +287,7 @@ void engine_verify(struct engine *engine, struct actor *actor) {
         store_lock(engine, actor, i);
     /* Uploads and pins take and give segments of blocks with no shard's lock. */
     lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
-    uint32_t used = 0;
-    for (uint32_t number = 1; number < engine->range.head->never_used; number++)
-        used += atomic_load_explicit(&engine->range.segments[number].kind, memory_order_relaxed) != SEGMENT_FREE;
-    ASSERT(used == atomic_load_explicit(&engine->range.head->used, memory_order_relaxed));
+    range_verify(&engine->range);
     lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);

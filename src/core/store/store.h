@@ -59,6 +59,7 @@ enum store_policy {
 struct shard_log {
     uint32_t first, last; /* segments, oldest first; 0: none */
     uint32_t open;        /* the last one, while it takes entries; 0: none */
+    uint32_t count;
 };
 
 /* A walk over a segment in slices. */
@@ -152,7 +153,7 @@ struct engine_options {
     uint64_t entries_max; /* of the default store; 0: any number, else at least STORE_ENTRIES_MAX_MIN */
     uint64_t seed;
     struct lock_waiting waiting;
-    void (*sparse)(void *bytes, uint64_t size); /* see range.h; may be NULL */
+    struct range_backing backing;
     const struct memory *memory;
     const struct object_owner *owner; /* lives as long as the engine; NULL: there are no objects */
     struct store_removed removed;
