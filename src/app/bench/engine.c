@@ -54,9 +54,10 @@ static void *reserve(void *context, uint64_t size) { return size <= CACHE_GLANCE
 /* The first word of the value, which is the key's number and one; 0: there is none. */
 static inline uint64_t look(struct worker *worker, const struct cache_key *key) {
     uint8_t value[CACHE_GLANCE_MAX];
-    uint32_t size;
-    enum cache_glance glance = cache_glance(worker->cache, &worker->actor, key, value, &size);
-    if (__builtin_expect(glance == CACHE_GLANCE_UNSURE, 0)) {
+    struct cache_sight sight;
+    enum cache_glance glance = cache_glance(worker->cache, &worker->actor, key, &sight);
+    if (glance == CACHE_GLANCE_UNSURE ||
+        (glance == CACHE_GLANCE_HIT && !cache_glance_copy(&worker->actor, &sight, value))) {
         struct cache_read read = {.size_max = UINT64_MAX, .reserve = reserve, .context = value};
         bool found;
         if (cache_get(worker->cache, &worker->actor, key, &read, &found) != STATUS_OK)
@@ -100,11 +101,11 @@ static uint64_t get_row(struct worker *worker) {
 static inline uint64_t prefetch(struct worker *worker, uint64_t from, struct cache_key batch[ENGINE_BATCH]) {
     uint64_t rest = worker->keys.count - from, count = rest < ENGINE_BATCH ? rest : ENGINE_BATCH;
     for (uint64_t i = 0; i < count; i++) {
-        batch[i] = cache_key(worker->cache, 0, engine_key(&worker->keys, from + i));
-        cache_prefetch_index(worker->cache, &batch[i]);
+        batch[i].name = engine_key(&worker->keys, from + i);
+        batch[i].db = 0;
     }
-    for (uint64_t i = 0; i < count; i++)
-        cache_prefetch_entry(worker->cache, &batch[i]);
+    cache_keys_ahead(worker->cache, batch, count);
+    cache_entries_ahead(worker->cache, batch, count);
     return count;
 }
 

@@ -31,7 +31,7 @@ static inline bool get_seen(struct cmd_call *call, const struct cache_sight *sig
 /* Small values: one look each, straight into the reply. */
 uint32_t cmd_get_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        const struct cache_key *key = &requests[i].key;
+        const struct cache_key *key = requests[i].key;
         struct cache_sight sight;
         if (key->db != call->client->db)
             return i;

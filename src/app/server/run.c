@@ -15,11 +15,11 @@ static void close_timed(struct worker *worker);
 /* Makes the next item a request that is filled in but for its key. */
 static inline void add_item(struct batch *batch, struct cmd_request *item) {
     const struct cmd_spec *spec = item->spec;
-    item->keyed = spec && spec->key_at && spec->key_at < item->argc;
-    if (item->keyed) {
-        item->key.name = item->argv[spec->key_at];
-        item->key.db = item->client->db;
-        batch->keys[batch->key_count++] = &item->key;
+    item->key = NULL;
+    if (spec && spec->key_at && spec->key_at < item->argc) {
+        item->key = &batch->keys[batch->key_count++];
+        item->key->name = item->argv[spec->key_at];
+        item->key->db = item->client->db;
     }
     batch->keys_until[batch->count++ / BATCH_BLOCK] = batch->key_count;
 }
@@ -306,8 +306,8 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);
     size_t reply_begins_at = connection->out.size;
-    if (item->keyed && item->key.db != client->db)
-        item->key = cache_key(server->cache, client->db, item->key.name);
+    if (item->key && item->key->db != client->db)
+        *item->key = cache_key(server->cache, client->db, item->key->name);
     if (worker->timed_count && worker->timed_spec != item->spec)
         close_timed(worker);
     /* What is the same for every command stands in the worker's call already. */
@@ -319,7 +319,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->argv = item->argv;
     call->argc = item->argc;
     call->upload = item->uploaded ? &connection->upload : NULL;
-    call->first_key = item->keyed ? &item->key : NULL;
+    call->first_key = item->key;
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
     cmd_run(call);
 

@@ -45,8 +45,8 @@ enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_CONNECTION 
 
 struct batch {
     struct cmd_request items[BATCH_REQUESTS_MAX];
-    struct cache_key *keys[BATCH_REQUESTS_MAX]; /* of the items that have one */
-    uint32_t keys_until[BATCH_BLOCKS];          /* the keys of each block end here */
+    struct cache_key keys[BATCH_REQUESTS_MAX]; /* of the items that have one */
+    uint32_t keys_until[BATCH_BLOCKS];         /* the keys of each block end here */
     struct slice arguments[BATCH_ARGUMENTS_MAX];
     uint32_t count, key_count, argument_count;
     struct connection *touched[EVENTS_MAX]; /* whose input of this turn is parsed to its end */

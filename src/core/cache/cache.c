@@ -65,10 +65,10 @@ struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice 
     return (struct cache_key){.name = name, .hash = store_hash(cache->engine, place, name), .db = db, .place = place};
 }
 
-void cache_keys_ahead(const struct cache *cache, struct cache_key *const *keys, size_t count) {
+void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count) {
     const struct engine *engine = cache->engine;
     for (size_t i = 0; i < count; i++) {
-        struct cache_key *key = keys[i];
+        struct cache_key *key = &keys[i];
         ASSERT(key->db < CACHE_DATABASES);
         key->place = engine_db(cache, key->db);
         key->hash = store_hash(engine, key->place, key->name);
@@ -81,7 +81,7 @@ void cache_keys_ahead(const struct cache *cache, struct cache_key *const *keys, 
     }
     /* By themselves: a processor waits for each address to be translated before it goes far beyond, unless the next is near. */
     for (size_t i = 0; i < count; i++)
-        __builtin_prefetch(keys[i]->bucket);
+        __builtin_prefetch(keys[i].bucket);
 }
 
 /* The first cell that may be the key's, in its bucket or those chained to it. Eight bits of the fingerprint will do: one in a hundred is
@@ -99,14 +99,14 @@ static inline const void *cell_ahead(const struct engine *engine, const struct c
     return (const void *)&bucket->cells[__builtin_ctz(some)];
 }
 
-void cache_entries_ahead(const struct cache *cache, struct cache_key *const *keys, size_t count) {
+void cache_entries_ahead(const struct cache *cache, struct cache_key *keys, size_t count) {
     const struct engine *engine = cache->engine;
     for (size_t i = 0; i < count; i++)
-        keys[i]->hint = cell_ahead(engine, keys[i]);
+        keys[i].hint = cell_ahead(engine, &keys[i]);
     for (size_t i = 0; i < count; i++) {
-        if (!keys[i]->hint)
+        if (!keys[i].hint)
             continue;
-        uint64_t cell = atomic_load_explicit((const _Atomic uint64_t *)keys[i]->hint, memory_order_relaxed);
+        uint64_t cell = atomic_load_explicit((const _Atomic uint64_t *)keys[i].hint, memory_order_relaxed);
         const uint8_t *entry = engine->range.base + cell_location(cell);
         __builtin_prefetch(entry);
         __builtin_prefetch(entry + 64);
@@ -123,6 +123,7 @@ void cache_info_fill(const struct cache *cache, const struct actor *actor, const
         .type = (enum cache_type)entry->type,
         .size = value_size,
         .expires_at_ms = entry->expires_at_ms,
+        .version = entry->stamp,
         .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0) +
                          (entry->flags & ENTRY_OBJECT ? store_owned_bytes(cache->engine, location, entry) : 0),
         .use_count = cell_use(cell),
@@ -142,6 +143,7 @@ static inline void fill_facts(const struct cache *cache, const struct actor *act
     read->info.type = (enum cache_type)view->entry.type;
     read->info.size = value_size;
     read->info.expires_at_ms = view->entry.expires_at_ms;
+    read->info.version = view->entry.stamp;
 }
 
 static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) {

@@ -139,8 +139,8 @@ struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice 
  * and starts loading where the index knows them; the second, some work later, looks there and starts loading the entries. The lookups,
  * some work later again, find everything at hand and need not search the index. Nothing but speed depends on either.
  * Give each step several keys at once: their waits for memory run side by side. */
-void cache_keys_ahead(const struct cache *cache, struct cache_key *const *keys, size_t count);
-void cache_entries_ahead(const struct cache *cache, struct cache_key *const *keys, size_t count);
+void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
+void cache_entries_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
 
 /* ------------------------------------------------------------- lock-free */
 
@@ -148,6 +148,7 @@ struct cache_info {
     enum cache_type type;
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* Unix time, 0: never */
+    uint64_t version;       /* of the value; 0: none was asked for since it was written (cache_edit_version) */
     uint64_t charged_bytes; /* what the entry occupies, index cell included */
     uint32_t use_count;     /* 0 to 7 */
     uint64_t idle_ms;       /* age of the segment that holds it */
@@ -166,7 +167,7 @@ struct cache_read {
     uint64_t
         pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
     bool quiet; /* do not count a hit or a use */
-    bool facts; /* fill all of `info`; else only type, size and expiry, which cost nothing */
+    bool facts; /* fill all of `info`; else only type, size, expiry and version, which cost nothing */
     /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
      * size when a writer came between; only the last room counts. */
     void *(*reserve)(void *context, uint64_t size);
@@ -227,13 +228,15 @@ struct cache_edit {
     enum cache_type type;   /* valid when found, like all below */
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* 0: never */
+    uint64_t version;       /* 0: none */
+    bool versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
     /* private */
     struct cache *cache;
     struct actor *actor;
     struct cache_key key;
     uint32_t shard;
     bool locked_here;
-    uint64_t spot[9];
+    uint64_t spot[10];
 };
 
 /* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
@@ -261,7 +264,11 @@ MUST_CHECK enum status cache_edit_set(struct cache_edit *edit, enum cache_type t
  * STATUS_INVALID for a collection that is made of objects: only its owner changes it. */
 MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes);
 
-/* Sets or removes (0) the expiry of an entry that is there. */
+/* Gives an entry that is there a version, if it has none. Its value and expiry stay. A version is at least 2^32 and changes, or goes,
+ * with each write of the value; it does not come again within 2^44 versions of the cache. */
+MUST_CHECK enum status cache_edit_version(struct cache_edit *edit);
+
+/* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
 
 /* Removes the entry, if there is one. */

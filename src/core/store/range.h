@@ -90,6 +90,7 @@ struct range_head {
     _Atomic uint32_t full;          /* some may have become full since it began */
     _Atomic uint64_t blocks_live;   /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
+    _Atomic uint64_t stamps; /* versions handed out (entry.h) */
     _Atomic uint32_t db_map[RANGE_DATABASES];
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */

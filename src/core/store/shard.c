@@ -232,7 +232,7 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     struct entry entry = *wanted;
     entry_plan(&entry, segment->base_ms);
     if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
-        (entry.flags & ENTRY_OWNS))
+        (entry.flags & ENTRY_OWNS) || !entry.stamp != !old->stamp)
         return false;
     uint8_t *to = engine->range.base + spot->location;
     /* Size and flags are the same, so the account can only change by an expiry. */
@@ -274,12 +274,21 @@ static void release_old(struct engine *engine, struct actor *actor, struct shard
     extent_release(&engine->range, actor, first);
 }
 
+void store_stamp_renew(struct engine *engine, struct store_spot *spot) {
+    if (__builtin_expect(spot->entry.stamp == 0, 1))
+        return;
+    const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, spot->location)];
+    spot->entry.stamp = store_stamp_next(engine);
+    entry_encode(&spot->entry, segment->base_ms, engine->range.base + spot->location);
+}
+
 void store_root_set(struct engine *engine, struct shard *shard, struct store_spot *spot,
                     const struct object_root *root) {
     ASSERT((spot->entry.flags & ENTRY_OBJECT) && root->first != 0);
     store_account(engine, shard, spot->location, &spot->entry, store_root(engine, spot).charge, -1);
     index_write_begin(spot->bucket);
     words_write(engine->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
+    store_stamp_renew(engine, spot);
     index_write_end(spot->bucket);
     store_account(engine, shard, spot->location, &spot->entry, root->charge, 1);
 }
@@ -304,6 +313,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         .key_size = (uint32_t)key->name.size,
         .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
+        .stamp = value->stamp,
     };
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
         tell_removed(engine, actor, spot, STORE_REPLACED);

@@ -238,6 +238,7 @@ void store_find(const struct engine *engine, struct shard *shard, const struct s
 struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
+    uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
@@ -248,6 +249,15 @@ struct store_value {
 /* Replaces what stands at the spot, or creates it; the spot is up to date afterwards. STATUS_FULL without a change when there is no memory. */
 MUST_CHECK enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard,
                                  const struct store_key *key, const struct store_value *value, struct store_spot *spot);
+
+/* A version that no entry of this engine has or had (entry.h). */
+static inline uint64_t store_stamp_next(struct engine *engine) {
+    uint64_t taken = atomic_fetch_add_explicit(&engine->range.head->stamps, 1, memory_order_relaxed);
+    return ENTRY_STAMP_FIRST + taken % (ENTRY_STAMP_END - ENTRY_STAMP_FIRST);
+}
+
+/* Gives an entry that has a stamp another one, because what it owns is being changed in place. Inside index_write_begin and end. */
+void store_stamp_renew(struct engine *engine, struct store_spot *spot);
 
 /* Removes what stands at the spot. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
