@@ -1,4 +1,4 @@
-#include "core/cache/internal.h"
+#include "core/cache/glance.h"
 
 static struct store_options store_options_of(const struct cache_store *store) {
     return (struct store_options){
@@ -251,29 +251,13 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     return STATUS_OK;
 }
 
-static inline void note_sight(const struct shard *shard, const struct store_view *view, const uint8_t *bytes,
-                              uint32_t size, struct cache_sight *ret_sight) {
-    *ret_sight = (struct cache_sight){
-        .size = size,
-        .number = view->number,
-        .shard = shard,
-        .bucket = view->place.bucket,
-        .shape = view->place.shape,
-        .cell = view->cell,
-        .cell_at = (void *)view->cell_at,
-        .bytes = bytes,
-    };
-}
-
-/* Whatever is not where it was seen, or not as plain: an expiry, another database, an overflow bucket. Not inlined: what is usual
- * would pay for it. */
-static __attribute__((noinline)) enum cache_glance glance_about(const struct cache *cache, struct actor *actor,
-                                                                const struct cache_key *key,
-                                                                struct cache_sight *ret_sight) {
+/* What is not where it was seen, or not plain: an expiry, another database, an overflow bucket. */
+static enum cache_glance glance_about(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                      struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    if (__builtin_expect(engine->sessions, 0) && engine->stores[shard->store].by_session)
+    if (engine->stores[shard->store].by_session || engine_db(cache, key->db) != key->place)
         return CACHE_GLANCE_UNSURE;
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
@@ -281,64 +265,32 @@ static __attribute__((noinline)) enum cache_glance glance_about(const struct cac
         if (!store_view_holds(shard, &view))
             return CACHE_GLANCE_UNSURE;
         actor->counts.misses++;
-        if (__builtin_expect(actor->of_store != NULL, 0))
+        if (actor->of_store)
             actor->of_store[shard->store].misses++;
         return CACHE_GLANCE_MISS;
     }
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
-    note_sight(shard, &view, engine->range.base + view.location + view.entry.value_at, view.entry.stored_size,
-               ret_sight);
-    return CACHE_GLANCE_HIT;
-}
-
-/* Looks for a plain entry in the cell that cache_entries_ahead noted. */
-static inline bool glance_ahead(const struct cache *cache, const struct cache_key *key, struct cache_sight *ret_sight) {
-    const struct engine *engine = cache->engine;
-    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
-    struct store_view view = {
-        .place = {.bucket = (struct index_bucket *)(uintptr_t)key->bucket,
-                  .shape = atomic_load_explicit(&shard->index.shape, memory_order_acquire)},
-        .cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint,
+    *ret_sight = (struct cache_sight){
+        .size = view.entry.stored_size,
+        .number = view.number,
+        .shard = shard,
+        .bucket = view.place.bucket,
+        .shape = view.place.shape,
+        .cell = view.cell,
+        .cell_at = (const void *)view.cell_at,
+        .bytes = engine->range.base + view.location + view.entry.value_at,
     };
-    if (view.place.shape != key->shape || !index_is_in(view.place.bucket, view.cell_at) || engine->sessions)
-        return false;
-    view.number = index_read_begin(&view.place);
-    view.cell = atomic_load_explicit(view.cell_at, memory_order_relaxed);
-    uint32_t value_at, size;
-    const uint8_t *at = store_plain_entry_at(engine, cell_location(view.cell), key->name.size, &value_at, &size);
-    if ((view.number & 1) || !at || size > CACHE_GLANCE_MAX || key->place != 0 ||
-        !words_equal(at + value_at - key->name.size, key->name.data, key->name.size))
-        return false;
-    note_sight(shard, &view, at + value_at, size, ret_sight);
-    return true;
+    return CACHE_GLANCE_HIT;
 }
 
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                struct cache_sight *ret_sight) {
-    if (__builtin_expect(engine_db(cache, key->db) != key->place, 0))
-        return CACHE_GLANCE_UNSURE;
-    if (__builtin_expect(glance_ahead(cache, key, ret_sight), 1))
-        return CACHE_GLANCE_HIT;
-    return glance_about(cache, actor, key, ret_sight);
+    return glance_ahead(cache, key, ret_sight) ? CACHE_GLANCE_HIT : glance_about(cache, actor, key, ret_sight);
 }
 
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {
-    const struct shard *shard = sight->shard;
-    const struct store_view view = {
-        .place = {.bucket = (struct index_bucket *)(uintptr_t)sight->bucket, .shape = sight->shape},
-        .number = sight->number,
-        .cell_at = sight->cell_at,
-        .cell = sight->cell,
-    };
-    words_read(to, sight->bytes, sight->size);
-    if (!store_view_holds(shard, &view))
-        return false;
-    actor->counts.hits++;
-    if (__builtin_expect(actor->of_store != NULL, 0))
-        actor->of_store[shard->store].hits++;
-    store_view_use(&view);
-    return true;
+    return glance_copy(actor, sight, to);
 }
 
 static void *reserve_nothing(void *context, uint64_t size) {

@@ -195,8 +195,8 @@ struct cache_sight {
     /* private */
     uint32_t number;
     const void *shard, *bucket;
-    uint64_t shape, cell, location;
-    void *cell_at;
+    uint64_t shape, cell;
+    const void *cell_at;
     const uint8_t *bytes;
 };
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,

@@ -65,6 +65,13 @@ static inline uint64_t cell_make(uint64_t fingerprint, uint32_t use, uint64_t lo
     return fingerprint << 48 | (uint64_t)use << 45 | location >> 2;
 }
 
+/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
+static inline void cell_count_use(_Atomic uint64_t *cell_at, uint64_t cell) {
+    if (cell_use(cell) < 7)
+        atomic_compare_exchange_weak_explicit(cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
+                                              memory_order_relaxed);
+}
+
 /* Takes the first page. Directories are zero-filled arrays in the range, with a number for every unit that it may have. */
 MUST_CHECK enum status index_init(struct range *range, struct actor *actor, struct index *index, uint32_t shard,
                                   uint64_t pages_at, uint64_t overflow_pages_at);

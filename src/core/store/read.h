@@ -84,13 +84,6 @@ static inline bool store_view_holds(const struct shard *shard, const struct stor
     return index_read_holds(&shard->index, &view->place, view->number);
 }
 
-/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
-static inline void store_view_use(const struct store_view *view) {
-    if (cell_use(view->cell) < 7) {
-        uint64_t cell = view->cell;
-        atomic_compare_exchange_weak_explicit(view->cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
-                                              memory_order_relaxed);
-    }
-}
+static inline void store_view_use(const struct store_view *view) { cell_count_use(view->cell_at, view->cell); }
 
 #endif
