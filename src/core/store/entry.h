@@ -175,4 +175,12 @@ static inline uint32_t entry_plain_decode(const uint8_t *from, size_t key_size, 
     return 4 + (uint32_t)key_size;
 }
 
+static inline uint32_t entry_plain_size(uint32_t value_at, uint32_t stored_size) {
+    return (uint32_t)bits_align_up(value_at + stored_size, ENTRY_ALIGNMENT);
+}
+
+static inline void entry_plain_encode(uint8_t *to, size_t key_size, uint32_t stored_size) {
+    words_store32(to, (uint32_t)key_size << 10 | stored_size << 18);
+}
+
 #endif

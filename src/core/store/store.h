@@ -259,6 +259,11 @@ static inline uint64_t store_stamp_next(struct engine *engine) {
 /* Gives an entry that has a stamp another one, because what it owns is being changed in place. Inside index_write_begin and end. */
 void store_stamp_renew(struct engine *engine, struct store_spot *spot);
 
+/* The short way to what most writes are: a plain string put over another with as much room, in the cell that the key's hint tells, if
+ * the index still has the shape of the key. False: nothing has happened. For stores without a time to live or sessions, when nobody is
+ * told of what is replaced. */
+bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value);
+
 /* Removes what stands at the spot. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                   enum store_removal reason);
