@@ -229,7 +229,8 @@ struct cache_edit {
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* 0: never */
     uint64_t version;       /* 0: none */
-    bool versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
+    bool
+        versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
     /* private */
     struct cache *cache;
     struct actor *actor;
