@@ -110,9 +110,9 @@ static inline uint64_t index_fingerprint(uint64_t hash, uint32_t level) { return
 
 static inline struct index_place index_place_of(const struct range *range, const struct index *index, uint64_t hash) {
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_acquire);
-    uint32_t level = shape & 0xff;
+    uint32_t level = shape_level(shape);
     uint64_t low = hash & ((1ull << level) - 1), upper = hash >> level;
-    bool split = low < shape >> 8;
+    bool split = low < shape_split(shape);
     return (struct index_place){index_bucket_at(range, index, low | (upper & split) << level), shape,
                                 index_fingerprint(upper, split)};
 }
