@@ -18,7 +18,7 @@ static uint32_t *directory(const struct range *range, uint64_t directory_at) {
 /* Takes the page that comes next. Directories keep the numbers of pages that were given back: readers of old shapes may look. */
 static bool add_page(struct range *range, struct actor *actor, const struct index *index, uint64_t directory_at,
                      uint32_t count) {
-    uint32_t unit = range_take_unit(range, actor, index->shard);
+    uint32_t unit = range_take_unit(range, actor, SEGMENT_INDEX, index->shard);
     if (unit)
         __atomic_store_n(&directory(range, directory_at)[count], unit, __ATOMIC_RELEASE);
     return unit != 0;

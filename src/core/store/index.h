@@ -65,6 +65,13 @@ static inline uint64_t cell_make(uint64_t fingerprint, uint32_t use, uint64_t lo
     return fingerprint << 48 | (uint64_t)use << 45 | location >> 2;
 }
 
+/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
+static inline void cell_count_use(_Atomic uint64_t *cell_at, uint64_t cell) {
+    if (cell_use(cell) < 7)
+        atomic_compare_exchange_weak_explicit(cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
+                                              memory_order_relaxed);
+}
+
 /* Takes the first page. Directories are zero-filled arrays in the range, with a number for every unit that it may have. */
 MUST_CHECK enum status index_init(struct range *range, struct actor *actor, struct index *index, uint32_t shard,
                                   uint64_t pages_at, uint64_t overflow_pages_at);
@@ -103,9 +110,11 @@ static inline uint64_t index_fingerprint(uint64_t hash, uint32_t level) { return
 
 static inline struct index_place index_place_of(const struct range *range, const struct index *index, uint64_t hash) {
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_acquire);
-    uint32_t level = index_local_level(shape, hash);
-    return (struct index_place){index_bucket_at(range, index, hash & ((1ull << level) - 1)), shape,
-                                index_fingerprint(hash, level)};
+    uint32_t level = shape_level(shape);
+    uint64_t low = hash & ((1ull << level) - 1), upper = hash >> level;
+    bool split = low < shape_split(shape);
+    return (struct index_place){index_bucket_at(range, index, low | (upper & split) << level), shape,
+                                index_fingerprint(upper, split)};
 }
 
 /* The same, by a shape and bucket of a moment ago, if the index still has that shape. */
@@ -125,6 +134,11 @@ static inline bool cell_matches(uint64_t cell, uint64_t wanted) {
         return false;
     uint32_t fingerprint = (uint32_t)(cell >> 48);
     return fingerprint && (difference & ((0x80000000u >> __builtin_clz(fingerprint)) - 1)) == 0;
+}
+
+/* Whether the cell is one of the bucket; false if either is NULL. */
+static inline bool index_is_in(const struct index_bucket *bucket, const _Atomic uint64_t *cell) {
+    return (uintptr_t)cell - (uintptr_t)bucket - offsetof(struct index_bucket, cells) < sizeof bucket->cells;
 }
 
 /* The cells of a bucket whose fingerprints agree in the lowest 8 bits, as bits 0 to INDEX_CELLS - 1; most often the one cell that
