@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "core/store/words.h"
 
-enum { THREADS = 6, KEYS = 2000, LARGE_EVERY = 20, LARGE = 200000 };
+enum { THREADS = 6, KEYS = 2000, LARGE_EVERY = 10, LARGE = 200000 };
 
 static uint64_t operations(void) {
     const char *text = getenv("STRATA_THREAD_OPS");
