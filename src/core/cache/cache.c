@@ -171,27 +171,54 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
     return answer;
 }
 
-enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
-                      bool *ret_found) {
-    struct store_key wanted = engine_key(cache, key);
-    uint32_t at = store_shard_of(cache->engine, wanted.hash);
+/* A read of an entry by its shard's index. */
+static enum attempt read_index(struct cache *cache, struct actor *actor, const struct store_key *key, uint32_t at,
+                               struct cache_read *read) {
     const struct shard *shard = &cache->engine->shards[at];
-    read->pin = (struct cache_pin){0};
-    read->size = 0;
     enum attempt answer = ATTEMPT_TORN;
     for (int tries = 0; tries < STORE_READ_TRIES && answer == ATTEMPT_TORN; tries++) {
-        answer = read_once(cache, actor, shard, &wanted, read);
+        answer = read_once(cache, actor, shard, key, read);
         actor->counts.retries += answer == ATTEMPT_TORN;
     }
     if (answer == ATTEMPT_TORN) {
         bool lock = !store_held(actor, at);
         if (lock)
             store_lock(cache->engine, actor, at);
-        answer = read_once(cache, actor, shard, &wanted, read);
+        answer = read_once(cache, actor, shard, key, read);
         if (lock)
             store_unlock(cache->engine, actor, at);
         ASSERT(answer != ATTEMPT_TORN);
     }
+    return answer;
+}
+
+/* The same where a filter may spare the look into the index. */
+static __attribute__((noinline)) enum attempt read_filtered(struct cache *cache, struct actor *actor,
+                                                            const struct store_key *key, uint32_t at,
+                                                            struct cache_read *read) {
+    const struct shard *shard = &cache->engine->shards[at];
+    enum filter_answer said = filter_ask(&cache->engine->range, &shard->filter, &shard->filter_view, key->hash);
+    enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, key, at, read);
+    if (answer == ATTEMPT_MISS && !read->quiet) {
+        actor->counts.filtered += said == FILTER_EXCLUDES;
+        actor->counts.unfiltered += said == FILTER_PASSES;
+    }
+    return answer;
+}
+
+/* Whether the shard has a filter to ask: known from the line of the shape, which every lookup reads. */
+static inline bool has_filter(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0);
+}
+
+enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
+                      bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    uint32_t at = store_shard_of(cache->engine, wanted.hash);
+    read->pin = (struct cache_pin){0};
+    read->size = 0;
+    enum attempt answer = has_filter(&cache->engine->shards[at]) ? read_filtered(cache, actor, &wanted, at, read)
+                                                                 : read_index(cache, actor, &wanted, at, read);
     if (answer == ATTEMPT_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *ret_found = answer == ATTEMPT_HIT;
@@ -202,12 +229,13 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     return STATUS_OK;
 }
 
-enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
-    struct store_key wanted = engine_key(cache, key);
-    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+__attribute__((always_inline)) static inline enum cache_glance glance_index(struct cache *cache, struct actor *actor,
+                                                                            const struct shard *shard,
+                                                                            const struct store_key *key,
+                                                                            uint8_t to[CACHE_GLANCE_MAX],
+                                                                            uint32_t *ret_size) {
     struct store_view view;
-    store_view_open(cache->engine, shard, &wanted, &view);
+    store_view_open(cache->engine, shard, key, &view);
     if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
         if (!store_view_holds(shard, &view))
             return CACHE_GLANCE_UNSURE;
@@ -224,6 +252,30 @@ enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const s
     actor->counts.hits++;
     store_view_use(&view);
     return CACHE_GLANCE_HIT;
+}
+
+static __attribute__((noinline)) enum cache_glance glance_filtered(struct cache *cache, struct actor *actor,
+                                                                   const struct shard *shard,
+                                                                   const struct store_key *key,
+                                                                   uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
+    enum filter_answer said = filter_ask(&cache->engine->range, &shard->filter, &shard->filter_view, key->hash);
+    if (said == FILTER_EXCLUDES) {
+        actor->counts.misses++;
+        actor->counts.filtered++;
+        return CACHE_GLANCE_MISS;
+    }
+    enum cache_glance answer = glance_index(cache, actor, shard, key, to, ret_size);
+    actor->counts.unfiltered += answer == CACHE_GLANCE_MISS && said == FILTER_PASSES;
+    return answer;
+}
+
+enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    if (has_filter(shard))
+        return glance_filtered(cache, actor, shard, &wanted, to, ret_size);
+    return glance_index(cache, actor, shard, &wanted, to, ret_size);
 }
 
 static void *reserve_nothing(void *context, uint64_t size) {
@@ -394,7 +446,10 @@ void cache_watch_end(struct cache *cache) {
 
 /* --------------------------------------------------------------------------------- limits and figures */
 
-bool cache_housekeep(struct cache *cache, struct actor *actor) { return reclaim_housekeep(cache->engine, actor); }
+bool cache_housekeep(struct cache *cache, struct actor *actor) {
+    bool more = filter_work(cache->engine, actor);
+    return reclaim_housekeep(cache->engine, actor) || more;
+}
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
     return engine_limit_set(cache->engine, limit_bytes);
@@ -433,6 +488,8 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
         uint64_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
         if (kind == SEGMENT_INDEX)
             ret_stats->index_bytes += head->segment_size;
+        if (kind == SEGMENT_FILTER)
+            ret_stats->filter_bytes += head->segment_size;
         if (kind != SEGMENT_FREE)
             ret_stats->occupied_bytes += kind == SEGMENT_BLOCKS ? used * (head->segment_size / RANGE_BLOCKS)
                                          : kind == SEGMENT_LOG  ? used

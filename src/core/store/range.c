@@ -15,6 +15,9 @@ uint32_t range_room(const struct range *range) {
     return taken >= limit ? 0 : limit - taken;
 }
 
+/* Kinds that reclaim does not touch. */
+static bool is_fixed(uint8_t kind) { return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER; }
+
 static uint32_t take_locked(struct range *range) {
     struct range_head *head = range->head;
     if (head->free_first) {
@@ -64,7 +67,7 @@ uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind 
     atomic_store_explicit(&segment->blocks, 0, memory_order_relaxed);
     atomic_store_explicit(&segment->shard, RANGE_NOBODY, memory_order_relaxed);
     atomic_store_explicit(&segment->kind, kind, memory_order_release);
-    if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
+    if (is_fixed(kind))
         atomic_fetch_add_explicit(&head->fixed, 1, memory_order_relaxed);
     return number;
 }
@@ -74,7 +77,7 @@ void range_give(struct range *range, struct actor *actor, uint32_t number) {
     struct segment *segment = &range->segments[number];
     ASSERT(number >= 1 && number <= head->segment_count);
     ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_INDEX);
-    if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_GHOSTS)
+    if (is_fixed(atomic_load_explicit(&segment->kind, memory_order_relaxed)))
         atomic_fetch_sub_explicit(&head->fixed, 1, memory_order_relaxed);
     lock_take(&head->pool, actor->id, &range->waiting);
     ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_FREE);

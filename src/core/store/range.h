@@ -5,7 +5,7 @@
  *
  * Everything in the range is addressed by offset from its start, so that it may be private memory, a shared-memory
  * object or a mapped file. One pool of segments serves all shards: logs of entries, index pages, blocks of large
- * values, objects, ghosts. A segment that was once an index page stays one for ever, because readers without locks may be walking it.
+ * values, objects, ghosts, filters. A segment that was once an index page stays one for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
  * references 256 B: 0.02 % of a segment of 2 MiB, 8 % of one of 4 KiB (touched only where blocks are used).
@@ -33,7 +33,15 @@ enum {
     RANGE_NOBODY = STORE_SHARDS_MAX, /* no shard */
 };
 
-enum segment_kind { SEGMENT_FREE, SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_BLOCKS, SEGMENT_OBJECTS, SEGMENT_GHOSTS };
+enum segment_kind {
+    SEGMENT_FREE,
+    SEGMENT_LOG,
+    SEGMENT_INDEX,
+    SEGMENT_BLOCKS,
+    SEGMENT_OBJECTS,
+    SEGMENT_GHOSTS,
+    SEGMENT_FILTER
+};
 
 struct segment {
     _Atomic uint32_t
@@ -43,7 +51,7 @@ struct segment {
     _Atomic uint8_t sealed; /* LOG: nothing more is appended */
     _Atomic uint8_t log;    /* LOG: which of the shard's logs */
     uint8_t fresh;          /* never used before: its bytes are zero */
-    _Atomic uint32_t shard; /* LOG, INDEX, GHOSTS, OBJECTS: the owner; set last when a log opens a segment */
+    _Atomic uint32_t shard; /* LOG, INDEX, GHOSTS, FILTER, OBJECTS: the owner; set last when a log opens a segment */
     _Atomic uint32_t next,
         previous;            /* LOG: towards newer and older; FREE: next; BLOCKS, OBJECTS: list of those with room */
     uint64_t base_ms;        /* LOG: expiries count from here */
@@ -69,7 +77,7 @@ struct range_head {
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
-    _Atomic uint32_t fixed;    /* of these, index pages and ghosts: no reclaim gets them back */
+    _Atomic uint32_t fixed;    /* of these, index pages, ghosts and filters: no reclaim gets them back */
     _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
     _Atomic uint64_t clock;       /* bytes of segments handed to logs, ever: the age of segments is counted in it */

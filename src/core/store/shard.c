@@ -296,6 +296,9 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         extent_set_owner(&engine->range, value->extents.first, key->hash);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
+    bool created = !spot->location;
+    if (created && __builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0))
+        filter_link(engine, actor, shard, key->hash);
     uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;
     index_write_begin(place.bucket);
     atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
@@ -305,7 +308,6 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
-    bool created = !spot->location;
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
         index_grow(&engine->range, actor, &shard->index, store_hash_at, engine);
@@ -320,6 +322,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
     ASSERT(spot->location);
     index_remove(&shard->index, spot->bucket, spot->cell);
+    if (__builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0))
+        filter_unlink(engine, actor, shard, store_hash_at(engine, spot->location));
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
     spot->location = 0;
     spot->cell = NULL;

@@ -21,6 +21,7 @@
 #include "base/slice.h"
 #include "core/store/entry.h"
 #include "core/store/extent.h"
+#include "core/store/filter.h"
 #include "core/store/index.h"
 #include "core/store/object.h"
 
@@ -64,6 +65,7 @@ struct shard_walk {
 struct shard {
     struct lock lock __attribute__((aligned(64)));
     struct index index __attribute__((aligned(64)));
+    _Atomic uint64_t filter_view; /* beside the shape, which every lookup reads; 0: there is no filter */
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
     _Atomic uint64_t live;          /* bytes of live entries, without what they own elsewhere */
@@ -76,7 +78,10 @@ struct shard {
     uint32_t ghost_count; /* segments of them */
     uint32_t ghost_clock; /* advances as entries are dropped, in 1/65536 of the ghosts' capacity */
     uint32_t ghost_step;
+    struct filter filter __attribute__((aligned(64)));
 };
+static_assert(offsetof(struct shard, filter_view) / 64 == offsetof(struct shard, index) / 64,
+              "whether there is a filter is known from the line that a lookup reads anyway");
 
 struct engine {
     struct range range;
