@@ -144,21 +144,46 @@ static inline uint64_t filter_match(const struct filter_layout *layout, uint64_t
 
 enum filter_answer { FILTER_UNKNOWN, FILTER_PASSES, FILTER_EXCLUDES };
 
-/* What the filter says of a hash: certainly absent at some moment of this call, perhaps there, or nothing. */
-static inline enum filter_answer filter_ask(const struct range *range, const struct filter *filter,
-                                            const _Atomic uint64_t *view_at, uint64_t hash) {
-    uint32_t clears = atomic_load_explicit(&filter->clears, memory_order_acquire);
+/* A reader's visit, in the order of these calls: begin (false: nothing is known), a look at either place, and whether it holds. */
+struct filter_visit {
+    const struct filter_layout *layout;
+    struct filter_place place;
+    uint32_t table, clears;
+};
+
+static inline bool filter_visit_begin(const struct filter *filter, const _Atomic uint64_t *view_at, uint64_t hash,
+                                      struct filter_visit *visit) {
+    visit->clears = atomic_load_explicit(&filter->clears, memory_order_acquire);
     /* After `clears`: a table that is dropped leaves the view before it moves them. */
     uint64_t view = atomic_load_explicit(view_at, memory_order_acquire);
     if (!(view & FILTER_ANSWERS))
+        return false;
+    visit->table = view >> FILTER_TABLE_SHIFT & 1;
+    visit->layout = &filter_layouts[view >> FILTER_LAYOUT_SHIFT & 7];
+    visit->place = filter_place_of(visit->layout, (uint32_t)(view >> FILTER_BUCKETS_SHIFT), hash);
+    return true;
+}
+
+static inline bool filter_visit_meets(const struct range *range, const struct filter *filter,
+                                      const struct filter_visit *visit, uint32_t bucket) {
+    uint64_t word = words_load64(filter_bucket(range, filter, visit->table, bucket));
+    return filter_match(visit->layout, word, visit->place.mark) != 0;
+}
+
+static inline bool filter_visit_holds(const struct filter *filter, const struct filter_visit *visit) {
+    return words_check32(&filter->clears) == visit->clears;
+}
+
+/* What the filter says of a hash: certainly absent at some moment of this call, perhaps there, or nothing. */
+static inline enum filter_answer filter_ask(const struct range *range, const struct filter *filter,
+                                            const _Atomic uint64_t *view_at, uint64_t hash) {
+    struct filter_visit visit;
+    if (!filter_visit_begin(filter, view_at, hash, &visit))
         return FILTER_UNKNOWN;
-    uint32_t table = view >> FILTER_TABLE_SHIFT & 1;
-    const struct filter_layout *layout = &filter_layouts[view >> FILTER_LAYOUT_SHIFT & 7];
-    struct filter_place place = filter_place_of(layout, (uint32_t)(view >> FILTER_BUCKETS_SHIFT), hash);
-    if (filter_match(layout, words_load64(filter_bucket(range, filter, table, place.first)), place.mark) ||
-        filter_match(layout, words_load64(filter_bucket(range, filter, table, place.second)), place.mark))
+    if (filter_visit_meets(range, filter, &visit, visit.place.first) ||
+        filter_visit_meets(range, filter, &visit, visit.place.second))
         return FILTER_PASSES;
-    return words_check32(&filter->clears) == clears ? FILTER_EXCLUDES : FILTER_UNKNOWN;
+    return filter_visit_holds(filter, &visit) ? FILTER_EXCLUDES : FILTER_UNKNOWN;
 }
 
 #endif

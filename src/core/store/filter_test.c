@@ -197,6 +197,131 @@ static void table_takes_95_of_100_slots_and_loses_nothing_on_the_way(void **stat
     }
 }
 
+/* ------------------------------------------------------------------------------------------ overtaken readers */
+
+/* Two buckets, and hashes whose marks crowd them: some share a mark and have the two in either order, others fill them up. */
+enum { CROWD = 20, TWINS = 4 };
+
+struct crowd {
+    uint64_t hashes[CROWD]; /* the first TWINS share a mark */
+    uint32_t linked[CROWD];
+};
+
+static uint64_t hash_at(uint32_t buckets, uint32_t first, uint64_t upper) {
+    return upper << 32 | ((((uint64_t)first << 32) + buckets - 1) / buckets);
+}
+
+static struct crowd crowd_of(struct testing_store *t, struct rng *rng) {
+    const struct filter_table *table = &the_shard(t)->filter.tables[the_shard(t)->filter.live];
+    const struct filter_layout *layout = &filter_layouts[table->layout];
+    struct crowd crowd = {0};
+    struct filter_place place = filter_place_of(layout, table->buckets, rng_next(rng) >> 16);
+    uint64_t upper = 0;
+    while (filter_place_of(layout, table->buckets, upper << 32).mark != place.mark)
+        upper++;
+    for (uint32_t i = 0; i < CROWD; i++) {
+        uint64_t own = i < TWINS ? upper : rng_below(rng, 0x10000);
+        crowd.hashes[i] = hash_at(table->buckets, i % 2 ? place.first : place.second, own);
+        assert_int_equal(filter_place_of(layout, table->buckets, crowd.hashes[i]).first,
+                         i % 2 ? place.first : place.second);
+    }
+    return crowd;
+}
+
+/* Links or, if it may, unlinks one of the crowd; number 0 stands still. */
+static void crowd_step(struct testing_store *t, struct crowd *crowd, struct rng *rng, bool may_unlink) {
+    uint32_t i = 1 + (uint32_t)rng_below(rng, (rng_below(rng, 2) ? TWINS : CROWD) - 1), most = i < TWINS ? 1 : 2;
+    if (crowd->linked[i] < most && rng_below(rng, 2)) {
+        filter_link(t->engine, &t->actor, the_shard(t), crowd->hashes[i]);
+        crowd->linked[i]++;
+    } else if (crowd->linked[i] && may_unlink) {
+        filter_unlink(t->engine, &t->actor, the_shard(t), crowd->hashes[i]);
+        crowd->linked[i]--;
+    }
+}
+
+/* A lookup in steps of a hash that is linked all the time, with writers at the same buckets in between: it may learn nothing, but is
+ * never told that the hash is absent. The mark that stands for it moves to the place that has been looked at already. */
+static void overtaken_lookup_never_denies_what_is_linked(void **state) {
+    (void)state;
+    struct testing_store t = testing_store_open(1u << 20, 1, STORE_NOEVICTION, NULL);
+    struct shard *shard = the_shard(&t);
+    struct rng rng = rng_seeded(unit_seed());
+    uint32_t overtaken = 0, denied = 0;
+    want(&t, 0.01);
+    work_to_the_end(&t);
+    /* Nearly full, so that marks have to move for others; every other round nothing else makes a mark go. */
+    fill_up(&t, 0, 0.92);
+    store_lock(t.engine, &t.actor, 0);
+    for (int round = 0; round < 40000; round++) {
+        struct crowd crowd = crowd_of(&t, &rng);
+        struct filter_visit visit;
+        for (int i = 0; i < 30; i++)
+            crowd_step(&t, &crowd, &rng, true);
+        filter_link(t.engine, &t.actor, shard, crowd.hashes[0]);
+        for (int i = 0; i < 8; i++)
+            crowd_step(&t, &crowd, &rng, true);
+        assert_true(filter_visit_begin(&shard->filter, &shard->filter_view, crowd.hashes[0], &visit));
+        bool met = filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
+        for (uint64_t steps = rng_below(&rng, 10); steps > 0; steps--)
+            crowd_step(&t, &crowd, &rng, round % 2);
+        met |= filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
+        overtaken += !met;
+        denied += !met && filter_visit_holds(&shard->filter, &visit);
+        filter_unlink(t.engine, &t.actor, shard, crowd.hashes[0]);
+        for (uint32_t i = 0; i < CROWD; i++)
+            for (; crowd.linked[i]; crowd.linked[i]--)
+                filter_unlink(t.engine, &t.actor, shard, crowd.hashes[i]);
+        assert_int_equal(facts_of(&t).state, FILTER_ON);
+    }
+    store_unlock(t.engine, &t.actor, 0);
+    print_message("seed %llu: %u lookups met no mark, %u took that for an answer\n", (unsigned long long)unit_seed(),
+                  overtaken, denied);
+    assert_true(overtaken > 0);
+    assert_int_equal(denied, 0);
+    testing_store_close(&t);
+}
+
+/* Takes what the pool gives, and writes zeros where marks stood. */
+static void scribble(struct testing_store *t) {
+    uint32_t taken[8];
+    for (size_t i = 0; i < COUNT_OF(taken); i++) {
+        taken[i] = range_take(&t->engine->range, &t->actor, SEGMENT_LOG, false);
+        assert_true(taken[i] != 0);
+        words_zero(t->engine->range.base + range_segment_at(&t->engine->range, taken[i]),
+                   range_segment_size(&t->engine->range));
+    }
+    for (size_t i = 0; i < COUNT_OF(taken); i++)
+        range_give(&t->engine->range, &t->actor, taken[i]);
+}
+
+/* The same when the table goes away under the lookup, and its memory serves something else. */
+static void lookup_in_a_table_that_has_gone_learns_nothing(void **state) {
+    (void)state;
+    struct testing_store t = testing_store_open(1u << 20, 1, STORE_NOEVICTION, NULL);
+    struct shard *shard = the_shard(&t);
+    for (uint32_t i = 0; i < 2000; i++)
+        assert_true(put(&t, i));
+    for (uint32_t i = 0; i < 100; i++) {
+        char text[32];
+        struct filter_visit visit;
+        want(&t, 0.01);
+        work_to_the_end(&t);
+        assert_true(filter_visit_begin(&shard->filter, &shard->filter_view, key_of(&t, i, text).hash, &visit));
+        if (i % 2)
+            want_none(&t);
+        else
+            want(&t, 0.1);
+        work_to_the_end(&t);
+        scribble(&t);
+        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
+        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
+        assert_false(filter_visit_holds(&shard->filter, &visit));
+        assert_int_not_equal(ask(&t, i), FILTER_EXCLUDES);
+    }
+    testing_store_close(&t);
+}
+
 /* ------------------------------------------------------------------------------------------ building */
 
 static void without_a_filter_nothing_is_said_and_nothing_taken(void **state) {
@@ -478,6 +603,7 @@ static void filter_agrees_with_a_naive_twin(void **state) {
 UNIT_TESTS(filter, UNIT(rates_outside_the_limits_are_refused), UNIT(every_layout_finds_each_mark_in_each_slot),
            UNIT(both_places_lead_to_each_other), UNIT(absent_keys_pass_no_more_often_than_wanted),
            UNIT(table_takes_95_of_100_slots_and_loses_nothing_on_the_way),
+           UNIT(overtaken_lookup_never_denies_what_is_linked), UNIT(lookup_in_a_table_that_has_gone_learns_nothing),
            UNIT(without_a_filter_nothing_is_said_and_nothing_taken),
            UNIT(filter_is_built_in_slices_while_keys_come_and_go),
            UNIT(another_rate_is_built_while_the_old_one_answers), UNIT(filter_grows_and_shrinks_with_its_shard),
