@@ -240,39 +240,53 @@ static void crowd_step(struct testing_store *t, struct crowd *crowd, struct rng 
     }
 }
 
+/* A filter that is nearly full, so that marks have to move for others; with the shard's lock held. */
+static void crowd_begin(struct testing_store *t) {
+    want(t, 0.01);
+    work_to_the_end(t);
+    (void)fill_up(t, 0, 0.92);
+    store_lock(t->engine, &t->actor, 0);
+}
+
+static void crowd_end(struct testing_store *t, struct crowd *crowd) {
+    for (uint32_t i = 0; i < CROWD; i++)
+        for (; crowd->linked[i]; crowd->linked[i]--)
+            filter_unlink(t->engine, &t->actor, the_shard(t), crowd->hashes[i]);
+    if (the_shard(t)->filter.live != FILTER_NONE)
+        return;
+    /* It was one too many: all marks are gone. */
+    store_unlock(t->engine, &t->actor, 0);
+    crowd_begin(t);
+}
+
 /* A lookup in steps of a hash that is linked all the time, with writers at the same buckets in between: it may learn nothing, but is
- * never told that the hash is absent. The mark that stands for it moves to the place that has been looked at already. */
+ * never told that the hash is absent. The mark that stands for it moves to the place that has been looked at already; in every other
+ * round nothing is unlinked meanwhile. */
 static void overtaken_lookup_never_denies_what_is_linked(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(1u << 20, 1, STORE_NOEVICTION, NULL);
     struct shard *shard = the_shard(&t);
     struct rng rng = rng_seeded(unit_seed());
     uint32_t overtaken = 0, denied = 0;
-    want(&t, 0.01);
-    work_to_the_end(&t);
-    /* Nearly full, so that marks have to move for others; every other round nothing else makes a mark go. */
-    fill_up(&t, 0, 0.92);
-    store_lock(t.engine, &t.actor, 0);
+    crowd_begin(&t);
     for (int round = 0; round < 40000; round++) {
         struct crowd crowd = crowd_of(&t, &rng);
         struct filter_visit visit;
         for (int i = 0; i < 30; i++)
             crowd_step(&t, &crowd, &rng, true);
         filter_link(t.engine, &t.actor, shard, crowd.hashes[0]);
+        crowd.linked[0] = 1;
         for (int i = 0; i < 8; i++)
             crowd_step(&t, &crowd, &rng, true);
-        assert_true(filter_visit_begin(&shard->filter, &shard->filter_view, crowd.hashes[0], &visit));
-        bool met = filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
-        for (uint64_t steps = rng_below(&rng, 10); steps > 0; steps--)
-            crowd_step(&t, &crowd, &rng, round % 2);
-        met |= filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
-        overtaken += !met;
-        denied += !met && filter_visit_holds(&shard->filter, &visit);
-        filter_unlink(t.engine, &t.actor, shard, crowd.hashes[0]);
-        for (uint32_t i = 0; i < CROWD; i++)
-            for (; crowd.linked[i]; crowd.linked[i]--)
-                filter_unlink(t.engine, &t.actor, shard, crowd.hashes[i]);
-        assert_int_equal(facts_of(&t).state, FILTER_ON);
+        if (filter_visit_begin(&shard->filter, &shard->filter_view, crowd.hashes[0], &visit)) {
+            bool met = filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
+            for (uint64_t steps = rng_below(&rng, 10); steps > 0; steps--)
+                crowd_step(&t, &crowd, &rng, round % 2);
+            met |= filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
+            overtaken += !met;
+            denied += !met && filter_visit_holds(&shard->filter, &visit);
+        }
+        crowd_end(&t, &crowd);
     }
     store_unlock(t.engine, &t.actor, 0);
     print_message("seed %llu: %u lookups met no mark, %u took that for an answer\n", (unsigned long long)unit_seed(),
