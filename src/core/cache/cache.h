@@ -319,27 +319,26 @@ enum cache_filter_state {
     CACHE_FILTER_SATURATED, /* some shard's ran full and says nothing, until a larger one is built */
 };
 
-#define CACHE_FILTER_RATE_MIN 0.0002
-#define CACHE_FILTER_RATE_MAX 0.5
-#define CACHE_FILTER_RATE_DEFAULT 0.01
+/* Rates: of a million absent keys, so many may pass. */
+enum { CACHE_FILTER_RATE_PPM_MIN = 200, CACHE_FILTER_RATE_PPM_MAX = 500000, CACHE_FILTER_RATE_PPM_DEFAULT = 10000 };
 
 struct cache_filter_info {
     enum cache_filter_state state;
     bool short_of_memory; /* the last try to get a segment for it failed; it is tried again */
     bool hopeless;   /* more equal hashes than it can hold: nothing is built any more until it is switched on again */
     double progress; /* of what is being built, 0 to 1; 1 when nothing is */
-    double wanted_rate;      /* of absent keys that pass, at most */
-    double expected_rate;    /* at the present load */
-    uint64_t entries, slots; /* keys in it, and room for so many */
-    uint64_t bytes;          /* of its segments, those under construction included */
+    uint32_t wanted_rate_ppm; /* 0: off */
+    double expected_rate;     /* of absent keys that pass, at the present load; 1 while there is no filter */
+    uint64_t entries, slots;  /* keys in it, and room for so many */
+    uint64_t bytes;           /* of its segments, those under construction included */
     uint32_t mark_bits, bucket_slots;
 };
 
-/* Switches the filter of a store on, or off. `rate` is for on: of absent keys that may pass, 0: the default. A filter that is on already
+/* Switches the filter of a store on, or off. `rate_ppm` is for on, 0: the default. A filter that is on already
  * is built anew if the rate asks for another layout, and answers meanwhile. STATUS_INVALID for a store that is not there or a rate
  * outside of the two limits; nothing changes then. The actor holds no locks, or all. */
 MUST_CHECK enum status cache_filter_set(struct cache *cache, struct actor *actor, uint32_t store, bool enabled,
-                                        double rate);
+                                        uint32_t rate_ppm);
 
 /* STATUS_INVALID for a store that is not there. The rate as measured is `unfiltered / (filtered + unfiltered)` of the actors' counts. */
 MUST_CHECK enum status cache_filter_info(struct cache *cache, struct actor *actor, uint32_t store,

@@ -177,8 +177,8 @@ static void upload(struct fuzz *fuzz, uint32_t at, uint8_t how) {
 }
 
 static void toggle_filter(struct fuzz *fuzz, uint8_t how) {
-    static const double rates[] = {0.1, 0.03, 0.01, 0.0002};
-    enum status status = cache_filter_set(fuzz->cache, &fuzz->actor, 0, how & 16, rates[how >> 6]);
+    static const uint32_t rates_ppm[] = {100000, 30000, 10000, 200};
+    enum status status = cache_filter_set(fuzz->cache, &fuzz->actor, 0, how & 16, rates_ppm[how >> 6]);
     ASSERT(status == STATUS_OK);
 }
 

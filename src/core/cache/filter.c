@@ -3,8 +3,9 @@
 
 static_assert((int)CACHE_FILTER_OFF == (int)FILTER_OFF && (int)CACHE_FILTER_SATURATED == (int)FILTER_SATURATED,
               "the states of the engine by the same numbers");
-static_assert(CACHE_FILTER_RATE_MIN == FILTER_RATE_MIN && CACHE_FILTER_RATE_MAX == FILTER_RATE_MAX &&
-                  CACHE_FILTER_RATE_DEFAULT == FILTER_RATE_DEFAULT,
+static_assert((int)CACHE_FILTER_RATE_PPM_MIN == (int)FILTER_RATE_PPM_MIN &&
+                  (int)CACHE_FILTER_RATE_PPM_MAX == (int)FILTER_RATE_PPM_MAX &&
+                  (int)CACHE_FILTER_RATE_PPM_DEFAULT == (int)FILTER_RATE_PPM_DEFAULT,
               "the rates of the engine");
 
 /* The shards of a store. */
@@ -16,21 +17,22 @@ static bool shards_of(const struct cache *cache, uint32_t store, uint32_t *ret_f
     return true;
 }
 
-enum status cache_filter_set(struct cache *cache, struct actor *actor, uint32_t store, bool enabled, double rate) {
+enum status cache_filter_set(struct cache *cache, struct actor *actor, uint32_t store, bool enabled,
+                             uint32_t rate_ppm) {
     uint32_t first, count, layout;
     if (!shards_of(cache, store, &first, &count))
         return STATUS_INVALID;
-    if (rate == 0)
-        rate = FILTER_RATE_DEFAULT;
+    if (rate_ppm == 0)
+        rate_ppm = FILTER_RATE_PPM_DEFAULT;
     if (enabled)
-        TRY(filter_layout_for(rate, &layout));
+        TRY(filter_layout_for(rate_ppm, &layout));
     for (uint32_t at = first; at < first + count; at++) {
         struct shard *shard = &cache->engine->shards[at];
         bool lock = !store_held(actor, at);
         if (lock)
             store_lock(cache->engine, actor, at);
         if (enabled)
-            filter_enable(shard, rate, layout);
+            filter_enable(shard, rate_ppm, layout);
         else
             filter_disable(cache->engine, actor, shard);
         if (lock)
@@ -56,7 +58,7 @@ static void add_shard(struct cache *cache, struct actor *actor, uint32_t at, str
     info->short_of_memory |= facts.starved;
     info->hopeless |= facts.stuck;
     info->progress += facts.building ? facts.progress : facts.state == FILTER_ON || facts.state == FILTER_OFF;
-    info->wanted_rate = facts.wanted_rate;
+    info->wanted_rate_ppm = facts.wanted_rate_ppm;
     /* Absent keys meet each shard alike. */
     info->expected_rate += facts.expected_rate;
     info->entries += facts.entries;

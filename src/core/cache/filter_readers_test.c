@@ -92,13 +92,13 @@ static void *write_all_the_time(void *context) {
 }
 
 static void *switch_all_the_time(void *context) {
-    static const double rates[] = {0.1, 0.03, 0.01, 0.0002};
+    static const uint32_t rates_ppm[] = {100000, 30000, 10000, 200};
     struct worker *worker = context;
     struct rng rng = rng_seeded(unit_seed() * 3000);
     while (!atomic_load(&worker->test->stop)) {
         struct cache_filter_info info;
         enum status status = cache_filter_set(worker->test->t.cache, &worker->actor, 0, rng_below(&rng, 6) != 0,
-                                              rates[rng_below(&rng, COUNT_OF(rates))]);
+                                              rates_ppm[rng_below(&rng, COUNT_OF(rates_ppm))]);
         if (status != STATUS_OK)
             atomic_fetch_add(&worker->test->wrong, 1);
         /* Long enough for most tables to be built and used; no clock says when. */

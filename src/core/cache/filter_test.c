@@ -22,8 +22,8 @@ static void housekeep_to_the_end(struct testing_cache *t) {
         assert_true(slices < 100000);
 }
 
-static void switch_on(struct testing_cache *t, double rate) {
-    assert_int_equal(cache_filter_set(t->cache, &t->actor, 0, true, rate), STATUS_OK);
+static void switch_on(struct testing_cache *t, uint32_t rate_ppm) {
+    assert_int_equal(cache_filter_set(t->cache, &t->actor, 0, true, rate_ppm), STATUS_OK);
     housekeep_to_the_end(t);
     assert_int_equal(info_of(t).state, CACHE_FILTER_ON);
 }
@@ -81,11 +81,11 @@ static void figures_say_what_a_filter_is(void **state) {
     cache_stats(t.cache, &before);
     struct cache_filter_info info = info_of(&t);
     assert_int_equal(info.state, CACHE_FILTER_OFF);
-    assert_true(info.bytes == 0 && info.entries == 0 && info.wanted_rate == 0 && info.progress == 1);
-    assert_int_equal(cache_filter_set(t.cache, &t.actor, 0, true, 0.02), STATUS_OK);
+    assert_true(info.bytes == 0 && info.entries == 0 && info.wanted_rate_ppm == 0 && info.progress == 1);
+    assert_int_equal(cache_filter_set(t.cache, &t.actor, 0, true, 20000), STATUS_OK);
     info = info_of(&t);
     assert_int_equal(info.state, CACHE_FILTER_BUILDING);
-    assert_true(info.wanted_rate == 0.02 && info.progress == 0 && info.expected_rate == 1);
+    assert_true(info.wanted_rate_ppm == 20000 && info.progress == 0 && info.expected_rate == 1);
     housekeep_to_the_end(&t);
     info = info_of(&t);
     assert_int_equal(info.state, CACHE_FILTER_ON);
@@ -106,11 +106,11 @@ static void figures_say_what_a_filter_is(void **state) {
 static void wrong_stores_and_rates_change_nothing(void **state) {
     (void)state;
     struct testing_cache t = testing_open(8u << 20, 1, CACHE_NOEVICTION);
-    double wrong[] = {-1, CACHE_FILTER_RATE_MIN / 2, CACHE_FILTER_RATE_MAX * 2, 0.0 / 0.0};
+    uint32_t wrong[] = {1, CACHE_FILTER_RATE_PPM_MIN - 1, CACHE_FILTER_RATE_PPM_MAX + 1, UINT32_MAX};
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         assert_int_equal(cache_filter_set(t.cache, &t.actor, 0, true, wrong[i]), STATUS_INVALID);
     struct cache_filter_info info = {.entries = 77};
-    assert_int_equal(cache_filter_set(t.cache, &t.actor, 1000, true, 0.01), STATUS_INVALID);
+    assert_int_equal(cache_filter_set(t.cache, &t.actor, 1000, true, 10000), STATUS_INVALID);
     assert_int_equal(cache_filter_info(t.cache, &t.actor, 1000, &info), STATUS_INVALID);
     assert_int_equal(info.entries, 77);
     assert_int_equal(info_of(&t).state, CACHE_FILTER_OFF);
@@ -121,7 +121,7 @@ static void flush_empties_the_filter(void **state) {
     (void)state;
     struct testing_cache t = testing_open(16u << 20, 2, CACHE_NOEVICTION);
     put(&t, 0, 10000);
-    switch_on(&t, 0.01);
+    switch_on(&t, 10000);
     cache_flush_all(t.cache, &t.actor);
     assert_int_equal(hits(&t, 0, 10000), 0);
     put(&t, 0, 10);
@@ -140,7 +140,7 @@ static void filter_follows_eviction_and_expiry(void **state) {
     struct testing_cache t = testing_open(4u << 20, 1, CACHE_ALLKEYS_LFU);
     put(&t, 0, 200000);
     assert_true(t.actor.counts.evicted > 0);
-    assert_int_equal(cache_filter_set(t.cache, &t.actor, 0, true, 0.01), STATUS_OK);
+    assert_int_equal(cache_filter_set(t.cache, &t.actor, 0, true, 10000), STATUS_OK);
     for (uint32_t i = 200000; i < 400000; i++) {
         put(&t, i, i + 1);
         if (i % 20 == 0)
@@ -164,7 +164,7 @@ static void databases_swap_under_a_filter(void **state) {
     (void)state;
     struct testing_cache t = testing_open(16u << 20, 2, CACHE_NOEVICTION);
     put(&t, 0, 1000);
-    switch_on(&t, 0.0002);
+    switch_on(&t, 200);
     cache_swap(t.cache, &t.actor, 0, 1);
     assert_int_equal(hits(&t, 0, 1000), 0);
     put(&t, 0, 500);

@@ -281,10 +281,10 @@ static void do_swap(struct model *m, uint32_t a, uint32_t b) {
 
 /* A filter may come, change and go at any time, and nobody sees a difference. */
 static void do_filter(struct model *m) {
-    static const double rates[] = {0.1, 0.01, 0.0002};
+    static const uint32_t rates_ppm[] = {100000, 10000, 200};
     bool on = rng_below(&m->rng, 4) != 0;
-    double rate = rates[rng_below(&m->rng, 3)];
-    CHECK(m, cache_filter_set(m->t.cache, &m->t.actor, 0, on, rate) == STATUS_OK);
+    uint32_t rate_ppm = rates_ppm[rng_below(&m->rng, 3)];
+    CHECK(m, cache_filter_set(m->t.cache, &m->t.actor, 0, on, rate_ppm) == STATUS_OK);
     struct cache_filter_info info;
     CHECK(m, cache_filter_info(m->t.cache, &m->t.actor, 0, &info) == STATUS_OK);
     CHECK(m, (info.state == CACHE_FILTER_OFF) == !on);

@@ -20,12 +20,12 @@ const struct filter_layout filter_layouts[FILTER_LAYOUTS] = {
     {8, 8, ONES(8, 8)}, {9, 7, ONES(9, 7)}, {10, 6, ONES(10, 6)}, {12, 5, ONES(12, 5)}, {16, 4, ONES(16, 4)},
 };
 
-enum status filter_layout_for(double rate, uint32_t *ret_layout) {
-    if (!(rate >= FILTER_RATE_MIN && rate <= FILTER_RATE_MAX))
+enum status filter_layout_for(uint32_t rate_ppm, uint32_t *ret_layout) {
+    if (rate_ppm < FILTER_RATE_PPM_MIN || rate_ppm > FILTER_RATE_PPM_MAX)
         return STATUS_INVALID;
     for (uint32_t i = 0; i < FILTER_LAYOUTS; i++) {
         const struct filter_layout *layout = &filter_layouts[i];
-        if (2.0 * layout->slots / (double)((1u << layout->bits) - 1) > rate)
+        if (2000000ull * layout->slots > (uint64_t)rate_ppm * ((1u << layout->bits) - 1))
             continue;
         *ret_layout = i;
         return STATUS_OK;
@@ -218,10 +218,10 @@ void filter_init(struct filter *filter, uint64_t first_directory_at, uint64_t se
     filter->live = filter->next = FILTER_NONE;
 }
 
-void filter_enable(struct shard *shard, double rate, uint32_t layout) {
+void filter_enable(struct shard *shard, uint32_t rate_ppm, uint32_t layout) {
     ASSERT(layout < FILTER_LAYOUTS);
     shard->filter.enabled = 1;
-    shard->filter.rate = rate;
+    shard->filter.rate_ppm = rate_ppm;
     shard->filter.layout = layout;
     shard->filter.stuck = 0;
     shard->filter.failures = 0;
@@ -242,7 +242,7 @@ void filter_reset(struct engine *engine, struct actor *actor, struct shard *shar
     drop_next(engine, actor, shard);
     drop_live(engine, actor, shard);
     shard->filter.saturated = 0;
-    filter_enable(shard, shard->filter.rate, shard->filter.layout);
+    filter_enable(shard, shard->filter.rate_ppm, shard->filter.layout);
 }
 
 /* A table of this load has no room for one more mark. */
@@ -458,7 +458,7 @@ struct filter_facts filter_facts_of(const struct engine *engine, const struct sh
                                                       : FILTER_BUILDING,
         .starved = filter->starved,
         .stuck = filter->stuck,
-        .wanted_rate = filter->enabled ? filter->rate : 0,
+        .wanted_rate_ppm = filter->enabled ? filter->rate_ppm : 0,
         .expected_rate = 1,
     };
     uint64_t segments = 0;

@@ -33,9 +33,8 @@ struct shard;
 
 enum { FILTER_TABLES = 2, FILTER_NONE = FILTER_TABLES, FILTER_LAYOUTS = 5 };
 
-#define FILTER_RATE_MIN 0.0002
-#define FILTER_RATE_MAX 0.5
-#define FILTER_RATE_DEFAULT 0.01
+/* Rates: of a million absent keys, so many may pass. */
+enum { FILTER_RATE_PPM_MIN = 200, FILTER_RATE_PPM_MAX = 500000, FILTER_RATE_PPM_DEFAULT = 10000 };
 
 struct filter_layout {
     uint32_t bits, slots;
@@ -62,8 +61,8 @@ struct filter {
     _Atomic uint32_t clears;          /* read by readers */
     _Atomic uint32_t work;            /* filter_work has something to do */
     uint64_t pages_at[FILTER_TABLES]; /* directories: arrays of segment numbers; never change */
-    double rate;                      /* wanted, */
-    uint32_t enabled, layout;         /* and what it asks for */
+    uint32_t enabled, rate_ppm;       /* what is wanted, */
+    uint32_t layout;                  /* and the layout for it */
     uint32_t live, next;              /* tables, FILTER_NONE: there is none */
     uint32_t saturated;               /* the last table ran full; none is in use */
     uint32_t stuck;                   /* and a larger one would not help: more equal hashes than two buckets hold */
@@ -75,12 +74,12 @@ struct filter {
 };
 
 /* The layout with the fewest bytes that holds the rate even when full. STATUS_INVALID outside of the two limits. */
-MUST_CHECK enum status filter_layout_for(double rate, uint32_t *ret_layout);
+MUST_CHECK enum status filter_layout_for(uint32_t rate_ppm, uint32_t *ret_layout);
 
 void filter_init(struct filter *filter, uint64_t first_directory_at, uint64_t second_directory_at);
 
 /* Wants a filter for a rate, of the layout for it; if there is one of another layout, it answers until the new one is built. */
-void filter_enable(struct shard *shard, double rate, uint32_t layout);
+void filter_enable(struct shard *shard, uint32_t rate_ppm, uint32_t layout);
 void filter_disable(struct engine *engine, struct actor *actor, struct shard *shard);
 
 /* Forgets all keys, after the index did. */
@@ -99,8 +98,8 @@ struct filter_facts {
     enum filter_state state;
     bool building; /* a next table is under way */
     bool starved, stuck;
-    double progress; /* of the table under way, 0 to 1 */
-    double wanted_rate;
+    double progress;                /* of the table under way, 0 to 1 */
+    uint32_t wanted_rate_ppm;       /* 0: off */
     double expected_rate;           /* of absent keys that pass: of the table in use, 1 if there is none */
     uint64_t entries, slots, bytes; /* of the table in use; bytes of both */
     uint32_t bits, slots_a_bucket;  /* of the table in use, or wanted */

@@ -46,12 +46,12 @@ static enum filter_answer ask(struct testing_store *t, uint32_t number) {
     return ask_hash(t, key_of(t, number, text).hash);
 }
 
-static void want(struct testing_store *t, double rate) {
+static void want(struct testing_store *t, uint32_t rate_ppm) {
     uint32_t layout = FILTER_LAYOUTS;
-    assert_int_equal(filter_layout_for(rate, &layout), STATUS_OK);
+    assert_int_equal(filter_layout_for(rate_ppm, &layout), STATUS_OK);
     for (uint32_t at = 0; at < t->engine->shard_count; at++) {
         store_lock(t->engine, &t->actor, at);
-        filter_enable(&t->engine->shards[at], rate, layout);
+        filter_enable(&t->engine->shards[at], rate_ppm, layout);
         store_unlock(t->engine, &t->actor, at);
     }
 }
@@ -85,15 +85,15 @@ static uint32_t fill_up(struct testing_store *t, uint32_t from, double load) {
 static void rates_outside_the_limits_are_refused(void **state) {
     (void)state;
     uint32_t layout = 77;
-    double wrong[] = {0, -1, FILTER_RATE_MIN / 2, FILTER_RATE_MAX * 1.1, 1.0 / 0.0, 0.0 / 0.0};
+    uint32_t wrong[] = {0, FILTER_RATE_PPM_MIN - 1, FILTER_RATE_PPM_MAX + 1, UINT32_MAX};
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         assert_int_equal(filter_layout_for(wrong[i], &layout), STATUS_INVALID);
     assert_int_equal(layout, 77);
-    assert_int_equal(filter_layout_for(FILTER_RATE_MIN, &layout), STATUS_OK);
+    assert_int_equal(filter_layout_for(FILTER_RATE_PPM_MIN, &layout), STATUS_OK);
     assert_int_equal(filter_layouts[layout].bits, 16);
-    assert_int_equal(filter_layout_for(FILTER_RATE_DEFAULT, &layout), STATUS_OK);
+    assert_int_equal(filter_layout_for(FILTER_RATE_PPM_DEFAULT, &layout), STATUS_OK);
     assert_int_equal(filter_layouts[layout].bits, 12);
-    assert_int_equal(filter_layout_for(FILTER_RATE_MAX, &layout), STATUS_OK);
+    assert_int_equal(filter_layout_for(FILTER_RATE_PPM_MAX, &layout), STATUS_OK);
     assert_int_equal(filter_layouts[layout].bits, 8);
 }
 
@@ -149,19 +149,19 @@ static void both_places_lead_to_each_other(void **state) {
  * formula says. */
 static void absent_keys_pass_no_more_often_than_wanted(void **state) {
     (void)state;
-    static const double rates[] = {0.1, 0.03, 0.012, 0.01, 0.0002};
+    static const uint32_t rates_ppm[] = {100000, 30000, 12000, 10000, 200};
     struct rng rng = rng_seeded(unit_seed());
-    for (size_t i = 0; i < COUNT_OF(rates); i++) {
+    for (size_t i = 0; i < COUNT_OF(rates_ppm); i++) {
         struct testing_store t = testing_store_open(8u << 20, 1, STORE_NOEVICTION, NULL);
-        want(&t, rates[i]);
+        want(&t, rates_ppm[i]);
         work_to_the_end(&t);
         fill_up(&t, 0, 0.95);
         double passed = 0, asked = 2e6, expected = facts_of(&t).expected_rate;
         for (uint32_t k = 0; k < (uint32_t)asked; k++)
             passed += ask_hash(&t, rng_next(&rng)) == FILTER_PASSES;
-        print_message("wanted %.5f, expected %.5f, measured %.5f\n", rates[i], expected, passed / asked);
-        assert_true(passed / asked <= rates[i]);
-        assert_true(expected <= rates[i]);
+        print_message("wanted %u in a million, expected %.5f, measured %.5f\n", rates_ppm[i], expected, passed / asked);
+        assert_true(passed / asked * 1e6 <= rates_ppm[i]);
+        assert_true(expected * 1e6 <= rates_ppm[i]);
         assert_true(passed / asked > expected * 0.75 && passed / asked < expected * 1.25 + 1e-5);
         testing_store_close(&t);
     }
@@ -169,10 +169,10 @@ static void absent_keys_pass_no_more_often_than_wanted(void **state) {
 
 static void table_takes_95_of_100_slots_and_loses_nothing_on_the_way(void **state) {
     (void)state;
-    static const double rates[] = {0.1, 0.03, 0.012, 0.01, 0.0002};
-    for (size_t i = 0; i < COUNT_OF(rates); i++) {
+    static const uint32_t rates_ppm[] = {100000, 30000, 12000, 10000, 200};
+    for (size_t i = 0; i < COUNT_OF(rates_ppm); i++) {
         struct testing_store t = testing_store_open(8u << 20, 1, STORE_NOEVICTION, NULL);
-        want(&t, rates[i]);
+        want(&t, rates_ppm[i]);
         work_to_the_end(&t);
         uint64_t slots = facts_of(&t).slots;
         uint32_t count = 0;
@@ -242,7 +242,7 @@ static void crowd_step(struct testing_store *t, struct crowd *crowd, struct rng 
 
 /* A filter that is nearly full, so that marks have to move for others; with the shard's lock held. */
 static void crowd_begin(struct testing_store *t) {
-    want(t, 0.01);
+    want(t, 10000);
     work_to_the_end(t);
     (void)fill_up(t, 0, 0.92);
     store_lock(t->engine, &t->actor, 0);
@@ -319,13 +319,13 @@ static void lookup_in_a_table_that_has_gone_learns_nothing(void **state) {
     for (uint32_t i = 0; i < 100; i++) {
         char text[32];
         struct filter_visit visit;
-        want(&t, 0.01);
+        want(&t, 10000);
         work_to_the_end(&t);
         assert_true(filter_visit_begin(&shard->filter, &shard->filter_view, key_of(&t, i, text).hash, &visit));
         if (i % 2)
             want_none(&t);
         else
-            want(&t, 0.1);
+            want(&t, 100000);
         work_to_the_end(&t);
         scribble(&t);
         (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
@@ -357,7 +357,7 @@ static void filter_is_built_in_slices_while_keys_come_and_go(void **state) {
     for (uint32_t i = 0; i < keys; i++)
         assert_true(put(&t, i));
     uint32_t index_pages = t.engine->range.head->fixed - fixed;
-    want(&t, 0.01);
+    want(&t, 10000);
     double progress = 0;
     /* A few come and go in each slice, so that some are passed by the walk and some are not. */
     while (filter_work(t.engine, &t.actor)) {
@@ -395,10 +395,10 @@ static void another_rate_is_built_while_the_old_one_answers(void **state) {
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
     for (uint32_t i = 0; i < 10000; i++)
         assert_true(put(&t, i));
-    want(&t, 0.1);
+    want(&t, 100000);
     work_to_the_end(&t);
     assert_int_equal(facts_of(&t).bits, 8);
-    want(&t, 0.0002);
+    want(&t, 200);
     do {
         assert_int_equal(facts_of(&t).state, FILTER_ON);
         for (uint32_t i = 0; i < 10000; i += 97)
@@ -413,7 +413,7 @@ static void another_rate_is_built_while_the_old_one_answers(void **state) {
 static void filter_grows_and_shrinks_with_its_shard(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(64u << 20, 1, STORE_NOEVICTION, NULL);
-    want(&t, 0.01);
+    want(&t, 10000);
     work_to_the_end(&t);
     uint64_t small = facts_of(&t).bytes, most = 0;
     for (uint32_t i = 0; i < 300000; i++) {
@@ -440,7 +440,7 @@ static void forgotten_shard_gets_an_empty_filter(void **state) {
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
     for (uint32_t i = 0; i < 10000; i++)
         assert_true(put(&t, i));
-    want(&t, 0.01);
+    want(&t, 10000);
     work_to_the_end(&t);
     for (uint32_t i = 0; i < 10000; i++)
         take_away(&t, i);
@@ -463,7 +463,7 @@ static void without_memory_it_waits_and_says_so(void **state) {
     uint32_t *taken = calloc(t.engine->range.head->segment_count, sizeof *taken);
     for (uint32_t i = 0; i < 3000; i++)
         assert_true(put(&t, i));
-    want(&t, 0.01);
+    want(&t, 10000);
     for (uint32_t left = 0; left < 2; left++) {
         uint32_t count = testing_store_starve(&t, left, taken);
         for (int i = 0; i < 10; i++)
@@ -490,7 +490,7 @@ static void more_equal_hashes_than_it_holds_end_the_filter(void **state) {
     struct testing_store t = testing_store_open(4u << 20, 1, STORE_NOEVICTION, NULL);
     for (uint32_t i = 0; i < 1000; i++)
         assert_true(put(&t, i));
-    want(&t, 0.01);
+    want(&t, 10000);
     work_to_the_end(&t);
     store_lock(t.engine, &t.actor, 0);
     for (int i = 0; i < 40 && the_shard(&t)->filter_view; i++)
@@ -502,7 +502,7 @@ static void more_equal_hashes_than_it_holds_end_the_filter(void **state) {
     assert_int_equal(facts_of(&t).state, FILTER_SATURATED);
     assert_int_equal(facts_of(&t).bytes, 0);
     assert_true(put(&t, 5000));
-    want(&t, 0.01);
+    want(&t, 10000);
     work_to_the_end(&t);
     assert_int_equal(facts_of(&t).state, FILTER_ON);
     assert_int_equal(facts_of(&t).entries, 1001);
@@ -515,9 +515,9 @@ static void table_that_runs_full_while_it_is_built_goes_alone(void **state) {
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
     for (uint32_t i = 0; i < 20000; i++)
         assert_true(put(&t, i));
-    want(&t, 0.1);
+    want(&t, 100000);
     work_to_the_end(&t);
-    want(&t, 0.0002);
+    want(&t, 200);
     struct filter *filter = &the_shard(&t)->filter;
     while (filter->next == FILTER_NONE || index_scan_position(filter->cursor) < 1ull << 62)
         assert_true(filter_work(t.engine, &t.actor));
@@ -569,12 +569,11 @@ static void check_all(struct model *m, double rate) {
 
 /* Keys come and go in waves, so that tables overflow, grow and shrink, while filters are switched on and off and built slice by slice. */
 static void run_model(uint64_t limit_bytes, uint32_t shards, uint64_t seed) {
-    static const double rates[] = {0.1, 0.03, 0.012, 0.01, 0.0002};
+    static const uint32_t rates_ppm[] = {100000, 30000, 12000, 10000, 200};
     struct model *m = calloc(1, sizeof *m);
     m->t = testing_store_open(limit_bytes, shards, STORE_NOEVICTION, NULL);
     m->seed = seed;
     struct rng rng = rng_seeded(seed);
-    double rate = 1;
     for (m->step = 0; m->step < 60000; m->step++) {
         uint32_t number = (uint32_t)rng_below(&rng, MODEL_KEYS);
         bool growing = m->step / 15000 % 2 == 0;
@@ -591,15 +590,15 @@ static void run_model(uint64_t limit_bytes, uint32_t shards, uint64_t seed) {
         if (rng_below(&rng, 40) == 0)
             (void)filter_work(m->t.engine, &m->t.actor);
         if (rng_below(&rng, 4000) == 0)
-            want(&m->t, rate = rates[rng_below(&rng, COUNT_OF(rates))]);
+            want(&m->t, rates_ppm[rng_below(&rng, COUNT_OF(rates_ppm))]);
         if (rng_below(&rng, 12000) == 0)
             want_none(&m->t);
         if (rng_below(&rng, 3000) == 0) {
-            check_all(m, rate > 0.1 ? 1 : 0.1);
+            check_all(m, 0.1);
             engine_verify(m->t.engine, &m->t.actor);
         }
     }
-    want(&m->t, 0.01);
+    want(&m->t, 10000);
     work_to_the_end(&m->t);
     check_all(m, 0.01);
     testing_store_close(&m->t);
