@@ -22,7 +22,7 @@ CATEGORIES = ['admin', 'bitmap', 'blocking', 'connection', 'dangerous', 'fast', 
 KEY_FLAGS = {'RO': 'RO', 'RW': 'RW', 'OW': 'OW', 'RM': 'RM', 'access': 'ACCESS', 'update': 'UPDATE',
              'insert': 'INSERT', 'delete': 'DELETE', 'variable_flags': 'VARIABLE'}
 COMMAND_KEYS = {'summary', 'since', 'group', 'complexity', 'deprecated', 'arity', 'flags', 'own_flags', 'categories',
-                'tips', 'keys', 'upload', 'syntax', 'subcommands'}
+                'tips', 'keys', 'upload', 'row', 'syntax', 'subcommands'}
 TYPES = ['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']
 TYPE_OF_NAME = {'key': 'key', 'newkey': 'key', 'destkey': 'key', 'pattern': 'pattern', 'seconds': 'integer',
                 'milliseconds': 'integer', 'unix-time-seconds': 'unix-time', 'unix-time-milliseconds': 'unix-time'}
@@ -203,6 +203,11 @@ class Command:
             if category not in CATEGORIES:
                 raise Mistake('unknown category "%s"' % category)
         self.keys = [self.key(k) for k in data.get('keys', [])]
+        row, least = data.get('row', 0), abs(data['arity'])
+        if row and (row < least or data['arity'] > 0 and row != least):
+            raise Mistake('row: the arity does not allow %d arguments' % row)
+        if row and not self.key_at():
+            raise Mistake('row: the first key must always stand in one place')
         self.arguments = Syntax(data.get('syntax', '')).read()
         self.name_keys()
         self.syntax = ' '.join([self.full.replace('|', ' ').upper()] + ([show(self.arguments)] if self.arguments else []))
@@ -249,6 +254,14 @@ class Command:
         first = min(k['at'] for k in ranges)
         ends = [k['to'] for k in ranges]
         return first, -1 if any(e < 0 for e in ends) else max(ends), ranges[0]['step'] if len(ranges) == 1 else 1
+
+    def key_at(self):
+        """The argument that is the first key whatever the others are, or 0."""
+        return self.keys[0]['at'] if self.keys and not self.keys[0]['count_at'] else 0
+
+    @property
+    def row_function(self):
+        return self.function + '_row' if 'row' in self.data else None
 
     @property
     def function(self):
@@ -431,10 +444,12 @@ class Writer:
         flags = ' | '.join('CMD_' + FLAG_IN_C.get(f, f.upper()) for f in command.flags + command.own_flags) or '0'
         return ('    {.name = %s, .last_name = {(const uint8_t *)%s, %d}, .run = %s, .arity = %d,\n'
                 '     .flags = %s,\n'
+                '     .run_row = %s, .row_argc = %d, .key_at = %d,\n'
                 '     .index = %d, .keys = %s, .key_count = %d, .upload_at = %d,\n'
                 '     .subcommands = %s, .subcommand_count = %d, .docs = &%s},' % (
                     text(command.full), text(command.name), len(command.name), command.function or 'NULL',
-                    command.data['arity'], flags, index, keys, len(command.keys), command.data.get('upload', 0),
+                    command.data['arity'], flags, command.row_function or 'NULL', command.data.get('row', 0),
+                    command.key_at(), index, keys, len(command.keys), command.data.get('upload', 0),
                     subcommands, len(command.subcommands), docs))
 
     def names_table(self, commands):
@@ -484,11 +499,15 @@ def write_c(commands, path):
 
 def write_prototypes(families, path):
     out = ['/* Generated from spec/commands by tools/gen_commands.py: the functions that run commands. */',
-           '#ifndef STRATA_APP_CMD_COMMANDS_H', '#define STRATA_APP_CMD_COMMANDS_H', '', 'struct cmd_call;']
+           '#ifndef STRATA_APP_CMD_COMMANDS_H', '#define STRATA_APP_CMD_COMMANDS_H', '', '#include <stdint.h>', '',
+           'struct cmd_call;', 'struct cmd_request;']
     for commands, family in families:
         out += ['', '/* %s */' % family['file']]
         functions = {c.function for c in everything(commands) if c.function} - {'cmd_help'}
         out += ['void %s(struct cmd_call *call);' % f for f in sorted(functions)]
+        rows = {c.row_function for c in everything(commands) if c.row_function}
+        out += ['uint32_t %s(struct cmd_call *call, const struct cmd_request *requests, uint32_t count);' % f
+                for f in sorted(rows)]
     out += ['', '/* Every HELP subcommand. */', 'void cmd_help(struct cmd_call *call);', '', '#endif']
     write(path, out)
 

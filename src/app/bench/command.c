@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/bench/engine_command.h"
 #include "app/bench/generator.h"
 #include "app/bench/null_server.h"
+#include "app/bench/replay_command.h"
 #include "app/bench/report.h"
 #include "sys/os/clock.h"
 #include "sys/os/process.h"
@@ -176,6 +178,10 @@ int bench_command(int argc, char **argv) {
     char error[OPTIONS_ERROR_SIZE];
     if (argc > 0 && strcmp(argv[0], "null") == 0)
         return run_null(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "replay") == 0)
+        return replay_command(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "engine") == 0)
+        return engine_command(argc - 1, argv + 1);
     if (options_parse(argc, argv, &options, error) != STATUS_OK)
         return complain(error);
     if (!options.help)

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/bench/engine.h"
+#include "app/bench/objects.h"
+#include "app/bench/trace.h"
 #include "app/config/config.h"
 #include "base/bits.h"
 #include "base/decimal.h"
@@ -60,6 +63,46 @@ static const struct flag null_flags[] = {
     {"--reply-size", "N", FLAG_COUNT, offsetof(struct null_options, reply_size), 0, NO_REPLY_SIZE_MAX,
      "answer a value of so many bytes (without: +OK)"},
     {"--help", NULL, FLAG_SWITCH, offsetof(struct null_options, help), 0, 0, "print this"},
+};
+
+#define REPLAY_AT(member) offsetof(struct replay_options, member)
+
+static const struct flag replay_flags[] = {
+    {"--trace", "FILE", FLAG_TEXT, REPLAY_AT(trace), 0, 0,
+     "what to replay: a line a request, KEY or KEY SIZE (-: standard input)"},
+    {"--host", "A", FLAG_TEXT, REPLAY_AT(host), 0, 0, "address of the server (127.0.0.1)"},
+    {"--port", "N", FLAG_COUNT, REPLAY_AT(port), 1, 65535, "its port (6379, with memcached 11211)"},
+    {"--unix", "PATH", FLAG_TEXT, REPLAY_AT(unix_path), 0, 0, "its Unix socket instead"},
+    {"--protocol", "NAME", FLAG_PROTOCOL, REPLAY_AT(protocol), 0, 0, "resp (Redis and its kin) or memcached (text)"},
+    {"--batch", "N", FLAG_COUNT, REPLAY_AT(batch), 1, OPTIONS_REPLAY_BATCH_MAX,
+     "GETs that are sent together at most; the SETs of those that missed follow (32)"},
+    {"--copies", "N", FLAG_COUNT, REPLAY_AT(copies), 1, OBJECTS_COPIES_MAX,
+     "replay so many copies with keys of their own, a request of each in turn (1)"},
+    {"--median", "BYTES", FLAG_NUMBER, REPLAY_AT(median), 1, TRACE_SIZE_MAX,
+     "of the log-normal sizes that are drawn where the trace has none (230)"},
+    {"--sigma", "S", FLAG_NUMBER, REPLAY_AT(sigma), 0, 4, "of their logarithm (1)"},
+    {"--seed", "N", FLAG_COUNT, REPLAY_AT(seed), 0, 1e18, "of the drawing (1)"},
+    {"--hash-tag", NULL, FLAG_SWITCH, REPLAY_AT(hash_tag), 0, 0, "all keys share a hash tag"},
+    {"--stall", "S", FLAG_NUMBER, REPLAY_AT(stall_s), 0.01, 1e6, "give up when no reply has come for this time (10)"},
+    {"--simulate", "BYTES", FLAG_COUNT, REPLAY_AT(simulate), 1, 1e15,
+     "ask no server, but an LRU of so many bytes that pays for keys and values only"},
+    {"--describe", NULL, FLAG_SWITCH, REPLAY_AT(describe), 0, 0, "only count what is in the trace"},
+    {"--json", NULL, FLAG_SWITCH, REPLAY_AT(json), 0, 0, "print the result as one line of JSON"},
+    {"--help", NULL, FLAG_SWITCH, REPLAY_AT(help), 0, 0, "print this"},
+};
+
+#define ENGINE_AT(member) offsetof(struct engine_options, member)
+
+static const struct flag engine_flags[] = {
+    {"--entries", "N", FLAG_COUNT, ENGINE_AT(entries), 1, 1e8, "in the cache (1000000)"},
+    {"--operations", "N", FLAG_COUNT, ENGINE_AT(operations), 1, 1e9, "in a measurement (200000)"},
+    {"--rounds", "N", FLAG_COUNT, ENGINE_AT(rounds), 1, ENGINE_ROUNDS_MAX, "in which everything has its turn (5)"},
+    {"--threads", "N", FLAG_COUNT, ENGINE_AT(threads), 0, ENGINE_THREADS_MAX,
+     "up to so many read together: 1, 2, 4, 16 (16)"},
+    {"--shards", "N", FLAG_COUNT, ENGINE_AT(shards), 0, 256, "of the cache (0: as many as its size calls for)"},
+    {"--seed", "N", FLAG_COUNT, ENGINE_AT(seed), 0, 1e18, "of the random keys (1)"},
+    {"--json", NULL, FLAG_SWITCH, ENGINE_AT(json), 0, 0, "print the result as one line of JSON"},
+    {"--help", NULL, FLAG_SWITCH, ENGINE_AT(help), 0, 0, "print this"},
 };
 
 static enum status refuse(char *ret_error, const struct flag *flag, const char *value, const char *wanted) {
@@ -144,7 +187,9 @@ static enum status refuse_unknown(const char *word, const struct flag *table, si
 /* Both "--flag value" and "--flag=value". `given` has a bit for each flag of the table. */
 static enum status parse(int argc, char **argv, const struct flag *table, size_t count, void *options, uint64_t *given,
                          char *ret_error) {
-    static_assert(COUNT_OF(flags) <= FLAGS_MAX && COUNT_OF(null_flags) <= FLAGS_MAX, "see refuse_unknown");
+    static_assert(
+        COUNT_OF(flags) <= FLAGS_MAX && COUNT_OF(null_flags) <= FLAGS_MAX && COUNT_OF(replay_flags) <= FLAGS_MAX,
+        "see refuse_unknown");
     for (int i = 0; i < argc; i++) {
         const struct flag *flag = NULL;
         size_t name_size = strcspn(argv[i], "=");
@@ -243,6 +288,30 @@ enum status options_parse_null(int argc, char **argv, struct null_options *ret_o
     return parse(argc, argv, null_flags, COUNT_OF(null_flags), ret_options, &given, ret_error);
 }
 
+enum status options_parse_replay(int argc, char **argv, struct replay_options *ret_options,
+                                 char ret_error[OPTIONS_ERROR_SIZE]) {
+    uint64_t given = 0;
+    struct replay_options *options = ret_options;
+    *options = (struct replay_options){
+        .host = "127.0.0.1", .batch = 32, .copies = 1, .median = 230, .sigma = 1, .seed = 1, .stall_s = 10};
+    TRY(parse(argc, argv, replay_flags, COUNT_OF(replay_flags), options, &given, ret_error));
+    if (!options->help && !options->trace) {
+        snprintf(ret_error, OPTIONS_ERROR_SIZE, "--trace FILE is missing");
+        return STATUS_INVALID;
+    }
+    if (!options->port)
+        options->port = options->protocol == REQUESTS_RESP ? 6379 : 11211;
+    return STATUS_OK;
+}
+
+enum status options_parse_engine(int argc, char **argv, struct engine_options *ret_options,
+                                 char ret_error[OPTIONS_ERROR_SIZE]) {
+    uint64_t given = 0;
+    *ret_options = (struct engine_options){
+        .entries = 1000000, .operations = 200000, .rounds = 5, .threads = ENGINE_THREADS_MAX, .seed = 1};
+    return parse(argc, argv, engine_flags, COUNT_OF(engine_flags), ret_options, &given, ret_error);
+}
+
 static void print_flags(const struct flag *table, size_t count) {
     for (size_t i = 0; i < count; i++)
         printf("  %s %-*s %s\n", table[i].name, (int)(20 - strlen(table[i].name)), table[i].takes ? table[i].takes : "",
@@ -252,11 +321,15 @@ static void print_flags(const struct flag *table, size_t count) {
 void options_print_help(void) {
     printf(
         "usage: strata bench [flags]\n"
-        "       strata bench null [flags]\n\n"
+        "       strata bench null [flags]\n"
+        "       strata bench replay --trace FILE [flags]\n"
+        "       strata bench engine [flags]\n\n"
         "Measures a server: how many requests a second, and how long they take. Any server of the Redis protocol will\n"
         "do, and memcached. Each connection waits for its replies before it sends again, unless --rate is given. The\n"
         "exit code is 1 if there were errors or wrong values. 'bench null' is a server that does nothing: the "
-        "limit.\n\n");
+        "limit.\n"
+        "'bench replay' plays recorded requests against a server and counts how often it had the object.\n"
+        "'bench engine' measures the cache inside this process.\n\n");
     print_flags(flags, COUNT_OF(flags));
 }
 
@@ -267,4 +340,24 @@ void options_print_null_help(void) {
         "the\n"
         "same reply. What 'strata bench' measures against it is the limit that the network of this machine sets.\n\n");
     print_flags(null_flags, COUNT_OF(null_flags));
+}
+
+void options_print_replay_help(void) {
+    printf(
+        "usage: strata bench replay --trace FILE [flags]\n\n"
+        "Plays recorded requests against a server the way a program with a cache in front of its data does: GET, and "
+        "on a\n"
+        "miss SET. Says how often the object was there. Values are checked to the last byte; the exit code is 1 if one "
+        "was\n"
+        "wrong.\n\n");
+    print_flags(replay_flags, COUNT_OF(replay_flags));
+}
+
+void options_print_engine_help(void) {
+    printf(
+        "usage: strata bench engine [flags]\n\n"
+        "Measures the calls of the cache inside this process, on keys of 20 bytes and values of 32, beside what a "
+        "lookup\n"
+        "costs at least here: the hash of the key and two cache misses, one after the other.\n\n");
+    print_flags(engine_flags, COUNT_OF(engine_flags));
 }

@@ -18,6 +18,7 @@ enum {
     OPTIONS_PIPELINE_MAX = 10000,
     OPTIONS_VALUE_SIZE_MAX = 64 << 20,
     OPTIONS_ERROR_SIZE = 256,
+    OPTIONS_REPLAY_BATCH_MAX = 1024,
     OPTIONS_SET_ALWAYS = 100
 };
 
@@ -56,5 +57,36 @@ MUST_CHECK enum status options_parse_null(int argc, char **argv, struct null_opt
                                           char ret_error[OPTIONS_ERROR_SIZE]);
 
 void options_print_null_help(void);
+
+/* The flags of `strata bench replay`. */
+struct replay_options {
+    const char *trace; /* path, or "-" */
+    const char *host;
+    const char *unix_path; /* NULL: TCP */
+    uint64_t port;
+    enum requests_protocol protocol;
+    uint64_t batch, copies;
+    double median, sigma; /* of sizes that a trace does not tell */
+    uint64_t seed;
+    double stall_s;
+    uint64_t simulate; /* bytes of an LRU that is simulated instead; 0: a server is asked */
+    bool hash_tag, describe, json, help;
+};
+
+MUST_CHECK enum status options_parse_replay(int argc, char **argv, struct replay_options *ret_options,
+                                            char ret_error[OPTIONS_ERROR_SIZE]);
+
+void options_print_replay_help(void);
+
+/* The flags of `strata bench engine`. */
+struct engine_options {
+    uint64_t entries, operations, rounds, threads, shards, seed;
+    bool json, help;
+};
+
+MUST_CHECK enum status options_parse_engine(int argc, char **argv, struct engine_options *ret_options,
+                                            char ret_error[OPTIONS_ERROR_SIZE]);
+
+void options_print_engine_help(void);
 
 #endif

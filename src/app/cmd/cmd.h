@@ -68,6 +68,18 @@ struct cmd_client {
     void *connection;      /* the server's */
 };
 
+/* A request that waits to run: read, its command found, its first key hashed. */
+struct cmd_request {
+    const struct cmd_spec *spec; /* NULL: unknown command */
+    struct cmd_client *client;
+    const struct slice *argv;
+    uint32_t argc;
+    bool keyed;       /* `key` is that of the argument at spec->key_at */
+    bool uploaded;    /* the argument at spec->upload_at was received into the cache (or failed to be) */
+    size_t begins_at; /* the server's: where in the connection's input of this turn */
+    struct cache_key key;
+};
+
 /* What cmd_run did with a command. */
 enum cmd_outcome {
     CMD_REJECTED, /* answered with an error before it ran */
@@ -105,6 +117,11 @@ uint32_t cmd_watched_count(const struct cmd_client *client);
 /* Finds, checks and runs (or queues) the command in call->argv; always writes exactly one reply, unless
  * CLIENT REPLY says otherwise. call->spec may be preset by the server after cmd_lookup. */
 void cmd_run(struct cmd_call *call);
+
+/* Runs the first requests of a row (one client, one command with `run_row`, as many arguments as it wants, nothing uploaded) as far
+ * as each of them is of the plainest kind; answers how many were run and have a reply, which is none of an error. The next one, if
+ * there is any, goes to cmd_run. Of the call, the client's and the request's part are not looked at. */
+uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count);
 
 /* The key at argument `at`, in the client's database. */
 struct cache_key cmd_key(const struct cmd_call *call, uint32_t at);

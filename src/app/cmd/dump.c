@@ -228,7 +228,7 @@ static enum status restore_value(struct restore *restore) {
     }
     struct slice value;
     TRY(restore_small(restore, &value));
-    cache_prepare(cache, restore->call->actor, value.size);
+    cache_prepare(cache, restore->call->actor, &restore->key, value.size);
     return restore_write(restore, value, NULL);
 }
 

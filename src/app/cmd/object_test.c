@@ -32,7 +32,7 @@ static void counters_answer_where_the_policy_makes_sense_of_them(void **state) {
     EXPECT_REPLY(&f, "OBJECT FREQ a",
                  "-ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
                  "switching between policies at runtime LRU and LFU data will take some time to adjust.\r\n");
-    cache_policy_set(f.cache, CACHE_ALLKEYS_LFU);
+    assert_int_equal(cache_policy_set(f.cache, CACHE_ALLKEYS_LFU), STATUS_OK);
     EXPECT_REPLY(&f, "OBJECT IDLETIME a",
                  "-ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
                  "switching between policies at runtime LRU and LFU data will take some time to adjust.\r\n");

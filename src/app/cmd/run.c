@@ -8,6 +8,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
+#include "base/assert.h"
 #include "base/number.h"
 
 enum {
@@ -225,4 +226,20 @@ void cmd_run(struct cmd_call *call) {
     }
     if (__builtin_expect(client->reply_off | client->reply_skip | client->reply_skip_next, 0))
         hush(call, mark);
+}
+
+uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
+    struct cmd_client *client = requests->client;
+    const struct cmd_spec *spec = requests->spec;
+    ASSERT(spec->run_row && requests->argc == spec->row_argc);
+    if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
+        client->reply_skip_next)
+        return 0;
+    call->client = client;
+    call->spec = spec;
+    uint32_t done = spec->run_row(call, requests, count);
+    ASSERT(done <= count);
+    if (done)
+        client->last_command = spec;
+    return done;
 }

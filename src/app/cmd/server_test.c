@@ -30,6 +30,11 @@ static void give_command(struct cmd_server *server, uint32_t index, struct cmd_c
         *ret = (struct cmd_command_counts){.calls = 4, .usec = 10, .rejected = 1, .failed = 2};
 }
 
+static void give_store(struct cmd_server *server, uint32_t store, struct actor_counts *ret) {
+    assert_int_equal(store, 0);
+    *ret = (struct actor_counts){.hits = 5, .misses = 6, .expired = 1, .evicted = 7};
+}
+
 static double give_percentile(struct cmd_server *server, uint32_t index, double percentile) {
     return is_get(index) ? percentile / 10 : 0;
 }
@@ -121,6 +126,7 @@ static const struct cmd_server_api api = {
     .monitor = monitor,
     .shutdown = stop,
     .counts = give_counts,
+    .store_counts = give_store,
     .command_counts = give_command,
     .command_percentile = give_percentile,
     .command_histogram = give_histogram,
@@ -196,6 +202,8 @@ static void info_shows_what_the_server_counts(void **state) {
     EXPECT_PART(&f, "INFO latencystats", "\r\nlatency_percentiles_usec_get:p50=5.000,p99=9.900,p99.9=9.990\r\n");
     EXPECT_PART(&f, "INFO errorstats", "# Errorstats\r\nerrorstat_ERR:count=7\r\nerrorstat_WRONGTYPE:count=2\r\n");
     EXPECT_REPLY(&f, "INFO keyspace", "$47\r\n# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=5000\r\n\r\n");
+    EXPECT_PART(&f, "INFO", "\r\n\r\n# Stores\r\nstore_default:policy=noeviction,entries=2,bytes=");
+    EXPECT_PART(&f, "INFO stores", ",guaranteed=0,hits=5,misses=6,expired=1,evicted=7\r\n");
     EXPECT_REPLY(&f, "INFO nothing", "$0\r\n\r\n");
     EXPECT_REPLY(&f, "INFO cluster MODULES", "$43\r\n# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n");
     assert_false(contains(cmd_fixture_run(&f, "INFO"), "cmdstat_"));

@@ -11,6 +11,7 @@
 #include "base/slice.h"
 
 struct cmd_call;
+struct cmd_request;
 
 enum cmd_flag {
     CMD_WRITE = 1 << 0,
@@ -59,7 +60,11 @@ struct cmd_spec {
     const char *name;                   /* lower case: "set"; of a subcommand "client|id" */
     struct slice last_name;             /* the part after the bar, or the whole */
     void (*run)(struct cmd_call *call); /* NULL for a container, whose subcommands run */
-    int arity;                          /* as Redis: name included; below 0: at least -arity */
+    /* Of a command that most of all requests are: see cmd_run_row. NULL: it runs one by one only. */
+    uint32_t (*run_row)(struct cmd_call *call, const struct cmd_request *requests, uint32_t count);
+    uint32_t row_argc; /* arguments of a request that may run in a row */
+    uint32_t key_at;   /* the first key's argument, if it always stands there; else 0 */
+    int arity;         /* as Redis: name included; below 0: at least -arity */
     uint32_t flags;
     uint32_t index; /* dense number for statistics, subcommands included */
     const struct cmd_key_spec *keys;

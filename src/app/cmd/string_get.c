@@ -14,32 +14,34 @@ static bool get_finish(struct cmd_call *call, enum value_result result) {
     return result == VALUE_FOUND;
 }
 
-/* Small values first: one look, straight into the reply. False if that does not settle it. */
-static bool get_at_a_glance(struct cmd_call *call) {
-    const struct cache_key *key = call->first_key;
-    if (!key || key->db != call->client->db)
-        return false;
-    uint8_t *room = reply_bulk_begin(call->reply, CACHE_GLANCE_MAX);
-    if (!room)
-        return false;
-    uint32_t size;
-    switch (cache_glance(call->env->cache, call->actor, key, room, &size)) {
-        case CACHE_GLANCE_HIT:
-            reply_bulk_done(call->reply, room, size);
-            return true;
-        case CACHE_GLANCE_MISS:
-            reply_null(call->reply);
-            return true;
-        default:
-            return false;
-    }
-}
-
 void cmd_get(struct cmd_call *call) {
-    if (get_at_a_glance(call))
-        return;
     struct cache_key key = cmd_key(call, 1);
     (void)get_finish(call, value_to_reply(call, &key, 0, UINT64_MAX));
+}
+
+/* Writes the value that was seen; false if it has changed meanwhile. */
+static inline bool get_seen(struct cmd_call *call, const struct cache_sight *sight) {
+    uint8_t *to = reply_bulk_small(call->reply, sight->size);
+    if (!to || !cache_glance_copy(call->actor, sight, to))
+        return false;
+    reply_bulk_done(call->reply, to, sight->size);
+    return true;
+}
+
+/* Small values: one look each, straight into the reply. */
+uint32_t cmd_get_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct cache_key *key = &requests[i].key;
+        struct cache_sight sight;
+        if (key->db != call->client->db)
+            return i;
+        enum cache_glance glance = cache_glance(call->env->cache, call->actor, key, &sight);
+        if (glance == CACHE_GLANCE_MISS)
+            reply_null(call->reply);
+        else if (glance == CACHE_GLANCE_UNSURE || !get_seen(call, &sight))
+            return i;
+    }
+    return count;
 }
 
 void cmd_getdel(struct cmd_call *call) {

@@ -100,6 +100,18 @@ void cmd_set(struct cmd_call *call) {
         set(call, &plan);
 }
 
+/* A write that fails has changed nothing: it is tried again as a single one, which says why. */
+uint32_t cmd_set_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct cmd_request *request = &requests[i];
+        if (request->key.db != call->client->db ||
+            cache_set(call->env->cache, call->actor, &request->key, request->argv[2], 0) != STATUS_OK)
+            return i;
+        reply_ok(call->reply);
+    }
+    return count;
+}
+
 void cmd_getset(struct cmd_call *call) {
     struct set_plan plan = {.value_at = 2, .options = {.flags = OPTION_GET}};
     set_and_get(call, &plan);

@@ -186,7 +186,7 @@ struct cache_key *value_keys(struct cmd_call *call, uint32_t at, uint32_t step, 
 void value_edit_begin(struct cmd_call *call, const struct cache_key *key, uint64_t write_bytes,
                       struct cache_edit *ret_edit) {
     if (write_bytes >= VALUE_PREPARE_MIN)
-        cache_prepare(call->env->cache, call->actor, write_bytes);
+        cache_prepare(call->env->cache, call->actor, key, write_bytes);
     cache_edit_begin(call->env->cache, call->actor, key, ret_edit);
 }
 

@@ -550,6 +550,11 @@ static void parse_input(struct connection *connection) {
     struct resp_limits limits = limits_of(connection);
     while (may_read(connection)) {
         struct slice input = slice_make(connection->turn_in, connection->turn_in_size);
+        if (!limits.unauthenticated && batch_add_short(worker, connection, input, &limits)) {
+            batch_run(worker);
+            relieve_output(connection);
+            continue;
+        }
         struct resp_request request;
         enum resp_result result = resp_parse(&connection->parser, input, &limits, &request);
         if (result == RESP_REQUEST) {

@@ -6,20 +6,18 @@
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
 
-static inline void run_item(struct worker *worker, struct batch_item *item);
+static inline void run_item(struct worker *worker, struct cmd_request *item);
+static inline uint32_t run_row(struct worker *worker, const struct cmd_request *items, uint32_t count);
 static void close_timed(struct worker *worker);
 
 /* ------------------------------------------------------------------ batches */
 
-static void hash_first_key(struct worker *worker, struct batch_item *item) {
+static inline void hash_first_key(struct worker *worker, struct cmd_request *item) {
     const struct cmd_spec *spec = item->spec;
-    if (!spec || spec->key_count == 0 || spec->keys[0].kind != CMD_KEYS_RANGE)
+    item->keyed = spec && spec->key_at && spec->key_at < item->argc;
+    if (!item->keyed)
         return;
-    uint32_t at = (uint32_t)spec->keys[0].first;
-    if (at == 0 || at >= item->argc)
-        return;
-    item->key = cache_key(worker->server->cache, item->connection->client.db, item->argv[at]);
-    item->keyed = true;
+    item->key = cache_key(worker->server->cache, item->client->db, item->argv[spec->key_at]);
     cache_prefetch_index(worker->server->cache, &item->key);
 }
 
@@ -29,14 +27,13 @@ void batch_add(struct worker *worker, struct connection *connection, const struc
     alone |= request->count > BATCH_ARGUMENTS_MAX;
     if (batch->count == BATCH_REQUESTS_MAX || (!alone && batch->argument_count + request->count > BATCH_ARGUMENTS_MAX))
         batch_run(worker);
-    struct batch_item *item = &batch->items[batch->count++];
-    item->connection = connection;
+    struct cmd_request *item = &batch->items[batch->count++];
+    item->client = &connection->client;
     item->spec = cmd_lookup(request->arguments[0]);
     item->argc = request->count;
     item->argv = request->arguments;
     item->begins_at = begins_at;
     item->uploaded = request->large_index >= 0;
-    item->keyed = false;
     if (!alone) {
         struct slice *arguments = batch->arguments + batch->argument_count;
         for (uint32_t i = 0; i < request->count; i++)
@@ -47,6 +44,39 @@ void batch_add(struct worker *worker, struct connection *connection, const struc
     hash_first_key(worker, item);
     if (alone)
         batch_run(worker);
+}
+
+bool batch_add_short(struct worker *worker, struct connection *connection, struct slice input,
+                     const struct resp_limits *limits) {
+    struct batch *batch = worker->batch;
+    while (batch->count < BATCH_REQUESTS_MAX &&
+           batch->argument_count + RESP_SHORT_ARGUMENTS_MAX <= BATCH_ARGUMENTS_MAX) {
+        struct slice *arguments = batch->arguments + batch->argument_count;
+        struct resp_request request;
+        if (!resp_parse_short(&connection->parser, input, limits, &worker->heads, arguments, &request))
+            return false;
+        if (__builtin_expect(!request.head->meaning, 0))
+            request.head->meaning = cmd_lookup(arguments[0]);
+        struct cmd_request *item = &batch->items[batch->count++];
+        batch->argument_count += request.count;
+        item->client = &connection->client;
+        item->spec = request.head->meaning;
+        item->argc = request.count;
+        item->argv = arguments;
+        item->begins_at = resp_parser_droppable(&connection->parser) - request.size;
+        item->uploaded = false;
+        hash_first_key(worker, item);
+    }
+    return true;
+}
+
+/* How many requests from here on one client sent for one command, with as many arguments. */
+static inline uint32_t row_length(const struct cmd_request *first, uint32_t count_max) {
+    uint32_t count = 1;
+    while (count < count_max && first[count].spec == first->spec && first[count].client == first->client &&
+           first[count].argc == first->argc && !first[count].uploaded)
+        count++;
+    return count;
 }
 
 void batch_run(struct worker *worker) {
@@ -61,8 +91,17 @@ void batch_run(struct worker *worker) {
     worker->turn_ticks = begin;
     worker->timed_max =
         SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
-    for (uint32_t i = 0; i < batch->count; i++)
-        run_item(worker, &batch->items[i]);
+    for (uint32_t i = 0; i < batch->count;) {
+        struct cmd_request *item = &batch->items[i];
+        uint32_t done = 0;
+        if (item->spec && item->spec->run_row && item->argc == item->spec->row_argc && !item->uploaded)
+            done = run_row(worker, item, row_length(item, batch->count - i));
+        if (!done) {
+            run_item(worker, item);
+            done = 1;
+        }
+        i += done;
+    }
     close_timed(worker);
     worker->counts.command_ticks += worker->turn_ticks - begin;
     batch->count = batch->argument_count = 0;
@@ -129,15 +168,15 @@ static void close_timed(struct worker *worker) {
         return;
     note_run_times(&worker->commands[worker->timed_spec->index], ticks, count);
     if (__builtin_expect(is_slow(worker, ticks), 0)) {
-        const struct batch_item *last = worker->timed_last;
+        const struct cmd_request *last = worker->timed_last;
         struct cmd_call call = {
-            .spec = worker->timed_spec, .argv = last->argv, .argc = last->argc, .client = &last->connection->client};
+            .spec = worker->timed_spec, .argv = last->argv, .argc = last->argc, .client = last->client};
         note_slow(worker, &call, ticks);
     }
 }
 
 /* A command has run. Fast ones share a reading of the clock, see stats.h. */
-static inline void note_command(struct worker *worker, const struct batch_item *item, const struct cmd_call *call,
+static inline void note_command(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
                                 uint32_t errors) {
     const struct cmd_spec *spec = call->spec;
     if (__builtin_expect(call->outcome != CMD_RAN, 0)) {
@@ -170,16 +209,14 @@ static bool transaction_writes(const struct cmd_client *client) {
 }
 
 /* A command whose value was received elsewhere cannot be read again later. */
-static bool is_paused(struct worker *worker, const struct batch_item *item) {
+static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     struct server *server = worker->server;
     const struct cmd_spec *spec = item->spec;
-    const struct connection *connection = item->connection;
     if (!clients_paused_until(server, worker->actor.now_ms) || !spec || item->uploaded)
         return false;
     if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed)) {
-        bool queued = connection->client.in_multi;
-        return queued ? slice_equal(spec->last_name, SLICE("exec")) && transaction_writes(&connection->client)
-                      : (spec->flags & CMD_WRITE) != 0;
+        return item->client->in_multi ? slice_equal(spec->last_name, SLICE("exec")) && transaction_writes(item->client)
+                                      : (spec->flags & CMD_WRITE) != 0;
     }
     /* Whoever may administrate must be able to end the pause. */
     return !(spec->flags & CMD_ADMIN) && !slice_equal(spec->last_name, SLICE("client"));
@@ -207,7 +244,7 @@ static void after_command(struct worker *worker, struct connection *connection, 
 }
 
 /* More waits for the client than it should. Sends; if that does not help, the rest of its requests waits. */
-static bool hold_output(struct connection *connection, const struct batch_item *item) {
+static bool hold_output(struct connection *connection, const struct cmd_request *item) {
     if (connection->patient || item->uploaded)
         return false;
     connection_send(connection);
@@ -219,9 +256,9 @@ static bool hold_output(struct connection *connection, const struct batch_item *
 }
 
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
-static inline void run_item(struct worker *worker, struct batch_item *item) {
-    struct connection *connection = item->connection;
-    struct cmd_client *client = &connection->client;
+static inline void run_item(struct worker *worker, struct cmd_request *item) {
+    struct cmd_client *client = item->client;
+    struct connection *connection = client->connection;
     struct server *server = worker->server;
     if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
         return;
@@ -270,6 +307,42 @@ static inline void run_item(struct worker *worker, struct batch_item *item) {
     if (worker->arena.used)
         arena_reset(&worker->arena);
     after_command(worker, connection, call);
+}
+
+/* Nothing but commands happens: nobody watches or waits, and not even the largest replies of such a row reach a limit of output. */
+static inline bool row_may_run(const struct worker *worker, const struct connection *connection) {
+    const struct server *server = worker->server;
+    enum { OUTPUT_MAX = BATCH_REQUESTS_MAX * (CACHE_GLANCE_MAX + 16) };
+    uint64_t hard = SETTING(server, output_hard_bytes);
+    uint64_t limit = hard && hard < OUTPUT_CHOKE_BYTES ? hard : OUTPUT_CHOKE_BYTES;
+    return connection->state == CONNECTION_OPEN && !connection->held && !connection->killed &&
+           connection_unsent(connection) + OUTPUT_MAX <= limit &&
+           !atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
+           !atomic_load_explicit(&server->monitors, memory_order_relaxed);
+}
+
+/* Runs the first of these alike requests as one; answers how many. What is looked after around every single command is looked
+ * after once, as far as there is nothing to see. They count and are timed like fast commands in a row. */
+static inline uint32_t run_row(struct worker *worker, const struct cmd_request *items, uint32_t count) {
+    struct connection *connection = items->client->connection;
+    if (worker->timed_max == 1 || !row_may_run(worker, connection))
+        return 0;
+    if (!connection->out.data)
+        connection->out = worker_take_buffer(worker);
+    if (worker->timed_count)
+        close_timed(worker);
+    reply_init(&worker->reply, &connection->out, &connection->foreign, items->client->protocol);
+    uint32_t done = cmd_run_row(&worker->call, items, count);
+    if (done == 0)
+        return 0;
+    worker->counts.commands += done;
+    connection->commands += done;
+    worker->timed_spec = items->spec;
+    worker->timed_last = &items[done - 1];
+    worker->timed_count = done;
+    if (worker->reply.status != STATUS_OK)
+        connection_close(connection); /* no memory for the reply */
+    return done;
 }
 
 void run_queued(struct cmd_call *call) {

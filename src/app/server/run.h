@@ -11,6 +11,10 @@
  * if the request cannot wait (`alone`). */
 void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request,
                size_t begins_at, bool alone);
+/* The same for requests that are short: as many of them as stand at the connection's place in the input. True when there may be more,
+ * for which the batch has no room; else what comes next is for resp_parse. */
+bool batch_add_short(struct worker *worker, struct connection *connection, struct slice input,
+                     const struct resp_limits *limits);
 /* Runs what is there, in order. Nothing is sent. */
 void batch_run(struct worker *worker);
 /* Runs, then finishes the turn of every touched connection; the read area is free again. */

@@ -147,7 +147,13 @@ static bool apply_to_cache(struct server *server, const struct config *next, cha
             (unsigned long long)server->range_size);
         return false;
     }
-    cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy);
+    if (next->values.maxmemory_policy != server->config.values.maxmemory_policy &&
+        cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy) != STATUS_OK) {
+        snprintf(ret_error, error_size,
+                 "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - the default store was opened "
+                 "with the policy 'session', which is for good");
+        return false;
+    }
     return true;
 }
 
@@ -197,6 +203,7 @@ static const struct cmd_server_api server_calls = {
     .monitor = monitor_begin,
     .shutdown = api_shutdown,
     .counts = api_counts,
+    .store_counts = stats_store,
     .command_counts = stats_command,
     .command_percentile = stats_command_percentile,
     .command_histogram = stats_command_histogram,
@@ -229,7 +236,7 @@ static enum status open_cache(struct server *server) {
     uint64_t range = limit > machine / RANGE_PER_LIMIT_MAX ? machine : limit * RANGE_PER_LIMIT_MAX;
     if (range < limit)
         range = limit;
-    enum status status = pages_take(range, true, &server->range);
+    enum status status = pages_take(range, &server->range);
     if (status != STATUS_OK) {
         log_warning("No address space for a cache of %llu bytes", (unsigned long long)range);
         return status;
@@ -240,10 +247,11 @@ static enum status open_cache(struct server *server) {
         .range_size = range,
         .limit_bytes = limit,
         .cores = server->worker_count,
+        .shards = (unsigned)values->shards,
         .policy = (enum cache_policy)values->maxmemory_policy,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
-        .sparse = pages_spare,
+        .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,
     };
     status = cache_open(&options, &server->cache);

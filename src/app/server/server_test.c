@@ -75,7 +75,12 @@ static void requests_are_answered_in_order_and_counted(void **state) {
     server->api.api->command_counts(&server->api, cmd_lookup(SLICE("get"))->index, &get);
     assert_int_equal(get.calls, 2);
     assert_int_equal(get.rejected, 1);
+    struct actor_counts of_store;
+    server->api.api->store_counts(&server->api, 0, &of_store);
+    assert_int_equal(of_store.hits, 2);
     server->api.api->reset_counts(&server->api);
+    server->api.api->store_counts(&server->api, 0, &of_store);
+    assert_int_equal(of_store.hits, 0);
     server->api.api->counts(&server->api, &counts);
     assert_int_equal(counts.commands, 0);
     close(one);

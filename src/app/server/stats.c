@@ -73,6 +73,22 @@ void stats_sum(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
     }
 }
 
+void stats_store(struct cmd_server *api, uint32_t store, struct actor_counts *ret_counts) {
+    struct server *server = server_of(api);
+    struct actor_counts sum = {0};
+    ASSERT(store < cache_store_count(server->cache));
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        worker_visit(server->workers[i]);
+        const struct actor_counts *counts = &server->workers[i]->actor.of_store[store];
+        sum.hits += counts->hits;
+        sum.misses += counts->misses;
+        sum.expired += counts->expired;
+        sum.evicted += counts->evicted;
+        worker_leave(server->workers[i]);
+    }
+    *ret_counts = sum;
+}
+
 void stats_command(struct cmd_server *api, uint32_t spec_index, struct cmd_command_counts *ret_counts) {
     struct server *server = server_of(api);
     struct cmd_command_counts sum = {0};
@@ -135,6 +151,7 @@ void stats_reset(struct cmd_server *api) {
             .commands_rate = before.commands_rate, .input_rate = before.input_rate, .output_rate = before.output_rate};
         worker->counts.commands_rate.last = worker->counts.input_rate.last = worker->counts.output_rate.last = 0;
         worker->actor.counts = (struct actor_counts){.changes = worker->actor.counts.changes};
+        memset(worker->actor.of_store, 0, cache_store_count(server->cache) * sizeof *worker->actor.of_store);
         for (uint32_t k = 0; k < cmd_index_count; k++) {
             histogram_fini(&worker->commands[k].run_times);
             worker->commands[k] = (struct command_stat){0};

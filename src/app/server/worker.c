@@ -24,6 +24,10 @@ static _Thread_local struct worker *current;
 
 /* ------------------------------------------------------------ begin and end */
 
+static size_t store_counts_size(const struct server *server) {
+    return cache_store_count(server->cache) * sizeof(struct actor_counts);
+}
+
 enum status worker_new(struct server *server, uint32_t index, struct worker **ret_worker) {
     struct worker *worker = memory_take(&memory_libc, sizeof *worker);
     if (!worker)
@@ -41,8 +45,10 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     worker->batch = memory_take(&memory_libc, sizeof *worker->batch);
     worker->area = memory_take(&memory_libc, READ_AREA_SIZE);
     worker->commands = memory_take(&memory_libc, cmd_index_count * sizeof(struct command_stat));
+    worker->actor.of_store = memory_take(&memory_libc, store_counts_size(server));
     enum status status = STATUS_NO_MEMORY;
-    if (worker->batch && worker->area && worker->commands) {
+    if (worker->batch && worker->area && worker->commands && worker->actor.of_store) {
+        memset(worker->actor.of_store, 0, store_counts_size(server));
         worker->batch->count = worker->batch->argument_count = worker->batch->touched_count = 0;
         memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
         status = loop_new(&memory_libc, &worker->loop);
@@ -93,6 +99,7 @@ void worker_free(struct worker *worker) {
         for (uint32_t i = 0; i < cmd_index_count; i++)
             histogram_fini(&worker->commands[i].run_times);
     }
+    memory_give(&memory_libc, worker->actor.of_store, store_counts_size(worker->server));
     memory_give(&memory_libc, worker->commands, cmd_index_count * sizeof(struct command_stat));
     memory_give(&memory_libc, worker->area, READ_AREA_SIZE);
     memory_give(&memory_libc, worker->batch, sizeof *worker->batch);

@@ -41,20 +41,8 @@ enum {
 
 enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_CONNECTION };
 
-/* A request of the batch, between parsing and running. */
-struct batch_item {
-    struct connection *connection;
-    const struct cmd_spec *spec; /* NULL: unknown command */
-    const struct slice *argv;
-    uint32_t argc;
-    bool keyed;       /* `key` is the first key's */
-    bool uploaded;    /* a value stands in connection->upload (or failed to) */
-    size_t begins_at; /* in the connection's input of this turn */
-    struct cache_key key;
-};
-
 struct batch {
-    struct batch_item items[BATCH_REQUESTS_MAX];
+    struct cmd_request items[BATCH_REQUESTS_MAX];
     struct slice arguments[BATCH_ARGUMENTS_MAX];
     uint32_t count, argument_count;
     struct connection *touched[EVENTS_MAX]; /* whose input of this turn is parsed to its end */
@@ -86,6 +74,7 @@ struct worker {
     uint64_t paused_seen_ms; /* what pause_end was set from */
 
     struct batch *batch;
+    struct resp_heads heads; /* of all connections; a head's meaning is its command */
     struct arena arena;
     struct cmd_call call; /* of the command that runs; env, actor, arena and reply are always the same */
     struct reply reply;
@@ -98,7 +87,7 @@ struct worker {
     struct worker_counts counts;
     uint64_t turn_ticks;                 /* the last reading of the clock */
     const struct cmd_spec *timed_spec;   /* what has run since: timed_count commands of this kind */
-    const struct batch_item *timed_last; /* the last of them */
+    const struct cmd_request *timed_last; /* the last of them */
     uint32_t timed_count, timed_max;
     uint64_t housekept_ms;
     bool housekeeping_more;

@@ -1,8 +1,26 @@
 #include "core/cache/internal.h"
 
+static struct store_options store_options_of(const struct cache_store *store) {
+    return (struct store_options){
+        .name = store->name,
+        .patterns = store->patterns,
+        .pattern_count = store->pattern_count,
+        .share_permille = store->share_permille,
+        .guaranteed_bytes = store->guaranteed_bytes,
+        .entries_max = store->entries_max,
+        .ttl_ms = store->ttl_ms,
+        .policy = (enum store_policy)store->policy,
+    };
+}
+
 enum status cache_open(const struct cache_options *options, struct cache **ret_cache) {
     if (options->policy >= CACHE_POLICY_COUNT)
         return STATUS_INVALID;
+    if (options->store_count > CACHE_STORES_MAX)
+        return STATUS_INVALID;
+    struct store_options stores[CACHE_STORES_MAX];
+    for (uint32_t i = 0; i < options->store_count; i++)
+        stores[i] = store_options_of(&options->stores[i]);
     struct cache *cache = memory_take(options->memory, sizeof *cache);
     if (!cache)
         return STATUS_NO_MEMORY;
@@ -17,9 +35,13 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .policy = (enum store_policy)options->policy,
         .seed = options->seed,
         .waiting = {options->waiting.wait, options->waiting.wake, options->waiting.context},
-        .sparse = options->sparse,
+        .backing = {options->backing.huge_size, options->backing.dense, options->backing.release},
         .memory = options->memory,
         .owner = options->owner,
+        .entries_max = options->entries_max,
+        .removed = {options->removed.call, options->removed.context},
+        .stores = stores,
+        .store_count = options->store_count,
     };
     enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
@@ -40,7 +62,7 @@ void cache_close(struct cache *cache) {
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {
     ASSERT(db < CACHE_DATABASES);
     uint32_t place = engine_db(cache, db);
-    return (struct cache_key){name, store_hash(cache->engine, place, name), db, place, NULL, NULL, 0};
+    return (struct cache_key){.name = name, .hash = store_hash(cache->engine, place, name), .db = db, .place = place};
 }
 
 void cache_prefetch_index(const struct cache *cache, struct cache_key *key) {
@@ -49,25 +71,34 @@ void cache_prefetch_index(const struct cache *cache, struct cache_key *key) {
     struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
     key->bucket = place.bucket;
     key->shape = place.shape;
+    key->wanted = place.wanted;
     __builtin_prefetch(place.bucket);
 }
 
+static inline bool prefetch_from(const struct cache *cache, struct cache_key *key, const struct index_bucket *bucket) {
+    for (uint32_t some = index_candidates(bucket, key->wanted); some; some &= some - 1) {
+        const _Atomic uint64_t *cell_at = &bucket->cells[__builtin_ctz(some)];
+        uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+        if (__builtin_expect(!cell_matches(cell, key->wanted), 0))
+            continue;
+        const uint8_t *entry = cache->engine->range.base + cell_location(cell);
+        __builtin_prefetch(entry);
+        __builtin_prefetch(entry + 64);
+        key->hint = (const void *)cell_at;
+        return true;
+    }
+    return false;
+}
+
+/* What a splitting index makes of it does not matter: the lookup checks what it is told. */
 void cache_prefetch_entry(const struct cache *cache, struct cache_key *key) {
     const struct engine *engine = cache->engine;
+    const struct index_bucket *bucket = key->bucket;
+    if (!bucket || prefetch_from(cache, key, bucket))
+        return;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
-    struct index_place place = index_place_again(&engine->range, &shard->index, key->hash, key->bucket, key->shape);
-    for (const struct index_bucket *bucket = place.bucket; bucket;
-         bucket = index_next(&engine->range, &shard->index, bucket))
-        for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
-            if (cell_matches(cell, place.wanted)) {
-                const uint8_t *entry = engine->range.base + cell_location(cell);
-                __builtin_prefetch(entry);
-                __builtin_prefetch(entry + 64);
-                key->hint = &bucket->cells[i];
-                return;
-            }
-        }
+    while ((bucket = index_next(&engine->range, &shard->index, bucket)) && !prefetch_from(cache, key, bucket))
+        ;
 }
 
 /* ------------------------------------------------------------------------------------------ reading */
@@ -149,7 +180,7 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
     store_view_open(cache->engine, shard, key, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor) || in_ended_session(cache, actor, shard, key))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
     enum attempt answer = ATTEMPT_HIT;
     if (view.entry.flags & ENTRY_EXTENTS) {
@@ -171,9 +202,10 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
     return answer;
 }
 
-/* A read of an entry by its shard's index. */
-static enum attempt read_index(struct cache *cache, struct actor *actor, const struct store_key *key, uint32_t at,
+/* A read by the index of the key's shard. */
+static enum attempt read_index(struct cache *cache, struct actor *actor, const struct store_key *key,
                                struct cache_read *read) {
+    uint32_t at = store_shard_of(cache->engine, key->hash);
     const struct shard *shard = &cache->engine->shards[at];
     enum attempt answer = ATTEMPT_TORN;
     for (int tries = 0; tries < STORE_READ_TRIES && answer == ATTEMPT_TORN; tries++) {
@@ -192,93 +224,132 @@ static enum attempt read_index(struct cache *cache, struct actor *actor, const s
     return answer;
 }
 
+/* What the filter of the key's shard says. */
+static enum filter_answer ask_filter(const struct engine *engine, const struct shard *shard,
+                                     const struct store_key *key) {
+    uint64_t hash = filter_hash(engine, shard, key->db, key->name, key->hash);
+    return filter_ask(&engine->range, &shard->filter, &shard->filter_view, hash);
+}
+
+/* Counts a miss that a filter has seen. */
+static void count_filtered(struct actor *actor, const struct shard *shard, enum filter_answer said) {
+    actor->counts.filtered += said == FILTER_EXCLUDES;
+    actor->counts.unfiltered += said == FILTER_PASSES;
+    if (!actor->of_store)
+        return;
+    actor->of_store[shard->store].filtered += said == FILTER_EXCLUDES;
+    actor->of_store[shard->store].unfiltered += said == FILTER_PASSES;
+}
+
 /* The same where a filter may spare the look into the index. Begins anew, so that the way without one is not longer. */
 static __attribute__((noinline)) enum attempt read_filtered(struct cache *cache, struct actor *actor,
                                                             const struct cache_key *key, struct cache_read *read) {
     struct store_key wanted = engine_key(cache, key);
-    uint32_t at = store_shard_of(cache->engine, wanted.hash);
-    const struct shard *shard = &cache->engine->shards[at];
-    enum filter_answer said = filter_ask(&cache->engine->range, &shard->filter, &shard->filter_view, wanted.hash);
-    enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, &wanted, at, read);
-    if (answer == ATTEMPT_MISS && !read->quiet) {
-        actor->counts.filtered += said == FILTER_EXCLUDES;
-        actor->counts.unfiltered += said == FILTER_PASSES;
-    }
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    enum filter_answer said = ask_filter(cache->engine, shard, &wanted);
+    enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, &wanted, read);
+    if (answer == ATTEMPT_MISS && !read->quiet)
+        count_filtered(actor, shard, said);
     return answer;
-}
-
-/* Whether the shard has a filter to ask: known from the line of the shape, which every lookup reads. */
-static inline bool has_filter(const struct shard *shard) {
-    return __builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0);
 }
 
 enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
                       bool *ret_found) {
     struct store_key wanted = engine_key(cache, key);
-    uint32_t at = store_shard_of(cache->engine, wanted.hash);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
     read->pin = (struct cache_pin){0};
     read->size = 0;
-    enum attempt answer = has_filter(&cache->engine->shards[at]) ? read_filtered(cache, actor, key, read)
-                                                                 : read_index(cache, actor, &wanted, at, read);
+    enum attempt answer =
+        store_has_filter(shard) ? read_filtered(cache, actor, key, read) : read_index(cache, actor, &wanted, read);
     if (answer == ATTEMPT_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *ret_found = answer == ATTEMPT_HIT;
     if (!read->quiet) {
         actor->counts.hits += answer == ATTEMPT_HIT;
         actor->counts.misses += answer == ATTEMPT_MISS;
+        if (__builtin_expect(actor->of_store != NULL, 0)) {
+            actor->of_store[shard->store].hits += answer == ATTEMPT_HIT;
+            actor->of_store[shard->store].misses += answer == ATTEMPT_MISS;
+        }
     }
     return STATUS_OK;
 }
 
-__attribute__((always_inline)) static inline enum cache_glance glance_index(struct cache *cache, struct actor *actor,
+static inline enum cache_glance count_miss(struct actor *actor, const struct shard *shard) {
+    actor->counts.misses++;
+    if (__builtin_expect(actor->of_store != NULL, 0))
+        actor->of_store[shard->store].misses++;
+    return CACHE_GLANCE_MISS;
+}
+
+__attribute__((always_inline)) static inline enum cache_glance glance_index(const struct engine *engine,
+                                                                            struct actor *actor,
                                                                             const struct shard *shard,
-                                                                            const struct store_key *key,
-                                                                            uint8_t to[CACHE_GLANCE_MAX],
-                                                                            uint32_t *ret_size) {
+                                                                            const struct store_key *wanted,
+                                                                            struct cache_sight *ret_sight) {
     struct store_view view;
-    store_view_open(cache->engine, shard, key, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
-        if (!store_view_holds(shard, &view))
-            return CACHE_GLANCE_UNSURE;
-        actor->counts.misses++;
-        return CACHE_GLANCE_MISS;
-    }
-    if (view.entry.type != CACHE_STRING || (view.entry.flags & (ENTRY_EXTENTS | ENTRY_OBJECT)) ||
-        view.entry.stored_size > CACHE_GLANCE_MAX)
+    store_view_open(engine, shard, wanted, &view);
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+        return store_view_holds(shard, &view) ? count_miss(actor, shard) : CACHE_GLANCE_UNSURE;
+    if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
-    words_read(to, cache->engine->range.base + view.location + view.entry.value_at, view.entry.stored_size);
-    if (!store_view_holds(shard, &view))
-        return CACHE_GLANCE_UNSURE;
-    *ret_size = view.entry.stored_size;
-    actor->counts.hits++;
-    store_view_use(&view);
+    *ret_sight = (struct cache_sight){
+        .size = view.entry.stored_size,
+        .number = view.number,
+        .shard = shard,
+        .bucket = view.place.bucket,
+        .shape = view.place.shape,
+        .cell = view.cell,
+        .cell_at = (void *)view.cell_at,
+        .bytes = engine->range.base + view.location + view.entry.value_at,
+    };
     return CACHE_GLANCE_HIT;
 }
 
 /* Begins anew, so that the way without a filter keeps its key in registers. */
-static __attribute__((noinline)) enum cache_glance glance_filtered(struct cache *cache, struct actor *actor,
+static __attribute__((noinline)) enum cache_glance glance_filtered(const struct engine *engine, struct actor *actor,
                                                                    const struct cache_key *key,
-                                                                   uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
-    struct store_key wanted = engine_key(cache, key);
-    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
-    enum filter_answer said = filter_ask(&cache->engine->range, &shard->filter, &shard->filter_view, wanted.hash);
-    if (said == FILTER_EXCLUDES) {
-        actor->counts.misses++;
-        actor->counts.filtered++;
-        return CACHE_GLANCE_MISS;
-    }
-    enum cache_glance answer = glance_index(cache, actor, shard, &wanted, to, ret_size);
-    actor->counts.unfiltered += answer == CACHE_GLANCE_MISS && said == FILTER_PASSES;
+                                                                   struct cache_sight *ret_sight) {
+    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
+    const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    enum filter_answer said = ask_filter(engine, shard, &wanted);
+    enum cache_glance answer =
+        said == FILTER_EXCLUDES ? count_miss(actor, shard) : glance_index(engine, actor, shard, &wanted, ret_sight);
+    if (answer == CACHE_GLANCE_MISS)
+        count_filtered(actor, shard, said);
     return answer;
 }
 
-enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size) {
-    struct store_key wanted = engine_key(cache, key);
-    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
-    if (has_filter(shard))
-        return glance_filtered(cache, actor, key, to, ret_size);
-    return glance_index(cache, actor, shard, &wanted, to, ret_size);
+enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct cache_sight *ret_sight) {
+    const struct engine *engine = cache->engine;
+    if (engine_db(cache, key->db) != key->place)
+        return CACHE_GLANCE_UNSURE;
+    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
+    const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+        return CACHE_GLANCE_UNSURE;
+    if (store_has_filter(shard))
+        return glance_filtered(engine, actor, key, ret_sight);
+    return glance_index(engine, actor, shard, &wanted, ret_sight);
+}
+
+bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {
+    const struct shard *shard = sight->shard;
+    const struct store_view view = {
+        .place = {.bucket = (struct index_bucket *)(uintptr_t)sight->bucket, .shape = sight->shape},
+        .number = sight->number,
+        .cell_at = sight->cell_at,
+        .cell = sight->cell,
+    };
+    words_read(to, sight->bytes, sight->size);
+    if (!store_view_holds(shard, &view))
+        return false;
+    actor->counts.hits++;
+    if (__builtin_expect(actor->of_store != NULL, 0))
+        actor->of_store[shard->store].hits++;
+    store_view_use(&view);
+    return true;
 }
 
 static void *reserve_nothing(void *context, uint64_t size) {
@@ -345,12 +416,16 @@ bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_
     return moment.usable && add_generations(cache, keys, count, &sum) && sum == moment.sum;
 }
 
-void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
+void prepare_store(struct cache *cache, struct actor *actor, uint32_t store, uint64_t write_bytes) {
     if (cache_locked(actor))
         return;
     /* If there is no room to be had, the write will say so. */
-    enum status status = reclaim_make_room(cache->engine, actor, write_bytes);
+    enum status status = reclaim_make_room(cache->engine, actor, store, write_bytes);
     MAYBE(status == STATUS_FULL);
+}
+
+void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_key *key, uint64_t write_bytes) {
+    prepare_store(cache, actor, cache_store_of(cache, key), write_bytes);
 }
 
 static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
@@ -371,7 +446,7 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
     uint64_t wanted[STORE_SHARDS_MAX / 64], now[STORE_SHARDS_MAX / 64];
-    cache_prepare(cache, actor, write_bytes);
+    prepare_store(cache, actor, count ? cache_store_of(cache, &keys[0]) : 0, write_bytes);
     /* With one lock held nobody swaps databases any more; who did so just before, once or twice, may have moved a key to another
      * shard, which an edit would then lock out of order. */
     for (;;) {
@@ -388,7 +463,7 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
 
 void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
-    cache_prepare(cache, actor, write_bytes);
+    prepare_store(cache, actor, 0, write_bytes);
     uint64_t wanted[STORE_SHARDS_MAX / 64];
     memset(wanted, 0xff, sizeof wanted);
     lock_marked(cache, actor, wanted);
@@ -420,9 +495,11 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
     if (lock)
         store_lock(cache->engine, actor, at);
     struct cache_info info;
+    uint32_t slot = (uint32_t)(wanted.hash % CACHE_MARKS);
     struct cache_watch watch = {
+        .slot = slot,
         .existed = cache_find(cache, actor, key, false, &info),
-        .mark = atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed),
+        .mark = atomic_load_explicit(&cache->marks[slot], memory_order_relaxed),
         .epoch = atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed),
     };
     if (lock)
@@ -432,13 +509,13 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
 
 bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key,
                        struct cache_watch watch) {
-    struct store_key wanted = engine_key(cache, key);
     struct cache_info info;
+    /* Where it was when the watch began: it may have been written there before a flush or a swap. */
+    if (atomic_load_explicit(&cache->marks[watch.slot], memory_order_relaxed) != watch.mark)
+        return false;
     /* A flush or a swap is a change of the key only if it was there before or is there now. */
     if (atomic_load_explicit(&cache->epochs[key->db], memory_order_relaxed) != watch.epoch)
         return !watch.existed && !cache_find(cache, actor, key, false, &info);
-    if (atomic_load_explicit(&cache->marks[wanted.hash % CACHE_MARKS], memory_order_relaxed) != watch.mark)
-        return false;
     return !watch.existed || cache_find(cache, actor, key, false, &info);
 }
 
@@ -450,8 +527,9 @@ void cache_watch_end(struct cache *cache) {
 /* --------------------------------------------------------------------------------- limits and figures */
 
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
-    bool more = filter_work(cache->engine, actor);
-    return reclaim_housekeep(cache->engine, actor) || more;
+    bool more = reclaim_housekeep(cache->engine, actor);
+    more |= filter_work(cache->engine, actor);
+    return resident_step(cache->engine, actor) || more;
 }
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
@@ -460,15 +538,6 @@ enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
 
 uint64_t cache_limit(const struct cache *cache) {
     return atomic_load_explicit(&cache->engine->range.head->limit_bytes, memory_order_relaxed);
-}
-
-void cache_policy_set(struct cache *cache, enum cache_policy policy) {
-    ASSERT(policy < CACHE_POLICY_COUNT);
-    atomic_store_explicit(&cache->engine->range.head->policy, policy, memory_order_relaxed);
-}
-
-enum cache_policy cache_policy_now(const struct cache *cache) {
-    return (enum cache_policy)atomic_load_explicit(&cache->engine->range.head->policy, memory_order_relaxed);
 }
 
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
@@ -489,16 +558,15 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
         const struct segment *segment = &engine->range.segments[number];
         uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_relaxed);
         uint64_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
-        if (kind == SEGMENT_INDEX)
-            ret_stats->index_bytes += head->segment_size;
         if (kind == SEGMENT_FILTER)
             ret_stats->filter_bytes += head->segment_size;
-        if (kind != SEGMENT_FREE)
+        if (kind != SEGMENT_FREE && kind != SEGMENT_INDEX)
             ret_stats->occupied_bytes += kind == SEGMENT_BLOCKS ? used * (head->segment_size / RANGE_BLOCKS)
                                          : kind == SEGMENT_LOG  ? used
                                                                 : head->segment_size;
     }
-    ret_stats->occupied_bytes += ret_stats->table_bytes;
+    ret_stats->index_bytes = (uint64_t)atomic_load_explicit(&head->units, memory_order_relaxed) * head->unit_size;
+    ret_stats->occupied_bytes += ret_stats->table_bytes + ret_stats->index_bytes;
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         ret_stats->entries += cache_count(cache, db);
         ret_stats->expiring += cache_count_expiring(cache, db);

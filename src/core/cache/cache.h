@@ -44,7 +44,40 @@ enum cache_policy {
     CACHE_VOLATILE_LFU,
     CACHE_VOLATILE_RANDOM,
     CACHE_VOLATILE_TTL,
+    CACHE_SESSION, /* entries of one session live and die together; only for stores opened with it */
     CACHE_POLICY_COUNT
+};
+
+/* Why an entry is no longer there. */
+enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED };
+
+/* Told of each entry that goes or is overwritten, but for flushes. Called under its shard's lock, so it must be quick and may not
+ * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
+struct cache_removed {
+    void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,
+                 struct slice name); /* enum cache_removal */
+    void *context;
+};
+
+enum {
+    CACHE_STORES_MAX = 64, /* with the default store */
+    CACHE_STORE_NAME_MAX = 31,
+    CACHE_STORE_PATTERNS_MAX = 16,
+    CACHE_ENTRIES_MAX_MIN = 10,
+    CACHE_SHARE_ALL = 1000, /* permille */
+};
+
+/* A named store: the keys that its patterns take (core/store/pattern.h), with memory guaranteed to them. What it does not use is lent to
+ * others and taken back when it is wanted. One called "default" has no patterns and takes all other keys. */
+struct cache_store {
+    struct slice name;            /* letters, digits, '_', '-' */
+    const struct slice *patterns; /* not kept */
+    uint32_t pattern_count;
+    uint32_t share_permille;   /* of the limit, guaranteed; if 0: */
+    uint64_t guaranteed_bytes; /* a fixed size, or none */
+    uint64_t entries_max;      /* 0: any number; else at least CACHE_ENTRIES_MAX_MIN */
+    uint64_t ttl_ms;           /* of entries that are written without an expiry; 0: they stay */
+    enum cache_policy policy;
 };
 
 /* How a thread sleeps on a word until it changes, handed in by whoever knows the system. */
@@ -54,19 +87,29 @@ struct cache_waiting {
     void *context;
 };
 
+/* How the memory behind the range is had, handed in by whoever knows the system. Anything may be zero. */
+struct cache_backing {
+    uint64_t huge_size;                                     /* of a huge page, a power of two */
+    void (*dense)(void *bytes, uint64_t size, bool filled); /* what stands there, or will, stays: huge pages pay */
+    void (*release)(void *bytes, uint64_t size); /* nobody needs what stands there; it must read as zero afterwards */
+};
+
 struct object_owner;
 
 struct cache_options {
-    void *range;          /* 4096-byte aligned, zero-filled; pages may be lazily backed */
-    uint64_t range_size;  /* bytes of address space; the limit may later be raised up to it */
-    uint64_t limit_bytes; /* memory limit, at most range_size, at least 1 MiB */
-    unsigned cores;       /* 0 counts as 1; bounds the number of shards */
-    unsigned shards;      /* 0: limit / 32 MiB, at most 4 a core, a power of two */
-    enum cache_policy policy;
+    void *range;                      /* 4096-byte aligned, zero-filled; pages may be lazily backed */
+    uint64_t range_size;              /* bytes of address space; the limit may later be raised up to it */
+    uint64_t limit_bytes;             /* memory limit, at most range_size, at least 1 MiB */
+    unsigned cores;                   /* 0 counts as 1; bounds the number of shards */
+    unsigned shards;                  /* 0: limit / 32 MiB, at most 4 a core, a power of two */
+    enum cache_policy policy;         /* of the default store, unless `stores` says more about it */
+    uint64_t entries_max;             /* of the default store: 0 for any number, else at least CACHE_ENTRIES_MAX_MIN */
+    const struct cache_store *stores; /* not kept */
+    uint32_t store_count;
+    struct cache_removed removed;
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
-    /* Told of parts of the range that will stay mostly empty, so that no huge pages are spent on them. May be NULL. */
-    void (*sparse)(void *bytes, uint64_t size);
+    struct cache_backing backing;
     const struct memory *memory; /* for the handle itself */
     const struct object_owner
         *owner; /* what knows the objects of collections (core/store/object.h); NULL: there are none */
@@ -87,6 +130,7 @@ struct cache_key {
     const void *hint;   /* private: where cache_prefetch_entry saw it, or NULL */
     const void *bucket; /* private: where cache_prefetch_index looked, or NULL */
     uint64_t shape;     /* private: of the index at that time */
+    uint64_t wanted;    /* private: the fingerprint by that shape */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
@@ -136,15 +180,27 @@ struct cache_read {
 MUST_CHECK enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                  struct cache_read *read, bool *ret_found);
 
-/* The short way for small strings, which are most of what is read: one try, no callbacks. */
+/* The short way for small strings, which are most of what is read: one try, in two steps, so that the size is known before the bytes
+ * are copied. Nothing may happen in between. */
 enum { CACHE_GLANCE_MAX = 512 };
 enum cache_glance {
-    CACHE_GLANCE_HIT,    /* the value, of at most CACHE_GLANCE_MAX bytes, stands in `to`; a hit and a use are counted */
+    CACHE_GLANCE_HIT,    /* a value of sight.size bytes, at most CACHE_GLANCE_MAX: take it with cache_glance_copy */
     CACHE_GLANCE_MISS,   /* there is none; a miss is counted */
     CACHE_GLANCE_UNSURE, /* larger, of another type, or a writer came between: take cache_get. Nothing is counted */
 };
-enum cache_glance cache_glance(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                               uint8_t to[CACHE_GLANCE_MAX], uint32_t *ret_size);
+struct cache_sight {
+    uint32_t size;
+    /* private */
+    uint32_t number;
+    const void *shard, *bucket;
+    uint64_t shape, cell, location;
+    void *cell_at;
+    const uint8_t *bytes;
+};
+enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct cache_sight *ret_sight);
+/* Copies what was seen and counts a hit and a use; false, with nothing counted and `to` full of anything, if a writer came between. */
+bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to);
 
 /* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
@@ -181,7 +237,7 @@ struct cache_edit {
 
 /* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
  * while it holds a lock. Needed for values from about 64 KiB on; smaller ones need no call. Nothing happens while the actor holds locks. */
-void cache_prepare(struct cache *cache, struct actor *actor, uint64_t write_bytes);
+void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_key *key, uint64_t write_bytes);
 
 /* Makes room for a small write, locks the key's shard (unless this actor holds it already) and looks the key up. */
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -260,8 +316,8 @@ bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* 
 /* A mark that changes whenever the key is written, deleted or flushed. Changes of other keys may change it too, rarely:
  * the marks are 65,536 counters. */
 struct cache_watch {
-    uint32_t mark;
-    uint32_t epoch; /* of the database: flushes and swaps */
+    uint32_t slot, mark; /* which counter, and what it said */
+    uint32_t epoch;      /* of the database: flushes and swaps */
     bool existed;
 };
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);
@@ -286,6 +342,35 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db);
 void cache_flush_all(struct cache *cache, struct actor *actor);
 void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b);
 
+/* ------------------------------------------------------------------ stores */
+
+struct cache_store_info {
+    const char *name; /* lives as long as the cache */
+    enum cache_policy policy;
+    uint32_t share_permille, shards;
+    uint64_t guaranteed_bytes, entries_max, ttl_ms;
+    uint64_t entries, expiring;
+    uint64_t bytes;      /* of its segments, and of its large values; values that entries share count with each */
+    uint64_t live_bytes; /* of these, entries that live and what they own */
+    uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
+};
+
+uint32_t cache_store_count(const struct cache *cache); /* numbers are below; 0 is the default store */
+bool cache_store_find(const struct cache *cache, struct slice name, uint32_t *ret_store);
+uint32_t cache_store_of(const struct cache *cache, const struct cache_key *key);
+/* Walks the segment table. */
+void cache_store_info(const struct cache *cache, uint32_t store, struct cache_store_info *ret_info);
+/* Empties one store, all databases. */
+void cache_store_flush(struct cache *cache, struct actor *actor, uint32_t store);
+
+/* Changes while running. STATUS_INVALID, and nothing changed: guarantees of more than the limit together, an entries_max under
+ * CACHE_ENTRIES_MAX_MIN that is not 0, a policy that does not exist, or to or from `session`. */
+MUST_CHECK enum status cache_store_guarantee_set(struct cache *cache, uint32_t store, uint32_t share_permille,
+                                                 uint64_t bytes);
+MUST_CHECK enum status cache_store_entries_max_set(struct cache *cache, uint32_t store, uint64_t entries_max);
+MUST_CHECK enum status cache_store_policy_set(struct cache *cache, uint32_t store, enum cache_policy policy);
+void cache_store_ttl_set(struct cache *cache, uint32_t store, uint64_t ttl_ms);
+
 /* ------------------------------------------------------------ housekeeping */
 
 /* One slice of expiry and reclaim, at most about 500 microseconds of work. True if there is more to do now. */
@@ -293,7 +378,8 @@ bool cache_housekeep(struct cache *cache, struct actor *actor);
 
 MUST_CHECK enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes); /* STATUS_INVALID over range_size */
 uint64_t cache_limit(const struct cache *cache);
-void cache_policy_set(struct cache *cache, enum cache_policy policy);
+/* Of the default store; as cache_store_policy_set. */
+MUST_CHECK enum status cache_policy_set(struct cache *cache, enum cache_policy policy);
 enum cache_policy cache_policy_now(const struct cache *cache);
 
 struct cache_stats {

@@ -99,7 +99,7 @@ static void patch(struct fuzz *fuzz, uint32_t at, uint8_t how, bool append) {
     struct cache_key key = key_of(fuzz, at);
     struct value *value = value_at(fuzz, at);
     struct cache_edit edit;
-    cache_prepare(fuzz->cache, &fuzz->actor, VALUE_MAX);
+    cache_prepare(fuzz->cache, &fuzz->actor, &key, VALUE_MAX);
     cache_edit_begin(fuzz->cache, &fuzz->actor, &key, &edit);
     agree(fuzz, value, edit.found);
     uint64_t old = value->there ? value->size : 0, offset = append ? old : size_of((uint8_t)(how * 7)),

@@ -27,14 +27,15 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->cache = cache;
     ret_edit->actor = actor;
     if (!actor->promised)
-        cache_prepare(cache, actor, 0);
+        prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
-    ret_edit->key = (struct cache_key){key->name, wanted.hash, key->db, wanted.db, NULL, NULL, 0};
+    ret_edit->key = (struct cache_key){.name = key->name, .hash = wanted.hash, .db = key->db, .place = wanted.db};
+    tidy_session(cache, actor, shard_of(ret_edit), &wanted);
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     if (ret_edit->found && has_expired(ret_edit->expires_at_ms, actor)) {
-        store_remove(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit));
-        actor->counts.expired++;
+        store_remove(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit), STORE_EXPIRED);
+        actor_count_removed(actor, cache->engine->shards[ret_edit->shard].store, true);
         ret_edit->found = false;
     }
 }
@@ -153,6 +154,7 @@ static enum status put_extents(struct cache_edit *edit, struct extents chain, ui
 
 enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
     TRY(check_sizes(edit, value.size));
+    expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, expires_at_ms);
     if (goes_inline(edit->cache->engine, edit->key.name.size, value.size))
         return put(edit, &(struct store_value){.type = type, .expires_at_ms = expires_at_ms, .value = value});
     struct extents chain;
@@ -165,9 +167,13 @@ void cache_edit_delete(struct cache_edit *edit) {
     if (!edit->found)
         return;
     look_again(edit);
-    store_remove(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+    store_remove(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
     note_change(edit);
     edit->found = false;
+}
+
+static uint64_t expiry_of_patched(const struct cache_edit *edit) {
+    return edit->found ? edit->expires_at_ms : expiry_of_new(edit->cache, edit->actor, edit->key.hash, 0);
 }
 
 /* Builds the patched value anew in a chain. */
@@ -185,8 +191,7 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
     if (offset > old_size)
         fill_extents(range, chain.first, old_size, NULL, offset - old_size);
     fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING,
-                       edit->found ? edit->expires_at_ms : 0);
+    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit));
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
@@ -241,7 +246,7 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
         memcpy(value + offset, bytes.data, bytes.size);
     struct store_value wanted = {
         .type = edit->found ? edit->type : CACHE_STRING,
-        .expires_at_ms = edit->found ? edit->expires_at_ms : 0,
+        .expires_at_ms = expiry_of_patched(edit),
         .value = slice_make(value, new_size),
     };
     enum status status = put(edit, &wanted);
@@ -324,11 +329,18 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
 }
 
 void cache_edit_count_read(struct cache_edit *edit) {
+    struct actor_counts *of_store = edit->actor->of_store;
+    if (of_store)
+        of_store += edit->cache->engine->shards[edit->shard].store;
     if (!edit->found) {
         edit->actor->counts.misses++;
+        if (of_store)
+            of_store->misses++;
         return;
     }
     edit->actor->counts.hits++;
+    if (of_store)
+        of_store->hits++;
     look_again(edit);
     if (!spot_of(edit)->location)
         return;
@@ -341,16 +353,18 @@ void cache_edit_count_read(struct cache_edit *edit) {
 /* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
  * expired entry is simply overwritten. */
 static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                              const struct store_value *value) {
+                              struct store_value *value) {
     struct engine *engine = cache->engine;
     struct store_key wanted;
     struct store_spot spot;
     uint32_t at;
     if (!actor->promised)
-        cache_prepare(cache, actor, 0);
+        prepare_store(cache, actor, cache_store_of(cache, key), 0);
     bool lock = lock_key(cache, actor, key, &wanted, &at);
     struct shard *shard = &engine->shards[at];
+    tidy_session(cache, actor, shard, &wanted);
     store_find(engine, shard, &wanted, &spot);
+    value->expires_at_ms = expiry_of_new(cache, actor, wanted.hash, value->expires_at_ms);
     enum status status = store_put(engine, actor, shard, &wanted, value, &spot);
     if (status == STATUS_OK) {
         mark_change(cache, wanted.hash);
@@ -366,7 +380,7 @@ enum status cache_set(struct cache *cache, struct actor *actor, const struct cac
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
     struct cache_edit edit;
-    cache_prepare(cache, actor, value.size);
+    cache_prepare(cache, actor, key, value.size);
     cache_edit_begin(cache, actor, key, &edit);
     enum status status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
     cache_edit_end(&edit);
@@ -403,7 +417,7 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
     if (upload->filled == upload->room) {
         /* At most one segment at a time: memory follows what has arrived. */
         if (!cache_locked(actor)) /* who holds locks has asked for room before */
-            TRY(reclaim_make_room(cache->engine, actor, 0));
+            TRY(reclaim_make_room(cache->engine, actor, 0, 0));
         if (!extent_add(range, actor, &chain, upload->size - upload->room))
             return STATUS_FULL;
         upload->first = chain.first;
@@ -432,7 +446,7 @@ enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *
     TRY(check_sizes(edit, upload->size));
     struct store_value value = {
         .type = CACHE_STRING,
-        .expires_at_ms = expires_at_ms,
+        .expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, expires_at_ms),
         .extents = {upload->first, upload->last, upload->room},
         .extents_size = upload->size,
     };

@@ -8,12 +8,12 @@ static_assert((int)CACHE_FILTER_RATE_PPM_MIN == (int)FILTER_RATE_PPM_MIN &&
                   (int)CACHE_FILTER_RATE_PPM_DEFAULT == (int)FILTER_RATE_PPM_DEFAULT,
               "the rates of the engine");
 
-/* The shards of a store. */
+/* The shards of a store; false if there is no such store. */
 static bool shards_of(const struct cache *cache, uint32_t store, uint32_t *ret_first, uint32_t *ret_count) {
-    if (store != 0)
+    if (store >= cache->engine->store_count)
         return false;
-    *ret_first = 0;
-    *ret_count = cache->engine->shard_count;
+    *ret_first = cache->engine->stores[store].first_shard;
+    *ret_count = cache->engine->stores[store].shard_count;
     return true;
 }
 

@@ -93,15 +93,15 @@ __attribute__((noinline)) static void measure(struct subject *subject, enum what
     uint8_t value[CACHE_GLANCE_MAX];
     for (uint32_t i = 0; i < count; i++) {
         char text[KEY_SIZE];
-        uint32_t size;
+        struct cache_sight sight;
         uint64_t number = rng_below(&rng, entries) + (what == HIT ? 0 : entries);
         if (what == WRITE)
             put(subject, number);
         struct cache_key key = cache_key(subject->cache, 0, name_of(number, text));
         if (what == WRITE)
             (void)cache_delete(subject->cache, &subject->actor, &key);
-        else
-            (void)cache_glance(subject->cache, &subject->actor, &key, value, &size);
+        else if (cache_glance(subject->cache, &subject->actor, &key, &sight) == CACHE_GLANCE_HIT)
+            (void)cache_glance_copy(&subject->actor, &sight, value);
     }
 }
 

@@ -32,19 +32,22 @@ static struct cache_key key_number(struct arena_of_test *test, uint64_t number, 
 static bool is_there(struct worker *worker, uint64_t number, bool long_way) {
     char text[32];
     uint8_t value[CACHE_GLANCE_MAX];
-    uint32_t size = 0;
+    struct cache_sight sight;
     struct cache_key key = key_number(worker->test, number, text);
     enum cache_glance glance =
-        long_way ? CACHE_GLANCE_UNSURE : cache_glance(worker->test->t.cache, &worker->actor, &key, value, &size);
-    if (glance == CACHE_GLANCE_UNSURE) {
+        long_way ? CACHE_GLANCE_UNSURE : cache_glance(worker->test->t.cache, &worker->actor, &key, &sight);
+    if (glance == CACHE_GLANCE_UNSURE ||
+        (glance == CACHE_GLANCE_HIT && !cache_glance_copy(&worker->actor, &sight, value))) {
         struct cache_info info;
         return cache_find(worker->test->t.cache, &worker->actor, &key, true, &info);
     }
+    if (glance == CACHE_GLANCE_MISS)
+        return false;
     uint64_t is;
     memcpy(&is, value, sizeof is);
-    if (glance == CACHE_GLANCE_HIT && (size != sizeof is || is != number))
+    if (sight.size != sizeof is || is != number)
         atomic_fetch_add(&worker->test->wrong, 1);
-    return glance == CACHE_GLANCE_HIT;
+    return true;
 }
 
 static void *read_all_the_time(void *context) {

@@ -10,6 +10,8 @@
 #include "core/cache/cache.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
+#include "core/store/resident.h"
+#include "core/store/session.h"
 #include "core/store/store.h"
 
 enum { CACHE_MARKS = 65536 };
@@ -24,6 +26,12 @@ struct cache {
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
               "the policies of the engine by the same numbers");
+static_assert((int)CACHE_SESSION == (int)STORE_SESSION && (int)CACHE_EVICTED == (int)STORE_EVICTED &&
+                  (int)CACHE_STORES_MAX == (int)STORES_MAX && (int)CACHE_STORE_NAME_MAX == (int)STORE_NAME_MAX &&
+                  (int)CACHE_STORE_PATTERNS_MAX == (int)STORE_PATTERNS_MAX &&
+                  (int)CACHE_ENTRIES_MAX_MIN == (int)STORE_ENTRIES_MAX_MIN &&
+                  (int)CACHE_SHARE_ALL == (int)STORE_SHARE_ALL,
+              "stores by the same numbers");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
 
@@ -60,8 +68,34 @@ static inline bool lock_key(struct cache *cache, struct actor *actor, const stru
     }
 }
 
+static inline struct store *store_of_key(const struct cache *cache, uint64_t hash) {
+    return store_of_shard(cache->engine, store_shard_of(cache->engine, hash));
+}
+
+/* The expiry of a value that is written as new: its store's, if it brings none. */
+static inline uint64_t expiry_of_new(const struct cache *cache, const struct actor *actor, uint64_t hash,
+                                     uint64_t expires_at_ms) {
+    if (expires_at_ms)
+        return expires_at_ms;
+    uint64_t ttl_ms = atomic_load_explicit(&store_of_key(cache, hash)->ttl_ms, memory_order_relaxed);
+    return __builtin_expect(ttl_ms != 0, 0) ? actor->now_ms + ttl_ms : 0;
+}
+
 static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor) {
     return expires_at_ms != 0 && expires_at_ms <= actor->now_ms;
+}
+
+/* Whether the key's session is over although the entry still stands; inside a reader's validation or under the lock. */
+static inline bool in_ended_session(const struct cache *cache, const struct actor *actor, const struct shard *shard,
+                                    const struct store_key *key) {
+    return __builtin_expect(cache->engine->stores[shard->store].by_session, 0) &&
+           session_is_over(cache->engine, shard, key, actor->now_ms);
+}
+
+static inline void tidy_session(struct cache *cache, struct actor *actor, struct shard *shard,
+                                const struct store_key *key) {
+    if (__builtin_expect(cache->engine->stores[shard->store].by_session, 0))
+        session_tidy(cache->engine, actor, shard, key);
 }
 
 static inline void mark_change(struct cache *cache, uint64_t hash) {
@@ -71,6 +105,12 @@ static inline void mark_change(struct cache *cache, uint64_t hash) {
 
 /* The index's part of what an entry costs: 64 bytes over about 4.5 entries. */
 enum { INDEX_CHARGE_BYTES = 14 };
+
+/* Makes room for a write into a store, unless the actor holds locks. */
+void prepare_store(struct cache *cache, struct actor *actor, uint32_t store, uint64_t write_bytes);
+
+/* Empties a shard, under its lock. */
+void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard);
 
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);

@@ -19,8 +19,8 @@ struct gathered {
     enum status status;
 };
 
-static void gather_entry(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cell,
-                         struct gathered *gathered) {
+static void gather_entry(struct cache *cache, struct actor *actor, const struct shard *shard, uint32_t db,
+                         uint64_t cell, struct gathered *gathered) {
     const struct engine *engine = cache->engine;
     uint64_t location = cell_location(cell), first;
     struct entry entry;
@@ -28,6 +28,13 @@ static void gather_entry(struct cache *cache, struct actor *actor, uint32_t db, 
     ASSERT(whole);
     if (entry.db != db || has_expired(entry.expires_at_ms, actor))
         return;
+    if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {
+        struct store_key key = {.name = slice_make(engine->range.base + location + entry.key_at, entry.key_size),
+                                .db = db};
+        key.hash = store_hash_in(engine, shard->store, db, key.name);
+        if (session_is_over(engine, shard, &key, actor->now_ms))
+            return;
+    }
     struct scanned scanned = {.name_at = gathered->names.size, .name_size = entry.key_size};
     cache_info_fill(cache, actor, &entry, location, cell, store_value_size(engine, location, &entry, &first),
                     &scanned.info);
@@ -53,7 +60,7 @@ static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t 
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
             if (cell)
-                gather_entry(cache, actor, db, cell, gathered);
+                gather_entry(cache, actor, shard, db, cell, gathered);
         }
     uint64_t next = index_scan_next(shape, at);
     if (lock)
@@ -194,12 +201,12 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
         spot.bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
         spot.cell = index_find(&engine->range, &shard->index, hash, spot.location);
         if (spot.cell)
-            store_remove(engine, actor, shard, &spot);
+            store_remove(engine, actor, shard, &spot, STORE_DELETED);
     }
 }
 
 /* Drops everything at once: what owns memory elsewhere one by one, the index by emptying its buckets, the logs as whole segments. */
-static void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
+void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
     struct engine *engine = cache->engine;
     struct segment *segments = engine->range.segments;
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
@@ -208,7 +215,7 @@ static void clear_shard(struct cache *cache, struct actor *actor, struct shard *
             if (atomic_load_explicit(&segments[number].live, memory_order_relaxed) !=
                 atomic_load_explicit(&segments[number].weight, memory_order_relaxed))
                 clear_segment(cache, actor, shard, number, UINT32_MAX);
-    index_clear(&engine->range, &shard->index);
+    index_clear(&engine->range, actor, &shard->index);
     filter_reset(engine, actor, shard);
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         while (shard->logs[log].first) {
@@ -218,6 +225,7 @@ static void clear_shard(struct cache *cache, struct actor *actor, struct shard *
     ghost_clear(engine, actor, shard);
     atomic_store_explicit(&shard->live, 0, memory_order_relaxed);
     atomic_store_explicit(&shard->expiring_live, 0, memory_order_relaxed);
+    ASSERT(atomic_load_explicit(&shard->extents_live, memory_order_relaxed) == 0);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         atomic_store_explicit(&shard->entries[db], 0, memory_order_relaxed);
         atomic_store_explicit(&shard->expiring[db], 0, memory_order_relaxed);

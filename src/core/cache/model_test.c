@@ -118,7 +118,7 @@ static void do_patch(struct model *m, uint32_t db, uint32_t key) {
     const uint8_t *bytes = m->bytes + rng_below(&m->rng, 1000);
     struct cache_key name = cache_key(m->t.cache, db, name_of(key));
     struct cache_edit edit;
-    cache_prepare(m->t.cache, &m->t.actor, LARGE);
+    cache_prepare(m->t.cache, &m->t.actor, &name, LARGE);
     cache_edit_begin(m->t.cache, &m->t.actor, &name, &edit);
     bool found = edit.found;
     enum status status = cache_edit_patch(&edit, offset, slice_make(bytes, size));

@@ -109,16 +109,13 @@ void *reply_bulk_reserve(struct reply *reply, size_t size) {
 
 enum { SMALL_HEAD_SIZE = 6 }; /* "$999\r\n" */
 
-uint8_t *reply_bulk_begin(struct reply *reply, size_t size_max) {
-    uint8_t *at = room(reply, SMALL_HEAD_SIZE + size_max + RESP_LINE_END_SIZE);
-    return at ? at + SMALL_HEAD_SIZE : NULL;
+uint8_t *reply_bulk_small(struct reply *reply, size_t size) {
+    uint8_t *at = room(reply, SMALL_HEAD_SIZE + size + RESP_LINE_END_SIZE);
+    return at ? resp_put_head(at, '$', size) : NULL;
 }
 
 void reply_bulk_done(struct reply *reply, uint8_t *bytes, size_t size) {
-    uint8_t *end = resp_put_head(bytes - SMALL_HEAD_SIZE, '$', size);
-    if (end != bytes)
-        memmove(end, bytes, size);
-    advance_to(reply, resp_put_line_end(end + size));
+    advance_to(reply, resp_put_line_end(bytes + size));
 }
 
 void reply_bulk(struct reply *reply, struct slice bytes) {

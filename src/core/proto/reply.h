@@ -54,9 +54,9 @@ void reply_bulk_string(struct reply *reply, const char *text);
 void reply_bulk_integer(struct reply *reply, int64_t value); /* the digits as a bulk string */
 /* Room for the bytes of a bulk string of this size, to be filled at once by the caller; NULL when there is no memory. */
 void *reply_bulk_reserve(struct reply *reply, size_t size);
-/* A bulk string of at most 999 bytes whose size is known only after its bytes are: room for them, then the size. NULL when there is
- * no memory. Nothing is written if reply_bulk_done is not called. */
-uint8_t *reply_bulk_begin(struct reply *reply, size_t size_max);
+/* The same for up to 999 bytes that may turn out not to be there: nothing is written unless reply_bulk_done follows, with the
+ * answer of reply_bulk_small and the same size. */
+uint8_t *reply_bulk_small(struct reply *reply, size_t size);
 void reply_bulk_done(struct reply *reply, uint8_t *bytes, size_t size);
 void reply_bulk_foreign(struct reply *reply, uint64_t size, uint64_t offset, const uint64_t handle[2]);
 void reply_null(struct reply *reply);       /* "$-1" or "_" */

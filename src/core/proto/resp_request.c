@@ -28,11 +28,7 @@ enum step {
     STEP_ON, /* this part is done, the next one follows */
 };
 
-static bool read_short_request(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
-                               struct resp_request *ret_request);
 static enum step begin_request(struct resp_parser *parser, struct slice input, const struct resp_limits *limits);
-static enum resp_result parse_in_parts(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
-                                       struct resp_request *ret_request);
 static void read_short_arguments(struct resp_parser *parser, struct slice input, const struct resp_limits *limits);
 static enum step read_argument(struct resp_parser *parser, struct slice input, const struct resp_limits *limits);
 static void follow_input(struct resp_parser *parser, struct slice input);
@@ -54,16 +50,6 @@ void resp_parser_fini(struct resp_parser *parser) {
 enum resp_result resp_parse(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
                             struct resp_request *ret_request) {
     ASSERT(parser->position <= input.size);
-    if (!parser->busy && read_short_request(parser, input, limits, ret_request))
-        return RESP_REQUEST;
-    return parse_in_parts(parser, input, limits, ret_request);
-}
-
-/* The general way, for whatever may be incomplete, long, typed by hand or wrong. Not inlined: it would make the fast path save
- * registers that it does not need. */
-static __attribute__((noinline)) enum resp_result parse_in_parts(struct resp_parser *parser, struct slice input,
-                                                                 const struct resp_limits *limits,
-                                                                 struct resp_request *ret_request) {
     if (parser->error)
         return RESP_ERROR;
     enum step step = STEP_ON;
@@ -307,33 +293,82 @@ static inline const uint8_t *short_argument(const uint8_t *at, const uint8_t *en
     return body + size + LINE_END_SIZE;
 }
 
-/* The fast path for whole requests of one to nine arguments; keeps everything in registers and notes nothing unless it
- * succeeds. When it does not, the parts are read again one by one, which happens once a request. */
-static inline bool read_short_request(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
-                                      struct resp_request *ret_request) {
-    if (input.size - parser->position < SHORT_HEAD_SIZE)
+static inline uint64_t load_word(const uint8_t *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return le64toh(word);
+}
+
+/* A head is "*d\r\n$d\r\n", the name, CR LF (as everywhere, no one looks at these two). */
+enum {
+    NAME_AT = 2 * SHORT_HEAD_SIZE,
+    HEAD_SIZE_MAX = NAME_AT + RESP_SHORT_NAME_MAX + LINE_END_SIZE,
+    WORD_SIZE = 8,
+};
+static_assert(HEAD_SIZE_MAX <= 3 * WORD_SIZE, "three words cover a head, overlapping in the middle");
+
+/* By the name's first bytes and the number of arguments. */
+static inline struct resp_head *head_slot(struct resp_heads *heads, const uint8_t *at) {
+    uint32_t mixed = (load_head(at + NAME_AT) + at[1]) * 0x9e3779b1u;
+    return &heads->slots[mixed >> 27];
+}
+static_assert(RESP_HEADS == 1 << (32 - 27), "the slot is the upper bits of a hash of 32");
+
+static inline bool is_head(const struct resp_head *head, const uint8_t *at) {
+    return load_word(at) == head->front && load_word(at + head->middle_at) == head->middle &&
+           load_word(at + head->back_at) == head->back;
+}
+
+/* Notes the head at `at`, where HEAD_SIZE_MAX bytes are to be read. False: it is none that is kept. Not inlined: it happens once a
+ * command. */
+static __attribute__((noinline)) bool note_head(struct resp_head *head, const uint8_t *at) {
+    uint32_t array = load_head(at), bulk = load_head(at + SHORT_HEAD_SIZE);
+    uint32_t count = (array >> 8 & 0xff) - '0', name_size = (bulk >> 8 & 0xff) - '0';
+    if ((array & HEAD_MASK_1) != HEAD_ARRAY_1 || (bulk & HEAD_MASK_1) != HEAD_BULK_1 ||
+        count - 1 >= RESP_SHORT_ARGUMENTS_MAX || name_size - 1 >= RESP_SHORT_NAME_MAX)
+        return false;
+    uint32_t size = NAME_AT + name_size + LINE_END_SIZE, back_at = size - WORD_SIZE, middle_at = back_at / 2;
+    *head = (struct resp_head){
+        .front = load_word(at),
+        .middle = load_word(at + middle_at),
+        .back = load_word(at + back_at),
+        .size = (uint8_t)size,
+        .middle_at = (uint8_t)middle_at,
+        .back_at = (uint8_t)back_at,
+        .count = (uint8_t)count,
+    };
+    return true;
+}
+
+bool resp_parse_short(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
+                      struct resp_heads *heads, struct slice *arguments, struct resp_request *ret_request) {
+    ASSERT(parser->position <= input.size);
+    if (parser->busy || input.size - parser->position < HEAD_SIZE_MAX)
         return false;
     const uint8_t *at = input.data + parser->position, *const end = input.data + input.size;
-    uint32_t head = load_head(at), count = (head >> 8 & 0xff) - '0';
-    if ((head & HEAD_MASK_1) != HEAD_ARRAY_1 || count - 1 > 8 || count > limits->arguments_max ||
-        count > parser->capacity)
-        return false;
-    at += SHORT_HEAD_SIZE;
-    struct slice *argument = parser->arguments, *const argument_end = argument + count;
     const uint64_t size_max = limits->bulk_size_max;
-    do {
-        at = short_argument(at, end, size_max, argument);
+    struct resp_head *head = head_slot(heads, at);
+    if (UNLIKELY(!is_head(head, at)) && !note_head(head, at))
+        return false;
+    uint32_t count = head->count;
+    /* Whoever begins with eight zero bytes finds the empty head, whose count is 0. */
+    if (UNLIKELY(count - 1 >= limits->arguments_max || head->size > size_max))
+        return false;
+    arguments[0] = (struct slice){at + NAME_AT, head->size - (size_t)(NAME_AT + LINE_END_SIZE)};
+    at += head->size;
+    for (uint32_t i = 1; i < count; i++) {
+        at = short_argument(at, end, size_max, &arguments[i]);
         if (!at)
             return false;
-    } while (++argument < argument_end);
-
+    }
     size_t start = parser->start, position = (size_t)(at - input.data);
     parser->start = parser->position = position;
     *ret_request = (struct resp_request){
-        .arguments = parser->arguments,
+        .arguments = arguments,
         .count = count,
         .size = position - start,
         .large_index = -1,
+        .head = head,
     };
     return true;
 }

@@ -10,6 +10,10 @@
  *
  * Memory grows with what has been received, never with what has been announced: the table of arguments doubles as they arrive.
  *
+ * Programs send the same few commands again and again. Whoever reads many requests keeps a table of the *heads* seen lately (how
+ * many arguments, and the command's name, byte for byte): resp_parse_short knows a head from three word compares, and its reader
+ * notes there what it made of the name, so that no name is looked up twice in a row.
+ *
  * Threads: one owner at a time.
  * Memory:  the argument table comes from `memory`; argument slices point into the input of that call, those of inline
  *          commands with quotes into the parser.
@@ -45,11 +49,31 @@ enum resp_result {
     RESP_ERROR,   /* out of step; parser->error says why ("ERR Protocol error: ..."); close after sending it */
 };
 
+enum {
+    RESP_SHORT_ARGUMENTS_MAX = 9, /* of a request whose head is kept: one digit */
+    RESP_SHORT_NAME_MAX = 9,      /* bytes, as well */
+    RESP_HEADS = 32,              /* a power of two; the commands of one program are fewer */
+};
+
+/* The first bytes of a request: "*2\r\n$3\r\nGET\r\n". */
+struct resp_head {
+    uint64_t front, middle, back; /* its first 8 bytes, 8 from `middle_at` on, its last 8 from `back_at` on */
+    uint8_t size, middle_at, back_at;
+    uint8_t count;       /* arguments, the name included; 0: no head yet */
+    const void *meaning; /* what the reader noted; NULL in a new head */
+};
+
+/* Zero-filled is empty. A head that comes later takes the place of another with the same hash. */
+struct resp_heads {
+    struct resp_head slots[RESP_HEADS];
+};
+
 struct resp_request {
     const struct slice *arguments; /* count >= 1; arguments[0] is the command's name. Valid until the next call */
     uint32_t count;
-    size_t size;         /* bytes of the input this request took, from the end of the one before it */
-    int32_t large_index; /* the argument that the caller received elsewhere (its slice has no data), or -1 */
+    size_t size;            /* bytes of the input this request took, from the end of the one before it */
+    int32_t large_index;    /* the argument that the caller received elsewhere (its slice has no data), or -1 */
+    struct resp_head *head; /* of a request from resp_parse_short, else NULL */
 };
 
 struct resp_parser { /* visible because a connection embeds one; only the calls below touch it */
@@ -80,6 +104,12 @@ void resp_parser_fini(struct resp_parser *parser);
  * includes them. On RESP_MORE, resp_parser_droppable bytes may be dropped. */
 enum resp_result resp_parse(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
                             struct resp_request *ret_request);
+
+/* The quick way for a request that is wholly received, has few arguments and a short name, and no more than ordinary heads
+ * before them: reads it into `arguments`, which has room for RESP_SHORT_ARGUMENTS_MAX and belongs to the caller. False: nothing has
+ * happened, and resp_parse knows what to do. The two may be called in any order. */
+bool resp_parse_short(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
+                      struct resp_heads *heads, struct slice *arguments, struct resp_request *ret_request);
 
 /* Bytes at the front of the input that the parser no longer needs: finished and empty requests. */
 static inline size_t resp_parser_droppable(const struct resp_parser *parser) {

@@ -11,6 +11,7 @@
 #define STRATA_CORE_STORE_ACTOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { STORE_SHARDS_MAX = 256 };
@@ -33,6 +34,17 @@ struct actor {
     uint64_t held[STORE_SHARDS_MAX / 64]; /* shard locks taken by store_lock_*; touched by the engine only */
     uint32_t promised;                    /* segments that nobody else may take; touched by the engine only */
     struct actor_counts counts;
+    struct actor_counts *of_store; /* hits, misses, expired, evicted once more by store number; NULL: not counted */
 };
+
+/* Counts an entry that expired or was evicted. */
+static inline void actor_count_removed(struct actor *actor, uint32_t store, bool expired) {
+    actor->counts.expired += expired;
+    actor->counts.evicted += !expired;
+    if (!actor->of_store)
+        return;
+    actor->of_store[store].expired += expired;
+    actor->of_store[store].evicted += !expired;
+}
 
 #endif

@@ -3,23 +3,23 @@
 #include "base/rng.h"
 #include "unit.h"
 
-static const uint64_t BASE_MS = 1700000000000u;
+static const uint64_t base_ms = 1700000000000u;
 
 /* Plans, encodes into exactly as many bytes as planned, decodes there and compares. */
 static void round_trip(struct entry entry) {
-    entry_plan(&entry, BASE_MS);
-    assert_int_equal(entry.size % 8, 0);
+    entry_plan(&entry, base_ms);
+    assert_int_equal(entry.size % ENTRY_ALIGNMENT, 0);
     assert_true(entry.value_at + entry.stored_size <= entry.size &&
                 entry.size < entry.value_at + entry.stored_size + 8);
-    uint8_t *bytes = aligned_alloc(8, entry.size);
+    uint8_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, entry.size);
     assert_non_null(bytes);
     memset(bytes, 0xee, entry.size < 64 ? entry.size : 64);
-    entry_encode(&entry, BASE_MS, bytes);
+    entry_encode(&entry, base_ms, bytes);
     for (uint32_t i = entry.key_at; i < entry.size && i < 64; i++) /* encoding writes the fields only */
         assert_int_equal(bytes[i], 0xee);
     struct entry got;
     memset(&got, 0x77, sizeof got);
-    if (!entry_decode(bytes, entry.size, BASE_MS, &got))
+    if (!entry_decode(bytes, entry.size, &base_ms, &got))
         fail_msg("key %u stored %u db %u expires %llu is not decoded in its own room", entry.key_size,
                  entry.stored_size, entry.db, (unsigned long long)entry.expires_at_ms);
     assert_int_equal(got.type, entry.type);
@@ -32,7 +32,7 @@ static void round_trip(struct entry entry) {
     assert_int_equal(got.value_at, entry.value_at);
     assert_int_equal(got.size, entry.size);
     if (entry.size > 8)
-        assert_false(entry_decode(bytes, entry.size - 8, BASE_MS, &got));
+        assert_false(entry_decode(bytes, entry.size - 8, &base_ms, &got));
     free(bytes);
 }
 
@@ -41,7 +41,7 @@ static void all_shapes_come_back(void **state) {
     static const uint32_t keys[] = {0, 1, 3, 4, 5, 8, 254, 255, 256, 1000, 65535, 65536};
     static const uint32_t values[] = {0, 1, 4, 7, 8, 100, 16382, 16383, 16384, 100000, ENTRY_STORED_MAX};
     const uint64_t expiries[] = {
-        0, 1, BASE_MS - 1, BASE_MS, BASE_MS + 1, BASE_MS + UINT32_MAX, BASE_MS + UINT32_MAX + 1, 1u << 31, UINT64_MAX};
+        0, 1, base_ms - 1, base_ms, base_ms + 1, base_ms + UINT32_MAX, base_ms + UINT32_MAX + 1, 1u << 31, UINT64_MAX};
     for (size_t k = 0; k < COUNT_OF(keys); k++)
         for (size_t v = 0; v < COUNT_OF(values); v++)
             for (size_t e = 0; e < COUNT_OF(expiries); e++)
@@ -61,22 +61,22 @@ static void owners_of_memory_come_back(void **state) {
                                       .flags = flag,
                                       .key_size = key,
                                       .stored_size = ENTRY_OWNED_SIZE,
-                                      .expires_at_ms = key % 2 ? BASE_MS + 5 : 0});
+                                      .expires_at_ms = key % 2 ? base_ms + 5 : 0});
     /* One that owns something has nothing but 16 bytes to say where. */
     uint32_t words[4] = {ENTRY_EXTENTS | 1u << 10 | 3u << 18, 0, 0, 0};
     struct entry got;
-    assert_false(entry_decode((const uint8_t *)words, sizeof words, BASE_MS, &got));
+    assert_false(entry_decode((const uint8_t *)words, sizeof words, &base_ms, &got));
     words[0] = ENTRY_OBJECT | 1u << 10 | 9u << 18;
-    assert_false(entry_decode((const uint8_t *)words, sizeof words, BASE_MS, &got));
+    assert_false(entry_decode((const uint8_t *)words, sizeof words, &base_ms, &got));
 }
 
 static void plain_entries_have_four_bytes_of_header(void **state) {
     (void)state;
     struct entry entry = {.key_size = 12, .stored_size = 32};
-    entry_plan(&entry, BASE_MS);
+    entry_plan(&entry, base_ms);
     assert_int_equal(entry.size, 48);
-    entry.expires_at_ms = BASE_MS + 1000;
-    entry_plan(&entry, BASE_MS);
+    entry.expires_at_ms = base_ms + 1000;
+    entry_plan(&entry, base_ms);
     assert_int_equal(entry.value_at, 20);
 }
 
@@ -86,15 +86,16 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
     struct rng rng = rng_seeded(unit_seed());
     for (uint32_t round = 0; round < 200000; round++) {
         uint32_t room = 8 * (uint32_t)(1 + rng_below(&rng, 8));
-        uint64_t *bytes = aligned_alloc(8, room);
+        uint64_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, room);
         assert_non_null(bytes);
         for (uint32_t i = 0; i < room / 8; i++)
             bytes[i] = rng_next(&rng);
         if (rng_below(&rng, 2)) /* small sizes, so that some are accepted */
             bytes[0] &= 0xffffffff000003ffu | rng_below(&rng, 64) << 10 | rng_below(&rng, 64) << 18;
         struct entry got;
-        if (entry_decode((const uint8_t *)bytes, room, rng_next(&rng), &got)) {
-            assert_true(got.size <= room && got.size > 0 && got.size % 8 == 0);
+        uint64_t any_base_ms = rng_next(&rng);
+        if (entry_decode((const uint8_t *)bytes, room, &any_base_ms, &got)) {
+            assert_true(got.size <= room && got.size > 0 && got.size % ENTRY_ALIGNMENT == 0);
             assert_true(got.value_at + got.stored_size <= got.size);
             assert_int_equal(got.value_at, got.key_at + got.key_size);
             assert_true(got.db < 16 && got.type < 8);

@@ -29,36 +29,16 @@ static _Atomic uint32_t *reference_of(const struct range *range, uint64_t first)
     return &range->references[(uint64_t)number * RANGE_BLOCKS + block];
 }
 
-static void list_push(struct range *range, uint32_t number) {
-    struct segment *segment = &range->segments[number];
-    uint32_t first = range->head->block_first;
-    atomic_store_explicit(&segment->next, first, memory_order_relaxed);
-    atomic_store_explicit(&segment->previous, 0, memory_order_relaxed);
-    if (first)
-        atomic_store_explicit(&range->segments[first].previous, number, memory_order_relaxed);
-    range->head->block_first = number;
-}
-
-static void list_remove(struct range *range, uint32_t number) {
-    struct segment *segment = &range->segments[number];
-    uint32_t next = atomic_load_explicit(&segment->next, memory_order_relaxed);
-    uint32_t previous = atomic_load_explicit(&segment->previous, memory_order_relaxed);
-    if (next)
-        atomic_store_explicit(&range->segments[next].previous, previous, memory_order_relaxed);
-    if (previous)
-        atomic_store_explicit(&range->segments[previous].next, next, memory_order_relaxed);
-    else
-        range->head->block_first = next;
-}
-
 static uint64_t mark_taken(struct range *range, uint32_t number, uint32_t first, uint32_t count) {
     struct segment *segment = &range->segments[number];
     uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed) | run_mask(first, count);
     atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
     atomic_fetch_add_explicit(&segment->used, count, memory_order_relaxed);
     atomic_fetch_add_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
-    if (taken == UINT64_MAX)
-        list_remove(range, number);
+    if (taken == UINT64_MAX) {
+        range_list_remove(range, &range->head->block_first, number);
+        range_note_full(range);
+    }
     return range_segment_at(range, number) + (uint64_t)first * block_size(range);
 }
 
@@ -93,7 +73,7 @@ static uint64_t take_run(struct range *range, struct actor *actor, uint32_t want
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
     if (!number)
         return take_from_list(range, wanted, 1, ret_count);
-    list_push(range, number);
+    range_list_push(range, &range->head->block_first, number);
     *ret_count = wanted;
     return mark_taken(range, number, 0, wanted);
 }
@@ -105,13 +85,13 @@ static void give_run(struct range *range, struct actor *actor, uint64_t at, uint
     uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
     ASSERT((taken & run_mask(first, count)) == run_mask(first, count));
     if (taken == UINT64_MAX)
-        list_push(range, number);
+        range_list_push(range, &range->head->block_first, number);
     taken &= ~run_mask(first, count);
     atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
     atomic_fetch_sub_explicit(&segment->used, count, memory_order_relaxed);
     atomic_fetch_sub_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
     if (taken == 0) {
-        list_remove(range, number);
+        range_list_remove(range, &range->head->block_first, number);
         range_give(range, actor, number);
     }
 }

@@ -1,6 +1,7 @@
 #include "core/store/filter.h"
 
 #include "base/assert.h"
+#include "core/store/claim.h"
 #include "core/store/reclaim.h"
 
 enum {
@@ -54,6 +55,28 @@ static uint32_t segments_for(const struct range *range, uint32_t layout, uint64_
 
 static uint64_t keys_of(const struct shard *shard) {
     return atomic_load_explicit(&shard->index.entries, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------------------------------ hashes */
+
+uint64_t filter_hash(const struct engine *engine, const struct shard *shard, uint32_t db, struct slice name,
+                     uint64_t hash) {
+    if (__builtin_expect(!engine->stores[shard->store].by_session, 1))
+        return hash;
+    return hash_bytes(name, engine->hash_seed + db);
+}
+
+struct hashes {
+    uint64_t index, mark;
+};
+
+static struct hashes hashes_at(const struct engine *engine, const struct shard *shard, uint64_t location) {
+    struct entry entry;
+    bool whole = store_entry_at(engine, location, &entry);
+    ASSERT(whole);
+    struct slice name = slice_make(engine->range.base + location + entry.key_at, entry.key_size);
+    uint64_t hash = store_hash_in(engine, shard->store, entry.db, name);
+    return (struct hashes){hash, filter_hash(engine, shard, entry.db, name, hash)};
 }
 
 /* ------------------------------------------------------------------------------------------ one table */
@@ -252,11 +275,11 @@ static void note_full(struct filter *filter, const struct filter_table *table) {
     ask_for_work(filter);
 }
 
-void filter_link(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash) {
+void filter_link(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash, uint64_t mark_hash) {
     struct filter *filter = &shard->filter;
     if (filter->live != FILTER_NONE) {
         struct filter_writer w = writer_of(&engine->range, filter, filter->live);
-        if (!table_add(&w, hash)) {
+        if (!table_add(&w, mark_hash)) {
             filter->saturated = 1;
             note_full(filter, w.table);
             drop_live(engine, actor, shard);
@@ -266,26 +289,31 @@ void filter_link(struct engine *engine, struct actor *actor, struct shard *shard
     }
     if (filter->next != FILTER_NONE && index_scan_passed(hash, filter->cursor)) {
         struct filter_writer w = writer_of(&engine->range, filter, filter->next);
-        if (!table_add(&w, hash)) {
+        if (!table_add(&w, mark_hash)) {
             note_full(filter, w.table);
             drop_next(engine, actor, shard);
         }
     }
 }
 
-void filter_unlink(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash) {
+void filter_unlink(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash, uint64_t mark_hash) {
     struct filter *filter = &shard->filter;
     (void)actor;
     if (filter->live != FILTER_NONE) {
         struct filter_writer w = writer_of(&engine->range, filter, filter->live);
-        table_remove(&w, hash);
+        table_remove(&w, mark_hash);
         if (w.table->segments > 1 && w.table->entries * SHRINK_SHARE * 2 < slots_of(w.table))
             ask_for_work(filter);
     }
     if (filter->next != FILTER_NONE && index_scan_passed(hash, filter->cursor)) {
         struct filter_writer w = writer_of(&engine->range, filter, filter->next);
-        table_remove(&w, hash);
+        table_remove(&w, mark_hash);
     }
+}
+
+void filter_unlink_at(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t location) {
+    struct hashes hashes = hashes_at(engine, shard, location);
+    filter_unlink(engine, actor, shard, hashes.index, hashes.mark);
 }
 
 /* ------------------------------------------------------------------------------------------ building */
@@ -316,13 +344,15 @@ static void plan(const struct range *range, struct shard *shard) {
     publish(shard);
 }
 
-/* An empty segment for a filter, with no lock held; 0 if memory is short. */
-static uint32_t take_segment(struct engine *engine, struct actor *actor) {
+/* An empty segment for a filter, with no lock held; 0 if memory is short, or is not for this store to have. */
+static uint32_t take_segment(struct engine *engine, struct actor *actor, uint32_t store) {
     struct range *range = &engine->range;
-    if (range_room(range) == 0 && reclaim_make_room(engine, actor, 0) != STATUS_OK)
+    if ((engine->store_count > 1 || range_room(range) == 0) && reclaim_make_room(engine, actor, store, 0) != STATUS_OK)
         return 0;
-    uint32_t number = range_room(range) == 0 ? 0 : range_take(range, actor, SEGMENT_FILTER, false);
-    if (number && !range->segments[number].fresh)
+    if (range_room(range) == 0 || claim_is_over(engine, store, range_segment_size(range)))
+        return 0;
+    uint32_t number = range_take(range, actor, SEGMENT_FILTER, false);
+    if (number && !range_is_fresh(range, number))
         words_zero(range->base + range_segment_at(range, number), range_segment_size(range));
     return number;
 }
@@ -331,7 +361,7 @@ static uint32_t take_segment(struct engine *engine, struct actor *actor) {
 static bool extend(struct engine *engine, struct actor *actor, uint32_t at, uint32_t generation) {
     struct shard *shard = &engine->shards[at];
     struct filter *filter = &shard->filter;
-    uint32_t number = take_segment(engine, actor);
+    uint32_t number = take_segment(engine, actor, shard->store);
     store_lock(engine, actor, at);
     filter->starved = number == 0;
     bool wanted = filter->next != FILTER_NONE && filter->generation == generation &&
@@ -341,7 +371,7 @@ static bool extend(struct engine *engine, struct actor *actor, uint32_t at, uint
         uint32_t *pages = (uint32_t *)(void *)(engine->range.base + filter->pages_at[filter->next]);
         struct segment *segment = &engine->range.segments[number];
         atomic_store_explicit(&segment->used, range_segment_size(&engine->range), memory_order_relaxed);
-        atomic_store_explicit(&segment->shard, at, memory_order_relaxed);
+        range_own(&engine->range, number, at);
         __atomic_store_n(&pages[table->segments++], number, __ATOMIC_RELAXED);
     } else if (number) {
         range_give(&engine->range, actor, number);
@@ -364,9 +394,11 @@ static bool add_chain(struct engine *engine, const struct shard *shard, const st
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
             if (!cell)
                 continue;
-            if (!table_add(w, store_hash_at(engine, cell_location(cell))))
-                return false;
+            struct hashes hashes = hashes_at(engine, shard, cell_location(cell));
             *count += 1;
+            /* Buckets that were merged since hold keys that have been added already. */
+            if (!index_scan_passed(hashes.index, w->filter->cursor) && !table_add(w, hashes.mark))
+                return false;
         }
     return true;
 }
@@ -509,10 +541,10 @@ static void verify_table(const struct engine *engine, const struct shard *shard,
                 uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
                 if (!cell)
                     continue;
-                uint64_t hash = store_hash_at((void *)(uintptr_t)engine, cell_location(cell));
-                if (!whole && !index_scan_passed(hash, filter->cursor))
+                struct hashes hashes = hashes_at(engine, shard, cell_location(cell));
+                if (!whole && !index_scan_passed(hashes.index, filter->cursor))
                     continue;
-                struct filter_place place = filter_place_of(layout, table->buckets, hash);
+                struct filter_place place = filter_place_of(layout, table->buckets, hashes.mark);
                 keys++;
                 ASSERT(
                     filter_match(layout, words_load64(filter_bucket(range, filter, number, place.first)), place.mark) ||

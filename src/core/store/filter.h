@@ -10,7 +10,7 @@
  *                 ^         └── saturated: no place for a mark; lookups learn nothing until the next one is built ──┘
  *
  * Invariant: a table that is in use holds exactly one mark for each key that is linked in the index; one that is being built, for each
- * linked key whose hash the walk over the index has passed (index_scan_passed, which does not depend on splits). A new key's mark is
+ * linked key whose hash the walk over the index has passed (index_scan_passed, whatever splits and merges there are). A new key's mark is
  * written before the key is linked, and cleared after it is unlinked.
  *
  * Readers: `clears` moves before any mark is cleared, be it deleted, moved (copied first) or dropped with its table. A linked key's
@@ -26,6 +26,7 @@
 #ifndef STRATA_CORE_STORE_FILTER_H
 #define STRATA_CORE_STORE_FILTER_H
 
+#include "base/slice.h"
 #include "core/store/range.h"
 
 struct engine;
@@ -85,9 +86,15 @@ void filter_disable(struct engine *engine, struct actor *actor, struct shard *sh
 /* Forgets all keys, after the index did. */
 void filter_reset(struct engine *engine, struct actor *actor, struct shard *shard);
 
-/* A key is about to be linked, or has been unlinked. Only while the view is not 0. */
-void filter_link(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash);
-void filter_unlink(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash);
+/* The hash that a key's mark is made of: the key's own, but where keys of a session share theirs, one of the whole name. */
+uint64_t filter_hash(const struct engine *engine, const struct shard *shard, uint32_t db, struct slice name,
+                     uint64_t hash);
+
+/* A key is about to be linked, or has been unlinked: by its hash in the index, and the one for its mark. */
+void filter_link(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash, uint64_t mark_hash);
+void filter_unlink(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash, uint64_t mark_hash);
+/* The same by its entry, whose bytes still stand there. */
+void filter_unlink_at(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t location);
 
 /* One slice of building. True if there is more to do now; false also when memory is short: it is tried again with the next call. */
 bool filter_work(struct engine *engine, struct actor *actor);

@@ -34,9 +34,9 @@ static bool take_memory(struct engine *engine, struct actor *actor, struct shard
         if (!number)
             break;
         struct segment *segment = &engine->range.segments[number];
-        atomic_store_explicit(&segment->shard, shard->index.shard, memory_order_relaxed);
+        range_own(&engine->range, number, shard->index.shard);
         atomic_store_explicit(&segment->used, range_segment_size(&engine->range), memory_order_relaxed);
-        if (!segment->fresh)
+        if (!range_is_fresh(&engine->range, number))
             words_zero(engine->range.base + range_segment_at(&engine->range, number),
                        range_segment_size(&engine->range));
         shard->ghosts[shard->ghost_count++] = number;

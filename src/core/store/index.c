@@ -5,26 +5,22 @@
 /* Cells in use per first-level bucket, in tenths, before one is split: measured in docs/decisions/0004. */
 enum { LOAD_TENTHS = 52 };
 
-static uint32_t buckets_per_page_shift(const struct range *range) { return range->segment_shift - 6; }
+/* Far fewer: so many tenths, and buckets are merged. Half of the load just after a split leaves room for both to swing. */
+enum { LOAD_LOW_TENTHS = 24 };
 
-/* Adds a page to a directory; its buckets are emptied if the segment has held anything before; else they stay untouched,
- * so that a page takes resident memory only as it fills. Of overflow buckets there are few: their pages are sparse. */
-static bool add_page(struct range *range, struct actor *actor, struct index *index, uint64_t directory_at, bool sparse,
-                     uint32_t *count) {
-    uint32_t number = range_take(range, actor, SEGMENT_INDEX, true);
-    if (!number)
-        return false;
-    struct segment *segment = &range->segments[number];
-    if (sparse && segment->fresh && range->sparse)
-        range->sparse(range->base + range_segment_at(range, number), range_segment_size(range));
-    atomic_store_explicit(&segment->shard, index->shard, memory_order_relaxed);
-    atomic_store_explicit(&segment->used, range_segment_size(range), memory_order_relaxed);
-    if (!segment->fresh)
-        words_zero(range->base + range_segment_at(range, number), range_segment_size(range));
-    uint32_t *pages = (uint32_t *)(void *)(range->base + directory_at);
-    __atomic_store_n(&pages[*count], number, __ATOMIC_RELEASE);
-    *count += 1;
-    return true;
+static uint32_t buckets_per_page_shift(const struct range *range) { return range->unit_shift - 6; }
+
+static uint32_t *directory(const struct range *range, uint64_t directory_at) {
+    return (uint32_t *)(void *)(range->base + directory_at);
+}
+
+/* Takes the page that comes next. Directories keep the numbers of pages that were given back: readers of old shapes may look. */
+static bool add_page(struct range *range, struct actor *actor, const struct index *index, uint64_t directory_at,
+                     uint32_t count) {
+    uint32_t unit = range_take_unit(range, actor, index->shard);
+    if (unit)
+        __atomic_store_n(&directory(range, directory_at)[count], unit, __ATOMIC_RELEASE);
+    return unit != 0;
 }
 
 enum status index_init(struct range *range, struct actor *actor, struct index *index, uint32_t shard, uint64_t pages_at,
@@ -32,8 +28,9 @@ enum status index_init(struct range *range, struct actor *actor, struct index *i
     index->shard = shard;
     index->pages_at = pages_at;
     index->overflow_pages_at = overflow_pages_at;
-    if (!add_page(range, actor, index, pages_at, false, &index->page_count))
+    if (!add_page(range, actor, index, pages_at, 0))
         return STATUS_NO_MEMORY;
+    index->page_count = 1;
     atomic_store_explicit(&index->shape, 0, memory_order_release);
     return STATUS_OK;
 }
@@ -58,10 +55,12 @@ static uint32_t take_overflow(struct range *range, struct actor *actor, struct i
         index->overflow_live++;
         return bucket + 1;
     }
-    uint32_t shift = buckets_per_page_shift(range);
-    if (index->overflow_used >> shift == index->overflow_page_count &&
-        !add_page(range, actor, index, index->overflow_pages_at, true, &index->overflow_page_count))
-        return 0;
+    uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
+    if (index->overflow_used >> buckets_per_page_shift(range) == pages) {
+        if (!add_page(range, actor, index, index->overflow_pages_at, pages))
+            return 0;
+        atomic_store_explicit(&index->overflow_page_count, pages + 1, memory_order_release);
+    }
     index->overflow_live++;
     return ++index->overflow_used;
 }
@@ -111,10 +110,32 @@ static void trim_chain(struct index *index, const struct range *range, struct in
     }
 }
 
-void index_remove(struct index *index, struct index_bucket *first, _Atomic uint64_t *cell) {
+/* The last cell of a chain takes the place of one that has become empty. Else each chain would keep the length of its most
+ * crowded moment: half as many bytes again where entries come and go. */
+static void close_up(const struct range *range, struct index *index, struct index_bucket *first,
+                     _Atomic uint64_t *empty) {
+    struct index_bucket *last = first;
+    for (struct index_bucket *next; (next = index_next(range, index, last)); last = next)
+        continue;
+    for (int i = INDEX_CELLS; i-- > 0;) {
+        uint64_t cell = atomic_load_explicit(&last->cells[i], memory_order_relaxed);
+        if (!cell)
+            continue;
+        if (empty < &last->cells[0] || empty >= &last->cells[INDEX_CELLS]) {
+            atomic_store_explicit(&last->cells[i], 0, memory_order_relaxed);
+            atomic_store_explicit(empty, cell, memory_order_relaxed);
+        }
+        break;
+    }
+    trim_chain(index, range, first);
+}
+
+void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell) {
     ASSERT(atomic_load_explicit(cell, memory_order_relaxed) != 0);
     index_write_begin(first);
     atomic_store_explicit(cell, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&first->chain, memory_order_relaxed))
+        close_up(range, index, first, cell);
     index_write_end(first);
     atomic_store_explicit(&index->entries, atomic_load_explicit(&index->entries, memory_order_relaxed) - 1,
                           memory_order_relaxed);
@@ -164,13 +185,20 @@ static bool reserve_chain(struct range *range, struct actor *actor, struct index
     return true;
 }
 
+/* The same epoch with another level and split point. */
+static uint64_t make_shape(uint64_t shape, uint32_t level, uint64_t from) {
+    return shape >> SHAPE_EPOCH_AT << SHAPE_EPOCH_AT | from << 8 | level;
+}
+
 static void split(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context) {
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_relaxed);
-    uint32_t level = shape & 0xff;
-    uint64_t from = shape >> 8, to = from + (1ull << level);
-    if (to >> buckets_per_page_shift(range) == index->page_count &&
-        !add_page(range, actor, index, index->pages_at, false, &index->page_count))
-        return;
+    uint32_t level = shape_level(shape);
+    uint64_t from = shape_split(shape), to = from + (1ull << level);
+    if (to >> buckets_per_page_shift(range) == index->page_count) {
+        if (!add_page(range, actor, index, index->pages_at, index->page_count))
+            return;
+        index->page_count++;
+    }
     struct index_bucket *old = index_bucket_at(range, index, from), *new = index_bucket_at(range, index, to);
     if (!reserve_chain(range, actor, index, new, chain_length(range, index, old)))
         return;
@@ -185,8 +213,9 @@ static void split(struct range *range, struct actor *actor, struct index *index,
         _Atomic uint64_t *to_cell = walk_step(range, index, cell >> 48 & 1 ? &go : &stay);
         atomic_store_explicit(to_cell, shifted_cell(cell, level, hash_at, context), memory_order_relaxed);
     }
-    uint64_t next = from + 1 == 1ull << level ? (uint64_t)level + 1 : (from + 1) << 8 | level;
-    atomic_store_explicit(&index->shape, next, memory_order_release);
+    bool whole = from + 1 == 1ull << level;
+    atomic_store_explicit(&index->shape, make_shape(shape, whole ? level + 1 : level, whole ? 0 : from + 1),
+                          memory_order_release);
     trim_chain(index, range, old);
     trim_chain(index, range, new);
     index_write_end(new);
@@ -199,26 +228,133 @@ void index_grow(struct range *range, struct actor *actor, struct index *index, i
         split(range, actor, index, hash_at, context);
 }
 
-static void clear_pages(struct range *range, const struct index *index, uint64_t directory_at, uint64_t bucket_count) {
+/* ------------------------------------------------------------------------------------ shrinking */
+
+/* A cell of a bucket that uses one bit less of the hash: the bit goes to the low end of the fingerprint, whose highest is lost if it
+ * has 15 already. */
+static uint64_t unshifted_cell(uint64_t cell, uint64_t bit) {
+    uint64_t fingerprint = cell >> 48 << 1 | bit;
+    if (fingerprint & 0x10000)
+        fingerprint = (fingerprint & 0x7fff) | 0x8000;
+    return fingerprint << 48 | (cell & ((1ull << 48) - 1));
+}
+
+static void widen_cells(const struct range *range, const struct index *index, struct index_bucket *first,
+                        uint64_t bit) {
+    for (struct index_bucket *bucket = first; bucket; bucket = index_next(range, index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            if (cell)
+                atomic_store_explicit(&bucket->cells[i], unshifted_cell(cell, bit), memory_order_relaxed);
+        }
+}
+
+/* So many empty cells in the chain, which may get more buckets for them. */
+static bool reserve_cells(struct range *range, struct actor *actor, struct index *index, struct index_bucket *first,
+                          uint32_t wanted) {
+    uint32_t empty = 0;
+    struct index_bucket *last = first;
+    for (struct index_bucket *bucket = first; bucket; last = bucket, bucket = index_next(range, index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++)
+            empty += atomic_load_explicit(&bucket->cells[i], memory_order_relaxed) == 0;
+    for (; empty < wanted; empty += INDEX_CELLS) {
+        uint32_t chain = take_overflow(range, actor, index);
+        if (!chain) {
+            trim_chain(index, range, first);
+            return false;
+        }
+        atomic_store_explicit(&last->chain, chain, memory_order_release);
+        last = index_overflow_at(range, index, chain - 1);
+    }
+    return true;
+}
+
+static uint32_t chain_entries(const struct range *range, const struct index *index, const struct index_bucket *bucket) {
+    uint32_t count = 0;
+    for (; bucket; bucket = index_next(range, index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++)
+            count += atomic_load_explicit(&bucket->cells[i], memory_order_relaxed) != 0;
+    return count;
+}
+
+/* Takes back the last split. */
+static bool merge(struct range *range, struct actor *actor, struct index *index) {
+    uint64_t shape = atomic_load_explicit(&index->shape, memory_order_relaxed), split_at = shape_split(shape);
+    uint32_t level = split_at ? shape_level(shape) : shape_level(shape) - 1;
+    uint64_t to = (split_at ? split_at : 1ull << level) - 1, from = to + (1ull << level);
+    struct index_bucket *kept = index_bucket_at(range, index, to), *gone = index_bucket_at(range, index, from);
+    if (!reserve_cells(range, actor, index, kept, chain_entries(range, index, gone)))
+        return false;
+    index_write_begin(kept);
+    index_write_begin(gone);
+    widen_cells(range, index, kept, 0);
+    widen_cells(range, index, gone, 1);
+    struct walk read = {gone, 0}, write = {kept, 0};
+    for (_Atomic uint64_t *from_cell; (from_cell = walk_step(range, index, &read));) {
+        uint64_t cell = atomic_load_explicit(from_cell, memory_order_relaxed);
+        if (!cell)
+            continue;
+        _Atomic uint64_t *to_cell;
+        do
+            to_cell = walk_step(range, index, &write);
+        while (atomic_load_explicit(to_cell, memory_order_relaxed) != 0);
+        atomic_store_explicit(from_cell, 0, memory_order_relaxed);
+        atomic_store_explicit(to_cell, cell, memory_order_relaxed);
+    }
+    atomic_store_explicit(&index->shape, make_shape(shape, level, to), memory_order_release);
+    trim_chain(index, range, gone);
+    trim_chain(index, range, kept);
+    index_write_end(gone);
+    index_write_end(kept);
+    return true;
+}
+
+/* Gives back pages from `keep` on. The epoch moves first, so nobody who still looks at them believes what he sees. */
+static void drop_pages(struct range *range, struct actor *actor, struct index *index, uint32_t keep,
+                       uint64_t next_shape) {
+    atomic_store_explicit(&index->shape, next_shape + (1ull << SHAPE_EPOCH_AT), memory_order_release);
+    words_fence_write();
+    while (index->page_count > keep)
+        range_give_unit(range, actor, index->shard, directory(range, index->pages_at)[--index->page_count]);
+}
+
+bool index_is_sparse(const struct range *range, const struct index *index) {
+    uint64_t buckets = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
+    return buckets > 1ull << buckets_per_page_shift(range) &&
+           atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 < buckets * LOAD_LOW_TENTHS;
+}
+
+bool index_shrink(struct range *range, struct actor *actor, struct index *index, uint32_t count) {
     uint32_t shift = buckets_per_page_shift(range);
-    (void)index;
-    const uint32_t *pages = (const uint32_t *)(const void *)(range->base + directory_at);
-    for (uint64_t i = 0; i < bucket_count; i++) {
-        struct index_bucket *bucket =
-            (struct index_bucket *)(void *)(range->base + range_segment_at(range, pages[i >> shift])) +
-            (i & ((1u << shift) - 1));
+    bool more = false;
+    while (index_is_sparse(range, index)) {
+        more = count-- == 0;
+        if (more || !merge(range, actor, index))
+            break;
+    }
+    uint64_t shape = atomic_load_explicit(&index->shape, memory_order_relaxed);
+    uint32_t keep = (uint32_t)((index_bucket_count(shape) - 1) >> shift) + 1;
+    if (keep < index->page_count)
+        drop_pages(range, actor, index, keep, shape);
+    return more;
+}
+
+void index_clear(struct range *range, struct actor *actor, struct index *index) {
+    uint64_t epoch = make_shape(atomic_load_explicit(&index->shape, memory_order_relaxed), 0, 0);
+    drop_pages(range, actor, index, 1, epoch);
+    uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
+    atomic_store_explicit(&index->overflow_page_count, 0, memory_order_relaxed);
+    while (pages)
+        range_give_unit(range, actor, index->shard, directory(range, index->overflow_pages_at)[--pages]);
+    /* What stays is emptied, for it may come to be used again without being taken anew. */
+    struct index_bucket *bucket = index_bucket_at(range, index, 0);
+    for (uint32_t i = 0; i < 1u << buckets_per_page_shift(range); i++, bucket++) {
         index_write_begin(bucket);
         atomic_store_explicit(&bucket->chain, 0, memory_order_relaxed);
         for (int c = 0; c < INDEX_CELLS; c++)
             atomic_store_explicit(&bucket->cells[c], 0, memory_order_relaxed);
         index_write_end(bucket);
     }
-}
-
-void index_clear(struct range *range, struct index *index) {
-    uint64_t shape = atomic_load_explicit(&index->shape, memory_order_relaxed);
-    clear_pages(range, index, index->pages_at, index_bucket_count(shape));
-    clear_pages(range, index, index->overflow_pages_at, index->overflow_used);
     index->overflow_free = 0;
     index->overflow_used = 0;
     index->overflow_live = 0;
@@ -233,14 +369,14 @@ static uint64_t reverse(uint64_t x) {
 }
 
 uint64_t index_scan_bucket(uint64_t shape, uint64_t cursor) {
-    uint32_t level = shape & 0xff;
+    uint32_t level = shape_level(shape);
     uint64_t low = cursor & ((1ull << level) - 1);
-    return low < shape >> 8 ? cursor & ((2ull << level) - 1) : low;
+    return low < shape_split(shape) ? cursor & ((2ull << level) - 1) : low;
 }
 
 uint64_t index_scan_next(uint64_t shape, uint64_t bucket) {
-    uint32_t level = shape & 0xff;
-    uint32_t local = level + ((bucket & ((1ull << level) - 1)) < shape >> 8);
+    uint32_t level = shape_level(shape);
+    uint32_t local = level + ((bucket & ((1ull << level) - 1)) < shape_split(shape));
     if (local == 0)
         return 0;
     /* Adds one to the `local` low bits read backwards. */

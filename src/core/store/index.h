@@ -3,9 +3,9 @@
  * A linear-hashed table (W. Litwin 1980): it grows by one bucket at a time, so no write ever waits for a rehash.
  *
  *     bucket  [number 4 B | chain 4 B][cell][cell][cell][cell][cell][cell][cell]      64 bytes, one cache line
- *     cell    | fingerprint 16 | use 3 | tier 1 | location 44 |                       location: offset / 8; 0: empty
+ *     cell    | fingerprint 16 | use 3 | tier 1 | location 44 |                       location: offset / 4, so up to 64 TiB; 0: empty
  *
- *     shape   level L, split point s:   buckets 0..s-1 and 2^L..2^L+s-1 use L+1 bits of the hash, the others L
+ *     shape   | epoch 16 | split point s 40 | level L 8 |    buckets 0..s-1 and 2^L..2^L+s-1 use L+1 bits of the hash, the others L
  *
  * A bucket that overflows chains further buckets. The fingerprint holds the bits of the hash just above those that chose
  * the bucket, below a marker bit (15 bits when fresh): a split takes its lowest bit to decide who moves, without reading any entry; when
@@ -16,15 +16,20 @@
  *     reader  shape; number (even?); cells; entry bytes; number unchanged? shape unchanged?  else again
  *     writer  holds the shard's lock; number odd; changes, each one 64-bit store; number even
  *
- * A miss is validated like a hit.
+ * A miss is validated like a hit. The epoch moves whenever the index gives units back, so a reader that holds an old bucket sees
+ * another shape, whatever has become of the unit.
  *
  * Arithmetic: 64 B / (7 cells x load), and about a fifth more for chains: see LOAD in index.c.
  *
  * Threads: lookups by anyone; everything else under the shard's lock.
- * Memory:  pages are segments of the range that never serve anything else again.
+ * Memory:  pages are units of the range, which hold buckets of some shard for ever. It shrinks as it grew, bucket by bucket.
  */
 #ifndef STRATA_CORE_STORE_INDEX_H
 #define STRATA_CORE_STORE_INDEX_H
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "core/store/range.h"
 
@@ -39,23 +44,28 @@ static_assert(sizeof(struct index_bucket) == 64, "a bucket is one cache line");
 
 /* The shared part, in the range. */
 struct index {
-    _Atomic uint64_t shape;   /* split point << 8 | level */
+    _Atomic uint64_t shape;
     _Atomic uint64_t entries; /* cells in use */
-    uint32_t page_count, overflow_page_count;
+    uint32_t page_count;
+    _Atomic uint32_t overflow_page_count;
     uint32_t overflow_used; /* overflow buckets ever handed out */
     uint32_t overflow_free; /* list through `chain`, 0: none, else bucket + 1 */
     uint32_t overflow_live; /* overflow buckets in chains */
     uint32_t shard;
-    uint64_t pages_at, overflow_pages_at; /* directories: arrays of segment numbers */
+    uint64_t pages_at, overflow_pages_at; /* directories: arrays of units */
 };
 
-static inline uint64_t cell_location(uint64_t cell) { return (cell & ((1ull << 44) - 1)) << 3; }
+enum { SHAPE_EPOCH_AT = 48 };
+static inline uint32_t shape_level(uint64_t shape) { return shape & 0xff; }
+static inline uint64_t shape_split(uint64_t shape) { return shape << 16 >> 24; }
+
+static inline uint64_t cell_location(uint64_t cell) { return (cell & ((1ull << 44) - 1)) << 2; }
 static inline uint32_t cell_use(uint64_t cell) { return cell >> 45 & 7; }
 static inline uint64_t cell_make(uint64_t fingerprint, uint32_t use, uint64_t location) {
-    return fingerprint << 48 | (uint64_t)use << 45 | location >> 3;
+    return fingerprint << 48 | (uint64_t)use << 45 | location >> 2;
 }
 
-/* Takes the first page. Directories are zero-filled arrays of `segment_count` numbers in the range. */
+/* Takes the first page. Directories are zero-filled arrays in the range, with a number for every unit that it may have. */
 MUST_CHECK enum status index_init(struct range *range, struct actor *actor, struct index *index, uint32_t shard,
                                   uint64_t pages_at, uint64_t overflow_pages_at);
 
@@ -66,27 +76,27 @@ struct index_place {
     uint64_t wanted; /* fingerprint that a fresh cell would have */
 };
 
+static inline struct index_bucket *index_page_bucket(const struct range *range, uint64_t directory_at,
+                                                     uint64_t bucket) {
+    uint32_t shift = range->unit_shift - 6;
+    const uint32_t *pages = (const uint32_t *)(const void *)(range->base + directory_at);
+    uint32_t unit = __atomic_load_n(&pages[bucket >> shift], __ATOMIC_RELAXED);
+    return (struct index_bucket *)(void *)(range->base + range_unit_at(range, unit)) + (bucket & ((1u << shift) - 1));
+}
+
 static inline struct index_bucket *index_bucket_at(const struct range *range, const struct index *index,
                                                    uint64_t bucket) {
-    uint32_t shift = range->segment_shift - 6;
-    const uint32_t *pages = (const uint32_t *)(const void *)(range->base + index->pages_at);
-    uint32_t page = __atomic_load_n(&pages[bucket >> shift], __ATOMIC_RELAXED);
-    return (struct index_bucket *)(void *)(range->base + range_segment_at(range, page)) +
-           (bucket & ((1u << shift) - 1));
+    return index_page_bucket(range, index->pages_at, bucket);
 }
 
 static inline struct index_bucket *index_overflow_at(const struct range *range, const struct index *index,
                                                      uint32_t bucket) {
-    uint32_t shift = range->segment_shift - 6;
-    const uint32_t *pages = (const uint32_t *)(const void *)(range->base + index->overflow_pages_at);
-    uint32_t page = __atomic_load_n(&pages[bucket >> shift], __ATOMIC_RELAXED);
-    return (struct index_bucket *)(void *)(range->base + range_segment_at(range, page)) +
-           (bucket & ((1u << shift) - 1));
+    return index_page_bucket(range, index->overflow_pages_at, bucket);
 }
 
 static inline uint32_t index_local_level(uint64_t shape, uint64_t hash) {
-    uint32_t level = shape & 0xff;
-    return level + ((hash & ((1ull << level) - 1)) < shape >> 8);
+    uint32_t level = shape_level(shape);
+    return level + ((hash & ((1ull << level) - 1)) < shape_split(shape));
 }
 
 static inline uint64_t index_fingerprint(uint64_t hash, uint32_t level) { return (hash >> level & 0x7fff) | 0x8000; }
@@ -117,11 +127,34 @@ static inline bool cell_matches(uint64_t cell, uint64_t wanted) {
     return fingerprint && (difference & ((0x80000000u >> __builtin_clz(fingerprint)) - 1)) == 0;
 }
 
-/* The chained bucket, or NULL. */
+/* The cells of a bucket whose fingerprints agree in the lowest 8 bits, as bits 0 to INDEX_CELLS - 1; most often the one cell that
+ * matches, or none. All are compared at once, without a branch that the processor would guess wrong. */
+static inline uint32_t index_candidates(const struct index_bucket *bucket, uint64_t wanted) {
+#if defined(__SSE2__) && !WORDS_TSAN
+    const __m128 *at = (const __m128 *)(const void *)bucket;
+    const __m128i byte = _mm_set1_epi32(0xff), sought = _mm_set1_epi32((int)(wanted & 0xff));
+    /* The upper halves of eight words, the first of which is no cell; then bits 16 to 23 of each. */
+    __m128i low = _mm_castps_si128(_mm_shuffle_ps(at[0], at[1], _MM_SHUFFLE(3, 1, 3, 1)));
+    __m128i high = _mm_castps_si128(_mm_shuffle_ps(at[2], at[3], _MM_SHUFFLE(3, 1, 3, 1)));
+    low = _mm_cmpeq_epi32(_mm_and_si128(_mm_srli_epi32(low, 16), byte), sought);
+    high = _mm_cmpeq_epi32(_mm_and_si128(_mm_srli_epi32(high, 16), byte), sought);
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128())) >> 1;
+#else
+    uint32_t some = 0;
+    for (int i = 0; i < INDEX_CELLS; i++) {
+        uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+        some |= (uint32_t)(((cell >> 48 ^ wanted) & 0xff) == 0) << i;
+    }
+    return some;
+#endif
+}
+
+/* The chained bucket, or NULL. A reader may stand in a bucket that has become another shard's, whose chain leads nowhere here. */
 static inline struct index_bucket *index_next(const struct range *range, const struct index *index,
                                               const struct index_bucket *bucket) {
     uint32_t chain = atomic_load_explicit(&bucket->chain, memory_order_acquire);
-    if (__builtin_expect(chain == 0, 1))
+    if (__builtin_expect(chain == 0, 1) || (chain - 1) >> (range->unit_shift - 6) >=
+                                               atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed))
         return NULL;
     return index_overflow_at(range, index, chain - 1);
 }
@@ -158,8 +191,15 @@ static inline void index_added(struct index *index) {
                           memory_order_relaxed);
 }
 
-/* Empties a cell of the chain that begins with `first`. */
-void index_remove(struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
+static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
+    uint64_t any = 0;
+    for (int i = 0; i < INDEX_CELLS; i++)
+        any |= atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+    return any == 0;
+}
+
+/* Empties a cell of the chain that begins with `first`; another of the chain may take its place. */
+void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
 
 /* Reads the key at a location and answers its hash. */
 typedef uint64_t (*index_hash_at)(void *context, uint64_t location);
@@ -167,11 +207,22 @@ typedef uint64_t (*index_hash_at)(void *context, uint64_t location);
 /* Splits one bucket if the load asks for it and there is memory. Call after an insertion. */
 void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context);
 
-/* Empties everything at once; the caller forgets the entries. The shape stays. */
-void index_clear(struct range *range, struct index *index);
+/* Whether there are far fewer entries than buckets, and more than a page of them. Without the lock a hint. */
+bool index_is_sparse(const struct range *range, const struct index *index);
+/* Merges up to `count` pairs of buckets again while that is so, and gives back pages that are left over. True if there is more to do. */
+bool index_shrink(struct range *range, struct actor *actor, struct index *index, uint32_t count);
+
+/* Empties everything at once and gives all pages but the first back; the caller forgets the entries. */
+void index_clear(struct range *range, struct actor *actor, struct index *index);
+
+/* Bytes of its pages. */
+static inline uint64_t index_bytes(const struct range *range, const struct index *index) {
+    return (index->page_count + (uint64_t)atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed))
+           << range->unit_shift;
+}
 
 /* Buckets of the first-level table. */
-static inline uint64_t index_bucket_count(uint64_t shape) { return (1ull << (shape & 0xff)) + (shape >> 8); }
+static inline uint64_t index_bucket_count(uint64_t shape) { return (1ull << shape_level(shape)) + shape_split(shape); }
 
 /* The bucket after `bucket` in the order of reversed bits, which visits every hash at least once however the table
  * grows in between (as the SCAN of Redis promises); 0 at the end. `bucket` may stem from an older shape. */

@@ -66,7 +66,7 @@ static void take_out(struct table *table, uint64_t number) {
     uint64_t hash = table->hash(number);
     _Atomic uint64_t *cell = index_find(range, table->index, hash, location_of(table, number));
     assert_non_null(cell);
-    index_remove(table->index, index_place_of(range, table->index, hash).bucket, cell);
+    index_remove(range, table->index, index_place_of(range, table->index, hash).bucket, cell);
 }
 
 /* Found by its place, by its fingerprint among the cells of its chain, and with its use count. */
@@ -180,21 +180,67 @@ static void colliding_hashes_chain_and_unchain(void **state) {
     close_table(&table);
 }
 
-static void clearing_forgets_all_and_keeps_the_pages(void **state) {
+static void clearing_forgets_all_and_gives_pages_back(void **state) {
     (void)state;
     struct table table = open_table(16u << 20, mix);
     for (uint64_t n = 0; n < 10000; n++)
         assert_true(add(&table, n));
-    uint32_t used = table.t.engine->range.head->used;
-    index_clear(&table.t.engine->range, table.index);
+    const struct range *range = &table.t.engine->range;
+    uint32_t used = range->head->used;
+    uint64_t shape = table.index->shape;
+    assert_true(range->head->units > 10);
+    index_clear(&table.t.engine->range, &table.t.actor, table.index);
     assert_int_equal(table.index->entries, 0);
+    assert_int_equal(range->head->units, 1);
+    /* Whoever looked into a page that is gone sees another shape, even once the index has the old size again. */
+    assert_true(table.index->shape >> SHAPE_EPOCH_AT != shape >> SHAPE_EPOCH_AT);
+    range_verify(range);
     for (uint64_t n = 0; n < 10000; n++)
         assert_false(is_there(&table, n));
     for (uint64_t n = 0; n < 10000; n++)
         assert_true(add(&table, n));
-    assert_true(table.t.engine->range.head->used <= used + 1);
+    assert_int_equal(range->head->used, used);
+    assert_true(table.index->shape != shape);
     for (uint64_t n = 0; n < 10000; n++)
         assert_true(is_there(&table, n));
+    close_table(&table);
+}
+
+/* Growing and shrinking by turns, all that stays is found, with whole fingerprints, and the pages of what has gone come back. */
+static void shrinks_as_it_grew(void **state) {
+    (void)state;
+    enum { NUMBERS = 60000 };
+    struct table table = open_table(64u << 20, mix);
+    struct range *range = &table.t.engine->range;
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *map = calloc(NUMBERS, 1);
+    uint64_t count = 0;
+    for (uint32_t round = 0; round < 8; round++) {
+        while (count < NUMBERS * 9 / 10) {
+            uint64_t number = rng_below(&rng, NUMBERS);
+            if (!map[number])
+                assert_true(add(&table, number)), map[number] = 1, count++;
+        }
+        uint32_t units = range->head->units;
+        uint64_t left = rng_below(&rng, NUMBERS / (round + 2)), slices = 0;
+        while (count > left) {
+            uint64_t number = rng_below(&rng, NUMBERS);
+            if (map[number])
+                take_out(&table, number), map[number] = 0, count--;
+        }
+        while (index_shrink(range, &table.t.actor, table.index, 100))
+            slices++;
+        index_verify(range, table.index);
+        range_verify(range);
+        assert_false(index_is_sparse(range, table.index));
+        if (left < NUMBERS / 8 && (slices == 0 || range->head->units >= units / 2))
+            fail_msg("round %u: %llu entries, %u units of %u", round, (unsigned long long)left, range->head->units,
+                     units);
+        for (uint64_t n = 0; n < NUMBERS; n++)
+            if (is_there(&table, n) != map[n])
+                fail_msg("round %u: %llu", round, (unsigned long long)n);
+    }
+    free(map);
     close_table(&table);
 }
 
@@ -263,7 +309,35 @@ static void scan_visits_all_that_stays(void **state) {
     free(seen);
 }
 
+/* A table that shrinks during a scan shows again what it has shown, but leaves nothing out. */
+static void scan_survives_shrinking(void **state) {
+    (void)state;
+    enum { NUMBERS = 20000 };
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *seen = malloc(NUMBERS);
+    for (uint32_t round = 0; round < 20; round++) {
+        struct table table = open_table(32u << 20, mix);
+        uint64_t stays = 1 + rng_below(&rng, 1000), count = 0, cursor = 0, steps = 0;
+        while (count < NUMBERS)
+            assert_true(add(&table, count++));
+        memset(seen, 0, NUMBERS);
+        do {
+            cursor = scan(&table, cursor, seen);
+            for (uint64_t i = 0; i < 20 && count > stays; i++)
+                take_out(&table, --count);
+            (void)index_shrink(&table.t.engine->range, &table.t.actor, table.index, (uint32_t)rng_below(&rng, 20));
+            assert_true(++steps < NUMBERS);
+        } while (cursor != 0);
+        for (uint64_t n = 0; n < stays; n++)
+            if (!seen[n])
+                fail_msg("round %u: %llu of %llu was not visited", round, (unsigned long long)n,
+                         (unsigned long long)stays);
+        close_table(&table);
+    }
+    free(seen);
+}
+
 UNIT_TESTS(index, UNIT(agrees_with_a_map_while_it_grows), UNIT(exhausted_fingerprints_are_read_anew),
            UNIT(fingerprints_tell_strangers_apart), UNIT(colliding_hashes_chain_and_unchain),
-           UNIT(clearing_forgets_all_and_keeps_the_pages), UNIT(lack_of_memory_loses_nothing),
-           UNIT(scan_visits_all_that_stays));
+           UNIT(clearing_forgets_all_and_gives_pages_back), UNIT(shrinks_as_it_grew),
+           UNIT(lack_of_memory_loses_nothing), UNIT(scan_visits_all_that_stays), UNIT(scan_survives_shrinking));

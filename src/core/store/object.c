@@ -151,7 +151,7 @@ static uint32_t open_segment(struct engine *engine, struct actor *actor, struct 
         local = ++heap->table_used;
     table[local] = number;
     PUT(range->segments[number].clock, local);
-    PUT(range->segments[number].shard, shard->index.shard);
+    range_own(range, number, shard->index.shard);
     PUT(heap->segments, GET(heap->segments) + 1);
     PUT(heap->stuck_live, 0);
     list_push(range, heap, number);

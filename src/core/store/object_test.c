@@ -218,7 +218,7 @@ static void do_drop(struct lists *l, uint32_t i) {
     struct list_spot spot;
     open_list(l, i, &spot);
     if (spot.spot.location && rng_below(&l->rng, 2)) {
-        store_remove(l->t.engine, &l->t.actor, spot.shard, &spot.spot);
+        store_remove(l->t.engine, &l->t.actor, spot.shard, &spot.spot, STORE_DELETED);
     } else { /* a string in its place */
         struct store_value value = {.value = SLICE("a string")};
         if (store_put(l->t.engine, &l->t.actor, spot.shard, &spot.key, &value, &spot.spot) != STATUS_OK) {

@@ -2,93 +2,282 @@
 
 #include "base/assert.h"
 
+#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+#define PUT(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
+
 uint32_t range_reserve(const struct range *range) {
-    uint32_t limit = atomic_load_explicit(&range->head->limit, memory_order_relaxed);
+    uint32_t limit = GET(range->head->limit);
     uint32_t reserve = limit / 64;
     return reserve < 4 ? 4 : reserve;
 }
 
 uint32_t range_room(const struct range *range) {
-    uint32_t limit = atomic_load_explicit(&range->head->limit, memory_order_relaxed);
-    uint32_t taken = atomic_load_explicit(&range->head->used, memory_order_relaxed) + range_reserve(range) +
-                     atomic_load_explicit(&range->head->promised, memory_order_relaxed);
+    uint32_t limit = GET(range->head->limit);
+    uint32_t taken = GET(range->head->used) + range_reserve(range) + GET(range->head->promised);
     return taken >= limit ? 0 : limit - taken;
 }
 
-/* Kinds that reclaim does not touch. */
-static bool is_fixed(uint8_t kind) { return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER; }
+void range_list_push(struct range *range, uint32_t *first, uint32_t number) {
+    PUT(range->segments[number].next, *first);
+    PUT(range->segments[number].previous, 0);
+    if (*first)
+        PUT(range->segments[*first].previous, number);
+    *first = number;
+}
 
-static uint32_t take_locked(struct range *range) {
+void range_list_remove(struct range *range, uint32_t *first, uint32_t number) {
+    uint32_t next = GET(range->segments[number].next), previous = GET(range->segments[number].previous);
+    if (next)
+        PUT(range->segments[next].previous, previous);
+    if (previous)
+        PUT(range->segments[previous].next, next);
+    else
+        *first = next;
+}
+
+/* ------------------------------------------------------------------------------------ free segments */
+
+static void free_push(struct range *range, uint32_t number) {
     struct range_head *head = range->head;
-    if (head->free_first) {
-        uint32_t number = head->free_first;
-        head->free_first = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed);
-        range->segments[number].fresh = 0;
+    uint8_t backing = GET(range->segments[number].backing);
+    uint32_t *first = &head->free_first[backing & SEGMENT_UNITS ? 1 : 0][backing & SEGMENT_FRESH ? 1 : 0];
+    PUT(range->segments[number].next, *first);
+    *first = number;
+    if (!(backing & SEGMENT_FRESH))
+        PUT(head->free_resident, GET(head->free_resident) + 1);
+}
+
+static uint32_t free_pop(struct range *range, bool units, bool fresh) {
+    struct range_head *head = range->head;
+    uint32_t number = head->free_first[units][fresh];
+    if (!number)
+        return 0;
+    head->free_first[units][fresh] = GET(range->segments[number].next);
+    if (!fresh)
+        PUT(head->free_resident, GET(head->free_resident) - 1);
+    return number;
+}
+
+/* What is resident already goes first, and what was cut into units before, to be cut again. */
+static uint32_t free_take(struct range *range, enum segment_kind kind) {
+    struct range_head *head = range->head;
+    uint32_t number = 0;
+    for (int units = kind == SEGMENT_INDEX; !number && units >= 0; units--)
+        for (int fresh = 0; !number && fresh < 2; fresh++)
+            number = free_pop(range, units, fresh);
+    if (number)
         return number;
-    }
-    uint32_t number = atomic_load_explicit(&head->never_used, memory_order_relaxed);
+    number = GET(head->never_used);
     if (number > head->segment_count)
         return 0;
-    range->segments[number].fresh = 1;
-    atomic_store_explicit(&head->never_used, number + 1, memory_order_relaxed);
+    PUT(range->segments[number].backing, SEGMENT_FRESH);
+    PUT(head->never_used, number + 1);
     return number;
+}
+
+/* Under the lock of the pool. */
+static uint32_t take_locked(struct range *range, enum segment_kind kind, bool for_reclaim) {
+    struct range_head *head = range->head;
+    uint32_t used = GET(head->used), limit = GET(head->limit), ceiling = GET(head->ceiling);
+    uint32_t reserve = for_reclaim ? 0 : range_reserve(range) / 2;
+    if (for_reclaim && kind == SEGMENT_LOG && ceiling > limit)
+        limit = ceiling; /* copying is how the lowered limit is reached */
+    uint32_t number = used + reserve < limit ? free_take(range, kind) : 0;
+    if (!number)
+        return 0;
+    PUT(head->used, used + 1);
+    if (segment_kind_is_fixed(kind))
+        PUT(head->fixed, GET(head->fixed) + 1);
+    struct segment *segment = &range->segments[number];
+    ASSERT(GET(segment->kind) == SEGMENT_FREE);
+    PUT(segment->live, 0);
+    PUT(segment->used, 0);
+    PUT(segment->sealed, 0);
+    PUT(segment->next, 0);
+    PUT(segment->previous, 0);
+    PUT(segment->due_ms, UINT64_MAX);
+    PUT(segment->weight, 0);
+    PUT(segment->blocks, 0);
+    PUT(segment->shard, RANGE_NOBODY);
+    atomic_store_explicit(&segment->kind, kind, memory_order_release);
+    return number;
+}
+
+static void give_locked(struct range *range, uint32_t number) {
+    struct range_head *head = range->head;
+    struct segment *segment = &range->segments[number];
+    enum segment_kind kind = GET(segment->kind);
+    ASSERT(kind != SEGMENT_FREE);
+    if (segment_kind_is_fixed(kind))
+        PUT(head->fixed, GET(head->fixed) - 1);
+    uint32_t shard = GET(segment->shard);
+    if (shard != RANGE_NOBODY)
+        atomic_fetch_sub_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
+    /* Under the lock of the shard that gives it: whoever holds that lock and reads the shard's number here knows that
+     * the segment is the shard's, whatever another shard makes of it meanwhile. */
+    PUT(segment->shard, RANGE_NOBODY);
+    PUT(segment->kind, SEGMENT_FREE);
+    PUT(segment->backing, GET(segment->backing) & (uint8_t)~SEGMENT_FRESH);
+    free_push(range, number);
+    uint32_t used = GET(head->used) - 1, room = used + range_reserve(range);
+    PUT(head->used, used);
+    if (room < GET(head->ceiling))
+        PUT(head->ceiling, room);
 }
 
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim) {
-    struct range_head *head = range->head;
-    uint32_t number = 0;
-    lock_take(&head->pool, actor->id, &range->waiting);
-    uint32_t used = atomic_load_explicit(&head->used, memory_order_relaxed);
-    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
-    uint32_t reserve = for_reclaim ? 0 : range_reserve(range) / 2;
-    uint32_t ceiling = atomic_load_explicit(&head->ceiling, memory_order_relaxed);
-    if (for_reclaim && kind == SEGMENT_LOG && ceiling > limit)
-        limit = ceiling; /* copying is how the lowered limit is reached */
-    if (used + reserve < limit)
-        number = take_locked(range);
-    if (number)
-        atomic_store_explicit(&head->used, used + 1, memory_order_relaxed);
-    lock_give(&head->pool, &range->waiting);
-    if (!number)
-        return 0;
-    if (actor->promised && !for_reclaim) {
+    ASSERT(kind != SEGMENT_INDEX);
+    lock_take(&range->head->pool, actor->id, &range->waiting);
+    uint32_t number = take_locked(range, kind, for_reclaim);
+    lock_give(&range->head->pool, &range->waiting);
+    if (number && actor->promised && !for_reclaim) {
         actor->promised--;
-        atomic_fetch_sub_explicit(&head->promised, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&range->head->promised, 1, memory_order_relaxed);
     }
-    struct segment *segment = &range->segments[number];
-    ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_FREE);
-    atomic_store_explicit(&segment->live, 0, memory_order_relaxed);
-    atomic_store_explicit(&segment->used, 0, memory_order_relaxed);
-    atomic_store_explicit(&segment->sealed, 0, memory_order_relaxed);
-    atomic_store_explicit(&segment->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&segment->previous, 0, memory_order_relaxed);
-    atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
-    atomic_store_explicit(&segment->weight, 0, memory_order_relaxed);
-    atomic_store_explicit(&segment->blocks, 0, memory_order_relaxed);
-    atomic_store_explicit(&segment->shard, RANGE_NOBODY, memory_order_relaxed);
-    atomic_store_explicit(&segment->kind, kind, memory_order_release);
-    if (is_fixed(kind))
-        atomic_fetch_add_explicit(&head->fixed, 1, memory_order_relaxed);
     return number;
 }
 
+void range_own(struct range *range, uint32_t number, uint32_t shard) {
+    atomic_fetch_add_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
+    atomic_store_explicit(&range->segments[number].shard, shard, memory_order_release);
+}
+
 void range_give(struct range *range, struct actor *actor, uint32_t number) {
+    ASSERT(number >= 1 && number <= range->head->segment_count);
+    lock_take(&range->head->pool, actor->id, &range->waiting);
+    ASSERT(GET(range->segments[number].kind) != SEGMENT_INDEX);
+    give_locked(range, number);
+    lock_give(&range->head->pool, &range->waiting);
+}
+
+/* ------------------------------------------------------------------------------------ units */
+
+static uint64_t all_units(const struct range *range) { return (1ull << range_units_a_segment(range)) - 1; }
+
+/* A segment with a free unit, under the lock of the pool. */
+static uint32_t segment_with_unit(struct range *range) {
     struct range_head *head = range->head;
+    if (head->unit_first)
+        return head->unit_first;
+    uint32_t number = take_locked(range, SEGMENT_INDEX, true);
+    if (!number)
+        return 0;
     struct segment *segment = &range->segments[number];
-    ASSERT(number >= 1 && number <= head->segment_count);
-    ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_INDEX);
-    if (is_fixed(atomic_load_explicit(&segment->kind, memory_order_relaxed)))
-        atomic_fetch_sub_explicit(&head->fixed, 1, memory_order_relaxed);
+    PUT(segment->weight, range_is_fresh(range, number) ? 0 : all_units(range));
+    PUT(segment->backing, GET(segment->backing) | SEGMENT_UNITS);
+    range_list_push(range, &head->unit_first, number);
+    return number;
+}
+
+void range_expect_full(struct range *range, uint32_t number, uint32_t alike) {
+    enum { ALIKE_MIN = 16 };
+    if (alike < ALIKE_MIN || !range->backing.dense || !range->backing.huge_size || range_group(range) > 1 ||
+        !range_is_fresh(range, number))
+        return;
+    atomic_fetch_or_explicit(&range->segments[number].backing, SEGMENT_DENSE, memory_order_relaxed);
+    range->backing.dense(range->base + range_segment_at(range, number), range_segment_size(range), false);
+}
+
+uint32_t range_take_unit(struct range *range, struct actor *actor, uint32_t shard) {
+    struct range_head *head = range->head;
     lock_take(&head->pool, actor->id, &range->waiting);
-    ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_FREE);
-    /* Under the lock of the shard that gives it: whoever holds that lock and reads the shard's number here knows that
-     * the segment is the shard's, whatever another shard makes of it meanwhile. */
-    atomic_store_explicit(&segment->shard, RANGE_NOBODY, memory_order_relaxed);
-    atomic_store_explicit(&segment->kind, SEGMENT_FREE, memory_order_relaxed);
-    atomic_store_explicit(&segment->next, head->free_first, memory_order_relaxed);
-    head->free_first = number;
-    uint32_t room = atomic_fetch_sub_explicit(&head->used, 1, memory_order_relaxed) - 1 + range_reserve(range);
-    if (room < atomic_load_explicit(&head->ceiling, memory_order_relaxed))
-        atomic_store_explicit(&head->ceiling, room, memory_order_relaxed);
+    uint32_t number = segment_with_unit(range), unit = 0;
+    bool old = false, first = false;
+    if (number) {
+        struct segment *segment = &range->segments[number];
+        uint64_t taken = GET(segment->blocks), bit = ~taken & (taken + 1);
+        old = GET(segment->weight) & bit;
+        PUT(segment->weight, GET(segment->weight) | bit);
+        PUT(segment->blocks, taken | bit);
+        if ((taken | bit) == all_units(range)) {
+            range_list_remove(range, &head->unit_first, number);
+            PUT(segment->sealed, 1);
+            range_note_full(range);
+        }
+        first = taken == 0;
+        unit = (number << (range->segment_shift - range->unit_shift)) + (uint32_t)__builtin_ctzll(bit);
+        PUT(head->units, GET(head->units) + 1);
+    }
     lock_give(&head->pool, &range->waiting);
+    if (unit)
+        atomic_fetch_add_explicit(&range->charges[shard], head->unit_size, memory_order_relaxed);
+    if (first)
+        range_expect_full(range, number, GET(head->units) / range_units_a_segment(range));
+    if (old)
+        words_zero(range->base + range_unit_at(range, unit), head->unit_size);
+    return unit;
+}
+
+void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, uint32_t unit) {
+    struct range_head *head = range->head;
+    atomic_fetch_sub_explicit(&range->charges[shard], head->unit_size, memory_order_relaxed);
+    uint32_t units_shift = range->segment_shift - range->unit_shift, number = unit >> units_shift;
+    uint64_t bit = 1ull << (unit & ((1u << units_shift) - 1));
+    lock_take(&head->pool, actor->id, &range->waiting);
+    struct segment *segment = &range->segments[number];
+    uint64_t taken = GET(segment->blocks);
+    ASSERT(GET(segment->kind) == SEGMENT_INDEX && (taken & bit));
+    if (taken == all_units(range)) {
+        range_list_push(range, &head->unit_first, number);
+        PUT(segment->sealed, 0);
+    }
+    PUT(segment->blocks, taken & ~bit);
+    PUT(head->units, GET(head->units) - 1);
+    if (taken == bit) {
+        range_list_remove(range, &head->unit_first, number);
+        give_locked(range, number);
+    }
+    lock_give(&head->pool, &range->waiting);
+}
+
+/* ------------------------------------------------------------------------------------ memory behind free segments */
+
+uint32_t range_release_begin(struct range *range, struct actor *actor) {
+    lock_take(&range->head->pool, actor->id, &range->waiting);
+    uint32_t number = free_pop(range, false, false);
+    if (!number)
+        number = free_pop(range, true, false);
+    lock_give(&range->head->pool, &range->waiting);
+    return number;
+}
+
+void range_release_end(struct range *range, struct actor *actor, uint32_t number) {
+    struct segment *segment = &range->segments[number];
+    lock_take(&range->head->pool, actor->id, &range->waiting);
+    PUT(segment->backing, (uint8_t)((GET(segment->backing) & ~SEGMENT_DENSE) | SEGMENT_FRESH));
+    free_push(range, number);
+    lock_give(&range->head->pool, &range->waiting);
+}
+
+/* ------------------------------------------------------------------------------------ verify */
+
+void range_verify(const struct range *range) {
+    const struct range_head *head = range->head;
+    uint32_t used = 0, fixed = 0, units = 0, free_count = 0, with_units = 0, end = GET(head->never_used);
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &range->segments[number];
+        enum segment_kind kind = GET(segment->kind);
+        uint64_t taken = GET(segment->blocks);
+        used += kind != SEGMENT_FREE;
+        fixed += segment_kind_is_fixed(kind);
+        ASSERT(kind == SEGMENT_FREE || kind == SEGMENT_INDEX || !(GET(segment->backing) & SEGMENT_UNITS));
+        if (kind != SEGMENT_INDEX)
+            continue;
+        ASSERT(taken != 0 && (taken & ~all_units(range)) == 0);
+        ASSERT((taken & ~GET(segment->weight)) == 0);
+        units += (uint32_t)__builtin_popcountll(taken);
+        with_units += taken != all_units(range);
+    }
+    ASSERT(used == GET(head->used) && fixed == GET(head->fixed) && units == GET(head->units));
+    for (uint32_t number = head->unit_first; number; number = GET(range->segments[number].next), with_units--)
+        ASSERT(with_units > 0 && GET(range->segments[number].kind) == SEGMENT_INDEX);
+    uint32_t resident = 0;
+    for (int i = 0; i < 4; i++)
+        for (uint32_t number = head->free_first[i / 2][i % 2]; number; number = GET(range->segments[number].next)) {
+            uint8_t backing = GET(range->segments[number].backing);
+            ASSERT(GET(range->segments[number].kind) == SEGMENT_FREE && free_count++ < end);
+            ASSERT((backing & SEGMENT_UNITS ? 1 : 0) == i / 2 && (backing & SEGMENT_FRESH ? 1 : 0) == i % 2);
+            resident += i % 2 == 0;
+        }
+    ASSERT(with_units == 0 && used + free_count == end - 1 && resident == GET(head->free_resident));
 }

@@ -4,20 +4,23 @@
  *     0                                                                       aligned to the segment size
  *
  * Everything in the range is addressed by offset from its start, so that it may be private memory, a shared-memory
- * object or a mapped file. One pool of segments serves all shards: logs of entries, index pages, blocks of large
- * values, objects, ghosts, filters. A segment that was once an index page stays one for ever, because readers without locks may be walking it.
+ * object or a mapped file. One pool of segments serves all shards: logs of entries, blocks of large values, objects,
+ * ghosts, filters. Pages of the index are *units*, a sixteenth of a segment (at least 512 B), cut from segments that all shards share.
+ * A segment that was once cut into units serves nothing else for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
- * references 256 B: 0.02 % of a segment of 2 MiB, 8 % of one of 4 KiB (touched only where blocks are used).
+ * references 256 B: 0.02 % of a segment of 2 MiB, 8 % of one of 4 KiB (touched only where blocks are used). 10 million entries
+ * need 147 MB of index: 1,120 units of 128 KiB, whose numbers (4 B each) take 4.5 KB of the first-level cache.
  *
  * Threads: the free list is under `pool`; `used` and `limit` are atomic. Rows: see each field.
  * Memory:  the range is the caller's and starts zero-filled; untouched segments are never written, so they take no
- *          resident memory.
+ *          resident memory. Free segments that have been used stay resident until resident.h gives them back.
  */
 #ifndef STRATA_CORE_STORE_RANGE_H
 #define STRATA_CORE_STORE_RANGE_H
 
 #include <assert.h>
+#include <stdbool.h>
 
 #include "base/status.h"
 #include "core/store/actor.h"
@@ -31,6 +34,8 @@ enum {
     RANGE_BLOCKS = 64, /* per segment of blocks or objects */
     RANGE_DATABASES = 16,
     RANGE_NOBODY = STORE_SHARDS_MAX, /* no shard */
+    RANGE_UNITS = 16,                /* per segment, if a unit is not too small then */
+    RANGE_UNIT_SIZE_MIN = 512,
 };
 
 enum segment_kind {
@@ -43,6 +48,18 @@ enum segment_kind {
     SEGMENT_FILTER
 };
 
+/* Kinds that no reclaim gets back. */
+static inline bool segment_kind_is_fixed(uint8_t kind) {
+    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER;
+}
+
+/* What stands behind a segment. */
+enum segment_backing {
+    SEGMENT_FRESH = 1, /* never used, or released since: its bytes were zero when it was taken, and are if it is free */
+    SEGMENT_DENSE = 2, /* huge pages were asked for */
+    SEGMENT_UNITS = 4, /* was once cut into units: it is only ever taken for that again */
+};
+
 struct segment {
     _Atomic uint32_t
         live; /* bytes of it that something refers to; LOG, OBJECTS: under the shard's lock, BLOCKS: under `pool` */
@@ -50,45 +67,62 @@ struct segment {
     _Atomic uint8_t kind;
     _Atomic uint8_t sealed; /* LOG: nothing more is appended */
     _Atomic uint8_t log;    /* LOG: which of the shard's logs */
-    uint8_t fresh;          /* never used before: its bytes are zero */
-    _Atomic uint32_t shard; /* LOG, INDEX, GHOSTS, FILTER, OBJECTS: the owner; set last when a log opens a segment */
+    _Atomic uint8_t backing;
+    _Atomic uint32_t shard; /* LOG, GHOSTS, FILTER, OBJECTS: the owner; set last when a log opens a segment */
     _Atomic uint32_t next,
-        previous;            /* LOG: towards newer and older; FREE: next; BLOCKS, OBJECTS: list of those with room */
-    uint64_t base_ms;        /* LOG: expiries count from here */
+        previous;     /* LOG: towards newer and older; FREE: next; BLOCKS, OBJECTS, INDEX: list of those with room */
+    uint64_t base_ms; /* LOG: expiries count from here */
     _Atomic uint64_t due_ms; /* LOG: look for expired entries at this time; UINT64_MAX: never */
     _Atomic uint64_t
-        weight; /* LOG: live bytes with what its entries own; OBJECTS: a bit for the first block of each run */
-    _Atomic uint64_t blocks; /* BLOCKS, OBJECTS: a bit for each block taken; LOG: count of live entries */
-    _Atomic uint64_t clock;  /* LOG: the range's clock when it was opened; OBJECTS: its number in the shard's table */
+        weight; /* LOG: live bytes with what its entries own; OBJECTS: a bit for the first block of each run;
+                                INDEX: a bit for each unit that may hold old bytes */
+    _Atomic uint64_t
+        blocks;             /* BLOCKS, OBJECTS, INDEX: a bit for each block or unit taken; LOG: count of live entries */
+    _Atomic uint64_t clock; /* LOG: the range's clock when it was opened; OBJECTS: its number in the shard's table */
 };
 static_assert(sizeof(struct segment) == 64, "a row of the table is one cache line");
 
 struct range_head {
     uint64_t magic;
-    uint32_t version, shard_count;
+    uint32_t version, shard_count, store_count;
     uint64_t range_size, hash_seed;
-    uint64_t segments_at, references_at, shards_at, first_segment_at; /* offsets */
-    _Atomic uint64_t table_bytes;                                     /* head, tables, shards: charged in full */
-    uint32_t segment_size, segment_count;
+    uint64_t segments_at, references_at, charges_at, stores_at, shards_at, first_segment_at; /* offsets */
+    _Atomic uint64_t table_bytes; /* head, tables, shards: charged in full */
+    uint32_t segment_size, segment_count, unit_size;
     uint32_t class_count, ttl_kinds, queues; /* logs a shard may have open: their product, plus one for large values */
     uint32_t ghost_segments;                 /* per shard, once eviction has begun */
-    _Atomic uint32_t policy;
-    _Atomic uint32_t limit; /* segments that may be in use */
+    _Atomic uint32_t limit;                  /* segments that may be in use */
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
     _Atomic uint32_t fixed;    /* of these, index pages, ghosts and filters: no reclaim gets them back */
     _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
-    _Atomic uint64_t clock;       /* bytes of segments handed to logs, ever: the age of segments is counted in it */
-    _Atomic uint64_t blocks_live; /* bytes of large values, from their blocks */
+    _Atomic uint64_t clock;         /* bytes of segments handed to logs, ever: the age of segments is counted in it */
+    _Atomic uint64_t idle_since_ms; /* more is free and resident than should be since then; 0: it is not */
+    _Atomic uint32_t dense_at;      /* where the search for full segments goes on; 0: it is over */
+    _Atomic uint32_t full;          /* some may have become full since it began */
+    _Atomic uint64_t blocks_live;   /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
     _Atomic uint32_t db_map[RANGE_DATABASES];
     struct lock pool __attribute__((aligned(64)));
-    uint32_t free_first;                             /* list of free segments, 0: none */
+    /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
+    uint32_t free_first[2][2];
+    _Atomic uint32_t free_resident;                  /* segments in the lists of resident ones */
+    uint32_t unit_first;                             /* list of segments with free units */
+    _Atomic uint32_t units;                          /* taken */
     _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first;                            /* list of block segments with room */
+};
+
+static const uint64_t RANGE_SIZE_MAX = 1ull << 46; /* what a cell can point into */
+
+/* How the memory behind the range is had, handed in by whoever knows the system. Anything may be zero. */
+struct range_backing {
+    uint64_t huge_size;                                     /* of a huge page, a power of two */
+    void (*dense)(void *bytes, uint64_t size, bool filled); /* what stands there, or will, stays: huge pages pay */
+    void (*release)(void *bytes, uint64_t size); /* nobody needs what stands there; it must read as zero afterwards */
 };
 
 /* A process's view of a range. */
@@ -97,12 +131,11 @@ struct range {
     struct range_head *head;
     struct segment *segments;     /* rows 1 to segment_count; row 0 is nobody */
     _Atomic uint32_t *references; /* RANGE_BLOCKS a segment: holders of the value whose first block it is */
-    uint32_t segment_shift;
+    _Atomic uint64_t *charges;    /* by shard: bytes of its segments, and of the large values of its entries */
+    uint32_t segment_shift, unit_shift;
     uint64_t segments_origin; /* offset of segment 0 if there were one */
     struct lock_waiting waiting;
-    /* Told of a segment that fills slowly and from its start, before it is touched: huge pages would be wasted on it. May be
-     * NULL. */
-    void (*sparse)(void *bytes, uint64_t size);
+    struct range_backing backing;
 };
 
 static inline uint32_t range_segment_size(const struct range *range) { return 1u << range->segment_shift; }
@@ -116,15 +149,59 @@ static inline uint64_t range_segment_end(const struct range *range, uint64_t at)
     return range_segment_at(range, range_segment_of(range, at) + 1);
 }
 
+/* A unit lies in segment unit >> (segment_shift - unit_shift). */
+static inline uint64_t range_unit_at(const struct range *range, uint32_t unit) {
+    return range->segments_origin + ((uint64_t)unit << range->unit_shift);
+}
+static inline uint32_t range_units_a_segment(const struct range *range) {
+    return 1u << (range->segment_shift - range->unit_shift);
+}
+
+/* Whether the segment's bytes were zero when it was taken. */
+static inline bool range_is_fresh(const struct range *range, uint32_t number) {
+    return atomic_load_explicit(&range->segments[number].backing, memory_order_relaxed) & SEGMENT_FRESH;
+}
+
+/* Segments that make up a huge page, at least 1. */
+static inline uint32_t range_group(const struct range *range) {
+    uint64_t group = range->backing.huge_size >> range->segment_shift;
+    return group < 1 ? 1 : (uint32_t)group;
+}
+
+/* Something has become full: huge pages may pay for it now. */
+static inline void range_note_full(struct range *range) {
+    atomic_store_explicit(&range->head->full, 1, memory_order_relaxed);
+}
+
+/* Asks for a huge page before the first byte, if the segment is one and its like are so many that half of it is little. */
+void range_expect_full(struct range *range, uint32_t number, uint32_t alike);
+
 /* Segments that writers leave alone, because reclaim needs somewhere to copy to. A writer that was promised room and finds it
  * taken by others may use the upper half. */
 uint32_t range_reserve(const struct range *range);
 
-/* A segment for `kind`, zero-filled only if it was never used; 0 if the limit is reached. `for_reclaim` may use the reserve. */
+/* A segment for `kind` (not INDEX), zero-filled only if it is fresh; 0 if the limit is reached. `for_reclaim` may use the reserve. */
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);
 void range_give(struct range *range, struct actor *actor, uint32_t number);
 
+/* Makes a taken segment a shard's, which is charged for it until it is given back. */
+void range_own(struct range *range, uint32_t number, uint32_t shard);
+
+/* A zero-filled unit, for which the shard is charged; 0 if the limit is reached. May use the reserve. */
+uint32_t range_take_unit(struct range *range, struct actor *actor, uint32_t shard);
+void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, uint32_t unit);
+
+/* Takes a resident segment off the lists of free ones, to have its memory released, and puts it back as a fresh one. 0: none. */
+uint32_t range_release_begin(struct range *range, struct actor *actor);
+void range_release_end(struct range *range, struct actor *actor, uint32_t number);
+
 /* Segments that writers may still take. */
 uint32_t range_room(const struct range *range);
+
+/* Doubly linked lists of segments through their rows; `first` is 0 when empty. */
+void range_list_push(struct range *range, uint32_t *first, uint32_t number);
+void range_list_remove(struct range *range, uint32_t *first, uint32_t number);
+
+void range_verify(const struct range *range);
 
 #endif

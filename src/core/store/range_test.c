@@ -76,7 +76,7 @@ static void writers_leave_half_the_reserve_and_reclaim_takes_it(void **state) {
     range_give(range, &t.actor, last);
     assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, false), 0);
     assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, true), last);
-    assert_int_equal(range->segments[last].fresh, 0);
+    assert_false(range_is_fresh(range, last));
     engine_close(t.engine);
     munmap(t.range, t.range_size);
 }
@@ -127,7 +127,7 @@ static void limit_moves_while_segments_are_held(void **state) {
     assert_int_equal(engine_limit_set(t.engine, 2u << 20), STATUS_OK);
     assert_int_equal(range_room(range), 0);
     assert_int_equal(range_take(range, &t.actor, SEGMENT_LOG, false), 0);
-    assert_int_equal(range_take(range, &t.actor, SEGMENT_INDEX, true), 0);
+    assert_int_equal(range_take(range, &t.actor, SEGMENT_GHOSTS, true), 0);
     /* Reclaim alone needs somewhere to copy to, a reserve above what was in use, and that falls as segments come back. */
     uint32_t reserve = range_reserve(range), copies[64], more = 0;
     while ((copies[more] = range_take(range, &t.actor, SEGMENT_LOG, true)) != 0)
@@ -156,7 +156,7 @@ static void free_segments_are_nobodys(void **state) {
     struct testing_store t = testing_store_open(16u << 20, 2, STORE_NOEVICTION, NULL);
     struct range *range = &t.engine->range;
     uint32_t number = range_take(range, &t.actor, SEGMENT_LOG, false);
-    range->segments[number].shard = 1;
+    range_own(range, number, 0);
     range_give(range, &t.actor, number);
     assert_int_equal(range->segments[number].shard, RANGE_NOBODY);
     testing_store_close(&t);

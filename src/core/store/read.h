@@ -52,9 +52,10 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     if (view->number & 1)
         return;
     if ((uintptr_t)key->hint - (uintptr_t)view->place.bucket < sizeof *view->place.bucket) {
+        /* The key's bytes decide; the fingerprint would only save looking at them. */
         _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
         uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
-        if (cell_matches(cell, view->place.wanted) && store_view_match(engine, key, cell, view)) {
+        if (cell && store_view_match(engine, key, cell, view)) {
             view->found = true;
             view->cell_at = cell_at;
             return;
@@ -62,7 +63,8 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     }
     struct index_bucket *bucket = view->place.bucket;
     for (int length = 1; bucket; length++) {
-        for (int i = 0; i < INDEX_CELLS; i++) {
+        for (uint32_t some = index_candidates(bucket, view->place.wanted); some; some &= some - 1) {
+            int i = __builtin_ctz(some);
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
             if (cell_matches(cell, view->place.wanted) && store_view_match(engine, key, cell, view)) {
                 view->found = true;

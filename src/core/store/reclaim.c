@@ -1,6 +1,7 @@
 #include "core/store/reclaim.h"
 
 #include "base/assert.h"
+#include "core/store/claim.h"
 #include "core/store/ghost.h"
 #include "core/store/vacate.h"
 
@@ -8,9 +9,8 @@ enum {
     SLICE_ENTRIES = 2048,     /* about 60 ns each: 120 microseconds */
     SLICE_BYTES = 512 * 1024, /* copied; about 100 microseconds */
     BATCH = 16,               /* entries whose buckets are loaded together */
-    RESERVE_PERCENT = 8,
-    DEAD_MIN_SHARE = 32, /* a segment is worth compacting from 1/32 of dead bytes on */
-    EXPIRY_SHARE = 16,   /* look again after this part of the harmonic mean of the times that are left */
+    DEAD_MIN_SHARE = 32,      /* a segment is worth compacting from 1/32 of dead bytes on */
+    EXPIRY_SHARE = 16,        /* look again after this part of the harmonic mean of the times that are left */
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
 };
@@ -29,48 +29,13 @@ struct visit {
     _Atomic uint64_t *cell;
 };
 
-static enum store_policy policy_of(const struct engine *engine) {
-    return (enum store_policy)atomic_load_explicit(&engine->range.head->policy, memory_order_relaxed);
+static bool policy_is_volatile(enum store_policy policy) {
+    return policy >= STORE_VOLATILE_LRU && policy <= STORE_VOLATILE_TTL;
 }
-
-static bool policy_is_volatile(enum store_policy policy) { return policy >= STORE_VOLATILE_LRU; }
 
 static uint64_t limit_bytes(const struct engine *engine) {
     return (uint64_t)atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed)
            << engine->range.segment_shift;
-}
-
-/* Bytes that no compaction can free. */
-static uint64_t occupied_for_good(const struct engine *engine) {
-    uint64_t bytes =
-        engine_live(engine) + ((uint64_t)atomic_load_explicit(&engine->range.head->fixed, memory_order_relaxed)
-                              << engine->range.segment_shift);
-    for (uint32_t i = 0; i < engine->shard_count; i++) {
-        const struct object_heap *heap = &engine->shards[i].objects;
-        uint64_t floor = object_floor(&engine->range, heap),
-                 live = atomic_load_explicit(&heap->live, memory_order_relaxed);
-        bytes += floor > live ? floor - live : 0;
-    }
-    return bytes;
-}
-
-static bool is_tight(const struct engine *engine) {
-    return occupied_for_good(engine) >= limit_bytes(engine) / 100 * (100 - RESERVE_PERCENT);
-}
-
-/* Whether even after evicting all that the policy allows memory would be tight. */
-static bool is_full(const struct engine *engine) {
-    enum store_policy policy = policy_of(engine);
-    uint64_t stays = occupied_for_good(engine);
-    if (policy != STORE_NOEVICTION && !policy_is_volatile(policy))
-        return false;
-    if (policy_is_volatile(policy))
-        for (uint32_t i = 0; i < engine->shard_count; i++) {
-            /* A value that entries share counts with each of them, so the sum may be more than there is. */
-            uint64_t goes = atomic_load_explicit(&engine->shards[i].expiring_live, memory_order_relaxed);
-            stays -= goes < stays ? goes : stays;
-        }
-    return stays >= limit_bytes(engine) / 100 * (100 - RESERVE_PERCENT);
 }
 
 /* ------------------------------------------------------------------------------------------- choice */
@@ -86,14 +51,13 @@ static void consider(struct choice *best, uint32_t number, uint32_t shard, bool 
         *best = (struct choice){number, shard, evict, score};
 }
 
-/* Half of all new bytes may be small-queue bytes only until a tenth of the memory is: then it gives first. */
-static bool small_gives(const struct engine *engine) {
+/* Half of all new bytes may be small-queue bytes only until a tenth of the store's memory is: then it gives first. */
+static bool small_gives(const struct engine *engine, const struct store *store) {
     uint64_t queues[STORE_QUEUES] = {0};
-    for (uint32_t i = 0; i < engine->shard_count; i++)
+    for (uint32_t i = store->first_shard; i < store->first_shard + store->shard_count; i++)
         for (int q = 0; q < STORE_QUEUES; q++)
             queues[q] += atomic_load_explicit(&engine->shards[i].queue_segments[q], memory_order_relaxed);
-    return policy_of(engine) != STORE_ALLKEYS_LRU &&
-           queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
+    return queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
 }
 
 /* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else, but for one whose
@@ -109,17 +73,21 @@ static double eviction_score(const struct engine *engine, const struct segment *
 }
 
 /* The oldest of its log; under a volatile policy, any segment that holds entries with an expiry. */
-static bool may_evict_from(const struct engine *engine, const struct segment *segment) {
-    if (policy_is_volatile(policy_of(engine)))
+static bool may_evict_from(enum store_policy policy, const struct segment *segment) {
+    if (policy_is_volatile(policy))
         return atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX;
     return atomic_load_explicit(&segment->previous, memory_order_relaxed) == 0;
 }
 
 /* The best segment over all shards. Reads the table without locks; whoever acts on it looks again under the lock. When it is
  * time to evict but the policy finds nothing, dead bytes will do. */
-static struct choice choose(const struct engine *engine, bool evict) {
+static struct choice choose(const struct engine *engine, uint32_t store, bool evict) {
     const struct range *range = &engine->range;
-    bool from_small = small_gives(engine);
+    bool from_small[STORES_MAX];
+    struct claim claim;
+    claim_make(engine, store, &claim);
+    for (uint32_t i = 0; i < engine->store_count; i++)
+        from_small[i] = small_gives(engine, &engine->stores[i]);
     uint64_t clock = atomic_load_explicit(&range->head->clock, memory_order_relaxed);
     uint32_t size = range_segment_size(range),
              end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
@@ -137,12 +105,14 @@ static struct choice choose(const struct engine *engine, bool evict) {
         if (atomic_load_explicit(&segment->sealed, memory_order_relaxed) &&
             (live == 0 || dead >= size / DEAD_MIN_SHARE))
             consider(live == 0 ? &first : &compact, number, shard, false, live == 0 ? 1e300 : (double)dead);
-        if (!evict || !may_evict_from(engine, segment))
+        uint32_t owner = engine->shards[shard].store;
+        enum store_policy policy = store_policy_of(engine, &engine->shards[shard]);
+        if (!evict || policy == STORE_NOEVICTION || !claim.gives[owner] || !may_evict_from(policy, segment))
             continue;
         uint8_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
         bool small = store_queue_of_log(engine, log) == STORE_SMALL;
         /* Under lru whatever is oldest gives, in either queue: else those that were used would go before those that were not. */
-        consider(small == from_small || policy_of(engine) == STORE_ALLKEYS_LRU ? &first : &second, number, shard, true,
+        consider(small == from_small[owner] || policy == STORE_ALLKEYS_LRU ? &first : &second, number, shard, true,
                  eviction_score(engine, segment, clock));
     }
     if (first.score > 0)
@@ -153,10 +123,10 @@ static struct choice choose(const struct engine *engine, bool evict) {
 /* ------------------------------------------------------------------------------------------ verdicts */
 
 static void forget(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
-                   struct slice_budget *budget) {
+                   enum store_removal reason, struct slice_budget *budget) {
     struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
     budget->freed += store_owned_bytes(engine, visit->location, &visit->entry);
-    store_remove(engine, actor, shard, &spot);
+    store_remove(engine, actor, shard, &spot, reason);
 }
 
 /* Moves an entry to the end of a log. False if there is no memory to copy to. */
@@ -190,11 +160,11 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
     uint32_t log = atomic_load_explicit(&engine->range.segments[range_segment_of(&engine->range, visit->location)].log,
                                         memory_order_relaxed);
     enum store_queue queue = store_queue_of_log(engine, log);
-    enum store_policy policy = policy_of(engine);
+    enum store_policy policy = store_policy_of(engine, shard);
     uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
     if (visit->entry.expires_at_ms && visit->entry.expires_at_ms <= actor->now_ms) {
-        actor->counts.expired++;
-        forget(engine, actor, shard, visit, budget);
+        actor_count_removed(actor, shard->store, true);
+        forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
         return true;
     }
     if (!evict || policy == STORE_NOEVICTION || (policy_is_volatile(policy) && !visit->entry.expires_at_ms))
@@ -208,8 +178,8 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
         return true;
     if (queue == STORE_SMALL)
         ghost_add(engine, actor, shard, visit->hash);
-    actor->counts.evicted++;
-    forget(engine, actor, shard, visit, budget);
+    actor_count_removed(actor, shard->store, false);
+    forget(engine, actor, shard, visit, STORE_EVICTED, budget);
     return true;
 }
 
@@ -225,9 +195,9 @@ static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begi
         bool whole = store_entry_at(engine, visit->location, &visit->entry);
         ASSERT(whole && visit->entry.size > 0);
         offset += visit->entry.size;
-        visit->hash =
-            store_hash(engine, visit->entry.db,
-                       slice_make(engine->range.base + visit->location + visit->entry.key_at, visit->entry.key_size));
+        visit->hash = store_hash_in(
+            engine, shard->store, visit->entry.db,
+            slice_make(engine->range.base + visit->location + visit->entry.key_at, visit->entry.key_size));
         __builtin_prefetch(index_place_of(&engine->range, &shard->index, visit->hash).bucket);
     }
     return count;
@@ -271,8 +241,8 @@ static bool act_expire(struct engine *engine, struct actor *actor, struct shard 
     if (at_ms == 0)
         return true;
     if (at_ms <= actor->now_ms) {
-        actor->counts.expired++;
-        forget(engine, actor, shard, visit, budget);
+        actor_count_removed(actor, shard->store, true);
+        forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
         return true;
     }
     walk->left++;
@@ -309,7 +279,7 @@ static bool go_on(struct engine *engine, struct actor *actor, struct shard *shar
     return shard->reclaim.offset != offset;
 }
 
-static bool step(struct engine *engine, struct actor *actor) {
+static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
     /* First whatever was begun. */
     for (uint32_t i = 0; i < engine->shard_count; i++) {
         uint32_t at = (actor->id + i) % engine->shard_count;
@@ -324,14 +294,14 @@ static bool step(struct engine *engine, struct actor *actor) {
     }
     if (object_compact(engine, actor))
         return true;
-    struct choice choice = choose(engine, is_tight(engine));
+    struct choice choice = choose(engine, store, claim_is_tight(engine));
     /* Holes between large values are dead bytes too. */
     if (choice.score < range_segment_size(&engine->range) && !choice.evict &&
         vacate_segment(engine, actor, (uint64_t)choice.score))
         return true;
     /* Room can be short although what lives fits: in holes that nothing can be moved into. Then something has to go as well. */
-    if (choice.score <= 0 && policy_of(engine) != STORE_NOEVICTION)
-        choice = choose(engine, true);
+    if (choice.score <= 0)
+        choice = choose(engine, store, true);
     if (choice.score <= 0)
         return false;
     struct shard *shard = &engine->shards[choice.shard];
@@ -373,10 +343,21 @@ static bool promise(struct engine *engine, struct actor *actor, uint32_t segment
     return false;
 }
 
-enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint64_t bytes) {
+/* A store that cannot give back stays under its cap, by compaction if need be, whatever is free. */
+static enum status keep_under_cap(struct engine *engine, struct actor *actor, uint32_t store) {
+    uint64_t cap = claim_cap_bytes(engine, store), size = range_segment_size(&engine->range);
+    while (store_bytes(engine, store) > cap - (cap < size ? cap : size))
+        if (claim_fills(engine, store, cap) || !step(engine, actor, store))
+            return STATUS_FULL;
+    return STATUS_OK;
+}
+
+enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
     uint64_t needed = (bytes >> engine->range.segment_shift) + 1;
     if (actor->promised)
         reclaim_release_promise(engine, actor);
+    if (__builtin_expect(engine->store_count > 1, 0))
+        TRY(keep_under_cap(engine, actor, store));
     if (needed == 1 && __builtin_expect(range_room(&engine->range) > 0, 1))
         return STATUS_OK;
     uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
@@ -386,7 +367,7 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint64
      * three times before it may go) there is no room to gain. */
     uint64_t turns = 4 * (limit_bytes(engine) / SLICE_BYTES + limit);
     while (needed == 1 ? range_room(&engine->range) == 0 : !promise(engine, actor, (uint32_t)needed)) {
-        if (turns-- == 0 || is_full(engine) || !step(engine, actor))
+        if (turns-- == 0 || claim_is_full(engine, store) || !step(engine, actor, store))
             return STATUS_FULL;
     }
     return STATUS_OK;
@@ -453,7 +434,11 @@ bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
     if (reclaim_expired(engine, actor))
         return true;
     uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
-    if (range_room(&engine->range) >= limit / 32 + 1 || is_full(engine))
+    if (range_room(&engine->range) >= limit / 32 + 1)
         return false;
-    return step(engine, actor);
+    /* On whose behalf: any store that could take more. */
+    uint32_t store = 0;
+    while (store < engine->store_count && claim_is_full(engine, store))
+        store++;
+    return store < engine->store_count && step(engine, actor, store);
 }

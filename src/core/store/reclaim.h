@@ -22,9 +22,9 @@
 
 #include "core/store/store.h"
 
-/* Makes sure that at least `bytes` can be written. What needs several segments is promised to the actor, so that nobody else takes
+/* Makes sure that at least `bytes` can be written into the store, which may take them from others that have more than is guaranteed to them. What needs several segments is promised to the actor, so that nobody else takes
  * them, until it has taken them or the promise is released. STATUS_FULL if nothing may go. */
-MUST_CHECK enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint64_t bytes);
+MUST_CHECK enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes);
 
 void reclaim_release_promise(struct engine *engine, struct actor *actor);
 

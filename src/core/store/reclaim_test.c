@@ -23,7 +23,7 @@ static enum status set(struct testing_store *t, uint32_t key, struct slice value
     uint32_t at = store_shard_of(t->engine, name.hash);
     struct store_value wanted = {.expires_at_ms = expires_at_ms, .value = value};
     struct store_spot spot;
-    enum status status = reclaim_make_room(t->engine, &t->actor, value.size);
+    enum status status = reclaim_make_room(t->engine, &t->actor, 0, value.size);
     MAYBE(status == STATUS_FULL);
     if (value.size > store_inline_max(t->engine) / 2) {
         wanted.value = (struct slice){0};
@@ -71,7 +71,7 @@ static void drop(struct testing_store *t, uint32_t key) {
     store_lock(t->engine, &t->actor, at);
     store_find(t->engine, &t->engine->shards[at], &name, &spot);
     if (spot.location)
-        store_remove(t->engine, &t->actor, &t->engine->shards[at], &spot);
+        store_remove(t->engine, &t->actor, &t->engine->shards[at], &spot, STORE_DELETED);
     store_unlock(t->engine, &t->actor, at);
 }
 
@@ -313,7 +313,7 @@ static void eviction_beats_fifo_on_zipf(void **state) {
 
 static void volatile_policies_leave_what_has_no_expiry(void **state) {
     (void)state;
-    for (enum store_policy policy = STORE_VOLATILE_LRU; policy < STORE_POLICY_COUNT; policy++) {
+    for (enum store_policy policy = STORE_VOLATILE_LRU; policy < STORE_SESSION; policy++) {
         struct testing_store t = testing_store_open(2u << 20, 1, policy, NULL);
         uint8_t bytes[200] = {0};
         struct store_spot spot;

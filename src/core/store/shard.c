@@ -1,6 +1,8 @@
 /* core/store/shard.c: writing, under a shard's lock. */
 #include "base/assert.h"
+#include "core/store/claim.h"
 #include "core/store/ghost.h"
+#include "core/store/session.h"
 #include "core/store/store.h"
 
 /* Expired entries are looked for at most this late; it keeps a segment of many different expiries from being walked for each one. */
@@ -23,7 +25,10 @@ uint64_t store_hash_at(void *context, uint64_t location) {
     struct entry entry;
     bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
-    return store_hash(engine, entry.db, slice_make(engine->range.base + location + entry.key_at, entry.key_size));
+    uint32_t shard = atomic_load_explicit(&engine->range.segments[range_segment_of(&engine->range, location)].shard,
+                                          memory_order_relaxed);
+    return store_hash_in(engine, engine->shards[shard].store, entry.db,
+                         slice_make(engine->range.base + location + entry.key_at, entry.key_size));
 }
 
 /* Whether the cell is the key's; fills the spot if so. */
@@ -49,7 +54,8 @@ void store_find(const struct engine *engine, struct shard *shard, const struct s
     ret_spot->bucket = place.bucket;
     ret_spot->cell = NULL;
     ret_spot->location = 0;
-    if (key->hint && is_keys_cell(engine, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
+    if ((uintptr_t)key->hint - (uintptr_t)place.bucket < sizeof *place.bucket &&
+        is_keys_cell(engine, key, (_Atomic uint64_t *)(uintptr_t)key->hint, place.wanted, ret_spot))
         return;
     for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++)
@@ -88,6 +94,7 @@ static void log_push(struct engine *engine, struct shard *shard, uint32_t log, u
     else
         list->first = number;
     list->last = list->open = number;
+    list->count++;
     count32(&shard->queue_segments[store_queue_of_log(engine, log)], 1, 1);
 }
 
@@ -106,13 +113,16 @@ static void log_remove(struct engine *engine, struct shard *shard, uint32_t numb
         list->last = previous;
     if (list->open == number)
         list->open = 0;
+    list->count--;
     count32(&shard->queue_segments[store_queue_of_log(engine, segments[number].log)], 1, -1);
 }
 
 void store_seal(struct engine *engine, struct shard *shard, uint32_t log) {
     uint32_t open = shard->logs[log].open;
-    if (open)
+    if (open) {
         atomic_store_explicit(&engine->range.segments[open].sealed, 1, memory_order_release);
+        range_note_full(&engine->range);
+    }
     shard->logs[log].open = 0;
 }
 
@@ -129,7 +139,8 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
                           atomic_fetch_add_explicit(&engine->range.head->clock, 1, memory_order_relaxed),
                           memory_order_relaxed);
     log_push(engine, shard, log, number);
-    atomic_store_explicit(&segment->shard, shard->index.shard, memory_order_release);
+    range_expect_full(&engine->range, number, shard->logs[log].count);
+    range_own(&engine->range, number, shard->index.shard);
     return true;
 }
 
@@ -171,6 +182,11 @@ void store_account(struct engine *engine, struct shard *shard, uint64_t location
     count(&segment->blocks, 1, sign);
     count(&shard->live, entry->size, sign);
     count(&shard->entries[entry->db], 1, sign);
+    if (entry->flags & ENTRY_EXTENTS) {
+        count(&shard->extents_live, owned_bytes, sign);
+        atomic_fetch_add_explicit(&engine->range.charges[shard->index.shard], sign > 0 ? owned_bytes : -owned_bytes,
+                                  memory_order_relaxed);
+    }
     if (!entry->expires_at_ms)
         return;
     count(&shard->expiring[entry->db], 1, sign);
@@ -196,6 +212,16 @@ static void write_bytes(struct engine *engine, uint64_t location, const struct e
     } else {
         words_write(to + entry->value_at, value->value.data, value->value.size);
     }
+}
+
+/* The bytes of an entry that has just gone still stand where they stood, until the lock is let go. */
+static void tell_removed(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
+                         enum store_removal reason) {
+    if (__builtin_expect(!engine->removed.call, 1))
+        return;
+    const uint8_t *at = engine->range.base + spot->location;
+    engine->removed.call(engine->removed.context, actor, reason, spot->entry.db,
+                         slice_make(at + spot->entry.key_at, spot->entry.key_size));
 }
 
 /* Overwrites where the entry stands, if the new one has the same shape. */
@@ -279,8 +305,13 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
     };
-    if (spot->location && put_in_place(engine, shard, value, &entry, spot))
+    if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
+        tell_removed(engine, actor, spot, STORE_REPLACED);
         return STATUS_OK;
+    }
+    if (__builtin_expect(engine->store_count > 1, 0) &&
+        claim_is_over(engine, shard->store, entry.size + value->extents_size))
+        return STATUS_FULL;
     struct index_place place = {.bucket = spot->bucket};
     _Atomic uint64_t *cell = spot->cell;
     if (!spot->location)
@@ -297,8 +328,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
     bool created = !spot->location;
-    if (created && __builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0))
-        filter_link(engine, actor, shard, key->hash);
+    if (created && store_has_filter(shard))
+        filter_link(engine, actor, shard, key->hash, filter_hash(engine, shard, key->db, key->name, key->hash));
     uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;
     index_write_begin(place.bucket);
     atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
@@ -308,6 +339,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
+    if (!created)
+        tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
         index_grow(&engine->range, actor, &shard->index, store_hash_at, engine);
@@ -319,12 +352,18 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     return STATUS_OK;
 }
 
-void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
+void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                  enum store_removal reason) {
     ASSERT(spot->location);
-    index_remove(&shard->index, spot->bucket, spot->cell);
-    if (__builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0))
-        filter_unlink(engine, actor, shard, store_hash_at(engine, spot->location));
+    tell_removed(engine, actor, spot, reason);
+    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+    if (store_has_filter(shard))
+        filter_unlink_at(engine, actor, shard, spot->location);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
+    uint64_t location = spot->location;
     spot->location = 0;
     spot->cell = NULL;
+    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+        session_removed(engine, actor, shard, spot->entry.db,
+                        slice_make(engine->range.base + location + spot->entry.key_at, spot->entry.key_size), reason);
 }

@@ -1,26 +1,10 @@
 #include "core/store/store.h"
 
 #include "base/assert.h"
+#include "core/store/named.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum {
-    VERSION = 1,
-    SHARD_BUDGET = 32 * 1024 * 1024,
-    SHARDS_PER_CORE = 4,
-    TABLE_ALIGNMENT = 4096,
-    DIRECTORIES = 5,
-    DIRECTORIES_CHARGED = 3
-};
-
-static uint32_t shard_count_for(const struct engine_options *options) {
-    uint64_t cores = options->cores ? options->cores : 1;
-    uint64_t count = options->shards ? options->shards : options->limit_bytes / SHARD_BUDGET;
-    if (!options->shards && count > SHARDS_PER_CORE * cores)
-        count = SHARDS_PER_CORE * cores;
-    if (count > STORE_SHARDS_MAX)
-        count = STORE_SHARDS_MAX;
-    return count < 1 ? 1 : (uint32_t)bits_floor_power_of_two(count);
-}
+enum { VERSION = 1, TABLE_ALIGNMENT = 4096 };
 
 static uint32_t segment_size_for(uint64_t limit_bytes) {
     uint64_t size = bits_floor_power_of_two(limit_bytes / RANGE_SEGMENTS_WANTED);
@@ -39,10 +23,30 @@ static void choose_logs(struct range_head *head, uint32_t limit_segments) {
     head->class_count = classes < 1 ? 1 : classes > STORE_CLASSES_MAX ? STORE_CLASSES_MAX : classes;
 }
 
+static uint32_t unit_size_for(uint32_t segment_size) {
+    uint32_t size = segment_size / RANGE_UNITS;
+    return size < RANGE_UNIT_SIZE_MIN ? RANGE_UNIT_SIZE_MIN : size;
+}
+
+/* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects and of
+ * two filters, one for each segment. */
+static uint64_t directory_size(const struct range_head *head, uint64_t segments) {
+    return bits_align_up((segments + 1) * (head->segment_size / head->unit_size) * sizeof(uint32_t), 64);
+}
+static uint64_t segment_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
+static uint64_t directories_size(const struct range_head *head, uint64_t segments) {
+    return 2 * directory_size(head, segments) + 3 * segment_table_size(segments);
+}
+
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
 static bool lay_out(struct range_head *head, const struct engine_options *options) {
-    head->shard_count = shard_count_for(options);
+    uint32_t shards[STORES_MAX];
+    head->store_count = named_count(options);
+    head->shard_count = named_count_shards(options, shards);
+    if (head->shard_count == 0)
+        return false;
     head->segment_size = segment_size_for(options->limit_bytes);
+    head->unit_size = unit_size_for(head->segment_size);
     uint64_t count = options->range_size / head->segment_size;
     if (count > UINT32_MAX / RANGE_BLOCKS)
         return false;
@@ -51,9 +55,13 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     at += bits_align_up((count + 1) * sizeof(struct segment), TABLE_ALIGNMENT);
     head->references_at = at;
     at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
+    head->charges_at = at;
+    at += bits_align_up(head->shard_count * sizeof(uint64_t), 64);
+    head->stores_at = at;
+    at = bits_align_up(at + head->store_count * sizeof(struct store), TABLE_ALIGNMENT);
     head->shards_at = at;
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    at += bits_align_up(head->shard_count * (count + 1) * DIRECTORIES * sizeof(uint32_t), TABLE_ALIGNMENT);
+    at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
     if (head->first_segment_at + 16ull * head->segment_size > options->range_size)
         return false;
@@ -61,12 +69,11 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     return true;
 }
 
-/* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. A segment
- * stands in one directory, so that three times its number pay for the pages of five. */
+/* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
 static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
     uint64_t segments = limit_bytes / head->segment_size + 1;
-    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + DIRECTORIES_CHARGED * sizeof(uint32_t)) +
-           head->shard_count * sizeof(struct shard);
+    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + 3 * sizeof(uint32_t)) +
+           head->shard_count * (sizeof(struct shard) + sizeof(uint64_t)) + head->store_count * sizeof(struct store);
 }
 
 static void attach(struct engine *engine, const struct engine_options *options) {
@@ -77,15 +84,19 @@ static void attach(struct engine *engine, const struct engine_options *options) 
     range->segments = (struct segment *)(void *)(range->base + head->segments_at);
     range->references = (_Atomic uint32_t *)(void *)(range->base + head->references_at);
     range->segment_shift = bits_log2(head->segment_size);
+    range->unit_shift = bits_log2(head->unit_size);
     range->segments_origin = head->first_segment_at - head->segment_size;
     range->waiting = options->waiting;
-    range->sparse = options->sparse;
+    range->backing = options->backing;
+    range->charges = (_Atomic uint64_t *)(void *)(range->base + head->charges_at);
     engine->shards = (struct shard *)(void *)(range->base + head->shards_at);
+    engine->stores = (struct store *)(void *)(range->base + head->stores_at);
     engine->shard_count = head->shard_count;
-    engine->shard_shift = 64 - bits_log2(head->shard_count);
+    engine->store_count = head->store_count;
     engine->hash_seed = head->hash_seed;
     engine->memory = options->memory;
     engine->owner = options->owner;
+    engine->removed = options->removed;
 }
 
 enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
@@ -103,30 +114,33 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
     atomic_store_explicit(&head->ceiling,
                           atomic_load_explicit(&head->used, memory_order_relaxed) + range_reserve(&engine->range),
                           memory_order_relaxed);
+    named_limit_changed(engine);
     return STATUS_OK;
 }
 
 static enum status init_shards(struct engine *engine) {
     struct range_head *head = engine->range.head;
     uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    uint64_t directory_size = ((uint64_t)head->segment_count + 1) * sizeof(uint32_t);
+    uint64_t size = directory_size(head, head->segment_count), table_size = segment_table_size(head->segment_count);
     struct actor actor = {.id = 1};
-    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += DIRECTORIES * directory_size) {
-        engine->shards[i].objects.table_at = directory_at + 2 * directory_size;
-        filter_init(&engine->shards[i].filter, directory_at + 3 * directory_size, directory_at + 4 * directory_size);
-        TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at,
-                       directory_at + directory_size));
+    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += directories_size(head, head->segment_count)) {
+        uint64_t tables_at = directory_at + 2 * size;
+        engine->shards[i].objects.table_at = tables_at;
+        filter_init(&engine->shards[i].filter, tables_at + table_size, tables_at + 2 * table_size);
+        TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at, directory_at + size));
     }
     return STATUS_OK;
 }
 
 enum status engine_open(const struct engine_options *options, struct engine **ret_engine) {
     if (!options->range || (uintptr_t)options->range % TABLE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
-        options->limit_bytes > options->range_size || options->policy >= STORE_POLICY_COUNT)
+        options->limit_bytes > options->range_size || options->range_size > RANGE_SIZE_MAX ||
+        options->policy >= STORE_POLICY_COUNT || (options->entries_max && options->entries_max < STORE_ENTRIES_MAX_MIN))
         return STATUS_INVALID;
     struct range_head *head = options->range;
     if (head->magic != 0)
         return STATUS_INVALID; /* zero-filled is what the contract says */
+    TRY(named_check(options));
     if (!lay_out(head, options))
         return STATUS_INVALID;
     struct engine *engine = memory_take(options->memory, sizeof *engine);
@@ -137,11 +151,14 @@ enum status engine_open(const struct engine_options *options, struct engine **re
     head->range_size = options->range_size;
     head->hash_seed = options->seed;
     atomic_store_explicit(&head->never_used, 1, memory_order_relaxed);
-    atomic_store_explicit(&head->policy, options->policy, memory_order_relaxed);
     for (uint32_t i = 0; i < RANGE_DATABASES; i++)
         atomic_store_explicit(&head->db_map[i], i, memory_order_relaxed);
+    memset(engine, 0, sizeof *engine);
     attach(engine, options);
-    enum status status = engine_limit_set(engine, options->limit_bytes);
+    named_lay_out(engine, options);
+    enum status status = named_take_routes(engine, options);
+    if (status == STATUS_OK)
+        status = engine_limit_set(engine, options->limit_bytes);
     if (status == STATUS_OK) {
         choose_logs(head, atomic_load_explicit(&head->limit, memory_order_relaxed));
         status = init_shards(engine);
@@ -156,8 +173,10 @@ enum status engine_open(const struct engine_options *options, struct engine **re
 }
 
 void engine_close(struct engine *engine) {
-    if (engine)
-        memory_give(engine->memory, engine, sizeof *engine);
+    if (!engine)
+        return;
+    named_give_routes(engine);
+    memory_give(engine->memory, engine, sizeof *engine);
 }
 
 void store_lock(struct engine *engine, struct actor *actor, uint32_t shard) {
@@ -183,7 +202,7 @@ uint64_t engine_live(const struct engine *engine) {
 /* ------------------------------------------------------------------------------------------ verify */
 
 struct verified {
-    uint64_t live, expiring_live, objects;
+    uint64_t live, expiring_live, objects, extents;
     uint64_t entries[RANGE_DATABASES], expiring[RANGE_DATABASES];
     uint32_t queue_segments[STORE_QUEUES];
 };
@@ -204,6 +223,7 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
             live += entry.size;
             weight += entry.size + owned;
             sum->objects += entry.flags & ENTRY_OBJECT ? owned : 0;
+            sum->extents += entry.flags & ENTRY_EXTENTS ? owned : 0;
             sum->entries[entry.db]++;
             sum->expiring[entry.db] += entry.expires_at_ms != 0;
             sum->expiring_live += entry.expires_at_ms ? entry.size + owned : 0;
@@ -215,6 +235,16 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
     ASSERT(live == atomic_load_explicit(&segment->live, memory_order_relaxed));
     ASSERT(weight == atomic_load_explicit(&segment->weight, memory_order_relaxed));
     sum->live += live;
+}
+
+/* Bytes of the segments that say they are the shard's. */
+static uint64_t owned_segments(const struct engine *engine, uint32_t at) {
+    uint64_t bytes = 0;
+    for (uint32_t number = 1; number < engine->range.head->never_used; number++)
+        if (atomic_load_explicit(&engine->range.segments[number].kind, memory_order_relaxed) != SEGMENT_FREE &&
+            atomic_load_explicit(&engine->range.segments[number].shard, memory_order_relaxed) == at)
+            bytes += range_segment_size(&engine->range);
+    return bytes;
 }
 
 static void verify_shard(struct engine *engine, uint32_t at) {
@@ -241,6 +271,9 @@ static void verify_shard(struct engine *engine, uint32_t at) {
     filter_verify(engine, shard);
     ASSERT(sum.objects == atomic_load_explicit(&shard->objects.live, memory_order_relaxed));
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
+    ASSERT(sum.extents == atomic_load_explicit(&shard->extents_live, memory_order_relaxed));
+    ASSERT(sum.extents + owned_segments(engine, at) + index_bytes(&engine->range, &shard->index) ==
+           atomic_load_explicit(&engine->range.charges[at], memory_order_relaxed));
     ASSERT(sum.expiring_live == atomic_load_explicit(&shard->expiring_live, memory_order_relaxed));
     uint64_t entries = 0;
     for (int db = 0; db < RANGE_DATABASES; db++) {
@@ -256,10 +289,10 @@ static void verify_shard(struct engine *engine, uint32_t at) {
 void engine_verify(struct engine *engine, struct actor *actor) {
     for (uint32_t i = 0; i < engine->shard_count; i++)
         store_lock(engine, actor, i);
-    uint32_t used = 0;
-    for (uint32_t number = 1; number < engine->range.head->never_used; number++)
-        used += atomic_load_explicit(&engine->range.segments[number].kind, memory_order_relaxed) != SEGMENT_FREE;
-    ASSERT(used == atomic_load_explicit(&engine->range.head->used, memory_order_relaxed));
+    /* Uploads and pins take and give segments of blocks with no shard's lock. */
+    lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
+    range_verify(&engine->range);
+    lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);
     for (uint32_t i = 0; i < engine->shard_count; i++)

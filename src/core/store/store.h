@@ -34,6 +34,14 @@ enum {
     STORE_GHOST_SEGMENTS_MAX = 16,
 };
 
+enum {
+    STORES_MAX = 64,
+    STORE_NAME_MAX = 31,
+    STORE_PATTERNS_MAX = 16,
+    STORE_ENTRIES_MAX_MIN = 10,
+    STORE_SHARE_ALL = 1000, /* permille */
+};
+
 enum store_queue { STORE_SMALL, STORE_MAIN };
 
 enum store_policy {
@@ -45,12 +53,14 @@ enum store_policy {
     STORE_VOLATILE_LFU,
     STORE_VOLATILE_RANDOM,
     STORE_VOLATILE_TTL,
+    STORE_SESSION, /* see session.h; only of stores that were opened with it */
     STORE_POLICY_COUNT
 };
 
 struct shard_log {
     uint32_t first, last; /* segments, oldest first; 0: none */
     uint32_t open;        /* the last one, while it takes entries; 0: none */
+    uint32_t count;
 };
 
 /* A walk over a segment in slices. */
@@ -64,12 +74,14 @@ struct shard_walk {
 
 struct shard {
     struct lock lock __attribute__((aligned(64)));
+    uint32_t store; /* whose it is */
     struct index index __attribute__((aligned(64)));
     _Atomic uint64_t filter_view; /* beside the shape, which every lookup reads; 0: there is no filter */
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
     _Atomic uint64_t live;          /* bytes of live entries, without what they own elsewhere */
-    _Atomic uint64_t expiring_live; /* of these, with an expiry, and what they own */
+    _Atomic uint64_t extents_live;  /* bytes of the large values of its entries; shared ones count with each */
+    _Atomic uint64_t expiring_live; /* of both and of objects, what belongs to entries with an expiry */
     _Atomic uint32_t queue_segments[STORE_QUEUES];
     struct shard_log logs[STORE_LOGS_MAX];
     struct shard_walk reclaim, expiry;
@@ -83,13 +95,58 @@ struct shard {
 static_assert(offsetof(struct shard, filter_view) / 64 == offsetof(struct shard, index) / 64,
               "whether there is a filter is known from the line that a lookup reads anyway");
 
+/* A named store, in the range: a group of keys with shards of its own and a promise of memory. Number 0 is the default store, which takes
+ * every key that no pattern gives to another. */
+struct store {
+    char name[STORE_NAME_MAX + 1];
+    uint32_t first_shard, shard_count, shard_shift; /* shard = first + (hash >> shift), when there are several */
+    uint32_t by_session;                            /* its keys are hashed by their session's id */
+    _Atomic uint32_t policy;
+    _Atomic uint32_t share_permille;   /* of the limit that is guaranteed; 0: bytes are */
+    _Atomic uint64_t guaranteed_bytes; /* worked out anew when the limit changes, if there is a share */
+    _Atomic uint64_t entries_max;      /* 0: any number */
+    _Atomic uint64_t ttl_ms;           /* of entries that are written without an expiry; 0: none */
+};
+
+/* A pattern and the store that it sends keys to. */
+struct route {
+    struct slice pattern, prefix;
+    uint32_t store;
+};
+
+/* Why an entry is no longer there. */
+enum store_removal { STORE_DELETED, STORE_REPLACED, STORE_EXPIRED, STORE_EVICTED };
+
+/* Told of each entry that goes, but for flushes, under its shard's lock: it may not call the engine. NULL: nobody is. */
+struct store_removed {
+    void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,
+                 struct slice name); /* enum store_removal */
+    void *context;
+};
+
 struct engine {
     struct range range;
     struct shard *shards;
-    uint32_t shard_count, shard_shift; /* shard = hash >> shard_shift, when there are several */
+    struct store *stores;
+    uint32_t shard_count, store_count, route_count;
+    struct route *routes; /* what fixes most bytes first */
+    size_t routes_size;
+    struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
+    struct store_removed removed;
+};
+
+/* A named store beside the default one. */
+struct store_options {
+    struct slice name;
+    const struct slice *patterns; /* not kept; checked by pattern_check; a default store has none */
+    uint32_t pattern_count;
+    uint32_t share_permille; /* of the limit guaranteed to it, else */
+    uint64_t guaranteed_bytes;
+    uint64_t entries_max, ttl_ms;
+    enum store_policy policy;
 };
 
 struct engine_options {
@@ -97,13 +154,20 @@ struct engine_options {
     uint64_t range_size, limit_bytes;
     uint32_t cores, shards;
     enum store_policy policy;
+    uint64_t entries_max; /* of the default store; 0: any number, else at least STORE_ENTRIES_MAX_MIN */
     uint64_t seed;
     struct lock_waiting waiting;
-    void (*sparse)(void *bytes, uint64_t size); /* see range.h; may be NULL */
+    struct range_backing backing;
     const struct memory *memory;
-    const struct object_owner *owner; /* lives as long as the store; NULL: there are no objects */
+    const struct object_owner *owner; /* lives as long as the engine; NULL: there are no objects */
+    struct store_removed removed;
+    const struct store_options
+        *stores; /* not kept. One called "default" says what the default store is like; else it has the policy above */
+    uint32_t store_count;
 };
 
+/* STATUS_INVALID for a limit or range that cannot be, a name twice, empty or too long, a wrong pattern, guarantees of more than the
+ * limit, or more stores and shards than there may be. */
 MUST_CHECK enum status engine_open(const struct engine_options *options, struct engine **ret_engine);
 void engine_close(struct engine *engine);
 
@@ -121,12 +185,30 @@ struct store_key {
     uint64_t shape;
 };
 
-static inline uint64_t store_hash(const struct engine *engine, uint32_t db, struct slice name) {
-    return hash_bytes(name, engine->hash_seed + db);
-}
+/* The shard's number stands in the upper bits of every hash: the index uses lower ones only. */
+enum { STORE_HASH_BITS = 48 };
 
 static inline uint32_t store_shard_of(const struct engine *engine, uint64_t hash) {
-    return engine->shard_count == 1 ? 0 : (uint32_t)(hash >> engine->shard_shift);
+    (void)engine;
+    return (uint32_t)(hash >> STORE_HASH_BITS);
+}
+
+static inline uint64_t store_hash_place(const struct store *store, uint64_t hash) {
+    uint64_t shard = store->first_shard + (store->shard_count == 1 ? 0 : hash >> store->shard_shift);
+    return (hash & ((1ull << STORE_HASH_BITS) - 1)) | shard << STORE_HASH_BITS;
+}
+
+/* The part of a key that all keys of its session share: what the first `{}` of its pattern matched; empty if it belongs to none. */
+struct slice store_session_id(const struct engine *engine, uint32_t store, struct slice name);
+/* The number of the store that takes the key. */
+uint32_t store_route(const struct engine *engine, struct slice name);
+/* The hash of a key that is known to belong to that store. */
+uint64_t store_hash_in(const struct engine *engine, uint32_t store, uint32_t db, struct slice name);
+
+static inline uint64_t store_hash(const struct engine *engine, uint32_t db, struct slice name) {
+    if (__builtin_expect(engine->route_count == 0, 1) && !engine->stores->by_session)
+        return store_hash_place(engine->stores, hash_bytes(name, engine->hash_seed + db));
+    return store_hash_in(engine, store_route(engine, name), db, name);
 }
 
 /* The largest name and the largest value that go into a log; larger values are extents. */
@@ -134,6 +216,11 @@ static inline uint32_t store_inline_max(const struct engine *engine) { return ra
 static inline uint32_t store_name_max(const struct engine *engine) {
     uint32_t half = range_segment_size(&engine->range) / 2;
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
+}
+
+/* Whether there is a filter to ask or to maintain: known from the line of the shape, which every lookup reads. */
+static inline bool store_has_filter(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0);
 }
 
 /* --------------------------------------------------------- under the lock */
@@ -172,7 +259,8 @@ MUST_CHECK enum status store_put(struct engine *engine, struct actor *actor, str
                                  const struct store_key *key, const struct store_value *value, struct store_spot *spot);
 
 /* Removes what stands at the spot. */
-void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
+void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                  enum store_removal reason);
 
 /* Value size and, for a large value, its first extent. */
 static inline uint64_t store_value_size(const struct engine *engine, uint64_t location, const struct entry *entry,
@@ -214,7 +302,7 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
     const struct range *range = &engine->range;
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
-                        __atomic_load_n(&range->segments[number].base_ms, __ATOMIC_RELAXED), ret_entry);
+                        &range->segments[number].base_ms, ret_entry);
 }
 
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
@@ -237,6 +325,26 @@ void store_seal(struct engine *engine, struct shard *shard, uint32_t log);
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number);
 
 uint64_t store_hash_at(void *engine, uint64_t location);
+
+/* ---------------------------------------------------------------- stores */
+
+static inline struct store *store_of_shard(const struct engine *engine, uint32_t shard) {
+    return &engine->stores[engine->shards[shard].store];
+}
+static inline enum store_policy store_policy_of(const struct engine *engine, const struct shard *shard) {
+    return (enum store_policy)atomic_load_explicit(&engine->stores[shard->store].policy, memory_order_relaxed);
+}
+
+/* What a store has: bytes of its segments and of its large values (one that entries share counts with each of them). */
+uint64_t store_bytes(const struct engine *engine, uint32_t store);
+/* Of these, what lives: entries, and what they own. */
+uint64_t store_live_bytes(const struct engine *engine, uint32_t store);
+uint64_t store_entries(const struct engine *engine, uint32_t store);
+
+/* Changes what is guaranteed, while running: a share of the limit if `share_permille` is not 0. STATUS_INVALID when all guarantees
+ * together would be more than the limit; nothing changes then. */
+MUST_CHECK enum status store_guarantee_set(struct engine *engine, uint32_t store, uint32_t share_permille,
+                                           uint64_t bytes);
 
 /* Bytes that live, in all shards, large values and objects included. */
 uint64_t engine_live(const struct engine *engine);

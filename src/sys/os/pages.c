@@ -5,7 +5,11 @@
 
 #include "base/bits.h"
 
-enum status pages_take(uint64_t size, bool huge, void **ret_range) {
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; older headers do not know it, older kernels refuse it */
+#endif
+
+enum status pages_take(uint64_t size, void **ret_range) {
     if (size == 0 || size > UINT64_MAX / 4)
         return STATUS_INVALID;
     /* One huge page more than needed, so that an aligned part can be cut out of it. */
@@ -19,13 +23,21 @@ enum status pages_take(uint64_t size, bool huge, void **ret_range) {
         munmap(mapped, before);
     if (whole - before - kept)
         munmap(mapped + before + kept, whole - before - kept);
-    if (huge)
-        (void)madvise(mapped + before, kept, MADV_HUGEPAGE);
+    /* Else a system that gives huge pages to all would spend them on what is half empty. */
+    (void)madvise(mapped + before, kept, MADV_NOHUGEPAGE);
     *ret_range = mapped + before;
     return STATUS_OK;
 }
 
-void pages_spare(void *bytes, uint64_t size) { (void)madvise(bytes, size, MADV_NOHUGEPAGE); }
+void pages_dense(void *bytes, uint64_t size, bool filled) {
+    if (madvise(bytes, size, MADV_HUGEPAGE) == 0 && filled)
+        (void)madvise(bytes, size, MADV_COLLAPSE);
+}
+
+void pages_release(void *bytes, uint64_t size) {
+    (void)madvise(bytes, size, MADV_DONTNEED);
+    (void)madvise(bytes, size, MADV_NOHUGEPAGE);
+}
 
 void pages_give(void *range, uint64_t size) {
     if (range)

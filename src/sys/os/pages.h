@@ -17,10 +17,13 @@
 
 enum { PAGES_HUGE_SIZE = 2 * 1024 * 1024 };
 
-/* Answers `size` bytes aligned to PAGES_HUGE_SIZE. `huge`: ask for transparent 2 MiB pages (a hint: the kernel may say no). */
-MUST_CHECK enum status pages_take(uint64_t size, bool huge, void **ret_range);
-/* No huge pages for this part, which is aligned to pages: it will stay mostly empty. A hint. */
-void pages_spare(void *bytes, uint64_t size);
+/* Answers `size` bytes aligned to PAGES_HUGE_SIZE, in small pages until pages_dense. */
+MUST_CHECK enum status pages_take(uint64_t size, void **ret_range);
+/* Huge pages for this part, which is aligned to them, as it is touched; `filled`: at once for what is there already. A hint: the
+ * kernel may say no. */
+void pages_dense(void *bytes, uint64_t size, bool filled);
+/* Gives the memory behind this part back, which is aligned to pages: it reads as zero, and takes small pages again. */
+void pages_release(void *bytes, uint64_t size);
 void pages_give(void *range, uint64_t size);
 
 #endif

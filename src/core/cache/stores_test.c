@@ -1,0 +1,301 @@
+#include <stdio.h>
+
+#include "base/rng.h"
+#include "core/cache/cache_fixture.h"
+
+enum { MIB = 1 << 20, LIMIT = 16 * MIB };
+
+static const struct slice session_patterns[] = {{(const uint8_t *)"session:{sid}", 13},
+                                                {(const uint8_t *)"cart:{sid}:*", 12}};
+static const struct slice queue_patterns[] = {{(const uint8_t *)"queue:*", 7}};
+static const struct slice vip_patterns[] = {{(const uint8_t *)"queue:vip:{n}", 13}};
+
+struct removals {
+    uint32_t of[CACHE_EVICTED + 1];
+    char last[32];
+};
+
+static void note_removal(void *context, struct actor *actor, unsigned reason, uint32_t db, struct slice name) {
+    struct removals *removals = context;
+    assert_int_equal(db, 0);
+    assert_true(reason <= CACHE_EVICTED);
+    removals->of[reason]++;
+    snprintf(removals->last, sizeof removals->last, "%.*s", (int)name.size, (const char *)name.data);
+}
+
+static struct testing_cache open_with(const struct cache_store *stores, uint32_t count, struct removals *removals) {
+    struct testing_cache t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * LIMIT};
+    t.range = mmap(NULL, t.range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(t.range != MAP_FAILED);
+    struct cache_options options = {
+        .range = t.range,
+        .range_size = t.range_size,
+        .limit_bytes = LIMIT,
+        .cores = 2,
+        .policy = CACHE_ALLKEYS_LFU,
+        .seed = unit_seed(),
+        .waiting = {testing_wait, testing_wake, NULL},
+        .memory = &memory_libc,
+        .stores = stores,
+        .store_count = count,
+    };
+    if (removals)
+        options.removed = (struct cache_removed){note_removal, removals};
+    assert_int_equal(cache_open(&options, &t.cache), STATUS_OK);
+    return t;
+}
+
+static uint32_t store_of(const struct testing_cache *t, const char *name) {
+    struct cache_key key = cache_key(t->cache, 0, slice_from_string(name));
+    return cache_store_of(t->cache, &key);
+}
+
+static uint32_t number_of(const struct testing_cache *t, const char *name) {
+    uint32_t number = 99;
+    assert_true(cache_store_find(t->cache, slice_from_string(name), &number));
+    return number;
+}
+
+static struct cache_store_info info_of(const struct testing_cache *t, const char *name) {
+    struct cache_store_info info;
+    cache_store_info(t->cache, number_of(t, name), &info);
+    /* What its uses take adds up to what it is charged, byte for byte. */
+    assert_int_equal(info.bytes, store_bytes(t->cache->engine, number_of(t, name)));
+    return info;
+}
+
+/* Writes `count` entries of `size` bytes under a prefix; answers how many were taken. */
+static uint32_t fill(struct testing_cache *t, const char *prefix, uint32_t begin, uint32_t count, uint32_t size) {
+    static uint8_t value[4096];
+    uint32_t taken = 0;
+    for (uint32_t i = begin; i < begin + count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%u", prefix, i);
+        taken += testing_set(t, 0, slice_from_string(name), slice_make(value, size), 0) == STATUS_OK;
+    }
+    return taken;
+}
+
+static void keys_go_where_their_most_exact_pattern_says(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("queues"), .patterns = queue_patterns, .pattern_count = 1, .policy = CACHE_NOEVICTION},
+        {.name = SLICE("default"), .policy = CACHE_ALLKEYS_LRU, .share_permille = 100},
+        {.name = SLICE("vip"), .patterns = vip_patterns, .pattern_count = 1, .policy = CACHE_ALLKEYS_LFU},
+        {.name = SLICE("sessions"), .patterns = session_patterns, .pattern_count = 2, .policy = CACHE_ALLKEYS_LFU},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    assert_int_equal(cache_store_count(t.cache), 4);
+    assert_int_equal(number_of(&t, "default"), 0);
+    assert_int_equal(cache_policy_now(t.cache), CACHE_ALLKEYS_LRU);
+    assert_int_equal(store_of(&t, "user:1"), 0);
+    assert_int_equal(store_of(&t, "queue:a"), number_of(&t, "queues"));
+    assert_int_equal(store_of(&t, "queue:vip:7"), number_of(&t, "vip"));
+    assert_int_equal(store_of(&t, "queue:vip:7:x"), number_of(&t, "queues"));
+    assert_int_equal(store_of(&t, "session:42"), number_of(&t, "sessions"));
+    assert_int_equal(store_of(&t, "cart:42:1"), number_of(&t, "sessions"));
+    fill(&t, "queue:vip:", 0, 100, 10);
+    fill(&t, "queue:", 0, 50, 10);
+    fill(&t, "user:", 0, 25, 10);
+    assert_int_equal(info_of(&t, "vip").entries, 100);
+    assert_int_equal(info_of(&t, "queues").entries, 50);
+    assert_int_equal(info_of(&t, "default").entries, 25);
+    assert_int_equal(cache_count(t.cache, 0), 175);
+    cache_store_flush(t.cache, &t.actor, number_of(&t, "vip"));
+    assert_int_equal(info_of(&t, "vip").entries, 0);
+    assert_int_equal(cache_count(t.cache, 0), 75);
+    testing_close(&t);
+}
+
+static void stores_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    static uint8_t name[] = "a-name-of-thirty-two-characters-";
+    const struct slice wrong = SLICE("a{");
+    const struct cache_store bad[][2] = {
+        {{.name = SLICE(""), .patterns = queue_patterns, .pattern_count = 1}},
+        {{.name = {name, 32}, .patterns = queue_patterns, .pattern_count = 1}},
+        {{.name = SLICE("a b"), .patterns = queue_patterns, .pattern_count = 1}},
+        {{.name = SLICE("none")}},
+        {{.name = SLICE("default"), .patterns = queue_patterns, .pattern_count = 1}},
+        {{.name = SLICE("wrong"), .patterns = &wrong, .pattern_count = 1}},
+        {{.name = SLICE("few"), .patterns = queue_patterns, .pattern_count = 1, .entries_max = 9}},
+        {{.name = SLICE("much"), .patterns = queue_patterns, .pattern_count = 1, .guaranteed_bytes = LIMIT + 1}},
+        {{.name = SLICE("twice"), .patterns = queue_patterns, .pattern_count = 1},
+         {.name = SLICE("twice"), .patterns = vip_patterns, .pattern_count = 1}},
+        {{.name = SLICE("a"), .patterns = queue_patterns, .pattern_count = 1, .share_permille = 600},
+         {.name = SLICE("b"), .patterns = vip_patterns, .pattern_count = 1, .share_permille = 401}},
+    };
+    void *range = mmap(NULL, LIMIT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct cache_options options = {.range = range,
+                                        .range_size = LIMIT,
+                                        .limit_bytes = LIMIT / 2,
+                                        .memory = &memory_libc,
+                                        .stores = bad[i],
+                                        .store_count = bad[i][1].name.size ? 2 : 1};
+        struct cache *cache = NULL;
+        assert_int_equal(cache_open(&options, &cache), STATUS_INVALID);
+        assert_null(cache);
+    }
+    munmap(range, LIMIT);
+}
+
+static void unused_memory_is_lent_and_taken_back(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("default"), .policy = CACHE_ALLKEYS_LFU, .share_permille = 300},
+        {.name = SLICE("queues"),
+         .patterns = queue_patterns,
+         .pattern_count = 1,
+         .policy = CACHE_ALLKEYS_LFU,
+         .guaranteed_bytes = LIMIT / 2},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    /* Alone, the default store has nearly everything. */
+    fill(&t, "user:", 0, 40000, 1000);
+    uint64_t alone = info_of(&t, "default").bytes;
+    assert_true(alone > LIMIT / 10 * 8);
+    /* The owner of the other half comes, and gets it. */
+    fill(&t, "queue:", 0, 40000, 1000);
+    assert_true(info_of(&t, "queues").bytes > LIMIT / 10 * 4);
+    /* Whoever has the most age x size gives now, but nobody goes under its guarantee by more than a segment. */
+    fill(&t, "user:", 40000, 60000, 1000);
+    struct cache_store_info queues = info_of(&t, "queues"), rest = info_of(&t, "default");
+    assert_true(queues.bytes + 2 * 32768 >= LIMIT / 2);
+    fill(&t, "queue:", 40000, 100000, 1000);
+    rest = info_of(&t, "default");
+    assert_true(rest.bytes + 2 * 32768 >= LIMIT / 10 * 3);
+    testing_close(&t);
+}
+
+static void a_store_that_cannot_give_back_never_takes_what_is_guaranteed(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("default"), .policy = CACHE_ALLKEYS_LFU, .share_permille = 400},
+        {.name = SLICE("queues"), .patterns = queue_patterns, .pattern_count = 1, .policy = CACHE_NOEVICTION},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    uint32_t taken = fill(&t, "queue:", 0, 40000, 1000);
+    assert_true(taken < 40000);
+    assert_int_equal(info_of(&t, "queues").entries, taken);
+    assert_true(info_of(&t, "queues").bytes <= LIMIT / 10 * 6);
+    assert_true(info_of(&t, "queues").live_bytes > LIMIT / 10 * 5);
+    /* So the default store finds its part, and evicts in it; the queue loses nothing. */
+    assert_int_equal(fill(&t, "user:", 0, 40000, 1000), 40000);
+    assert_true(info_of(&t, "default").bytes > LIMIT / 10 * 3);
+    assert_int_equal(info_of(&t, "queues").entries, taken);
+    /* With an eighth deleted there is room; overwriting makes dead bytes, which compaction gets back. */
+    for (uint32_t i = 0; i < taken / 8; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "queue:%u", i);
+        struct cache_key key = cache_key(t.cache, 0, slice_from_string(name));
+        assert_true(cache_delete(t.cache, &t.actor, &key));
+    }
+    for (uint32_t round = 0; round < 5; round++)
+        assert_int_equal(fill(&t, "queue:", taken / 2, taken / 2, 900 + round * 10), taken / 2);
+    assert_int_equal(info_of(&t, "queues").entries, taken - taken / 8);
+    assert_true(info_of(&t, "queues").bytes <= LIMIT / 10 * 6);
+    testing_close(&t);
+}
+
+static void guarantees_move_while_running(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("queues"), .patterns = queue_patterns, .pattern_count = 1, .policy = CACHE_ALLKEYS_LFU},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    fill(&t, "user:", 0, 40000, 1000);
+    uint32_t queues = number_of(&t, "queues");
+    assert_int_equal(cache_store_guarantee_set(t.cache, queues, 250, 0), STATUS_OK);
+    assert_int_equal(cache_store_guarantee_set(t.cache, 0, 751, 0), STATUS_INVALID);
+    assert_int_equal(cache_store_guarantee_set(t.cache, 0, 0, LIMIT / 2), STATUS_OK);
+    assert_int_equal(info_of(&t, "queues").guaranteed_bytes, LIMIT / 1000 * 250);
+    fill(&t, "queue:", 0, 20000, 1000);
+    assert_true(info_of(&t, "queues").bytes + 2 * 32768 >= LIMIT / 4);
+    assert_true(info_of(&t, "default").bytes + 2 * 32768 >= LIMIT / 2);
+    /* A share follows the limit. */
+    assert_int_equal(cache_store_guarantee_set(t.cache, 0, 0, 0), STATUS_OK);
+    assert_int_equal(cache_limit_set(t.cache, LIMIT / 2), STATUS_OK);
+    assert_int_equal(info_of(&t, "queues").guaranteed_bytes, LIMIT / 2 / 1000 * 250);
+    testing_close(&t);
+}
+
+static void a_default_expiry_is_the_stores(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("queues"),
+         .patterns = queue_patterns,
+         .pattern_count = 1,
+         .policy = CACHE_ALLKEYS_LFU,
+         .ttl_ms = 1000},
+    };
+    struct removals removals = {0};
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), &removals);
+    fill(&t, "queue:", 0, 3, 10);
+    fill(&t, "user:", 0, 3, 10);
+    assert_int_equal(testing_set(&t, 0, SLICE("queue:own"), SLICE("x"), t.actor.now_ms + 5000), STATUS_OK);
+    struct buf value;
+    buf_init(&value, &memory_libc);
+    struct cache_info info;
+    assert_true(testing_get(&t, 0, SLICE("queue:0"), &value, &info));
+    assert_int_equal(info.expires_at_ms, t.actor.now_ms + 1000);
+    t.actor.now_ms += 1000;
+    assert_false(testing_get(&t, 0, SLICE("queue:0"), &value, &info));
+    assert_true(testing_get(&t, 0, SLICE("user:0"), &value, &info));
+    assert_true(testing_get(&t, 0, SLICE("queue:own"), &value, &info));
+    t.actor.now_ms += 1000;
+    while (cache_housekeep(t.cache, &t.actor))
+        continue;
+    assert_int_equal(removals.of[CACHE_EXPIRED], 3);
+    assert_int_equal(cache_count(t.cache, 0), 4);
+    buf_fini(&value);
+    testing_close(&t);
+}
+
+static void removals_are_told_with_their_reason(void **state) {
+    (void)state;
+    struct removals removals = {0};
+    struct testing_cache t = open_with(NULL, 0, &removals);
+    fill(&t, "user:", 0, 2, 10);
+    assert_int_equal(removals.of[CACHE_REPLACED], 0);
+    fill(&t, "user:", 0, 1, 10);
+    fill(&t, "user:", 0, 1, 500);
+    assert_int_equal(removals.of[CACHE_REPLACED], 2);
+    assert_string_equal(removals.last, "user:0");
+    struct cache_key key = cache_key(t.cache, 0, SLICE("user:1"));
+    assert_true(cache_delete(t.cache, &t.actor, &key));
+    assert_int_equal(removals.of[CACHE_DELETED], 1);
+    assert_string_equal(removals.last, "user:1");
+    fill(&t, "more:", 0, 40000, 1000);
+    assert_true(removals.of[CACHE_EVICTED] > 20000);
+    assert_int_equal(removals.of[CACHE_EVICTED], t.actor.counts.evicted);
+    assert_int_equal(cache_count(t.cache, 0) + removals.of[CACHE_EVICTED], 40001);
+    testing_close(&t);
+}
+
+static void counts_are_kept_by_store(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("queues"), .patterns = queue_patterns, .pattern_count = 1, .policy = CACHE_ALLKEYS_LFU},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    struct actor_counts of_store[2] = {{0}};
+    t.actor.of_store = of_store;
+    fill(&t, "queue:", 0, 5, 10);
+    struct buf value;
+    buf_init(&value, &memory_libc);
+    assert_true(testing_get(&t, 0, SLICE("queue:1"), &value, NULL));
+    assert_false(testing_get(&t, 0, SLICE("queue:9"), &value, NULL));
+    assert_false(testing_get(&t, 0, SLICE("user:9"), &value, NULL));
+    assert_int_equal(of_store[number_of(&t, "queues")].hits, 1);
+    assert_int_equal(of_store[number_of(&t, "queues")].misses, 1);
+    assert_int_equal(of_store[0].misses, 1);
+    buf_fini(&value);
+    testing_close(&t);
+}
+
+UNIT_TESTS(stores, UNIT(keys_go_where_their_most_exact_pattern_says), UNIT(stores_that_cannot_be_are_refused),
+           UNIT(unused_memory_is_lent_and_taken_back),
+           UNIT(a_store_that_cannot_give_back_never_takes_what_is_guaranteed), UNIT(guarantees_move_while_running),
+           UNIT(a_default_expiry_is_the_stores), UNIT(removals_are_told_with_their_reason),
+           UNIT(counts_are_kept_by_store));

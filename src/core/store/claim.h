@@ -1,0 +1,42 @@
+/* core/store/claim.h: which store gives memory to which.
+ *
+ * Every store may have memory guaranteed to it. What nobody uses is lent to whoever wants it, and taken back when its owner
+ * comes:
+ *
+ *     a store may be asked to give    if it has more than is guaranteed to it, and its policy lets entries go
+ *     a store that wants memory       is asked itself only if it has more than its guarantee, or if nobody else can give
+ *     a store that cannot give back   (noeviction, volatile-*) never takes what is guaranteed to others, though it be free
+ *
+ * Threads: any, without locks: the counters may move while they are read, so an answer is as old as the moment it was made.
+ */
+#ifndef STRATA_CORE_STORE_CLAIM_H
+#define STRATA_CORE_STORE_CLAIM_H
+
+#include "core/store/store.h"
+
+struct claim {
+    bool gives[STORES_MAX];
+};
+
+/* Whom eviction on behalf of `store` may take from. */
+void claim_make(const struct engine *engine, uint32_t store, struct claim *ret_claim);
+
+/* Bytes that no compaction can free. */
+uint64_t claim_fixed_bytes(const struct engine *engine);
+
+/* Whether what lives, and index and ghosts, fill the memory up to the reserve: time to evict. */
+bool claim_is_tight(const struct engine *engine);
+
+/* Whether memory would be tight even after all that may go for this store has gone. */
+bool claim_is_full(const struct engine *engine, uint32_t store);
+
+/* What a store that cannot give back may have at most; UINT64_MAX for the others. */
+uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store);
+
+/* Whether a store that cannot give back would have more than its cap with so many bytes more. */
+bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes);
+
+/* Whether a store lives up to so many bytes that no compaction gets it under them. */
+bool claim_fills(const struct engine *engine, uint32_t store, uint64_t bytes);
+
+#endif

@@ -1,0 +1,31 @@
+/* core/store/named.h: laying out and finding the named stores of an engine.
+ *
+ * The stores are chosen when the engine is opened; only what is guaranteed to them, their policy, default expiry and capacity
+ * change while it runs.
+ *
+ * Threads: before anybody else knows the engine.
+ */
+#ifndef STRATA_CORE_STORE_NAMED_H
+#define STRATA_CORE_STORE_NAMED_H
+
+#include "core/store/store.h"
+
+/* Whether the options describe stores that can be. */
+MUST_CHECK enum status named_check(const struct engine_options *options);
+
+/* Shards of each store, by its number; answers how many there are in all, 0 if they are too many. */
+uint32_t named_count_shards(const struct engine_options *options, uint32_t ret_shards[STORES_MAX]);
+/* Stores, with the default one. */
+uint32_t named_count(const struct engine_options *options);
+
+/* Writes the records of the stores, and the shards' numbers of them. */
+void named_lay_out(struct engine *engine, const struct engine_options *options);
+
+/* The process's own table of patterns. */
+MUST_CHECK enum status named_take_routes(struct engine *engine, const struct engine_options *options);
+void named_give_routes(struct engine *engine);
+
+/* The limit has changed: shares of it are worked out anew. */
+void named_limit_changed(struct engine *engine);
+
+#endif

@@ -1,0 +1,141 @@
+#include "core/store/resident.h"
+
+#include "base/assert.h"
+
+enum {
+    SLICE_ROWS = 1024,                  /* of the segment table looked at: some microseconds */
+    SLICE_RELEASES = 32,                /* at about 2 microseconds each, */
+    SLICE_RELEASE_BYTES = 8 << 20,      /* and 50 for 2 MiB of small pages */
+    SLICE_MERGES = 256,                 /* of two buckets: about 300 ns each */
+    KEEP_SHARE = 8,                     /* of the limit may be free and resident */
+    WAIT_MS = 1000,                     /* for so long it has to be more before some goes */
+    PAGE_SIZE_MIN = 4096,               /* parts of a page cannot be released */
+    FULL_BLOCKS = RANGE_BLOCKS * 7 / 8, /* blocks that make a segment worth huge pages */
+};
+
+#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+#define PUT(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
+
+/* ------------------------------------------------------------------------------------ giving back */
+
+/* Resident free segments that are too many: over the limit, or over what may lie idle for as long as it has. */
+static uint32_t surplus(struct engine *engine, const struct actor *actor) {
+    struct range_head *head = engine->range.head;
+    uint32_t idle = GET(head->free_resident), limit = GET(head->limit), resident = GET(head->used) + idle;
+    uint32_t over = resident > limit ? resident - limit : 0, keep = limit / KEEP_SHARE;
+    if (over > idle)
+        over = idle;
+    if (idle <= keep) {
+        if (GET(head->idle_since_ms))
+            PUT(head->idle_since_ms, 0);
+        return over;
+    }
+    uint64_t since_ms = GET(head->idle_since_ms);
+    if (!since_ms || since_ms > actor->now_ms)
+        PUT(head->idle_since_ms, actor->now_ms);
+    else if (actor->now_ms - since_ms >= WAIT_MS && over < idle - keep)
+        over = idle - keep;
+    return over;
+}
+
+static bool release_some(struct engine *engine, struct actor *actor) {
+    struct range *range = &engine->range;
+    uint32_t size = range_segment_size(range), count = surplus(engine, actor), most = SLICE_RELEASE_BYTES / size;
+    if (most > SLICE_RELEASES)
+        most = SLICE_RELEASES;
+    bool more = count > most;
+    for (uint32_t i = 0; i < (more ? most : count); i++) {
+        uint32_t number = range_release_begin(range, actor);
+        if (!number)
+            return false;
+        range->backing.release(range->base + range_segment_at(range, number), size);
+        range_release_end(range, actor, number);
+    }
+    return more;
+}
+
+/* ------------------------------------------------------------------------------------ huge pages */
+
+/* Whether what stands there is whole, so that a huge page costs nothing that small ones would not. */
+static bool is_full(const struct segment *segment) {
+    switch ((enum segment_kind)GET(segment->kind)) {
+        case SEGMENT_LOG:
+        case SEGMENT_INDEX:
+            return GET(segment->sealed);
+        case SEGMENT_BLOCKS:
+        case SEGMENT_OBJECTS:
+            return GET(segment->used) >= FULL_BLOCKS;
+        case SEGMENT_GHOSTS:
+        case SEGMENT_FILTER:
+            return true;
+        case SEGMENT_FREE:
+            break;
+    }
+    return false;
+}
+
+/* Segments first to last share a huge page, or are one: asks for it if all of them are full. */
+static bool condense(struct range *range, uint32_t first, uint32_t last) {
+    bool dense = true;
+    for (uint32_t number = first; number <= last; number++) {
+        if (!is_full(&range->segments[number]))
+            return false;
+        dense &= (GET(range->segments[number].backing) & SEGMENT_DENSE) != 0;
+    }
+    if (dense)
+        return false;
+    for (uint32_t number = first; number <= last; number++)
+        atomic_fetch_or_explicit(&range->segments[number].backing, SEGMENT_DENSE, memory_order_relaxed);
+    range->backing.dense(range->base + range_segment_at(range, first),
+                         (uint64_t)(last - first + 1) << range->segment_shift, true);
+    return true;
+}
+
+/* Goes on through the table from where it stopped, up to the first that was condensed; `full` says that some may have become so
+ * since the last round began. */
+static bool condense_some(struct engine *engine) {
+    struct range *range = &engine->range;
+    struct range_head *head = range->head;
+    uint32_t at = GET(head->dense_at), end = GET(head->never_used);
+    if (at == 0) {
+        if (!GET(head->full))
+            return false;
+        PUT(head->full, 0);
+        at = 1;
+    }
+    uint32_t group = range_group(range), stop = at + SLICE_ROWS;
+    /* A huge page is aligned in memory, whatever number its first segment has. */
+    at += (group - (uint32_t)((uintptr_t)(range->base + range_segment_at(range, at)) >> range->segment_shift) % group) %
+          group;
+    bool found = false;
+    for (; !found && at < stop && at + group <= end; at += group)
+        found = condense(range, at, at + group - 1);
+    PUT(head->dense_at, at + group <= end ? at : 0);
+    return at + group <= end || GET(head->full);
+}
+
+/* ------------------------------------------------------------------------------------ the index */
+
+static bool shrink_some(struct engine *engine, struct actor *actor) {
+    for (uint32_t at = 0; at < engine->shard_count; at++) {
+        struct index *index = &engine->shards[at].index;
+        if (!index_is_sparse(&engine->range, index))
+            continue;
+        store_lock(engine, actor, at);
+        bool more = index_shrink(&engine->range, actor, index, SLICE_MERGES);
+        store_unlock(engine, actor, at);
+        if (more)
+            return true;
+    }
+    return false;
+}
+
+bool resident_step(struct engine *engine, struct actor *actor) {
+    const struct range *range = &engine->range;
+    bool more = shrink_some(engine, actor);
+    if (range->backing.release && range_segment_size(range) >= PAGE_SIZE_MIN)
+        more |= release_some(engine, actor);
+    if (range->backing.dense && range->backing.huge_size)
+        more |= condense_some(engine);
+    return more;
+}
