@@ -12,7 +12,7 @@ import yaml
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', 'output_limit', 'fixed']
 KNOWN = {'name', 'type', 'unit', 'default', 'min', 'max', 'choices', 'auto', 'percent', 'running', 'also', 'get',
-         'secret', 'description', 'listed'}
+         'secret', 'description', 'listed', 'zero'}
 FIXED_INPUT_MAX = 64
 
 
@@ -43,7 +43,7 @@ def read_keys():
         if row['type'] not in TYPES:
             fail('%s: unknown type %s' % (row['name'], row['type']))
         key = {'section': section, 'min': 0, 'max': 0, 'unit': '', 'choices': [], 'also': [], 'get': [],
-               'auto': '', 'percent': False, 'running': False, 'secret': False}
+               'auto': '', 'percent': False, 'zero': False, 'running': False, 'secret': False}
         key.update(row)
         key['default'] = word(row['default'])
         key['id'] = 'CONFIG_' + key['name'].upper().replace('-', '_')
@@ -159,7 +159,7 @@ def make_source(keys):
             if key['max']:
                 parts.append('.max = %d' % key['max'])
             parts.append('FIELD_AT')
-        for flag in ('running', 'percent', 'secret'):
+        for flag in ('running', 'percent', 'secret', 'zero'):
             if key[flag]:
                 parts.append('.%s = true' % flag)
         if key['auto']:
@@ -195,7 +195,7 @@ def describe_type(key):
     kind = key['type']
     if kind in ('int', 'octal', 'size'):
         text = {'int': 'whole number', 'octal': 'octal digits', 'size': 'size'}[kind]
-        text += ', %s to %s' % (number(key, key['min']), number(key, key['max']))
+        text += ', %s%s to %s' % ('0 or ' if key['zero'] else '', number(key, key['min']), number(key, key['max']))
         if key['auto']:
             text += ', or `auto`'
         return text + (' or a percentage' if key['percent'] else '')
@@ -239,6 +239,8 @@ def make_page(keys):
            'text; as a flag or variable, words separated by spaces or commas.', '',
            '**Protected mode.** Without a password the server listens on loopback addresses only: it refuses to start with',
            'another address in `bind`, unless `requirepass` is set or `protected-mode` is `no`.', '',
+           '**Named stores**, which divide the memory among kinds of keys, stand under `stores:` in the file, and only there; see',
+           '[stores](stores.md).', '',
            '`CONFIG SET` changes the keys marked *running*; `CONFIG REWRITE` writes them back to the file.', '']
     section = None
     for key in keys:

@@ -148,30 +148,38 @@ static struct history_step *step_at(const struct history_key *key, uint64_t step
     return (struct history_step *)&key->ring[step % HISTORY_RING];
 }
 
+static const struct history_store *store_of(const struct history *history, uint64_t number) {
+    return &history->stores[history_store_of(history, number)];
+}
+
 void history_begin(struct history *history, uint64_t number, uint64_t version, uint64_t expires_at_ms) {
     struct history_key *key = &history->keys[number];
     uint64_t at = atomic_load(&key->acknowledged) + 1;
     struct history_step *step = step_at(key, at);
     atomic_store(&step->version, version);
     atomic_store(&step->expires_at_ms, expires_at_ms);
-    atomic_store(&step->flushed_before, atomic_load(&history->flushes_done));
+    atomic_store(&step->flushed_before, atomic_load(&store_of(history, number)->flushes_done));
     atomic_store(&step->flushed_after, UINT64_MAX);
+    atomic_store(&step->evicted_before, atomic_load(&key->evicted));
     atomic_store(&key->begun, at);
+}
+
+static void copy_step(const struct history_step *from, struct history_step *to) {
+    atomic_store(&to->version, atomic_load(&from->version));
+    atomic_store(&to->expires_at_ms, atomic_load(&from->expires_at_ms));
+    atomic_store(&to->flushed_before, atomic_load(&from->flushed_before));
+    atomic_store(&to->flushed_after, atomic_load(&from->flushed_after));
+    atomic_store(&to->evicted_before, atomic_load(&from->evicted_before));
 }
 
 void history_end(struct history *history, uint64_t number, bool done) {
     struct history_key *key = &history->keys[number];
     uint64_t at = atomic_load(&key->begun);
-    if (!done) { /* the same again as before: whoever read meanwhile may rely on what was announced or on that */
-        const struct history_step *before = step_at(key, at - 1);
-        struct history_step *after = step_at(key, ++at);
-        atomic_store(&after->version, atomic_load(&before->version));
-        atomic_store(&after->expires_at_ms, atomic_load(&before->expires_at_ms));
-        atomic_store(&after->flushed_before, atomic_load(&before->flushed_before));
-        atomic_store(&after->flushed_after, atomic_load(&before->flushed_after));
-        atomic_store(&key->begun, at);
-    } else {
-        atomic_store(&step_at(key, at)->flushed_after, atomic_load(&history->flushes_begun));
+    if (done) {
+        atomic_store(&step_at(key, at)->flushed_after, atomic_load(&store_of(history, number)->flushes_begun));
+    } else { /* the same again as before: whoever read meanwhile may rely on what was announced or on that */
+        copy_step(step_at(key, at - 1), step_at(key, at + 1));
+        atomic_store(&key->begun, ++at);
     }
     atomic_store(&key->acknowledged, at);
 }
@@ -186,7 +194,8 @@ uint64_t history_now(const struct history *history, uint64_t number, uint64_t *r
 /* --------------------------------------------------------------------------------------- reading */
 
 struct history_note history_before(const struct history *history, uint64_t key) {
-    return (struct history_note){atomic_load(&history->keys[key].acknowledged), atomic_load(&history->flushes_done)};
+    return (struct history_note){atomic_load(&history->keys[key].acknowledged),
+                                 atomic_load(&store_of(history, key)->flushes_done)};
 }
 
 /* Whether a step of the window was written over meanwhile: the owner has gone round, and nothing can be said. */
@@ -223,17 +232,46 @@ const char *history_check_hit(const struct history *history, uint64_t number, st
 const char *history_check_miss(const struct history *history, uint64_t number, struct history_note note,
                                uint64_t clock_ms) {
     const struct history_key *key = &history->keys[number];
-    if (history->losses == HISTORY_LOSES_ALL)
-        return NULL;
-    uint64_t end = atomic_load(&key->begun), flushes = atomic_load(&history->flushes_begun);
-    if (is_lost(key, note.floor))
+    const struct history_store *store = store_of(history, number);
+    uint64_t evicted = atomic_load(&key->evicted), end = atomic_load(&key->begun),
+             flushes = atomic_load(&store->flushes_begun);
+    if (store->losses == HISTORY_LOSES_SESSIONS || is_lost(key, note.floor))
         return NULL;
     for (uint64_t at = note.floor; at <= end; at++) {
         const struct history_step *step = step_at(key, at);
         uint64_t expires_at_ms = atomic_load(&step->expires_at_ms);
         if (atomic_load(&step->version) == 0 || atomic_load(&step->flushed_before) < flushes ||
-            (expires_at_ms != 0 && (expires_at_ms <= clock_ms || history->losses == HISTORY_LOSES_EXPIRING)))
+            atomic_load(&step->evicted_before) < evicted || (expires_at_ms != 0 && expires_at_ms <= clock_ms))
             return NULL;
     }
     return is_lost(key, note.floor) ? NULL : "missing";
+}
+
+/* -------------------------------------------------------------------------------- what the engine tells */
+
+/* Whether one of the states that the key may be in now has an expiry, not after `until_ms`. */
+static bool may_expire(const struct history_key *key, uint64_t until_ms) {
+    uint64_t floor = atomic_load(&key->acknowledged), end = atomic_load(&key->begun);
+    for (uint64_t at = floor; at <= end; at++) {
+        uint64_t expires_at_ms = atomic_load(&step_at(key, at)->expires_at_ms);
+        if (expires_at_ms != 0 && expires_at_ms <= until_ms)
+            return true;
+    }
+    return is_lost(key, floor);
+}
+
+const char *history_check_expired(const struct history *history, uint64_t number, uint64_t clock_ms) {
+    if (store_of(history, number)->losses == HISTORY_LOSES_SESSIONS || may_expire(&history->keys[number], clock_ms))
+        return NULL;
+    return "expired before its time";
+}
+
+const char *history_check_evicted(struct history *history, uint64_t number) {
+    struct history_key *key = &history->keys[number];
+    enum history_losses losses = store_of(history, number)->losses;
+    atomic_fetch_add(&key->evicted, 1);
+    if (losses == HISTORY_LOSES_NOTHING)
+        return "evicted although nothing may go";
+    return losses == HISTORY_LOSES_EXPIRING && !may_expire(key, UINT64_MAX) ? "evicted although it never expires"
+                                                                            : NULL;
 }

@@ -8,7 +8,8 @@
  *
  * A key's life is a row of steps. Before its owner does one, the step says what will be there (*begun*); when the call has
  * returned it is *acknowledged*. A read must show a step between what was acknowledged before it began and what was begun when it
- * ended. Nothing at all is a right answer too if one of these steps says so, or time, the policy or a flush may have taken it.
+ * ended. Nothing at all is a right answer too if one of these steps says so, if its time has come, if a flush may have taken it, or if
+ * the engine has told of its eviction since.
  *
  * Threads: one owner a key; checks may be made by any thread, with what it noted by history_before.
  * Memory:  the history is the caller's.
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 enum {
+    HISTORY_STORES_MAX = 3,
     HISTORY_KEYS_MAX = 4096,
     HISTORY_RING = 16,
     VALUE_PART_SIZE = 64,
@@ -58,21 +60,32 @@ struct history_step {
     _Atomic uint64_t expires_at_ms;
     _Atomic uint64_t flushed_before; /* flushes that were over when it began: a later one may have taken it */
     _Atomic uint64_t flushed_after;  /* flushes begun when it was acknowledged: a later one has taken it */
+    _Atomic uint64_t evicted_before; /* evictions of the key that had been told of when it began */
 };
 
 struct history_key {
     _Atomic uint64_t begun, acknowledged;
+    _Atomic uint64_t evicted; /* how often the engine has told so */
     struct history_step ring[HISTORY_RING];
 };
 
-/* Which entries a policy may drop. */
-enum history_losses { HISTORY_LOSES_NOTHING, HISTORY_LOSES_EXPIRING, HISTORY_LOSES_ALL };
+/* Which entries the policy of a store may drop; SESSIONS: any, and with each others that nobody is told of in time. */
+enum history_losses { HISTORY_LOSES_NOTHING, HISTORY_LOSES_EXPIRING, HISTORY_LOSES_ANY, HISTORY_LOSES_SESSIONS };
 
-struct history {
+struct history_store {
     enum history_losses losses;
     _Atomic uint64_t flushes_begun, flushes_done;
+};
+
+struct history {
+    uint32_t store_count; /* at least 1; every 16 keys it is the next one's turn */
+    struct history_store stores[HISTORY_STORES_MAX];
     struct history_key keys[HISTORY_KEYS_MAX];
 };
+
+static inline uint32_t history_store_of(const struct history *history, uint64_t key) {
+    return (uint32_t)(key / 16 % history->store_count);
+}
 
 /* ------------------------------------------------------------------------------------- the owner */
 
@@ -94,5 +107,9 @@ const char *history_check_hit(const struct history *history, uint64_t key, struc
                               uint64_t expires_at_ms);
 const char *history_check_miss(const struct history *history, uint64_t key, struct history_note note,
                                uint64_t clock_ms);
+
+/* The engine says, under the key's lock, that it has expired or was evicted. */
+const char *history_check_expired(const struct history *history, uint64_t key, uint64_t clock_ms);
+const char *history_check_evicted(struct history *history, uint64_t key);
 
 #endif

@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "base/rng.h"
 #include "core/store/words.h"
@@ -44,19 +43,41 @@ struct scene {
     uint32_t shards, keys;
     uint64_t limit_bytes;
     bool moves_limit, changes_policy;
+    /* Two more stores, if `resizes`: what is guaranteed to each, and how many entries they may have, changes all the time. */
+    bool resizes;
+    enum cache_policy policies[HISTORY_STORES_MAX]; /* [0] is not used */
 };
 
 static const struct scene scenes[] = {
-    {"lfu, 4 shards", CACHE_ALLKEYS_LFU, 4, 2048, 3 << 20, true, false},
-    {"noeviction, room for all", CACHE_NOEVICTION, 2, 1024, 64 << 20, false, false},
-    {"lru, one shard, smallest", CACHE_ALLKEYS_LRU, 1, 1024, 1 << 20, false, false},
-    {"volatile-ttl", CACHE_VOLATILE_TTL, 4, 2048, 3 << 20, false, false},
-    {"noeviction, full", CACHE_NOEVICTION, 4, 4096, 6 << 20, true, false},
-    {"policies change", CACHE_ALLKEYS_RANDOM, 8, 4096, 6 << 20, true, true},
+    {"lfu, 4 shards", CACHE_ALLKEYS_LFU, 4, 2048, 3 << 20, true, false, false, {0}},
+    {"noeviction, room for all", CACHE_NOEVICTION, 2, 1024, 64 << 20, false, false, false, {0}},
+    {"lru, one shard, smallest", CACHE_ALLKEYS_LRU, 1, 1024, 1 << 20, false, false, false, {0}},
+    {"volatile-ttl", CACHE_VOLATILE_TTL, 4, 2048, 3 << 20, false, false, false, {0}},
+    {"noeviction, full", CACHE_NOEVICTION, 4, 4096, 6 << 20, true, false, false, {0}},
+    {"policies change", CACHE_ALLKEYS_RANDOM, 8, 4096, 6 << 20, true, true, false, {0}},
+    {"stores are resized",
+     CACHE_ALLKEYS_LFU,
+     4,
+     4096,
+     6 << 20,
+     true,
+     false,
+     true,
+     {0, CACHE_NOEVICTION, CACHE_VOLATILE_LRU}},
+    {"stores and sessions",
+     CACHE_NOEVICTION,
+     2,
+     4096,
+     5 << 20,
+     false,
+     false,
+     true,
+     {0, CACHE_ALLKEYS_LRU, CACHE_SESSION}},
 };
 
 struct tally {
-    uint64_t operations, hits, misses, writes, full, patched, appended, uploaded, pinned, scanned, limits, flushes;
+    uint64_t operations, hits, misses, writes, full, patched, appended, uploaded, pinned, scanned, limits, flushes,
+        resized;
     uint64_t evicted, expired, retries, watched, grouped;
 };
 
@@ -99,20 +120,62 @@ struct worker {
 
 /* ---------------------------------------------------------------------------------------- failures */
 
-static void wrong(struct worker *worker, const char *what, const char *how, uint64_t key, uint64_t version) {
-    struct run *run = worker->run;
+static void wrong_in(struct run *run, uint32_t thread, const char *what, const char *how, uint64_t key,
+                     uint64_t version) {
     atomic_store(&run->stop, 1);
     if (atomic_fetch_add(&run->failures, 1) >= FAILURES_SHOWN || run->fault != FAULT_NONE)
         return;
     uint64_t expires_at_ms, now = history_now(&run->history, key, &expires_at_ms);
     printf("# %s: %s (scene %s, thread %u, key %llu version %llu; acknowledged %llu, expires %llu, clock %llu)\n", what,
-           how, run->scene->name, worker->number, (unsigned long long)key, (unsigned long long)version,
-           (unsigned long long)now, (unsigned long long)expires_at_ms, (unsigned long long)world_now_ms(&run->world));
+           how, run->scene->name, thread, (unsigned long long)key, (unsigned long long)version, (unsigned long long)now,
+           (unsigned long long)expires_at_ms, (unsigned long long)world_now_ms(&run->world));
 }
 
-static struct cache_key key_of(struct run *run, const char *kind, uint64_t number, char text[NAME_MAX_SIZE]) {
-    size_t size = (size_t)snprintf(text, NAME_MAX_SIZE, "%s%llu", kind, (unsigned long long)number);
+static void wrong(struct worker *worker, const char *what, const char *how, uint64_t key, uint64_t version) {
+    wrong_in(worker->run, worker->number, what, how, key, version);
+}
+
+/* 'g' groups, 'c' copies and 'a' anchors belong to the default store, as do the keys of kind 'k'. */
+static struct cache_key key_of(struct run *run, char kind, uint64_t number, char text[NAME_MAX_SIZE]) {
+    size_t size = (size_t)snprintf(text, NAME_MAX_SIZE, "%c%llu", kind, (unsigned long long)number);
     return cache_key(run->world.cache, 0, slice_make(text, size));
+}
+
+/* One of the keys with a history, in the store that its number says. Every eighth of the third store is a session's head. */
+static struct cache_key name_of(struct run *run, uint64_t number, char text[NAME_MAX_SIZE]) {
+    uint32_t store = history_store_of(&run->history, number);
+    if (store < 2)
+        return key_of(run, store ? 'l' : 'k', number, text);
+    if (number % 8 == 0)
+        return key_of(run, 'm', number, text);
+    size_t size = (size_t)snprintf(text, NAME_MAX_SIZE, "m%llu:%llu", (unsigned long long)(number / 8 * 8),
+                                   (unsigned long long)number);
+    return cache_key(run->world.cache, 0, slice_make(text, size));
+}
+
+/* The number in such a name; UINT64_MAX for another one. */
+static uint64_t number_of(struct slice name) {
+    char text[NAME_MAX_SIZE] = {0};
+    if (name.size == 0 || name.size >= sizeof text || !memchr("klm", name.data[0], 3))
+        return UINT64_MAX;
+    memcpy(text, name.data, name.size);
+    const char *colon = strchr(text, ':');
+    return strtoull(colon ? colon + 1 : text + 1, NULL, 10);
+}
+
+/* What the engine tells while it does it, under the lock of the key's shard. */
+static void removed(void *context, struct actor *actor, unsigned reason, uint32_t db, struct slice name) {
+    struct run *run = context;
+    uint64_t key = number_of(name);
+    const char *how = NULL;
+    if (key >= run->scene->keys)
+        return;
+    if (reason == CACHE_EVICTED)
+        how = history_check_evicted(&run->history, key);
+    else if (reason == CACHE_EXPIRED)
+        how = history_check_expired(&run->history, key, actor->now_ms);
+    if (how)
+        wrong_in(run, actor->id, "removed", how, key, db);
 }
 
 static uint64_t any_key(struct worker *worker) {
@@ -196,7 +259,7 @@ static void glance(struct worker *worker, const struct cache_key *name, uint64_t
 static void read_one(struct worker *worker) {
     char text[NAME_MAX_SIZE];
     uint64_t key = any_key(worker);
-    struct cache_key name = key_of(worker->run, "k", key, text);
+    struct cache_key name = name_of(worker->run, key, text);
     if (rng_below(&worker->rng, 3))
         glance(worker, &name, key);
     else
@@ -209,11 +272,10 @@ static void read_batch(struct worker *worker) {
     uint64_t keys[BATCH];
     for (int i = 0; i < BATCH; i++) {
         keys[i] = any_key(worker);
-        names[i] = key_of(worker->run, "k", keys[i], texts[i]);
-        cache_prefetch_index(worker->run->world.cache, &names[i]);
+        names[i] = name_of(worker->run, keys[i], texts[i]);
     }
-    for (int i = 0; i < BATCH; i++)
-        cache_prefetch_entry(worker->run->world.cache, &names[i]);
+    cache_keys_ahead(worker->run->world.cache, names, BATCH);
+    cache_entries_ahead(worker->run->world.cache, names, BATCH);
     for (int i = 0; i < BATCH; i++)
         glance(worker, &names[i], keys[i]);
 }
@@ -245,7 +307,7 @@ static void pin_or_unpin(struct worker *worker) {
     if (pinned->pin.first)
         return unpin(worker, pinned);
     uint64_t key = any_key(worker) & ~15ull;
-    struct cache_key name = key_of(run, "k", key, text);
+    struct cache_key name = name_of(run, key, text);
     struct cache_read read = {.size_max = UINT64_MAX, .pin_min = 1, .reserve = room_to_read, .context = worker};
     bool found;
     struct history_note note = history_before(&run->history, key);
@@ -320,7 +382,7 @@ static void set(struct worker *worker) {
     struct run *run = worker->run;
     char text[NAME_MAX_SIZE];
     uint64_t key = own_key(worker), expires_at_ms = draw_expiry(worker);
-    struct cache_key name = key_of(run, "k", key, text);
+    struct cache_key name = name_of(run, key, text);
     struct value_shape shape = whole_shape(worker, key);
     value_write_whole(&shape, worker->value);
     history_begin(&run->history, key, value_version(&shape), expires_at_ms);
@@ -335,7 +397,7 @@ static void erase(struct worker *worker) {
     struct run *run = worker->run;
     char text[NAME_MAX_SIZE];
     uint64_t key = own_key(worker);
-    struct cache_key name = key_of(run, "k", key, text);
+    struct cache_key name = name_of(run, key, text);
     struct history_note note = history_before(&run->history, key);
     history_begin(&run->history, key, 0, 0);
     bool found = cache_delete(run->world.cache, &worker->actor, &name);
@@ -355,7 +417,7 @@ static void upload(struct worker *worker) {
     uint64_t key = own_key(worker), threads = run->threads;
     for (int tries = 0; key % 16 && tries < 16; tries++) /* large ones, if the worker owns any */
         key = key + threads < run->scene->keys ? key + threads : worker->number;
-    struct cache_key name = key_of(run, "k", key, text);
+    struct cache_key name = name_of(run, key, text);
     struct value_shape shape = whole_shape(worker, key);
     struct cache_upload arriving;
     uint64_t size = value_size(&shape), expires_at_ms = draw_expiry(worker);
@@ -476,7 +538,7 @@ static void edit(struct worker *worker) {
     struct run *run = worker->run;
     char text[NAME_MAX_SIZE];
     uint64_t key = own_key(worker);
-    struct cache_key name = key_of(run, "k", key, text);
+    struct cache_key name = name_of(run, key, text);
     struct cache_edit edit;
     if (worker->shapes[key].key == key && value_size(&worker->shapes[key]) > 8192)
         cache_prepare(run->world.cache, &worker->actor, &name, VALUE_SIZE_MAX);
@@ -494,7 +556,7 @@ static void edit(struct worker *worker) {
 static void group_names(struct run *run, uint32_t group, char texts[GROUP][NAME_MAX_SIZE],
                         struct cache_key *ret_names) {
     for (uint64_t i = 0; i < GROUP; i++)
-        ret_names[i] = key_of(run, "g", group * GROUP + i, texts[i]);
+        ret_names[i] = key_of(run, 'g', group * GROUP + i, texts[i]);
 }
 
 static void write_group(struct worker *worker) {
@@ -549,7 +611,7 @@ static void check_group(struct worker *worker, uint32_t group, uint64_t floor, c
     }
     if (number && number < floor)
         wrong(worker, "group", "older than what was acknowledged", group, number);
-    if (worker->run->history.losses != HISTORY_LOSES_ALL && found != 0 && found != GROUP)
+    if (worker->run->history.stores[0].losses == HISTORY_LOSES_NOTHING && found != 0 && found != GROUP)
         wrong(worker, "group", "a part of it is missing", group, number);
 }
 
@@ -583,7 +645,7 @@ static void copy(struct worker *worker) {
     struct cache *cache = run->world.cache;
     char texts[2][NAME_MAX_SIZE];
     uint64_t key = own_key(worker) & ~15ull;
-    struct cache_key names[2] = {key_of(run, "k", key, texts[0]), key_of(run, "c", worker->number, texts[1])};
+    struct cache_key names[2] = {name_of(run, key, texts[0]), key_of(run, 'c', worker->number, texts[1])};
     struct cache_edit from, to;
     cache_lock_keys(cache, &worker->actor, names, 2, 4096);
     cache_edit_begin(cache, &worker->actor, &names[0], &from);
@@ -611,7 +673,7 @@ static void watch(struct worker *worker) {
     char text[NAME_MAX_SIZE];
     uint64_t key = any_key(worker);
     struct history_key *history = &run->history.keys[key];
-    struct cache_key name = key_of(run, "k", key, text);
+    struct cache_key name = name_of(run, key, text);
     struct cache_watch watch = cache_watch_begin(run->world.cache, &worker->actor, &name);
     uint64_t begun = atomic_load(&history->begun);
     for (uint64_t i = rng_below(&worker->rng, 4); i > 0; i--)
@@ -638,7 +700,7 @@ static void visit(void *context, struct slice name, const struct cache_info *inf
     struct worker *worker = context;
     char text[NAME_MAX_SIZE] = {0};
     worker->tally.scanned++;
-    if (name.size == 0 || name.size >= sizeof text || !memchr("kgca", name.data[0], 4))
+    if (name.size == 0 || name.size >= sizeof text || !memchr("klmgca", name.data[0], 6))
         return wrong(worker, "scan", "a name that nobody gave", 0, name.size);
     if (info->expires_at_ms != 0 && info->expires_at_ms <= worker->actor.now_ms)
         wrong(worker, "scan", "shown after its time", 0, info->expires_at_ms);
@@ -652,11 +714,11 @@ static void visit(void *context, struct slice name, const struct cache_info *inf
 static void scan(struct worker *worker) {
     struct run *run = worker->run;
     if (!worker->scanning) {
-        worker->scan_flushes = atomic_load(&run->history.flushes_done);
+        worker->scan_flushes = atomic_load(&run->history.stores[0].flushes_done);
         worker->anchored = true;
         for (uint64_t i = 0; i < ANCHORS; i++) {
             char text[NAME_MAX_SIZE];
-            struct cache_key name = key_of(run, "a", worker->number * ANCHORS + i, text);
+            struct cache_key name = key_of(run, 'a', worker->number * ANCHORS + i, text);
             worker->anchored &= cache_set(run->world.cache, &worker->actor, &name, slice_make(text, 8), 0) == STATUS_OK;
         }
         worker->scanning = true;
@@ -666,8 +728,9 @@ static void scan(struct worker *worker) {
     if (worker->cursor != 0)
         return;
     worker->scanning = false;
-    if (worker->anchored && run->history.losses != HISTORY_LOSES_ALL &&
-        atomic_load(&run->history.flushes_begun) == worker->scan_flushes && worker->anchors_seen != (1u << ANCHORS) - 1)
+    if (worker->anchored && run->history.stores[0].losses == HISTORY_LOSES_NOTHING &&
+        atomic_load(&run->history.stores[0].flushes_begun) == worker->scan_flushes &&
+        worker->anchors_seen != (1u << ANCHORS) - 1)
         wrong(worker, "scan", "left out what was there all the time", 0, worker->anchors_seen);
 }
 
@@ -675,7 +738,7 @@ static void random_key(struct worker *worker) {
     static _Thread_local uint8_t name[CACHE_KEY_SIZE_MAX];
     size_t size = 0;
     if (cache_random_key(worker->run->world.cache, &worker->actor, 0, rng_next(&worker->rng), name, &size) &&
-        (size == 0 || !memchr("kgca", name[0], 4)))
+        (size == 0 || !memchr("klmgca", name[0], 6)))
         wrong(worker, "random key", "a name that nobody gave", 0, size);
 }
 
@@ -687,22 +750,55 @@ static void move_limit(struct worker *worker) {
     if (!run->scene->moves_limit)
         return;
     uint64_t bytes = limit / 2 + rng_below(&worker->rng, limit);
-    if (cache_limit_set(run->world.cache, bytes) != STATUS_OK)
+    if (cache_limit_set(run->world.cache, bytes) != STATUS_OK && !run->scene->resizes)
         wrong(worker, "limit", "refused", 0, bytes);
     worker->tally.limits++;
 }
 
+/* Guarantees of one store, in bytes or as a share, and its capacity in entries. What cannot be is refused. */
+static void resize(struct worker *worker) {
+    struct run *run = worker->run;
+    struct cache *cache = run->world.cache;
+    uint32_t store = (uint32_t)rng_below(&worker->rng, run->history.store_count);
+    uint64_t limit = run->scene->limit_bytes;
+    if (!run->scene->resizes)
+        return;
+    enum status status = STATUS_OK;
+    switch (rng_below(&worker->rng, 3)) {
+        case 0:
+            status = cache_store_guarantee_set(cache, store, (uint32_t)rng_below(&worker->rng, 500), 0);
+            break;
+        case 1:
+            status = cache_store_guarantee_set(cache, store, 0, rng_below(&worker->rng, limit / 2));
+            break;
+        default:
+            status = cache_store_entries_max_set(
+                cache, store, rng_below(&worker->rng, 2) ? 0 : CACHE_ENTRIES_MAX_MIN + rng_below(&worker->rng, 2000));
+    }
+    if (status != STATUS_OK && status != STATUS_INVALID)
+        wrong(worker, "resize", status_text(status), 0, 0);
+    worker->tally.resized++;
+}
+
+/* All stores, or the one. */
 static void flush(struct worker *worker) {
     struct run *run = worker->run;
-    uint32_t free = 0;
+    struct cache *cache = run->world.cache;
+    uint32_t free = 0, count = run->history.store_count, only = (uint32_t)rng_below(&worker->rng, count + 2);
     if (!atomic_compare_exchange_strong(&run->flushing, &free, 1))
         return;
-    atomic_fetch_add(&run->history.flushes_begun, 1);
-    if (rng_below(&worker->rng, 2))
-        cache_flush(run->world.cache, &worker->actor, 0);
+    for (uint32_t i = 0; i < count; i++)
+        if (only >= count || only == i)
+            atomic_fetch_add(&run->history.stores[i].flushes_begun, 1);
+    if (only < count)
+        cache_store_flush(cache, &worker->actor, only);
+    else if (only == count)
+        cache_flush(cache, &worker->actor, 0);
     else
-        cache_flush_all(run->world.cache, &worker->actor);
-    atomic_fetch_add(&run->history.flushes_done, 1);
+        cache_flush_all(cache, &worker->actor);
+    for (uint32_t i = 0; i < count; i++)
+        if (only >= count || only == i)
+            atomic_fetch_add(&run->history.stores[i].flushes_done, 1);
     atomic_store(&run->flushing, 0);
     worker->tally.flushes++;
 }
@@ -723,9 +819,10 @@ static void rarely(struct worker *worker) {
             return;
         case 4:
         case 5:
-            if (run->scene->changes_policy)
-                MAYBE(cache_policy_set(run->world.cache, (enum cache_policy)rng_below(&worker->rng, CACHE_SESSION)) ==
-                      STATUS_OK);
+            if (run->scene->changes_policy &&
+                cache_policy_set(run->world.cache, (enum cache_policy)rng_below(&worker->rng, CACHE_SESSION)) !=
+                    STATUS_OK)
+                wrong(worker, "policy", "refused", 0, 0);
             return;
         case 6: {
             struct cache_stats stats;
@@ -733,6 +830,10 @@ static void rarely(struct worker *worker) {
         }
         case 7:
             return random_key(worker);
+        case 8:
+        case 9:
+        case 10:
+            return resize(worker);
         default:
             return move_limit(worker);
     }
@@ -808,17 +909,39 @@ static void check_all(struct run *run, struct worker *worker) {
     worker->actor.now_ms = world_now_ms(&run->world);
     for (uint64_t key = 0; key < run->scene->keys && !run->failures; key++) {
         char text[NAME_MAX_SIZE];
-        struct cache_key name = key_of(run, "k", key, text);
+        struct cache_key name = name_of(run, key, text);
         get(worker, &name, key);
     }
 }
 
-static enum history_losses losses_of(const struct scene *scene) {
-    if (scene->changes_policy)
-        return HISTORY_LOSES_ALL;
-    return scene->policy == CACHE_NOEVICTION     ? HISTORY_LOSES_NOTHING
-           : scene->policy >= CACHE_VOLATILE_LRU ? HISTORY_LOSES_EXPIRING
-                                                 : HISTORY_LOSES_ALL;
+static enum history_losses losses_of(enum cache_policy policy) {
+    return policy == CACHE_NOEVICTION     ? HISTORY_LOSES_NOTHING
+           : policy == CACHE_SESSION      ? HISTORY_LOSES_SESSIONS
+           : policy >= CACHE_VOLATILE_LRU ? HISTORY_LOSES_EXPIRING
+                                          : HISTORY_LOSES_ANY;
+}
+
+static void open_world(struct run *run) {
+    const struct scene *scene = run->scene;
+    const struct slice left[] = {SLICE("l*")}, right[] = {SLICE("m{sid}"), SLICE("m{sid}:*")};
+    struct cache_store stores[] = {{.name = SLICE("left"), .patterns = left, .pattern_count = COUNT_OF(left)},
+                                   {.name = SLICE("right"), .patterns = right, .pattern_count = COUNT_OF(right)}};
+    struct world_options options = {.limit_bytes = scene->limit_bytes,
+                                    .range_bytes = 2 * scene->limit_bytes,
+                                    .shards = scene->shards,
+                                    .policy = scene->policy,
+                                    .seed = run->seed,
+                                    .stores = stores,
+                                    .removed = {removed, run}};
+    run->history.store_count = 1;
+    run->history.stores[0].losses = scene->changes_policy ? HISTORY_LOSES_ANY : losses_of(scene->policy);
+    for (uint32_t i = 1; scene->resizes && i < HISTORY_STORES_MAX; i++) {
+        stores[i - 1].policy = scene->policies[i];
+        run->history.stores[i].losses = losses_of(scene->policies[i]);
+        options.store_count++;
+        run->history.store_count++;
+    }
+    world_open(&run->world, &options);
 }
 
 static struct worker *new_workers(struct run *run) {
@@ -843,16 +966,11 @@ static uint32_t play(const struct scene *scene, uint32_t threads, uint64_t seed,
     if (run) {
         *run = (struct run){.scene = scene, .threads = threads, .seed = seed, .fault = fault};
         run->deadline_ms = clock_steady_ms() + milliseconds;
-        run->history.losses = losses_of(scene);
         workers = new_workers(run);
     }
     if (!workers)
         return printf("not ok %s - no memory for the test itself\n", scene->name), 1;
-    world_open(&run->world, &(struct world_options){.limit_bytes = scene->limit_bytes,
-                                                    .range_bytes = 2 * scene->limit_bytes,
-                                                    .shards = scene->shards,
-                                                    .policy = scene->policy,
-                                                    .seed = seed});
+    open_world(run);
     for (uint32_t i = 0; i < threads; i++)
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
             exit(1);
@@ -876,7 +994,8 @@ static void show(const char *name, const struct tally *t, uint64_t seed) {
     printf(
         "# %s: seed %llu, %llu operations, %llu hits, %llu misses, %llu writes (%llu full, %llu patched, %llu "
         "appended, %llu "
-        "uploaded), %llu pinned, %llu scanned, %llu watched, %llu groups, %llu limits, %llu flushes, %llu evicted, "
+        "uploaded), %llu pinned, %llu scanned, %llu watched, %llu groups, %llu limits, %llu flushes, %llu resized, "
+        "%llu evicted, "
         "%llu expired, %llu "
         "retries\n",
         name, (unsigned long long)seed, (unsigned long long)t->operations, (unsigned long long)t->hits,
@@ -884,7 +1003,8 @@ static void show(const char *name, const struct tally *t, uint64_t seed) {
         (unsigned long long)t->patched, (unsigned long long)t->appended, (unsigned long long)t->uploaded,
         (unsigned long long)t->pinned, (unsigned long long)t->scanned, (unsigned long long)t->watched,
         (unsigned long long)t->grouped, (unsigned long long)t->limits, (unsigned long long)t->flushes,
-        (unsigned long long)t->evicted, (unsigned long long)t->expired, (unsigned long long)t->retries);
+        (unsigned long long)t->resized, (unsigned long long)t->evicted, (unsigned long long)t->expired,
+        (unsigned long long)t->retries);
     fflush(stdout);
 }
 

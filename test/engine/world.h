@@ -32,6 +32,9 @@ struct world_options {
     uint32_t shards;
     enum cache_policy policy;
     uint64_t seed;
+    const struct cache_store *stores;
+    uint32_t store_count;
+    struct cache_removed removed;
 };
 
 static inline void world_open(struct world *world, const struct world_options *options) {
@@ -46,6 +49,9 @@ static inline void world_open(struct world *world, const struct world_options *o
         .cores = 2,
         .shards = options->shards,
         .policy = options->policy,
+        .stores = options->stores,
+        .store_count = options->store_count,
+        .removed = options->removed,
         .seed = options->seed,
         .waiting = {futex_wait, futex_wake, NULL},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},

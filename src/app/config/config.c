@@ -227,7 +227,7 @@ static enum status check_paths_differ(const struct config *config, struct config
     return STATUS_OK;
 }
 
-enum status config_check(const struct config *config, struct config_error *ret_error) {
+static enum status check_values(const struct config *config, struct config_error *ret_error) {
     const struct config_values *values = &config->values;
     char where[CONFIG_WHERE_MAX], wanted[32], there[32];
     TRY(check_bind(config, ret_error));
@@ -244,6 +244,11 @@ enum status config_check(const struct config *config, struct config_error *ret_e
                              config_size_text(config->machine.memory_bytes, there, sizeof there));
     }
     return STATUS_OK;
+}
+
+enum status config_check(const struct config *config, struct config_error *ret_error) {
+    TRY(check_values(config, ret_error));
+    return config_check_stores(config, ret_error);
 }
 
 /* The folder that a file is to be made in. */
@@ -319,7 +324,7 @@ enum status config_set(struct config *config, const struct slice *names, const s
             return set_failed(ret_error, names[i], problem.redis);
         next.origins[id] = (struct config_origin){.source = CONFIG_FROM_RUNNING};
     }
-    enum status status = config_check(&next, &error);
+    enum status status = check_values(&next, &error);
     if (status != STATUS_OK)
         return set_failed(ret_error, count ? names[0] : SLICE(""), error.text);
     *config = next;

@@ -8,12 +8,13 @@
  * Errors:  a call that fails leaves the configuration as it was and says in `ret_error` where and why, with a suggestion
  *          where there is one: "strata.yaml:3:1: unknown key 'maxmemry': did you mean 'maxmemory'?".
  * Threads: no state; a configuration belongs to one owner at a time.
- * Memory:  `struct config` is plain data (about 15 KiB) and may be copied by assignment.
+ * Memory:  `struct config` is plain data (about 65 KiB, most of it room for patterns of stores) and may be copied by assignment.
  */
 #ifndef STRATA_APP_CONFIG_CONFIG_H
 #define STRATA_APP_CONFIG_CONFIG_H
 
 #include "app/config/config_keys.h"
+#include "app/config/config_stores.h"
 #include "base/buf.h"
 #include "base/slice.h"
 #include "base/status.h"
@@ -51,6 +52,7 @@ struct config_key {
     const char *const *get;     /* further names answered by CONFIG GET, accepted as input too */
     const char *listed;         /* the choices in the order of Redis's error text, if that differs */
     bool running;               /* CONFIG SET may change it */
+    bool zero;                  /* 0 is allowed beside min to max */
     bool percent;               /* a size may be a share of the machine's memory */
     bool auto_allowed;          /* "auto" means one for each core */
     bool secret;                /* never printed */
@@ -82,6 +84,8 @@ struct config_origin {
 struct config {
     struct config_values values; /* config->values.maxmemory_bytes and so on */
     struct config_origin origins[CONFIG_KEY_COUNT];
+    struct config_stores stores; /* of the file */
+    struct config_store_place store_places[CACHE_STORES_MAX];
     struct config_machine machine;
     char file[CONFIG_PATH_MAX + 1]; /* that was read; empty: none */
 };
@@ -122,6 +126,10 @@ MUST_CHECK enum status config_find_request(struct config_request *ret_request, c
 
 /* Refuses values that contradict each other, at the place of the one that was given last. */
 MUST_CHECK enum status config_check(const struct config *config, struct config_error *ret_error);
+
+/* Refuses stores to which more is guaranteed than maxmemory; a part of config_check. CONFIG SET leaves it out: the running stores count
+ * there, and what is guaranteed to them may have changed since. */
+MUST_CHECK enum status config_check_stores(const struct config *config, struct config_error *ret_error);
 
 /* Refuses folders that are not there and files that cannot be written; asks the file system. */
 MUST_CHECK enum status config_check_paths(const struct config *config, struct config_error *ret_error);

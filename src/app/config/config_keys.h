@@ -34,6 +34,7 @@ enum config_key_id {
     CONFIG_TCP_BACKLOG,
     CONFIG_MAXMEMORY,
     CONFIG_MAXMEMORY_POLICY,
+    CONFIG_MAXENTRIES,
     CONFIG_CLIENT_QUERY_BUFFER_LIMIT,
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT,
     CONFIG_PROTO_MAX_BULK_LEN,
@@ -96,6 +97,7 @@ struct config_values {
     int64_t tcp_backlog;
     uint64_t maxmemory_bytes;
     enum config_maxmemory_policy maxmemory_policy;
+    int64_t maxentries;
     uint64_t client_query_buffer_limit_bytes;
     struct config_output_limit client_output_buffer_limit;
     uint64_t proto_max_bulk_len_bytes;

@@ -9,7 +9,8 @@
 #include "base/assert.h"
 
 /* CONFIG REWRITE replaces, in the text of the file, just the values that are different now, and adds at the end those that
- * were changed while running and are not in the file yet. Everything else stays as somebody wrote it. */
+ * were changed while running and are not in the file yet. Everything else stays as somebody wrote it, the section of named stores too,
+ * but for what says maxmemory-policy and maxentries in it: `policy` and `entries` of the default store. */
 
 struct edit {
     size_t from, to; /* bytes of the old text that go */
@@ -84,19 +85,46 @@ static size_t byte_at(struct slice text, size_t characters) {
     return at;
 }
 
-/* The edits in the order of the text; one a key at most. */
-static size_t find_edits(const struct config *config, const struct config *file, struct config_yaml *yaml,
-                         struct slice old, struct edit edits[CONFIG_KEY_COUNT], bool in_file[CONFIG_KEY_COUNT]) {
-    size_t count = 0;
-    yaml_node_t *key, *value;
-    for (size_t at = 0; config_yaml_next(yaml, &at, &key, &value);) {
-        enum config_key_id id = config_find(config_yaml_text(key));
-        ASSERT(id < CONFIG_KEY_COUNT && count < CONFIG_KEY_COUNT);
-        in_file[id] = true;
-        if (!same_value(config, file, id))
-            edits[count++] = (struct edit){byte_at(old, key->end_mark.index), byte_at(old, value_end(yaml, value)), id};
+struct search {
+    const struct config *config, *file;
+    struct config_yaml *yaml;
+    struct slice old;
+    struct edit edits[CONFIG_KEY_COUNT]; /* in the order of the text; one a key at most */
+    size_t count;
+    bool in_file[CONFIG_KEY_COUNT];
+};
+
+static void look_at_value(struct search *search, enum config_key_id id, const yaml_node_t *key,
+                          const yaml_node_t *value) {
+    ASSERT(id < CONFIG_KEY_COUNT && search->count < CONFIG_KEY_COUNT);
+    search->in_file[id] = true;
+    if (!same_value(search->config, search->file, id))
+        search->edits[search->count++] = (struct edit){byte_at(search->old, key->end_mark.index),
+                                                       byte_at(search->old, value_end(search->yaml, value)), id};
+}
+
+static void look_at_stores(struct search *search, const yaml_node_t *stores) {
+    yaml_node_t *name, *store, *key, *value;
+    for (size_t at = 0; config_yaml_pair(search->yaml, stores, &at, &name, &store);) {
+        if (!slice_equal(config_yaml_text(name), SLICE("default")))
+            continue;
+        for (size_t field = 0; config_yaml_pair(search->yaml, store, &field, &key, &value);) {
+            if (slice_equal_nocase(config_yaml_text(key), SLICE("policy")))
+                look_at_value(search, CONFIG_MAXMEMORY_POLICY, key, value);
+            else if (slice_equal_nocase(config_yaml_text(key), SLICE("entries")))
+                look_at_value(search, CONFIG_MAXENTRIES, key, value);
+        }
     }
-    return count;
+}
+
+static void find_edits(struct search *search) {
+    yaml_node_t *key, *value;
+    for (size_t at = 0; config_yaml_next(search->yaml, &at, &key, &value);) {
+        if (config_yaml_is_stores(key))
+            look_at_stores(search, value);
+        else
+            look_at_value(search, config_find(config_yaml_text(key)), key, value);
+    }
 }
 
 static enum status append_new(const struct config *config, const bool in_file[CONFIG_KEY_COUNT], struct buf *out) {
@@ -126,21 +154,22 @@ static enum status write_edits(const struct config *config, struct slice old, co
 
 /* Checks the new text at its other end: read again, it must say what was meant. YAML has forms (folded texts, explicit keys)
  * in which a value cannot be replaced by cutting. */
-static enum status check_text(const struct config *config, struct slice text, const bool in_file[CONFIG_KEY_COUNT],
-                              struct config_error *ret_error) {
+static enum status check_text(const struct search *search, struct slice text, struct config_error *ret_error) {
+    const struct config *config = search->config;
     struct config again;
     struct config_error error;
     config_defaults(&again, &config->machine);
     enum status status = config_load_yaml(&again, text, config->file, &error);
     if (status == STATUS_NO_MEMORY)
         return status;
-    bool good = status == STATUS_OK;
+    bool good = status == STATUS_OK && memcmp(&again.stores, &search->file->stores, sizeof again.stores) == 0;
     for (int i = 0; i < CONFIG_KEY_COUNT && good; i++) {
-        bool written = in_file[i] || config->origins[i].source == CONFIG_FROM_RUNNING;
+        bool written = search->in_file[i] || config->origins[i].source == CONFIG_FROM_RUNNING;
         good = !written || same_value(&again, config, (enum config_key_id)i);
     }
     if (good)
-        return STATUS_OK;
+        return config_check_stores(&again,
+                                   ret_error); /* maxmemory may have become too small for what the file guarantees */
     return config_refuse(ret_error, "%.100s: is written in a way that cannot be changed here: edit it by hand",
                          config->file);
 }
@@ -149,19 +178,18 @@ enum status config_rewrite_text(const struct config *config, struct slice old, s
                                 struct config_error *ret_error) {
     struct config file;
     struct config_yaml yaml;
-    struct edit edits[CONFIG_KEY_COUNT];
-    bool in_file[CONFIG_KEY_COUNT] = {false};
+    struct search search = {.config = config, .file = &file, .yaml = &yaml, .old = old};
     size_t before = ret_text->size;
     config_defaults(&file, &config->machine);
     TRY(config_load_yaml(&file, old, config->file, ret_error));
     TRY(config_yaml_open(&yaml, old, config->file, ret_error));
-    size_t count = find_edits(config, &file, &yaml, old, edits, in_file);
+    find_edits(&search);
     config_yaml_close(&yaml);
-    enum status status = write_edits(config, old, edits, count, ret_text);
+    enum status status = write_edits(config, old, search.edits, search.count, ret_text);
     if (status == STATUS_OK)
-        status = append_new(config, in_file, ret_text);
+        status = append_new(config, search.in_file, ret_text);
     if (status == STATUS_OK)
-        status = check_text(config, slice_part(buf_slice(ret_text), before, ret_text->size), in_file, ret_error);
+        status = check_text(&search, slice_part(buf_slice(ret_text), before, ret_text->size), ret_error);
     if (status == STATUS_NO_MEMORY)
         (void)config_refuse(ret_error, "%.100s: there is no memory to rewrite it", config->file);
     if (status != STATUS_OK)

@@ -27,6 +27,8 @@ static enum status load_variable(struct config *config, struct slice variable, s
         key_from_variable(slice_part(variable, environment_prefix.size, variable.size), text, sizeof text);
     if (slice_equal(name, SLICE("config")))
         return STATUS_OK; /* names the file, see config_find_request */
+    if (slice_equal(name, SLICE("stores")))
+        return config_refuse(ret_error, "%.*s: stores can be described in the file only", SHOW(variable));
     enum config_key_id id = config_find(name);
     if (id == CONFIG_KEY_COUNT) {
         const char *near = config_suggest(name);
@@ -112,6 +114,8 @@ static enum status take_value(struct flag *flag, int argc, char *const *argv, in
 
 static enum status unknown_flag(struct slice name, struct config_error *ret_error) {
     static const char *const others[] = {"config", "check-config", "help", NULL};
+    if (slice_equal_nocase(name, SLICE("stores")))
+        return config_refuse(ret_error, "--%.*s: stores can be described in the file only", SHOW(name));
     const char *near = config_suggest_word(name, others);
     const char *key = config_suggest(name);
     if (key || near)

@@ -41,6 +41,9 @@ static bool out_of_range(const struct config_key *key, struct slice text, struct
             snprintf(redis, sizeof redis, "argument must be a memory value");
         config_size_text((uint64_t)key->min, low, sizeof low);
         config_size_text((uint64_t)key->max, high, sizeof high);
+    } else if (key->zero) {
+        snprintf(low, sizeof low, "0, or %lld", (long long)key->min);
+        snprintf(high, sizeof high, "%lld", (long long)key->max);
     } else {
         snprintf(low, sizeof low, key->type == CONFIG_TYPE_OCTAL ? "%llo" : "%lld", (long long)key->min);
         snprintf(high, sizeof high, key->type == CONFIG_TYPE_OCTAL ? "%llo" : "%lld", (long long)key->max);
@@ -71,7 +74,7 @@ static bool parse_int(const struct config_key *key, const struct config_machine 
     if (!number_parse_i64(text, &value))
         return problem(ret_problem, "argument couldn't be parsed into an integer", "'%.*s' is not a whole number%s",
                        SHOW(text), key->auto_allowed ? " (or auto)" : "");
-    if (value < key->min || value > key->max)
+    if ((value < key->min || value > key->max) && !(key->zero && value == 0))
         return out_of_range(key, text, ret_problem);
     *field = value;
     return true;
@@ -314,7 +317,11 @@ static bool parse_fixed(const struct config_key *key, struct slice text, struct 
 
 bool config_value_parse(const struct config_key *key, const struct config_machine *machine, struct slice text,
                         struct config_values *values, struct config_problem *ret_problem) {
-    void *field = (char *)values + key->offset;
+    return config_value_read(key, machine, text, (char *)values + key->offset, ret_problem);
+}
+
+bool config_value_read(const struct config_key *key, const struct config_machine *machine, struct slice text,
+                       void *field, struct config_problem *ret_problem) {
     if (key->type == CONFIG_TYPE_STRING)
         return parse_string(key, text, field, ret_problem);
     text = trimmed(text);

@@ -19,12 +19,19 @@ struct config_problem {
 bool config_value_parse(const struct config_key *key, const struct config_machine *machine, struct slice text,
                         struct config_values *values, struct config_problem *ret_problem);
 
+/* The same into a field of the key's type that may stand anywhere. */
+bool config_value_read(const struct config_key *key, const struct config_machine *machine, struct slice text,
+                       void *field, struct config_problem *ret_problem);
+
 /* As above, and notes where the value came from. `where` is what the error begins with. */
 bool config_assign(struct config *config, enum config_key_id id, struct slice text, struct config_origin origin,
                    const char *where, struct config_error *ret_error);
 
 /* "strata.yaml:3:7: port", "STRATA_PORT" or "--port": where the key's value was given. */
 void config_where(const struct config *config, enum config_key_id id, char *ret_text, size_t text_size);
+
+/* By enum cache_policy, NULL-terminated: those of maxmemory-policy, and `session`. */
+extern const char *const config_store_policies[];
 
 enum { CONFIG_WHERE_MAX = 160 };
 

@@ -10,11 +10,8 @@
 
 #define SHOW(s) (int)((s).size < 64 ? (s).size : 64), (const char *)(s).data
 
-static enum status refuse_at(const char *name, yaml_mark_t mark, struct config_error *ret_error, const char *format,
-                             ...) __attribute__((format(printf, 4, 5)));
-
-static enum status refuse_at(const char *name, yaml_mark_t mark, struct config_error *ret_error, const char *format,
-                             ...) {
+enum status config_yaml_refuse(const char *name, yaml_mark_t mark, struct config_error *ret_error, const char *format,
+                               ...) {
     char text[CONFIG_ERROR_MAX];
     va_list arguments;
     va_start(arguments, format);
@@ -32,8 +29,11 @@ static enum status parser_failed(const yaml_parser_t *parser, const char *name, 
     if (parser->error == YAML_READER_ERROR)
         return config_refuse(ret_error, "%.100s: byte %zu: %s", name, parser->problem_offset, what);
     bool star = parser->context && strstr(parser->context, "scanning an alias");
-    return refuse_at(name, parser->problem_mark, ret_error, "not valid YAML: %s%s", what,
-                     star ? ": quote a value that begins with '*'" : "");
+    bool colon = strcmp(what, "found unexpected ':'") == 0;
+    return config_yaml_refuse(name, parser->problem_mark, ret_error, "not valid YAML: %s%s", what,
+                              star    ? ": quote a value that begins with '*'"
+                              : colon ? ": quote a value that has one in it"
+                                      : "");
 }
 
 /* First pass: bounds what the second may build. libyaml neither limits depth nor says where an alias stood. */
@@ -43,16 +43,17 @@ static enum status check_event(const yaml_event_t *event, const char *name, int 
                     (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
                     (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
     if (anchored || event->type == YAML_ALIAS_EVENT)
-        return refuse_at(name, event->start_mark, ret_error, "anchors (&) and aliases (*) are not allowed here%s",
-                         event->type == YAML_ALIAS_EVENT ? ": quote a value that begins with '*'" : "");
+        return config_yaml_refuse(name, event->start_mark, ret_error,
+                                  "anchors (&) and aliases (*) are not allowed here%s",
+                                  event->type == YAML_ALIAS_EVENT ? ": quote a value that begins with '*'" : "");
     if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
         ++*depth;
     if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
         --*depth;
     if (*depth > CONFIG_FILE_DEPTH_MAX)
-        return refuse_at(name, event->start_mark, ret_error, "nested deeper than %d", CONFIG_FILE_DEPTH_MAX);
+        return config_yaml_refuse(name, event->start_mark, ret_error, "nested deeper than %d", CONFIG_FILE_DEPTH_MAX);
     if (++*nodes > CONFIG_FILE_NODES_MAX)
-        return refuse_at(name, event->start_mark, ret_error, "more than %d values", CONFIG_FILE_NODES_MAX);
+        return config_yaml_refuse(name, event->start_mark, ret_error, "more than %d values", CONFIG_FILE_NODES_MAX);
     return STATUS_OK;
 }
 
@@ -71,7 +72,7 @@ static enum status check_events(struct slice text, const char *name, struct conf
         }
         status = check_event(&event, name, &depth, &nodes, ret_error);
         if (status == STATUS_OK && event.type == YAML_DOCUMENT_START_EVENT && ++documents > 1)
-            status = refuse_at(name, event.start_mark, ret_error, "a second document: one file holds one");
+            status = config_yaml_refuse(name, event.start_mark, ret_error, "a second document: one file holds one");
         more = event.type != YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
     }
@@ -101,7 +102,7 @@ enum status config_yaml_open(struct config_yaml *yaml, struct slice text, const 
     if (blank)
         yaml->root = NULL;
     if (yaml->root && yaml->root->type != YAML_MAPPING_NODE) {
-        status = refuse_at(name, yaml->root->start_mark, ret_error, "expected lines of the form 'key: value'");
+        status = config_yaml_refuse(name, yaml->root->start_mark, ret_error, "expected lines of the form 'key: value'");
         yaml_document_delete(&yaml->document);
     }
     return status;
@@ -110,9 +111,14 @@ enum status config_yaml_open(struct config_yaml *yaml, struct slice text, const 
 void config_yaml_close(struct config_yaml *yaml) { yaml_document_delete(&yaml->document); }
 
 bool config_yaml_next(struct config_yaml *yaml, size_t *at, yaml_node_t **ret_key, yaml_node_t **ret_value) {
-    if (!yaml->root || yaml->root->data.mapping.pairs.start + *at >= yaml->root->data.mapping.pairs.top)
+    return yaml->root && config_yaml_pair(yaml, yaml->root, at, ret_key, ret_value);
+}
+
+bool config_yaml_pair(struct config_yaml *yaml, const yaml_node_t *mapping, size_t *at, yaml_node_t **ret_key,
+                      yaml_node_t **ret_value) {
+    if (mapping->data.mapping.pairs.start + *at >= mapping->data.mapping.pairs.top)
         return false;
-    yaml_node_pair_t pair = yaml->root->data.mapping.pairs.start[(*at)++];
+    yaml_node_pair_t pair = mapping->data.mapping.pairs.start[(*at)++];
     *ret_key = yaml_document_get_node(&yaml->document, pair.key);
     *ret_value = yaml_document_get_node(&yaml->document, pair.value);
     return true;
@@ -122,20 +128,28 @@ struct slice config_yaml_text(const yaml_node_t *node) {
     return slice_make(node->data.scalar.value, node->data.scalar.length);
 }
 
+bool config_yaml_is_stores(const yaml_node_t *key) {
+    return key->type == YAML_SCALAR_NODE && slice_equal_nocase(config_yaml_text(key), SLICE("stores"));
+}
+
 /* ------------------------------------------------------------- nodes to values */
 
 static enum status load_key(const yaml_node_t *node, const char *name, enum config_key_id *ret_id,
                             struct config_error *ret_error) {
     if (node->type != YAML_SCALAR_NODE)
-        return refuse_at(name, node->start_mark, ret_error, "a key must be a plain word");
+        return config_yaml_refuse(name, node->start_mark, ret_error, "a key must be a plain word");
     struct slice key = config_yaml_text(node);
     *ret_id = config_find(key);
     if (*ret_id != CONFIG_KEY_COUNT)
         return STATUS_OK;
+    static const char *const others[] = {"stores", NULL};
     const char *near = config_suggest(key);
+    if (!near)
+        near = config_suggest_word(key, others);
     if (near)
-        return refuse_at(name, node->start_mark, ret_error, "unknown key '%.*s': did you mean '%s'?", SHOW(key), near);
-    return refuse_at(name, node->start_mark, ret_error, "unknown key '%.*s'", SHOW(key));
+        return config_yaml_refuse(name, node->start_mark, ret_error, "unknown key '%.*s': did you mean '%s'?",
+                                  SHOW(key), near);
+    return config_yaml_refuse(name, node->start_mark, ret_error, "unknown key '%.*s'", SHOW(key));
 }
 
 static enum status load_list(struct config *config, struct config_yaml *yaml, enum config_key_id id,
@@ -144,13 +158,14 @@ static enum status load_list(struct config *config, struct config_yaml *yaml, en
     struct config_list list = {0};
     struct config_problem problem;
     if (key->type != CONFIG_TYPE_LIST)
-        return refuse_at(name, node->start_mark, ret_error, "%s: takes one value, not a list", key->name);
+        return config_yaml_refuse(name, node->start_mark, ret_error, "%s: takes one value, not a list", key->name);
     for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
         const yaml_node_t *member = yaml_document_get_node(&yaml->document, *item);
         if (member->type != YAML_SCALAR_NODE)
-            return refuse_at(name, member->start_mark, ret_error, "%s: a member must be a single value", key->name);
+            return config_yaml_refuse(name, member->start_mark, ret_error, "%s: a member must be a single value",
+                                      key->name);
         if (!config_value_list_add(key, &list, config_yaml_text(member), &problem))
-            return refuse_at(name, member->start_mark, ret_error, "%s: %s", key->name, problem.plain);
+            return config_yaml_refuse(name, member->start_mark, ret_error, "%s: %s", key->name, problem.plain);
     }
     memcpy((char *)&config->values + key->offset, &list, sizeof list);
     return STATUS_OK;
@@ -166,11 +181,12 @@ static enum status load_value(struct config *config, struct config_yaml *yaml, e
         return load_list(config, yaml, id, node, name, ret_error);
     }
     if (node->type != YAML_SCALAR_NODE)
-        return refuse_at(name, node->start_mark, ret_error, "%s: takes one value, not further keys", key->name);
+        return config_yaml_refuse(name, node->start_mark, ret_error, "%s: takes one value, not further keys",
+                                  key->name);
     struct slice text = config_yaml_text(node);
     if (text.size == 0 && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
-        return refuse_at(name, node->start_mark, ret_error, "%s: has no value (an empty text is written \"\")",
-                         key->name);
+        return config_yaml_refuse(name, node->start_mark, ret_error, "%s: has no value (an empty text is written \"\")",
+                                  key->name);
     char where[CONFIG_WHERE_MAX];
     snprintf(where, sizeof where, "%.100s:%u:%u: %s", name, origin.line, origin.column, key->name);
     return config_assign(config, id, text, origin, where, ret_error) ? STATUS_OK : STATUS_INVALID;
@@ -178,14 +194,22 @@ static enum status load_value(struct config *config, struct config_yaml *yaml, e
 
 static enum status load_document(struct config *config, struct config_yaml *yaml, const char *name,
                                  struct config_error *ret_error) {
-    uint32_t lines[CONFIG_KEY_COUNT] = {0};
+    uint32_t lines[CONFIG_KEY_COUNT] = {0}, stores_line = 0;
     yaml_node_t *key, *value;
     for (size_t at = 0; config_yaml_next(yaml, &at, &key, &value);) {
         enum config_key_id id;
+        if (config_yaml_is_stores(key)) {
+            if (stores_line)
+                return config_yaml_refuse(name, key->start_mark, ret_error,
+                                          "'stores' stands there twice, first in line %u", stores_line);
+            stores_line = (uint32_t)key->start_mark.line + 1;
+            TRY(config_stores_load(config, yaml, value, name, lines, ret_error));
+            continue;
+        }
         TRY(load_key(key, name, &id, ret_error));
         if (lines[id])
-            return refuse_at(name, key->start_mark, ret_error, "'%s' stands there twice, first in line %u",
-                             config_keys[id].name, lines[id]);
+            return config_yaml_refuse(name, key->start_mark, ret_error, "'%s' stands there twice, first in line %u",
+                                      config_keys[id].name, lines[id]);
         lines[id] = (uint32_t)key->start_mark.line + 1;
         TRY(load_value(config, yaml, id, value, name, ret_error));
     }

@@ -66,7 +66,7 @@ static void take_out(struct table *table, uint64_t number) {
     uint64_t hash = table->hash(number);
     _Atomic uint64_t *cell = index_find(range, table->index, hash, location_of(table, number));
     assert_non_null(cell);
-    index_remove(table->index, index_place_of(range, table->index, hash).bucket, cell);
+    index_remove(range, table->index, index_place_of(range, table->index, hash).bucket, cell);
 }
 
 /* Found by its place, by its fingerprint among the cells of its chain, and with its use count. */
@@ -228,11 +228,12 @@ static void shrinks_as_it_grew(void **state) {
             if (map[number])
                 take_out(&table, number), map[number] = 0, count--;
         }
-        while (index_shrink(range, &table.t.actor, table.index, 100))
+        while (index_shrink(range, &table.t.actor, table.index, 100) ||
+               index_shrink_overflow(range, &table.t.actor, table.index, hash_at, &table))
             slices++;
         index_verify(range, table.index);
         range_verify(range);
-        assert_false(index_is_sparse(range, table.index));
+        assert_false(index_is_sparse(range, table.index) || index_overflow_is_sparse(range, table.index));
         if (left < NUMBERS / 8 && (slices == 0 || range->head->units >= units / 2))
             fail_msg("round %u: %llu entries, %u units of %u", round, (unsigned long long)left, range->head->units,
                      units);

@@ -152,6 +152,18 @@ bool pattern_names_one(struct slice pattern) {
     return parts == 1;
 }
 
+bool pattern_same(struct slice a, struct slice b) {
+    size_t at_a = 0, at_b = 0;
+    for (;;) {
+        uint8_t byte_a = 0, byte_b = 0;
+        enum token token = next_token(a, &at_a, &byte_a);
+        if (token != next_token(b, &at_b, &byte_b) || byte_a != byte_b)
+            return false;
+        if (token == TOKEN_END)
+            return true;
+    }
+}
+
 struct slice pattern_prefix(struct slice pattern) {
     size_t size = 0;
     while (size < pattern.size && !memchr("*{\\", pattern.data[size], 3))

@@ -36,6 +36,9 @@ bool pattern_names_one(struct slice pattern);
 /* The name that such a pattern gives with its first `{}` filled in, cut to `size_max` bytes; answers its size. */
 size_t pattern_fill(struct slice pattern, struct slice part, uint8_t *ret_name, size_t size_max);
 
+/* Whether two patterns are the same but for the names of their parts and needless backslashes, and so take the same keys. */
+bool pattern_same(struct slice a, struct slice b);
+
 /* The bytes before the first `{}` or `*`, as long as they stand for themselves: a key without them cannot match. */
 struct slice pattern_prefix(struct slice pattern);
 

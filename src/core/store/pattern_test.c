@@ -84,6 +84,23 @@ static void weight_and_prefix_count_fixed_bytes(void **state) {
     assert_memory_equal(name, "s:123456", 8);
 }
 
+static void names_of_parts_make_no_difference(void **state) {
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"a:{x}", "a:{other}", true}, {"a\\b", "ab", true},      {"\\*", "\\*", true},   {"a*", "a*", true},
+        {"\\*", "*", false},          {"\\{x\\}", "{x}", false}, {"a:{x}", "a:", false}, {"a", "ab", false},
+        {"a{x}", "a*", false},        {"{x}:a", "{x}:b", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct slice a = slice_from_string(cases[i].a), b = slice_from_string(cases[i].b);
+        if (pattern_same(a, b) != cases[i].same || pattern_same(b, a) != cases[i].same)
+            fail_msg("%s and %s", cases[i].a, cases[i].b);
+    }
+}
+
 /* The naive twin tries every end for each star. */
 static bool twin(const char *pattern, const char *name) {
     if (*pattern == 0)
@@ -132,4 +149,4 @@ static void random_patterns_match_as_the_twin_says(void **state) {
 
 UNIT_TESTS(pattern, UNIT(parts_end_where_the_pattern_goes_on), UNIT(stars_take_any_bytes),
            UNIT(wrong_patterns_are_explained), UNIT(weight_and_prefix_count_fixed_bytes),
-           UNIT(random_patterns_match_as_the_twin_says));
+           UNIT(names_of_parts_make_no_difference), UNIT(random_patterns_match_as_the_twin_says));

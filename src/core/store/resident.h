@@ -3,7 +3,7 @@
  *     fresh     never touched, or released: no memory behind it
  *     small     pages of 4 KiB, as they are touched: an open segment costs what has been written into it
  *     dense     huge pages: what is full and stays. Asked for by housekeeping when a segment has filled, or before the first byte once its
- *               log (or the index) is so long that half an open huge page is less than 1/64 of it
+ *               log (or the index) has 16 of them, so that half an open one is 1/32 of it at most
  *     free      still resident, to be used again; given back over the limit at once, over an eighth of the limit after a while
  *
  * Housekeeping also merges buckets of an index that has become far too large, and so gives units back.
@@ -17,6 +17,20 @@
 #define STRATA_CORE_STORE_RESIDENT_H
 
 #include "core/store/store.h"
+
+/* Bytes by use. Exact while nobody writes. Occupied are the first six; idle is what else is resident, or may be: free segments that
+ * have been used, and what is not taken of those that are. */
+struct resident_account {
+    uint64_t tables, logs, index, blocks, objects, ghosts;
+    uint64_t idle;
+};
+struct resident_account resident_account(const struct engine *engine);
+static inline uint64_t resident_occupied(const struct resident_account *account) {
+    return account->tables + account->logs + account->index + account->blocks + account->objects + account->ghosts;
+}
+
+/* Asserts that what was counted while running comes to the same. */
+void resident_verify(const struct engine *engine);
 
 /* One slice, at most about 500 microseconds. True if there is more to do now. */
 bool resident_step(struct engine *engine, struct actor *actor);

@@ -50,7 +50,8 @@ typedef void (*session_visit)(void *context, struct store_spot *spot);
 static void visit_all(const struct engine *engine, struct shard *shard, uint32_t db, struct slice id, uint64_t hash,
                       session_visit visit, void *context) {
     struct index_place place = index_place_of(&engine->range, &shard->index, hash);
-    for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
+    struct index_bucket *next = place.bucket;
+    for (struct index_bucket *bucket; (bucket = next);) {
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
             if (!cell_matches(cell, place.wanted))
@@ -61,7 +62,12 @@ static void visit_all(const struct engine *engine, struct shard *shard, uint32_t
             struct slice name = slice_make(engine->range.base + spot.location + spot.entry.key_at, spot.entry.key_size);
             if (spot.entry.db == db && slice_equal(store_session_id(engine, shard->store, name), id))
                 visit(context, &spot);
+            if (!spot.location && atomic_load_explicit(&bucket->cells[i], memory_order_relaxed))
+                i--; /* another cell took the place of the one removed */
         }
+        /* What has been emptied was the last one, and is no part of the chain any more. */
+        next = index_bucket_is_empty(bucket) ? NULL : index_next(&engine->range, &shard->index, bucket);
+    }
 }
 
 struct ending {
