@@ -205,7 +205,8 @@ enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, c
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to);
 
 /* The same for up to CACHE_MANY_MAX keys of one database, whose loads run side by side: some times faster than one after the other once
- * the entries are more than the processor's caches hold. Each key is read at a moment of its own. */
+ * the entries are more than the processor's caches hold. Each key is read at a moment of its own; one that
+ * stands there twice counts one use. */
 enum { CACHE_MANY_MAX = 64 };
 struct cache_wish {
     struct slice name;        /* in */

@@ -103,7 +103,7 @@ static void bulk_reads_count_hits_misses_and_uses(void **state) {
     struct cache_key key = cache_key(t.cache, 0, SLICE("here"));
     struct cache_info info;
     assert_true(cache_find(t.cache, &t.actor, &key, false, &info));
-    assert_int_equal(info.use_count, 2);
+    assert_int_equal(info.use_count, 1); /* of a batch, whatever else is counted */
     cache_glance_many(t.cache, &t.actor, 0, NULL, 0);
     testing_close(&t);
 }
