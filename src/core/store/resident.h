@@ -18,7 +18,8 @@
 
 #include "core/store/store.h"
 
-/* One slice, at most about 500 microseconds. True if there is more to do now. */
-bool resident_step(struct engine *engine, struct actor *actor);
+/* One slice, at most about 500 microseconds, but up to a millisecond if it asks for a huge page: not when there is `urgent` work.
+ * True if there is more to do now. */
+bool resident_step(struct engine *engine, struct actor *actor, bool urgent);
 
 #endif
