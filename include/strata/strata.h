@@ -48,9 +48,6 @@ extern "C" {
 #define STRATA_VERSION_PATCH 0
 #define STRATA_VERSION_TEXT "0.1.0"
 
-/* The version of the library that runs, as "0.1.0"; compare with STRATA_VERSION_TEXT, which the program was compiled with. */
-STRATA_API const char *strata_version(void);
-
 /* ---------------------------------------------------------------- statuses */
 
 /* Name, number, text. Numbers never change. */
@@ -161,6 +158,9 @@ STRATA_API enum strata_status strata_open(const char *description, const struct 
 
 /* Gives everything back. No other call on the cache may be under way or follow, and what was pinned is gone. NULL is allowed. */
 STRATA_API void strata_close(struct strata_cache *cache);
+
+/* The version of the library that runs, as "0.1.0"; compare with STRATA_VERSION_TEXT, which the program was compiled with. */
+STRATA_API const char *strata_version(void);
 
 /* ----------------------------------------------------------------- reading */
 

@@ -101,11 +101,11 @@ static uint64_t get_row(struct worker *worker) {
 static inline uint64_t prefetch(struct worker *worker, uint64_t from, struct cache_key batch[ENGINE_BATCH]) {
     uint64_t rest = worker->keys.count - from, count = rest < ENGINE_BATCH ? rest : ENGINE_BATCH;
     for (uint64_t i = 0; i < count; i++) {
-        batch[i] = cache_key(worker->cache, 0, engine_key(&worker->keys, from + i));
-        cache_prefetch_index(worker->cache, &batch[i]);
+        batch[i].name = engine_key(&worker->keys, from + i);
+        batch[i].db = 0;
     }
-    for (uint64_t i = 0; i < count; i++)
-        cache_prefetch_entry(worker->cache, &batch[i]);
+    cache_keys_ahead(worker->cache, batch, count);
+    cache_entries_ahead(worker->cache, batch, count);
     return count;
 }
 

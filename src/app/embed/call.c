@@ -2,6 +2,7 @@
 
 #include "app/embed/events.h"
 #include "base/assert.h"
+#include "base/version.h"
 
 /* Writes between two looks for something to clean up. A look walks the table of segments, 64 B each: this many and one for
  * each segment in use make it less than a nanosecond a write. */
@@ -81,4 +82,4 @@ const char *strata_status_text(enum strata_status status) {
     }
 }
 
-const char *strata_version(void) { return STRATA_VERSION_TEXT; }
+const char *strata_version(void) { return STRATA_VERSION; }

@@ -101,11 +101,11 @@ static uint32_t get_group(struct strata_cache *cache, struct slot *slot, struct 
     for (uint32_t i = 0; i < count; i++) {
         bool valid = is_key(items[i].key, items[i].key_size) && is_key(items[i].buffer, items[i].buffer_size);
         items[i].status = valid ? STRATA_OK : STRATA_INVALID;
-        keys[i] = key_of(cache, valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
-        cache_prefetch_index(cache->core, &keys[i]);
+        keys[i].name = slice_make(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
+        keys[i].db = 0;
     }
-    for (uint32_t i = 0; i < count; i++)
-        cache_prefetch_entry(cache->core, &keys[i]);
+    cache_keys_ahead(cache->core, keys, count);
+    cache_entries_ahead(cache->core, keys, count);
     for (uint32_t i = 0; i < count; i++) {
         if (items[i].status != STRATA_OK)
             continue;

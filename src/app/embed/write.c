@@ -102,11 +102,11 @@ static uint32_t set_group(struct strata_cache *cache, struct strata_set_item *it
     for (uint32_t i = 0; i < count; i++) {
         bool valid = is_key(items[i].key, items[i].key_size) && is_key(items[i].value, items[i].value_size);
         items[i].status = valid ? STRATA_OK : STRATA_INVALID;
-        keys[i] = key_of(cache, valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
-        cache_prefetch_index(cache->core, &keys[i]);
+        keys[i].name = slice_make(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
+        keys[i].db = 0;
     }
-    for (uint32_t i = 0; i < count; i++)
-        cache_prefetch_entry(cache->core, &keys[i]);
+    cache_keys_ahead(cache->core, keys, count);
+    cache_entries_ahead(cache->core, keys, count);
     struct slot *slot = call_begin(cache);
     uint64_t expires_at_ms = expiry_of(cache, slot, options);
     for (uint32_t i = 0; i < count; i++) {
@@ -142,11 +142,11 @@ static uint32_t delete_group(struct strata_cache *cache, struct strata_delete_it
     for (uint32_t i = 0; i < count; i++) {
         bool valid = is_key(items[i].key, items[i].key_size);
         items[i].status = valid ? STRATA_OK : STRATA_INVALID;
-        keys[i] = key_of(cache, valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
-        cache_prefetch_index(cache->core, &keys[i]);
+        keys[i].name = slice_make(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
+        keys[i].db = 0;
     }
-    for (uint32_t i = 0; i < count; i++)
-        cache_prefetch_entry(cache->core, &keys[i]);
+    cache_keys_ahead(cache->core, keys, count);
+    cache_entries_ahead(cache->core, keys, count);
     struct slot *slot = call_begin(cache);
     call_time_to_write(cache, slot);
     for (uint32_t i = 0; i < count; i++) {

@@ -38,6 +38,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
         .env = &server->env, .actor = &worker->actor, .arena = &worker->arena, .reply = &worker->reply};
     pthread_mutex_init(&worker->turn, NULL);
     pthread_mutex_init(&worker->monitor_lock, NULL);
+    resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
     arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
     buf_init(&worker->monitor_lines, &memory_libc);
@@ -50,7 +51,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     enum status status = STATUS_NO_MEMORY;
     if (worker->batch && worker->area && worker->commands && worker->actor.of_store) {
         memset(worker->actor.of_store, 0, store_counts_size(server));
-        worker->batch->count = worker->batch->argument_count = worker->batch->touched_count = 0;
+        *worker->batch = (struct batch){0};
         memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
         status = loop_new(&memory_libc, &worker->loop);
     }

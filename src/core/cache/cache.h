@@ -127,19 +127,20 @@ struct cache_key {
     uint64_t hash;
     uint32_t db;        /* 0 to CACHE_DATABASES - 1, as the client numbers them */
     uint32_t place;     /* private: the engine's database at the time of hashing (cache_swap may change it) */
-    const void *hint;   /* private: where cache_prefetch_entry saw it, or NULL */
-    const void *bucket; /* private: where cache_prefetch_index looked, or NULL */
-    uint64_t shape;     /* private: of the index at that time */
-    uint64_t wanted;    /* private: the fingerprint by that shape */
+    const void *hint;   /* private, like what follows: where cache_keys_ahead saw it, or NULL */
+    const void *bucket; /* where it looked, or NULL */
+    uint64_t shape;     /* of the index at that time */
+    uint64_t wanted;    /* the fingerprint by that shape */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
 
-/* Start loading what a lookup of the key will touch: first the index, then (once that has arrived) the entry.
- * Hints only; call for a whole batch before running it. The second remembers in the key where it looked, which saves
- * the lookup that search. */
-void cache_prefetch_index(const struct cache *cache, struct cache_key *key);
-void cache_prefetch_entry(const struct cache *cache, struct cache_key *key);
+/* For keys that will be looked up soon, of which only `name` and `db` are filled in. The first step makes them what cache_key would
+ * and starts loading where the index knows them; the second, some work later, looks there and starts loading the entries. The lookups,
+ * some work later again, find everything at hand and need not search the index. Nothing but speed depends on either.
+ * Give each step several keys at once: their waits for memory run side by side. */
+void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
+void cache_entries_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
 
 /* ------------------------------------------------------------- lock-free */
 
@@ -194,8 +195,8 @@ struct cache_sight {
     /* private */
     uint32_t number;
     const void *shard, *bucket;
-    uint64_t shape, cell, location;
-    void *cell_at;
+    uint64_t shape, cell;
+    const void *cell_at;
     const uint8_t *bytes;
 };
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -390,15 +391,20 @@ uint64_t cache_limit(const struct cache *cache);
 MUST_CHECK enum status cache_policy_set(struct cache *cache, enum cache_policy policy);
 enum cache_policy cache_policy_now(const struct cache *cache);
 
+/* How short of memory it is: nothing to do; being reclaimed ahead of need; writers reclaim before they write. */
+enum cache_pressure { CACHE_CALM, CACHE_TIGHT, CACHE_CRITICAL };
+
 struct cache_stats {
     uint64_t entries, expiring;
     uint64_t limit_bytes;
-    uint64_t occupied_bytes; /* segments, index and tables in use: used_memory */
+    uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
-    uint64_t index_bytes;
-    uint64_t table_bytes; /* control structures: used_memory_startup */
+    uint64_t table_bytes;    /* control structures: used_memory_startup */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes; /* the other uses */
+    uint64_t idle_bytes; /* resident beside these, to be used again */
     uint64_t pinned_bytes;
     uint32_t shards, segments_total, segments_used, segment_size;
+    enum cache_pressure pressure;
 };
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats);
 

@@ -395,8 +395,33 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     return status;
 }
 
+/* A plain value over another, where it was seen ahead: no room is needed, and nothing is counted in or out. False: nothing has
+ * happened. */
+static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                   struct slice value) {
+    struct engine *engine = cache->engine;
+    uint32_t at = store_shard_of(engine, key->hash);
+    const struct shard *shard = &engine->shards[at];
+    if (!key->hint || engine->sessions || engine->removed.call || store_held(actor, at) ||
+        atomic_load_explicit(&engine->stores[shard->store].ttl_ms, memory_order_relaxed))
+        return false;
+    store_lock(engine, actor, at);
+    const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    bool done = engine_db(cache, key->db) == key->place &&
+                atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
+                store_overwrite(engine, &wanted, value);
+    if (done) {
+        mark_change(cache, key->hash);
+        actor->counts.changes++;
+    }
+    store_unlock(engine, actor, at);
+    return done;
+}
+
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
+    if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
+        return STATUS_OK;
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
     struct cache_edit edit;

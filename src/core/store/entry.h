@@ -166,4 +166,21 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
            (__builtin_expect(!(word & ENTRY_OWNS), 1) || ret_entry->stored_size == ENTRY_OWNED_SIZE);
 }
 
+/* The same for an entry with four bytes of header, type 0 and a key of this size: where its value stands, or 0 if it is none. */
+static inline uint32_t entry_plain_decode(const uint8_t *from, size_t key_size, uint32_t *ret_stored_size) {
+    uint32_t word = words_load32(from);
+    if ((word & (ENTRY_FLAGS_MASK | ENTRY_TYPE_MASK)) || (word >> 10 & 0xff) != key_size)
+        return 0;
+    *ret_stored_size = word >> 18;
+    return 4 + (uint32_t)key_size;
+}
+
+static inline uint32_t entry_plain_size(uint32_t value_at, uint32_t stored_size) {
+    return (uint32_t)bits_align_up(value_at + stored_size, ENTRY_ALIGNMENT);
+}
+
+static inline void entry_plain_encode(uint8_t *to, size_t key_size, uint32_t stored_size) {
+    words_store32(to, (uint32_t)key_size << 10 | stored_size << 18);
+}
+
 #endif

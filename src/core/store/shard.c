@@ -286,6 +286,25 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     return true;
 }
 
+bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value) {
+    struct index_bucket *bucket = (struct index_bucket *)(uintptr_t)key->bucket;
+    const _Atomic uint64_t *cell_at = key->hint;
+    uint32_t value_at, size;
+    if (!index_is_in(bucket, cell_at) || key->db != 0 || value.size > STORE_INPLACE_MAX)
+        return false;
+    uint64_t location = cell_location(atomic_load_explicit(cell_at, memory_order_relaxed));
+    const uint8_t *entry = store_plain_entry_at(engine, location, key->name.size, &value_at, &size);
+    if (!entry || entry_plain_size(value_at, (uint32_t)value.size) != entry_plain_size(value_at, size) ||
+        !words_equal(entry + value_at - key->name.size, key->name.data, key->name.size))
+        return false;
+    uint8_t *to = engine->range.base + location;
+    index_write_begin(bucket);
+    entry_plain_encode(to, key->name.size, (uint32_t)value.size);
+    words_write(to + value_at, value.data, value.size);
+    index_write_end(bucket);
+    return true;
+}
+
 /* Has the objects of a collection freed, all of them. */
 static void free_objects(struct engine *engine, struct actor *actor, struct shard *shard,
                          const struct object_root *root) {

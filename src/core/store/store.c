@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "core/store/ghost.h"
 #include "core/store/named.h"
+#include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
 enum { VERSION = 1, TABLE_ALIGNMENT = 4096 };
@@ -324,6 +325,7 @@ void engine_verify(struct engine *engine, struct actor *actor) {
     /* Uploads and pins take and give segments of blocks with no shard's lock. */
     lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
     range_verify(&engine->range);
+    resident_verify(engine);
     lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);

@@ -134,6 +134,7 @@ struct engine {
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
     struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
+    bool sessions;                  /* there are such stores */
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
@@ -265,6 +266,11 @@ static inline uint64_t store_stamp_next(struct engine *engine) {
 /* Gives an entry that has a stamp another one, because what it owns is being changed in place. Inside index_write_begin and end. */
 void store_stamp_renew(struct engine *engine, struct store_spot *spot);
 
+/* The short way to what most writes are: a plain string put over another with as much room, in the cell that the key's hint tells, if
+ * the index still has the shape of the key. False: nothing has happened. For stores without a time to live or sessions, when nobody is
+ * told of what is replaced. */
+bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value);
+
 /* Removes what stands at the spot. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                   enum store_removal reason);
@@ -310,6 +316,20 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
                         &range->segments[number].base_ms, ret_entry);
+}
+
+/* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. NULL: it is something else, or
+ * nothing. */
+static inline const uint8_t *store_plain_entry_at(const struct engine *engine, uint64_t location, size_t key_size,
+                                                  uint32_t *ret_value_at, uint32_t *ret_stored_size) {
+    const struct range *range = &engine->range;
+    if (location == 0)
+        return NULL;
+    const uint8_t *at = range->base + location;
+    uint32_t value_at = entry_plain_decode(at, key_size, ret_stored_size);
+    uint64_t offset = (location - range->segments_origin) & (range_segment_size(range) - 1);
+    *ret_value_at = value_at;
+    return value_at && offset + value_at + *ret_stored_size <= range_segment_size(range) ? at : NULL;
 }
 
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
