@@ -513,7 +513,7 @@ void cache_watch_end(struct cache *cache) {
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
     bool more = reclaim_housekeep(cache->engine, actor);
     more |= filter_work(cache->engine, actor);
-    return resident_step(cache->engine, actor) || more;
+    return resident_step(cache->engine, actor, more) || more;
 }
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {

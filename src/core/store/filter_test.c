@@ -405,7 +405,7 @@ static void filter_is_built_while_the_index_shrinks(void **state) {
             assert_true(filter_work(t.engine, &t.actor));
         while (gone < keys - 500)
             take_away(&t, gone++);
-        while (resident_step(t.engine, &t.actor))
+        while (resident_step(t.engine, &t.actor, false))
             continue;
         assert_true(index_bucket_count(the_shard(&t)->index.shape) < index_bucket_count(shape) / 4);
         engine_verify(t.engine, &t.actor);
@@ -622,7 +622,7 @@ static void run_model(uint64_t limit_bytes, uint32_t shards, uint64_t seed) {
         if (rng_below(&rng, 40) == 0)
             (void)filter_work(m->t.engine, &m->t.actor);
         if (rng_below(&rng, 40) == 0)
-            (void)resident_step(m->t.engine, &m->t.actor);
+            (void)resident_step(m->t.engine, &m->t.actor, false);
         if (rng_below(&rng, 4000) == 0)
             want(&m->t, rates_ppm[rng_below(&rng, COUNT_OF(rates_ppm))]);
         if (rng_below(&rng, 12000) == 0)

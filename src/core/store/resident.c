@@ -131,12 +131,12 @@ static bool shrink_some(struct engine *engine, struct actor *actor) {
     return false;
 }
 
-bool resident_step(struct engine *engine, struct actor *actor) {
+bool resident_step(struct engine *engine, struct actor *actor, bool urgent) {
     const struct range *range = &engine->range;
     bool more = shrink_some(engine, actor);
     if (range->backing.release && range_segment_size(range) >= PAGE_SIZE_MIN)
         more |= release_some(engine, actor);
-    if (range->backing.dense && range->backing.huge_size)
+    if (!urgent && range->backing.dense && range->backing.huge_size)
         more |= condense_some(engine);
     return more;
 }
