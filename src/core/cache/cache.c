@@ -459,6 +459,8 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
             store_unlock(cache->engine, actor, shard);
     if (actor->promised)
         reclaim_release_promise(cache->engine, actor);
+    for (uint32_t store = 0; store < cache->engine->store_count; store++)
+        trim_store(cache, actor, store);
 }
 
 bool cache_locked(const struct actor *actor) {
