@@ -86,7 +86,7 @@ static uint32_t take_locked(struct range *range, enum segment_kind kind, bool fo
     if (!number)
         return 0;
     PUT(head->used, used + 1);
-    if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
+    if (segment_kind_is_fixed(kind))
         PUT(head->fixed, GET(head->fixed) + 1);
     if (kind == SEGMENT_BLOCKS)
         PUT(head->block_segments, GET(head->block_segments) + 1);
@@ -110,7 +110,7 @@ static void give_locked(struct range *range, uint32_t number) {
     struct segment *segment = &range->segments[number];
     enum segment_kind kind = GET(segment->kind);
     ASSERT(kind != SEGMENT_FREE);
-    if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
+    if (segment_kind_is_fixed(kind))
         PUT(head->fixed, GET(head->fixed) - 1);
     if (kind == SEGMENT_BLOCKS)
         PUT(head->block_segments, GET(head->block_segments) - 1);
@@ -275,7 +275,7 @@ void range_verify(const struct range *range) {
         enum segment_kind kind = GET(segment->kind);
         uint64_t taken = GET(segment->blocks);
         used += kind != SEGMENT_FREE;
-        fixed += kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS;
+        fixed += segment_kind_is_fixed(kind);
         blocks += kind == SEGMENT_BLOCKS;
         ASSERT(kind == SEGMENT_FREE || kind == SEGMENT_INDEX || !(GET(segment->backing) & SEGMENT_UNITS));
         if (kind != SEGMENT_INDEX && kind != SEGMENT_GHOSTS)

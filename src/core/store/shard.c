@@ -422,6 +422,9 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         extent_set_owner(&engine->range, value->extents.first, key->hash);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
+    bool created = !spot->location;
+    if (created && store_has_filter(shard))
+        filter_link(engine, actor, shard, key->hash, filter_hash(engine, shard, key->db, key->name, key->hash));
     uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;
     index_write_begin(place.bucket);
     atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
@@ -431,7 +434,6 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
-    bool created = !spot->location;
     if (!created)
         tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
@@ -450,6 +452,8 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     ASSERT(spot->location);
     tell_removed(engine, actor, spot, reason);
     index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+    if (store_has_filter(shard))
+        filter_unlink_at(engine, actor, shard, spot->location);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
     uint64_t location = spot->location;
     spot->location = 0;
