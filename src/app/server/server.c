@@ -240,11 +240,15 @@ static enum status open_cache(struct server *server) {
         .memory = &memory_libc,
     };
     status = cache_open(&options, &server->cache);
-    if (status != STATUS_OK)
-        log_warning(
-            "The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit, wanted.count,
-            status_text(status),
-            status == STATUS_INVALID && wanted.count ? " (each store has tables of its own; give more memory)" : "");
+    if (status == STATUS_OK) {
+        struct actor actor = {.id = 1, .now_ms = clock_unix_ms()}; /* no worker is there yet */
+        stores_switch_filters(&server->config, server->cache, &actor);
+        return STATUS_OK;
+    }
+    log_warning(
+        "The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit, wanted.count,
+        status_text(status),
+        status == STATUS_INVALID && wanted.count ? " (each store has tables of its own; give more memory)" : "");
     return status;
 }
 

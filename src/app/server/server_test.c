@@ -26,6 +26,20 @@ static struct server *server_started(unsigned threads) {
     return server;
 }
 
+static struct server *server_of_stores(const char *text) {
+    struct config_machine machine = {.memory_bytes = 1ull << 30, .cores = 2};
+    struct config config;
+    struct config_error error;
+    config_defaults(&config, &machine);
+    if (config_load_yaml(&config, slice_from_string(text), "test.yaml", &error) != STATUS_OK)
+        fail_msg("%s", error.text);
+    config.values.port = 0;
+    config.values.loglevel = CONFIG_LOGLEVEL_WARNING;
+    struct server *server = NULL;
+    assert_int_equal(server_start(&config, &server), STATUS_OK);
+    return server;
+}
+
 static int connected_to(const struct server *server) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server_port(server))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -141,6 +155,51 @@ static void settings_change_while_running(void **state) {
     server_free(server);
 }
 
+static struct cache_store_info store_named(const struct server *server, struct slice name, uint32_t *ret_number) {
+    struct cache_store_info info;
+    assert_true(cache_store_find(server->cache, name, ret_number));
+    cache_store_info(server->cache, *ret_number, &info);
+    return info;
+}
+
+static void stores_of_the_configuration_are_the_caches(void **state) {
+    struct server *server = server_of_stores(
+        "maxmemory: 32mb\nmaxmemory-policy: allkeys-lru\nmaxentries: 500\nthreads: 2\nstores:\n"
+        "  q: { keys: ['q:*'], memory: 25%, policy: noeviction, entries: 99, ttl: 5s, filter: { kind: cuckoo, rate: 2% "
+        "} }\n"
+        "  r: { keys: ['r:*'], memory: 1mb }\n");
+    uint32_t number;
+    struct cache_store_info info = store_named(server, SLICE("q"), &number);
+    assert_int_equal(info.policy, CACHE_NOEVICTION);
+    assert_int_equal(info.guaranteed_bytes, (32 << 20) / 1000 * 250);
+    assert_int_equal(info.entries_max, 99);
+    assert_int_equal(info.ttl_ms, 5000);
+    struct actor actor = {.id = 1000};
+    struct cache_filter_info filter;
+    assert_int_equal(cache_filter_info(server->cache, &actor, number, &filter), STATUS_OK);
+    assert_int_not_equal(filter.state, CACHE_FILTER_OFF);
+    assert_int_equal(filter.wanted_rate_ppm, 20000);
+    info = store_named(server, SLICE("r"), &number);
+    assert_int_equal(info.policy, CACHE_ALLKEYS_LRU);
+    assert_int_equal(info.guaranteed_bytes, 1 << 20);
+    assert_int_equal(info.entries_max, 0);
+    assert_int_equal(cache_filter_info(server->cache, &actor, number, &filter), STATUS_OK);
+    assert_int_equal(filter.state, CACHE_FILTER_OFF);
+    info = store_named(server, SLICE("default"), &number);
+    assert_int_equal(number, 0);
+    assert_int_equal(info.entries_max, 500);
+    int one = connected_to(server);
+    say(one, "SET q:1 a\r\nGET q:2\r\nGET q:1\r\nGET x\r\n");
+    hear(one, "+OK\r\n$-1\r\n$1\r\na\r\n$-1\r\n");
+    struct actor_counts counts;
+    (void)store_named(server, SLICE("q"), &number);
+    server->api.api->store_counts(&server->api, number, &counts);
+    assert_int_equal(counts.hits, 1);
+    assert_int_equal(counts.misses, 1);
+    close(one);
+    server_free(server);
+}
+
 static void a_taken_port_is_refused(void **state) {
     struct server *server = server_started(1), *second = NULL;
     struct config config = server->config;
@@ -170,4 +229,5 @@ static void a_signal_ends_the_wait(void **state) {
 }
 
 UNIT_TESTS(server, UNIT(requests_are_answered_in_order_and_counted), UNIT(idle_connections_hold_no_buffer),
-           UNIT(settings_change_while_running), UNIT(a_taken_port_is_refused), UNIT(a_signal_ends_the_wait));
+           UNIT(settings_change_while_running), UNIT(stores_of_the_configuration_are_the_caches),
+           UNIT(a_taken_port_is_refused), UNIT(a_signal_ends_the_wait));
