@@ -518,6 +518,8 @@ bool cache_housekeep(struct cache *cache, struct actor *actor) {
     return resident_step(cache->engine, actor, more) || more;
 }
 
+bool cache_trim(struct cache *cache, struct actor *actor) { return reclaim_trim(cache->engine, actor, 0); }
+
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
     return engine_limit_set(cache->engine, limit_bytes);
 }
