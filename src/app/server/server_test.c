@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -200,6 +201,36 @@ static void stores_of_the_configuration_are_the_caches(void **state) {
     server_free(server);
 }
 
+static void more_clients_than_open_files_are_refused(void **state) {
+    enum { FILES_MAX = 20000, NOBODY = 65534 };
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_max = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+    limit.rlim_cur = limit.rlim_cur < limit.rlim_max ? limit.rlim_cur : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct server *server = server_started(1);
+    uint32_t before = SETTING(server, clients_max);
+    char error[256] = "";
+    struct slice name = SLICE("maxclients"), value = SLICE("1000000");
+    /* Whoever is privileged may raise the limit as far as he likes. */
+    uid_t user = geteuid();
+    assert_true(user != 0 || seteuid(NOBODY) == 0);
+    assert_false(server->api.api->config_set(&server->api, &name, &value, 1, error, sizeof error));
+    static const char text[] =
+        "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not "
+        "able to handle the specified number of clients, try with ";
+    assert_memory_equal(error, text, sizeof text - 1);
+    assert_int_equal(SETTING(server, clients_max), before);
+    /* What it says works. */
+    value = slice_from_string(error + sizeof text - 1);
+    assert_true(server->api.api->config_set(&server->api, &name, &value, 1, error, sizeof error));
+    assert_true(SETTING(server, clients_max) >= before && SETTING(server, clients_max) < limit.rlim_max);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(limit.rlim_cur > SETTING(server, clients_max));
+    assert_int_equal(seteuid(user), 0);
+    server_free(server);
+}
+
 static void a_taken_port_is_refused(void **state) {
     struct server *server = server_started(1), *second = NULL;
     struct config config = server->config;
@@ -230,4 +261,4 @@ static void a_signal_ends_the_wait(void **state) {
 
 UNIT_TESTS(server, UNIT(requests_are_answered_in_order_and_counted), UNIT(idle_connections_hold_no_buffer),
            UNIT(settings_change_while_running), UNIT(stores_of_the_configuration_are_the_caches),
-           UNIT(a_taken_port_is_refused), UNIT(a_signal_ends_the_wait));
+           UNIT(more_clients_than_open_files_are_refused), UNIT(a_taken_port_is_refused), UNIT(a_signal_ends_the_wait));
