@@ -47,6 +47,7 @@ void cache_edit_end(struct cache_edit *edit) {
         store_unlock(edit->cache->engine, edit->actor, edit->shard);
         if (edit->actor->promised)
             reclaim_release_promise(edit->cache->engine, edit->actor);
+        trim_store(edit->cache, edit->actor, edit->cache->engine->shards[edit->shard].store);
     }
     edit->cache = NULL;
 }
@@ -151,8 +152,12 @@ static uint64_t new_stamp(const struct cache_edit *edit) {
 
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                uint64_t expires_at_ms, bool lives_on) {
-    struct store_value value = {
-        .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .extents = chain, .extents_size = size};
+    struct store_value value = {.type = type,
+                                .expires_at_ms = expires_at_ms,
+                                .stamp = new_stamp(edit),
+                                .lives_on = lives_on,
+                                .extents = chain,
+                                .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);
@@ -392,8 +397,10 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
         mark_change(cache, wanted.hash);
         actor->counts.changes++;
     }
-    if (lock)
+    if (lock) {
         store_unlock(engine, actor, at);
+        trim_store(cache, actor, shard->store);
+    }
     return status;
 }
 

@@ -251,6 +251,13 @@ uint64_t index_scan_next(uint64_t shape, uint64_t bucket);
 /* The bucket to look into for a cursor of any age. */
 uint64_t index_scan_bucket(uint64_t shape, uint64_t cursor);
 
+/* Where a scan that has come to `bucket` stands between 0 and 2^64, and whether it has visited the bucket of a hash: both mean the same
+ * whatever splits come between. Bucket 0 is the begin of a scan. */
+uint64_t index_scan_position(uint64_t bucket);
+static inline bool index_scan_passed(uint64_t hash, uint64_t bucket) {
+    return index_scan_position(hash) < index_scan_position(bucket);
+}
+
 void index_verify(const struct range *range, const struct index *index);
 
 #endif

@@ -21,6 +21,7 @@
 #include "base/slice.h"
 #include "core/store/entry.h"
 #include "core/store/extent.h"
+#include "core/store/filter.h"
 #include "core/store/index.h"
 #include "core/store/object.h"
 #include "core/store/policy.h"
@@ -72,6 +73,7 @@ struct shard {
     struct lock lock __attribute__((aligned(64)));
     uint32_t store; /* whose it is */
     struct index index __attribute__((aligned(64)));
+    _Atomic uint64_t filter_view; /* beside the shape, which every lookup reads; 0: there is no filter */
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
     _Atomic uint64_t live;         /* bytes of live entries, without what they own elsewhere */
@@ -88,7 +90,10 @@ struct shard {
         uint32_t unit_count, buckets, drops;
     } ghosts;
     struct shard_log logs[STORE_LOGS_MAX];
+    struct filter filter __attribute__((aligned(64)));
 };
+static_assert(offsetof(struct shard, filter_view) / 64 == offsetof(struct shard, index) / 64,
+              "whether there is a filter is known from the line that a lookup reads anyway");
 
 /* Bytes of entries with an expiry, and of what they own. */
 static inline uint64_t shard_expiring_live(const struct shard *shard) {
@@ -219,6 +224,11 @@ static inline uint32_t store_inline_max(const struct engine *engine) { return ra
 static inline uint32_t store_name_max(const struct engine *engine) {
     uint32_t half = range_segment_size(&engine->range) / 2;
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
+}
+
+/* Whether there is a filter to ask or to maintain: known from the line of the shape, which every lookup reads. */
+static inline bool store_has_filter(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0);
 }
 
 /* --------------------------------------------------------- under the lock */
