@@ -16,7 +16,8 @@ COPIES_MAX = 99
 TOLERANCE = 0.02  # of the growth that was aimed at
 ATTEMPTS_MAX = 9
 MEDIAN_BYTES, SIGMA = 230, 1.0
-REPLAY_LIMIT_S = 1200
+REPLAY_LIMIT_S = 3600
+BATCH, BATCH_MAX = 32, 1024  # requests of each copy that are sent together
 SIMULATED = "lru simulated"
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -86,7 +87,8 @@ class Pair:
         self.requests = described["requests"] * self.copies
 
     def flags(self):
-        return ["--trace", str(self.path), "--copies", str(self.copies), "--median", str(MEDIAN_BYTES), "--sigma", str(SIGMA), "--json"]
+        return ["--trace", str(self.path), "--copies", str(self.copies), "--batch", str(min(BATCH_MAX, BATCH * self.copies)),
+                "--median", str(MEDIAN_BYTES), "--sigma", str(SIGMA), "--json"]
 
     def figure(self):
         return {"trace": self.name, "percent": self.percent, "copies": self.copies, "limit_bytes": self.limit}

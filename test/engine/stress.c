@@ -273,10 +273,9 @@ static void read_batch(struct worker *worker) {
     for (int i = 0; i < BATCH; i++) {
         keys[i] = any_key(worker);
         names[i] = name_of(worker->run, keys[i], texts[i]);
-        cache_prefetch_index(worker->run->world.cache, &names[i]);
     }
-    for (int i = 0; i < BATCH; i++)
-        cache_prefetch_entry(worker->run->world.cache, &names[i]);
+    cache_keys_ahead(worker->run->world.cache, names, BATCH);
+    cache_entries_ahead(worker->run->world.cache, names, BATCH);
     for (int i = 0; i < BATCH; i++)
         glance(worker, &names[i], keys[i]);
 }

@@ -13,6 +13,7 @@
 #include "app/server/clients.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
+#include "app/server/stores.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "sys/os/clock.h"
@@ -136,27 +137,6 @@ static void api_each_config(struct cmd_server *api, void (*visit)(void *context,
     pthread_mutex_unlock(&server->config_lock);
 }
 
-/* The part of a change that can fail outside the configuration. */
-static bool apply_to_cache(struct server *server, const struct config *next, char *ret_error, size_t error_size) {
-    uint64_t limit = next->values.maxmemory_bytes;
-    if (limit != server->config.values.maxmemory_bytes && cache_limit_set(server->cache, limit) != STATUS_OK) {
-        snprintf(
-            ret_error, error_size,
-            "CONFIG SET failed (possibly related to argument 'maxmemory') - the server was started with room for at "
-            "most %llu bytes",
-            (unsigned long long)server->range_size);
-        return false;
-    }
-    if (next->values.maxmemory_policy != server->config.values.maxmemory_policy &&
-        cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy) != STATUS_OK) {
-        snprintf(ret_error, error_size,
-                 "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - the default store was opened "
-                 "with the policy 'session', which is for good");
-        return false;
-    }
-    return true;
-}
-
 static bool api_config_set(struct cmd_server *api, const struct slice *names, const struct slice *values,
                            uint32_t count, char *ret_error, size_t error_size) {
     struct server *server = server_of(api);
@@ -167,7 +147,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
     if (!done)
         snprintf(ret_error, error_size, "%s", error.text);
     else
-        done = apply_to_cache(server, &next, ret_error, error_size);
+        done = stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size);
     if (done) {
         server->config = next;
         server_settle(server);
@@ -242,6 +222,8 @@ static enum status open_cache(struct server *server) {
         return status;
     }
     server->range_size = range;
+    struct stores_wanted wanted;
+    stores_wanted(&server->config, &wanted);
     struct cache_options options = {
         .range = server->range,
         .range_size = range,
@@ -249,6 +231,9 @@ static enum status open_cache(struct server *server) {
         .cores = server->worker_count,
         .shards = (unsigned)values->shards,
         .policy = (enum cache_policy)values->maxmemory_policy,
+        .entries_max = (uint64_t)values->maxentries,
+        .stores = wanted.stores,
+        .store_count = wanted.count,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
@@ -256,7 +241,10 @@ static enum status open_cache(struct server *server) {
     };
     status = cache_open(&options, &server->cache);
     if (status != STATUS_OK)
-        log_warning("The cache does not open with maxmemory %llu: %s", (unsigned long long)limit, status_text(status));
+        log_warning(
+            "The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit, wanted.count,
+            status_text(status),
+            status == STATUS_INVALID && wanted.count ? " (each store has tables of its own; give more memory)" : "");
     return status;
 }
 

@@ -127,19 +127,20 @@ struct cache_key {
     uint64_t hash;
     uint32_t db;        /* 0 to CACHE_DATABASES - 1, as the client numbers them */
     uint32_t place;     /* private: the engine's database at the time of hashing (cache_swap may change it) */
-    const void *hint;   /* private: where cache_prefetch_entry saw it, or NULL */
-    const void *bucket; /* private: where cache_prefetch_index looked, or NULL */
-    uint64_t shape;     /* private: of the index at that time */
-    uint64_t wanted;    /* private: the fingerprint by that shape */
+    const void *hint;   /* private, like what follows: where cache_keys_ahead saw it, or NULL */
+    const void *bucket; /* where it looked, or NULL */
+    uint64_t shape;     /* of the index at that time */
+    uint64_t wanted;    /* the fingerprint by that shape */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
 
-/* Start loading what a lookup of the key will touch: first the index, then (once that has arrived) the entry.
- * Hints only; call for a whole batch before running it. The second remembers in the key where it looked, which saves
- * the lookup that search. */
-void cache_prefetch_index(const struct cache *cache, struct cache_key *key);
-void cache_prefetch_entry(const struct cache *cache, struct cache_key *key);
+/* For keys that will be looked up soon, of which only `name` and `db` are filled in. The first step makes them what cache_key would
+ * and starts loading where the index knows them; the second, some work later, looks there and starts loading the entries. The lookups,
+ * some work later again, find everything at hand and need not search the index. Nothing but speed depends on either.
+ * Give each step several keys at once: their waits for memory run side by side. */
+void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
+void cache_entries_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
 
 /* ------------------------------------------------------------- lock-free */
 
@@ -147,6 +148,7 @@ struct cache_info {
     enum cache_type type;
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* Unix time, 0: never */
+    uint64_t version;       /* of the value; 0: none was asked for since it was written (cache_edit_version) */
     uint64_t charged_bytes; /* what the entry occupies, index cell included */
     uint32_t use_count;     /* 0 to 7 */
     uint64_t idle_ms;       /* age of the segment that holds it */
@@ -165,7 +167,7 @@ struct cache_read {
     uint64_t
         pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
     bool quiet; /* do not count a hit or a use */
-    bool facts; /* fill all of `info`; else only type, size and expiry, which cost nothing */
+    bool facts; /* fill all of `info`; else only type, size, expiry and version, which cost nothing */
     /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
      * size when a writer came between; only the last room counts. */
     void *(*reserve)(void *context, uint64_t size);
@@ -193,14 +195,28 @@ struct cache_sight {
     /* private */
     uint32_t number;
     const void *shard, *bucket;
-    uint64_t shape, cell, location;
-    void *cell_at;
+    uint64_t shape, cell;
+    const void *cell_at;
     const uint8_t *bytes;
 };
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                struct cache_sight *ret_sight);
 /* Copies what was seen and counts a hit and a use; false, with nothing counted and `to` full of anything, if a writer came between. */
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to);
+
+/* The same for up to CACHE_MANY_MAX keys of one database, whose loads run side by side: some times faster than one after the other once
+ * the entries are more than the processor's caches hold. Each key is read at a moment of its own; one that
+ * stands there twice counts one use. */
+enum { CACHE_MANY_MAX = 64 };
+struct cache_wish {
+    struct slice name;        /* in */
+    uint8_t *to;              /* in: room for `room` bytes */
+    uint32_t room;            /* in: at most CACHE_GLANCE_MAX; a larger value is UNSURE */
+    uint32_t size;            /* out, of a hit */
+    enum cache_glance answer; /* out; UNSURE as above, with `to` full of anything */
+};
+void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
+                       uint32_t wish_count);
 
 /* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
@@ -226,13 +242,16 @@ struct cache_edit {
     enum cache_type type;   /* valid when found, like all below */
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* 0: never */
+    uint64_t version;       /* 0: none */
+    bool
+        versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
     /* private */
     struct cache *cache;
     struct actor *actor;
     struct cache_key key;
     uint32_t shard;
     bool locked_here;
-    uint64_t spot[9];
+    uint64_t spot[10];
 };
 
 /* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
@@ -260,7 +279,11 @@ MUST_CHECK enum status cache_edit_set(struct cache_edit *edit, enum cache_type t
  * STATUS_INVALID for a collection that is made of objects: only its owner changes it. */
 MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes);
 
-/* Sets or removes (0) the expiry of an entry that is there. */
+/* Gives an entry that is there a version, if it has none. Its value and expiry stay. A version is at least 2^32 and changes, or goes,
+ * with each write of the value; it does not come again within 2^44 versions of the cache. */
+MUST_CHECK enum status cache_edit_version(struct cache_edit *edit);
+
+/* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
 
 /* Removes the entry, if there is one. */
@@ -382,15 +405,20 @@ uint64_t cache_limit(const struct cache *cache);
 MUST_CHECK enum status cache_policy_set(struct cache *cache, enum cache_policy policy);
 enum cache_policy cache_policy_now(const struct cache *cache);
 
+/* How short of memory it is: nothing to do; being reclaimed ahead of need; writers reclaim before they write. */
+enum cache_pressure { CACHE_CALM, CACHE_TIGHT, CACHE_CRITICAL };
+
 struct cache_stats {
     uint64_t entries, expiring;
     uint64_t limit_bytes;
-    uint64_t occupied_bytes; /* segments, index and tables in use: used_memory */
+    uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
-    uint64_t index_bytes, filter_bytes;
-    uint64_t table_bytes; /* control structures: used_memory_startup */
+    uint64_t table_bytes;    /* control structures: used_memory_startup */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes; /* the other uses */
+    uint64_t idle_bytes; /* resident beside these, to be used again */
     uint64_t pinned_bytes;
     uint32_t shards, segments_total, segments_used, segment_size;
+    enum cache_pressure pressure;
 };
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats);
 

@@ -19,6 +19,7 @@ static void refresh(struct cache_edit *edit) {
     edit->type = (enum cache_type)spot->entry.type;
     edit->size = store_value_size(edit->cache->engine, spot->location, &spot->entry, &first);
     edit->expires_at_ms = spot->entry.expires_at_ms;
+    edit->version = spot->entry.stamp;
 }
 
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -26,6 +27,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     struct store_key wanted;
     ret_edit->cache = cache;
     ret_edit->actor = actor;
+    ret_edit->versioned = false;
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
@@ -80,8 +82,7 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 
 /* The largest value that goes into the log beside this key. */
 static bool goes_inline(const struct engine *engine, uint64_t name_size, uint64_t value_size) {
-    enum { FIELDS_MAX = 20 };
-    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(engine);
+    return value_size <= ENTRY_OWNED_SIZE || ENTRY_FIELDS_MAX + name_size + value_size <= store_inline_max(engine);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
@@ -143,9 +144,15 @@ static void fill_extents(struct range *range, uint64_t first, uint64_t offset, c
     }
 }
 
+/* The version of what a set writes. */
+static uint64_t new_stamp(const struct cache_edit *edit) {
+    return edit->versioned ? store_stamp_next(edit->cache->engine) : 0;
+}
+
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                uint64_t expires_at_ms) {
-    struct store_value value = {.type = type, .expires_at_ms = expires_at_ms, .extents = chain, .extents_size = size};
+    struct store_value value = {
+        .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .extents = chain, .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);
@@ -156,7 +163,8 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
     TRY(check_sizes(edit, value.size));
     expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, expires_at_ms);
     if (goes_inline(edit->cache->engine, edit->key.name.size, value.size))
-        return put(edit, &(struct store_value){.type = type, .expires_at_ms = expires_at_ms, .value = value});
+        return put(edit, &(struct store_value){
+                             .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value});
     struct extents chain;
     TRY(take_extents(edit, value.size, &chain));
     fill_extents(&edit->cache->engine->range, chain.first, 0, value.data, value.size);
@@ -216,6 +224,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
         fill_extents(&engine->range, first, offset, bytes.data, bytes.size);
         uint64_t parts[2] = {new_size, first};
         words_write(engine->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
+        store_stamp_renew(engine, spot);
     }
     index_write_end(spot->bucket);
     uint64_t charge_now = extent_charge(&engine->range, first);
@@ -274,12 +283,13 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
 
-enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
+/* Writes the entry anew with the value that it has. */
+static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint64_t stamp) {
     ASSERT(edit->found);
     struct store_spot *spot = spot_of(edit);
     struct engine *engine = edit->cache->engine;
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
-    struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms};
+    struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp};
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
         value.root = &root;
@@ -300,6 +310,16 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     if (status != STATUS_OK)
         extent_release(&engine->range, edit->actor, first);
     return status;
+}
+
+enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
+    return rewrite(edit, expires_at_ms, spot_of(edit)->entry.stamp);
+}
+
+enum status cache_edit_version(struct cache_edit *edit) {
+    if (edit->found && edit->version)
+        return STATUS_OK;
+    return rewrite(edit, edit->expires_at_ms, store_stamp_next(edit->cache->engine));
 }
 
 enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
@@ -375,8 +395,33 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     return status;
 }
 
+/* A plain value over another, where it was seen ahead: no room is needed, and nothing is counted in or out. False: nothing has
+ * happened. */
+static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                   struct slice value) {
+    struct engine *engine = cache->engine;
+    uint32_t at = store_shard_of(engine, key->hash);
+    const struct shard *shard = &engine->shards[at];
+    if (!key->hint || engine->sessions || engine->removed.call || store_held(actor, at) ||
+        atomic_load_explicit(&engine->stores[shard->store].ttl_ms, memory_order_relaxed))
+        return false;
+    store_lock(engine, actor, at);
+    const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    bool done = engine_db(cache, key->db) == key->place &&
+                atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
+                store_overwrite(engine, &wanted, value);
+    if (done) {
+        mark_change(cache, key->hash);
+        actor->counts.changes++;
+    }
+    store_unlock(engine, actor, at);
+    return done;
+}
+
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
+    if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
+        return STATUS_OK;
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
     struct cache_edit edit;

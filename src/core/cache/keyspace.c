@@ -224,7 +224,10 @@ void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) 
         }
     ghost_clear(engine, actor, shard);
     atomic_store_explicit(&shard->live, 0, memory_order_relaxed);
-    atomic_store_explicit(&shard->expiring_live, 0, memory_order_relaxed);
+    for (int queue = 0; queue < STORE_QUEUES; queue++)
+        for (int expires = 0; expires < 2; expires++)
+            atomic_store_explicit(&shard->queue_bytes[queue][expires], 0, memory_order_relaxed);
+    atomic_store_explicit(&shard->empties, 0, memory_order_relaxed);
     ASSERT(atomic_load_explicit(&shard->extents_live, memory_order_relaxed) == 0);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         atomic_store_explicit(&shard->entries[db], 0, memory_order_relaxed);

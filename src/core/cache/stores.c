@@ -24,9 +24,6 @@ static void add_segment(const struct range *range, const struct segment *segment
         case SEGMENT_LOG:
             info->log_bytes += size;
             break;
-        case SEGMENT_GHOSTS:
-            info->ghost_bytes += size;
-            break;
         case SEGMENT_FILTER:
             info->filter_bytes += size;
             break;
@@ -54,6 +51,7 @@ void cache_store_info(const struct cache *cache, uint32_t store, struct cache_st
     uint32_t end = record->first_shard + record->shard_count;
     for (uint32_t i = record->first_shard; i < end; i++) {
         ret_info->index_bytes += index_bytes(&engine->range, &engine->shards[i].index);
+        ret_info->ghost_bytes += (uint64_t)engine->shards[i].ghosts.unit_count * engine->range.head->unit_size;
         ret_info->large_bytes += atomic_load_explicit(&engine->shards[i].extents_live, memory_order_relaxed);
         for (uint32_t db = 0; db < RANGE_DATABASES; db++) {
             ret_info->entries += atomic_load_explicit(&engine->shards[i].entries[db], memory_order_relaxed);

@@ -32,7 +32,9 @@ struct actor {
     uint32_t id; /* 1 to 2^30 - 1, unique among the live actors of one engine */
     uint64_t now_ms;
     uint64_t held[STORE_SHARDS_MAX / 64]; /* shard locks taken by store_lock_*; touched by the engine only */
+    uint32_t writes_when_tight;           /* paces reclaim; touched by the engine only */
     uint32_t promised;                    /* segments that nobody else may take; touched by the engine only */
+    bool expired_last;                    /* its last slice of housekeeping was one of expiry; the engine's too */
     struct actor_counts counts;
     struct actor_counts *of_store; /* hits, misses, expired, evicted once more by store number; NULL: not counted */
 };

@@ -61,7 +61,7 @@ static uint64_t could_give(const struct engine *engine, uint32_t from, uint32_t 
         goes = live;
     else
         for (uint32_t i = giver->first_shard; i < giver->first_shard + giver->shard_count; i++)
-            goes += atomic_load_explicit(&engine->shards[i].expiring_live, memory_order_relaxed);
+            goes += shard_expiring_live(&engine->shards[i]);
     uint64_t spare = live > keeps ? live - keeps : 0;
     return goes < spare ? goes : spare;
 }

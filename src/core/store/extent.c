@@ -66,8 +66,11 @@ static uint64_t take_from_list(struct range *range, uint32_t wanted, uint32_t le
  * a segment on. When memory is short, any hole will do. */
 static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
     uint64_t at = take_from_list(range, wanted, wanted, ret_count);
-    if (!at && wanted > HOLE_MIN)
-        at = take_from_list(range, wanted, HOLE_MIN, ret_count);
+    /* While others have to go for a new segment, smaller holes are good enough, of an eighth of the value. */
+    bool short_of = range_pressure(range) != PRESSURE_CALM;
+    uint32_t least = short_of && wanted / 8 < HOLE_MIN ? wanted / 8 + 1 : HOLE_MIN;
+    if (!at && wanted > least)
+        at = take_from_list(range, wanted, least, ret_count);
     if (at)
         return at;
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);

@@ -405,7 +405,7 @@ static void filter_is_built_while_the_index_shrinks(void **state) {
             assert_true(filter_work(t.engine, &t.actor));
         while (gone < keys - 500)
             take_away(&t, gone++);
-        while (resident_step(t.engine, &t.actor))
+        while (resident_step(t.engine, &t.actor, false))
             continue;
         assert_true(index_bucket_count(the_shard(&t)->index.shape) < index_bucket_count(shape) / 4);
         engine_verify(t.engine, &t.actor);
@@ -496,6 +496,8 @@ static void without_memory_it_waits_and_says_so(void **state) {
     want(&t, 10000);
     for (uint32_t left = 0; left < 2; left++) {
         uint32_t count = testing_store_starve(&t, left, taken);
+        for (uint32_t i = 0; i < left; i++) /* it takes what there is */
+            (void)filter_work(t.engine, &t.actor);
         for (int i = 0; i < 10; i++)
             assert_false(filter_work(t.engine, &t.actor));
         assert_int_equal(facts_of(&t).state, FILTER_BUILDING);
@@ -620,7 +622,7 @@ static void run_model(uint64_t limit_bytes, uint32_t shards, uint64_t seed) {
         if (rng_below(&rng, 40) == 0)
             (void)filter_work(m->t.engine, &m->t.actor);
         if (rng_below(&rng, 40) == 0)
-            (void)resident_step(m->t.engine, &m->t.actor);
+            (void)resident_step(m->t.engine, &m->t.actor, false);
         if (rng_below(&rng, 4000) == 0)
             want(&m->t, rates_ppm[rng_below(&rng, COUNT_OF(rates_ppm))]);
         if (rng_below(&rng, 12000) == 0)

@@ -149,6 +149,7 @@ void named_lay_out(struct engine *engine, const struct engine_options *options) 
     for (uint32_t i = 0; i < engine->store_count; i++) {
         struct store *store = &engine->stores[i];
         write_record(store, options, i);
+        engine->sessions |= store->by_session != 0;
         store->first_shard = first;
         store->shard_count = shards[i];
         store->shard_shift = shards[i] == 1 ? 0 : 64 - bits_log2(shards[i]);

@@ -5,10 +5,10 @@
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define PUT(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
 
-uint32_t range_reserve(const struct range *range) {
-    uint32_t limit = GET(range->head->limit);
-    uint32_t reserve = limit / 64;
-    return reserve < 4 ? 4 : reserve;
+uint32_t range_reserve(const struct range *range) { return pressure_reserve(GET(range->head->limit)); }
+
+enum pressure range_pressure(const struct range *range) {
+    return pressure_level(range_room(range), GET(range->head->limit));
 }
 
 uint32_t range_room(const struct range *range) {
@@ -79,7 +79,7 @@ static uint32_t free_take(struct range *range, enum segment_kind kind) {
 static uint32_t take_locked(struct range *range, enum segment_kind kind, bool for_reclaim) {
     struct range_head *head = range->head;
     uint32_t used = GET(head->used), limit = GET(head->limit), ceiling = GET(head->ceiling);
-    uint32_t reserve = for_reclaim ? 0 : range_reserve(range) / 2;
+    uint32_t reserve = for_reclaim ? 0 : range_reserve(range) - range_reserve(range) / 2;
     if (for_reclaim && kind == SEGMENT_LOG && ceiling > limit)
         limit = ceiling; /* copying is how the lowered limit is reached */
     uint32_t number = used + reserve < limit ? free_take(range, kind) : 0;
@@ -88,6 +88,8 @@ static uint32_t take_locked(struct range *range, enum segment_kind kind, bool fo
     PUT(head->used, used + 1);
     if (segment_kind_is_fixed(kind))
         PUT(head->fixed, GET(head->fixed) + 1);
+    if (kind == SEGMENT_BLOCKS)
+        PUT(head->block_segments, GET(head->block_segments) + 1);
     struct segment *segment = &range->segments[number];
     ASSERT(GET(segment->kind) == SEGMENT_FREE);
     PUT(segment->live, 0);
@@ -110,6 +112,8 @@ static void give_locked(struct range *range, uint32_t number) {
     ASSERT(kind != SEGMENT_FREE);
     if (segment_kind_is_fixed(kind))
         PUT(head->fixed, GET(head->fixed) - 1);
+    if (kind == SEGMENT_BLOCKS)
+        PUT(head->block_segments, GET(head->block_segments) - 1);
     uint32_t shard = GET(segment->shard);
     if (shard != RANGE_NOBODY)
         atomic_fetch_sub_explicit(&range->charges[shard], range_segment_size(range), memory_order_relaxed);
@@ -154,18 +158,27 @@ void range_give(struct range *range, struct actor *actor, uint32_t number) {
 
 static uint64_t all_units(const struct range *range) { return (1ull << range_units_a_segment(range)) - 1; }
 
+static uint32_t *list_of_units(struct range *range, enum segment_kind kind) {
+    return kind == SEGMENT_INDEX ? &range->head->unit_first : &range->head->ghost_unit_first;
+}
+
+static _Atomic uint32_t *count_of_units(struct range *range, enum segment_kind kind) {
+    return kind == SEGMENT_INDEX ? &range->head->units : &range->head->ghost_units;
+}
+
 /* A segment with a free unit, under the lock of the pool. */
-static uint32_t segment_with_unit(struct range *range) {
-    struct range_head *head = range->head;
-    if (head->unit_first)
-        return head->unit_first;
-    uint32_t number = take_locked(range, SEGMENT_INDEX, true);
+static uint32_t segment_with_unit(struct range *range, enum segment_kind kind) {
+    uint32_t *first = list_of_units(range, kind);
+    if (*first)
+        return *first;
+    uint32_t number = take_locked(range, kind, true);
     if (!number)
         return 0;
     struct segment *segment = &range->segments[number];
     PUT(segment->weight, range_is_fresh(range, number) ? 0 : all_units(range));
-    PUT(segment->backing, GET(segment->backing) | SEGMENT_UNITS);
-    range_list_push(range, &head->unit_first, number);
+    if (kind == SEGMENT_INDEX)
+        PUT(segment->backing, GET(segment->backing) | SEGMENT_UNITS);
+    range_list_push(range, first, number);
     return number;
 }
 
@@ -178,10 +191,11 @@ void range_expect_full(struct range *range, uint32_t number, uint32_t alike) {
     range->backing.dense(range->base + range_segment_at(range, number), range_segment_size(range), false);
 }
 
-uint32_t range_take_unit(struct range *range, struct actor *actor, uint32_t shard) {
+uint32_t range_take_unit(struct range *range, struct actor *actor, enum segment_kind kind, uint32_t shard) {
+    ASSERT(kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS);
     struct range_head *head = range->head;
     lock_take(&head->pool, actor->id, &range->waiting);
-    uint32_t number = segment_with_unit(range), unit = 0;
+    uint32_t number = segment_with_unit(range, kind), unit = 0;
     bool old = false, first = false;
     if (number) {
         struct segment *segment = &range->segments[number];
@@ -190,19 +204,19 @@ uint32_t range_take_unit(struct range *range, struct actor *actor, uint32_t shar
         PUT(segment->weight, GET(segment->weight) | bit);
         PUT(segment->blocks, taken | bit);
         if ((taken | bit) == all_units(range)) {
-            range_list_remove(range, &head->unit_first, number);
+            range_list_remove(range, list_of_units(range, kind), number);
             PUT(segment->sealed, 1);
             range_note_full(range);
         }
         first = taken == 0;
         unit = (number << (range->segment_shift - range->unit_shift)) + (uint32_t)__builtin_ctzll(bit);
-        PUT(head->units, GET(head->units) + 1);
+        PUT(*count_of_units(range, kind), GET(*count_of_units(range, kind)) + 1);
     }
     lock_give(&head->pool, &range->waiting);
     if (unit)
         atomic_fetch_add_explicit(&range->charges[shard], head->unit_size, memory_order_relaxed);
     if (first)
-        range_expect_full(range, number, GET(head->units) / range_units_a_segment(range));
+        range_expect_full(range, number, GET(*count_of_units(range, kind)) / range_units_a_segment(range));
     if (old)
         words_zero(range->base + range_unit_at(range, unit), head->unit_size);
     return unit;
@@ -216,15 +230,16 @@ void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, u
     lock_take(&head->pool, actor->id, &range->waiting);
     struct segment *segment = &range->segments[number];
     uint64_t taken = GET(segment->blocks);
-    ASSERT(GET(segment->kind) == SEGMENT_INDEX && (taken & bit));
+    enum segment_kind kind = GET(segment->kind);
+    ASSERT((kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS) && (taken & bit));
     if (taken == all_units(range)) {
-        range_list_push(range, &head->unit_first, number);
+        range_list_push(range, list_of_units(range, kind), number);
         PUT(segment->sealed, 0);
     }
     PUT(segment->blocks, taken & ~bit);
-    PUT(head->units, GET(head->units) - 1);
+    PUT(*count_of_units(range, kind), GET(*count_of_units(range, kind)) - 1);
     if (taken == bit) {
-        range_list_remove(range, &head->unit_first, number);
+        range_list_remove(range, list_of_units(range, kind), number);
         give_locked(range, number);
     }
     lock_give(&head->pool, &range->waiting);
@@ -253,24 +268,29 @@ void range_release_end(struct range *range, struct actor *actor, uint32_t number
 
 void range_verify(const struct range *range) {
     const struct range_head *head = range->head;
-    uint32_t used = 0, fixed = 0, units = 0, free_count = 0, with_units = 0, end = GET(head->never_used);
+    uint32_t used = 0, fixed = 0, blocks = 0, units[2] = {0}, with_units[2] = {0}, free_count = 0,
+             end = GET(head->never_used);
     for (uint32_t number = 1; number < end; number++) {
         const struct segment *segment = &range->segments[number];
         enum segment_kind kind = GET(segment->kind);
         uint64_t taken = GET(segment->blocks);
         used += kind != SEGMENT_FREE;
         fixed += segment_kind_is_fixed(kind);
+        blocks += kind == SEGMENT_BLOCKS;
         ASSERT(kind == SEGMENT_FREE || kind == SEGMENT_INDEX || !(GET(segment->backing) & SEGMENT_UNITS));
-        if (kind != SEGMENT_INDEX)
+        if (kind != SEGMENT_INDEX && kind != SEGMENT_GHOSTS)
             continue;
         ASSERT(taken != 0 && (taken & ~all_units(range)) == 0);
         ASSERT((taken & ~GET(segment->weight)) == 0);
-        units += (uint32_t)__builtin_popcountll(taken);
-        with_units += taken != all_units(range);
+        units[kind == SEGMENT_GHOSTS] += (uint32_t)__builtin_popcountll(taken);
+        with_units[kind == SEGMENT_GHOSTS] += taken != all_units(range);
     }
-    ASSERT(used == GET(head->used) && fixed == GET(head->fixed) && units == GET(head->units));
-    for (uint32_t number = head->unit_first; number; number = GET(range->segments[number].next), with_units--)
-        ASSERT(with_units > 0 && GET(range->segments[number].kind) == SEGMENT_INDEX);
+    ASSERT(used == GET(head->used) && fixed == GET(head->fixed) && blocks == GET(head->block_segments));
+    ASSERT(units[0] == GET(head->units) && units[1] == GET(head->ghost_units));
+    for (uint32_t number = head->unit_first; number; number = GET(range->segments[number].next), with_units[0]--)
+        ASSERT(with_units[0] > 0 && GET(range->segments[number].kind) == SEGMENT_INDEX);
+    for (uint32_t number = head->ghost_unit_first; number; number = GET(range->segments[number].next), with_units[1]--)
+        ASSERT(with_units[1] > 0 && GET(range->segments[number].kind) == SEGMENT_GHOSTS);
     uint32_t resident = 0;
     for (int i = 0; i < 4; i++)
         for (uint32_t number = head->free_first[i / 2][i % 2]; number; number = GET(range->segments[number].next)) {
@@ -279,5 +299,6 @@ void range_verify(const struct range *range) {
             ASSERT((backing & SEGMENT_UNITS ? 1 : 0) == i / 2 && (backing & SEGMENT_FRESH ? 1 : 0) == i % 2);
             resident += i % 2 == 0;
         }
-    ASSERT(with_units == 0 && used + free_count == end - 1 && resident == GET(head->free_resident));
+    ASSERT(with_units[0] == 0 && with_units[1] == 0 && used + free_count == end - 1 &&
+           resident == GET(head->free_resident));
 }

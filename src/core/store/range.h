@@ -25,6 +25,7 @@
 #include "base/status.h"
 #include "core/store/actor.h"
 #include "core/store/lock.h"
+#include "core/store/pressure.h"
 
 enum {
     RANGE_SEGMENT_SIZE_MIN = 4096,
@@ -77,8 +78,9 @@ struct segment {
         weight; /* LOG: live bytes with what its entries own; OBJECTS: a bit for the first block of each run;
                                 INDEX: a bit for each unit that may hold old bytes */
     _Atomic uint64_t
-        blocks;             /* BLOCKS, OBJECTS, INDEX: a bit for each block or unit taken; LOG: count of live entries */
-    _Atomic uint64_t clock; /* LOG: the range's clock when it was opened; OBJECTS: its number in the shard's table */
+        blocks; /* BLOCKS, OBJECTS, INDEX: a bit for each block or unit taken; LOG: count of live entries */
+    _Atomic uint64_t
+        clock; /* LOG: the engine's clock (store.h) when it was opened; OBJECTS: its number in the shard's table */
 };
 static_assert(sizeof(struct segment) == 64, "a row of the table is one cache line");
 
@@ -89,28 +91,31 @@ struct range_head {
     uint64_t segments_at, references_at, charges_at, stores_at, shards_at, first_segment_at; /* offsets */
     _Atomic uint64_t table_bytes; /* head, tables, shards: charged in full */
     uint32_t segment_size, segment_count, unit_size;
-    uint32_t class_count, ttl_kinds, queues; /* logs a shard may have open: their product, plus one for large values */
-    uint32_t ghost_segments;                 /* per shard, once eviction has begun */
-    _Atomic uint32_t limit;                  /* segments that may be in use */
+    uint32_t class_count,
+        large_class_count;  /* size classes of a queue: of what stands in logs, of what owns memory elsewhere */
+    uint32_t open_max;      /* segments that a shard may have open, if it can help it */
+    _Atomic uint32_t limit; /* segments that may be in use */
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
     _Atomic uint32_t fixed;    /* of these, index pages, ghosts and filters: no reclaim gets them back */
     _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
-    _Atomic uint64_t clock;         /* bytes of segments handed to logs, ever: the age of segments is counted in it */
-    _Atomic uint64_t idle_since_ms; /* more is free and resident than should be since then; 0: it is not */
-    _Atomic uint32_t dense_at;      /* where the search for full segments goes on; 0: it is over */
-    _Atomic uint32_t full;          /* some may have become full since it began */
-    _Atomic uint64_t blocks_live;   /* bytes of large values, from their blocks */
+    _Atomic uint32_t compact_at;     /* where the search for dead bytes goes on (choice.h) */
+    _Atomic uint64_t idle_since_ms;  /* more is free and resident than should be since then; 0: it is not */
+    _Atomic uint32_t dense_at;       /* where the search for full segments goes on; 0: it is over */
+    _Atomic uint32_t full;           /* some may have become full since it began */
+    _Atomic uint32_t block_segments; /* segments of blocks */
+    _Atomic uint64_t blocks_live;    /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
+    _Atomic uint64_t stamps; /* versions handed out (entry.h) */
     _Atomic uint32_t db_map[RANGE_DATABASES];
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];
     _Atomic uint32_t free_resident;                  /* segments in the lists of resident ones */
-    uint32_t unit_first;                             /* list of segments with free units */
-    _Atomic uint32_t units;                          /* taken */
+    uint32_t unit_first, ghost_unit_first;           /* lists of segments with free units: for the index, for ghosts */
+    _Atomic uint32_t units, ghost_units;             /* taken */
     _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first;                            /* list of block segments with room */
@@ -176,9 +181,10 @@ static inline void range_note_full(struct range *range) {
 /* Asks for a huge page before the first byte, if the segment is one and its like are so many that half of it is little. */
 void range_expect_full(struct range *range, uint32_t number, uint32_t alike);
 
-/* Segments that writers leave alone, because reclaim needs somewhere to copy to. A writer that was promised room and finds it
- * taken by others may use the upper half. */
+/* Segments that writers leave alone, because reclaim needs somewhere to copy to (pressure.h). A writer that was promised room and
+ * finds it taken by others may use the upper half. */
 uint32_t range_reserve(const struct range *range);
+enum pressure range_pressure(const struct range *range);
 
 /* A segment for `kind` (not INDEX), zero-filled only if it is fresh; 0 if the limit is reached. `for_reclaim` may use the reserve. */
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);
@@ -187,8 +193,9 @@ void range_give(struct range *range, struct actor *actor, uint32_t number);
 /* Makes a taken segment a shard's, which is charged for it until it is given back. */
 void range_own(struct range *range, uint32_t number, uint32_t shard);
 
-/* A zero-filled unit, for which the shard is charged; 0 if the limit is reached. May use the reserve. */
-uint32_t range_take_unit(struct range *range, struct actor *actor, uint32_t shard);
+/* A zero-filled unit, for which the shard is charged; 0 if the limit is reached. May use the reserve. SEGMENT_INDEX or SEGMENT_GHOSTS: whose
+ * never lie in one segment, because what lies beside cells is taken for cells by readers that come too late. */
+uint32_t range_take_unit(struct range *range, struct actor *actor, enum segment_kind kind, uint32_t shard);
 void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, uint32_t unit);
 
 /* Takes a resident segment off the lists of free ones, to have its memory released, and puts it back as a fresh one. 0: none. */

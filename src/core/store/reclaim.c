@@ -1,16 +1,20 @@
 #include "core/store/reclaim.h"
 
 #include "base/assert.h"
-#include "core/store/claim.h"
+#include "core/store/choice.h"
 #include "core/store/ghost.h"
+#include "core/store/session.h"
 #include "core/store/vacate.h"
 
 enum {
-    SLICE_ENTRIES = 2048,     /* about 60 ns each: 120 microseconds */
     SLICE_BYTES = 512 * 1024, /* copied; about 100 microseconds */
     BATCH = 16,               /* entries whose buckets are loaded together */
-    DEAD_MIN_SHARE = 32,      /* a segment is worth compacting from 1/32 of dead bytes on */
-    EXPIRY_SHARE = 16,        /* look again after this part of the harmonic mean of the times that are left */
+    TRIM_TURNS = 1024,
+    HOLES_SHARE = 64, /* of the limit that holes between large values may take while it is tight */
+    HOLE_MIN_SHARE = 4,
+    EXPIRY_SHARE = 32, /* look again when this part of the entries that were left has expired */
+    EXPIRY_TAIL_MS = 1024,
+    EXPIRY_TAIL_SHARE = 1024,
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
 };
@@ -19,7 +23,11 @@ struct slice_budget {
     uint32_t entries;
     uint64_t bytes;
     uint64_t freed; /* bytes of large values and objects */
+    uint32_t drops; /* entries that eviction may drop */
 };
+
+static const struct slice_budget whole_slice = {
+    .entries = RECLAIM_SLICE_ENTRIES, .bytes = SLICE_BYTES, .drops = UINT32_MAX};
 
 /* One entry of a walk. */
 struct visit {
@@ -29,95 +37,9 @@ struct visit {
     _Atomic uint64_t *cell;
 };
 
-static bool policy_is_volatile(enum store_policy policy) {
-    return policy >= STORE_VOLATILE_LRU && policy <= STORE_VOLATILE_TTL;
-}
-
 static uint64_t limit_bytes(const struct engine *engine) {
     return (uint64_t)atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed)
            << engine->range.segment_shift;
-}
-
-/* ------------------------------------------------------------------------------------------- choice */
-
-struct choice {
-    uint32_t segment, shard;
-    bool evict;
-    double score;
-};
-
-static void consider(struct choice *best, uint32_t number, uint32_t shard, bool evict, double score) {
-    if (score > best->score)
-        *best = (struct choice){number, shard, evict, score};
-}
-
-/* Half of all new bytes may be small-queue bytes only until a tenth of the store's memory is: then it gives first. */
-static bool small_gives(const struct engine *engine, const struct store *store) {
-    uint64_t queues[STORE_QUEUES] = {0};
-    for (uint32_t i = store->first_shard; i < store->first_shard + store->shard_count; i++)
-        for (int q = 0; q < STORE_QUEUES; q++)
-            queues[q] += atomic_load_explicit(&engine->shards[i].queue_segments[q], memory_order_relaxed);
-    return queues[STORE_SMALL] * 10 > queues[STORE_SMALL] + queues[STORE_MAIN];
-}
-
-/* Age, in segments opened since, times the mean size of its entries. An open segment only if there is nothing else, but for one whose
- * entries own more than a segment of large values: it would stay open for very long. */
-static double eviction_score(const struct engine *engine, const struct segment *segment, uint64_t clock) {
-    uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
-    uint64_t weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
-    double mean = entries ? (double)weight / (double)entries : range_segment_size(&engine->range);
-    double age = (double)(clock - atomic_load_explicit(&segment->clock, memory_order_relaxed)) + 1;
-    bool whole =
-        atomic_load_explicit(&segment->sealed, memory_order_relaxed) || weight > range_segment_size(&engine->range);
-    return age * mean * (whole ? 1 : 1e-6);
-}
-
-/* The oldest of its log; under a volatile policy, any segment that holds entries with an expiry. */
-static bool may_evict_from(enum store_policy policy, const struct segment *segment) {
-    if (policy_is_volatile(policy))
-        return atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX;
-    return atomic_load_explicit(&segment->previous, memory_order_relaxed) == 0;
-}
-
-/* The best segment over all shards. Reads the table without locks; whoever acts on it looks again under the lock. When it is
- * time to evict but the policy finds nothing, dead bytes will do. */
-static struct choice choose(const struct engine *engine, uint32_t store, bool evict) {
-    const struct range *range = &engine->range;
-    bool from_small[STORES_MAX];
-    struct claim claim;
-    claim_make(engine, store, &claim);
-    for (uint32_t i = 0; i < engine->store_count; i++)
-        from_small[i] = small_gives(engine, &engine->stores[i]);
-    uint64_t clock = atomic_load_explicit(&range->head->clock, memory_order_relaxed);
-    uint32_t size = range_segment_size(range),
-             end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
-    struct choice first = {.score = 0}, second = {.score = 0}, compact = {.score = 0};
-    for (uint32_t number = 1; number < end; number++) {
-        const struct segment *segment = &range->segments[number];
-        uint32_t shard = atomic_load_explicit(&segment->shard, memory_order_acquire);
-        uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_acquire);
-        if (kind != SEGMENT_LOG || shard >= engine->shard_count)
-            continue;
-        uint32_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
-        /* The unused end of a segment does not count: copying would leave the same behind. */
-        uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed),
-                 dead = used > live ? used - live : 0;
-        if (atomic_load_explicit(&segment->sealed, memory_order_relaxed) &&
-            (live == 0 || dead >= size / DEAD_MIN_SHARE))
-            consider(live == 0 ? &first : &compact, number, shard, false, live == 0 ? 1e300 : (double)dead);
-        uint32_t owner = engine->shards[shard].store;
-        enum store_policy policy = store_policy_of(engine, &engine->shards[shard]);
-        if (!evict || policy == STORE_NOEVICTION || !claim.gives[owner] || !may_evict_from(policy, segment))
-            continue;
-        uint8_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
-        bool small = store_queue_of_log(engine, log) == STORE_SMALL;
-        /* Under lru whatever is oldest gives, in either queue: else those that were used would go before those that were not. */
-        consider(small == from_small[owner] || policy == STORE_ALLKEYS_LRU ? &first : &second, number, shard, true,
-                 eviction_score(engine, segment, clock));
-    }
-    if (first.score > 0)
-        return first;
-    return second.score > 0 ? second : compact;
 }
 
 /* ------------------------------------------------------------------------------------------ verdicts */
@@ -133,7 +55,9 @@ static void forget(struct engine *engine, struct actor *actor, struct shard *sha
 static bool copy(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
                  enum store_queue queue, uint32_t use, struct slice_budget *budget) {
     struct entry entry = visit->entry;
-    uint64_t to = store_append(engine, actor, shard, store_log_of(engine, queue, &entry), &entry, true);
+    uint64_t owned = store_owned_bytes(engine, visit->location, &visit->entry);
+    uint32_t log = store_log_of(engine, actor, shard, queue, &entry, owned);
+    uint64_t to = store_append(engine, actor, shard, log, &entry, true);
     if (!to)
         return false;
     const uint8_t *from = engine->range.base + visit->location;
@@ -141,7 +65,6 @@ static bool copy(struct engine *engine, struct actor *actor, struct shard *shard
     entry_encode(&entry, segment->base_ms, engine->range.base + to);
     words_move(engine->range.base + to + entry.key_at, from + visit->entry.key_at,
                (size_t)entry.key_size + entry.stored_size);
-    uint64_t owned = store_owned_bytes(engine, visit->location, &visit->entry);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(visit->hash, index_local_level(shape, visit->hash));
     index_write_begin(visit->bucket);
@@ -154,42 +77,74 @@ static bool copy(struct engine *engine, struct actor *actor, struct shard *shard
     return true;
 }
 
+static void evict(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
+                  enum store_queue queue, struct slice_budget *budget) {
+    if (policies[store_policy_of(engine, shard)].two_queues)
+        ghost_add(engine, actor, shard, queue, visit->hash);
+    actor_count_removed(actor, shard->store, false);
+    forget(engine, actor, shard, visit, STORE_EVICTED, budget);
+    budget->drops -= budget->drops > 0;
+}
+
+/* A session that lives goes as a whole, and only if none of its entries has been used for a round of the main queue. Answers whether
+ * it is one. */
+static bool decide_in_session(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
+                              enum store_queue queue, struct slice_budget *budget) {
+    struct slice name = slice_make(engine->range.base + visit->location + visit->entry.key_at, visit->entry.key_size);
+    struct session_state session = session_look(engine, shard, visit->entry.db, name, visit->hash, actor->now_ms);
+    if (!session.live)
+        return false;
+    uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
+    if ((queue == STORE_SMALL || session.used) &&
+        copy(engine, actor, shard, visit, STORE_MAIN, queue == STORE_SMALL || use == 0 ? 0 : use - 1, budget))
+        return true;
+    session_evict(engine, actor, shard, visit->entry.db, name, visit->hash);
+    budget->drops -= budget->drops > 0;
+    return true;
+}
+
 /* Decides about one live entry of a segment that is being reclaimed. False: no memory, stop the walk here. */
-static bool decide(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit, bool evict,
-                   struct slice_budget *budget) {
+static bool decide(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
+                   struct visit *visit, struct slice_budget *budget) {
     uint32_t log = atomic_load_explicit(&engine->range.segments[range_segment_of(&engine->range, visit->location)].log,
                                         memory_order_relaxed);
-    enum store_queue queue = store_queue_of_log(engine, log);
-    enum store_policy policy = store_policy_of(engine, shard);
-    uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
+    enum store_queue queue = store_queue_of_log(log);
+    uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed)), use_left;
     if (visit->entry.expires_at_ms && visit->entry.expires_at_ms <= actor->now_ms) {
         actor_count_removed(actor, shard->store, true);
         forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
         return true;
     }
-    if (!evict || policy == STORE_NOEVICTION || (policy_is_volatile(policy) && !visit->entry.expires_at_ms))
+    if (!walk->evict)
         return copy(engine, actor, shard, visit, queue, use, budget);
-    bool used =
-        use > 0 && policy != STORE_ALLKEYS_RANDOM && policy != STORE_VOLATILE_RANDOM && policy != STORE_VOLATILE_TTL;
-    if (use > 3)
-        use = 3;
-    bool keeps_count = queue == STORE_MAIN && policy != STORE_ALLKEYS_LRU && policy != STORE_VOLATILE_LRU;
-    if (used && copy(engine, actor, shard, visit, STORE_MAIN, keeps_count ? use - 1 : 0, budget))
+    if (walk->skip) {
+        walk->skip--;
         return true;
-    if (queue == STORE_SMALL)
-        ghost_add(engine, actor, shard, visit->hash);
-    actor_count_removed(actor, shard->store, false);
-    forget(engine, actor, shard, visit, STORE_EVICTED, budget);
+    }
+    enum store_policy policy = store_policy_of(engine, shard);
+    if (policy == STORE_SESSION && decide_in_session(engine, actor, shard, visit, queue, budget))
+        return true;
+    switch (policy_verdict(&policies[policy], queue, use, visit->entry.expires_at_ms, walk->expiry_max_ms, &use_left)) {
+        case POLICY_KEEP:
+            return walk->single || copy(engine, actor, shard, visit, queue, use_left, budget);
+        case POLICY_TO_MAIN:
+            if (copy(engine, actor, shard, visit, STORE_MAIN, use_left, budget))
+                return true;
+            break;
+        case POLICY_DROP:
+            break;
+    }
+    evict(engine, actor, shard, visit, queue, budget);
     return true;
 }
 
 /* -------------------------------------------------------------------------------------------- walks */
 
-/* Reads the next entries of a segment and starts to load their buckets. */
+/* Reads the next entries of a segment, `most` at most, and starts to load their buckets. */
 static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begin, uint32_t used, uint32_t offset,
-                       struct visit *visits) {
+                       uint32_t most, struct visit *visits) {
     uint32_t count = 0;
-    while (count < BATCH && offset < used) {
+    while (count < BATCH && count < most && offset < used) {
         struct visit *visit = &visits[count++];
         visit->location = begin + offset;
         bool whole = store_entry_at(engine, visit->location, &visit->entry);
@@ -207,33 +162,48 @@ static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begi
 typedef bool (*walk_act)(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                          struct visit *visit, struct slice_budget *budget);
 
+static bool is_spent(const struct engine *engine, const struct slice_budget *budget) {
+    return budget->entries == 0 || budget->bytes == 0 || budget->freed >= range_segment_size(&engine->range);
+}
+
 static bool walk_on(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
-                    walk_act act) {
+                    walk_act act, struct slice_budget *budget) {
     uint64_t begin = range_segment_at(&engine->range, walk->segment);
     uint32_t used = atomic_load_explicit(&engine->range.segments[walk->segment].used, memory_order_relaxed);
-    struct slice_budget budget = {.entries = SLICE_ENTRIES, .bytes = SLICE_BYTES};
     struct visit visits[BATCH];
     while (walk->offset < used) {
-        if (budget.entries == 0 || budget.bytes == 0 || budget.freed >= range_segment_size(&engine->range))
+        if (is_spent(engine, budget))
             return false;
-        uint32_t count = gather(engine, shard, begin, used, walk->offset, visits);
+        uint32_t count = gather(engine, shard, begin, used, walk->offset, budget->entries, visits);
         for (uint32_t i = 0; i < count; i++) {
             struct visit *visit = &visits[i];
+            if (budget->drops == 0)
+                return false;
             visit->bucket = index_place_of(&engine->range, &shard->index, visit->hash).bucket;
             visit->cell = index_find(&engine->range, &shard->index, visit->hash, visit->location);
-            if (visit->cell && !act(engine, actor, shard, walk, visit, &budget))
+            if (visit->cell && !act(engine, actor, shard, walk, visit, budget))
                 return false;
             walk->offset += visit->entry.size;
         }
-        budget.entries -= count < budget.entries ? count : budget.entries;
+        budget->entries -= count;
     }
     return true;
 }
 
 static bool act_reclaim(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                         struct visit *visit, struct slice_budget *budget) {
-    return decide(engine, actor, shard, visit, walk->evict, budget);
+    return decide(engine, actor, shard, walk, visit, budget);
 }
+
+/* The times that are left are counted in steps of an eighth to a quarter each: 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 ... ms. */
+static uint32_t expiry_step(uint64_t left_ms) {
+    if (left_ms < 4)
+        return 0;
+    uint32_t octave = bits_log2(left_ms), step = (octave - 2) * 4 + (uint32_t)(left_ms >> (octave - 2) & 3);
+    return step < STORE_EXPIRY_STEPS ? step : STORE_EXPIRY_STEPS - 1;
+}
+
+static uint64_t expiry_step_ms(uint32_t step) { return (uint64_t)(4 + step % 4) << (step / 4); }
 
 static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
@@ -243,44 +213,91 @@ static bool act_expire(struct engine *engine, struct actor *actor, struct shard 
     if (at_ms <= actor->now_ms) {
         actor_count_removed(actor, shard->store, true);
         forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
+        walk->gone++;
         return true;
     }
     walk->left++;
-    walk->left_a_ms += 1.0 / (double)(at_ms - actor->now_ms);
+    walk->left_for[expiry_step(at_ms - actor->now_ms)]++;
     return true;
 }
 
-/* When it pays to come back: a part of the harmonic mean of the times that are left, in which about that part of the entries
- * expires. Looking at all of them each time one expires would cost entries x entries. */
+/* Entries that it left for no longer than so many steps. */
+static uint64_t count_left(const struct shard_walk *walk, uint32_t steps) {
+    uint64_t count = 0;
+    for (uint32_t step = 0; step < steps; step++)
+        count += walk->left_for[step];
+    return count;
+}
+
+/* When it pays to come back: not later than when a 32nd of what is left has expired. Looking at all of them each time one expires would
+ * cost entries x entries. Many that expire together are approached by a few looks, each four fifths of the way or more; where many have just
+ * gone, the last of them get a look of their own. */
 static uint64_t expiry_due_ms(const struct shard_walk *walk, uint64_t now_ms) {
     if (walk->left == 0)
         return UINT64_MAX;
-    double wait_ms = walk->left / walk->left_a_ms / EXPIRY_SHARE;
+    uint32_t tail_steps = expiry_step(EXPIRY_TAIL_MS);
+    if ((uint64_t)walk->gone * 2 * EXPIRY_SHARE >= walk->left &&
+        count_left(walk, tail_steps) * EXPIRY_TAIL_SHARE >= walk->left)
+        return now_ms + EXPIRY_TAIL_MS;
+    uint32_t step = 0;
+    for (uint64_t expired = walk->left_for[0]; expired * EXPIRY_SHARE <= walk->left && step < STORE_EXPIRY_STEPS - 1;)
+        expired += walk->left_for[++step];
+    uint64_t wait_ms = expiry_step_ms(step);
     if (wait_ms < EXPIRY_WAIT_MIN_MS)
         wait_ms = EXPIRY_WAIT_MIN_MS;
     if (wait_ms > EXPIRY_WAIT_MAX_MS)
         wait_ms = EXPIRY_WAIT_MAX_MS;
-    return now_ms + (uint64_t)wait_ms;
+    return now_ms + wait_ms;
 }
 
+/* Notes how far eviction has come in the oldest segment of a log. */
+static void note_walked(struct engine *engine, struct shard *shard, const struct shard_walk *walk) {
+    uint32_t number = atomic_load_explicit(&walk->segment, memory_order_relaxed);
+    struct shard_log *list =
+        &shard->logs[atomic_load_explicit(&engine->range.segments[number].log, memory_order_relaxed)];
+    if (walk->evict && list->first == number && walk->skip == 0 && walk->offset > list->walked)
+        atomic_store_explicit(&list->walked, walk->offset, memory_order_relaxed);
+}
+
+/* How long what is in the main queue stays there. */
+static void note_life(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number) {
+    const struct segment *segment = &engine->range.segments[number];
+    if (store_queue_of_log(atomic_load_explicit(&segment->log, memory_order_relaxed)) == STORE_MAIN &&
+        actor->now_ms > segment->base_ms)
+        shard->main_life_ms = actor->now_ms - segment->base_ms;
+}
+
+/* The segment under the shard's walk has been walked to its end. In one that is walked while it takes entries, or of which only a part
+ * may go, others can live on. */
 static void finish_reclaim(struct engine *engine, struct actor *actor, struct shard *shard) {
     uint32_t number = shard->reclaim.segment;
+    if (shard->reclaim.evict)
+        note_life(engine, actor, shard, number);
+    note_walked(engine, shard, &shard->reclaim);
     shard->reclaim.segment = 0;
-    store_drop_segment(engine, actor, shard, number);
+    if (atomic_load_explicit(&engine->range.segments[number].live, memory_order_relaxed) == 0)
+        store_drop_segment(engine, actor, shard, number);
 }
 
 /* One slice of the shard's walk. */
 static bool go_on(struct engine *engine, struct actor *actor, struct shard *shard) {
-    uint32_t offset = shard->reclaim.offset;
-    if (walk_on(engine, actor, shard, &shard->reclaim, act_reclaim)) {
+    struct shard_walk *walk = &shard->reclaim;
+    uint32_t offset = walk->offset, skip = walk->skip;
+    struct slice_budget budget = whole_slice;
+    if (walk_on(engine, actor, shard, walk, act_reclaim, &budget)) {
         finish_reclaim(engine, actor, shard);
         return true;
     }
-    return shard->reclaim.offset != offset;
+    bool worked = walk->offset != offset || walk->skip != skip;
+    note_walked(engine, shard, walk);
+    /* A slice over large values has freed as much as was wanted: the next ones to go may stand elsewhere. */
+    const struct segment *segment = &engine->range.segments[walk->segment];
+    if (walk->evict && store_log_is_large(atomic_load_explicit(&segment->log, memory_order_relaxed)))
+        walk->segment = 0;
+    return worked;
 }
 
-static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
-    /* First whatever was begun. */
+static bool go_on_with_begun(struct engine *engine, struct actor *actor) {
     for (uint32_t i = 0; i < engine->shard_count; i++) {
         uint32_t at = (actor->id + i) % engine->shard_count;
         struct shard *shard = &engine->shards[at];
@@ -292,37 +309,125 @@ static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
         if (worked)
             return true;
     }
+    return false;
+}
+
+/* Where a walk that evicts begins: behind what it has walked over before. */
+static uint32_t first_offset(const struct shard *shard, uint32_t log, uint32_t number) {
+    const struct shard_log *list = &shard->logs[log];
+    return list->first == number ? list->walked : 0;
+}
+
+/* Begins a walk over a segment that was chosen, unless the world has changed since; that counts as work done. */
+static bool begin(struct engine *engine, struct actor *actor, const struct choice *choice, bool evicts) {
+    struct shard *shard = &engine->shards[choice->shard];
+    const struct segment *segment = &engine->range.segments[choice->segment];
+    bool worked = true;
+    store_lock(engine, actor, choice->shard);
+    if (!policies[store_policy_of(engine, shard)].two_queues)
+        ghost_clear(engine, actor, shard);
+    if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+        atomic_load_explicit(&segment->shard, memory_order_relaxed) == choice->shard) {
+        uint32_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
+        bool large = store_log_is_large(log);
+        if (!atomic_load_explicit(&segment->sealed, memory_order_relaxed) && !(evicts && large))
+            store_seal(engine, shard, log);
+        /* A walk that rests here has just been found to be stuck for want of memory to copy to: it makes way for the better choice. */
+        if (shard->reclaim.segment != choice->segment) {
+            shard->reclaim.segment = choice->segment;
+            shard->reclaim.offset = first_offset(shard, log, choice->segment);
+        }
+        shard->reclaim.evict = evicts;
+        shard->reclaim.skip = choice->skip;
+        shard->reclaim.expiry_max_ms = choice->expiry_max_ms;
+        worked = go_on(engine, actor, shard);
+    }
+    store_unlock(engine, actor, choice->shard);
+    return worked;
+}
+
+/* Bytes of segments of blocks that no value takes. */
+static uint64_t hole_bytes(const struct engine *engine) {
+    const struct range_head *head = engine->range.head;
+    uint64_t all = (uint64_t)atomic_load_explicit(&head->block_segments, memory_order_relaxed)
+                   << engine->range.segment_shift,
+             live = atomic_load_explicit(&head->blocks_live, memory_order_relaxed);
+    return all > live ? all - live : 0;
+}
+
+/* One slice of work that gets memory back for a store. False if there is none. */
+static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
+    if (go_on_with_begun(engine, actor))
+        return true;
+    struct choice choice = choice_empty(engine);
+    if (choice.segment)
+        return begin(engine, actor, &choice, false);
     if (object_compact(engine, actor))
         return true;
-    struct choice choice = choose(engine, store, claim_is_tight(engine));
-    /* Holes between large values are dead bytes too. */
-    if (choice.score < range_segment_size(&engine->range) && !choice.evict &&
-        vacate_segment(engine, actor, (uint64_t)choice.score))
+    struct claim claim;
+    claim_make(engine, store, &claim);
+    bool tight = claim_is_tight(engine);
+    /* Before something that lives goes for want of a segment, holes are closed that are worth it. */
+    if (tight && hole_bytes(engine) > limit_bytes(engine) / HOLES_SHARE &&
+        vacate_segment(engine, actor, range_segment_size(&engine->range) / HOLE_MIN_SHARE))
         return true;
+    if (tight)
+        choice = choice_evict(engine, &claim, actor->now_ms, false);
+    if (choice.segment)
+        return begin(engine, actor, &choice, true);
+    choice = choice_compact(engine);
+    /* Holes between large values are dead bytes too. */
+    if (vacate_segment(engine, actor, choice.segment ? choice.dead_bytes : 0))
+        return true;
+    if (choice.segment)
+        return begin(engine, actor, &choice, false);
     /* Room can be short although what lives fits: in holes that nothing can be moved into. Then something has to go as well. */
-    if (choice.score <= 0)
-        choice = choose(engine, store, true);
-    if (choice.score <= 0)
+    if (!tight)
+        choice = choice_evict(engine, &claim, actor->now_ms, false);
+    return choice.segment && begin(engine, actor, &choice, true);
+}
+
+/* ------------------------------------------------------------------------------------------ capacity in entries */
+
+/* Evicts one entry of a store that holds too many; false if none may go. */
+static bool trim_one(struct engine *engine, struct actor *actor, uint32_t store, uint64_t most) {
+    struct claim claim = {0};
+    claim.gives[store] = true;
+    struct choice choice = choice_evict(engine, &claim, actor->now_ms, true);
+    if (!choice.segment)
         return false;
     struct shard *shard = &engine->shards[choice.shard];
     const struct segment *segment = &engine->range.segments[choice.segment];
     store_lock(engine, actor, choice.shard);
-    /* Somebody else may have been faster: then the world has changed, which counts as work done. */
-    bool worked = true;
-    if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+    if (store_entries(engine, store) > most &&
+        atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
         atomic_load_explicit(&segment->shard, memory_order_relaxed) == choice.shard) {
-        if (!atomic_load_explicit(&segment->sealed, memory_order_relaxed))
-            store_seal(engine, shard, atomic_load_explicit(&segment->log, memory_order_relaxed));
-        /* A walk that rests here has just been found to be stuck for want of memory to copy to: it makes way for the better choice. */
-        if (shard->reclaim.segment != choice.segment) {
-            shard->reclaim.segment = choice.segment;
-            shard->reclaim.offset = 0;
-        }
-        shard->reclaim.evict = choice.evict;
-        worked = go_on(engine, actor, shard);
+        uint32_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
+        struct shard_walk walk = {.segment = choice.segment,
+                                  .offset = first_offset(shard, log, choice.segment),
+                                  .evict = true,
+                                  .single = true,
+                                  .skip = choice.skip,
+                                  .expiry_max_ms = choice.expiry_max_ms};
+        struct slice_budget budget = whole_slice;
+        budget.drops = 1;
+        bool whole = walk_on(engine, actor, shard, &walk, act_reclaim, &budget);
+        if (policies[store_policy_of(engine, shard)].order <= POLICY_OLDEST_LARGEST)
+            note_walked(engine, shard, &walk);
+        if (whole && atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
+            store_drop_segment(engine, actor, shard, choice.segment);
     }
     store_unlock(engine, actor, choice.shard);
-    return worked;
+    return true;
+}
+
+bool reclaim_trim(struct engine *engine, struct actor *actor, uint32_t store) {
+    uint64_t most = atomic_load_explicit(&engine->stores[store].entries_max, memory_order_relaxed);
+    /* Each turn looks at one entry or more; one that was used is looked at four times before it goes. */
+    for (uint32_t turns = 0; turns < TRIM_TURNS; turns++)
+        if (most == 0 || store_entries(engine, store) <= most || !trim_one(engine, actor, store, most))
+            return false;
+    return true;
 }
 
 void reclaim_release_promise(struct engine *engine, struct actor *actor) {
@@ -358,9 +463,14 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
         reclaim_release_promise(engine, actor);
     if (__builtin_expect(engine->store_count > 1, 0))
         TRY(keep_under_cap(engine, actor, store));
-    if (needed == 1 && __builtin_expect(range_room(&engine->range) > 0, 1))
-        return STATUS_OK;
     uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
+    enum pressure pressure = needed == 1 ? range_pressure(&engine->range) : PRESSURE_CRITICAL;
+    if (__builtin_expect(pressure != PRESSURE_CRITICAL, 1)) {
+        if (__builtin_expect(pressure == PRESSURE_TIGHT, 0) && ++actor->writes_when_tight % PRESSURE_PACE == 0 &&
+            !claim_is_full(engine, store))
+            (void)step(engine, actor, store);
+        return STATUS_OK;
+    }
     if (needed >= limit)
         return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
@@ -373,11 +483,11 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
     return STATUS_OK;
 }
 
-/* One slice of a shard's expiry walk, which has a segment. */
-static void expire_on(struct engine *engine, struct actor *actor, struct shard *shard) {
+/* Goes on with a shard's expiry walk, which has a segment. */
+static void expire_on(struct engine *engine, struct actor *actor, struct shard *shard, struct slice_budget *budget) {
     uint32_t number = shard->expiry.segment;
     struct segment *segment = &engine->range.segments[number];
-    if (!walk_on(engine, actor, shard, &shard->expiry, act_expire))
+    if (!walk_on(engine, actor, shard, &shard->expiry, act_expire, budget))
         return;
     uint64_t due_ms = expiry_due_ms(&shard->expiry, actor->now_ms);
     if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
@@ -389,7 +499,8 @@ static void expire_on(struct engine *engine, struct actor *actor, struct shard *
 }
 
 /* Begins a walk over a segment that was seen to be due, unless the world has changed. */
-static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at, uint32_t number) {
+static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at, uint32_t number,
+                         struct slice_budget *budget) {
     struct shard *shard = &engine->shards[at];
     struct segment *segment = &engine->range.segments[number];
     if (shard->expiry.segment || atomic_load_explicit(&segment->shard, memory_order_relaxed) != at ||
@@ -397,48 +508,75 @@ static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at
         return;
     shard->expiry.segment = number;
     shard->expiry.offset = 0;
-    shard->expiry.left = 0;
-    shard->expiry.left_a_ms = 0;
+    shard->expiry.left = shard->expiry.gone = 0;
+    memset(shard->expiry.left_for, 0, sizeof shard->expiry.left_for);
     /* Entries that are written while the walk rests announce themselves again. */
     atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
-    expire_on(engine, actor, shard);
+    expire_on(engine, actor, shard, budget);
 }
 
+static bool is_due(const struct engine *engine, const struct segment *segment, uint64_t now_ms, uint32_t *ret_shard) {
+    *ret_shard = atomic_load_explicit(&segment->shard, memory_order_acquire);
+    return *ret_shard < engine->shard_count &&
+           atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+           atomic_load_explicit(&segment->due_ms, memory_order_relaxed) <= now_ms;
+}
+
+/* A slice is a number of entries, in as many segments as they stand in; the lock is let go between two. */
 bool reclaim_expired(struct engine *engine, struct actor *actor) {
-    for (uint32_t at = 0; at < engine->shard_count; at++) {
+    struct slice_budget budget = whole_slice;
+    bool worked = false;
+    uint32_t at;
+    for (at = 0; at < engine->shard_count && !is_spent(engine, &budget); at++) {
         struct shard *shard = &engine->shards[at];
         if (shard->expiry.segment == 0)
             continue;
         store_lock(engine, actor, at);
         if (shard->expiry.segment)
-            expire_on(engine, actor, shard);
+            expire_on(engine, actor, shard, &budget);
         store_unlock(engine, actor, at);
-        return true;
+        worked = true;
     }
     uint32_t end = atomic_load_explicit(&engine->range.head->never_used, memory_order_relaxed);
-    for (uint32_t number = 1; number < end; number++) {
-        struct segment *segment = &engine->range.segments[number];
-        uint32_t at = atomic_load_explicit(&segment->shard, memory_order_acquire);
-        if (at >= engine->shard_count || atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG ||
-            atomic_load_explicit(&segment->due_ms, memory_order_relaxed) > actor->now_ms)
+    for (uint32_t number = 1; number < end && !is_spent(engine, &budget); number++) {
+        if (!is_due(engine, &engine->range.segments[number], actor->now_ms, &at))
             continue;
         store_lock(engine, actor, at);
-        expire_begin(engine, actor, at, number);
+        expire_begin(engine, actor, at, number, &budget);
         store_unlock(engine, actor, at);
-        return true;
+        worked = true;
     }
-    return false;
+    return worked;
 }
 
-bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
-    if (reclaim_expired(engine, actor))
-        return true;
-    uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
-    if (range_room(&engine->range) >= limit / 32 + 1)
-        return false;
+/* Room ahead of need. */
+static bool is_low(const struct engine *engine) {
+    const struct range_head *head = engine->range.head;
+    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
+    bool over = atomic_load_explicit(&head->used, memory_order_relaxed) > limit;
+    return over || (pressure_ahead(limit) != 0 && range_pressure(&engine->range) != PRESSURE_CALM);
+}
+
+static bool make_room_ahead(struct engine *engine, struct actor *actor) {
     /* On whose behalf: any store that could take more. */
     uint32_t store = 0;
     while (store < engine->store_count && claim_is_full(engine, store))
         store++;
     return store < engine->store_count && step(engine, actor, store);
+}
+
+bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
+    /* When there is much of both, they take turns: what expires by and by may free no segment for long. */
+    bool low = is_low(engine), reclaim_first = low && actor->expired_last;
+    actor->expired_last = false;
+    if (reclaim_first && make_room_ahead(engine, actor))
+        return true;
+    if (reclaim_expired(engine, actor)) {
+        actor->expired_last = true;
+        return true;
+    }
+    for (uint32_t i = 0; i < engine->store_count; i++)
+        if (reclaim_trim(engine, actor, i))
+            return true;
+    return low && !reclaim_first && make_room_ahead(engine, actor);
 }

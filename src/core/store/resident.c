@@ -119,10 +119,11 @@ static bool condense_some(struct engine *engine) {
 static bool shrink_some(struct engine *engine, struct actor *actor) {
     for (uint32_t at = 0; at < engine->shard_count; at++) {
         struct index *index = &engine->shards[at].index;
-        if (!index_is_sparse(&engine->range, index))
+        if (!index_is_sparse(&engine->range, index) && !index_overflow_is_sparse(&engine->range, index))
             continue;
         store_lock(engine, actor, at);
-        bool more = index_shrink(&engine->range, actor, index, SLICE_MERGES);
+        bool more = index_shrink(&engine->range, actor, index, SLICE_MERGES) ||
+                    index_shrink_overflow(&engine->range, actor, index, store_hash_at, engine);
         store_unlock(engine, actor, at);
         if (more)
             return true;
@@ -130,12 +131,79 @@ static bool shrink_some(struct engine *engine, struct actor *actor) {
     return false;
 }
 
-bool resident_step(struct engine *engine, struct actor *actor) {
+bool resident_step(struct engine *engine, struct actor *actor, bool urgent) {
     const struct range *range = &engine->range;
     bool more = shrink_some(engine, actor);
     if (range->backing.release && range_segment_size(range) >= PAGE_SIZE_MIN)
         more |= release_some(engine, actor);
-    if (range->backing.dense && range->backing.huge_size)
+    if (!urgent && range->backing.dense && range->backing.huge_size)
         more |= condense_some(engine);
     return more;
+}
+
+/* ------------------------------------------------------------------------------------ the account */
+
+/* Adds a row to the account; answers how much of the segment is in use. */
+static uint64_t add_row(const struct range *range, const struct segment *segment, struct resident_account *account) {
+    uint64_t size = range_segment_size(range), part = size / RANGE_BLOCKS;
+    uint32_t used = GET(segment->used);
+    switch ((enum segment_kind)GET(segment->kind)) {
+        case SEGMENT_FREE:
+            return 0;
+        case SEGMENT_LOG:
+            account->logs += used;
+            return used;
+        case SEGMENT_INDEX:
+            part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
+            account->index += part;
+            return part;
+        case SEGMENT_BLOCKS:
+            account->blocks += used * part;
+            return used * part;
+        case SEGMENT_OBJECTS:
+            account->objects += used * part;
+            return used * part;
+        case SEGMENT_FILTER:
+            account->filters += size;
+            return size;
+        case SEGMENT_GHOSTS:
+            part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
+            account->ghosts += part;
+            return part;
+    }
+    return 0;
+}
+
+struct resident_account resident_account(const struct engine *engine) {
+    const struct range *range = &engine->range;
+    struct resident_account account = {.tables = GET(range->head->table_bytes)};
+    uint32_t end = GET(range->head->never_used);
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &range->segments[number];
+        uint64_t used = add_row(range, segment, &account);
+        if ((GET(segment->backing) & (SEGMENT_FRESH | SEGMENT_DENSE)) != SEGMENT_FRESH)
+            account.idle += range_segment_size(range) - used;
+    }
+    return account;
+}
+
+static uint64_t logs_live(const struct engine *engine) {
+    uint64_t live = 0;
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        live += GET(engine->shards[i].live);
+    return live;
+}
+
+void resident_verify(const struct engine *engine) {
+    const struct range *range = &engine->range;
+    const struct range_head *head = range->head;
+    struct resident_account account = resident_account(engine);
+    uint64_t index = 0, size = range_segment_size(range), all = account.logs;
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        index += index_bytes(range, &engine->shards[i].index);
+    ASSERT(account.index == index && index == (uint64_t)GET(head->units) * head->unit_size);
+    ASSERT(account.blocks == GET(head->blocks_live));
+    ASSERT(account.logs >= logs_live(engine) && account.ghosts == (uint64_t)GET(head->ghost_units) * head->unit_size);
+    all += account.index + account.blocks + account.objects + account.ghosts + account.filters;
+    ASSERT(all <= GET(head->used) * size && account.tables == resident_occupied(&account) - all);
 }

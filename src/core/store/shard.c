@@ -65,23 +65,48 @@ void store_find(const struct engine *engine, struct shard *shard, const struct s
 
 /* -------------------------------------------------------------------------------------------- logs */
 
-static uint32_t logs_a_queue(const struct range_head *head) { return head->ttl_kinds * head->class_count + 1; }
+/* About what an entry takes in its log. */
+static uint64_t entry_bytes(const struct entry *entry) { return 4ull + entry->key_size + entry->stored_size; }
 
-enum store_queue store_queue_of_log(const struct engine *engine, uint32_t log) {
-    return log < logs_a_queue(engine->range.head) ? STORE_SMALL : STORE_MAIN;
+/* What stands in the log whole: the octaves from 32 bytes to a quarter of a segment, divided evenly. What owns memory elsewhere:
+ * two octaves a class from there on. */
+static uint32_t class_of(const struct range_head *head, const struct entry *entry, uint64_t owned_bytes) {
+    uint32_t octaves = bits_log2(head->segment_size) - 7, last = head->class_count - 1;
+    if (!(entry->flags & ENTRY_OWNS)) {
+        uint32_t stored = entry->key_size + entry->stored_size, octave = stored < 32 ? 0 : bits_log2(stored) - 5;
+        return octave >= octaves ? last : octave * head->class_count / octaves;
+    }
+    if (head->large_class_count == 0)
+        return last;
+    uint32_t quarters = owned_bytes < head->segment_size / 4 ? 0 : bits_log2(owned_bytes / (head->segment_size / 4)),
+             large = quarters / 2;
+    return STORE_CLASSES_MAX + (large < head->large_class_count ? large : head->large_class_count - 1);
 }
 
-uint32_t store_log_of(const struct engine *engine, enum store_queue queue, const struct entry *entry) {
+/* The open log of the same queue that is nearest by size; that of the other kind of entries that expire only if there is none. */
+static uint32_t nearest_open(const struct shard *shard, uint32_t wanted) {
+    uint32_t base = wanted - wanted % STORE_CLASSES, size_class = wanted % STORE_CLASSES, best = wanted;
+    uint32_t kinds[2] = {base, base}, distance_best = UINT32_MAX;
+    if (store_log_expires(wanted))
+        kinds[1] = wanted / STORE_CLASSES % 3 == STORE_LONG ? base + STORE_CLASSES : base - STORE_CLASSES;
+    for (uint32_t i = 0; i < 2 * STORE_CLASSES; i++) {
+        uint32_t at = i % STORE_CLASSES, log = kinds[i / STORE_CLASSES] + at;
+        uint32_t distance = (at > size_class ? at - size_class : size_class - at) + i / STORE_CLASSES * STORE_CLASSES;
+        if (shard->logs[log].open && distance < distance_best)
+            best = log, distance_best = distance;
+    }
+    return best;
+}
+
+uint32_t store_log_of(const struct engine *engine, const struct actor *actor, const struct shard *shard,
+                      enum store_queue queue, const struct entry *entry, uint64_t owned_bytes) {
     const struct range_head *head = engine->range.head;
-    uint32_t base = queue == STORE_MAIN ? logs_a_queue(head) : 0;
-    if (entry->flags & ENTRY_EXTENTS)
-        return base + logs_a_queue(head) - 1;
-    /* Size classes divide the octaves from 32 bytes to a quarter of a segment evenly. */
-    uint32_t stored = entry->key_size + entry->stored_size;
-    uint32_t octave = stored < 32 ? 0 : bits_log2(stored) - 5, octaves = bits_log2(head->segment_size) - 6;
-    uint32_t size_class = octave >= octaves ? head->class_count - 1 : octave * head->class_count / octaves;
-    uint32_t ttl_kind = head->ttl_kinds > 1 && entry->expires_at_ms;
-    return base + ttl_kind * head->class_count + size_class;
+    enum store_kind kind = STORE_LASTING;
+    if (entry->expires_at_ms)
+        kind = shard->main_life_ms == 0 || entry->expires_at_ms <= actor->now_ms + shard->main_life_ms ? STORE_SHORT
+                                                                                                       : STORE_LONG;
+    uint32_t log = (queue * 3 + kind) * STORE_CLASSES + class_of(head, entry, owned_bytes);
+    return shard->logs[log].open || shard->open_count < head->open_max ? log : nearest_open(shard, log);
 }
 
 static void log_push(struct engine *engine, struct shard *shard, uint32_t log, uint32_t number) {
@@ -95,7 +120,7 @@ static void log_push(struct engine *engine, struct shard *shard, uint32_t log, u
         list->first = number;
     list->last = list->open = number;
     list->count++;
-    count32(&shard->queue_segments[store_queue_of_log(engine, log)], 1, 1);
+    shard->open_count++;
 }
 
 static void log_remove(struct engine *engine, struct shard *shard, uint32_t number) {
@@ -103,24 +128,33 @@ static void log_remove(struct engine *engine, struct shard *shard, uint32_t numb
     struct shard_log *list = &shard->logs[segments[number].log];
     uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);
     uint32_t previous = atomic_load_explicit(&segments[number].previous, memory_order_relaxed);
-    if (previous)
+    if (previous) {
         atomic_store_explicit(&segments[previous].next, next, memory_order_relaxed);
-    else
+    } else {
         list->first = next;
+        list->walked = 0;
+    }
     if (next)
         atomic_store_explicit(&segments[next].previous, previous, memory_order_relaxed);
     else
         list->last = previous;
-    if (list->open == number)
+    if (list->open == number) {
         list->open = 0;
+        shard->open_count--;
+    } else if (atomic_load_explicit(&segments[number].live, memory_order_relaxed) == 0) {
+        count32(&shard->empties, 1, -1);
+    }
     list->count--;
-    count32(&shard->queue_segments[store_queue_of_log(engine, segments[number].log)], 1, -1);
 }
 
 void store_seal(struct engine *engine, struct shard *shard, uint32_t log) {
     uint32_t open = shard->logs[log].open;
     if (open) {
-        atomic_store_explicit(&engine->range.segments[open].sealed, 1, memory_order_release);
+        struct segment *segment = &engine->range.segments[open];
+        if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
+            count32(&shard->empties, 1, 1);
+        atomic_store_explicit(&segment->sealed, 1, memory_order_release);
+        shard->open_count--;
         range_note_full(&engine->range);
     }
     shard->logs[log].open = 0;
@@ -135,9 +169,7 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
     struct segment *segment = &engine->range.segments[number];
     atomic_store_explicit(&segment->log, (uint8_t)log, memory_order_relaxed);
     __atomic_store_n(&segment->base_ms, actor->now_ms, __ATOMIC_RELAXED);
-    atomic_store_explicit(&segment->clock,
-                          atomic_fetch_add_explicit(&engine->range.head->clock, 1, memory_order_relaxed),
-                          memory_order_relaxed);
+    atomic_store_explicit(&segment->clock, engine_clock(engine), memory_order_relaxed);
     log_push(engine, shard, log, number);
     range_expect_full(&engine->range, number, shard->logs[log].count);
     range_own(&engine->range, number, shard->index.shard);
@@ -177,7 +209,11 @@ void store_drop_segment(struct engine *engine, struct actor *actor, struct shard
 void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign) {
     struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
-    count32(&segment->live, entry->size, sign);
+    uint32_t live = atomic_load_explicit(&segment->live, memory_order_relaxed),
+             now = sign > 0 ? live + entry->size : live - entry->size;
+    atomic_store_explicit(&segment->live, now, memory_order_relaxed);
+    if (__builtin_expect(live == 0 || now == 0, 0) && atomic_load_explicit(&segment->sealed, memory_order_relaxed))
+        count32(&shard->empties, 1, -sign);
     count(&segment->weight, entry->size + owned_bytes, sign);
     count(&segment->blocks, 1, sign);
     count(&shard->live, entry->size, sign);
@@ -187,10 +223,11 @@ void store_account(struct engine *engine, struct shard *shard, uint64_t location
         atomic_fetch_add_explicit(&engine->range.charges[shard->index.shard], sign > 0 ? owned_bytes : -owned_bytes,
                                   memory_order_relaxed);
     }
+    enum store_queue queue = store_queue_of_log(atomic_load_explicit(&segment->log, memory_order_relaxed));
+    count(&shard->queue_bytes[queue][entry->expires_at_ms != 0], entry->size + owned_bytes, sign);
     if (!entry->expires_at_ms)
         return;
     count(&shard->expiring[entry->db], 1, sign);
-    count(&shard->expiring_live, entry->size + owned_bytes, sign);
     uint64_t due_ms = entry->expires_at_ms + EXPIRY_SLACK_MS;
     if (sign > 0 && due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
         atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
@@ -232,7 +269,7 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     struct entry entry = *wanted;
     entry_plan(&entry, segment->base_ms);
     if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
-        (entry.flags & ENTRY_OWNS))
+        (entry.flags & ENTRY_OWNS) || !entry.stamp != !old->stamp)
         return false;
     uint8_t *to = engine->range.base + spot->location;
     /* Size and flags are the same, so the account can only change by an expiry. */
@@ -246,6 +283,25 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     if (recount)
         store_account(engine, shard, spot->location, &entry, 0, 1);
     spot->entry = entry;
+    return true;
+}
+
+bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value) {
+    struct index_bucket *bucket = (struct index_bucket *)(uintptr_t)key->bucket;
+    const _Atomic uint64_t *cell_at = key->hint;
+    uint32_t value_at, size;
+    if (!index_is_in(bucket, cell_at) || key->db != 0 || value.size > STORE_INPLACE_MAX)
+        return false;
+    uint64_t location = cell_location(atomic_load_explicit(cell_at, memory_order_relaxed));
+    const uint8_t *entry = store_plain_entry_at(engine, location, key->name.size, &value_at, &size);
+    if (!entry || entry_plain_size(value_at, (uint32_t)value.size) != entry_plain_size(value_at, size) ||
+        !words_equal(entry + value_at - key->name.size, key->name.data, key->name.size))
+        return false;
+    uint8_t *to = engine->range.base + location;
+    index_write_begin(bucket);
+    entry_plain_encode(to, key->name.size, (uint32_t)value.size);
+    words_write(to + value_at, value.data, value.size);
+    index_write_end(bucket);
     return true;
 }
 
@@ -274,23 +330,56 @@ static void release_old(struct engine *engine, struct actor *actor, struct shard
     extent_release(&engine->range, actor, first);
 }
 
+void store_stamp_renew(struct engine *engine, struct store_spot *spot) {
+    if (__builtin_expect(spot->entry.stamp == 0, 1))
+        return;
+    const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, spot->location)];
+    spot->entry.stamp = store_stamp_next(engine);
+    entry_encode(&spot->entry, segment->base_ms, engine->range.base + spot->location);
+}
+
 void store_root_set(struct engine *engine, struct shard *shard, struct store_spot *spot,
                     const struct object_root *root) {
     ASSERT((spot->entry.flags & ENTRY_OBJECT) && root->first != 0);
     store_account(engine, shard, spot->location, &spot->entry, store_root(engine, spot).charge, -1);
     index_write_begin(spot->bucket);
     words_write(engine->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
+    store_stamp_renew(engine, spot);
     index_write_end(spot->bucket);
     store_account(engine, shard, spot->location, &spot->entry, root->charge, 1);
 }
 
+/* A miss on what the small queue dropped not long ago goes straight into the main queue. */
 static enum store_queue queue_for(struct engine *engine, struct shard *shard, const struct store_key *key,
-                                  const struct store_spot *spot) {
+                                  const struct store_spot *spot, uint64_t size_bytes) {
     if (spot->location) {
         uint32_t number = range_segment_of(&engine->range, spot->location);
-        return store_queue_of_log(engine, engine->range.segments[number].log);
+        return store_queue_of_log(engine->range.segments[number].log);
     }
-    return ghost_take(engine, shard, key->hash) ? STORE_MAIN : STORE_SMALL;
+    const struct policy *policy = &policies[store_policy_of(engine, shard)];
+    struct ghost ghost = policy->two_queues ? ghost_take(engine, shard, key->hash) : (struct ghost){.found = false};
+    if (!ghost.found)
+        return STORE_SMALL;
+    struct store *store = &engine->stores[shard->store];
+    if (ghost.lately)
+        policy_adapt(&store->eviction, ghost.dropped_by, size_bytes,
+                     store_queue_bytes(engine, store, STORE_SMALL, policy->expiring_only) +
+                         store_queue_bytes(engine, store, STORE_MAIN, policy->expiring_only));
+    return ghost.dropped_by == STORE_SMALL ? STORE_MAIN : STORE_SMALL;
+}
+
+/* Whether one entry more is one too many, and nothing may go for it. */
+static bool is_over_count(const struct engine *engine, const struct shard *shard, const struct store_value *value) {
+    const struct store *store = &engine->stores[shard->store];
+    const struct policy *policy = &policies[store_policy_of(engine, shard)];
+    uint64_t most = atomic_load_explicit(&store->entries_max, memory_order_relaxed);
+    if (most == 0 || (policy->evicts && (!policy->expiring_only || value->expires_at_ms)) ||
+        store_entries(engine, shard->store) < most)
+        return false;
+    uint64_t expiring = 0;
+    for (uint32_t i = store->first_shard; i < store->first_shard + store->shard_count; i++)
+        expiring += shard_expiring_live(&engine->shards[i]);
+    return !policy->evicts || expiring == 0;
 }
 
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
@@ -304,6 +393,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         .key_size = (uint32_t)key->name.size,
         .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
+        .stamp = value->stamp,
     };
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
         tell_removed(engine, actor, spot, STORE_REPLACED);
@@ -312,16 +402,21 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     if (__builtin_expect(engine->store_count > 1, 0) &&
         claim_is_over(engine, shard->store, entry.size + value->extents_size))
         return STATUS_FULL;
+    if (!spot->location && is_over_count(engine, shard, value))
+        return STATUS_FULL;
+    uint64_t owned_bytes = value->root ? value->root->charge : value->extents_size;
     struct index_place place = {.bucket = spot->bucket};
     _Atomic uint64_t *cell = spot->cell;
     if (!spot->location)
         cell = index_empty_cell(&engine->range, actor, &shard->index, key->hash, &place);
-    uint64_t location =
-        !cell ? 0
-              : store_append(engine, actor, shard, store_log_of(engine, queue_for(engine, shard, key, spot), &entry),
-                             &entry, false);
+    if (!cell)
+        return STATUS_FULL;
+    enum store_queue queue = queue_for(engine, shard, key, spot, entry_bytes(&entry) + owned_bytes);
+    uint64_t location = store_append(engine, actor, shard,
+                                     store_log_of(engine, actor, shard, queue, &entry, owned_bytes), &entry, false);
     if (!location)
         return STATUS_FULL;
+    count(&shard->written, entry.size + owned_bytes, 1);
     write_bytes(engine, location, &entry, key->name, value);
     if (value->extents.first)
         extent_set_owner(&engine->range, value->extents.first, key->hash);

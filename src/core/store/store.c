@@ -1,26 +1,35 @@
 #include "core/store/store.h"
 
 #include "base/assert.h"
+#include "core/store/ghost.h"
 #include "core/store/named.h"
+#include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
 enum { VERSION = 1, TABLE_ALIGNMENT = 4096 };
 
-static uint32_t segment_size_for(uint64_t limit_bytes) {
-    uint64_t size = bits_floor_power_of_two(limit_bytes / RANGE_SEGMENTS_WANTED);
+/* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory. */
+enum { OPEN_PERCENT = 6, OPEN_WANTED = 6 };
+
+static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
+    uint64_t wanted = (uint64_t)shards * OPEN_WANTED * 100 / OPEN_PERCENT;
+    if (wanted < RANGE_SEGMENTS_WANTED)
+        wanted = RANGE_SEGMENTS_WANTED;
+    uint64_t size = bits_floor_power_of_two(limit_bytes / wanted);
     if (size < RANGE_SEGMENT_SIZE_MIN)
         return RANGE_SEGMENT_SIZE_MIN;
     return size > RANGE_SEGMENT_SIZE_MAX ? RANGE_SEGMENT_SIZE_MAX : (uint32_t)size;
 }
 
-/* Open segments together hold at most 6 % of the budget: so many logs a shard may have, split first by queue (always two),
- * then by TTL kind, then by size class. */
+/* Open segments together hold at most OPEN_PERCENT of the budget: so many a shard may have, half of them a queue, and so many size
+ * classes there are. What is large comes in fewer classes, as its logs' segments hold hundreds of entries. */
 static void choose_logs(struct range_head *head, uint32_t limit_segments) {
-    uint32_t slots = (uint32_t)((uint64_t)limit_segments * 6 / 100 / head->shard_count);
-    head->queues = STORE_QUEUES;
-    head->ttl_kinds = slots >= 8 ? STORE_TTL_KINDS_MAX : 1;
-    uint32_t classes = slots / (head->queues * head->ttl_kinds);
-    head->class_count = classes < 1 ? 1 : classes > STORE_CLASSES_MAX ? STORE_CLASSES_MAX : classes;
+    uint32_t most = (uint32_t)((uint64_t)limit_segments * OPEN_PERCENT / 100 / head->shard_count);
+    head->open_max = most < STORE_QUEUES ? STORE_QUEUES : most;
+    uint32_t a_queue = head->open_max / STORE_QUEUES;
+    head->large_class_count = a_queue >= 8 ? STORE_LARGE_CLASSES_MAX : a_queue >= 5 ? 2 : a_queue >= 2 ? 1 : 0;
+    uint32_t classes = a_queue - head->large_class_count;
+    head->class_count = classes > STORE_CLASSES_MAX ? STORE_CLASSES_MAX : classes;
 }
 
 static uint32_t unit_size_for(uint32_t segment_size) {
@@ -29,13 +38,13 @@ static uint32_t unit_size_for(uint32_t segment_size) {
 }
 
 /* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects and of
- * two filters, one for each segment. */
+ * two filters, one for each segment, and of ghosts as many (which is far more units than they take). */
 static uint64_t directory_size(const struct range_head *head, uint64_t segments) {
     return bits_align_up((segments + 1) * (head->segment_size / head->unit_size) * sizeof(uint32_t), 64);
 }
 static uint64_t segment_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
 static uint64_t directories_size(const struct range_head *head, uint64_t segments) {
-    return 2 * directory_size(head, segments) + 3 * segment_table_size(segments);
+    return 2 * directory_size(head, segments) + 4 * segment_table_size(segments);
 }
 
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
@@ -45,7 +54,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     head->shard_count = named_count_shards(options, shards);
     if (head->shard_count == 0)
         return false;
-    head->segment_size = segment_size_for(options->limit_bytes);
+    head->segment_size = segment_size_for(options->limit_bytes, head->shard_count);
     head->unit_size = unit_size_for(head->segment_size);
     uint64_t count = options->range_size / head->segment_size;
     if (count > UINT32_MAX / RANGE_BLOCKS)
@@ -126,7 +135,8 @@ static enum status init_shards(struct engine *engine) {
     for (uint32_t i = 0; i < head->shard_count; i++, directory_at += directories_size(head, head->segment_count)) {
         uint64_t tables_at = directory_at + 2 * size;
         engine->shards[i].objects.table_at = tables_at;
-        filter_init(&engine->shards[i].filter, tables_at + table_size, tables_at + 2 * table_size);
+        engine->shards[i].ghosts.units_at = tables_at + table_size;
+        filter_init(&engine->shards[i].filter, tables_at + 2 * table_size, tables_at + 3 * table_size);
         TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at, directory_at + size));
     }
     return STATUS_OK;
@@ -147,7 +157,6 @@ enum status engine_open(const struct engine_options *options, struct engine **re
     if (!engine)
         return STATUS_NO_MEMORY;
     head->version = VERSION;
-    atomic_store_explicit(&head->clock, 1, memory_order_relaxed);
     head->range_size = options->range_size;
     head->hash_seed = options->seed;
     atomic_store_explicit(&head->never_used, 1, memory_order_relaxed);
@@ -191,6 +200,24 @@ void store_unlock(struct engine *engine, struct actor *actor, uint32_t shard) {
     lock_give(&engine->shards[shard].lock, &engine->range.waiting);
 }
 
+uint64_t engine_clock(const struct engine *engine) {
+    uint64_t written = 1;
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        written += atomic_load_explicit(&engine->shards[i].written, memory_order_relaxed);
+    return written;
+}
+
+uint64_t store_queue_bytes(const struct engine *engine, const struct store *store, enum store_queue queue,
+                           bool expiring_only) {
+    uint64_t bytes = 0;
+    for (uint32_t i = store->first_shard; i < store->first_shard + store->shard_count; i++) {
+        const _Atomic uint64_t *of_queue = engine->shards[i].queue_bytes[queue];
+        bytes += atomic_load_explicit(&of_queue[1], memory_order_relaxed) +
+                 (expiring_only ? 0 : atomic_load_explicit(&of_queue[0], memory_order_relaxed));
+    }
+    return bytes;
+}
+
 uint64_t engine_live(const struct engine *engine) {
     uint64_t live = atomic_load_explicit(&engine->range.head->blocks_live, memory_order_relaxed);
     for (uint32_t i = 0; i < engine->shard_count; i++)
@@ -202,9 +229,10 @@ uint64_t engine_live(const struct engine *engine) {
 /* ------------------------------------------------------------------------------------------ verify */
 
 struct verified {
-    uint64_t live, expiring_live, objects, extents;
+    uint64_t live, objects, extents;
+    uint64_t queue_bytes[STORE_QUEUES][2];
     uint64_t entries[RANGE_DATABASES], expiring[RANGE_DATABASES];
-    uint32_t queue_segments[STORE_QUEUES];
+    uint32_t empties, open_count;
 };
 
 /* Adds up what the index refers to in one segment. */
@@ -212,6 +240,7 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
     const struct range *range = &engine->range;
     const struct segment *segment = &range->segments[number];
     uint64_t begin = range_segment_at(range, number), live = 0, weight = 0;
+    enum store_queue queue = store_queue_of_log(segment->log);
     uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
     for (uint32_t offset = 0; offset < used;) {
         struct entry entry;
@@ -226,13 +255,16 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
             sum->extents += entry.flags & ENTRY_EXTENTS ? owned : 0;
             sum->entries[entry.db]++;
             sum->expiring[entry.db] += entry.expires_at_ms != 0;
-            sum->expiring_live += entry.expires_at_ms ? entry.size + owned : 0;
+            sum->queue_bytes[queue][entry.expires_at_ms != 0] += entry.size + owned;
+            ASSERT(store_log_expires(segment->log) == (entry.expires_at_ms != 0));
             ASSERT(!entry.expires_at_ms || shard->expiry.segment == number ||
                    atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX);
         }
         offset += entry.size;
     }
     ASSERT(live == atomic_load_explicit(&segment->live, memory_order_relaxed));
+    sum->empties += live == 0 && atomic_load_explicit(&segment->sealed, memory_order_relaxed);
+    sum->open_count += !atomic_load_explicit(&segment->sealed, memory_order_relaxed);
     ASSERT(weight == atomic_load_explicit(&segment->weight, memory_order_relaxed));
     sum->live += live;
 }
@@ -259,7 +291,6 @@ static void verify_shard(struct engine *engine, uint32_t at) {
             ASSERT(atomic_load_explicit(&segment->shard, memory_order_relaxed) == at && segment->log == log);
             ASSERT(atomic_load_explicit(&segment->previous, memory_order_relaxed) == previous);
             ASSERT(atomic_load_explicit(&segment->sealed, memory_order_relaxed) == (number != shard->logs[log].open));
-            sum.queue_segments[store_queue_of_log(engine, log)]++;
             verify_segment(engine, shard, number, &sum);
             previous = number;
             number = atomic_load_explicit(&segment->next, memory_order_relaxed);
@@ -272,9 +303,16 @@ static void verify_shard(struct engine *engine, uint32_t at) {
     ASSERT(sum.objects == atomic_load_explicit(&shard->objects.live, memory_order_relaxed));
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
     ASSERT(sum.extents == atomic_load_explicit(&shard->extents_live, memory_order_relaxed));
-    ASSERT(sum.extents + owned_segments(engine, at) + index_bytes(&engine->range, &shard->index) ==
+    ASSERT(sum.extents + owned_segments(engine, at) + index_bytes(&engine->range, &shard->index) +
+               (uint64_t)shard->ghosts.unit_count * engine->range.head->unit_size ==
            atomic_load_explicit(&engine->range.charges[at], memory_order_relaxed));
-    ASSERT(sum.expiring_live == atomic_load_explicit(&shard->expiring_live, memory_order_relaxed));
+    ASSERT(sum.empties == atomic_load_explicit(&shard->empties, memory_order_relaxed));
+    ASSERT(sum.open_count == shard->open_count);
+    for (int queue = 0; queue < STORE_QUEUES; queue++)
+        for (int expires = 0; expires < 2; expires++)
+            ASSERT(sum.queue_bytes[queue][expires] ==
+                   atomic_load_explicit(&shard->queue_bytes[queue][expires], memory_order_relaxed));
+    ghost_verify(engine, shard);
     uint64_t entries = 0;
     for (int db = 0; db < RANGE_DATABASES; db++) {
         ASSERT(sum.entries[db] == atomic_load_explicit(&shard->entries[db], memory_order_relaxed));
@@ -282,8 +320,6 @@ static void verify_shard(struct engine *engine, uint32_t at) {
         entries += sum.entries[db];
     }
     ASSERT(entries == atomic_load_explicit(&shard->index.entries, memory_order_relaxed));
-    for (int queue = 0; queue < STORE_QUEUES; queue++)
-        ASSERT(sum.queue_segments[queue] == atomic_load_explicit(&shard->queue_segments[queue], memory_order_relaxed));
 }
 
 void engine_verify(struct engine *engine, struct actor *actor) {
@@ -292,6 +328,7 @@ void engine_verify(struct engine *engine, struct actor *actor) {
     /* Uploads and pins take and give segments of blocks with no shard's lock. */
     lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
     range_verify(&engine->range);
+    resident_verify(engine);
     lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);

@@ -24,14 +24,15 @@
 #include "core/store/filter.h"
 #include "core/store/index.h"
 #include "core/store/object.h"
+#include "core/store/policy.h"
 
 enum {
-    STORE_QUEUES = 2,
-    STORE_TTL_KINDS_MAX = 2,
-    STORE_CLASSES_MAX = 8,
-    STORE_LOGS_MAX = STORE_QUEUES * (STORE_TTL_KINDS_MAX * STORE_CLASSES_MAX + 1),
+    STORE_CLASSES_MAX = 8,       /* by size, of what stands in a log whole, */
+    STORE_LARGE_CLASSES_MAX = 4, /* and of what owns memory elsewhere */
+    STORE_CLASSES = STORE_CLASSES_MAX + STORE_LARGE_CLASSES_MAX,
+    STORE_LOGS_A_QUEUE = 3 * STORE_CLASSES, /* times enum store_kind */
+    STORE_LOGS_MAX = STORE_QUEUES * STORE_LOGS_A_QUEUE,
     STORE_INPLACE_MAX = 1024, /* bytes of an entry that is overwritten where it stands */
-    STORE_GHOST_SEGMENTS_MAX = 16,
 };
 
 enum {
@@ -42,34 +43,30 @@ enum {
     STORE_SHARE_ALL = 1000, /* permille */
 };
 
-enum store_queue { STORE_SMALL, STORE_MAIN };
-
-enum store_policy {
-    STORE_NOEVICTION,
-    STORE_ALLKEYS_LRU,
-    STORE_ALLKEYS_LFU,
-    STORE_ALLKEYS_RANDOM,
-    STORE_VOLATILE_LRU,
-    STORE_VOLATILE_LFU,
-    STORE_VOLATILE_RANDOM,
-    STORE_VOLATILE_TTL,
-    STORE_SESSION, /* see session.h; only of stores that were opened with it */
-    STORE_POLICY_COUNT
-};
+/* What expires before it would reach the end of the main queue stands apart, so that it dies together. Entries with an expiry and
+ * entries without one never share a segment. */
+enum store_kind { STORE_LASTING, STORE_LONG, STORE_SHORT };
 
 struct shard_log {
-    uint32_t first, last; /* segments, oldest first; 0: none */
-    uint32_t open;        /* the last one, while it takes entries; 0: none */
+    _Atomic uint32_t first; /* segments, oldest first; 0: none */
+    uint32_t last;
+    uint32_t open; /* the last one, while it takes entries; 0: none */
     uint32_t count;
+    _Atomic uint32_t walked; /* bytes of the first one that eviction has walked over: nothing there lives */
 };
+
+enum { STORE_EXPIRY_STEPS = 64 }; /* of times that are left: four to a doubling, up to four minutes */
 
 /* A walk over a segment in slices. */
 struct shard_walk {
     _Atomic uint32_t segment; /* 0: none */
     uint32_t offset;
     bool evict;
-    uint32_t left;    /* of an expiry walk: entries with an expiry that it left, */
-    double left_a_ms; /* and how many of them expire a millisecond: the sum of 1 / time left */
+    bool single;            /* one entry, in place: what may not go stays where it is */
+    uint32_t skip;          /* live entries that are passed over first */
+    uint64_t expiry_max_ms; /* see policy_verdict */
+    uint32_t gone, left;    /* of an expiry walk: entries that it removed, those with an expiry that it left, */
+    uint32_t left_for[STORE_EXPIRY_STEPS]; /* and how many of them for about how long */
 };
 
 struct shard {
@@ -80,21 +77,30 @@ struct shard {
         aside; /* what there is beside the index, for whoever looks up or writes: a filter, sessions; mostly 0 */
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
-    _Atomic uint64_t live;          /* bytes of live entries, without what they own elsewhere */
-    _Atomic uint64_t extents_live;  /* bytes of the large values of its entries; shared ones count with each */
-    _Atomic uint64_t expiring_live; /* of both and of objects, what belongs to entries with an expiry */
-    _Atomic uint32_t queue_segments[STORE_QUEUES];
-    struct shard_log logs[STORE_LOGS_MAX];
+    _Atomic uint64_t live;         /* bytes of live entries, without what they own elsewhere */
+    _Atomic uint64_t extents_live; /* bytes of the large values of its entries; shared ones count with each */
+    _Atomic uint64_t queue_bytes[STORE_QUEUES][2]; /* of both and of objects, by queue; without and with an expiry */
+    _Atomic uint64_t written;                      /* bytes of all new entries ever */
+    _Atomic uint32_t empties;                      /* sealed segments of logs in which nothing lives */
+    uint32_t open_count;                           /* open segments */
+    uint64_t main_life_ms; /* how old the last segment was that eviction took from the main queue; 0: none yet */
     struct shard_walk reclaim, expiry;
     struct object_heap objects;
-    uint32_t ghosts[STORE_GHOST_SEGMENTS_MAX];
-    uint32_t ghost_count; /* segments of them */
-    uint32_t ghost_clock; /* advances as entries are dropped, in 1/65536 of the ghosts' capacity */
-    uint32_t ghost_step;
+    struct ghosts {
+        uint64_t units_at; /* directory: numbers of units */
+        uint32_t unit_count, buckets, drops;
+    } ghosts;
+    struct shard_log logs[STORE_LOGS_MAX];
     struct filter filter __attribute__((aligned(64)));
 };
 static_assert(offsetof(struct shard, aside) / 64 == offsetof(struct shard, index) / 64,
               "what stands aside is known from the line that a lookup reads anyway");
+
+/* Bytes of entries with an expiry, and of what they own. */
+static inline uint64_t shard_expiring_live(const struct shard *shard) {
+    return atomic_load_explicit(&shard->queue_bytes[STORE_SMALL][1], memory_order_relaxed) +
+           atomic_load_explicit(&shard->queue_bytes[STORE_MAIN][1], memory_order_relaxed);
+}
 
 /* A named store, in the range: a group of keys with shards of its own and a promise of memory. Number 0 is the default store, which takes
  * every key that no pattern gives to another. */
@@ -103,6 +109,7 @@ struct store {
     uint32_t first_shard, shard_count, shard_shift; /* shard = first + (hash >> shift), when there are several */
     uint32_t by_session;                            /* its keys are hashed by their session's id */
     _Atomic uint32_t policy;
+    struct policy_state eviction;
     _Atomic uint32_t share_permille;   /* of the limit that is guaranteed; 0: bytes are */
     _Atomic uint64_t guaranteed_bytes; /* worked out anew when the limit changes, if there is a share */
     _Atomic uint64_t entries_max;      /* 0: any number */
@@ -133,6 +140,7 @@ struct engine {
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
     struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
+    bool sessions;                  /* there are such stores */
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
@@ -221,9 +229,6 @@ static inline uint32_t store_name_max(const struct engine *engine) {
 
 enum { STORE_BY_SESSION = 1 << FILTER_BITS_USED }; /* of `aside`; all others are the filter's */
 
-static inline bool store_has_aside(const struct shard *shard) {
-    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) != 0, 0);
-}
 /* Whether there is a filter to ask or to maintain. */
 static inline bool store_has_filter(const struct shard *shard) {
     return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & FILTER_MAINTAINED, 0);
@@ -256,6 +261,7 @@ void store_find(const struct engine *engine, struct shard *shard, const struct s
 struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
+    uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
@@ -266,6 +272,20 @@ struct store_value {
 /* Replaces what stands at the spot, or creates it; the spot is up to date afterwards. STATUS_FULL without a change when there is no memory. */
 MUST_CHECK enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard,
                                  const struct store_key *key, const struct store_value *value, struct store_spot *spot);
+
+/* A version that no entry of this engine has or had (entry.h). */
+static inline uint64_t store_stamp_next(struct engine *engine) {
+    uint64_t taken = atomic_fetch_add_explicit(&engine->range.head->stamps, 1, memory_order_relaxed);
+    return ENTRY_STAMP_FIRST + taken % (ENTRY_STAMP_END - ENTRY_STAMP_FIRST);
+}
+
+/* Gives an entry that has a stamp another one, because what it owns is being changed in place. Inside index_write_begin and end. */
+void store_stamp_renew(struct engine *engine, struct store_spot *spot);
+
+/* The short way to what most writes are: a plain string put over another with as much room, in the cell that the key's hint tells, if
+ * the index still has the shape of the key. False: nothing has happened. For stores without a time to live or sessions, when nobody is
+ * told of what is replaced. */
+bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value);
 
 /* Removes what stands at the spot. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
@@ -314,10 +334,39 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
                         &range->segments[number].base_ms, ret_entry);
 }
 
+/* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. NULL: it is something else, or
+ * nothing. */
+static inline const uint8_t *store_plain_entry_at(const struct engine *engine, uint64_t location, size_t key_size,
+                                                  uint32_t *ret_value_at, uint32_t *ret_stored_size) {
+    const struct range *range = &engine->range;
+    if (location == 0)
+        return NULL;
+    const uint8_t *at = range->base + location;
+    uint32_t value_at = entry_plain_decode(at, key_size, ret_stored_size);
+    uint64_t offset = (location - range->segments_origin) & (range_segment_size(range) - 1);
+    *ret_value_at = value_at;
+    return value_at && offset + value_at + *ret_stored_size <= range_segment_size(range) ? at : NULL;
+}
+
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
 
-uint32_t store_log_of(const struct engine *engine, enum store_queue queue, const struct entry *entry);
-enum store_queue store_queue_of_log(const struct engine *engine, uint32_t log);
+/* The log for an entry that owns so many bytes elsewhere. One that is not open gives way to the next size class, or to the other kind
+ * of entries that expire, when the shard has as many segments open as it may. */
+uint32_t store_log_of(const struct engine *engine, const struct actor *actor, const struct shard *shard,
+                      enum store_queue queue, const struct entry *entry, uint64_t owned_bytes);
+
+static inline enum store_queue store_queue_of_log(uint32_t log) {
+    return log < STORE_LOGS_A_QUEUE ? STORE_SMALL : STORE_MAIN;
+}
+static inline bool store_log_expires(uint32_t log) { return log % STORE_LOGS_A_QUEUE / STORE_CLASSES != STORE_LASTING; }
+static inline bool store_log_is_large(uint32_t log) { return log % STORE_CLASSES >= STORE_CLASSES_MAX; }
+
+/* Bytes of new entries that were ever written: what the age of segments is counted in. */
+uint64_t engine_clock(const struct engine *engine);
+
+/* Bytes in a queue of a store. */
+uint64_t store_queue_bytes(const struct engine *engine, const struct store *store, enum store_queue queue,
+                           bool expiring_only);
 
 /* Room for an entry in the log's open segment, which may be a new one: plans the entry for it. 0 when there is no memory. */
 uint64_t store_append(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
