@@ -468,6 +468,8 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
             store_unlock(cache->engine, actor, shard);
     if (actor->promised)
         reclaim_release_promise(cache->engine, actor);
+    for (uint32_t store = 0; store < cache->engine->store_count; store++)
+        trim_store(cache, actor, store);
 }
 
 bool cache_locked(const struct actor *actor) {
@@ -524,6 +526,8 @@ bool cache_housekeep(struct cache *cache, struct actor *actor) {
     more |= filter_work(cache->engine, actor);
     return resident_step(cache->engine, actor, more) || more;
 }
+
+bool cache_trim(struct cache *cache, struct actor *actor) { return reclaim_trim(cache->engine, actor, 0); }
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
     return engine_limit_set(cache->engine, limit_bytes);

@@ -47,6 +47,7 @@ void cache_edit_end(struct cache_edit *edit) {
         store_unlock(edit->cache->engine, edit->actor, edit->shard);
         if (edit->actor->promised)
             reclaim_release_promise(edit->cache->engine, edit->actor);
+        trim_store(edit->cache, edit->actor, edit->cache->engine->shards[edit->shard].store);
     }
     edit->cache = NULL;
 }
@@ -390,8 +391,10 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
         mark_change(cache, wanted.hash);
         actor->counts.changes++;
     }
-    if (lock)
+    if (lock) {
         store_unlock(engine, actor, at);
+        trim_store(cache, actor, shard->store);
+    }
     return status;
 }
 

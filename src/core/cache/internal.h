@@ -97,6 +97,12 @@ static inline void tidy_session(struct cache *cache, struct actor *actor, struct
         session_tidy(cache->engine, actor, shard, key);
 }
 
+/* After a write, when no lock is held: back to the store's capacity in entries. What one turn does not do, housekeeping does. */
+static inline void trim_store(struct cache *cache, struct actor *actor, uint32_t store) {
+    if (__builtin_expect(atomic_load_explicit(&cache->engine->stores[store].entries_max, memory_order_relaxed) != 0, 0))
+        MAYBE(reclaim_trim(cache->engine, actor, store));
+}
+
 static inline void mark_change(struct cache *cache, uint64_t hash) {
     if (__builtin_expect(atomic_load_explicit(&cache->watches, memory_order_relaxed) != 0, 0))
         atomic_fetch_add_explicit(&cache->marks[hash % CACHE_MARKS], 1, memory_order_relaxed);

@@ -11,6 +11,8 @@ enum pressure range_pressure(const struct range *range) {
     return pressure_level(range_room(range), GET(range->head->limit));
 }
 
+bool range_is_over(const struct range *range) { return GET(range->head->used) > GET(range->head->limit); }
+
 uint32_t range_room(const struct range *range) {
     uint32_t limit = GET(range->head->limit);
     uint32_t taken = GET(range->head->used) + range_reserve(range) + GET(range->head->promised);
@@ -252,6 +254,7 @@ uint32_t range_release_begin(struct range *range, struct actor *actor) {
     uint32_t number = free_pop(range, false, false);
     if (!number)
         number = free_pop(range, true, false);
+    range->head->releasing += number != 0;
     lock_give(&range->head->pool, &range->waiting);
     return number;
 }
@@ -261,6 +264,7 @@ void range_release_end(struct range *range, struct actor *actor, uint32_t number
     lock_take(&range->head->pool, actor->id, &range->waiting);
     PUT(segment->backing, (uint8_t)((GET(segment->backing) & ~SEGMENT_DENSE) | SEGMENT_FRESH));
     free_push(range, number);
+    range->head->releasing--;
     lock_give(&range->head->pool, &range->waiting);
 }
 
@@ -299,6 +303,6 @@ void range_verify(const struct range *range) {
             ASSERT((backing & SEGMENT_UNITS ? 1 : 0) == i / 2 && (backing & SEGMENT_FRESH ? 1 : 0) == i % 2);
             resident += i % 2 == 0;
         }
-    ASSERT(with_units[0] == 0 && with_units[1] == 0 && used + free_count == end - 1 &&
+    ASSERT(with_units[0] == 0 && with_units[1] == 0 && used + free_count + head->releasing == end - 1 &&
            resident == GET(head->free_resident));
 }

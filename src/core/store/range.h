@@ -113,10 +113,11 @@ struct range_head {
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];
-    _Atomic uint32_t free_resident;                  /* segments in the lists of resident ones */
-    uint32_t unit_first, ghost_unit_first;           /* lists of segments with free units: for the index, for ghosts */
-    _Atomic uint32_t units, ghost_units;             /* taken */
-    _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
+    _Atomic uint32_t free_resident;        /* segments in the lists of resident ones */
+    uint32_t releasing;                    /* free segments that are in no list while their memory is given back */
+    uint32_t unit_first, ghost_unit_first; /* lists of segments with free units: for the index, for ghosts */
+    _Atomic uint32_t units, ghost_units;   /* taken */
+    _Atomic uint32_t never_used;           /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first;                            /* list of block segments with room */
 };
@@ -185,6 +186,8 @@ void range_expect_full(struct range *range, uint32_t number, uint32_t alike);
  * finds it taken by others may use the upper half. */
 uint32_t range_reserve(const struct range *range);
 enum pressure range_pressure(const struct range *range);
+/* More is in use than the limit allows, which has been lowered. */
+bool range_is_over(const struct range *range);
 
 /* A segment for `kind` (not INDEX), zero-filled only if it is fresh; 0 if the limit is reached. `for_reclaim` may use the reserve. */
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);

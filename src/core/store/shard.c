@@ -382,6 +382,13 @@ static bool is_over_count(const struct engine *engine, const struct shard *shard
     return !policy->evicts || expiring == 0;
 }
 
+/* Whether the store holds as many entries as it may, and lets none go. */
+static inline bool is_at_capacity(const struct engine *engine, const struct shard *shard) {
+    uint64_t most = atomic_load_explicit(&engine->stores[shard->store].entries_max, memory_order_relaxed);
+    return __builtin_expect(most != 0, 0) && !policies[store_policy_of(engine, shard)].evicts &&
+           store_entries(engine, shard->store) >= most;
+}
+
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
     ASSERT(!value->root || (engine->owner && value->root->first));
@@ -401,6 +408,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
         claim_is_over(engine, shard->store, entry.size + value->extents_size))
+        return STATUS_FULL;
+    if (!spot->location && is_at_capacity(engine, shard))
         return STATUS_FULL;
     if (!spot->location && is_over_count(engine, shard, value))
         return STATUS_FULL;

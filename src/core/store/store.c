@@ -325,10 +325,12 @@ static void verify_shard(struct engine *engine, uint32_t at) {
 void engine_verify(struct engine *engine, struct actor *actor) {
     for (uint32_t i = 0; i < engine->shard_count; i++)
         store_lock(engine, actor, i);
-    /* Uploads and pins take and give segments of blocks with no shard's lock. */
+    /* Uploads and pins take and give segments of blocks with no shard's lock, and memory is released with none. */
     lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
+    lock_take(&engine->range.head->pool, actor->id, &engine->range.waiting);
     range_verify(&engine->range);
     resident_verify(engine);
+    lock_give(&engine->range.head->pool, &engine->range.waiting);
     lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);
