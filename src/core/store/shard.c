@@ -472,7 +472,7 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     uint64_t location = spot->location;
     spot->location = 0;
     spot->cell = NULL;
-    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+    if (store_is_by_session(shard))
         session_removed(engine, actor, shard, spot->entry.db,
                         slice_make(engine->range.base + location + spot->entry.key_at, spot->entry.key_size), reason);
 }
