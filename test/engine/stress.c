@@ -1030,6 +1030,7 @@ int main(int argc, char **argv) {
         only = strcmp(argv[3], fault_names[fault]) == 0 ? fault : only;
     if (threads < 1 || threads > THREADS_MAX || (argc > 3 && !only))
         return fprintf(stderr, "usage: test_stress [SECONDS [THREADS [old|torn|lost]]]\n"), 2;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was said must not be lost when the program aborts */
     printf("# %u threads, seed %llu\n", threads, (unsigned long long)seed);
     int failed = find_planted(threads, seed, only);
     /* A long run plays the scenes again and again, each time with another seed. */

@@ -216,27 +216,50 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
     return answer;
 }
 
-enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
-                      bool *ret_found) {
-    struct store_key wanted = engine_key(cache, key);
-    uint32_t at = store_shard_of(cache->engine, wanted.hash);
-    const struct shard *shard = &cache->engine->shards[at];
-    read->pin = (struct cache_pin){0};
-    read->size = 0;
+/* A read by the index. */
+__attribute__((always_inline)) static inline enum attempt read_index(struct cache *cache, struct actor *actor,
+                                                                     const struct shard *shard,
+                                                                     const struct store_key *key,
+                                                                     struct cache_read *read) {
     enum attempt answer = ATTEMPT_TORN;
     for (int tries = 0; tries < STORE_READ_TRIES && answer == ATTEMPT_TORN; tries++) {
-        answer = read_once(cache, actor, shard, &wanted, read);
+        answer = read_once(cache, actor, shard, key, read);
         actor->counts.retries += answer == ATTEMPT_TORN;
     }
-    if (answer == ATTEMPT_TORN) {
+    if (__builtin_expect(answer == ATTEMPT_TORN, 0)) {
+        uint32_t at = store_shard_of(cache->engine, key->hash);
         bool lock = !store_held(actor, at);
         if (lock)
             store_lock(cache->engine, actor, at);
-        answer = read_once(cache, actor, shard, &wanted, read);
+        answer = read_once(cache, actor, shard, key, read);
         if (lock)
             store_unlock(cache->engine, actor, at);
         ASSERT(answer != ATTEMPT_TORN);
     }
+    return answer;
+}
+
+/* What the filter of the key's shard says. */
+static enum filter_answer ask_filter(const struct engine *engine, const struct shard *shard,
+                                     const struct store_key *key) {
+    uint64_t hash = filter_hash(engine, shard, key->db, key->name, key->hash);
+    return filter_ask(&engine->range, &shard->filter, &shard->aside, hash);
+}
+
+/* Counts a miss that a filter has seen. */
+static void count_filtered(struct actor *actor, const struct shard *shard, enum filter_answer said) {
+    actor->counts.filtered += said == FILTER_EXCLUDES;
+    actor->counts.unfiltered += said == FILTER_PASSES;
+    if (!actor->of_store)
+        return;
+    actor->of_store[shard->store].filtered += said == FILTER_EXCLUDES;
+    actor->of_store[shard->store].unfiltered += said == FILTER_PASSES;
+}
+
+/* Counts what a read found and says it. */
+__attribute__((always_inline)) static inline enum status end_read(struct actor *actor, const struct shard *shard,
+                                                                  const struct cache_read *read, enum attempt answer,
+                                                                  bool *ret_found) {
     if (answer == ATTEMPT_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *ret_found = answer == ATTEMPT_HIT;
@@ -251,24 +274,53 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     return STATUS_OK;
 }
 
+/* A read where a filter may spare the look into the index. Begins anew, so that the usual way is not longer for it. */
+static __attribute__((noinline)) enum status get_filtered(struct cache *cache, struct actor *actor,
+                                                          const struct cache_key *key, struct cache_read *read,
+                                                          bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    enum filter_answer said = ask_filter(cache->engine, shard, &wanted);
+    enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, shard, &wanted, read);
+    if (answer == ATTEMPT_MISS && !read->quiet)
+        count_filtered(actor, shard, said);
+    return end_read(actor, shard, read, answer, ret_found);
+}
+
+enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
+                      bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    read->pin = (struct cache_pin){0};
+    read->size = 0;
+    if (store_has_filter(shard))
+        return get_filtered(cache, actor, key, read, ret_found);
+    return end_read(actor, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
+}
+
+static enum cache_glance count_miss(struct actor *actor, const struct shard *shard, enum filter_answer said) {
+    actor->counts.misses++;
+    if (actor->of_store)
+        actor->of_store[shard->store].misses++;
+    count_filtered(actor, shard, said);
+    return CACHE_GLANCE_MISS;
+}
+
 /* What is not where it was seen, or not plain: an expiry, another database, an overflow bucket. */
 static enum cache_glance glance_about(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                       struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    if (engine->stores[shard->store].by_session || engine_db(cache, key->db) != key->place)
+    if (store_is_by_session(shard) || engine_db(cache, key->db) != key->place)
         return CACHE_GLANCE_UNSURE;
+    enum filter_answer said = store_has_filter(shard) ? ask_filter(engine, shard, &wanted) : FILTER_UNKNOWN;
+    if (said == FILTER_EXCLUDES)
+        return count_miss(actor, shard, said);
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
-        if (!store_view_holds(shard, &view))
-            return CACHE_GLANCE_UNSURE;
-        actor->counts.misses++;
-        if (actor->of_store)
-            actor->of_store[shard->store].misses++;
-        return CACHE_GLANCE_MISS;
-    }
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+        return store_view_holds(shard, &view) ? count_miss(actor, shard, said) : CACHE_GLANCE_UNSURE;
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
     *ret_sight = (struct cache_sight){
@@ -416,6 +468,8 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
             store_unlock(cache->engine, actor, shard);
     if (actor->promised)
         reclaim_release_promise(cache->engine, actor);
+    for (uint32_t store = 0; store < cache->engine->store_count; store++)
+        trim_store(cache, actor, store);
 }
 
 bool cache_locked(const struct actor *actor) {
@@ -469,8 +523,11 @@ void cache_watch_end(struct cache *cache) {
 
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
     bool more = reclaim_housekeep(cache->engine, actor);
-    return resident_step(cache->engine, actor) || more;
+    more |= filter_work(cache->engine, actor);
+    return resident_step(cache->engine, actor, more) || more;
 }
+
+bool cache_trim(struct cache *cache, struct actor *actor) { return reclaim_trim(cache->engine, actor, 0); }
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
     return engine_limit_set(cache->engine, limit_bytes);
@@ -494,6 +551,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
         .large_bytes = account.blocks,
         .object_bytes = account.objects,
         .ghost_bytes = account.ghosts,
+        .filter_bytes = account.filters,
         .idle_bytes = account.idle,
         .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
         .shards = engine->shard_count,

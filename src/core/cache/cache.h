@@ -51,7 +51,7 @@ enum cache_policy {
 /* Why an entry is no longer there. */
 enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED };
 
-/* Told of each entry that goes or is overwritten, but for flushes. Called under its shard's lock, so it must be quick and may not
+/* Told of each entry that goes or is overwritten, but for flushes and for patches and new expiries, by which it lives on. Called under its shard's lock, so it must be quick and may not
  * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
 struct cache_removed {
     void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,
@@ -203,6 +203,20 @@ enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, c
                                struct cache_sight *ret_sight);
 /* Copies what was seen and counts a hit and a use; false, with nothing counted and `to` full of anything, if a writer came between. */
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to);
+
+/* The same for up to CACHE_MANY_MAX keys of one database, whose loads run side by side: some times faster than one after the other once
+ * the entries are more than the processor's caches hold. Each key is read at a moment of its own; one that
+ * stands there twice counts one use. */
+enum { CACHE_MANY_MAX = 64 };
+struct cache_wish {
+    struct slice name;        /* in */
+    uint8_t *to;              /* in: room for `room` bytes */
+    uint32_t room;            /* in: at most CACHE_GLANCE_MAX; a larger value is UNSURE */
+    uint32_t size;            /* out, of a hit */
+    enum cache_glance answer; /* out; UNSURE as above, with `to` full of anything */
+};
+void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
+                       uint32_t wish_count);
 
 /* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
@@ -361,7 +375,7 @@ struct cache_store_info {
     uint64_t entries, expiring;
     uint64_t bytes;      /* of its segments, and of its large values; values that entries share count with each */
     uint64_t live_bytes; /* of these, entries that live and what they own */
-    uint64_t log_bytes, index_bytes, ghost_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
+    uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
 };
 
 uint32_t cache_store_count(const struct cache *cache); /* numbers are below; 0 is the default store */
@@ -384,6 +398,9 @@ void cache_store_ttl_set(struct cache *cache, uint32_t store, uint64_t ttl_ms);
 
 /* One slice of expiry and reclaim, at most about 500 microseconds of work. True if there is more to do now. */
 bool cache_housekeep(struct cache *cache, struct actor *actor);
+/* Only what is over the default store's capacity in entries, which housekeeping sees to as well: for a cache that is to have no more after a
+ * write. True if there is more to do now. */
+bool cache_trim(struct cache *cache, struct actor *actor);
 
 MUST_CHECK enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes); /* STATUS_INVALID over range_size */
 uint64_t cache_limit(const struct cache *cache);
@@ -400,13 +417,49 @@ struct cache_stats {
     uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
     uint64_t table_bytes;    /* control structures: used_memory_startup */
-    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes; /* the other uses */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes; /* the other uses */
     uint64_t idle_bytes; /* resident beside these, to be used again */
     uint64_t pinned_bytes;
     uint32_t shards, segments_total, segments_used, segment_size;
     enum cache_pressure pressure;
 };
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats);
+
+/* --------------------------------------------------------------- filters */
+
+/* A store's filter proves of most absent keys that they are absent, without a look at the index. It pays before slower tiers; in
+ * memory it costs each hit more than it saves a miss (decision 0017). Off at first. */
+enum cache_filter_state {
+    CACHE_FILTER_OFF,
+    CACHE_FILTER_BUILDING,  /* cache_housekeep builds it in slices; lookups take the usual way until then */
+    CACHE_FILTER_ON,        /* perhaps with a larger or smaller one under way */
+    CACHE_FILTER_SATURATED, /* some shard's ran full and says nothing, until a larger one is built */
+};
+
+/* Rates: of a million absent keys, so many may pass. */
+enum { CACHE_FILTER_RATE_PPM_MIN = 200, CACHE_FILTER_RATE_PPM_MAX = 500000, CACHE_FILTER_RATE_PPM_DEFAULT = 10000 };
+
+struct cache_filter_info {
+    enum cache_filter_state state;
+    bool short_of_memory; /* the last try to get a segment for it failed; it is tried again */
+    bool hopeless;   /* more equal hashes than it can hold: nothing is built any more until it is switched on again */
+    double progress; /* of what is being built, 0 to 1; 1 when nothing is */
+    uint32_t wanted_rate_ppm; /* 0: off */
+    double expected_rate;     /* of absent keys that pass, at the present load; 1 while there is no filter */
+    uint64_t entries, slots;  /* keys in it, and room for so many */
+    uint64_t bytes;           /* of its segments, those under construction included */
+    uint32_t mark_bits, bucket_slots;
+};
+
+/* Switches the filter of a store on, or off. `rate_ppm` is for on, 0: the default. A filter that is on already
+ * is built anew if the rate asks for another layout, and answers meanwhile. STATUS_INVALID for a store that is not there or a rate
+ * outside of the two limits; nothing changes then. The actor holds no locks, or all. */
+MUST_CHECK enum status cache_filter_set(struct cache *cache, struct actor *actor, uint32_t store, bool enabled,
+                                        uint32_t rate_ppm);
+
+/* STATUS_INVALID for a store that is not there. The rate as measured is `unfiltered / (filtered + unfiltered)` of the actors' counts. */
+MUST_CHECK enum status cache_filter_info(struct cache *cache, struct actor *actor, uint32_t store,
+                                         struct cache_filter_info *ret_info);
 
 /* Walks everything and asserts every invariant. For tests; takes all locks. */
 void cache_verify(struct cache *cache, struct actor *actor);

@@ -331,6 +331,18 @@ static void do_swap(struct model *m, uint32_t a, uint32_t b) {
     }
 }
 
+/* A filter may come, change and go at any time, and nobody sees a difference. */
+static void do_filter(struct model *m) {
+    static const uint32_t rates_ppm[] = {100000, 10000, 200};
+    bool on = rng_below(&m->rng, 4) != 0;
+    uint32_t rate_ppm = rates_ppm[rng_below(&m->rng, 3)];
+    CHECK(m, cache_filter_set(m->t.cache, &m->t.actor, 0, on, rate_ppm) == STATUS_OK);
+    struct cache_filter_info info;
+    CHECK(m, cache_filter_info(m->t.cache, &m->t.actor, 0, &info) == STATUS_OK);
+    CHECK(m, (info.state == CACHE_FILTER_OFF) == !on);
+    CHECK(m, on || info.bytes == 0);
+}
+
 static void one_step(struct model *m) {
     uint32_t db = rng_below(&m->rng, 4) ? 0 : (uint32_t)rng_below(&m->rng, DATABASES);
     uint32_t key = (uint32_t)rng_below(&m->rng, KEYS);
@@ -367,8 +379,11 @@ static void one_step(struct model *m) {
             m->t.actor.now_ms += rng_below(&m->rng, 200);
             break;
         default:
-            if (rng_below(&m->rng, 40))
+            if (rng_below(&m->rng, 40)) {
+                if (rng_below(&m->rng, 20) == 0)
+                    do_filter(m);
                 break;
+            }
             do_scan(m, db);
             if (rng_below(&m->rng, 4) == 0)
                 do_flush(m, db);

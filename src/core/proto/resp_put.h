@@ -47,7 +47,8 @@ static inline uint8_t *resp_put_small_head(uint8_t *at, char type, uint32_t numb
         return resp_put_head(at, type, number);
     uint32_t tens = number / 10, units = number - 10 * tens;
     uint64_t head = htole64((uint64_t)(uint8_t)type | ('0' + tens) << 8 | ('0' + units) << 16 | (uint64_t)'\r' << 24 |
-                            (uint64_t)'\n' << 32);
+                            (uint64_t)'\n'
+                                << 32);
     memcpy(at, &head, sizeof head);
     return at + 5;
 }

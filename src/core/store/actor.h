@@ -19,6 +19,8 @@ enum { STORE_SHARDS_MAX = 256 };
 struct actor_counts {
     uint64_t hits;         /* reads that found a live entry */
     uint64_t misses;       /* reads that did not */
+    uint64_t filtered;     /* of these misses, those that a filter proved */
+    uint64_t unfiltered;   /* and those that a filter let pass */
     uint64_t retries;      /* lock-free reads repeated because a writer came between */
     uint64_t expired;      /* entries this actor removed because their time had come */
     uint64_t evicted;      /* entries this actor removed for memory */

@@ -476,6 +476,8 @@ uint64_t index_scan_next(uint64_t shape, uint64_t bucket) {
     return reverse(reversed) & mask;
 }
 
+uint64_t index_scan_position(uint64_t bucket) { return reverse(bucket); }
+
 static void verify_chain(const struct range *range, const struct index *index, const struct index_bucket *first,
                          uint64_t *entries, uint32_t *overflow) {
     ASSERT((atomic_load_explicit(&first->number, memory_order_relaxed) & 1) == 0);

@@ -45,8 +45,8 @@ static_assert(sizeof(struct index_bucket) == 64, "a bucket is one cache line");
 /* The shared part, in the range. */
 struct index {
     _Atomic uint64_t shape;
-    _Atomic uint64_t entries; /* cells in use */
-    uint32_t page_count;
+    _Atomic uint64_t entries;    /* cells in use */
+    _Atomic uint32_t page_count; /* changes under the lock; figures read it without */
     _Atomic uint32_t overflow_page_count;
     uint32_t overflow_used; /* overflow buckets ever handed out */
     uint32_t overflow_free; /* list of free ones, 0: none, else bucket + 1 */
@@ -237,7 +237,8 @@ void index_clear(struct range *range, struct actor *actor, struct index *index);
 
 /* Bytes of its pages. */
 static inline uint64_t index_bytes(const struct range *range, const struct index *index) {
-    return (index->page_count + (uint64_t)atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed))
+    return (atomic_load_explicit(&index->page_count, memory_order_relaxed) +
+            (uint64_t)atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed))
            << range->unit_shift;
 }
 
@@ -249,6 +250,13 @@ static inline uint64_t index_bucket_count(uint64_t shape) { return (1ull << shap
 uint64_t index_scan_next(uint64_t shape, uint64_t bucket);
 /* The bucket to look into for a cursor of any age. */
 uint64_t index_scan_bucket(uint64_t shape, uint64_t cursor);
+
+/* Where a scan that has come to `bucket` stands between 0 and 2^64, and whether it has visited the bucket of a hash: both mean the same
+ * whatever splits come between. Bucket 0 is the begin of a scan. */
+uint64_t index_scan_position(uint64_t bucket);
+static inline bool index_scan_passed(uint64_t hash, uint64_t bucket) {
+    return index_scan_position(hash) < index_scan_position(bucket);
+}
 
 void index_verify(const struct range *range, const struct index *index);
 

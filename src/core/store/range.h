@@ -5,7 +5,7 @@
  *
  * Everything in the range is addressed by offset from its start, so that it may be private memory, a shared-memory
  * object or a mapped file. One pool of segments serves all shards: logs of entries, blocks of large values, objects,
- * ghosts. Pages of the index are *units*, a sixteenth of a segment (at least 256 B), cut from segments that all shards share.
+ * ghosts, filters. Pages of the index are *units*, a sixteenth of a segment (at least 256 B), cut from segments that all shards share.
  * A segment that was once cut into units serves nothing else for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
@@ -20,6 +20,7 @@
 #define STRATA_CORE_STORE_RANGE_H
 
 #include <assert.h>
+#include <stdbool.h>
 
 #include "base/status.h"
 #include "core/store/actor.h"
@@ -41,7 +42,20 @@ enum {
     RANGE_UNIT_SIZE_MIN = 256,
 };
 
-enum segment_kind { SEGMENT_FREE, SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_BLOCKS, SEGMENT_OBJECTS, SEGMENT_GHOSTS };
+enum segment_kind {
+    SEGMENT_FREE,
+    SEGMENT_LOG,
+    SEGMENT_INDEX,
+    SEGMENT_BLOCKS,
+    SEGMENT_OBJECTS,
+    SEGMENT_GHOSTS,
+    SEGMENT_FILTER
+};
+
+/* Kinds that no reclaim gets back. */
+static inline bool segment_kind_is_fixed(uint8_t kind) {
+    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER;
+}
 
 /* What stands behind a segment. */
 enum segment_backing {
@@ -58,7 +72,7 @@ struct segment {
     _Atomic uint8_t sealed; /* LOG: nothing more is appended */
     _Atomic uint8_t log;    /* LOG: which of the shard's logs */
     _Atomic uint8_t backing;
-    _Atomic uint32_t shard; /* LOG, GHOSTS, OBJECTS: the owner; set last when a log opens a segment */
+    _Atomic uint32_t shard; /* LOG, GHOSTS, FILTER, OBJECTS: the owner; set last when a log opens a segment */
     _Atomic uint32_t next,
         previous;     /* LOG: towards newer and older; FREE: next; BLOCKS, OBJECTS, INDEX: list of those with room */
     uint64_t base_ms; /* LOG: expiries count from here */
@@ -88,7 +102,7 @@ struct range_head {
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
-    _Atomic uint32_t fixed;    /* of these, index pages and ghosts: no reclaim gets them back */
+    _Atomic uint32_t fixed;    /* of these, index pages, ghosts and filters: no reclaim gets them back */
     _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
     _Atomic uint32_t compact_at;     /* where the search for dead bytes goes on (choice.h) */
@@ -103,10 +117,11 @@ struct range_head {
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];
-    _Atomic uint32_t free_resident;                  /* segments in the lists of resident ones */
-    uint32_t unit_first, ghost_unit_first;           /* lists of segments with free units: for the index, for ghosts */
-    _Atomic uint32_t units, ghost_units;             /* taken */
-    _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
+    _Atomic uint32_t free_resident;        /* segments in the lists of resident ones */
+    uint32_t releasing;                    /* free segments that are in no list while their memory is given back */
+    uint32_t unit_first, ghost_unit_first; /* lists of segments with free units: for the index, for ghosts */
+    _Atomic uint32_t units, ghost_units;   /* taken */
+    _Atomic uint32_t never_used;           /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first;                            /* list of block segments with room */
 };

@@ -486,7 +486,8 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
         return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
      * three times before it may go) there is no room to gain. */
-    uint64_t turns = 4 * (limit_bytes(engine) / SLICE_BYTES + limit);
+    uint64_t used = atomic_load_explicit(&engine->range.head->used, memory_order_relaxed);
+    uint64_t all = used > limit ? used : limit, turns = 4 * ((all << engine->range.segment_shift) / SLICE_BYTES + all);
     while (needed == 1 ? range_room(&engine->range) == 0 : !promise(engine, actor, (uint32_t)needed)) {
         if (turns-- == 0 || claim_is_full(engine, store) || !step(engine, actor, store))
             return STATUS_FULL;

@@ -66,6 +66,7 @@ static bool is_full(const struct segment *segment) {
         case SEGMENT_OBJECTS:
             return GET(segment->used) >= FULL_BLOCKS;
         case SEGMENT_GHOSTS:
+        case SEGMENT_FILTER:
             return true;
         case SEGMENT_FREE:
             break;
@@ -131,12 +132,12 @@ bool resident_shrink(struct engine *engine, struct actor *actor) {
     return false;
 }
 
-bool resident_step(struct engine *engine, struct actor *actor) {
+bool resident_step(struct engine *engine, struct actor *actor, bool urgent) {
     const struct range *range = &engine->range;
     bool more = resident_shrink(engine, actor);
     if (range->backing.release && range_segment_size(range) >= PAGE_SIZE_MIN)
         more |= release_some(engine, actor);
-    if (range->backing.dense && range->backing.huge_size)
+    if (!urgent && range->backing.dense && range->backing.huge_size)
         more |= condense_some(engine);
     return more;
 }
@@ -163,6 +164,9 @@ static uint64_t add_row(const struct range *range, const struct segment *segment
         case SEGMENT_OBJECTS:
             account->objects += used * part;
             return used * part;
+        case SEGMENT_FILTER:
+            account->filters += size;
+            return size;
         case SEGMENT_GHOSTS:
             part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
             account->ghosts += part;
@@ -201,6 +205,6 @@ void resident_verify(const struct engine *engine) {
     ASSERT(account.index == index && index == (uint64_t)GET(head->units) * head->unit_size);
     ASSERT(account.blocks == GET(head->blocks_live));
     ASSERT(account.logs >= logs_live(engine) && account.ghosts == (uint64_t)GET(head->ghost_units) * head->unit_size);
-    all += account.index + account.blocks + account.objects + account.ghosts;
+    all += account.index + account.blocks + account.objects + account.ghosts + account.filters;
     ASSERT(all <= GET(head->used) * size && account.tables == resident_occupied(&account) - all);
 }

@@ -82,7 +82,7 @@ static uint32_t resident_segments(const struct testing_store *t) {
 static void settle(struct testing_store *t) {
     for (uint32_t turns = 0; turns < 100000; turns++) {
         bool more = reclaim_housekeep(t->engine, &t->actor);
-        if (!resident_step(t->engine, &t->actor) && !more)
+        if (!resident_step(t->engine, &t->actor, false) && !more)
             return;
     }
     fail_msg("there is always more to do");

@@ -39,14 +39,14 @@ static uint32_t unit_size_for(uint32_t segment_size) {
     return size < RANGE_UNIT_SIZE_MIN ? RANGE_UNIT_SIZE_MIN : size;
 }
 
-/* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects, one for each
- * segment, and of ghosts as many (which is far more units than they take). */
+/* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects and of
+ * two filters, one for each segment, and of ghosts as many (which is far more units than they take). */
 static uint64_t directory_size(const struct range_head *head, uint64_t segments) {
     return bits_align_up((segments + 1) * (head->segment_size / head->unit_size) * sizeof(uint32_t), 64);
 }
-static uint64_t object_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
+static uint64_t segment_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
 static uint64_t directories_size(const struct range_head *head, uint64_t segments) {
-    return 2 * directory_size(head, segments) + 2 * object_table_size(segments);
+    return 2 * directory_size(head, segments) + 4 * segment_table_size(segments);
 }
 
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
@@ -141,11 +141,13 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
 static enum status init_shards(struct engine *engine) {
     struct range_head *head = engine->range.head;
     uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    uint64_t size = directory_size(head, head->segment_count);
+    uint64_t size = directory_size(head, head->segment_count), table_size = segment_table_size(head->segment_count);
     struct actor actor = {.id = 1};
     for (uint32_t i = 0; i < head->shard_count; i++, directory_at += directories_size(head, head->segment_count)) {
-        engine->shards[i].objects.table_at = directory_at + 2 * size;
-        engine->shards[i].ghosts.units_at = directory_at + 2 * size + object_table_size(head->segment_count);
+        uint64_t tables_at = directory_at + 2 * size;
+        engine->shards[i].objects.table_at = tables_at;
+        engine->shards[i].ghosts.units_at = tables_at + table_size;
+        filter_init(&engine->shards[i].filter, tables_at + 2 * table_size, tables_at + 3 * table_size);
         TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at, directory_at + size));
     }
     return STATUS_OK;
@@ -308,6 +310,7 @@ static void verify_shard(struct engine *engine, uint32_t at) {
         ASSERT(!shard->logs[log].open || shard->logs[log].open == previous);
     }
     object_verify(engine, shard);
+    filter_verify(engine, shard);
     ASSERT(sum.objects == atomic_load_explicit(&shard->objects.live, memory_order_relaxed));
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
     ASSERT(sum.extents == atomic_load_explicit(&shard->extents_live, memory_order_relaxed));
@@ -333,10 +336,12 @@ static void verify_shard(struct engine *engine, uint32_t at) {
 void engine_verify(struct engine *engine, struct actor *actor) {
     for (uint32_t i = 0; i < engine->shard_count; i++)
         store_lock(engine, actor, i);
-    /* Uploads and pins take and give segments of blocks with no shard's lock. */
+    /* Uploads and pins take and give segments of blocks with no shard's lock, and memory is released with none. */
     lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
+    lock_take(&engine->range.head->pool, actor->id, &engine->range.waiting);
     range_verify(&engine->range);
     resident_verify(engine);
+    lock_give(&engine->range.head->pool, &engine->range.waiting);
     lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);

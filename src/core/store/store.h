@@ -21,6 +21,7 @@
 #include "base/slice.h"
 #include "core/store/entry.h"
 #include "core/store/extent.h"
+#include "core/store/filter.h"
 #include "core/store/index.h"
 #include "core/store/object.h"
 #include "core/store/policy.h"
@@ -82,6 +83,8 @@ struct shard {
     struct lock lock __attribute__((aligned(64)));
     uint32_t store; /* whose it is */
     struct index index __attribute__((aligned(64)));
+    _Atomic uint64_t
+        aside; /* what there is beside the index, for whoever looks up or writes: a filter, sessions; mostly 0 */
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
     _Atomic uint64_t live;         /* bytes of live entries, without what they own elsewhere */
@@ -99,7 +102,10 @@ struct shard {
         uint32_t unit_count, buckets, drops;
     } ghosts;
     struct shard_log logs[STORE_LOGS_MAX];
+    struct filter filter __attribute__((aligned(64)));
 };
+static_assert(offsetof(struct shard, aside) / 64 == offsetof(struct shard, index) / 64,
+              "what stands aside is known from the line that a lookup reads anyway");
 
 /* Bytes of entries with an expiry, and of what they own. */
 static inline uint64_t shard_expiring_live(const struct shard *shard) {
@@ -235,6 +241,16 @@ static inline uint32_t store_name_max(const struct engine *engine) {
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
 }
 
+enum { STORE_BY_SESSION = 1 << FILTER_BITS_USED }; /* of `aside`; all others are the filter's */
+
+/* Whether there is a filter to ask or to maintain. */
+static inline bool store_has_filter(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & FILTER_MAINTAINED, 0);
+}
+static inline bool store_is_by_session(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_BY_SESSION, 0);
+}
+
 /* --------------------------------------------------------- under the lock */
 
 void store_lock(struct engine *engine, struct actor *actor, uint32_t shard);
@@ -260,6 +276,8 @@ struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
+    bool
+        lives_on; /* what stands at the spot becomes this one, longer or with another expiry: nobody is told that it was replaced */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;

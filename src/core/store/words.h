@@ -15,6 +15,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #if defined(__SANITIZE_THREAD__)
 #define WORDS_TSAN 1
 #elif defined(__has_feature)
@@ -103,6 +107,15 @@ static inline bool words_equal(const void *shared, const void *private_bytes, si
 /* Compares shared bytes, which begin at a multiple of 4, with private ones. */
 static inline bool words_equal(const void *shared, const void *private_bytes, size_t size) {
     const uint8_t *s = shared, *p = private_bytes;
+#if defined(__SSE2__) && !WORDS_TSAN
+    if (size >= 16 && size <= 32) { /* most keys: two pieces, which may overlap */
+        const size_t second = size - 16;
+        __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i_u *)s), _mm_loadu_si128((const __m128i_u *)p));
+        __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i_u *)(s + second)),
+                                      _mm_loadu_si128((const __m128i_u *)(p + second)));
+        return _mm_movemask_epi8(_mm_and_si128(low, high)) == 0xffff;
+    }
+#endif
     if (size >= 4 && ((uintptr_t)s & 4)) {
         uint32_t b;
         memcpy(&b, p, 4);
