@@ -154,14 +154,13 @@ static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) 
 }
 
 static void copy_extents(const struct range *range, uint64_t first, uint64_t offset, uint8_t *to, uint64_t size) {
+    struct extent_cursor cursor = extent_seek(range, first, offset);
     while (size) {
         uint64_t part;
-        const uint8_t *piece = extent_piece(range, first, offset, &part);
+        const uint8_t *piece = extent_next(range, &cursor, size, &part);
         ASSERT(piece);
-        if (part > size)
-            part = size;
         words_read(to, piece, part);
-        to += part, offset += part, size -= part;
+        to += part, size -= part;
     }
 }
 
