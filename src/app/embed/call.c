@@ -43,6 +43,8 @@ void call_end(struct strata_cache *cache, struct slot *slot) {
 }
 
 void call_end_writes(struct strata_cache *cache, struct slot *slot, uint32_t writes) {
+    if (__builtin_expect(atomic_load_explicit(&cache->entries_max, memory_order_relaxed) != 0, 0))
+        (void)cache_trim(cache->core, &slot->actor);
     if (__builtin_expect(slot->writes_left <= writes, 0)) {
         struct cache_stats stats;
         call_time_to_write(cache, slot);

@@ -27,8 +27,9 @@ struct strata_cache {
     struct memory memory;      /* the program's */
     struct memory core_memory; /* the same, noting in the slot when there is none */
     void *range;
-    uint64_t range_size, slots_size, limit_max_bytes, entries_max;
-    pthread_mutex_t shared; /* guards slot 0 */
+    uint64_t range_size, slots_size, limit_max_bytes;
+    _Atomic uint64_t entries_max; /* 0: writes need not look */
+    pthread_mutex_t shared;       /* guards slot 0 */
     struct strata_cache *next, *previous;
 };
 

@@ -185,6 +185,7 @@ enum strata_status strata_open(const char *description, const struct strata_opti
         .memory = memory,
         .core_memory = {core_resize, cache},
         .limit_max_bytes = settled.limit_max_bytes,
+        .entries_max = settled.entries_max,
         .shared = PTHREAD_MUTEX_INITIALIZER,
     };
     enum status status = open_parts(cache, &settled);

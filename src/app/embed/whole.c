@@ -76,6 +76,8 @@ enum strata_status strata_entries_max_set(struct strata_cache *cache, uint64_t e
         return STRATA_INVALID;
     struct slot *slot = call_begin(cache);
     enum status status = cache_store_entries_max_set(cache->core, 0, entries_max);
+    if (status == STATUS_OK)
+        atomic_store(&cache->entries_max, entries_max);
     call_end(cache, slot);
     return status_out(status);
 }

@@ -33,6 +33,19 @@ void stores_wanted(const struct config *config, struct stores_wanted *ret_wanted
     }
 }
 
+void stores_switch_filters(const struct config *config, struct cache *cache, struct actor *actor) {
+    for (uint32_t i = 0; i < config->stores.count; i++) {
+        const struct config_store *store = &config->stores.each[i];
+        uint32_t number;
+        if (!store->filter)
+            continue;
+        bool found = cache_store_find(cache, slice_from_string(store->name), &number);
+        ASSERT(found);
+        enum status status = cache_filter_set(cache, actor, number, true, store->filter_rate_ppm);
+        ASSERT(status == STATUS_OK); /* the rates that a file may name are the cache's own */
+    }
+}
+
 bool stores_fit(const struct cache *cache, uint64_t limit_bytes) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < cache_store_count(cache); i++) {

@@ -52,7 +52,7 @@ enum cache_policy {
 /* Why an entry is no longer there. */
 enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED };
 
-/* Told of each entry that goes or is overwritten, but for flushes. Called under its shard's lock, so it must be quick and may not
+/* Told of each entry that goes or is overwritten, but for flushes and for patches and new expiries, by which it lives on. Called under its shard's lock, so it must be quick and may not
  * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
 struct cache_removed {
     void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,
@@ -399,6 +399,9 @@ void cache_store_ttl_set(struct cache *cache, uint32_t store, uint64_t ttl_ms);
 
 /* One slice of expiry and reclaim, at most about 500 microseconds of work. True if there is more to do now. */
 bool cache_housekeep(struct cache *cache, struct actor *actor);
+/* Only what is over the default store's capacity in entries, which housekeeping sees to as well: for a cache that is to have no more after a
+ * write. True if there is more to do now. */
+bool cache_trim(struct cache *cache, struct actor *actor);
 
 MUST_CHECK enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes); /* STATUS_INVALID over range_size */
 uint64_t cache_limit(const struct cache *cache);

@@ -47,6 +47,7 @@ void cache_edit_end(struct cache_edit *edit) {
         store_unlock(edit->cache->engine, edit->actor, edit->shard);
         if (edit->actor->promised)
             reclaim_release_promise(edit->cache->engine, edit->actor);
+        trim_store(edit->cache, edit->actor, edit->cache->engine->shards[edit->shard].store);
     }
     edit->cache = NULL;
 }
@@ -151,9 +152,13 @@ static uint64_t new_stamp(const struct cache_edit *edit) {
 }
 
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
-                               uint64_t expires_at_ms) {
-    struct store_value value = {
-        .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .extents = chain, .extents_size = size};
+                               uint64_t expires_at_ms, bool lives_on) {
+    struct store_value value = {.type = type,
+                                .expires_at_ms = expires_at_ms,
+                                .stamp = new_stamp(edit),
+                                .lives_on = lives_on,
+                                .extents = chain,
+                                .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);
@@ -170,7 +175,7 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
     struct extents chain;
     TRY(take_extents(range, edit->actor, value.size, &chain));
     fill_extents(range, chain.first, 0, value.data, value.size);
-    return put_extents(edit, chain, value.size, type, expires_at_ms);
+    return put_extents(edit, chain, value.size, type, expires_at_ms, false);
 }
 
 void cache_edit_delete(struct cache_edit *edit) {
@@ -201,7 +206,7 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
     if (offset > old_size)
         fill_extents(range, chain.first, old_size, NULL, offset - old_size);
     fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit));
+    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit), true);
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
@@ -258,6 +263,7 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
     struct store_value wanted = {
         .type = edit->found ? edit->type : CACHE_STRING,
         .expires_at_ms = expiry_of_patched(edit),
+        .lives_on = true,
         .value = slice_make(value, new_size),
     };
     enum status status = put(edit, &wanted);
@@ -291,7 +297,8 @@ static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint
     struct store_spot *spot = spot_of(edit);
     struct engine *engine = edit->cache->engine;
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
-    struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp};
+    struct store_value value = {
+        .type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp, .lives_on = true};
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
         value.root = &root;
@@ -352,11 +359,11 @@ enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to
         bool held = extent_hold(range, first);
         ASSERT(held);
         chain.first = first;
-        return put_extents(to, chain, from->size, from->type, expires_at_ms);
+        return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
     }
     TRY(take_extents(range, to->actor, from->size, &chain));
     fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
-    return put_extents(to, chain, from->size, from->type, expires_at_ms);
+    return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
 }
 
 void cache_edit_count_read(struct cache_edit *edit) {
@@ -401,8 +408,10 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
         mark_change(cache, wanted.hash);
         actor->counts.changes++;
     }
-    if (lock)
+    if (lock) {
         store_unlock(engine, actor, at);
+        trim_store(cache, actor, shard->store);
+    }
     return status;
 }
 
@@ -443,7 +452,7 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
         fill_extents(range, chain.first, 0, value.data, value.size);
         cache_edit_begin(cache, actor, key, &edit);
         expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
-        status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms);
+        status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
         cache_edit_end(&edit);
     }
     if (actor->promised && !cache_locked(actor))

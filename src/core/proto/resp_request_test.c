@@ -60,8 +60,8 @@ static void feeder_fini(struct feeder *feeder) {
 }
 
 static enum resp_result feeder_next(struct feeder *feeder, struct slice input, struct resp_request *ret_request) {
-    if (feeder->quick && resp_parse_short(&feeder->parser, input, feeder->limits, &feeder->heads, feeder->arguments,
-                                          ret_request)) {
+    if (feeder->quick &&
+        resp_parse_short(&feeder->parser, input, feeder->limits, &feeder->heads, feeder->arguments, ret_request)) {
         assert_true(ret_request->head && ret_request->arguments == feeder->arguments && ret_request->large_index == -1);
         return RESP_REQUEST;
     }
@@ -586,7 +586,8 @@ static void heads_keep_their_meaning(void **state) {
     int meaning;
     resp_heads_init(&heads);
     assert_int_equal(count_short(&heads, get, &request), 2);
-    assert_true(slice_equal(request.arguments[0], SLICE("GET")) && slice_equal(request.arguments[1], SLICE("abcdefghijkl")));
+    assert_true(slice_equal(request.arguments[0], SLICE("GET")) &&
+                slice_equal(request.arguments[1], SLICE("abcdefghijkl")));
     assert_null(request.head->meaning);
     request.head->meaning = &meaning;
     assert_int_equal(count_short(&heads, small, &request), 1);
@@ -619,5 +620,5 @@ UNIT_TESTS(resp_request, UNIT(arrays_of_bulk_strings_are_requests), UNIT(request
            UNIT(an_error_stays), UNIT(sizes_tell_where_a_request_ends), UNIT(a_large_bulk_is_taken_out_of_the_input),
            UNIT(a_refused_large_bulk_arrives_like_any_other),
            UNIT(large_bulks_that_are_here_or_are_names_are_not_reported), UNIT(running_out_of_memory_is_an_error),
-           UNIT(memory_follows_what_arrives_and_is_given_back), UNIT(heads_keep_their_meaning), UNIT(nothing_is_no_head),
-           UNIT(random_requests_come_back));
+           UNIT(memory_follows_what_arrives_and_is_given_back), UNIT(heads_keep_their_meaning),
+           UNIT(nothing_is_no_head), UNIT(random_requests_come_back));

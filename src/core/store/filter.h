@@ -49,12 +49,14 @@ struct filter_table {
     uint64_t entries; /* marks */
 };
 
-/* What readers need to know of the table in use, as one word beside the index: 0 while there is nothing to ask or to maintain. */
+/* What readers need to know of the table in use, as one word beside the index: without FILTER_MAINTAINED there is nothing to ask or to
+ * maintain. */
 enum {
     FILTER_MAINTAINED = 1,
     FILTER_ANSWERS = 2,
     FILTER_TABLE_SHIFT = 2,
     FILTER_LAYOUT_SHIFT = 3,
+    FILTER_BITS_USED = 6, /* those up to FILTER_BUCKETS_SHIFT belong to others */
     FILTER_BUCKETS_SHIFT = 32
 };
 

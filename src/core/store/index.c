@@ -5,8 +5,9 @@
 /* Cells in use per first-level bucket, in tenths, before one is split: measured in docs/decisions/0004. */
 enum { LOAD_TENTHS = 52 };
 
-/* At fewer buckets are merged: a third may go before that begins, so that what comes and goes costs nothing. */
-enum { LOAD_LOW_TENTHS = 36 };
+/* At fewer buckets are merged: a third may go before that begins, so that what comes and goes costs nothing. Not so while more is in
+ * use than a lowered limit allows, or entries would have to go for the sake of an index that has become too large for them. */
+enum { LOAD_LOW_TENTHS = 36, LOAD_OVER_TENTHS = 46 };
 
 static uint32_t buckets_per_page_shift(const struct range *range) { return range->unit_shift - 6; }
 
@@ -348,13 +349,15 @@ static void drop_pages(struct range *range, struct actor *actor, struct index *i
 
 bool index_overflow_is_sparse(const struct range *range, const struct index *index) {
     uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
-    return pages > 1 && (uint64_t)index->overflow_live * 4 < (uint64_t)(pages - 1) * 3 << buckets_per_page_shift(range);
+    return pages > 1 && (uint64_t)index->overflow_live * 8 < (uint64_t)(pages - 1) * (range_is_over(range) ? 7 : 6)
+                                                                 << buckets_per_page_shift(range);
 }
 
 bool index_is_sparse(const struct range *range, const struct index *index) {
     uint64_t buckets = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
     return buckets > 1ull << buckets_per_page_shift(range) &&
-           atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 < buckets * LOAD_LOW_TENTHS;
+           atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 <
+               buckets * (range_is_over(range) ? LOAD_OVER_TENTHS : LOAD_LOW_TENTHS);
 }
 
 /* Moves an overflow bucket to a free one, which there is. Whose chain it is in, one of its entries tells. */

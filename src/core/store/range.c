@@ -11,6 +11,8 @@ enum pressure range_pressure(const struct range *range) {
     return pressure_level(range_room(range), GET(range->head->limit));
 }
 
+bool range_is_over(const struct range *range) { return GET(range->head->used) > GET(range->head->limit); }
+
 uint32_t range_room(const struct range *range) {
     uint32_t limit = GET(range->head->limit);
     uint32_t taken = GET(range->head->used) + range_reserve(range) + GET(range->head->promised);

@@ -186,6 +186,8 @@ void range_expect_full(struct range *range, uint32_t number, uint32_t alike);
  * finds it taken by others may use the upper half. */
 uint32_t range_reserve(const struct range *range);
 enum pressure range_pressure(const struct range *range);
+/* More is in use than the limit allows, which has been lowered. */
+bool range_is_over(const struct range *range);
 
 /* A segment for `kind` (not INDEX), zero-filled only if it is fresh; 0 if the limit is reached. `for_reclaim` may use the reserve. */
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "core/store/choice.h"
 #include "core/store/ghost.h"
+#include "core/store/resident.h"
 #include "core/store/session.h"
 #include "core/store/vacate.h"
 
@@ -357,6 +358,8 @@ static uint64_t hole_bytes(const struct engine *engine) {
 
 /* One slice of work that gets memory back for a store. False if there is none. */
 static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
+    if (__builtin_expect(range_is_over(&engine->range), 0) && resident_shrink(engine, actor))
+        return true;
     if (go_on_with_begun(engine, actor))
         return true;
     struct choice choice = choice_empty(engine);
@@ -477,7 +480,8 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
         return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
      * three times before it may go) there is no room to gain. */
-    uint64_t turns = 4 * (limit_bytes(engine) / SLICE_BYTES + limit);
+    uint64_t used = atomic_load_explicit(&engine->range.head->used, memory_order_relaxed);
+    uint64_t all = used > limit ? used : limit, turns = 4 * ((all << engine->range.segment_shift) / SLICE_BYTES + all);
     while (needed == 1 ? range_room(&engine->range) == 0 : !promise(engine, actor, (uint32_t)needed)) {
         if (turns-- == 0 || claim_is_full(engine, store) || !step(engine, actor, store))
             return STATUS_FULL;
@@ -553,10 +557,9 @@ bool reclaim_expired(struct engine *engine, struct actor *actor) {
 
 /* Room ahead of need. */
 static bool is_low(const struct engine *engine) {
-    const struct range_head *head = engine->range.head;
-    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
-    bool over = atomic_load_explicit(&head->used, memory_order_relaxed) > limit;
-    return over || (pressure_ahead(limit) != 0 && range_pressure(&engine->range) != PRESSURE_CALM);
+    uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
+    return range_is_over(&engine->range) ||
+           (pressure_ahead(limit) != 0 && range_pressure(&engine->range) != PRESSURE_CALM);
 }
 
 static bool make_room_ahead(struct engine *engine, struct actor *actor) {

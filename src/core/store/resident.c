@@ -6,7 +6,7 @@ enum {
     SLICE_ROWS = 1024,                  /* of the segment table looked at: some microseconds */
     SLICE_RELEASES = 32,                /* at about 2 microseconds each, */
     SLICE_RELEASE_BYTES = 8 << 20,      /* and 50 for 2 MiB of small pages */
-    SLICE_MERGES = 256,                 /* of two buckets: about 300 ns each */
+    SLICE_MERGES = 512,                 /* of two buckets: about 300 ns each */
     KEEP_SHARE = 8,                     /* of the limit may be free and resident */
     WAIT_MS = 1000,                     /* for so long it has to be more before some goes */
     PAGE_SIZE_MIN = 4096,               /* parts of a page cannot be released */
@@ -116,16 +116,17 @@ static bool condense_some(struct engine *engine) {
 
 /* ------------------------------------------------------------------------------------ the index */
 
-static bool shrink_some(struct engine *engine, struct actor *actor) {
+bool resident_shrink(struct engine *engine, struct actor *actor) {
     for (uint32_t at = 0; at < engine->shard_count; at++) {
         struct index *index = &engine->shards[at].index;
         if (!index_is_sparse(&engine->range, index) && !index_overflow_is_sparse(&engine->range, index))
             continue;
         store_lock(engine, actor, at);
-        bool more = index_shrink(&engine->range, actor, index, SLICE_MERGES) ||
-                    index_shrink_overflow(&engine->range, actor, index, store_hash_at, engine);
+        bool worked = index_is_sparse(&engine->range, index);
+        if (!index_shrink(&engine->range, actor, index, SLICE_MERGES))
+            worked |= index_shrink_overflow(&engine->range, actor, index, store_hash_at, engine);
         store_unlock(engine, actor, at);
-        if (more)
+        if (worked)
             return true;
     }
     return false;
@@ -133,7 +134,7 @@ static bool shrink_some(struct engine *engine, struct actor *actor) {
 
 bool resident_step(struct engine *engine, struct actor *actor, bool urgent) {
     const struct range *range = &engine->range;
-    bool more = shrink_some(engine, actor);
+    bool more = resident_shrink(engine, actor);
     if (range->backing.release && range_segment_size(range) >= PAGE_SIZE_MIN)
         more |= release_some(engine, actor);
     if (!urgent && range->backing.dense && range->backing.huge_size)

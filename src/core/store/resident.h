@@ -33,6 +33,9 @@ static inline uint64_t resident_occupied(const struct resident_account *account)
 /* Asserts that what was counted while running comes to the same. */
 void resident_verify(const struct engine *engine);
 
+/* One slice of shrinking indexes that have become too large for their entries. False if none has. */
+bool resident_shrink(struct engine *engine, struct actor *actor);
+
 /* One slice, at most about 500 microseconds, but up to a millisecond if it asks for a huge page: not when there is `urgent` work.
  * True if there is more to do now. */
 bool resident_step(struct engine *engine, struct actor *actor, bool urgent);

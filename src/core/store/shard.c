@@ -382,11 +382,16 @@ static bool is_over_count(const struct engine *engine, const struct shard *shard
     return !policy->evicts || expiring == 0;
 }
 
-enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
-                      const struct store_value *value, struct store_spot *spot) {
-    ASSERT(!value->root || (engine->owner && value->root->first));
+/* Whether the store holds as many entries as it may, and lets none go. */
+static inline bool is_at_capacity(const struct engine *engine, const struct shard *shard) {
+    uint64_t most = atomic_load_explicit(&engine->stores[shard->store].entries_max, memory_order_relaxed);
+    return __builtin_expect(most != 0, 0) && !policies[store_policy_of(engine, shard)].evicts &&
+           store_entries(engine, shard->store) >= most;
+}
+
+static struct entry entry_for(const struct store_key *key, const struct store_value *value) {
     uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
-    struct entry entry = {
+    return (struct entry){
         .type = value->type,
         .db = key->db,
         .flags = owns,
@@ -395,12 +400,21 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         .expires_at_ms = value->expires_at_ms,
         .stamp = value->stamp,
     };
+}
+
+enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
+                      const struct store_value *value, struct store_spot *spot) {
+    ASSERT(!value->root || (engine->owner && value->root->first));
+    struct entry entry = entry_for(key, value);
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
-        tell_removed(engine, actor, spot, STORE_REPLACED);
+        if (!value->lives_on)
+            tell_removed(engine, actor, spot, STORE_REPLACED);
         return STATUS_OK;
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
         claim_is_over(engine, shard->store, entry.size + value->extents_size))
+        return STATUS_FULL;
+    if (!spot->location && is_at_capacity(engine, shard))
         return STATUS_FULL;
     if (!spot->location && is_over_count(engine, shard, value))
         return STATUS_FULL;
@@ -434,7 +448,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
-    if (!created)
+    if (!created && !value->lives_on)
         tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
@@ -458,7 +472,7 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     uint64_t location = spot->location;
     spot->location = 0;
     spot->cell = NULL;
-    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+    if (store_is_by_session(shard))
         session_removed(engine, actor, shard, spot->entry.db,
                         slice_make(engine->range.base + location + spot->entry.key_at, spot->entry.key_size), reason);
 }

@@ -73,7 +73,8 @@ struct shard {
     struct lock lock __attribute__((aligned(64)));
     uint32_t store; /* whose it is */
     struct index index __attribute__((aligned(64)));
-    _Atomic uint64_t filter_view; /* beside the shape, which every lookup reads; 0: there is no filter */
+    _Atomic uint64_t
+        aside; /* what there is beside the index, for whoever looks up or writes: a filter, sessions; mostly 0 */
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
     _Atomic uint64_t live;         /* bytes of live entries, without what they own elsewhere */
@@ -92,8 +93,8 @@ struct shard {
     struct shard_log logs[STORE_LOGS_MAX];
     struct filter filter __attribute__((aligned(64)));
 };
-static_assert(offsetof(struct shard, filter_view) / 64 == offsetof(struct shard, index) / 64,
-              "whether there is a filter is known from the line that a lookup reads anyway");
+static_assert(offsetof(struct shard, aside) / 64 == offsetof(struct shard, index) / 64,
+              "what stands aside is known from the line that a lookup reads anyway");
 
 /* Bytes of entries with an expiry, and of what they own. */
 static inline uint64_t shard_expiring_live(const struct shard *shard) {
@@ -226,9 +227,14 @@ static inline uint32_t store_name_max(const struct engine *engine) {
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
 }
 
-/* Whether there is a filter to ask or to maintain: known from the line of the shape, which every lookup reads. */
+enum { STORE_BY_SESSION = 1 << FILTER_BITS_USED }; /* of `aside`; all others are the filter's */
+
+/* Whether there is a filter to ask or to maintain. */
 static inline bool store_has_filter(const struct shard *shard) {
-    return __builtin_expect(atomic_load_explicit(&shard->filter_view, memory_order_relaxed) != 0, 0);
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & FILTER_MAINTAINED, 0);
+}
+static inline bool store_is_by_session(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_BY_SESSION, 0);
 }
 
 /* --------------------------------------------------------- under the lock */
@@ -256,6 +262,8 @@ struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
+    bool
+        lives_on; /* what stands at the spot becomes this one, longer or with another expiry: nobody is told that it was replaced */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
