@@ -108,7 +108,7 @@ enum strata_reason {
     STRATA_EXPIRED = 1, /* its time had come */
     STRATA_EVICTED = 2, /* its memory was needed */
     STRATA_DELETED = 3, /* a call removed it */
-    STRATA_REPLACED = 4 /* a call wrote another value over it */
+    STRATA_REPLACED = 4 /* a call wrote another value over it; strata_append and strata_touch do not replace */
 };
 
 struct strata_event {

@@ -51,7 +51,7 @@ enum cache_policy {
 /* Why an entry is no longer there. */
 enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED };
 
-/* Told of each entry that goes or is overwritten, but for flushes. Called under its shard's lock, so it must be quick and may not
+/* Told of each entry that goes or is overwritten, but for flushes and for patches and new expiries, by which it lives on. Called under its shard's lock, so it must be quick and may not
  * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
 struct cache_removed {
     void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,

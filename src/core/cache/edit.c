@@ -151,9 +151,13 @@ static uint64_t new_stamp(const struct cache_edit *edit) {
 }
 
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
-                               uint64_t expires_at_ms) {
-    struct store_value value = {
-        .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .extents = chain, .extents_size = size};
+                               uint64_t expires_at_ms, bool lives_on) {
+    struct store_value value = {.type = type,
+                                .expires_at_ms = expires_at_ms,
+                                .stamp = new_stamp(edit),
+                                .lives_on = lives_on,
+                                .extents = chain,
+                                .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);
@@ -169,7 +173,7 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
     struct extents chain;
     TRY(take_extents(edit, value.size, &chain));
     fill_extents(&edit->cache->engine->range, chain.first, 0, value.data, value.size);
-    return put_extents(edit, chain, value.size, type, expires_at_ms);
+    return put_extents(edit, chain, value.size, type, expires_at_ms, false);
 }
 
 void cache_edit_delete(struct cache_edit *edit) {
@@ -200,7 +204,7 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
     if (offset > old_size)
         fill_extents(range, chain.first, old_size, NULL, offset - old_size);
     fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit));
+    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit), true);
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
@@ -257,6 +261,7 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
     struct store_value wanted = {
         .type = edit->found ? edit->type : CACHE_STRING,
         .expires_at_ms = expiry_of_patched(edit),
+        .lives_on = true,
         .value = slice_make(value, new_size),
     };
     enum status status = put(edit, &wanted);
@@ -290,7 +295,8 @@ static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint
     struct store_spot *spot = spot_of(edit);
     struct engine *engine = edit->cache->engine;
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
-    struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp};
+    struct store_value value = {
+        .type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp, .lives_on = true};
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
         value.root = &root;
@@ -342,11 +348,11 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
         bool held = extent_hold(range, first);
         ASSERT(held);
         chain.first = first;
-        return put_extents(to, chain, from->size, from->type, expires_at_ms);
+        return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
     }
     TRY(take_extents(to, from->size, &chain));
     fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
-    return put_extents(to, chain, from->size, from->type, expires_at_ms);
+    return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
 }
 
 void cache_edit_count_read(struct cache_edit *edit) {

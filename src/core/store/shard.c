@@ -389,11 +389,9 @@ static inline bool is_at_capacity(const struct engine *engine, const struct shar
            store_entries(engine, shard->store) >= most;
 }
 
-enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
-                      const struct store_value *value, struct store_spot *spot) {
-    ASSERT(!value->root || (engine->owner && value->root->first));
+static struct entry entry_for(const struct store_key *key, const struct store_value *value) {
     uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
-    struct entry entry = {
+    return (struct entry){
         .type = value->type,
         .db = key->db,
         .flags = owns,
@@ -402,8 +400,15 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         .expires_at_ms = value->expires_at_ms,
         .stamp = value->stamp,
     };
+}
+
+enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
+                      const struct store_value *value, struct store_spot *spot) {
+    ASSERT(!value->root || (engine->owner && value->root->first));
+    struct entry entry = entry_for(key, value);
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
-        tell_removed(engine, actor, spot, STORE_REPLACED);
+        if (!value->lives_on)
+            tell_removed(engine, actor, spot, STORE_REPLACED);
         return STATUS_OK;
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
@@ -443,7 +448,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
-    if (!created)
+    if (!created && !value->lives_on)
         tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {

@@ -262,6 +262,8 @@ struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
+    bool
+        lives_on; /* what stands at the spot becomes this one, longer or with another expiry: nobody is told that it was replaced */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
