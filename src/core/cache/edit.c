@@ -1,7 +1,10 @@
 /* core/cache/edit.c: everything that changes one entry. */
 #include "core/cache/internal.h"
 
-enum { SCRATCH_SIZE = 1024 };
+enum {
+    SCRATCH_SIZE = 1024,
+    SET_TRIES = 4, /* the index may need a segment as well, and others may be faster */
+};
 
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->engine->shards[edit->shard]; }
 
@@ -377,16 +380,12 @@ void cache_edit_count_read(struct cache_edit *edit) {
         atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
 }
 
-/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
- * expired entry is simply overwritten. */
-static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               struct store_value *value) {
     struct engine *engine = cache->engine;
     struct store_key wanted;
     struct store_spot spot;
     uint32_t at;
-    if (!actor->promised)
-        prepare_store(cache, actor, cache_store_of(cache, key), 0);
     bool lock = lock_key(cache, actor, key, &wanted, &at);
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
@@ -400,6 +399,24 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     if (lock) {
         store_unlock(engine, actor, at);
         trim_store(cache, actor, shard->store);
+    }
+    return status;
+}
+
+/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
+ * expired entry is simply overwritten. In a range so small that no segment is kept ahead, room is made when it is found that there is
+ * none where the entry goes. */
+static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                              struct store_value *value) {
+    struct engine *engine = cache->engine;
+    uint32_t store = cache_store_of(cache, key);
+    if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
+        prepare_store(cache, actor, store, 0);
+    enum status status = put_inline(cache, actor, key, value);
+    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < SET_TRIES && !cache_locked(actor); i++) {
+        if (reclaim_make_room(engine, actor, store, 0) != STATUS_OK)
+            break;
+        status = put_inline(cache, actor, key, value);
     }
     return status;
 }
@@ -433,11 +450,16 @@ enum status cache_set(struct cache *cache, struct actor *actor, const struct cac
         return STATUS_OK;
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
-    struct cache_edit edit;
-    cache_prepare(cache, actor, key, value.size);
-    cache_edit_begin(cache, actor, key, &edit);
-    enum status status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
-    cache_edit_end(&edit);
+    enum status status = STATUS_FULL;
+    for (int i = 0; status == STATUS_FULL && i < SET_TRIES; i++) {
+        struct cache_edit edit;
+        cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
+        cache_edit_begin(cache, actor, key, &edit);
+        status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
+        cache_edit_end(&edit);
+        if (cache_locked(actor))
+            break;
+    }
     return status;
 }
 
