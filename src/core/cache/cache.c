@@ -243,7 +243,7 @@ __attribute__((always_inline)) static inline enum attempt read_index(struct cach
 /* What the filter of the key's shard says. */
 static enum filter_answer ask_filter(const struct engine *engine, const struct shard *shard,
                                      const struct store_key *key) {
-    uint64_t hash = filter_hash(engine, shard, key->db, key->name, key->hash);
+    uint64_t hash = store_is_by_session(shard) ? filter_session_hash(engine, key->db, key->name) : key->hash;
     return filter_ask(&engine->range, &shard->filter, &shard->aside, hash);
 }
 
