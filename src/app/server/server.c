@@ -152,10 +152,11 @@ static bool may_have_clients(const struct server *server, int64_t wanted, char *
     int64_t allowed = allow_clients(server, wanted);
     if (allowed == wanted)
         return true;
-    snprintf(ret_error, error_size,
-             "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle "
-             "the specified number of clients, try with %lld",
-             (long long)allowed);
+    snprintf(
+        ret_error, error_size,
+        "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle "
+        "the specified number of clients, try with %lld",
+        (long long)allowed);
     return false;
 }
 
