@@ -241,7 +241,7 @@ __attribute__((always_inline)) static inline enum attempt read_index(struct cach
 /* What the filter of the key's shard says. */
 static enum filter_answer ask_filter(const struct engine *engine, const struct shard *shard,
                                      const struct store_key *key) {
-    uint64_t hash = filter_hash(engine, shard, key->db, key->name, key->hash);
+    uint64_t hash = store_is_by_session(shard) ? filter_session_hash(engine, key->db, key->name) : key->hash;
     return filter_ask(&engine->range, &shard->filter, &shard->aside, hash);
 }
 
@@ -521,6 +521,9 @@ void cache_watch_end(struct cache *cache) {
 /* --------------------------------------------------------------------------------- limits and figures */
 
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
+    /* Room that was asked for a write which was never made. */
+    if (actor->promised && !cache_locked(actor))
+        reclaim_release_promise(cache->engine, actor);
     bool more = reclaim_housekeep(cache->engine, actor);
     more |= filter_work(cache->engine, actor);
     return resident_step(cache->engine, actor, more) || more;
