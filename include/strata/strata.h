@@ -73,7 +73,7 @@ STRATA_API const char *strata_status_text(enum strata_status status);
 
 #define STRATA_KEY_SIZE_MAX 65536u
 #define STRATA_VALUE_SIZE_MAX 536870912u
-#define STRATA_LIMIT_MIN 1048576u  /* smallest memory limit */
+#define STRATA_LIMIT_MIN 65536u    /* smallest memory limit */
 #define STRATA_ENTRIES_MAX_MIN 10u /* smallest capacity in entries */
 #define STRATA_THREADS_MAX \
     4095u /* threads with counters of their own; what more there are share one set, under a lock */

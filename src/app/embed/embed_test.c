@@ -387,7 +387,7 @@ static void wrong_options_are_explained(void **state) {
         {NULL, "no description", {0}},
         {"memory:5potatoes", "'5potatoes' is not a size", {0}},
         {"memory:1mb", "limit_bytes differ", {.limit_bytes = 2 << 20}},
-        {"memory:1023kb", "under STRATA_LIMIT_MIN", {0}},
+        {"memory:63kb", "under STRATA_LIMIT_MIN", {0}},
         {"memory", "under STRATA_LIMIT_MIN", {.limit_bytes = 1000}},
         {"memory:entries=100", "entries_max differ", {.entries_max = 101}},
         {"memory", "entries_max is under 10", {.entries_max = 9}},

@@ -76,7 +76,7 @@ static const char *check(const struct strata_options *options) {
     if (options->entries_max && options->entries_max < STRATA_ENTRIES_MAX_MIN)
         return "options.entries_max is under 10";
     if (options->limit_bytes < STRATA_LIMIT_MIN)
-        return "the memory limit is under STRATA_LIMIT_MIN, 1 MiB";
+        return "the memory limit is under STRATA_LIMIT_MIN, 64 KiB";
     if (options->limit_max_bytes < options->limit_bytes)
         return "limit_max_bytes is under the memory limit";
     if (options->limit_max_bytes > INT64_MAX / 2)

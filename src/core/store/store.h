@@ -191,7 +191,7 @@ struct engine_options {
 MUST_CHECK enum status engine_open(const struct engine_options *options, struct engine **ret_engine);
 void engine_close(struct engine *engine);
 
-/* STATUS_INVALID under 1 MiB (or what 16 segments need) and over the range. Segments over a lowered limit are reclaimed by and by. */
+/* STATUS_INVALID under 64 KiB (or what 8 segments need) and over the range. Segments over a lowered limit are reclaimed by and by. */
 MUST_CHECK enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes);
 
 /* ------------------------------------------------------------------ keys */
