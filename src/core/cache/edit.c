@@ -519,7 +519,7 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
     if (upload->filled == upload->room) {
         /* At most one segment at a time: memory follows what has arrived. */
         if (!cache_locked(actor)) /* who holds locks has asked for room before */
-            TRY(reclaim_make_room(cache->engine, actor, 0, 0));
+            TRY(reclaim_make_room(cache->engine, actor, upload->store, 0));
         if (!extent_add(range, actor, &chain, upload->size - upload->room))
             return STATUS_FULL;
         upload->first = chain.first;
