@@ -154,14 +154,15 @@ static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) 
 }
 
 static void copy_extents(const struct range *range, uint64_t first, uint64_t offset, uint8_t *to, uint64_t size) {
+    struct extent_walk walk = extent_walk_from(range, first, offset);
     while (size) {
         uint64_t part;
-        const uint8_t *piece = extent_piece(range, first, offset, &part);
+        const uint8_t *piece = extent_walk_on(range, &walk, &part);
         ASSERT(piece);
         if (part > size)
             part = size;
         words_read(to, piece, part);
-        to += part, offset += part, size -= part;
+        to += part, size -= part;
     }
 }
 
@@ -242,7 +243,7 @@ __attribute__((always_inline)) static inline enum attempt read_index(struct cach
 /* What the filter of the key's shard says. */
 static enum filter_answer ask_filter(const struct engine *engine, const struct shard *shard,
                                      const struct store_key *key) {
-    uint64_t hash = filter_hash(engine, shard, key->db, key->name, key->hash);
+    uint64_t hash = store_is_by_session(shard) ? filter_session_hash(engine, key->db, key->name) : key->hash;
     return filter_ask(&engine->range, &shard->filter, &shard->aside, hash);
 }
 
@@ -522,6 +523,9 @@ void cache_watch_end(struct cache *cache) {
 /* --------------------------------------------------------------------------------- limits and figures */
 
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
+    /* Room that was asked for a write which was never made. */
+    if (actor->promised && !cache_locked(actor))
+        reclaim_release_promise(cache->engine, actor);
     bool more = reclaim_housekeep(cache->engine, actor);
     more |= filter_work(cache->engine, actor);
     return resident_step(cache->engine, actor, more) || more;

@@ -59,11 +59,13 @@ static uint64_t keys_of(const struct shard *shard) {
 
 /* ------------------------------------------------------------------------------------------ hashes */
 
+uint64_t filter_session_hash(const struct engine *engine, uint32_t db, struct slice name) {
+    return hash_bytes(name, engine->hash_seed + db);
+}
+
 uint64_t filter_hash(const struct engine *engine, const struct shard *shard, uint32_t db, struct slice name,
                      uint64_t hash) {
-    if (!store_is_by_session(shard))
-        return hash;
-    return hash_bytes(name, engine->hash_seed + db);
+    return store_is_by_session(shard) ? filter_session_hash(engine, db, name) : hash;
 }
 
 struct hashes {

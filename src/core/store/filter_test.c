@@ -280,10 +280,11 @@ static void overtaken_lookup_never_denies_what_is_linked(void **state) {
         for (int i = 0; i < 8; i++)
             crowd_step(&t, &crowd, &rng, true);
         if (filter_visit_begin(&shard->filter, &shard->aside, crowd.hashes[0], &visit)) {
-            bool met = filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
+            bool met = filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.first);
             for (uint64_t steps = rng_below(&rng, 10); steps > 0; steps--)
                 crowd_step(&t, &crowd, &rng, round % 2);
-            met |= filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
+            met |= filter_visit_meets(&t.engine->range, &shard->filter, &visit,
+                                      filter_other(visit.buckets, visit.first, visit.mark));
             overtaken += !met;
             denied += !met && filter_visit_holds(&shard->filter, &visit);
         }
@@ -329,8 +330,9 @@ static void lookup_in_a_table_that_has_gone_learns_nothing(void **state) {
             want(&t, 100000);
         work_to_the_end(&t);
         scribble(&t);
-        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
-        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
+        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.first);
+        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit,
+                                 filter_other(visit.buckets, visit.first, visit.mark));
         assert_false(filter_visit_holds(&shard->filter, &visit));
         assert_int_not_equal(ask(&t, i), FILTER_EXCLUDES);
     }
