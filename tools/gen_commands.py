@@ -548,7 +548,7 @@ def write(path, lines):
         file.write('\n'.join(lines) + '\n')
 
 
-FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server']
+FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store']
 
 
 def main(arguments):

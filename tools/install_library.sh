@@ -29,7 +29,7 @@ Description: a cache in your own process
 Version: $version
 Cflags: -I\${includedir}
 Libs: -L\${libdir} -lstrata
-Libs.private: -pthread
+Libs.private: -pthread -lm
 END
 
 cat >"$target/lib/cmake/Strata/StrataConfig.cmake" <<END
@@ -45,7 +45,7 @@ if(NOT TARGET Strata::strata)
   set_target_properties(Strata::strata_static PROPERTIES
     IMPORTED_LOCATION "\${_strata_prefix}/lib/libstrata.a"
     INTERFACE_INCLUDE_DIRECTORIES "\${_strata_prefix}/include"
-    INTERFACE_LINK_LIBRARIES "-pthread")
+    INTERFACE_LINK_LIBRARIES "-pthread;-lm")
 endif()
 set(Strata_FOUND TRUE)
 END

@@ -27,4 +27,4 @@ rm -f "$static"
 "${AR:-ar}" crs "$static" "$object"
 # A thread's end and a fork call into the library, so it stays loaded once it is.
 # shellcheck disable=SC2086
-$cc -shared -o "$shared" "$object" -Wl,-soname,"$soname" -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,--no-undefined -pthread
+$cc -shared -o "$shared" "$object" -Wl,-soname,"$soname" -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,--no-undefined -pthread -Wl,--as-needed -lm

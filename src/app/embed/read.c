@@ -94,25 +94,48 @@ enum strata_status strata_get(struct strata_cache *cache, const void *key, size_
 
 /* ------------------------------------------------------------------------------------------ batches */
 
-static uint32_t get_group(struct strata_cache *cache, struct slot *slot, struct strata_get_item *items,
-                          uint32_t count) {
-    struct cache_key keys[CALL_GROUP];
-    uint32_t found = 0;
+/* Items one by one: for those with a mistake among them, and for threads without a slot. */
+static size_t get_each(struct strata_cache *cache, struct strata_get_item *items, uint32_t count) {
+    size_t found = 0;
     for (uint32_t i = 0; i < count; i++) {
-        bool valid = is_key(items[i].key, items[i].key_size) && is_key(items[i].buffer, items[i].buffer_size);
-        items[i].status = valid ? STRATA_OK : STRATA_INVALID;
-        keys[i].name = slice_make(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
-        keys[i].db = 0;
-    }
-    cache_keys_ahead(cache->core, keys, count);
-    cache_entries_ahead(cache->core, keys, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (items[i].status != STRATA_OK)
-            continue;
         items[i].status =
-            slot ? get_quickly(cache, slot, &keys[i], items[i].buffer, items[i].buffer_size, &items[i].size)
-                 : get_slowly(cache, &keys[i], items[i].buffer, items[i].buffer_size, &items[i].size);
+            strata_get(cache, items[i].key, items[i].key_size, items[i].buffer, items[i].buffer_size, &items[i].size);
         found += items[i].status == STRATA_OK;
+    }
+    return found;
+}
+
+/* False if an item has a mistake. */
+static inline bool make_wishes(const struct strata_get_item *items, struct cache_wish *wishes, uint32_t count) {
+    bool valid = true;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct strata_get_item *item = &items[i];
+        valid &= is_key(item->key, item->key_size) && is_key(item->buffer, item->buffer_size);
+        wishes[i].name = slice_make(item->key, item->key_size);
+        wishes[i].to = item->buffer;
+        wishes[i].room = item->buffer_size < CACHE_GLANCE_MAX ? (uint32_t)item->buffer_size : CACHE_GLANCE_MAX;
+    }
+    return valid;
+}
+
+static size_t get_group(struct strata_cache *cache, struct slot *slot, struct strata_get_item *items, uint32_t count) {
+    struct cache_wish wishes[CACHE_MANY_MAX];
+    size_t found = 0;
+    if (!make_wishes(items, wishes, count))
+        return get_each(cache, items, count);
+    cache_glance_many(cache->core, &slot->actor, 0, wishes, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct strata_get_item *item = &items[i];
+        if (__builtin_expect(wishes[i].answer == CACHE_GLANCE_HIT, 1)) {
+            item->status = STRATA_OK;
+            item->size = wishes[i].size;
+        } else if (wishes[i].answer == CACHE_GLANCE_MISS) {
+            item->status = STRATA_MISS;
+        } else {
+            struct cache_key key = key_of(cache, item->key, item->key_size);
+            item->status = get_slowly(cache, &key, item->buffer, item->buffer_size, &item->size);
+        }
+        found += item->status == STRATA_OK;
     }
     return found;
 }
@@ -124,8 +147,10 @@ size_t strata_get_many(struct strata_cache *cache, struct strata_get_item *items
     size_t found = 0;
     if (slot)
         call_time_to_read(cache, slot);
-    for (size_t at = 0; at < count; at += CALL_GROUP)
-        found += get_group(cache, slot, items + at, count - at < CALL_GROUP ? (uint32_t)(count - at) : CALL_GROUP);
+    for (size_t at = 0; at < count; at += CACHE_MANY_MAX) {
+        uint32_t part = count - at < CACHE_MANY_MAX ? (uint32_t)(count - at) : CACHE_MANY_MAX;
+        found += slot ? get_group(cache, slot, items + at, part) : get_each(cache, items + at, part);
+    }
     return found;
 }
 

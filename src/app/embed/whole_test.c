@@ -207,6 +207,14 @@ static void removals_are_told_with_their_reason(void **state) {
     assert_int_equal(testing_set(cache, "a", "2"), STRATA_OK);
     assert_int_equal(told.reasons[STRATA_REPLACED], 1);
     assert_string_equal(told.last, "a");
+    uint64_t version;
+    size_t size;
+    char byte;
+    assert_int_equal(strata_get_versioned(cache, "a", 1, &byte, 1, &size, &version), STRATA_OK);
+    assert_int_equal(strata_touch(cache, "a", 1, 0), STRATA_OK);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(strata_append(cache, "a", 1, large, 10000, NULL), STRATA_OK);
+    assert_int_equal(told.reasons[STRATA_REPLACED], 1); /* it is the same entry */
     assert_int_equal(strata_delete(cache, "a", 1), STRATA_OK);
     assert_int_equal(told.reasons[STRATA_DELETED], 1);
     assert_int_equal(strata_delete(cache, "a", 1), STRATA_MISS);

@@ -161,14 +161,15 @@ static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) 
 }
 
 static void copy_extents(const struct range *range, uint64_t first, uint64_t offset, uint8_t *to, uint64_t size) {
+    struct extent_walk walk = extent_walk_from(range, first, offset);
     while (size) {
         uint64_t part;
-        const uint8_t *piece = extent_piece(range, first, offset, &part);
+        const uint8_t *piece = extent_walk_on(range, &walk, &part);
         ASSERT(piece);
         if (part > size)
             part = size;
         words_read(to, piece, part);
-        to += part, offset += part, size -= part;
+        to += part, size -= part;
     }
 }
 
@@ -223,17 +224,18 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
     return answer;
 }
 
-/* A read by the index of the key's shard. */
-static enum attempt read_index(struct cache *cache, struct actor *actor, const struct store_key *key,
-                               struct cache_read *read) {
-    uint32_t at = store_shard_of(cache->engine, key->hash);
-    const struct shard *shard = &cache->engine->shards[at];
+/* A read by the index. */
+__attribute__((always_inline)) static inline enum attempt read_index(struct cache *cache, struct actor *actor,
+                                                                     const struct shard *shard,
+                                                                     const struct store_key *key,
+                                                                     struct cache_read *read) {
     enum attempt answer = ATTEMPT_TORN;
     for (int tries = 0; tries < STORE_READ_TRIES && answer == ATTEMPT_TORN; tries++) {
         answer = read_once(cache, actor, shard, key, read);
         actor->counts.retries += answer == ATTEMPT_TORN;
     }
-    if (answer == ATTEMPT_TORN) {
+    if (__builtin_expect(answer == ATTEMPT_TORN, 0)) {
+        uint32_t at = store_shard_of(cache->engine, key->hash);
         bool lock = !store_held(actor, at);
         if (lock)
             store_lock(cache->engine, actor, at);
@@ -248,8 +250,8 @@ static enum attempt read_index(struct cache *cache, struct actor *actor, const s
 /* What the filter of the key's shard says. */
 static enum filter_answer ask_filter(const struct engine *engine, const struct shard *shard,
                                      const struct store_key *key) {
-    uint64_t hash = filter_hash(engine, shard, key->db, key->name, key->hash);
-    return filter_ask(&engine->range, &shard->filter, &shard->filter_view, hash);
+    uint64_t hash = store_is_by_session(shard) ? filter_session_hash(engine, key->db, key->name) : key->hash;
+    return filter_ask(&engine->range, &shard->filter, &shard->aside, hash);
 }
 
 /* Counts a miss that a filter has seen. */
@@ -262,26 +264,10 @@ static void count_filtered(struct actor *actor, const struct shard *shard, enum 
     actor->of_store[shard->store].unfiltered += said == FILTER_PASSES;
 }
 
-/* The same where a filter may spare the look into the index. Begins anew, so that the way without one is not longer. */
-static __attribute__((noinline)) enum attempt read_filtered(struct cache *cache, struct actor *actor,
-                                                            const struct cache_key *key, struct cache_read *read) {
-    struct store_key wanted = engine_key(cache, key);
-    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
-    enum filter_answer said = ask_filter(cache->engine, shard, &wanted);
-    enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, &wanted, read);
-    if (answer == ATTEMPT_MISS && !read->quiet)
-        count_filtered(actor, shard, said);
-    return answer;
-}
-
-enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
-                      bool *ret_found) {
-    struct store_key wanted = engine_key(cache, key);
-    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
-    read->pin = (struct cache_pin){0};
-    read->size = 0;
-    enum attempt answer =
-        store_has_filter(shard) ? read_filtered(cache, actor, key, read) : read_index(cache, actor, &wanted, read);
+/* Counts what a read found and says it. */
+__attribute__((always_inline)) static inline enum status end_read(struct actor *actor, const struct shard *shard,
+                                                                  const struct cache_read *read, enum attempt answer,
+                                                                  bool *ret_found) {
     if (answer == ATTEMPT_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *ret_found = answer == ATTEMPT_HIT;
@@ -294,6 +280,30 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
         }
     }
     return STATUS_OK;
+}
+
+/* A read where a filter may spare the look into the index. Begins anew, so that the usual way is not longer for it. */
+static __attribute__((noinline)) enum status get_filtered(struct cache *cache, struct actor *actor,
+                                                          const struct cache_key *key, struct cache_read *read,
+                                                          bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    enum filter_answer said = ask_filter(cache->engine, shard, &wanted);
+    enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, shard, &wanted, read);
+    if (answer == ATTEMPT_MISS && !read->quiet)
+        count_filtered(actor, shard, said);
+    return end_read(actor, shard, read, answer, ret_found);
+}
+
+enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
+                      bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    read->pin = (struct cache_pin){0};
+    read->size = 0;
+    if (store_has_filter(shard))
+        return get_filtered(cache, actor, key, read, ret_found);
+    return end_read(actor, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
 }
 
 static enum cache_glance count_miss(struct actor *actor, const struct shard *shard, enum filter_answer said) {
@@ -310,7 +320,7 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
     const struct engine *engine = cache->engine;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    if (engine->stores[shard->store].by_session || engine_db(cache, key->db) != key->place)
+    if (store_is_by_session(shard) || engine_db(cache, key->db) != key->place)
         return CACHE_GLANCE_UNSURE;
     enum filter_answer said = store_has_filter(shard) ? ask_filter(engine, shard, &wanted) : FILTER_UNKNOWN;
     if (said == FILTER_EXCLUDES)
@@ -520,6 +530,9 @@ void cache_watch_end(struct cache *cache) {
 /* --------------------------------------------------------------------------------- limits and figures */
 
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
+    /* Room that was asked for a write which was never made. */
+    if (actor->promised && !cache_locked(actor))
+        reclaim_release_promise(cache->engine, actor);
     bool more = reclaim_housekeep(cache->engine, actor);
     more |= filter_work(cache->engine, actor);
     return resident_step(cache->engine, actor, more) || more;

@@ -11,7 +11,8 @@
  *
  * Sizes:   keys 0 to 65,536 bytes, values 0 bytes to 512 MiB. STATUS_TOO_LARGE beyond.
  * Errors:  a failed call changes nothing. STATUS_FULL means the limit is reached and nothing may go.
- * Edits:   several may be open under cache_lock_keys; what an edit shows is what it saw or did itself, not what another wrote.
+ * Edits:   several may be open under cache_lock_keys, of one key too; what an edit shows is what it saw or did itself, until its next
+ *          changing call, which looks again. STATUS_INVALID when another edit has removed what was to be changed.
  * Threads: any thread may call anything, each with an actor of its own. An edit belongs to the thread that began it.
  *          At most one edit of a thread is open at a time, unless it holds all shards concerned through
  *          cache_lock_keys or cache_lock_all.
@@ -51,7 +52,7 @@ enum cache_policy {
 /* Why an entry is no longer there. */
 enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED };
 
-/* Told of each entry that goes or is overwritten, but for flushes. Called under its shard's lock, so it must be quick and may not
+/* Told of each entry that goes or is overwritten, but for flushes and for patches and new expiries, by which it lives on. Called under its shard's lock, so it must be quick and may not
  * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
 struct cache_removed {
     void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,

@@ -1,7 +1,10 @@
 /* core/cache/edit.c: everything that changes one entry. */
 #include "core/cache/internal.h"
 
-enum { SCRATCH_SIZE = 1024 };
+enum {
+    SCRATCH_SIZE = 1024,
+    SET_TRIES = 4, /* the index may need a segment as well, and others may be faster */
+};
 
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->engine->shards[edit->shard]; }
 
@@ -92,12 +95,13 @@ static enum status check_sizes(const struct cache_edit *edit, uint64_t value_siz
     return STATUS_OK;
 }
 
-/* Another edit of the same thread, under locks taken for several keys, may have made the index split since. */
+/* Another edit of the same thread, under locks taken for several keys, may have made the index split since, or have changed this key. */
 static void look_again(struct cache_edit *edit) {
     if (edit->locked_here)
         return;
     struct store_key key = key_of(edit);
     store_find(edit->cache->engine, shard_of(edit), &key, spot_of(edit));
+    refresh(edit);
 }
 
 static void note_change(struct cache_edit *edit) {
@@ -115,13 +119,12 @@ static enum status put(struct cache_edit *edit, const struct store_value *value)
 }
 
 /* A chain with room for `size` bytes. */
-static enum status take_extents(struct cache_edit *edit, uint64_t size, struct extents *ret_extents) {
-    struct range *range = &edit->cache->engine->range;
+static enum status take_extents(struct range *range, struct actor *actor, uint64_t size, struct extents *ret_extents) {
     struct extents chain = {0};
     while (chain.room < size)
-        if (!extent_add(range, edit->actor, &chain, size - chain.room)) {
+        if (!extent_add(range, actor, &chain, size - chain.room)) {
             if (chain.first)
-                extent_release(range, edit->actor, chain.first);
+                extent_release(range, actor, chain.first);
             return STATUS_FULL;
         }
     *ret_extents = chain;
@@ -130,9 +133,10 @@ static enum status take_extents(struct cache_edit *edit, uint64_t size, struct e
 
 /* Writes into a chain at `offset`; NULL bytes: zeros. */
 static void fill_extents(struct range *range, uint64_t first, uint64_t offset, const uint8_t *bytes, uint64_t size) {
+    struct extent_walk walk = extent_walk_from(range, first, offset);
     while (size) {
         uint64_t part;
-        uint8_t *to = extent_piece(range, first, offset, &part);
+        uint8_t *to = extent_walk_on(range, &walk, &part);
         ASSERT(to);
         if (part > size)
             part = size;
@@ -141,7 +145,7 @@ static void fill_extents(struct range *range, uint64_t first, uint64_t offset, c
         else
             words_zero(to, part);
         bytes = bytes ? bytes + part : NULL;
-        offset += part, size -= part;
+        size -= part;
     }
 }
 
@@ -151,9 +155,13 @@ static uint64_t new_stamp(const struct cache_edit *edit) {
 }
 
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
-                               uint64_t expires_at_ms) {
-    struct store_value value = {
-        .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .extents = chain, .extents_size = size};
+                               uint64_t expires_at_ms, bool lives_on) {
+    struct store_value value = {.type = type,
+                                .expires_at_ms = expires_at_ms,
+                                .stamp = new_stamp(edit),
+                                .lives_on = lives_on,
+                                .extents = chain,
+                                .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);
@@ -166,16 +174,17 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
     if (goes_inline(edit->cache->engine, edit->key.name.size, value.size))
         return put(edit, &(struct store_value){
                              .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value});
+    struct range *range = &edit->cache->engine->range;
     struct extents chain;
-    TRY(take_extents(edit, value.size, &chain));
-    fill_extents(&edit->cache->engine->range, chain.first, 0, value.data, value.size);
-    return put_extents(edit, chain, value.size, type, expires_at_ms);
+    TRY(take_extents(range, edit->actor, value.size, &chain));
+    fill_extents(range, chain.first, 0, value.data, value.size);
+    return put_extents(edit, chain, value.size, type, expires_at_ms, false);
 }
 
 void cache_edit_delete(struct cache_edit *edit) {
+    look_again(edit);
     if (!edit->found)
         return;
-    look_again(edit);
     store_remove(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
     note_change(edit);
     edit->found = false;
@@ -190,7 +199,7 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
                                         uint64_t new_size) {
     struct range *range = &edit->cache->engine->range;
     struct extents chain;
-    TRY(take_extents(edit, new_size, &chain));
+    TRY(take_extents(range, edit->actor, new_size, &chain));
     uint64_t old_size = edit->found ? edit->size : 0;
     for (uint64_t at = 0; at < old_size;) {
         struct slice piece = cache_edit_piece(edit, at);
@@ -200,7 +209,7 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
     if (offset > old_size)
         fill_extents(range, chain.first, old_size, NULL, offset - old_size);
     fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit));
+    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit), true);
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
@@ -257,6 +266,7 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
     struct store_value wanted = {
         .type = edit->found ? edit->type : CACHE_STRING,
         .expires_at_ms = expiry_of_patched(edit),
+        .lives_on = true,
         .value = slice_make(value, new_size),
     };
     enum status status = put(edit, &wanted);
@@ -268,11 +278,11 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
 enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
     if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
         return STATUS_TOO_LARGE;
+    look_again(edit);
     uint64_t new_size = offset + bytes.size;
     if (edit->found && edit->size > new_size)
         new_size = edit->size;
     TRY(check_sizes(edit, new_size));
-    look_again(edit);
     if (edit->found && (spot_of(edit)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
@@ -290,7 +300,8 @@ static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint
     struct store_spot *spot = spot_of(edit);
     struct engine *engine = edit->cache->engine;
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
-    struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp};
+    struct store_value value = {
+        .type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp, .lives_on = true};
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
         value.root = &root;
@@ -314,18 +325,27 @@ static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint
 }
 
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
-    return rewrite(edit, expires_at_ms, spot_of(edit)->entry.stamp);
+    ASSERT(edit->found);
+    look_again(edit);
+    return edit->found ? rewrite(edit, expires_at_ms, spot_of(edit)->entry.stamp) : STATUS_INVALID;
 }
 
 enum status cache_edit_version(struct cache_edit *edit) {
-    if (edit->found && edit->version)
+    ASSERT(edit->found);
+    look_again(edit);
+    if (!edit->found)
+        return STATUS_INVALID;
+    if (edit->version)
         return STATUS_OK;
     return rewrite(edit, edit->expires_at_ms, store_stamp_next(edit->cache->engine));
 }
 
-enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
+enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to, uint64_t expires_at_ms) {
+    struct cache_edit source = *seen;
+    const struct cache_edit *from = &source;
     ASSERT(from->found);
-    if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
+    look_again(&source);
+    if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     if (goes_inline(to->cache->engine, to->key.name.size, from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
@@ -342,11 +362,11 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
         bool held = extent_hold(range, first);
         ASSERT(held);
         chain.first = first;
-        return put_extents(to, chain, from->size, from->type, expires_at_ms);
+        return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
     }
-    TRY(take_extents(to, from->size, &chain));
+    TRY(take_extents(range, to->actor, from->size, &chain));
     fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
-    return put_extents(to, chain, from->size, from->type, expires_at_ms);
+    return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
 }
 
 void cache_edit_count_read(struct cache_edit *edit) {
@@ -371,16 +391,12 @@ void cache_edit_count_read(struct cache_edit *edit) {
         atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
 }
 
-/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
- * expired entry is simply overwritten. */
-static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               struct store_value *value) {
     struct engine *engine = cache->engine;
     struct store_key wanted;
     struct store_spot spot;
     uint32_t at;
-    if (!actor->promised)
-        prepare_store(cache, actor, cache_store_of(cache, key), 0);
     bool lock = lock_key(cache, actor, key, &wanted, &at);
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
@@ -394,6 +410,24 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     if (lock) {
         store_unlock(engine, actor, at);
         trim_store(cache, actor, shard->store);
+    }
+    return status;
+}
+
+/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
+ * expired entry is simply overwritten. In a range so small that no segment is kept ahead, room is made when it is found that there is
+ * none where the entry goes. */
+static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                              struct store_value *value) {
+    struct engine *engine = cache->engine;
+    uint32_t store = cache_store_of(cache, key);
+    if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
+        prepare_store(cache, actor, store, 0);
+    enum status status = put_inline(cache, actor, key, value);
+    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < SET_TRIES && !cache_locked(actor); i++) {
+        if (reclaim_make_room(engine, actor, store, 0) != STATUS_OK)
+            break;
+        status = put_inline(cache, actor, key, value);
     }
     return status;
 }
@@ -421,17 +455,37 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
     return done;
 }
 
+/* A value that goes into extents is written before the shard's lock is taken: 100 MiB take some 20 ms. */
+static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                             uint64_t expires_at_ms, uint64_t spare_bytes) {
+    struct range *range = &cache->engine->range;
+    struct extents chain;
+    struct cache_edit edit;
+    if (value.size > CACHE_VALUE_SIZE_MAX || key->name.size > store_name_max(cache->engine))
+        return STATUS_TOO_LARGE;
+    cache_prepare(cache, actor, key, value.size + spare_bytes);
+    enum status status = take_extents(range, actor, value.size, &chain);
+    if (status == STATUS_OK) {
+        fill_extents(range, chain.first, 0, value.data, value.size);
+        cache_edit_begin(cache, actor, key, &edit);
+        expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
+        status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
+        cache_edit_end(&edit);
+    }
+    if (actor->promised && !cache_locked(actor))
+        reclaim_release_promise(cache->engine, actor);
+    return status;
+}
+
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
     if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
         return STATUS_OK;
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
-    struct cache_edit edit;
-    cache_prepare(cache, actor, key, value.size);
-    cache_edit_begin(cache, actor, key, &edit);
-    enum status status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
-    cache_edit_end(&edit);
+    enum status status = STATUS_FULL;
+    for (uint64_t i = 0; status == STATUS_FULL && i < SET_TRIES && (i == 0 || !cache_locked(actor)); i++)
+        status = set_large(cache, actor, key, value, expires_at_ms, i * range_segment_size(&cache->engine->range));
     return status;
 }
 

@@ -88,13 +88,12 @@ static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor
 /* Whether the key's session is over although the entry still stands; inside a reader's validation or under the lock. */
 static inline bool in_ended_session(const struct cache *cache, const struct actor *actor, const struct shard *shard,
                                     const struct store_key *key) {
-    return __builtin_expect(cache->engine->stores[shard->store].by_session, 0) &&
-           session_is_over(cache->engine, shard, key, actor->now_ms);
+    return store_is_by_session(shard) && session_is_over(cache->engine, shard, key, actor->now_ms);
 }
 
 static inline void tidy_session(struct cache *cache, struct actor *actor, struct shard *shard,
                                 const struct store_key *key) {
-    if (__builtin_expect(cache->engine->stores[shard->store].by_session, 0))
+    if (store_is_by_session(shard))
         session_tidy(cache->engine, actor, shard, key);
 }
 

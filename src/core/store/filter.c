@@ -59,11 +59,13 @@ static uint64_t keys_of(const struct shard *shard) {
 
 /* ------------------------------------------------------------------------------------------ hashes */
 
+uint64_t filter_session_hash(const struct engine *engine, uint32_t db, struct slice name) {
+    return hash_bytes(name, engine->hash_seed + db);
+}
+
 uint64_t filter_hash(const struct engine *engine, const struct shard *shard, uint32_t db, struct slice name,
                      uint64_t hash) {
-    if (__builtin_expect(!engine->stores[shard->store].by_session, 1))
-        return hash;
-    return hash_bytes(name, engine->hash_seed + db);
+    return store_is_by_session(shard) ? filter_session_hash(engine, db, name) : hash;
 }
 
 struct hashes {
@@ -195,15 +197,15 @@ static void table_remove(const struct filter_writer *w, uint64_t hash) {
 
 static void publish(struct shard *shard) {
     struct filter *filter = &shard->filter;
-    uint64_t view = 0;
+    uint64_t view = atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_BY_SESSION;
     if (filter->live != FILTER_NONE) {
         const struct filter_table *table = &filter->tables[filter->live];
-        view = FILTER_MAINTAINED | FILTER_ANSWERS | filter->live << FILTER_TABLE_SHIFT |
-               table->layout << FILTER_LAYOUT_SHIFT | (uint64_t)table->buckets << FILTER_BUCKETS_SHIFT;
+        view |= FILTER_MAINTAINED | FILTER_ANSWERS | filter->live << FILTER_TABLE_SHIFT |
+                table->layout << FILTER_LAYOUT_SHIFT | (uint64_t)table->buckets << FILTER_BUCKETS_SHIFT;
     } else if (filter->next != FILTER_NONE) {
-        view = FILTER_MAINTAINED;
+        view |= FILTER_MAINTAINED;
     }
-    atomic_store_explicit(&shard->filter_view, view, memory_order_release);
+    atomic_store_explicit(&shard->aside, view, memory_order_release);
 }
 
 static void ask_for_work(struct filter *filter) { atomic_store_explicit(&filter->work, 1, memory_order_relaxed); }
@@ -555,9 +557,9 @@ static void verify_table(const struct engine *engine, const struct shard *shard,
 
 void filter_verify(const struct engine *engine, const struct shard *shard) {
     const struct filter *filter = &shard->filter;
-    uint64_t view = atomic_load_explicit(&shard->filter_view, memory_order_relaxed);
-    ASSERT((view != 0) == (filter->live != FILTER_NONE || filter->next != FILTER_NONE));
-    ASSERT(filter->enabled || view == 0);
+    uint64_t view = atomic_load_explicit(&shard->aside, memory_order_relaxed);
+    ASSERT(((view & FILTER_MAINTAINED) != 0) == (filter->live != FILTER_NONE || filter->next != FILTER_NONE));
+    ASSERT(filter->enabled || !(view & FILTER_MAINTAINED));
     ASSERT(((view & FILTER_ANSWERS) != 0) == (filter->live != FILTER_NONE));
     ASSERT(filter->live == FILTER_NONE || filter->live != filter->next);
     if (filter->live != FILTER_NONE)

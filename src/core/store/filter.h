@@ -49,12 +49,14 @@ struct filter_table {
     uint64_t entries; /* marks */
 };
 
-/* What readers need to know of the table in use, as one word beside the index: 0 while there is nothing to ask or to maintain. */
+/* What readers need to know of the table in use, as one word beside the index: without FILTER_MAINTAINED there is nothing to ask or to
+ * maintain. */
 enum {
     FILTER_MAINTAINED = 1,
     FILTER_ANSWERS = 2,
     FILTER_TABLE_SHIFT = 2,
     FILTER_LAYOUT_SHIFT = 3,
+    FILTER_BITS_USED = 6, /* those up to FILTER_BUCKETS_SHIFT belong to others */
     FILTER_BUCKETS_SHIFT = 32
 };
 
@@ -86,7 +88,8 @@ void filter_disable(struct engine *engine, struct actor *actor, struct shard *sh
 /* Forgets all keys, after the index did. */
 void filter_reset(struct engine *engine, struct actor *actor, struct shard *shard);
 
-/* The hash that a key's mark is made of: the key's own, but where keys of a session share theirs, one of the whole name. */
+/* The hash that a key's mark is made of: the key's own, but where keys of a session share theirs, this one of the whole name. */
+uint64_t filter_session_hash(const struct engine *engine, uint32_t db, struct slice name);
 uint64_t filter_hash(const struct engine *engine, const struct shard *shard, uint32_t db, struct slice name,
                      uint64_t hash);
 
@@ -128,9 +131,15 @@ static inline uint32_t filter_other(uint32_t buckets, uint32_t bucket, uint64_t 
 }
 
 /* Bits 0 to 31 of the hash choose the bucket, 32 to 47 the mark: those above choose the shard. */
+static inline uint64_t filter_mark_of(const struct filter_layout *layout, uint64_t hash) {
+    return (((hash >> 32 & 0xffff) * ((1ull << layout->bits) - 1)) >> 16) + 1;
+}
+static inline uint32_t filter_first_of(uint32_t buckets, uint64_t hash) {
+    return (uint32_t)(((hash & 0xffffffffu) * buckets) >> 32);
+}
 static inline struct filter_place filter_place_of(const struct filter_layout *layout, uint32_t buckets, uint64_t hash) {
-    uint64_t mark = (((hash >> 32 & 0xffff) * ((1ull << layout->bits) - 1)) >> 16) + 1;
-    uint32_t first = (uint32_t)(((hash & 0xffffffffu) * buckets) >> 32);
+    uint64_t mark = filter_mark_of(layout, hash);
+    uint32_t first = filter_first_of(buckets, hash);
     return (struct filter_place){mark, first, filter_other(buckets, first, mark)};
 }
 
@@ -153,8 +162,8 @@ enum filter_answer { FILTER_UNKNOWN, FILTER_PASSES, FILTER_EXCLUDES };
 /* A reader's visit, in the order of these calls: begin (false: nothing is known), a look at either place, and whether it holds. */
 struct filter_visit {
     const struct filter_layout *layout;
-    struct filter_place place;
-    uint32_t table, clears;
+    uint64_t mark;
+    uint32_t buckets, first, table, clears;
 };
 
 static inline bool filter_visit_begin(const struct filter *filter, const _Atomic uint64_t *view_at, uint64_t hash,
@@ -166,14 +175,16 @@ static inline bool filter_visit_begin(const struct filter *filter, const _Atomic
         return false;
     visit->table = view >> FILTER_TABLE_SHIFT & 1;
     visit->layout = &filter_layouts[view >> FILTER_LAYOUT_SHIFT & 7];
-    visit->place = filter_place_of(visit->layout, (uint32_t)(view >> FILTER_BUCKETS_SHIFT), hash);
+    visit->buckets = (uint32_t)(view >> FILTER_BUCKETS_SHIFT);
+    visit->first = filter_first_of(visit->buckets, hash);
+    visit->mark = filter_mark_of(visit->layout, hash);
     return true;
 }
 
 static inline bool filter_visit_meets(const struct range *range, const struct filter *filter,
                                       const struct filter_visit *visit, uint32_t bucket) {
     uint64_t word = words_load64(filter_bucket(range, filter, visit->table, bucket));
-    return filter_match(visit->layout, word, visit->place.mark) != 0;
+    return filter_match(visit->layout, word, visit->mark) != 0;
 }
 
 static inline bool filter_visit_holds(const struct filter *filter, const struct filter_visit *visit) {
@@ -186,8 +197,8 @@ static inline enum filter_answer filter_ask(const struct range *range, const str
     struct filter_visit visit;
     if (!filter_visit_begin(filter, view_at, hash, &visit))
         return FILTER_UNKNOWN;
-    if (filter_visit_meets(range, filter, &visit, visit.place.first) ||
-        filter_visit_meets(range, filter, &visit, visit.place.second))
+    if (filter_visit_meets(range, filter, &visit, visit.first) ||
+        filter_visit_meets(range, filter, &visit, filter_other(visit.buckets, visit.first, visit.mark)))
         return FILTER_PASSES;
     return filter_visit_holds(filter, &visit) ? FILTER_EXCLUDES : FILTER_UNKNOWN;
 }

@@ -39,7 +39,7 @@ static void take_away(struct testing_store *t, uint32_t number) {
 
 static enum filter_answer ask_hash(struct testing_store *t, uint64_t hash) {
     const struct shard *shard = &t->engine->shards[store_shard_of(t->engine, hash)];
-    return filter_ask(&t->engine->range, &shard->filter, &shard->filter_view, hash);
+    return filter_ask(&t->engine->range, &shard->filter, &shard->aside, hash);
 }
 
 static enum filter_answer ask(struct testing_store *t, uint32_t number) {
@@ -279,11 +279,12 @@ static void overtaken_lookup_never_denies_what_is_linked(void **state) {
         crowd.linked[0] = 1;
         for (int i = 0; i < 8; i++)
             crowd_step(&t, &crowd, &rng, true);
-        if (filter_visit_begin(&shard->filter, &shard->filter_view, crowd.hashes[0], &visit)) {
-            bool met = filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
+        if (filter_visit_begin(&shard->filter, &shard->aside, crowd.hashes[0], &visit)) {
+            bool met = filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.first);
             for (uint64_t steps = rng_below(&rng, 10); steps > 0; steps--)
                 crowd_step(&t, &crowd, &rng, round % 2);
-            met |= filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
+            met |= filter_visit_meets(&t.engine->range, &shard->filter, &visit,
+                                      filter_other(visit.buckets, visit.first, visit.mark));
             overtaken += !met;
             denied += !met && filter_visit_holds(&shard->filter, &visit);
         }
@@ -322,15 +323,16 @@ static void lookup_in_a_table_that_has_gone_learns_nothing(void **state) {
         struct filter_visit visit;
         want(&t, 10000);
         work_to_the_end(&t);
-        assert_true(filter_visit_begin(&shard->filter, &shard->filter_view, key_of(&t, i, text).hash, &visit));
+        assert_true(filter_visit_begin(&shard->filter, &shard->aside, key_of(&t, i, text).hash, &visit));
         if (i % 2)
             want_none(&t);
         else
             want(&t, 100000);
         work_to_the_end(&t);
         scribble(&t);
-        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.first);
-        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.place.second);
+        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit, visit.first);
+        (void)filter_visit_meets(&t.engine->range, &shard->filter, &visit,
+                                 filter_other(visit.buckets, visit.first, visit.mark));
         assert_false(filter_visit_holds(&shard->filter, &visit));
         assert_int_not_equal(ask(&t, i), FILTER_EXCLUDES);
     }
@@ -347,7 +349,7 @@ static void without_a_filter_nothing_is_said_and_nothing_taken(void **state) {
     assert_int_equal(ask(&t, 1), FILTER_UNKNOWN);
     assert_int_equal(facts_of(&t).state, FILTER_OFF);
     assert_int_equal(t.engine->range.head->used, used);
-    assert_int_equal(the_shard(&t)->filter_view, 0);
+    assert_int_equal(the_shard(&t)->aside, 0);
     testing_store_close(&t);
 }
 
@@ -383,7 +385,7 @@ static void filter_is_built_in_slices_while_keys_come_and_go(void **state) {
         passed += ask(&t, i) != FILTER_EXCLUDES;
     assert_true(passed <= keys / 100);
     want_none(&t);
-    assert_int_equal(the_shard(&t)->filter_view, 0);
+    assert_int_equal(the_shard(&t)->aside, 0);
     for (uint32_t i = 0; i < keys + slices; i++)
         take_away(&t, i);
     assert_true(t.engine->range.head->used >= used);
@@ -525,7 +527,7 @@ static void more_equal_hashes_than_it_holds_end_the_filter(void **state) {
     want(&t, 10000);
     work_to_the_end(&t);
     store_lock(t.engine, &t.actor, 0);
-    for (int i = 0; i < 40 && the_shard(&t)->filter_view; i++)
+    for (int i = 0; i < 40 && the_shard(&t)->aside; i++)
         filter_link(t.engine, &t.actor, the_shard(&t), 0x56789abcu, 0x123456789abcu);
     store_unlock(t.engine, &t.actor, 0);
     assert_int_equal(facts_of(&t).state, FILTER_SATURATED);
