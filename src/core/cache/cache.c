@@ -65,19 +65,26 @@ struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice 
     return (struct cache_key){.name = name, .hash = store_hash(cache->engine, place, name), .db = db, .place = place};
 }
 
+/* The parts of the engine that every key needs, where no write to a key can seem to change them. */
+static inline void place_key(const struct range *range, const struct shard *shards, struct cache_key *key) {
+    const struct index *index = &shards[key->hash >> STORE_HASH_BITS].index;
+    struct index_place place = index_place_of(range, index, key->hash);
+    key->hint = NULL;
+    key->bucket = place.bucket;
+    key->shape = place.shape;
+    key->wanted = place.wanted;
+}
+
 void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count) {
     const struct engine *engine = cache->engine;
+    const struct range range = engine->range;
+    const struct shard *shards = engine->shards;
     for (size_t i = 0; i < count; i++) {
         struct cache_key *key = &keys[i];
         ASSERT(key->db < CACHE_DATABASES);
         key->place = engine_db(cache, key->db);
         key->hash = store_hash(engine, key->place, key->name);
-        const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
-        struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
-        key->hint = NULL;
-        key->bucket = place.bucket;
-        key->shape = place.shape;
-        key->wanted = place.wanted;
+        place_key(&range, shards, key);
     }
     /* By themselves: a processor waits for each address to be translated before it goes far beyond, unless the next is near. */
     for (size_t i = 0; i < count; i++)
