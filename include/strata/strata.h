@@ -73,6 +73,7 @@ STRATA_API const char *strata_status_text(enum strata_status status);
 
 #define STRATA_KEY_SIZE_MAX 65536u
 #define STRATA_VALUE_SIZE_MAX 536870912u
+#define STRATA_LIMIT_MIN 1048576u  /* smallest memory limit */
 #define STRATA_ENTRIES_MAX_MIN 10u /* smallest capacity in entries */
 #define STRATA_THREADS_MAX \
     4095u /* threads with counters of their own; what more there are share one set, under a lock */
@@ -120,7 +121,8 @@ struct strata_event {
 };
 
 struct strata_options {
-    uint64_t limit_bytes; /* memory for everything the cache holds; 0: as described, else 64 MiB. At least 1 MiB */
+    uint64_t
+        limit_bytes; /* memory for everything the cache holds; 0: as described, else 64 MiB. At least STRATA_LIMIT_MIN */
     uint64_t
         limit_max_bytes;  /* how far strata_limit_set may raise it; costs address space only. 0: four times the limit */
     uint64_t entries_max; /* capacity in entries, at least STRATA_ENTRIES_MAX_MIN; 0: as described, else none */
@@ -335,7 +337,7 @@ STRATA_API enum strata_status strata_scan(struct strata_cache *cache, uint64_t *
 STRATA_API enum strata_status strata_clear(struct strata_cache *cache);
 
 /* Changes the memory limit. Raising it is at once; when it is lowered, entries leave by and by, as memory is needed or strata_maintain
- * is called. STRATA_INVALID under 1 MiB and over limit_max_bytes. */
+ * is called. STRATA_INVALID under STRATA_LIMIT_MIN and over limit_max_bytes. */
 STRATA_API enum strata_status strata_limit_set(struct strata_cache *cache, uint64_t limit_bytes);
 
 /* Changes the capacity in entries; 0: none. When it is lowered, entries leave with the next writes. STRATA_INVALID from 1 to 9. */

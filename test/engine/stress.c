@@ -385,6 +385,10 @@ static void set(struct worker *worker) {
     struct cache_key name = name_of(run, key, text);
     struct value_shape shape = whole_shape(worker, key);
     value_write_whole(&shape, worker->value);
+    if (rng_below(&worker->rng, 2)) { /* as in a batch */
+        cache_keys_ahead(run->world.cache, &name, 1);
+        cache_entries_ahead(run->world.cache, &name, 1);
+    }
     history_begin(&run->history, key, value_version(&shape), expires_at_ms);
     enum status status = STATUS_OK;
     if (!plant(worker, &name, &shape))
@@ -501,7 +505,8 @@ static void edit_append(struct worker *worker, struct cache_edit *edit, uint64_t
     shape.tails++;
     value_write_tail(&shape, worker->value);
     history_begin(&worker->run->history, key, shape.tail, expires_at_ms);
-    enum status status = cache_edit_patch(edit, edit->size, slice_make(worker->value, VALUE_PART_SIZE));
+    enum status status =
+        cache_edit_patch(edit, value_size(&worker->shapes[key]), slice_make(worker->value, VALUE_PART_SIZE));
     written(worker, key, &shape, status);
     worker->tally.appended += status == STATUS_OK;
 }
@@ -549,6 +554,29 @@ static void edit(struct worker *worker) {
     if (rng_below(&worker->rng, 4) == 0)
         edit_once(worker, &edit, key);
     cache_edit_end(&edit);
+}
+
+/* Two edits of one key, open at the same time, change it in turns. */
+static void edit_twice(struct worker *worker) {
+    struct run *run = worker->run;
+    char text[NAME_MAX_SIZE];
+    uint64_t key = own_key(worker);
+    struct cache_key name = name_of(run, key, text);
+    struct cache_edit edits[2];
+    cache_lock_keys(run->world.cache, &worker->actor, &name, 1, VALUE_SIZE_MAX);
+    cache_edit_begin(run->world.cache, &worker->actor, &name, &edits[0]);
+    struct history_note note = history_before(&run->history, key);
+    check_edit(worker, &edits[0], key, note);
+    cache_edit_begin(run->world.cache, &worker->actor, &name, &edits[1]);
+    for (int i = 0; i < 4; i++) {
+        struct cache_edit *edit = &edits[rng_below(&worker->rng, 2)];
+        uint64_t there = value_version(&worker->shapes[key]);
+        edit->found = there != 0; /* the caller knows, even if this edit has not looked again yet */
+        edit_once(worker, edit, key);
+    }
+    cache_edit_end(&edits[0]);
+    cache_edit_end(&edits[1]);
+    cache_unlock(run->world.cache, &worker->actor);
 }
 
 /* ---------------------------------------------------------------------------- several keys at once */
@@ -846,9 +874,9 @@ static void operate(struct worker *worker) {
     struct {
         uint32_t upto;
         void (*what)(struct worker *);
-    } const table[] = {{400, read_one}, {450, read_batch}, {480, pin_or_unpin}, {680, set},        {840, edit},
-                       {870, erase},    {900, upload},     {920, write_group},  {950, read_group}, {960, copy},
-                       {975, watch},    {997, scan},       {1000, rarely}};
+    } const table[] = {{400, read_one},   {450, read_batch}, {480, pin_or_unpin}, {680, set},         {820, edit},
+                       {840, edit_twice}, {870, erase},      {900, upload},       {920, write_group}, {950, read_group},
+                       {960, copy},       {975, watch},      {997, scan},         {1000, rarely}};
     for (size_t i = 0; i < COUNT_OF(table); i++)
         if (dice < table[i].upto)
             return table[i].what(worker);
@@ -931,8 +959,10 @@ static void open_world(struct run *run) {
                                     .shards = scene->shards,
                                     .policy = scene->policy,
                                     .seed = run->seed,
-                                    .stores = stores,
-                                    .removed = {removed, run}};
+                                    .stores = stores};
+    /* Where nothing is evicted nobody need be told: there are shorter ways to write then. */
+    if (scene->policy != CACHE_NOEVICTION || scene->resizes)
+        options.removed = (struct cache_removed){removed, run};
     run->history.store_count = 1;
     run->history.stores[0].losses = scene->changes_policy ? HISTORY_LOSES_ANY : losses_of(scene->policy);
     for (uint32_t i = 1; scene->resizes && i < HISTORY_STORES_MAX; i++) {

@@ -5,7 +5,6 @@
 #include "app/embed/events.h"
 #include "app/embed/gate.h"
 #include "base/bits.h"
-#include "core/store/range.h"
 #include "sys/os/futex.h"
 #include "sys/os/pages.h"
 #include "sys/os/random.h"
@@ -76,8 +75,8 @@ static const char *check(const struct strata_options *options) {
         return "options.shards is not a power of two to 256";
     if (options->entries_max && options->entries_max < STRATA_ENTRIES_MAX_MIN)
         return "options.entries_max is under 10";
-    if (options->limit_bytes < RANGE_LIMIT_MIN)
-        return "the memory limit is under 1 MiB";
+    if (options->limit_bytes < STRATA_LIMIT_MIN)
+        return "the memory limit is under STRATA_LIMIT_MIN, 1 MiB";
     if (options->limit_max_bytes < options->limit_bytes)
         return "limit_max_bytes is under the memory limit";
     if (options->limit_max_bytes > INT64_MAX / 2)
