@@ -50,7 +50,7 @@ void batch_add(struct worker *worker, struct connection *connection, const struc
 
 /* Not inlined: it needs all registers for itself. */
 __attribute__((noinline)) bool batch_add_short(struct worker *worker, struct connection *connection, struct slice input,
-                     const struct resp_limits *limits) {
+                                               const struct resp_limits *limits) {
     struct batch *batch = worker->batch;
     while (batch->count < BATCH_REQUESTS_MAX &&
            batch->argument_count + RESP_SHORT_ARGUMENTS_MAX <= BATCH_ARGUMENTS_MAX) {

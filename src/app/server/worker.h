@@ -89,8 +89,8 @@ struct worker {
 
     struct command_stat *commands; /* by spec index */
     struct worker_counts counts;
-    uint64_t turn_ticks;                 /* the last reading of the clock */
-    const struct cmd_spec *timed_spec;   /* what has run since: timed_count commands of this kind */
+    uint64_t turn_ticks;                  /* the last reading of the clock */
+    const struct cmd_spec *timed_spec;    /* what has run since: timed_count commands of this kind */
     const struct cmd_request *timed_last; /* the last of them */
     uint32_t timed_count, timed_max;
     uint64_t housekept_ms;

@@ -1,7 +1,10 @@
 /* core/cache/edit.c: everything that changes one entry. */
 #include "core/cache/internal.h"
 
-enum { SCRATCH_SIZE = 1024 };
+enum {
+    SCRATCH_SIZE = 1024,
+    SET_TRIES = 4, /* the index may need a segment as well, and others may be faster */
+};
 
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->engine->shards[edit->shard]; }
 
@@ -388,16 +391,12 @@ void cache_edit_count_read(struct cache_edit *edit) {
         atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
 }
 
-/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
- * expired entry is simply overwritten. */
-static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               struct store_value *value) {
     struct engine *engine = cache->engine;
     struct store_key wanted;
     struct store_spot spot;
     uint32_t at;
-    if (!actor->promised)
-        prepare_store(cache, actor, cache_store_of(cache, key), 0);
     bool lock = lock_key(cache, actor, key, &wanted, &at);
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
@@ -411,6 +410,24 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     if (lock) {
         store_unlock(engine, actor, at);
         trim_store(cache, actor, shard->store);
+    }
+    return status;
+}
+
+/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
+ * expired entry is simply overwritten. In a range so small that no segment is kept ahead, room is made when it is found that there is
+ * none where the entry goes. */
+static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                              struct store_value *value) {
+    struct engine *engine = cache->engine;
+    uint32_t store = cache_store_of(cache, key);
+    if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
+        prepare_store(cache, actor, store, 0);
+    enum status status = put_inline(cache, actor, key, value);
+    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < SET_TRIES && !cache_locked(actor); i++) {
+        if (reclaim_make_room(engine, actor, store, 0) != STATUS_OK)
+            break;
+        status = put_inline(cache, actor, key, value);
     }
     return status;
 }
@@ -439,23 +456,31 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
 }
 
 /* A value that goes into extents is written before the shard's lock is taken: 100 MiB take some 20 ms. */
-static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
-                             uint64_t expires_at_ms) {
+static enum status set_large_once(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                  struct slice value, uint64_t expires_at_ms) {
     struct range *range = &cache->engine->range;
     struct extents chain;
     struct cache_edit edit;
+    TRY(take_extents(range, actor, value.size, &chain));
+    fill_extents(range, chain.first, 0, value.data, value.size);
+    cache_edit_begin(cache, actor, key, &edit);
+    expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
+    enum status status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
+    cache_edit_end(&edit);
+    return status;
+}
+
+static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                             uint64_t expires_at_ms) {
+    bool locked = cache_locked(actor);
+    enum status status = STATUS_FULL;
     if (value.size > CACHE_VALUE_SIZE_MAX || key->name.size > store_name_max(cache->engine))
         return STATUS_TOO_LARGE;
-    cache_prepare(cache, actor, key, value.size);
-    enum status status = take_extents(range, actor, value.size, &chain);
-    if (status == STATUS_OK) {
-        fill_extents(range, chain.first, 0, value.data, value.size);
-        cache_edit_begin(cache, actor, key, &edit);
-        expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
-        status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
-        cache_edit_end(&edit);
+    for (int i = 0; status == STATUS_FULL && i < (locked ? 1 : SET_TRIES); i++) {
+        cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
+        status = set_large_once(cache, actor, key, value, expires_at_ms);
     }
-    if (actor->promised && !cache_locked(actor))
+    if (actor->promised && !locked)
         reclaim_release_promise(cache->engine, actor);
     return status;
 }

@@ -48,6 +48,8 @@ static uint64_t wanted_buckets(const struct engine *engine, const struct shard *
     uint64_t wanted = entries / ENTRIES_PER_GHOST / CELLS + 1;
     uint64_t limit = atomic_load_explicit(&engine->range.head->limit_bytes, memory_order_relaxed);
     uint64_t most = limit / MEMORY_SHARE_MAX / engine->shard_count / sizeof(struct bucket);
+    if (limit < RANGE_LIMIT_TINY)
+        return 0; /* a segment for them would be an entry in twenty */
     return wanted < most ? wanted : most;
 }
 

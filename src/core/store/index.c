@@ -2,8 +2,9 @@
 
 #include "base/assert.h"
 
-/* Cells in use per first-level bucket, in tenths, before one is split: measured in docs/decisions/0004. */
-enum { LOAD_TENTHS = 52 };
+/* Cells in use per first-level bucket, in tenths, before one is split: measured in docs/decisions/0004. A tiny index is in the cache
+ * anyway, where a longer chain costs next to nothing. */
+enum { LOAD_TENTHS = 52, LOAD_TINY_TENTHS = 64 };
 
 /* At fewer buckets are merged: a third may go before that begins, so that what comes and goes costs nothing. Not so while more is in
  * use than a lowered limit allows, or entries would have to go for the sake of an index that has become too large for them. */
@@ -248,7 +249,9 @@ static void split(struct range *range, struct actor *actor, struct index *index,
 
 void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context) {
     uint64_t buckets = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
-    if (atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 > buckets * LOAD_TENTHS)
+    bool tiny = range->head->unit_size == RANGE_UNIT_SIZE_MIN;
+    if (atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 >
+        buckets * (tiny ? LOAD_TINY_TENTHS : LOAD_TENTHS))
         split(range, actor, index, hash_at, context);
 }
 

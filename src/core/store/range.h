@@ -5,7 +5,7 @@
  *
  * Everything in the range is addressed by offset from its start, so that it may be private memory, a shared-memory
  * object or a mapped file. One pool of segments serves all shards: logs of entries, blocks of large values, objects,
- * ghosts, filters. Pages of the index are *units*, a sixteenth of a segment (at least 512 B), cut from segments that all shards share.
+ * ghosts, filters. Pages of the index are *units*, a sixteenth of a segment (at least 256 B), cut from segments that all shards share.
  * A segment that was once cut into units serves nothing else for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
@@ -29,14 +29,17 @@
 
 enum {
     RANGE_SEGMENT_SIZE_MIN = 4096,
+    RANGE_SEGMENT_SIZE_TINY = 2048, /* where so few of the others would be that one more or less matters */
+    RANGE_LIMIT_TINY = 256 * 1024,
     RANGE_SEGMENT_SIZE_MAX = 2 * 1024 * 1024,
     RANGE_SEGMENTS_WANTED = 512,
-    RANGE_LIMIT_MIN = 1024 * 1024,
+    RANGE_LIMIT_MIN = 64 * 1024,
+    RANGE_SEGMENTS_MIN = 8,
     RANGE_BLOCKS = 64, /* per segment of blocks or objects */
     RANGE_DATABASES = 16,
     RANGE_NOBODY = STORE_SHARDS_MAX, /* no shard */
     RANGE_UNITS = 16,                /* per segment, if a unit is not too small then */
-    RANGE_UNIT_SIZE_MIN = 512,
+    RANGE_UNIT_SIZE_MIN = 256,
 };
 
 enum segment_kind {
@@ -93,6 +96,7 @@ struct range_head {
     uint32_t segment_size, segment_count, unit_size;
     uint32_t class_count,
         large_class_count;  /* size classes of a queue: of what stands in logs, of what owns memory elsewhere */
+    uint32_t one_queue;     /* so few segments that a second one open would cost too much: all goes to the main queue */
     uint32_t open_max;      /* segments that a shard may have open, if it can help it */
     _Atomic uint32_t limit; /* segments that may be in use */
     _Atomic uint32_t
@@ -186,6 +190,10 @@ void range_expect_full(struct range *range, uint32_t number, uint32_t alike);
  * finds it taken by others may use the upper half. */
 uint32_t range_reserve(const struct range *range);
 enum pressure range_pressure(const struct range *range);
+/* Whether a segment or more is kept free ahead of need. */
+static inline bool range_keeps_ahead(const struct range *range) {
+    return pressure_ahead(atomic_load_explicit(&range->head->limit, memory_order_relaxed)) != 0;
+}
 /* More is in use than the limit allows, which has been lowered. */
 bool range_is_over(const struct range *range);
 

@@ -214,35 +214,35 @@ static bool act_expire(struct engine *engine, struct actor *actor, struct shard 
     if (at_ms <= actor->now_ms) {
         actor_count_removed(actor, shard->store, true);
         forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
-        walk->gone++;
+        shard->expiries.gone++;
         return true;
     }
-    walk->left++;
-    walk->left_for[expiry_step(at_ms - actor->now_ms)]++;
+    shard->expiries.left++;
+    shard->expiries.left_for[expiry_step(at_ms - actor->now_ms)]++;
     return true;
 }
 
 /* Entries that it left for no longer than so many steps. */
-static uint64_t count_left(const struct shard_walk *walk, uint32_t steps) {
+static uint64_t count_left(const struct shard_expiries *seen, uint32_t steps) {
     uint64_t count = 0;
     for (uint32_t step = 0; step < steps; step++)
-        count += walk->left_for[step];
+        count += seen->left_for[step];
     return count;
 }
 
 /* When it pays to come back: not later than when a 32nd of what is left has expired. Looking at all of them each time one expires would
  * cost entries x entries. Many that expire together are approached by a few looks, each four fifths of the way or more; where many have just
  * gone, the last of them get a look of their own. */
-static uint64_t expiry_due_ms(const struct shard_walk *walk, uint64_t now_ms) {
-    if (walk->left == 0)
+static uint64_t expiry_due_ms(const struct shard_expiries *seen, uint64_t now_ms) {
+    if (seen->left == 0)
         return UINT64_MAX;
     uint32_t tail_steps = expiry_step(EXPIRY_TAIL_MS);
-    if ((uint64_t)walk->gone * 2 * EXPIRY_SHARE >= walk->left &&
-        count_left(walk, tail_steps) * EXPIRY_TAIL_SHARE >= walk->left)
+    if ((uint64_t)seen->gone * 2 * EXPIRY_SHARE >= seen->left &&
+        count_left(seen, tail_steps) * EXPIRY_TAIL_SHARE >= seen->left)
         return now_ms + EXPIRY_TAIL_MS;
     uint32_t step = 0;
-    for (uint64_t expired = walk->left_for[0]; expired * EXPIRY_SHARE <= walk->left && step < STORE_EXPIRY_STEPS - 1;)
-        expired += walk->left_for[++step];
+    for (uint64_t expired = seen->left_for[0]; expired * EXPIRY_SHARE <= seen->left && step < STORE_EXPIRY_STEPS - 1;)
+        expired += seen->left_for[++step];
     uint64_t wait_ms = expiry_step_ms(step);
     if (wait_ms < EXPIRY_WAIT_MIN_MS)
         wait_ms = EXPIRY_WAIT_MIN_MS;
@@ -332,7 +332,7 @@ static bool begin(struct engine *engine, struct actor *actor, const struct choic
         uint32_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
         bool large = store_log_is_large(log);
         if (!atomic_load_explicit(&segment->sealed, memory_order_relaxed) && !(evicts && large))
-            store_seal(engine, shard, log);
+            store_seal(engine, shard, choice->segment);
         /* A walk that rests here has just been found to be stuck for want of memory to copy to: it makes way for the better choice. */
         if (shard->reclaim.segment != choice->segment) {
             shard->reclaim.segment = choice->segment;
@@ -462,8 +462,16 @@ static enum status keep_under_cap(struct engine *engine, struct actor *actor, ui
     return STATUS_OK;
 }
 
+/* Segments that a write may need. Where they are small, an extent's head and the segment that its entry goes to count as well. */
+static uint64_t segments_for(const struct engine *engine, uint64_t bytes) {
+    uint64_t size = range_segment_size(&engine->range);
+    if (bytes >= store_inline_max(engine) && size <= STORE_TAIL_SEGMENT_MAX)
+        return bytes / (size - EXTENT_HEAD_SIZE) + 2;
+    return (bytes >> engine->range.segment_shift) + 1;
+}
+
 enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
-    uint64_t needed = (bytes >> engine->range.segment_shift) + 1;
+    uint64_t needed = segments_for(engine, bytes);
     if (actor->promised)
         reclaim_release_promise(engine, actor);
     if (__builtin_expect(engine->store_count > 1, 0))
@@ -495,7 +503,7 @@ static void expire_on(struct engine *engine, struct actor *actor, struct shard *
     struct segment *segment = &engine->range.segments[number];
     if (!walk_on(engine, actor, shard, &shard->expiry, act_expire, budget))
         return;
-    uint64_t due_ms = expiry_due_ms(&shard->expiry, actor->now_ms);
+    uint64_t due_ms = expiry_due_ms(&shard->expiries, actor->now_ms);
     if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
         atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
     shard->expiry.segment = 0;
@@ -514,8 +522,7 @@ static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at
         return;
     shard->expiry.segment = number;
     shard->expiry.offset = 0;
-    shard->expiry.left = shard->expiry.gone = 0;
-    memset(shard->expiry.left_for, 0, sizeof shard->expiry.left_for);
+    memset(&shard->expiries, 0, sizeof shard->expiries);
     /* Entries that are written while the walk rests announce themselves again. */
     atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
     expire_on(engine, actor, shard, budget);

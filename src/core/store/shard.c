@@ -102,11 +102,25 @@ uint32_t store_log_of(const struct engine *engine, const struct actor *actor, co
                       enum store_queue queue, const struct entry *entry, uint64_t owned_bytes) {
     const struct range_head *head = engine->range.head;
     enum store_kind kind = STORE_LASTING;
+    if (head->one_queue)
+        queue = STORE_MAIN;
     if (entry->expires_at_ms)
         kind = shard->main_life_ms == 0 || entry->expires_at_ms <= actor->now_ms + shard->main_life_ms ? STORE_SHORT
                                                                                                        : STORE_LONG;
     uint32_t log = (queue * 3 + kind) * STORE_CLASSES + class_of(head, entry, owned_bytes);
     return shard->logs[log].open || shard->open_count < head->open_max ? log : nearest_open(shard, log);
+}
+
+/* Where the list notes a segment as a tail; NULL if it is none. */
+static uint32_t *tail_of(struct shard_log *list, uint32_t number) {
+    for (int i = 0; i < STORE_TAILS; i++)
+        if (list->tails[i] == number)
+            return &list->tails[i];
+    return NULL;
+}
+
+static uint32_t used_of(const struct engine *engine, uint32_t number) {
+    return atomic_load_explicit(&engine->range.segments[number].used, memory_order_relaxed);
 }
 
 static void log_push(struct engine *engine, struct shard *shard, uint32_t log, uint32_t number) {
@@ -141,23 +155,50 @@ static void log_remove(struct engine *engine, struct shard *shard, uint32_t numb
     if (list->open == number) {
         list->open = 0;
         shard->open_count--;
+    } else if (tail_of(list, number)) {
+        *tail_of(list, number) = 0;
     } else if (atomic_load_explicit(&segments[number].live, memory_order_relaxed) == 0) {
         count32(&shard->empties, 1, -1);
     }
     list->count--;
 }
 
-void store_seal(struct engine *engine, struct shard *shard, uint32_t log) {
-    uint32_t open = shard->logs[log].open;
-    if (open) {
-        struct segment *segment = &engine->range.segments[open];
-        if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
-            count32(&shard->empties, 1, 1);
-        atomic_store_explicit(&segment->sealed, 1, memory_order_release);
+void store_seal(struct engine *engine, struct shard *shard, uint32_t number) {
+    struct segment *segment = &engine->range.segments[number];
+    struct shard_log *list = &shard->logs[atomic_load_explicit(&segment->log, memory_order_relaxed)];
+    if (list->open == number) {
+        list->open = 0;
         shard->open_count--;
-        range_note_full(&engine->range);
+    } else {
+        ASSERT(tail_of(list, number));
+        *tail_of(list, number) = 0;
     }
-    shard->logs[log].open = 0;
+    if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
+        count32(&shard->empties, 1, 1);
+    atomic_store_explicit(&segment->sealed, 1, memory_order_release);
+    range_note_full(&engine->range);
+}
+
+/* What was open becomes a tail if the end that it leaves is worth it, which it is in small segments. If there are tails enough, the
+ * shortest is given up. */
+static void retire(struct engine *engine, struct shard *shard, uint32_t log) {
+    struct shard_log *list = &shard->logs[log];
+    uint32_t open = list->open;
+    if (!open)
+        return;
+    if (range_segment_size(&engine->range) > STORE_TAIL_SEGMENT_MAX || store_log_is_large(log))
+        return store_seal(engine, shard, open);
+    uint32_t *place = tail_of(list, 0), shortest = open;
+    for (int i = 0; !place && i < STORE_TAILS; i++)
+        if (used_of(engine, list->tails[i]) > used_of(engine, shortest))
+            shortest = list->tails[i];
+    if (!place)
+        store_seal(engine, shard, shortest);
+    if (list->open) {
+        *tail_of(list, 0) = open;
+        list->open = 0;
+        shard->open_count--;
+    }
 }
 
 static bool open_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
@@ -165,7 +206,7 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
     uint32_t number = range_take(&engine->range, actor, SEGMENT_LOG, for_reclaim);
     if (!number)
         return false;
-    store_seal(engine, shard, log);
+    retire(engine, shard, log);
     struct segment *segment = &engine->range.segments[number];
     atomic_store_explicit(&segment->log, (uint8_t)log, memory_order_relaxed);
     __atomic_store_n(&segment->base_ms, actor->now_ms, __ATOMIC_RELAXED);
@@ -176,24 +217,30 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
     return true;
 }
 
+/* Room at the end of a segment that takes entries; 0: it has none. */
+static uint64_t append_to(struct engine *engine, uint32_t number, struct entry *entry) {
+    struct segment *segment = &engine->range.segments[number];
+    uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
+    entry_plan(entry, segment->base_ms);
+    if (entry->size > range_segment_size(&engine->range) - used)
+        return 0;
+    atomic_store_explicit(&segment->used, used + entry->size, memory_order_relaxed);
+    return range_segment_at(&engine->range, number) + used;
+}
+
 uint64_t store_append(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
                       struct entry *entry, bool for_reclaim) {
     struct shard_log *list = &shard->logs[log];
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (list->open) {
-            struct segment *segment = &engine->range.segments[list->open];
-            uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
-            entry_plan(entry, segment->base_ms);
-            if (entry->size <= range_segment_size(&engine->range) - used) {
-                atomic_store_explicit(&segment->used, used + entry->size, memory_order_relaxed);
-                return range_segment_at(&engine->range, list->open) + used;
-            }
-        }
-        if (!open_segment(engine, actor, shard, log, for_reclaim))
+    uint64_t location = 0;
+    if (__builtin_expect(range_segment_size(&engine->range) <= STORE_TAIL_SEGMENT_MAX, 0))
+        for (int i = 0; !location && i < STORE_TAILS; i++)
+            location = list->tails[i] ? append_to(engine, list->tails[i], entry) : 0;
+    for (int attempt = 0; !location && attempt < 2; attempt++) {
+        location = list->open ? append_to(engine, list->open, entry) : 0;
+        if (!location && (attempt || !open_segment(engine, actor, shard, log, for_reclaim)))
             return 0;
     }
-    ASSERT(!"an entry fits into an empty segment");
-    return 0;
+    return location;
 }
 
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number) {

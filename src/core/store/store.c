@@ -6,7 +6,7 @@
 #include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 1, TABLE_ALIGNMENT = 4096 };
+enum { VERSION = 2, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory. */
 enum { OPEN_PERCENT = 6, OPEN_WANTED = 6 };
@@ -17,14 +17,16 @@ static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
         wanted = RANGE_SEGMENTS_WANTED;
     uint64_t size = bits_floor_power_of_two(limit_bytes / wanted);
     if (size < RANGE_SEGMENT_SIZE_MIN)
-        return RANGE_SEGMENT_SIZE_MIN;
+        return limit_bytes < RANGE_LIMIT_TINY ? RANGE_SEGMENT_SIZE_TINY : RANGE_SEGMENT_SIZE_MIN;
     return size > RANGE_SEGMENT_SIZE_MAX ? RANGE_SEGMENT_SIZE_MAX : (uint32_t)size;
 }
 
 /* Open segments together hold at most OPEN_PERCENT of the budget: so many a shard may have, half of them a queue, and so many size
  * classes there are. What is large comes in fewer classes, as its logs' segments hold hundreds of entries. */
-static void choose_logs(struct range_head *head, uint32_t limit_segments) {
-    uint32_t most = (uint32_t)((uint64_t)limit_segments * OPEN_PERCENT / 100 / head->shard_count);
+static void choose_logs(struct range_head *head, uint64_t limit_bytes) {
+    uint64_t limit_segments = limit_bytes / head->segment_size;
+    head->one_queue = limit_bytes < RANGE_LIMIT_TINY;
+    uint32_t most = (uint32_t)(limit_segments * OPEN_PERCENT / 100 / head->shard_count);
     head->open_max = most < STORE_QUEUES ? STORE_QUEUES : most;
     uint32_t a_queue = head->open_max / STORE_QUEUES;
     head->large_class_count = a_queue >= 8 ? STORE_LARGE_CLASSES_MAX : a_queue >= 5 ? 2 : a_queue >= 2 ? 1 : 0;
@@ -62,27 +64,36 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     uint64_t at = bits_align_up(sizeof *head, TABLE_ALIGNMENT);
     head->segments_at = at;
     at += bits_align_up((count + 1) * sizeof(struct segment), TABLE_ALIGNMENT);
-    head->references_at = at;
-    at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->charges_at = at;
-    at += bits_align_up(head->shard_count * sizeof(uint64_t), 64);
+    at += bits_align_up(head->shard_count * sizeof(uint64_t), TABLE_ALIGNMENT);
     head->stores_at = at;
     at = bits_align_up(at + head->store_count * sizeof(struct store), TABLE_ALIGNMENT);
     head->shards_at = at;
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
     at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
+    head->references_at = at;
+    at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
-    if (head->first_segment_at + 16ull * head->segment_size > options->range_size)
+    if (head->first_segment_at + (uint64_t)RANGE_SEGMENTS_MIN * head->segment_size > options->range_size)
         return false;
     head->segment_count = (uint32_t)((options->range_size - head->first_segment_at) / head->segment_size);
     return true;
 }
 
+/* What of a shard is used: of its logs there are as many as classes, in each kind and queue. */
+static uint64_t shard_bytes(const struct range_head *head) {
+    uint64_t logs = (uint64_t)STORE_LOGS_MAX / STORE_CLASSES * (head->class_count + head->large_class_count);
+    return sizeof(struct shard) - sizeof((struct shard *)0)->logs +
+           bits_align_up(logs * sizeof(struct shard_log), TABLE_ALIGNMENT);
+}
+
 /* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
 static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
-    uint64_t segments = limit_bytes / head->segment_size + 1;
-    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + 3 * sizeof(uint32_t)) +
-           head->shard_count * (sizeof(struct shard) + sizeof(uint64_t)) + head->store_count * sizeof(struct store);
+    uint64_t fixed = bits_align_up(sizeof *head, TABLE_ALIGNMENT) +
+                     head->shard_count * (shard_bytes(head) + sizeof(uint64_t)) +
+                     head->store_count * sizeof(struct store);
+    uint64_t row = sizeof(struct segment) + sizeof(uint32_t); /* and its number in a directory */
+    return fixed + (limit_bytes > fixed ? (limit_bytes - fixed) / (head->segment_size + row) + 1 : 0) * row;
 }
 
 static void attach(struct engine *engine, const struct engine_options *options) {
@@ -115,7 +126,7 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
     uint64_t segments = (limit_bytes - table_bytes(head, limit_bytes)) / head->segment_size;
     if (segments > head->segment_count)
         segments = head->segment_count;
-    if (segments < 16)
+    if (segments < RANGE_SEGMENTS_MIN)
         return STATUS_INVALID;
     atomic_store_explicit(&head->table_bytes, table_bytes(head, limit_bytes), memory_order_relaxed);
     atomic_store_explicit(&head->limit_bytes, limit_bytes, memory_order_relaxed);
@@ -143,7 +154,7 @@ static enum status init_shards(struct engine *engine) {
 }
 
 enum status engine_open(const struct engine_options *options, struct engine **ret_engine) {
-    if (!options->range || (uintptr_t)options->range % TABLE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
+    if (!options->range || (uintptr_t)options->range % RANGE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
         options->limit_bytes > options->range_size || options->range_size > RANGE_SIZE_MAX ||
         options->policy >= STORE_POLICY_COUNT || (options->entries_max && options->entries_max < STORE_ENTRIES_MAX_MIN))
         return STATUS_INVALID;
@@ -164,14 +175,13 @@ enum status engine_open(const struct engine_options *options, struct engine **re
         atomic_store_explicit(&head->db_map[i], i, memory_order_relaxed);
     memset(engine, 0, sizeof *engine);
     attach(engine, options);
+    choose_logs(head, options->limit_bytes);
     named_lay_out(engine, options);
     enum status status = named_take_routes(engine, options);
     if (status == STATUS_OK)
         status = engine_limit_set(engine, options->limit_bytes);
-    if (status == STATUS_OK) {
-        choose_logs(head, atomic_load_explicit(&head->limit, memory_order_relaxed));
+    if (status == STATUS_OK)
         status = init_shards(engine);
-    }
     if (status != STATUS_OK) {
         engine_close(engine);
         return status;
@@ -264,7 +274,7 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
     }
     ASSERT(live == atomic_load_explicit(&segment->live, memory_order_relaxed));
     sum->empties += live == 0 && atomic_load_explicit(&segment->sealed, memory_order_relaxed);
-    sum->open_count += !atomic_load_explicit(&segment->sealed, memory_order_relaxed);
+    sum->open_count += shard->logs[atomic_load_explicit(&segment->log, memory_order_relaxed)].open == number;
     ASSERT(weight == atomic_load_explicit(&segment->weight, memory_order_relaxed));
     sum->live += live;
 }
@@ -290,7 +300,8 @@ static void verify_shard(struct engine *engine, uint32_t at) {
             ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG);
             ASSERT(atomic_load_explicit(&segment->shard, memory_order_relaxed) == at && segment->log == log);
             ASSERT(atomic_load_explicit(&segment->previous, memory_order_relaxed) == previous);
-            ASSERT(atomic_load_explicit(&segment->sealed, memory_order_relaxed) == (number != shard->logs[log].open));
+            ASSERT(atomic_load_explicit(&segment->sealed, memory_order_relaxed) ==
+                   (number != shard->logs[log].open && !store_log_has_tail(&shard->logs[log], number)));
             verify_segment(engine, shard, number, &sum);
             previous = number;
             number = atomic_load_explicit(&segment->next, memory_order_relaxed);

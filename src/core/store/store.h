@@ -33,6 +33,10 @@ enum {
     STORE_LOGS_A_QUEUE = 3 * STORE_CLASSES, /* times enum store_kind */
     STORE_LOGS_MAX = STORE_QUEUES * STORE_LOGS_A_QUEUE,
     STORE_INPLACE_MAX = 1024, /* bytes of an entry that is overwritten where it stands */
+    STORE_TAILS = 4,
+    STORE_WHOLE_SEGMENT_MAX = 8 * 1024, /* up to this size blocks are so small that an extent wastes more than a tail */
+    STORE_TAIL_SEGMENT_MAX =
+        16 * 1024, /* up to this size what an entry leaves free at the end of a segment is worth filling */
 };
 
 enum {
@@ -52,10 +56,18 @@ struct shard_log {
     uint32_t last;
     uint32_t open; /* the last one, while it takes entries; 0: none */
     uint32_t count;
+    uint32_t tails
+        [STORE_TAILS]; /* that were open before and are all but full: what fits into their ends still goes there. 0: none */
     _Atomic uint32_t walked; /* bytes of the first one that eviction has walked over: nothing there lives */
 };
 
 enum { STORE_EXPIRY_STEPS = 64 }; /* of times that are left: four to a doubling, up to four minutes */
+
+/* What an expiry walk has seen so far: entries that it removed, those with an expiry that it left, and how many of them for about how
+ * long. */
+struct shard_expiries {
+    uint32_t gone, left, left_for[STORE_EXPIRY_STEPS];
+};
 
 /* A walk over a segment in slices. */
 struct shard_walk {
@@ -65,8 +77,6 @@ struct shard_walk {
     bool single;            /* one entry, in place: what may not go stays where it is */
     uint32_t skip;          /* live entries that are passed over first */
     uint64_t expiry_max_ms; /* see policy_verdict */
-    uint32_t gone, left;    /* of an expiry walk: entries that it removed, those with an expiry that it left, */
-    uint32_t left_for[STORE_EXPIRY_STEPS]; /* and how many of them for about how long */
 };
 
 struct shard {
@@ -85,6 +95,7 @@ struct shard {
     uint32_t open_count;                           /* open segments */
     uint64_t main_life_ms; /* how old the last segment was that eviction took from the main queue; 0: none yet */
     struct shard_walk reclaim, expiry;
+    struct shard_expiries expiries; /* of the expiry walk */
     struct object_heap objects;
     struct ghosts {
         uint64_t units_at; /* directory: numbers of units */
@@ -221,7 +232,10 @@ static inline uint64_t store_hash(const struct engine *engine, uint32_t db, stru
 }
 
 /* The largest name and the largest value that go into a log; larger values are extents. */
-static inline uint32_t store_inline_max(const struct engine *engine) { return range_segment_size(&engine->range) / 4; }
+static inline uint32_t store_inline_max(const struct engine *engine) {
+    uint32_t size = range_segment_size(&engine->range);
+    return size <= STORE_WHOLE_SEGMENT_MAX ? size / 4 * 3 : size / 4;
+}
 static inline uint32_t store_name_max(const struct engine *engine) {
     uint32_t half = range_segment_size(&engine->range) / 2;
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
@@ -378,8 +392,15 @@ uint64_t store_append(struct engine *engine, struct actor *actor, struct shard *
 void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign);
 
-/* Ends the log's open segment; the next entry opens another. */
-void store_seal(struct engine *engine, struct shard *shard, uint32_t log);
+static inline bool store_log_has_tail(const struct shard_log *list, uint32_t number) {
+    for (int i = 0; i < STORE_TAILS; i++)
+        if (list->tails[i] == number)
+            return true;
+    return false;
+}
+
+/* Nothing more goes into this segment, which its log has open or as a tail. */
+void store_seal(struct engine *engine, struct shard *shard, uint32_t number);
 
 /* Takes a segment out of its log and gives it back to the pool. Nothing in it may be alive. */
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number);
