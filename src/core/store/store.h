@@ -62,6 +62,7 @@ struct shard_walk {
     bool single;            /* one entry, in place: what may not go stays where it is */
     uint32_t skip;          /* live entries that are passed over first */
     uint64_t expiry_max_ms; /* see policy_verdict */
+    uint64_t lap_bytes;     /* see policy_laps */
     uint32_t left;    /* of an expiry walk: entries with an expiry that it left, */
     double left_a_ms; /* and how many of them expire a millisecond: the sum of 1 / time left */
 };
