@@ -9,22 +9,36 @@ static bool range_matches(int8_t from, int8_t to, int8_t byte, bool nocase) {
     return wanted >= first && wanted <= last;
 }
 
+/* A part of a class: an escaped byte, a range, or a byte. */
+struct part {
+    uint8_t first, last; /* the same: no range */
+    bool escaped;
+    size_t size; /* in the pattern */
+};
+
+/* The part at `c`; size 0: the class ends here. */
+static inline struct part next_part(const uint8_t *c, const uint8_t *end) {
+    if (c == end || *c == ']')
+        return (struct part){0};
+    if (*c == '\\' && end - c >= 2)
+        return (struct part){c[1], c[1], true, 2};
+    if (end - c >= 3 && c[1] == '-')
+        return (struct part){c[0], c[2], false, 3};
+    return (struct part){*c, *c, false, 1};
+}
+
 /* Whether `byte` is in the class that begins at `*at`, behind its bracket; leaves `*at` behind the class. */
 static bool class_matches(struct slice pattern, size_t *at, uint8_t byte, bool nocase) {
     const uint8_t *c = pattern.data + *at, *const end = pattern.data + pattern.size;
     bool negated = c < end && *c == '^', found = false;
     c += negated;
-    while (c < end && *c != ']') {
-        if (*c == '\\' && end - c >= 2) {
-            found |= c[1] == byte;
-            c += 2;
-        } else if (end - c >= 3 && c[1] == '-') {
-            found |= range_matches((int8_t)c[0], (int8_t)c[2], (int8_t)byte, nocase);
-            c += 3;
-        } else {
-            found |= lower(*c, nocase) == lower(byte, nocase);
-            c++;
-        }
+    for (struct part part; (part = next_part(c, end)).size; c += part.size) {
+        if (part.size == 3)
+            found |= range_matches((int8_t)part.first, (int8_t)part.last, (int8_t)byte, nocase);
+        else if (part.escaped)
+            found |= part.first == byte;
+        else
+            found |= lower(part.first, nocase) == lower(byte, nocase);
     }
     c += c < end;
     *at = (size_t)(c - pattern.data);
@@ -64,4 +78,56 @@ bool glob_matches(struct slice pattern, struct slice text, bool nocase) {
     while (at < pattern.size && pattern.data[at] == '*')
         at++;
     return at == pattern.size;
+}
+
+/* Writes the class of these bytes, or of all others if they are fewer: each escaped, so none means anything else. */
+static size_t write_class(const bool members[256], uint8_t *to) {
+    size_t size = 0, count = 0;
+    for (int byte = 0; byte < 256; byte++)
+        count += members[byte];
+    bool negated = count > 128;
+    to[size++] = '[';
+    if (negated)
+        to[size++] = '^';
+    for (int byte = 0; byte < 256; byte++) {
+        if (members[byte] == negated)
+            continue;
+        to[size++] = '\\';
+        to[size++] = (uint8_t)byte;
+    }
+    to[size++] = ']';
+    return size;
+}
+
+/* Looks once at each part of the class behind `at`; answers where it ends. */
+static size_t read_class(struct slice pattern, size_t at, bool ret_members[256]) {
+    const uint8_t *c = pattern.data + at, *const end = pattern.data + pattern.size;
+    bool negated = c < end && *c == '^';
+    c += negated;
+    memset(ret_members, negated, 256);
+    for (struct part part; (part = next_part(c, end)).size; c += part.size) {
+        int8_t first = (int8_t)part.first, last = (int8_t)part.last;
+        for (int byte = first < last ? first : last, until = first < last ? last : first; byte <= until; byte++)
+            ret_members[(uint8_t)byte] = !negated;
+    }
+    c += c < end;
+    return (size_t)(c - pattern.data);
+}
+
+size_t glob_shorten(struct slice pattern, uint8_t *ret_pattern) {
+    size_t size = 0;
+    for (size_t at = 0, end; at < pattern.size; at = end) {
+        bool members[256];
+        if (pattern.data[at] == '[')
+            end = read_class(pattern, at + 1, members);
+        else
+            end = at + (pattern.data[at] == '\\' && at + 1 < pattern.size ? 2 : 1);
+        if (end - at > GLOB_CLASS_MAX) {
+            size += write_class(members, ret_pattern + size);
+        } else {
+            memcpy(ret_pattern + size, pattern.data + at, end - at);
+            size += end - at;
+        }
+    }
+    return size;
 }

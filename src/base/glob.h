@@ -19,4 +19,9 @@
 /* `nocase`: ASCII letters match without case (but not an escaped letter in a class). */
 bool glob_matches(struct slice pattern, struct slice text, bool nocase);
 
+/* Writes an equal pattern (with case only) in which no class takes more than GLOB_CLASS_MAX bytes, for use with many texts; answers its
+ * size, which is at most that of `pattern`. `ret_pattern` has room for that much. */
+enum { GLOB_CLASS_MAX = 260 };
+size_t glob_shorten(struct slice pattern, uint8_t *ret_pattern);
+
 #endif

@@ -91,6 +91,59 @@ static void letters_match_without_case_when_asked(void **state) {
     (void)state;
 }
 
+/* Long classes of random parts, closed or not, between other things. */
+static void shortened_patterns_match_the_same(void **state) {
+    struct rng rng = rng_seeded(unit_seed());
+    static uint8_t pattern[4000], shortened[sizeof pattern];
+    for (int round = 0; round < 300; round++) {
+        size_t size = 0, wanted = rng_below(&rng, sizeof pattern);
+        static const char others[] = "*?a\\^]-";
+        while (size < wanted) {
+            pattern[size++] = rng_below(&rng, 3) ? '[' : (uint8_t)others[rng_below(&rng, sizeof others - 1)];
+            size_t class_size = rng_below(&rng, 1000);
+            for (size_t i = 0; i < class_size && size < wanted; i++) {
+                uint8_t byte = (uint8_t)(rng_below(&rng, 4) ? 'a' + rng_below(&rng, 8) : rng_next(&rng));
+                pattern[size++] = byte == ']' && rng_below(&rng, 50) ? 'x' : byte;
+            }
+        }
+        size_t short_size = glob_shorten(slice_make(pattern, size), shortened);
+        assert_true(short_size <= size);
+        for (int i = 0; i < 200; i++) {
+            uint8_t text[12];
+            for (size_t n = 0; n < sizeof text; n++)
+                text[n] = (uint8_t)(rng_below(&rng, 2) ? 'a' + rng_below(&rng, 8) : rng_next(&rng));
+            struct slice bytes = slice_make(text, rng_below(&rng, sizeof text + 1));
+            if (glob_matches(slice_make(pattern, size), bytes, false) !=
+                glob_matches(slice_make(shortened, short_size), bytes, false))
+                fail_msg("round %d: the shortened pattern says something else", round);
+        }
+    }
+    (void)state;
+}
+
+/* Every byte against one class that is longer than any needs to be. */
+static void a_class_of_any_length_keeps_its_members(void **state) {
+    static const char *const parts[] = {"abc", "^abc", "a-z", "^\x80-\xff", "\\]\\^-", "z-a0", "\xff-\x01"};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        uint8_t pattern[4096] = "[", shortened[sizeof pattern];
+        size_t part_size = strlen(parts[i]), size = 1;
+        while (size + part_size + 1 < sizeof pattern) {
+            bool again = size > 1 && parts[i][0] == '^';
+            memcpy(pattern + size, parts[i] + again, part_size - again);
+            size += part_size - again;
+        }
+        pattern[size++] = ']';
+        size_t short_size = glob_shorten(slice_make(pattern, size), shortened);
+        assert_true(short_size <= GLOB_CLASS_MAX);
+        for (int byte = 0; byte < 256; byte++) {
+            uint8_t text = (uint8_t)byte;
+            assert_int_equal(glob_matches(slice_make(pattern, size), slice_make(&text, 1), false),
+                             glob_matches(slice_make(shortened, short_size), slice_make(&text, 1), false));
+        }
+    }
+    (void)state;
+}
+
 static void many_stars_take_no_exponential_time(void **state) {
     char text[5000], pattern[400];
     memset(text, 'a', sizeof text);
@@ -134,5 +187,6 @@ static void random_patterns_match_like_the_naive_twin(void **state) {
 }
 
 UNIT_TESTS(glob, UNIT(stars_and_question_marks_match), UNIT(classes_match_one_byte), UNIT(no_pattern_is_bad),
-           UNIT(letters_match_without_case_when_asked), UNIT(many_stars_take_no_exponential_time),
+           UNIT(letters_match_without_case_when_asked), UNIT(shortened_patterns_match_the_same),
+           UNIT(a_class_of_any_length_keeps_its_members), UNIT(many_stars_take_no_exponential_time),
            UNIT(random_patterns_match_like_the_naive_twin));

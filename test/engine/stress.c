@@ -273,10 +273,9 @@ static void read_batch(struct worker *worker) {
     for (int i = 0; i < BATCH; i++) {
         keys[i] = any_key(worker);
         names[i] = name_of(worker->run, keys[i], texts[i]);
-        cache_prefetch_index(worker->run->world.cache, &names[i]);
     }
-    for (int i = 0; i < BATCH; i++)
-        cache_prefetch_entry(worker->run->world.cache, &names[i]);
+    cache_keys_ahead(worker->run->world.cache, names, BATCH);
+    cache_entries_ahead(worker->run->world.cache, names, BATCH);
     for (int i = 0; i < BATCH; i++)
         glance(worker, &names[i], keys[i]);
 }
@@ -1031,6 +1030,7 @@ int main(int argc, char **argv) {
         only = strcmp(argv[3], fault_names[fault]) == 0 ? fault : only;
     if (threads < 1 || threads > THREADS_MAX || (argc > 3 && !only))
         return fprintf(stderr, "usage: test_stress [SECONDS [THREADS [old|torn|lost]]]\n"), 2;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was said must not be lost when the program aborts */
     printf("# %u threads, seed %llu\n", threads, (unsigned long long)seed);
     int failed = find_planted(threads, seed, only);
     /* A long run plays the scenes again and again, each time with another seed. */

@@ -32,7 +32,7 @@ def check_headers(complaints):
     def compile_alone(path):
         result = subprocess.run(
             ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
-             "-I", str(ROOT / "src"), "-I", str(generated), "-I", str(ROOT / "test/unit"), "-x", "c", "-"],
+             "-I", str(ROOT / "src"), "-I", str(ROOT / "include"), "-I", str(generated), "-I", str(ROOT / "test/unit"), "-x", "c", "-"],
             input=f'#include "{path}"\n', capture_output=True, text=True, check=False)
         return path, result
 

@@ -72,4 +72,33 @@ static void flags_of_the_null_server(void **state) {
     assert_int_equal(options_parse_null(1, others, &options, error), STATUS_INVALID);
 }
 
-UNIT_TESTS(options, UNIT(flags_are_read), UNIT(wrong_flags_are_named), UNIT(flags_of_the_null_server));
+static void flags_of_replay(void **state) {
+    char trace[] = "--trace", path[] = "file", protocol[] = "--protocol=memcached", copies[] = "--copies=7",
+         tag[] = "--hash-tag", wrong[] = "--copies=100";
+    char *words[] = {trace, path, protocol, copies, tag, NULL}, *none[] = {copies, NULL},
+         *others[] = {trace, path, wrong, NULL};
+    struct replay_options options;
+    char error[OPTIONS_ERROR_SIZE];
+    assert_int_equal(options_parse_replay(5, words, &options, error), STATUS_OK);
+    assert_string_equal(options.trace, "file");
+    assert_true(options.port == 11211 && options.copies == 7 && options.hash_tag && options.batch == 32);
+    assert_true(options.median == 230 && options.sigma == 1 && options.simulate == 0);
+    assert_int_equal(options_parse_replay(1, none, &options, error), STATUS_INVALID);
+    assert_string_equal(error, "--trace FILE is missing");
+    assert_int_equal(options_parse_replay(3, others, &options, error), STATUS_INVALID);
+    assert_string_equal(error, "--copies 100: must be a whole number from 1 to 99");
+}
+
+static void flags_of_engine(void **state) {
+    char entries[] = "--entries=1000", threads[] = "--threads=0", wrong[] = "--threads=17";
+    char *words[] = {entries, threads, NULL}, *others[] = {wrong, NULL};
+    struct engine_options options;
+    char error[OPTIONS_ERROR_SIZE];
+    assert_int_equal(options_parse_engine(2, words, &options, error), STATUS_OK);
+    assert_true(options.entries == 1000 && options.threads == 0 && options.rounds == 5);
+    assert_int_equal(options_parse_engine(1, others, &options, error), STATUS_INVALID);
+    assert_string_equal(error, "--threads 17: must be a whole number from 0 to 16");
+}
+
+UNIT_TESTS(options, UNIT(flags_are_read), UNIT(wrong_flags_are_named), UNIT(flags_of_the_null_server),
+           UNIT(flags_of_replay), UNIT(flags_of_engine));

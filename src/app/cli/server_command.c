@@ -51,7 +51,8 @@ static void print_help(void) {
         "  --check-config\n      Say what is wrong with the configuration, or what it comes to, and stop.\n"
         "  --help\n      Print this.\n\n"
         "Every key is a line of the file (KEY: VALUE), a variable of the environment (STRATA_KEY, '-' written as '_')\n"
-        "and a flag (--KEY). The file is read first, then the environment, then the flags; the last one wins.\n");
+        "and a flag (--KEY). The file is read first, then the environment, then the flags; the last one wins.\n"
+        "Named stores, which divide the memory among kinds of keys, are a section 'stores:' of the file.\n");
     for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
         const struct config_key *key = &config_keys[i];
         if (key->type == CONFIG_TYPE_FIXED)
@@ -63,6 +64,20 @@ static void print_help(void) {
 }
 
 /* ------------------------------------------------------------------ --check-config */
+
+static void print_stores(const struct config *config) {
+    const struct config_stores *stores = &config->stores;
+    char name[48], said[160];
+    for (uint32_t i = 0; i < stores->count; i++) {
+        snprintf(name, sizeof name, "stores.%s", stores->each[i].name);
+        printf("  %-28s %-32s %s:%u:%u\n", name, config_store_text(stores, i, said, sizeof said), config->file,
+               config->store_places[i].line, config->store_places[i].column);
+        for (uint32_t j = 0; j < stores->each[i].pattern_count; j++) {
+            struct slice pattern = config_store_pattern(stores, i, j);
+            printf("      %.*s\n", (int)pattern.size, (const char *)pattern.data);
+        }
+    }
+}
 
 static void print_checked(const struct config *config) {
     static const char *const sources[] = {"default", NULL, "environment", "flag", "running"};
@@ -83,6 +98,7 @@ static void print_checked(const struct config *config) {
         else
             printf("%s\n", sources[origin->source]);
     }
+    print_stores(config);
 }
 
 /* ----------------------------------------------------------------------- starting */
@@ -154,8 +170,11 @@ static void print_start(const struct config *config, unsigned port) {
     const char *secret = config->values.requirepass[0] ? " -a PASSWORD" : "";
     print_address(config, port);
     printf("  version  %s, process %d\n", STRATA_VERSION, (int)getpid());
-    printf("  memory   %s at most, policy %s\n", config_size_text(config->values.maxmemory_bytes, text, sizeof text),
+    printf("  memory   %s at most, policy %s", config_size_text(config->values.maxmemory_bytes, text, sizeof text),
            config_keys[CONFIG_MAXMEMORY_POLICY].choices[config->values.maxmemory_policy]);
+    for (uint32_t i = 0; i < config->stores.count; i++)
+        printf("%s%s", i ? ", " : "; stores: ", config->stores.each[i].name);
+    putchar('\n');
     if (port)
         printf("  talk     redis-cli -p %u%s\n", port, secret);
     else

@@ -74,10 +74,9 @@ struct cmd_request {
     struct cmd_client *client;
     const struct slice *argv;
     uint32_t argc;
-    bool keyed;       /* `key` is that of the argument at spec->key_at */
-    bool uploaded;    /* the argument at spec->upload_at was received into the cache (or failed to be) */
-    size_t begins_at; /* the server's: where in the connection's input of this turn */
-    struct cache_key key;
+    bool uploaded;         /* the argument at spec->upload_at was received into the cache (or failed to be) */
+    struct cache_key *key; /* of the argument at spec->key_at; NULL: it has none */
+    size_t begins_at;      /* the server's: where in the connection's input of this turn */
 };
 
 /* What cmd_run did with a command. */

@@ -131,7 +131,14 @@ static void section_memory(struct info *info) {
     line(info, "mem_allocator:strata-segments");
     number(info, "active_defrag_running", 0);
     number(info, "lazyfree_pending_objects", 0);
+    line(info, "memory_pressure:%s", (const char *const[]){"calm", "tight", "critical"}[cache->pressure]);
+    number(info, "mem_logs", cache->log_bytes);
     number(info, "mem_index", cache->index_bytes);
+    number(info, "mem_large_values", cache->large_bytes);
+    number(info, "mem_objects", cache->object_bytes);
+    number(info, "mem_ghosts", cache->ghost_bytes);
+    number(info, "mem_tables", cache->table_bytes);
+    number(info, "mem_idle", cache->idle_bytes);
     number(info, "mem_pinned", cache->pinned_bytes);
     number(info, "mem_segments_used", cache->segments_used);
     number(info, "mem_segments_total", cache->segments_total);

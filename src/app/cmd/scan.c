@@ -63,6 +63,19 @@ static bool scan_options(struct scan *scan) {
     return true;
 }
 
+/* A long pattern is matched against every key: its classes are made short once. False, with the error written: no memory. */
+static bool ready_pattern(struct cmd_call *call, struct slice *pattern) {
+    if (pattern->size <= GLOB_CLASS_MAX)
+        return true;
+    uint8_t *shortened = arena_take(call->arena, pattern->size);
+    if (!shortened) {
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return false;
+    }
+    *pattern = slice_make(shortened, glob_shorten(*pattern, shortened));
+    return true;
+}
+
 static void scan_visit(void *context, struct slice name, const struct cache_info *info) {
     struct scan *scan = context;
     if (scan->typed && !slice_equal_nocase(scan->type, slice_from_string(key_call_type_name(info->type))))
@@ -78,7 +91,7 @@ void cmd_scan(struct cmd_call *call) {
         reply_error(call->reply, SLICE("ERR invalid cursor"));
         return;
     }
-    if (!scan_options(&scan))
+    if (!scan_options(&scan) || !ready_pattern(call, &scan.pattern))
         return;
     uint32_t count = scan.count < UINT32_MAX ? (uint32_t)scan.count : UINT32_MAX;
     key_call_array_begin(call, &scan.names);
@@ -173,6 +186,8 @@ static void keys_visit(void *context, struct slice name, const struct cache_info
 
 void cmd_keys(struct cmd_call *call) {
     struct keys keys = {.call = call, .pattern = call->argv[1], .seen = {.memory = call->arena->memory}};
+    if (!ready_pattern(call, &keys.pattern))
+        return;
     keys.all = slice_equal(keys.pattern, SLICE("*"));
     key_call_array_begin(call, &keys.names);
     uint64_t cursor = 0, before;

@@ -77,7 +77,7 @@ struct cmd_server_api {
     enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
     /* statistics */
     void (*counts)(struct cmd_server *, struct cmd_server_counts *ret);
-    /* Hits, misses, expired and evicted entries of a named store (its number, as from cache_store_find); the rest is 0. */
+    /* Hits, misses (filtered and unfiltered ones too), expired and evicted entries of a named store (its number, as from cache_store_find); the rest is 0. */
     void (*store_counts)(struct cmd_server *, uint32_t store, struct actor_counts *ret);
     void (*command_counts)(struct cmd_server *, uint32_t spec_index, struct cmd_command_counts *ret);
     /* Percentile in microseconds of a command's run time; 0 if it never ran. */

@@ -2,6 +2,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/string_options.h"
 #include "app/cmd/value.h"
+#include "core/cache/glance.h"
 
 enum { MGET_TRIES = 3 }; /* without a lock */
 
@@ -22,7 +23,7 @@ void cmd_get(struct cmd_call *call) {
 /* Writes the value that was seen; false if it has changed meanwhile. */
 static inline bool get_seen(struct cmd_call *call, const struct cache_sight *sight) {
     uint8_t *to = reply_bulk_small(call->reply, sight->size);
-    if (!to || !cache_glance_copy(call->actor, sight, to))
+    if (!to || !glance_copy(call->actor, sight, to))
         return false;
     reply_bulk_done(call->reply, to, sight->size);
     return true;
@@ -31,14 +32,14 @@ static inline bool get_seen(struct cmd_call *call, const struct cache_sight *sig
 /* Small values: one look each, straight into the reply. */
 uint32_t cmd_get_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        const struct cache_key *key = &requests[i].key;
+        const struct cache_key *key = requests[i].key;
         struct cache_sight sight;
         if (key->db != call->client->db)
             return i;
-        enum cache_glance glance = cache_glance(call->env->cache, call->actor, key, &sight);
-        if (glance == CACHE_GLANCE_MISS)
+        enum cache_glance seen = glance(call->env->cache, call->actor, key, &sight);
+        if (seen == CACHE_GLANCE_MISS)
             reply_null(call->reply);
-        else if (glance == CACHE_GLANCE_UNSURE || !get_seen(call, &sight))
+        else if (seen == CACHE_GLANCE_UNSURE || !get_seen(call, &sight))
             return i;
     }
     return count;

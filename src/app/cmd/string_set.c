@@ -104,8 +104,8 @@ void cmd_set(struct cmd_call *call) {
 uint32_t cmd_set_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         const struct cmd_request *request = &requests[i];
-        if (request->key.db != call->client->db ||
-            cache_set(call->env->cache, call->actor, &request->key, request->argv[2], 0) != STATUS_OK)
+        if (request->key->db != call->client->db ||
+            cache_set(call->env->cache, call->actor, request->key, request->argv[2], 0) != STATUS_OK)
             return i;
         reply_ok(call->reply);
     }

@@ -14,6 +14,7 @@ static void check_rewrite(const struct config *config, struct slice text) {
         config_defaults(&again, &config->machine);
         ASSERT(config_load_yaml(&again, buf_slice(&written), "fuzz.yaml", &error) == STATUS_OK);
         ASSERT(memcmp(&again.values, &config->values, sizeof again.values) == 0);
+        ASSERT(memcmp(&again.stores, &config->stores, sizeof again.stores) == 0);
     }
     buf_fini(&written);
 }
@@ -33,9 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (config_check(&config, &error) != STATUS_OK)
         return 0;
     check_rewrite(&config, text);
-    struct slice name = SLICE("tcp-keepalive"), policy = SLICE("maxmemory-policy");
-    struct slice names[] = {name, policy}, values[] = {SLICE("77"), SLICE("volatile-ttl")};
-    ASSERT(config_set(&config, names, values, 2, NULL, &error) == STATUS_OK);
+    struct slice name = SLICE("tcp-keepalive"), policy = SLICE("maxmemory-policy"), entries = SLICE("maxentries");
+    struct slice names[] = {name, policy, entries}, values[] = {SLICE("77"), SLICE("volatile-ttl"), SLICE("55")};
+    ASSERT(config_set(&config, names, values, 3, NULL, &error) == STATUS_OK);
     check_rewrite(&config, text);
     return 0;
 }

@@ -18,9 +18,6 @@
 enum {
     CONFIG_STORES_TEXT_MAX = 32 * 1024, /* bytes of all patterns together: 32 for each that there may be */
     CONFIG_STORE_POLICY_UNSAID = -1,
-    CONFIG_STORE_RATE_PPM_MIN = 200, /* of filters, in millionths */
-    CONFIG_STORE_RATE_PPM_MAX = 500000,
-    CONFIG_STORE_RATE_PPM_DEFAULT = 10000,
 };
 
 #define CONFIG_STORE_TTL_MAX_MS (36500 * 86400000ll) /* a hundred years: an expiry never overflows */

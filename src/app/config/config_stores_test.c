@@ -2,6 +2,7 @@
 
 #include "app/config/config.h"
 #include "base/bits.h"
+#include "core/store/range.h"
 #include "unit.h"
 
 static const struct config_machine machine = {.memory_bytes = 1ull << 30, .cores = 2};
@@ -324,7 +325,14 @@ static void rewriting_refuses_a_file_that_would_not_load(void **state) {
     buf_fini(&text);
 }
 
+static void limits_are_the_engines(void **state) {
+    const struct config_key *maxmemory = &config_keys[CONFIG_MAXMEMORY], *entries = &config_keys[CONFIG_MAXENTRIES];
+    if (maxmemory->min != RANGE_LIMIT_MIN)
+        fail_msg("min of maxmemory in spec/config.yaml is not RANGE_LIMIT_MIN, %lld", (long long)RANGE_LIMIT_MIN);
+    assert_int_equal(entries->min, CACHE_ENTRIES_MAX_MIN);
+}
+
 UNIT_TESTS(config_stores, UNIT(wrong_stores_are_refused_with_place_and_advice), UNIT(refused_stores_change_nothing),
            UNIT(every_field_arrives), UNIT(flags_overrule_the_default_stores_fields),
-           UNIT(stores_are_given_in_the_file_only), UNIT(limits_hold), UNIT(rewriting_keeps_the_stores_as_they_stand),
-           UNIT(rewriting_refuses_a_file_that_would_not_load));
+           UNIT(stores_are_given_in_the_file_only), UNIT(limits_hold), UNIT(limits_are_the_engines),
+           UNIT(rewriting_keeps_the_stores_as_they_stand), UNIT(rewriting_refuses_a_file_that_would_not_load));

@@ -241,9 +241,9 @@ static enum status take_filter_rate(struct reader *reader, const yaml_node_t *no
     TRY(take_text(reader, node, &text));
     if (!is_percent(text) || !parse_percent(text, 4, &ppm))
         return refuse(reader, node->start_mark, "'%.*s' is not a rate, as in 1%% or 0.5%%", SHOW(text));
-    if (ppm < CONFIG_STORE_RATE_PPM_MIN || ppm > CONFIG_STORE_RATE_PPM_MAX)
+    if (ppm < CACHE_FILTER_RATE_PPM_MIN || ppm > CACHE_FILTER_RATE_PPM_MAX)
         return refuse(reader, node->start_mark, "'%.*s' is out of range: %g%% to %g%%", SHOW(text),
-                      CONFIG_STORE_RATE_PPM_MIN / 1e4, CONFIG_STORE_RATE_PPM_MAX / 1e4);
+                      CACHE_FILTER_RATE_PPM_MIN / 1e4, CACHE_FILTER_RATE_PPM_MAX / 1e4);
     reader->store->filter_rate_ppm = (uint32_t)ppm;
     return STATUS_OK;
 }
@@ -300,7 +300,7 @@ static enum status take_filter(struct reader *reader, const yaml_node_t *node) {
     if (reader->store->filter_rate_ppm && !reader->store->filter)
         return refuse(reader, node->start_mark, "a rate without a filter: say { kind: cuckoo, rate: 1%% }");
     if (reader->store->filter && !reader->store->filter_rate_ppm)
-        reader->store->filter_rate_ppm = CONFIG_STORE_RATE_PPM_DEFAULT;
+        reader->store->filter_rate_ppm = CACHE_FILTER_RATE_PPM_DEFAULT;
     return STATUS_OK;
 }
 

@@ -558,10 +558,9 @@ static void parse_input(struct connection *connection) {
         struct resp_request request;
         enum resp_result result = resp_parse(&connection->parser, input, &limits, &request);
         if (result == RESP_REQUEST) {
-            size_t begins_at = resp_parser_droppable(&connection->parser) - request.size;
             /* Before authentication each command may change the limits of the next; text in quotes is gone at the next call. */
             bool alone = limits.unauthenticated || connection->parser.text || request.large_index >= 0;
-            batch_add(worker, connection, &request, begins_at, alone);
+            batch_add(worker, connection, &request, alone);
             if (limits.unauthenticated)
                 limits = limits_of(connection);
             if (worker->batch->count == 0)

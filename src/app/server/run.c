@@ -12,27 +12,29 @@ static void close_timed(struct worker *worker);
 
 /* ------------------------------------------------------------------ batches */
 
-static inline void hash_first_key(struct worker *worker, struct cmd_request *item) {
+/* Makes the next item a request that is filled in but for its key. */
+static inline void add_item(struct batch *batch, struct cmd_request *item) {
     const struct cmd_spec *spec = item->spec;
-    item->keyed = spec && spec->key_at && spec->key_at < item->argc;
-    if (!item->keyed)
-        return;
-    item->key = cache_key(worker->server->cache, item->client->db, item->argv[spec->key_at]);
-    cache_prefetch_index(worker->server->cache, &item->key);
+    item->key = NULL;
+    if (spec && spec->key_at && spec->key_at < item->argc) {
+        item->key = &batch->keys[batch->key_count++];
+        item->key->name = item->argv[spec->key_at];
+        item->key->db = item->client->db;
+    }
+    batch->keys_until[batch->count++ / BATCH_BLOCK] = batch->key_count;
 }
 
-void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request,
-               size_t begins_at, bool alone) {
+void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request, bool alone) {
     struct batch *batch = worker->batch;
     alone |= request->count > BATCH_ARGUMENTS_MAX;
     if (batch->count == BATCH_REQUESTS_MAX || (!alone && batch->argument_count + request->count > BATCH_ARGUMENTS_MAX))
         batch_run(worker);
-    struct cmd_request *item = &batch->items[batch->count++];
+    struct cmd_request *item = &batch->items[batch->count];
     item->client = &connection->client;
     item->spec = cmd_lookup(request->arguments[0]);
     item->argc = request->count;
     item->argv = request->arguments;
-    item->begins_at = begins_at;
+    item->begins_at = request->begins_at;
     item->uploaded = request->large_index >= 0;
     if (!alone) {
         struct slice *arguments = batch->arguments + batch->argument_count;
@@ -41,13 +43,14 @@ void batch_add(struct worker *worker, struct connection *connection, const struc
         batch->argument_count += request->count;
         item->argv = arguments;
     }
-    hash_first_key(worker, item);
+    add_item(batch, item);
     if (alone)
         batch_run(worker);
 }
 
-bool batch_add_short(struct worker *worker, struct connection *connection, struct slice input,
-                     const struct resp_limits *limits) {
+/* Not inlined: it needs all registers for itself. */
+__attribute__((noinline)) bool batch_add_short(struct worker *worker, struct connection *connection, struct slice input,
+                                               const struct resp_limits *limits) {
     struct batch *batch = worker->batch;
     while (batch->count < BATCH_REQUESTS_MAX &&
            batch->argument_count + RESP_SHORT_ARGUMENTS_MAX <= BATCH_ARGUMENTS_MAX) {
@@ -57,15 +60,15 @@ bool batch_add_short(struct worker *worker, struct connection *connection, struc
             return false;
         if (__builtin_expect(!request.head->meaning, 0))
             request.head->meaning = cmd_lookup(arguments[0]);
-        struct cmd_request *item = &batch->items[batch->count++];
+        struct cmd_request *item = &batch->items[batch->count];
         batch->argument_count += request.count;
         item->client = &connection->client;
         item->spec = request.head->meaning;
         item->argc = request.count;
         item->argv = arguments;
-        item->begins_at = resp_parser_droppable(&connection->parser) - request.size;
+        item->begins_at = request.begins_at;
         item->uploaded = false;
-        hash_first_key(worker, item);
+        add_item(batch, item);
     }
     return true;
 }
@@ -79,32 +82,59 @@ static inline uint32_t row_length(const struct cmd_request *first, uint32_t coun
     return count;
 }
 
-void batch_run(struct worker *worker) {
+static void run_block(struct worker *worker, uint32_t from, uint32_t until) {
     struct batch *batch = worker->batch;
-    if (batch->count == 0)
-        return;
-    for (uint32_t i = 0; i < batch->count; i++) {
-        if (batch->items[i].keyed)
-            cache_prefetch_entry(worker->server->cache, &batch->items[i].key);
-    }
-    uint64_t begin = clock_ticks();
-    worker->turn_ticks = begin;
-    worker->timed_max =
-        SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
-    for (uint32_t i = 0; i < batch->count;) {
-        struct cmd_request *item = &batch->items[i];
+    while (from < until) {
+        struct cmd_request *item = &batch->items[from];
         uint32_t done = 0;
         if (item->spec && item->spec->run_row && item->argc == item->spec->row_argc && !item->uploaded)
-            done = run_row(worker, item, row_length(item, batch->count - i));
+            done = run_row(worker, item, row_length(item, until - from));
         if (!done) {
             run_item(worker, item);
             done = 1;
         }
-        i += done;
+        from += done;
     }
+}
+
+/* While one block waits for its place in the index, the block before it waits for its entries, and the one before that runs:
+ *
+ *     keys      0   1   2   3
+ *     entries       0   1   2   3
+ *     run               0   1   2   3
+ */
+static void run_blocks(struct worker *worker) {
+    struct cache *cache = worker->server->cache;
+    struct batch *batch = worker->batch;
+    uint32_t blocks = (batch->count + BATCH_BLOCK - 1) / BATCH_BLOCK;
+    for (uint32_t step = 0; step < blocks + 2; step++) {
+        if (step < blocks) {
+            uint32_t from = step ? batch->keys_until[step - 1] : 0;
+            cache_keys_ahead(cache, batch->keys + from, batch->keys_until[step] - from);
+        }
+        if (step - 1 < blocks) {
+            uint32_t from = step > 1 ? batch->keys_until[step - 2] : 0;
+            cache_entries_ahead(cache, batch->keys + from, batch->keys_until[step - 1] - from);
+        }
+        if (step > 1) {
+            uint32_t from = (step - 2) * BATCH_BLOCK, until = from + BATCH_BLOCK;
+            run_block(worker, from, until < batch->count ? until : batch->count);
+        }
+    }
+}
+
+void batch_run(struct worker *worker) {
+    struct batch *batch = worker->batch;
+    if (batch->count == 0)
+        return;
+    uint64_t begin = clock_ticks();
+    worker->turn_ticks = begin;
+    worker->timed_max =
+        SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
+    run_blocks(worker);
     close_timed(worker);
     worker->counts.command_ticks += worker->turn_ticks - begin;
-    batch->count = batch->argument_count = 0;
+    batch->count = batch->key_count = batch->argument_count = 0;
 }
 
 void batch_touch(struct worker *worker, struct connection *connection) {
@@ -276,8 +306,8 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);
     size_t reply_begins_at = connection->out.size;
-    if (item->keyed && item->key.db != client->db)
-        item->key = cache_key(server->cache, client->db, item->key.name);
+    if (item->key && item->key->db != client->db)
+        *item->key = cache_key(server->cache, client->db, item->key->name);
     if (worker->timed_count && worker->timed_spec != item->spec)
         close_timed(worker);
     /* What is the same for every command stands in the worker's call already. */
@@ -289,7 +319,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->argv = item->argv;
     call->argc = item->argc;
     call->upload = item->uploaded ? &connection->upload : NULL;
-    call->first_key = item->keyed ? &item->key : NULL;
+    call->first_key = item->key;
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
     cmd_run(call);
 
@@ -312,7 +342,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
 /* Nothing but commands happens: nobody watches or waits, and not even the largest replies of such a row reach a limit of output. */
 static inline bool row_may_run(const struct worker *worker, const struct connection *connection) {
     const struct server *server = worker->server;
-    enum { OUTPUT_MAX = BATCH_REQUESTS_MAX * (CACHE_GLANCE_MAX + 16) };
+    enum { OUTPUT_MAX = BATCH_BLOCK * (CACHE_GLANCE_MAX + 16) };
     uint64_t hard = SETTING(server, output_hard_bytes);
     uint64_t limit = hard && hard < OUTPUT_CHOKE_BYTES ? hard : OUTPUT_CHOKE_BYTES;
     return connection->state == CONNECTION_OPEN && !connection->held && !connection->killed &&

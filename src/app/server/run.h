@@ -7,10 +7,9 @@
 
 #include "app/server/worker.h"
 
-/* Adds a parsed request, hashes its first key and starts loading its index line. Runs the batch when it is full, or at once
+/* Adds a parsed request. Runs the batch when it is full, or at once
  * if the request cannot wait (`alone`). */
-void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request,
-               size_t begins_at, bool alone);
+void batch_add(struct worker *worker, struct connection *connection, const struct resp_request *request, bool alone);
 /* The same for requests that are short: as many of them as stand at the connection's place in the input. True when there may be more,
  * for which the batch has no room; else what comes next is for resp_parse. */
 bool batch_add_short(struct worker *worker, struct connection *connection, struct slice input,

@@ -13,6 +13,7 @@
 #include "app/server/clients.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
+#include "app/server/stores.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "sys/os/clock.h"
@@ -136,25 +137,27 @@ static void api_each_config(struct cmd_server *api, void (*visit)(void *context,
     pthread_mutex_unlock(&server->config_lock);
 }
 
-/* The part of a change that can fail outside the configuration. */
-static bool apply_to_cache(struct server *server, const struct config *next, char *ret_error, size_t error_size) {
-    uint64_t limit = next->values.maxmemory_bytes;
-    if (limit != server->config.values.maxmemory_bytes && cache_limit_set(server->cache, limit) != STATUS_OK) {
-        snprintf(
-            ret_error, error_size,
-            "CONFIG SET failed (possibly related to argument 'maxmemory') - the server was started with room for at "
-            "most %llu bytes",
-            (unsigned long long)server->range_size);
-        return false;
-    }
-    if (next->values.maxmemory_policy != server->config.values.maxmemory_policy &&
-        cache_policy_set(server->cache, (enum cache_policy)next->values.maxmemory_policy) != STATUS_OK) {
-        snprintf(ret_error, error_size,
-                 "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - the default store was opened "
-                 "with the policy 'session', which is for good");
-        return false;
-    }
-    return true;
+/* Raises the limit of open files for so many clients; answers for how many of them it allows. */
+static int64_t allow_clients(const struct server *server, int64_t wanted) {
+    uint64_t others = SERVER_DESCRIPTORS_SPARE + server->worker_count * (4 + server->config.values.bind.count);
+    uint64_t allowed = process_descriptors_raise((uint64_t)wanted + others);
+    if (allowed >= (uint64_t)wanted + others)
+        return wanted;
+    return allowed > others ? (int64_t)(allowed - others) : 1;
+}
+
+static bool may_have_clients(const struct server *server, int64_t wanted, char *ret_error, size_t error_size) {
+    if (wanted <= server->config.values.maxclients)
+        return true;
+    int64_t allowed = allow_clients(server, wanted);
+    if (allowed == wanted)
+        return true;
+    snprintf(
+        ret_error, error_size,
+        "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle "
+        "the specified number of clients, try with %lld",
+        (long long)allowed);
+    return false;
 }
 
 static bool api_config_set(struct cmd_server *api, const struct slice *names, const struct slice *values,
@@ -167,7 +170,8 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
     if (!done)
         snprintf(ret_error, error_size, "%s", error.text);
     else
-        done = apply_to_cache(server, &next, ret_error, error_size);
+        done = may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
+               stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size);
     if (done) {
         server->config = next;
         server_settle(server);
@@ -242,6 +246,8 @@ static enum status open_cache(struct server *server) {
         return status;
     }
     server->range_size = range;
+    struct stores_wanted wanted;
+    stores_wanted(&server->config, &wanted);
     struct cache_options options = {
         .range = server->range,
         .range_size = range,
@@ -249,14 +255,24 @@ static enum status open_cache(struct server *server) {
         .cores = server->worker_count,
         .shards = (unsigned)values->shards,
         .policy = (enum cache_policy)values->maxmemory_policy,
+        .entries_max = (uint64_t)values->maxentries,
+        .stores = wanted.stores,
+        .store_count = wanted.count,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,
     };
     status = cache_open(&options, &server->cache);
-    if (status != STATUS_OK)
-        log_warning("The cache does not open with maxmemory %llu: %s", (unsigned long long)limit, status_text(status));
+    if (status == STATUS_OK) {
+        struct actor actor = {.id = 1, .now_ms = clock_unix_ms()}; /* no worker is there yet */
+        stores_switch_filters(&server->config, server->cache, &actor);
+        return STATUS_OK;
+    }
+    log_warning(
+        "The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit, wanted.count,
+        status_text(status),
+        status == STATUS_INVALID && wanted.count ? " (each store has tables of its own; give more memory)" : "");
     return status;
 }
 
@@ -347,17 +363,13 @@ static enum status listen_unix(struct server *server) {
 /* -------------------------------------------------------------------- start */
 
 static void allow_descriptors(struct server *server) {
-    uint64_t wanted = (uint64_t)server->config.values.maxclients + SERVER_DESCRIPTORS_SPARE +
-                      server->worker_count * (4 + server->config.values.bind.count);
-    uint64_t allowed = process_descriptors_raise(wanted);
-    if (allowed >= wanted)
+    int64_t wanted = server->config.values.maxclients, clients = allow_clients(server, wanted);
+    if (clients == wanted)
         return;
-    uint64_t others = wanted - (uint64_t)server->config.values.maxclients;
-    uint64_t clients = allowed > others ? allowed - others : 1;
-    log_warning("maxclients is %llu and not %lld: the system allows %llu open files", (unsigned long long)clients,
-                (long long)server->config.values.maxclients, (unsigned long long)allowed);
-    server->config.values.maxclients = (int64_t)clients;
-    set_u32(&server->settings.clients_max, (int64_t)clients);
+    log_warning("maxclients is %lld and not %lld: the system allows no more open files", (long long)clients,
+                (long long)wanted);
+    server->config.values.maxclients = clients;
+    set_u32(&server->settings.clients_max, clients);
 }
 
 static void make_run_id(char ret_id[41]) {

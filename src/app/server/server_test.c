@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,20 @@ static struct server *server_started(unsigned threads) {
     struct server *server = NULL;
     assert_int_equal(server_start(&config, &server), STATUS_OK);
     assert_true(server_port(server) != 0);
+    return server;
+}
+
+static struct server *server_of_stores(const char *text) {
+    struct config_machine machine = {.memory_bytes = 1ull << 30, .cores = 2};
+    struct config config;
+    struct config_error error;
+    config_defaults(&config, &machine);
+    if (config_load_yaml(&config, slice_from_string(text), "test.yaml", &error) != STATUS_OK)
+        fail_msg("%s", error.text);
+    config.values.port = 0;
+    config.values.loglevel = CONFIG_LOGLEVEL_WARNING;
+    struct server *server = NULL;
+    assert_int_equal(server_start(&config, &server), STATUS_OK);
     return server;
 }
 
@@ -141,6 +156,81 @@ static void settings_change_while_running(void **state) {
     server_free(server);
 }
 
+static struct cache_store_info store_named(const struct server *server, struct slice name, uint32_t *ret_number) {
+    struct cache_store_info info;
+    assert_true(cache_store_find(server->cache, name, ret_number));
+    cache_store_info(server->cache, *ret_number, &info);
+    return info;
+}
+
+static void stores_of_the_configuration_are_the_caches(void **state) {
+    struct server *server = server_of_stores(
+        "maxmemory: 32mb\nmaxmemory-policy: allkeys-lru\nmaxentries: 500\nthreads: 2\nstores:\n"
+        "  q: { keys: ['q:*'], memory: 25%, policy: noeviction, entries: 99, ttl: 5s, filter: { kind: cuckoo, rate: 2% "
+        "} }\n"
+        "  r: { keys: ['r:*'], memory: 1mb }\n");
+    uint32_t number;
+    struct cache_store_info info = store_named(server, SLICE("q"), &number);
+    assert_int_equal(info.policy, CACHE_NOEVICTION);
+    assert_int_equal(info.guaranteed_bytes, (32 << 20) / 1000 * 250);
+    assert_int_equal(info.entries_max, 99);
+    assert_int_equal(info.ttl_ms, 5000);
+    struct actor actor = {.id = 1000};
+    struct cache_filter_info filter;
+    assert_int_equal(cache_filter_info(server->cache, &actor, number, &filter), STATUS_OK);
+    assert_int_not_equal(filter.state, CACHE_FILTER_OFF);
+    assert_int_equal(filter.wanted_rate_ppm, 20000);
+    info = store_named(server, SLICE("r"), &number);
+    assert_int_equal(info.policy, CACHE_ALLKEYS_LRU);
+    assert_int_equal(info.guaranteed_bytes, 1 << 20);
+    assert_int_equal(info.entries_max, 0);
+    assert_int_equal(cache_filter_info(server->cache, &actor, number, &filter), STATUS_OK);
+    assert_int_equal(filter.state, CACHE_FILTER_OFF);
+    info = store_named(server, SLICE("default"), &number);
+    assert_int_equal(number, 0);
+    assert_int_equal(info.entries_max, 500);
+    int one = connected_to(server);
+    say(one, "SET q:1 a\r\nGET q:2\r\nGET q:1\r\nGET x\r\n");
+    hear(one, "+OK\r\n$-1\r\n$1\r\na\r\n$-1\r\n");
+    struct actor_counts counts;
+    (void)store_named(server, SLICE("q"), &number);
+    server->api.api->store_counts(&server->api, number, &counts);
+    assert_int_equal(counts.hits, 1);
+    assert_int_equal(counts.misses, 1);
+    close(one);
+    server_free(server);
+}
+
+static void more_clients_than_open_files_are_refused(void **state) {
+    enum { FILES_MAX = 20000, NOBODY = 65534 };
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_max = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+    limit.rlim_cur = limit.rlim_cur < limit.rlim_max ? limit.rlim_cur : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct server *server = server_started(1);
+    uint32_t before = SETTING(server, clients_max);
+    char error[256] = "";
+    struct slice name = SLICE("maxclients"), value = SLICE("1000000");
+    /* Whoever is privileged may raise the limit as far as he likes. */
+    uid_t user = geteuid();
+    assert_true(user != 0 || seteuid(NOBODY) == 0);
+    assert_false(server->api.api->config_set(&server->api, &name, &value, 1, error, sizeof error));
+    static const char text[] =
+        "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not "
+        "able to handle the specified number of clients, try with ";
+    assert_memory_equal(error, text, sizeof text - 1);
+    assert_int_equal(SETTING(server, clients_max), before);
+    /* What it says works. */
+    value = slice_from_string(error + sizeof text - 1);
+    assert_true(server->api.api->config_set(&server->api, &name, &value, 1, error, sizeof error));
+    assert_true(SETTING(server, clients_max) >= before && SETTING(server, clients_max) < limit.rlim_max);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(limit.rlim_cur > SETTING(server, clients_max));
+    assert_int_equal(seteuid(user), 0);
+    server_free(server);
+}
+
 static void a_taken_port_is_refused(void **state) {
     struct server *server = server_started(1), *second = NULL;
     struct config config = server->config;
@@ -170,4 +260,5 @@ static void a_signal_ends_the_wait(void **state) {
 }
 
 UNIT_TESTS(server, UNIT(requests_are_answered_in_order_and_counted), UNIT(idle_connections_hold_no_buffer),
-           UNIT(settings_change_while_running), UNIT(a_taken_port_is_refused), UNIT(a_signal_ends_the_wait));
+           UNIT(settings_change_while_running), UNIT(stores_of_the_configuration_are_the_caches),
+           UNIT(more_clients_than_open_files_are_refused), UNIT(a_taken_port_is_refused), UNIT(a_signal_ends_the_wait));

@@ -82,6 +82,8 @@ void stats_store(struct cmd_server *api, uint32_t store, struct actor_counts *re
         const struct actor_counts *counts = &server->workers[i]->actor.of_store[store];
         sum.hits += counts->hits;
         sum.misses += counts->misses;
+        sum.filtered += counts->filtered;
+        sum.unfiltered += counts->unfiltered;
         sum.expired += counts->expired;
         sum.evicted += counts->evicted;
         worker_leave(server->workers[i]);

@@ -1,8 +1,8 @@
 /* app/server/stats.h: what each worker counts, and how it is summed up.
  *
  * Run times are kept in processor ticks and become microseconds only when somebody asks. Reading the ticks takes 8 to 20 ns,
- * a tenth of a GET; so up to TIMED_TOGETHER_MAX fast commands of one kind in a row share a reading, and each counts with their average.
- * All others are timed one by one, and so is everything when the slow log begins below TIMED_APART_US. A slow row of fast
+ * a tenth of a GET; so up to TIMED_TOGETHER_MAX fast commands of one kind in a row, and what cmd_run_row runs as one, share a reading, and
+ * each counts with their average. All others are timed one by one, and so is everything when the slow log begins below TIMED_APART_US. A slow row of fast
  * commands (which takes a stop of the whole thread) enters the slow log under its last one. Every command has a histogram whose columns
  * are an eighth of an octave wide, so a percentile is at most 12 % too high.
  *

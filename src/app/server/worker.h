@@ -20,9 +20,11 @@
 #include "sys/os/thread.h"
 
 enum {
-    /* Requests looked up together. Their index lines and entries (64 x about 3 lines = 12 KiB) stay in the first-level cache
-     * until they are run. */
-    BATCH_REQUESTS_MAX = 32,
+    BATCH_REQUESTS_MAX = 64, /* requests that wait to be run */
+    /* Of these, so many are looked up together. What three such blocks load (3 x 16 x about 3 lines = 9 KiB) stays in the first-level
+     * cache until it is used. */
+    BATCH_BLOCK = 16,
+    BATCH_BLOCKS = BATCH_REQUESTS_MAX / BATCH_BLOCK,
     BATCH_ARGUMENTS_MAX = 1024, /* 16 KiB; a request with more runs alone, from the parser's own table */
     READ_AREA_SIZE =
         256 * 1024, /* what connections with nothing unfinished are read into; empty again after each batch */
@@ -43,8 +45,10 @@ enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_CONNECTION 
 
 struct batch {
     struct cmd_request items[BATCH_REQUESTS_MAX];
+    struct cache_key keys[BATCH_REQUESTS_MAX]; /* of the items that have one */
+    uint32_t keys_until[BATCH_BLOCKS];         /* the keys of each block end here */
     struct slice arguments[BATCH_ARGUMENTS_MAX];
-    uint32_t count, argument_count;
+    uint32_t count, key_count, argument_count;
     struct connection *touched[EVENTS_MAX]; /* whose input of this turn is parsed to its end */
     uint32_t touched_count;
 };
@@ -85,8 +89,8 @@ struct worker {
 
     struct command_stat *commands; /* by spec index */
     struct worker_counts counts;
-    uint64_t turn_ticks;                 /* the last reading of the clock */
-    const struct cmd_spec *timed_spec;   /* what has run since: timed_count commands of this kind */
+    uint64_t turn_ticks;                  /* the last reading of the clock */
+    const struct cmd_spec *timed_spec;    /* what has run since: timed_count commands of this kind */
     const struct cmd_request *timed_last; /* the last of them */
     uint32_t timed_count, timed_max;
     uint64_t housekept_ms;

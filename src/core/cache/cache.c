@@ -1,4 +1,4 @@
-#include "core/cache/internal.h"
+#include "core/cache/glance.h"
 
 static struct store_options store_options_of(const struct cache_store *store) {
     return (struct store_options){
@@ -65,40 +65,52 @@ struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice 
     return (struct cache_key){.name = name, .hash = store_hash(cache->engine, place, name), .db = db, .place = place};
 }
 
-void cache_prefetch_index(const struct cache *cache, struct cache_key *key) {
+void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count) {
     const struct engine *engine = cache->engine;
-    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
-    struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
-    key->bucket = place.bucket;
-    key->shape = place.shape;
-    key->wanted = place.wanted;
-    __builtin_prefetch(place.bucket);
+    for (size_t i = 0; i < count; i++) {
+        struct cache_key *key = &keys[i];
+        ASSERT(key->db < CACHE_DATABASES);
+        key->place = engine_db(cache, key->db);
+        key->hash = store_hash(engine, key->place, key->name);
+        const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
+        struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
+        key->hint = NULL;
+        key->bucket = place.bucket;
+        key->shape = place.shape;
+        key->wanted = place.wanted;
+    }
+    /* By themselves: a processor waits for each address to be translated before it goes far beyond, unless the next is near. */
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(keys[i].bucket);
 }
 
-static inline bool prefetch_from(const struct cache *cache, struct cache_key *key, const struct index_bucket *bucket) {
-    for (uint32_t some = index_candidates(bucket, key->wanted); some; some &= some - 1) {
-        const _Atomic uint64_t *cell_at = &bucket->cells[__builtin_ctz(some)];
-        uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
-        if (__builtin_expect(!cell_matches(cell, key->wanted), 0))
+/* The first cell that may be the key's, in its bucket or those chained to it. Eight bits of the fingerprint will do: one in a hundred is
+ * another's, which the lookup notices. */
+static inline const void *cell_ahead(const struct engine *engine, const struct cache_key *key) {
+    const struct index_bucket *bucket = key->bucket;
+    uint32_t some = index_candidates(bucket, key->wanted);
+    if (__builtin_expect(!some, 0)) {
+        const struct index *index = &engine->shards[store_shard_of(engine, key->hash)].index;
+        while (!some && (bucket = index_next(&engine->range, index, bucket)))
+            some = index_candidates(bucket, key->wanted);
+        if (!some)
+            return NULL;
+    }
+    return (const void *)&bucket->cells[__builtin_ctz(some)];
+}
+
+void cache_entries_ahead(const struct cache *cache, struct cache_key *keys, size_t count) {
+    const struct engine *engine = cache->engine;
+    for (size_t i = 0; i < count; i++)
+        keys[i].hint = cell_ahead(engine, &keys[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (!keys[i].hint)
             continue;
-        const uint8_t *entry = cache->engine->range.base + cell_location(cell);
+        uint64_t cell = atomic_load_explicit((const _Atomic uint64_t *)keys[i].hint, memory_order_relaxed);
+        const uint8_t *entry = engine->range.base + cell_location(cell);
         __builtin_prefetch(entry);
         __builtin_prefetch(entry + 64);
-        key->hint = (const void *)cell_at;
-        return true;
     }
-    return false;
-}
-
-/* What a splitting index makes of it does not matter: the lookup checks what it is told. */
-void cache_prefetch_entry(const struct cache *cache, struct cache_key *key) {
-    const struct engine *engine = cache->engine;
-    const struct index_bucket *bucket = key->bucket;
-    if (!bucket || prefetch_from(cache, key, bucket))
-        return;
-    const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
-    while ((bucket = index_next(&engine->range, &shard->index, bucket)) && !prefetch_from(cache, key, bucket))
-        ;
 }
 
 /* ------------------------------------------------------------------------------------------ reading */
@@ -111,6 +123,7 @@ void cache_info_fill(const struct cache *cache, const struct actor *actor, const
         .type = (enum cache_type)entry->type,
         .size = value_size,
         .expires_at_ms = entry->expires_at_ms,
+        .version = entry->stamp,
         .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0) +
                          (entry->flags & ENTRY_OBJECT ? store_owned_bytes(cache->engine, location, entry) : 0),
         .use_count = cell_use(cell),
@@ -130,6 +143,7 @@ static inline void fill_facts(const struct cache *cache, const struct actor *act
     read->info.type = (enum cache_type)view->entry.type;
     read->info.size = value_size;
     read->info.expires_at_ms = view->entry.expires_at_ms;
+    read->info.version = view->entry.stamp;
 }
 
 static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) {
@@ -202,27 +216,50 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
     return answer;
 }
 
-enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
-                      bool *ret_found) {
-    struct store_key wanted = engine_key(cache, key);
-    uint32_t at = store_shard_of(cache->engine, wanted.hash);
-    const struct shard *shard = &cache->engine->shards[at];
-    read->pin = (struct cache_pin){0};
-    read->size = 0;
+/* A read by the index. */
+__attribute__((always_inline)) static inline enum attempt read_index(struct cache *cache, struct actor *actor,
+                                                                     const struct shard *shard,
+                                                                     const struct store_key *key,
+                                                                     struct cache_read *read) {
     enum attempt answer = ATTEMPT_TORN;
     for (int tries = 0; tries < STORE_READ_TRIES && answer == ATTEMPT_TORN; tries++) {
-        answer = read_once(cache, actor, shard, &wanted, read);
+        answer = read_once(cache, actor, shard, key, read);
         actor->counts.retries += answer == ATTEMPT_TORN;
     }
-    if (answer == ATTEMPT_TORN) {
+    if (__builtin_expect(answer == ATTEMPT_TORN, 0)) {
+        uint32_t at = store_shard_of(cache->engine, key->hash);
         bool lock = !store_held(actor, at);
         if (lock)
             store_lock(cache->engine, actor, at);
-        answer = read_once(cache, actor, shard, &wanted, read);
+        answer = read_once(cache, actor, shard, key, read);
         if (lock)
             store_unlock(cache->engine, actor, at);
         ASSERT(answer != ATTEMPT_TORN);
     }
+    return answer;
+}
+
+/* What the filter of the key's shard says. */
+static enum filter_answer ask_filter(const struct engine *engine, const struct shard *shard,
+                                     const struct store_key *key) {
+    uint64_t hash = filter_hash(engine, shard, key->db, key->name, key->hash);
+    return filter_ask(&engine->range, &shard->filter, &shard->aside, hash);
+}
+
+/* Counts a miss that a filter has seen. */
+static void count_filtered(struct actor *actor, const struct shard *shard, enum filter_answer said) {
+    actor->counts.filtered += said == FILTER_EXCLUDES;
+    actor->counts.unfiltered += said == FILTER_PASSES;
+    if (!actor->of_store)
+        return;
+    actor->of_store[shard->store].filtered += said == FILTER_EXCLUDES;
+    actor->of_store[shard->store].unfiltered += said == FILTER_PASSES;
+}
+
+/* Counts what a read found and says it. */
+__attribute__((always_inline)) static inline enum status end_read(struct actor *actor, const struct shard *shard,
+                                                                  const struct cache_read *read, enum attempt answer,
+                                                                  bool *ret_found) {
     if (answer == ATTEMPT_NO_MEMORY)
         return STATUS_NO_MEMORY;
     *ret_found = answer == ATTEMPT_HIT;
@@ -237,25 +274,53 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     return STATUS_OK;
 }
 
-enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
-                               struct cache_sight *ret_sight) {
+/* A read where a filter may spare the look into the index. Begins anew, so that the usual way is not longer for it. */
+static __attribute__((noinline)) enum status get_filtered(struct cache *cache, struct actor *actor,
+                                                          const struct cache_key *key, struct cache_read *read,
+                                                          bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    enum filter_answer said = ask_filter(cache->engine, shard, &wanted);
+    enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, shard, &wanted, read);
+    if (answer == ATTEMPT_MISS && !read->quiet)
+        count_filtered(actor, shard, said);
+    return end_read(actor, shard, read, answer, ret_found);
+}
+
+enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
+                      bool *ret_found) {
+    struct store_key wanted = engine_key(cache, key);
+    const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
+    read->pin = (struct cache_pin){0};
+    read->size = 0;
+    if (store_has_filter(shard))
+        return get_filtered(cache, actor, key, read, ret_found);
+    return end_read(actor, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
+}
+
+static enum cache_glance count_miss(struct actor *actor, const struct shard *shard, enum filter_answer said) {
+    actor->counts.misses++;
+    if (actor->of_store)
+        actor->of_store[shard->store].misses++;
+    count_filtered(actor, shard, said);
+    return CACHE_GLANCE_MISS;
+}
+
+/* What is not where it was seen, or not plain: an expiry, another database, an overflow bucket. */
+static enum cache_glance glance_about(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                      struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;
-    if (engine_db(cache, key->db) != key->place)
-        return CACHE_GLANCE_UNSURE;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+    if (store_is_by_session(shard) || engine_db(cache, key->db) != key->place)
         return CACHE_GLANCE_UNSURE;
+    enum filter_answer said = store_has_filter(shard) ? ask_filter(engine, shard, &wanted) : FILTER_UNKNOWN;
+    if (said == FILTER_EXCLUDES)
+        return count_miss(actor, shard, said);
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor)) {
-        if (!store_view_holds(shard, &view))
-            return CACHE_GLANCE_UNSURE;
-        actor->counts.misses++;
-        if (__builtin_expect(actor->of_store != NULL, 0))
-            actor->of_store[shard->store].misses++;
-        return CACHE_GLANCE_MISS;
-    }
+    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+        return store_view_holds(shard, &view) ? count_miss(actor, shard, said) : CACHE_GLANCE_UNSURE;
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
     *ret_sight = (struct cache_sight){
@@ -265,28 +330,19 @@ enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, c
         .bucket = view.place.bucket,
         .shape = view.place.shape,
         .cell = view.cell,
-        .cell_at = (void *)view.cell_at,
+        .cell_at = (const void *)view.cell_at,
         .bytes = engine->range.base + view.location + view.entry.value_at,
     };
     return CACHE_GLANCE_HIT;
 }
 
+enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct cache_sight *ret_sight) {
+    return glance_ahead(cache, key, ret_sight) ? CACHE_GLANCE_HIT : glance_about(cache, actor, key, ret_sight);
+}
+
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {
-    const struct shard *shard = sight->shard;
-    const struct store_view view = {
-        .place = {.bucket = (struct index_bucket *)(uintptr_t)sight->bucket, .shape = sight->shape},
-        .number = sight->number,
-        .cell_at = sight->cell_at,
-        .cell = sight->cell,
-    };
-    words_read(to, sight->bytes, sight->size);
-    if (!store_view_holds(shard, &view))
-        return false;
-    actor->counts.hits++;
-    if (__builtin_expect(actor->of_store != NULL, 0))
-        actor->of_store[shard->store].hits++;
-    store_view_use(&view);
-    return true;
+    return glance_copy(actor, sight, to);
 }
 
 static void *reserve_nothing(void *context, uint64_t size) {
@@ -412,6 +468,8 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
             store_unlock(cache->engine, actor, shard);
     if (actor->promised)
         reclaim_release_promise(cache->engine, actor);
+    for (uint32_t store = 0; store < cache->engine->store_count; store++)
+        trim_store(cache, actor, store);
 }
 
 bool cache_locked(const struct actor *actor) {
@@ -465,8 +523,11 @@ void cache_watch_end(struct cache *cache) {
 
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
     bool more = reclaim_housekeep(cache->engine, actor);
-    return resident_step(cache->engine, actor) || more;
+    more |= filter_work(cache->engine, actor);
+    return resident_step(cache->engine, actor, more) || more;
 }
+
+bool cache_trim(struct cache *cache, struct actor *actor) { return reclaim_trim(cache->engine, actor, 0); }
 
 enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes) {
     return engine_limit_set(cache->engine, limit_bytes);
@@ -479,28 +540,26 @@ uint64_t cache_limit(const struct cache *cache) {
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
     const struct engine *engine = cache->engine;
     const struct range_head *head = engine->range.head;
+    struct resident_account account = resident_account(engine);
     *ret_stats = (struct cache_stats){
         .limit_bytes = cache_limit(cache),
+        .occupied_bytes = resident_occupied(&account),
         .live_bytes = engine_live(engine),
-        .table_bytes = atomic_load_explicit(&head->table_bytes, memory_order_relaxed),
+        .table_bytes = account.tables,
+        .log_bytes = account.logs,
+        .index_bytes = account.index,
+        .large_bytes = account.blocks,
+        .object_bytes = account.objects,
+        .ghost_bytes = account.ghosts,
+        .filter_bytes = account.filters,
+        .idle_bytes = account.idle,
         .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
         .shards = engine->shard_count,
         .segments_total = atomic_load_explicit(&head->limit, memory_order_relaxed),
         .segments_used = atomic_load_explicit(&head->used, memory_order_relaxed),
         .segment_size = head->segment_size,
+        .pressure = (enum cache_pressure)range_pressure(&engine->range),
     };
-    uint32_t end = atomic_load_explicit(&head->never_used, memory_order_relaxed);
-    for (uint32_t number = 1; number < end; number++) {
-        const struct segment *segment = &engine->range.segments[number];
-        uint8_t kind = atomic_load_explicit(&segment->kind, memory_order_relaxed);
-        uint64_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
-        if (kind != SEGMENT_FREE && kind != SEGMENT_INDEX)
-            ret_stats->occupied_bytes += kind == SEGMENT_BLOCKS ? used * (head->segment_size / RANGE_BLOCKS)
-                                         : kind == SEGMENT_LOG  ? used
-                                                                : head->segment_size;
-    }
-    ret_stats->index_bytes = (uint64_t)atomic_load_explicit(&head->units, memory_order_relaxed) * head->unit_size;
-    ret_stats->occupied_bytes += ret_stats->table_bytes + ret_stats->index_bytes;
     for (uint32_t db = 0; db < CACHE_DATABASES; db++) {
         ret_stats->entries += cache_count(cache, db);
         ret_stats->expiring += cache_count_expiring(cache, db);

@@ -51,7 +51,7 @@ enum cache_policy {
 /* Why an entry is no longer there. */
 enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED };
 
-/* Told of each entry that goes or is overwritten, but for flushes. Called under its shard's lock, so it must be quick and may not
+/* Told of each entry that goes or is overwritten, but for flushes and for patches and new expiries, by which it lives on. Called under its shard's lock, so it must be quick and may not
  * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
 struct cache_removed {
     void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,
@@ -127,19 +127,20 @@ struct cache_key {
     uint64_t hash;
     uint32_t db;        /* 0 to CACHE_DATABASES - 1, as the client numbers them */
     uint32_t place;     /* private: the engine's database at the time of hashing (cache_swap may change it) */
-    const void *hint;   /* private: where cache_prefetch_entry saw it, or NULL */
-    const void *bucket; /* private: where cache_prefetch_index looked, or NULL */
-    uint64_t shape;     /* private: of the index at that time */
-    uint64_t wanted;    /* private: the fingerprint by that shape */
+    const void *hint;   /* private, like what follows: where cache_keys_ahead saw it, or NULL */
+    const void *bucket; /* where it looked, or NULL */
+    uint64_t shape;     /* of the index at that time */
+    uint64_t wanted;    /* the fingerprint by that shape */
 };
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name);
 
-/* Start loading what a lookup of the key will touch: first the index, then (once that has arrived) the entry.
- * Hints only; call for a whole batch before running it. The second remembers in the key where it looked, which saves
- * the lookup that search. */
-void cache_prefetch_index(const struct cache *cache, struct cache_key *key);
-void cache_prefetch_entry(const struct cache *cache, struct cache_key *key);
+/* For keys that will be looked up soon, of which only `name` and `db` are filled in. The first step makes them what cache_key would
+ * and starts loading where the index knows them; the second, some work later, looks there and starts loading the entries. The lookups,
+ * some work later again, find everything at hand and need not search the index. Nothing but speed depends on either.
+ * Give each step several keys at once: their waits for memory run side by side. */
+void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
+void cache_entries_ahead(const struct cache *cache, struct cache_key *keys, size_t count);
 
 /* ------------------------------------------------------------- lock-free */
 
@@ -147,6 +148,7 @@ struct cache_info {
     enum cache_type type;
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* Unix time, 0: never */
+    uint64_t version;       /* of the value; 0: none was asked for since it was written (cache_edit_version) */
     uint64_t charged_bytes; /* what the entry occupies, index cell included */
     uint32_t use_count;     /* 0 to 7 */
     uint64_t idle_ms;       /* age of the segment that holds it */
@@ -165,7 +167,7 @@ struct cache_read {
     uint64_t
         pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
     bool quiet; /* do not count a hit or a use */
-    bool facts; /* fill all of `info`; else only type, size and expiry, which cost nothing */
+    bool facts; /* fill all of `info`; else only type, size, expiry and version, which cost nothing */
     /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
      * size when a writer came between; only the last room counts. */
     void *(*reserve)(void *context, uint64_t size);
@@ -193,14 +195,28 @@ struct cache_sight {
     /* private */
     uint32_t number;
     const void *shard, *bucket;
-    uint64_t shape, cell, location;
-    void *cell_at;
+    uint64_t shape, cell;
+    const void *cell_at;
     const uint8_t *bytes;
 };
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                struct cache_sight *ret_sight);
 /* Copies what was seen and counts a hit and a use; false, with nothing counted and `to` full of anything, if a writer came between. */
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to);
+
+/* The same for up to CACHE_MANY_MAX keys of one database, whose loads run side by side: some times faster than one after the other once
+ * the entries are more than the processor's caches hold. Each key is read at a moment of its own; one that
+ * stands there twice counts one use. */
+enum { CACHE_MANY_MAX = 64 };
+struct cache_wish {
+    struct slice name;        /* in */
+    uint8_t *to;              /* in: room for `room` bytes */
+    uint32_t room;            /* in: at most CACHE_GLANCE_MAX; a larger value is UNSURE */
+    uint32_t size;            /* out, of a hit */
+    enum cache_glance answer; /* out; UNSURE as above, with `to` full of anything */
+};
+void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
+                       uint32_t wish_count);
 
 /* What is known of an entry, without its value. `counted`: count a hit or miss and a use. */
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
@@ -226,13 +242,16 @@ struct cache_edit {
     enum cache_type type;   /* valid when found, like all below */
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* 0: never */
+    uint64_t version;       /* 0: none */
+    bool
+        versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
     /* private */
     struct cache *cache;
     struct actor *actor;
     struct cache_key key;
     uint32_t shard;
     bool locked_here;
-    uint64_t spot[9];
+    uint64_t spot[10];
 };
 
 /* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
@@ -260,7 +279,11 @@ MUST_CHECK enum status cache_edit_set(struct cache_edit *edit, enum cache_type t
  * STATUS_INVALID for a collection that is made of objects: only its owner changes it. */
 MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes);
 
-/* Sets or removes (0) the expiry of an entry that is there. */
+/* Gives an entry that is there a version, if it has none. Its value and expiry stay. A version is at least 2^32 and changes, or goes,
+ * with each write of the value; it does not come again within 2^44 versions of the cache. */
+MUST_CHECK enum status cache_edit_version(struct cache_edit *edit);
+
+/* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
 
 /* Removes the entry, if there is one. */
@@ -352,7 +375,7 @@ struct cache_store_info {
     uint64_t entries, expiring;
     uint64_t bytes;      /* of its segments, and of its large values; values that entries share count with each */
     uint64_t live_bytes; /* of these, entries that live and what they own */
-    uint64_t log_bytes, index_bytes, ghost_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
+    uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
 };
 
 uint32_t cache_store_count(const struct cache *cache); /* numbers are below; 0 is the default store */
@@ -375,6 +398,9 @@ void cache_store_ttl_set(struct cache *cache, uint32_t store, uint64_t ttl_ms);
 
 /* One slice of expiry and reclaim, at most about 500 microseconds of work. True if there is more to do now. */
 bool cache_housekeep(struct cache *cache, struct actor *actor);
+/* Only what is over the default store's capacity in entries, which housekeeping sees to as well: for a cache that is to have no more after a
+ * write. True if there is more to do now. */
+bool cache_trim(struct cache *cache, struct actor *actor);
 
 MUST_CHECK enum status cache_limit_set(struct cache *cache, uint64_t limit_bytes); /* STATUS_INVALID over range_size */
 uint64_t cache_limit(const struct cache *cache);
@@ -382,17 +408,58 @@ uint64_t cache_limit(const struct cache *cache);
 MUST_CHECK enum status cache_policy_set(struct cache *cache, enum cache_policy policy);
 enum cache_policy cache_policy_now(const struct cache *cache);
 
+/* How short of memory it is: nothing to do; being reclaimed ahead of need; writers reclaim before they write. */
+enum cache_pressure { CACHE_CALM, CACHE_TIGHT, CACHE_CRITICAL };
+
 struct cache_stats {
     uint64_t entries, expiring;
     uint64_t limit_bytes;
-    uint64_t occupied_bytes; /* segments, index and tables in use: used_memory */
+    uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
-    uint64_t index_bytes;
-    uint64_t table_bytes; /* control structures: used_memory_startup */
+    uint64_t table_bytes;    /* control structures: used_memory_startup */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes; /* the other uses */
+    uint64_t idle_bytes; /* resident beside these, to be used again */
     uint64_t pinned_bytes;
     uint32_t shards, segments_total, segments_used, segment_size;
+    enum cache_pressure pressure;
 };
 void cache_stats(const struct cache *cache, struct cache_stats *ret_stats);
+
+/* --------------------------------------------------------------- filters */
+
+/* A store's filter proves of most absent keys that they are absent, without a look at the index. It pays before slower tiers; in
+ * memory it costs each hit more than it saves a miss (decision 0017). Off at first. */
+enum cache_filter_state {
+    CACHE_FILTER_OFF,
+    CACHE_FILTER_BUILDING,  /* cache_housekeep builds it in slices; lookups take the usual way until then */
+    CACHE_FILTER_ON,        /* perhaps with a larger or smaller one under way */
+    CACHE_FILTER_SATURATED, /* some shard's ran full and says nothing, until a larger one is built */
+};
+
+/* Rates: of a million absent keys, so many may pass. */
+enum { CACHE_FILTER_RATE_PPM_MIN = 200, CACHE_FILTER_RATE_PPM_MAX = 500000, CACHE_FILTER_RATE_PPM_DEFAULT = 10000 };
+
+struct cache_filter_info {
+    enum cache_filter_state state;
+    bool short_of_memory; /* the last try to get a segment for it failed; it is tried again */
+    bool hopeless;   /* more equal hashes than it can hold: nothing is built any more until it is switched on again */
+    double progress; /* of what is being built, 0 to 1; 1 when nothing is */
+    uint32_t wanted_rate_ppm; /* 0: off */
+    double expected_rate;     /* of absent keys that pass, at the present load; 1 while there is no filter */
+    uint64_t entries, slots;  /* keys in it, and room for so many */
+    uint64_t bytes;           /* of its segments, those under construction included */
+    uint32_t mark_bits, bucket_slots;
+};
+
+/* Switches the filter of a store on, or off. `rate_ppm` is for on, 0: the default. A filter that is on already
+ * is built anew if the rate asks for another layout, and answers meanwhile. STATUS_INVALID for a store that is not there or a rate
+ * outside of the two limits; nothing changes then. The actor holds no locks, or all. */
+MUST_CHECK enum status cache_filter_set(struct cache *cache, struct actor *actor, uint32_t store, bool enabled,
+                                        uint32_t rate_ppm);
+
+/* STATUS_INVALID for a store that is not there. The rate as measured is `unfiltered / (filtered + unfiltered)` of the actors' counts. */
+MUST_CHECK enum status cache_filter_info(struct cache *cache, struct actor *actor, uint32_t store,
+                                         struct cache_filter_info *ret_info);
 
 /* Walks everything and asserts every invariant. For tests; takes all locks. */
 void cache_verify(struct cache *cache, struct actor *actor);

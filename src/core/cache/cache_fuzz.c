@@ -176,6 +176,12 @@ static void upload(struct fuzz *fuzz, uint32_t at, uint8_t how) {
     cache_upload_drop(fuzz->cache, &fuzz->actor, &upload);
 }
 
+static void toggle_filter(struct fuzz *fuzz, uint8_t how) {
+    static const uint32_t rates_ppm[] = {100000, 30000, 10000, 200};
+    enum status status = cache_filter_set(fuzz->cache, &fuzz->actor, 0, how & 16, rates_ppm[how >> 6]);
+    ASSERT(status == STATUS_OK);
+}
+
 static void operate(struct fuzz *fuzz, uint8_t what, uint32_t at, uint8_t how) {
     uint64_t soon = fuzz->actor.now_ms + 1 + how * 10u;
     struct cache_key key = key_of(fuzz, at);
@@ -210,6 +216,8 @@ static void operate(struct fuzz *fuzz, uint8_t what, uint32_t at, uint8_t how) {
                 values[i].there = false;
             return;
         default:
+            if (how % 4 == 0)
+                return toggle_filter(fuzz, how);
             cache_verify(fuzz->cache, &fuzz->actor);
     }
 }

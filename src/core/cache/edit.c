@@ -1,7 +1,10 @@
 /* core/cache/edit.c: everything that changes one entry. */
 #include "core/cache/internal.h"
 
-enum { SCRATCH_SIZE = 1024 };
+enum {
+    SCRATCH_SIZE = 1024,
+    SET_TRIES = 4, /* the index may need a segment as well, and others may be faster */
+};
 
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->engine->shards[edit->shard]; }
 
@@ -19,6 +22,7 @@ static void refresh(struct cache_edit *edit) {
     edit->type = (enum cache_type)spot->entry.type;
     edit->size = store_value_size(edit->cache->engine, spot->location, &spot->entry, &first);
     edit->expires_at_ms = spot->entry.expires_at_ms;
+    edit->version = spot->entry.stamp;
 }
 
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -26,6 +30,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     struct store_key wanted;
     ret_edit->cache = cache;
     ret_edit->actor = actor;
+    ret_edit->versioned = false;
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
@@ -45,6 +50,7 @@ void cache_edit_end(struct cache_edit *edit) {
         store_unlock(edit->cache->engine, edit->actor, edit->shard);
         if (edit->actor->promised)
             reclaim_release_promise(edit->cache->engine, edit->actor);
+        trim_store(edit->cache, edit->actor, edit->cache->engine->shards[edit->shard].store);
     }
     edit->cache = NULL;
 }
@@ -80,8 +86,7 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 
 /* The largest value that goes into the log beside this key. */
 static bool goes_inline(const struct engine *engine, uint64_t name_size, uint64_t value_size) {
-    enum { FIELDS_MAX = 20 };
-    return value_size <= ENTRY_OWNED_SIZE || FIELDS_MAX + name_size + value_size <= store_inline_max(engine);
+    return value_size <= ENTRY_OWNED_SIZE || ENTRY_FIELDS_MAX + name_size + value_size <= store_inline_max(engine);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
@@ -143,9 +148,19 @@ static void fill_extents(struct range *range, uint64_t first, uint64_t offset, c
     }
 }
 
+/* The version of what a set writes. */
+static uint64_t new_stamp(const struct cache_edit *edit) {
+    return edit->versioned ? store_stamp_next(edit->cache->engine) : 0;
+}
+
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
-                               uint64_t expires_at_ms) {
-    struct store_value value = {.type = type, .expires_at_ms = expires_at_ms, .extents = chain, .extents_size = size};
+                               uint64_t expires_at_ms, bool lives_on) {
+    struct store_value value = {.type = type,
+                                .expires_at_ms = expires_at_ms,
+                                .stamp = new_stamp(edit),
+                                .lives_on = lives_on,
+                                .extents = chain,
+                                .extents_size = size};
     enum status status = put(edit, &value);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);
@@ -156,11 +171,12 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
     TRY(check_sizes(edit, value.size));
     expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, expires_at_ms);
     if (goes_inline(edit->cache->engine, edit->key.name.size, value.size))
-        return put(edit, &(struct store_value){.type = type, .expires_at_ms = expires_at_ms, .value = value});
+        return put(edit, &(struct store_value){
+                             .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value});
     struct extents chain;
     TRY(take_extents(edit, value.size, &chain));
     fill_extents(&edit->cache->engine->range, chain.first, 0, value.data, value.size);
-    return put_extents(edit, chain, value.size, type, expires_at_ms);
+    return put_extents(edit, chain, value.size, type, expires_at_ms, false);
 }
 
 void cache_edit_delete(struct cache_edit *edit) {
@@ -191,7 +207,7 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
     if (offset > old_size)
         fill_extents(range, chain.first, old_size, NULL, offset - old_size);
     fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit));
+    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit), true);
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
@@ -216,6 +232,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
         fill_extents(&engine->range, first, offset, bytes.data, bytes.size);
         uint64_t parts[2] = {new_size, first};
         words_write(engine->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
+        store_stamp_renew(engine, spot);
     }
     index_write_end(spot->bucket);
     uint64_t charge_now = extent_charge(&engine->range, first);
@@ -247,6 +264,7 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
     struct store_value wanted = {
         .type = edit->found ? edit->type : CACHE_STRING,
         .expires_at_ms = expiry_of_patched(edit),
+        .lives_on = true,
         .value = slice_make(value, new_size),
     };
     enum status status = put(edit, &wanted);
@@ -274,12 +292,14 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
 
-enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
+/* Writes the entry anew with the value that it has. */
+static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint64_t stamp) {
     ASSERT(edit->found);
     struct store_spot *spot = spot_of(edit);
     struct engine *engine = edit->cache->engine;
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
-    struct store_value value = {.type = spot->entry.type, .expires_at_ms = expires_at_ms};
+    struct store_value value = {
+        .type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp, .lives_on = true};
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
         value.root = &root;
@@ -302,6 +322,16 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     return status;
 }
 
+enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
+    return rewrite(edit, expires_at_ms, spot_of(edit)->entry.stamp);
+}
+
+enum status cache_edit_version(struct cache_edit *edit) {
+    if (edit->found && edit->version)
+        return STATUS_OK;
+    return rewrite(edit, edit->expires_at_ms, store_stamp_next(edit->cache->engine));
+}
+
 enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
     ASSERT(from->found);
     if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
@@ -321,11 +351,11 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
         bool held = extent_hold(range, first);
         ASSERT(held);
         chain.first = first;
-        return put_extents(to, chain, from->size, from->type, expires_at_ms);
+        return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
     }
     TRY(take_extents(to, from->size, &chain));
     fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
-    return put_extents(to, chain, from->size, from->type, expires_at_ms);
+    return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
 }
 
 void cache_edit_count_read(struct cache_edit *edit) {
@@ -350,16 +380,12 @@ void cache_edit_count_read(struct cache_edit *edit) {
         atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
 }
 
-/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
- * expired entry is simply overwritten. */
-static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               struct store_value *value) {
     struct engine *engine = cache->engine;
     struct store_key wanted;
     struct store_spot spot;
     uint32_t at;
-    if (!actor->promised)
-        prepare_store(cache, actor, cache_store_of(cache, key), 0);
     bool lock = lock_key(cache, actor, key, &wanted, &at);
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
@@ -370,20 +396,70 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
         mark_change(cache, wanted.hash);
         actor->counts.changes++;
     }
-    if (lock)
+    if (lock) {
         store_unlock(engine, actor, at);
+        trim_store(cache, actor, shard->store);
+    }
     return status;
+}
+
+/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
+ * expired entry is simply overwritten. In a range so small that no segment is kept ahead, room is made when it is found that there is
+ * none where the entry goes. */
+static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                              struct store_value *value) {
+    struct engine *engine = cache->engine;
+    uint32_t store = cache_store_of(cache, key);
+    if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
+        prepare_store(cache, actor, store, 0);
+    enum status status = put_inline(cache, actor, key, value);
+    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < SET_TRIES && !cache_locked(actor); i++) {
+        if (reclaim_make_room(engine, actor, store, 0) != STATUS_OK)
+            break;
+        status = put_inline(cache, actor, key, value);
+    }
+    return status;
+}
+
+/* A plain value over another, where it was seen ahead: no room is needed, and nothing is counted in or out. False: nothing has
+ * happened. */
+static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                   struct slice value) {
+    struct engine *engine = cache->engine;
+    uint32_t at = store_shard_of(engine, key->hash);
+    const struct shard *shard = &engine->shards[at];
+    if (!key->hint || engine->sessions || engine->removed.call || store_held(actor, at) ||
+        atomic_load_explicit(&engine->stores[shard->store].ttl_ms, memory_order_relaxed))
+        return false;
+    store_lock(engine, actor, at);
+    const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    bool done = engine_db(cache, key->db) == key->place &&
+                atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
+                store_overwrite(engine, &wanted, value);
+    if (done) {
+        mark_change(cache, key->hash);
+        actor->counts.changes++;
+    }
+    store_unlock(engine, actor, at);
+    return done;
 }
 
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
+    if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
+        return STATUS_OK;
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
-    struct cache_edit edit;
-    cache_prepare(cache, actor, key, value.size);
-    cache_edit_begin(cache, actor, key, &edit);
-    enum status status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
-    cache_edit_end(&edit);
+    enum status status = STATUS_FULL;
+    for (int i = 0; status == STATUS_FULL && i < SET_TRIES; i++) {
+        struct cache_edit edit;
+        cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
+        cache_edit_begin(cache, actor, key, &edit);
+        status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
+        cache_edit_end(&edit);
+        if (cache_locked(actor))
+            break;
+    }
     return status;
 }
 

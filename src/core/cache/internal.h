@@ -88,14 +88,19 @@ static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor
 /* Whether the key's session is over although the entry still stands; inside a reader's validation or under the lock. */
 static inline bool in_ended_session(const struct cache *cache, const struct actor *actor, const struct shard *shard,
                                     const struct store_key *key) {
-    return __builtin_expect(cache->engine->stores[shard->store].by_session, 0) &&
-           session_is_over(cache->engine, shard, key, actor->now_ms);
+    return store_is_by_session(shard) && session_is_over(cache->engine, shard, key, actor->now_ms);
 }
 
 static inline void tidy_session(struct cache *cache, struct actor *actor, struct shard *shard,
                                 const struct store_key *key) {
-    if (__builtin_expect(cache->engine->stores[shard->store].by_session, 0))
+    if (store_is_by_session(shard))
         session_tidy(cache->engine, actor, shard, key);
+}
+
+/* After a write, when no lock is held: back to the store's capacity in entries. What one turn does not do, housekeeping does. */
+static inline void trim_store(struct cache *cache, struct actor *actor, uint32_t store) {
+    if (__builtin_expect(atomic_load_explicit(&cache->engine->stores[store].entries_max, memory_order_relaxed) != 0, 0))
+        MAYBE(reclaim_trim(cache->engine, actor, store));
 }
 
 static inline void mark_change(struct cache *cache, uint64_t hash) {

@@ -216,6 +216,7 @@ void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) 
                 atomic_load_explicit(&segments[number].weight, memory_order_relaxed))
                 clear_segment(cache, actor, shard, number, UINT32_MAX);
     index_clear(&engine->range, actor, &shard->index);
+    filter_reset(engine, actor, shard);
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         while (shard->logs[log].first) {
             atomic_store_explicit(&segments[shard->logs[log].first].live, 0, memory_order_relaxed);

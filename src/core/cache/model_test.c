@@ -12,6 +12,8 @@ struct twin_entry {
     bool there;
     uint8_t *value;
     uint64_t size, expires_at_ms;
+    uint64_t version; /* 0: none */
+    bool patched;     /* since the version was read: it may be gone or be a new one */
 };
 
 struct model {
@@ -19,8 +21,9 @@ struct model {
     struct twin_entry twin[DATABASES][KEYS];
     struct rng rng;
     struct buf got;
-    uint8_t *bytes; /* LARGE + slack random bytes */
-    bool may_lose;  /* memory is too small: entries may be evicted, but what is there must be right */
+    uint8_t *bytes;        /* LARGE + slack random bytes */
+    uint64_t version_last; /* versions only grow here, so none comes again */
+    bool may_lose;         /* memory is too small: entries may be evicted, but what is there must be right */
     uint64_t step, seed;
 };
 
@@ -61,7 +64,7 @@ static void twin_put(struct twin_entry *entry, const uint8_t *bytes, uint64_t si
     assert_non_null(value);
     memcpy(value, bytes, size);
     twin_drop(entry);
-    *entry = (struct twin_entry){true, value, size, expires_at_ms};
+    *entry = (struct twin_entry){.there = true, .value = value, .size = size, .expires_at_ms = expires_at_ms};
 }
 
 static uint64_t random_size(struct model *m) {
@@ -96,6 +99,15 @@ static void check_key(struct model *m, uint32_t db, uint32_t key) {
     CHECK(m, m->got.size == entry->size && info.size == entry->size);
     CHECK(m, memcmp(m->got.data, entry->value, entry->size) == 0);
     CHECK(m, info.expires_at_ms == entry->expires_at_ms);
+    if (entry->patched && info.version) {
+        CHECK(m, info.version > entry->version);
+        if (info.version > m->version_last)
+            m->version_last = info.version;
+    } else {
+        CHECK(m, info.version == (entry->patched ? 0 : entry->version));
+    }
+    entry->version = info.version;
+    entry->patched = false;
 }
 
 static void do_set(struct model *m, uint32_t db, uint32_t key) {
@@ -129,13 +141,53 @@ static void do_patch(struct model *m, uint32_t db, uint32_t key) {
         return;
     }
     CHECK(m, found == entry->there && status == STATUS_OK);
-    uint64_t total = entry->size > offset + size ? entry->size : offset + size;
+    uint64_t total = entry->size > offset + size ? entry->size : offset + size, version = entry->version;
     uint8_t *value = calloc(1, total + 1);
     if (entry->size)
         memcpy(value, entry->value, entry->size);
     memcpy(value + offset, bytes, size);
     twin_put(entry, value, total, entry->expires_at_ms);
+    entry->version = version;
+    entry->patched = version != 0;
     free(value);
+}
+
+/* Asks for the version of an entry, or sets one with a version. */
+static void do_version(struct model *m, uint32_t db, uint32_t key) {
+    check_key(m, db, key);
+    struct twin_entry *entry = twin_at(m, db, key);
+    struct cache_key name = cache_key(m->t.cache, db, name_of(key));
+    uint64_t size = random_size(m), expires_at_ms = random_expiry(m), before = entry->version;
+    const uint8_t *bytes = m->bytes + rng_below(&m->rng, 1000);
+    bool set = rng_below(&m->rng, 2);
+    enum status status = STATUS_OK;
+    struct cache_edit edit;
+    cache_prepare(m->t.cache, &m->t.actor, &name, size);
+    cache_edit_begin(m->t.cache, &m->t.actor, &name, &edit);
+    if (!edit.found) /* it may have been lost just now, to make room */
+        twin_drop(entry);
+    edit.versioned = true;
+    if (set)
+        status = cache_edit_set(&edit, CACHE_STRING, slice_make(bytes, size), expires_at_ms);
+    else if (edit.found)
+        status = cache_edit_version(&edit);
+    uint64_t version = edit.found ? edit.version : 0;
+    cache_edit_end(&edit);
+    CHECK(m, status == STATUS_OK || (m->may_lose && status == STATUS_FULL));
+    if (status != STATUS_OK)
+        return;
+    if (set)
+        twin_put(entry, bytes, size, expires_at_ms);
+    else if (!entry->there)
+        return;
+    if (set || !before) {
+        CHECK(m, version > m->version_last);
+        m->version_last = version;
+    } else {
+        CHECK(m, version == before);
+    }
+    entry->version = version;
+    check_key(m, db, key);
 }
 
 static void do_delete(struct model *m, uint32_t db, uint32_t key) {
@@ -279,6 +331,18 @@ static void do_swap(struct model *m, uint32_t a, uint32_t b) {
     }
 }
 
+/* A filter may come, change and go at any time, and nobody sees a difference. */
+static void do_filter(struct model *m) {
+    static const uint32_t rates_ppm[] = {100000, 10000, 200};
+    bool on = rng_below(&m->rng, 4) != 0;
+    uint32_t rate_ppm = rates_ppm[rng_below(&m->rng, 3)];
+    CHECK(m, cache_filter_set(m->t.cache, &m->t.actor, 0, on, rate_ppm) == STATUS_OK);
+    struct cache_filter_info info;
+    CHECK(m, cache_filter_info(m->t.cache, &m->t.actor, 0, &info) == STATUS_OK);
+    CHECK(m, (info.state == CACHE_FILTER_OFF) == !on);
+    CHECK(m, on || info.bytes == 0);
+}
+
 static void one_step(struct model *m) {
     uint32_t db = rng_below(&m->rng, 4) ? 0 : (uint32_t)rng_below(&m->rng, DATABASES);
     uint32_t key = (uint32_t)rng_below(&m->rng, KEYS);
@@ -307,12 +371,19 @@ static void one_step(struct model *m) {
         case 56 ... 58:
             (void)cache_housekeep(m->t.cache, &m->t.actor);
             break;
-        case 59 ... 61:
+        case 59:
+        case 60:
+            do_version(m, db, key);
+            break;
+        case 61:
             m->t.actor.now_ms += rng_below(&m->rng, 200);
             break;
         default:
-            if (rng_below(&m->rng, 40))
+            if (rng_below(&m->rng, 40)) {
+                if (rng_below(&m->rng, 20) == 0)
+                    do_filter(m);
                 break;
+            }
             do_scan(m, db);
             if (rng_below(&m->rng, 4) == 0)
                 do_flush(m, db);

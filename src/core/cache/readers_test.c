@@ -10,7 +10,7 @@
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
 
-enum { KEYS_MAX = 4096, VALUE_MAX = 200000, THREADS_MAX = 16 };
+enum { KEYS_MAX = 4096, VALUE_MAX = 200000, THREADS_MAX = 16, MANY_EVERY = 16 };
 
 struct arena_of_test {
     struct testing_cache t;
@@ -86,12 +86,46 @@ static void check_value(struct worker *worker, uint64_t key, uint64_t floor) {
     worker->seen[key] = stamp.version;
 }
 
+/* A batch: every value that it answers must be as whole and as fresh as one that is read alone. */
+static void read_many(struct worker *worker, struct rng *rng) {
+    struct arena_of_test *test = worker->test;
+    struct cache_wish wishes[CACHE_MANY_MAX];
+    uint64_t numbers[CACHE_MANY_MAX], floors[CACHE_MANY_MAX];
+    static _Thread_local char texts[CACHE_MANY_MAX][32];
+    static _Thread_local uint8_t values[CACHE_MANY_MAX][CACHE_GLANCE_MAX];
+    uint32_t count = 1 + (uint32_t)rng_below(rng, CACHE_MANY_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = rng_below(rng, test->keys);
+        floors[i] = atomic_load(&test->written[numbers[i]]);
+        struct cache_key key = key_number(test, numbers[i], texts[i]);
+        wishes[i] = (struct cache_wish){.name = key.name, .to = values[i], .room = CACHE_GLANCE_MAX};
+    }
+    cache_glance_many(test->t.cache, &worker->actor, 0, wishes, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (wishes[i].answer != CACHE_GLANCE_HIT)
+            continue;
+        worker->value.size = 0;
+        if (buf_append(&worker->value, wishes[i].to, wishes[i].size) != STATUS_OK)
+            atomic_store(&test->stop, 1);
+        uint64_t seen = worker->seen[numbers[i]];
+        check_value(worker, numbers[i], floors[i]);
+        /* The keys of a batch are read in any order: the same key may be there twice. */
+        worker->seen[numbers[i]] = seen;
+        atomic_fetch_add_explicit(&test->hits, 1, memory_order_relaxed);
+    }
+    atomic_fetch_add_explicit(&test->checked, count, memory_order_relaxed);
+}
+
 static void *read_all_the_time(void *context) {
     struct worker *worker = context;
     struct arena_of_test *test = worker->test;
     struct rng rng = rng_seeded(unit_seed() * 1000 + worker->number);
     for (uint64_t i = 0; i < test->operations && !atomic_load(&test->stop); i++) {
         char text[32];
+        if (rng_below(&rng, MANY_EVERY) == 0) {
+            read_many(worker, &rng);
+            continue;
+        }
         uint64_t number = rng_below(&rng, test->keys);
         struct cache_key key = key_number(test, number, text);
         uint64_t floor = atomic_load(&test->written[number]);

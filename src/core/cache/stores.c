@@ -24,6 +24,9 @@ static void add_segment(const struct range *range, const struct segment *segment
         case SEGMENT_LOG:
             info->log_bytes += size;
             break;
+        case SEGMENT_FILTER:
+            info->filter_bytes += size;
+            break;
         case SEGMENT_OBJECTS:
             info->object_bytes += size;
             break;
@@ -61,8 +64,8 @@ void cache_store_info(const struct cache *cache, uint32_t store, struct cache_st
         if (shard >= record->first_shard && shard < end)
             add_segment(&engine->range, &engine->range.segments[number], ret_info);
     }
-    ret_info->bytes = ret_info->log_bytes + ret_info->index_bytes + ret_info->ghost_bytes + ret_info->object_bytes +
-                      ret_info->large_bytes;
+    ret_info->bytes = ret_info->log_bytes + ret_info->index_bytes + ret_info->ghost_bytes + ret_info->filter_bytes +
+                      ret_info->object_bytes + ret_info->large_bytes;
 }
 
 void cache_store_flush(struct cache *cache, struct actor *actor, uint32_t store) {

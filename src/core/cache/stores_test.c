@@ -273,6 +273,36 @@ static void removals_are_told_with_their_reason(void **state) {
     testing_close(&t);
 }
 
+static void capacity_is_in_entries_too(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("default"), .policy = CACHE_ALLKEYS_LFU, .entries_max = 10},
+        {.name = SLICE("queues"),
+         .patterns = queue_patterns,
+         .pattern_count = 1,
+         .policy = CACHE_NOEVICTION,
+         .entries_max = 20},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    for (uint32_t i = 0; i < 1000; i++) {
+        assert_int_equal(fill(&t, "user:", i, 1, 1 + i % 50), 1);
+        assert_true(info_of(&t, "default").entries <= 10);
+        assert_true(i < 10 || info_of(&t, "default").entries >= 9);
+    }
+    /* A store that lets nothing go takes no more than its capacity, but what is there may change. */
+    assert_int_equal(fill(&t, "queue:", 0, 30, 10), 20);
+    assert_int_equal(fill(&t, "queue:", 0, 20, 300), 20);
+    assert_int_equal(cache_store_entries_max_set(t.cache, 0, 9), STATUS_INVALID);
+    assert_int_equal(cache_store_entries_max_set(t.cache, 0, 100), STATUS_OK);
+    assert_int_equal(fill(&t, "user:", 0, 1000, 10), 1000);
+    assert_int_equal(info_of(&t, "default").entries, 100);
+    assert_int_equal(cache_store_entries_max_set(t.cache, 0, 50), STATUS_OK);
+    while (cache_housekeep(t.cache, &t.actor))
+        continue;
+    assert_int_equal(info_of(&t, "default").entries, 50);
+    testing_close(&t);
+}
+
 static void counts_are_kept_by_store(void **state) {
     (void)state;
     const struct cache_store stores[] = {
@@ -298,4 +328,4 @@ UNIT_TESTS(stores, UNIT(keys_go_where_their_most_exact_pattern_says), UNIT(store
            UNIT(unused_memory_is_lent_and_taken_back),
            UNIT(a_store_that_cannot_give_back_never_takes_what_is_guaranteed), UNIT(guarantees_move_while_running),
            UNIT(a_default_expiry_is_the_stores), UNIT(removals_are_told_with_their_reason),
-           UNIT(counts_are_kept_by_store));
+           UNIT(capacity_is_in_entries_too), UNIT(counts_are_kept_by_store));

@@ -111,7 +111,7 @@ enum { SMALL_HEAD_SIZE = 6 }; /* "$999\r\n" */
 
 uint8_t *reply_bulk_small(struct reply *reply, size_t size) {
     uint8_t *at = room(reply, SMALL_HEAD_SIZE + size + RESP_LINE_END_SIZE);
-    return at ? resp_put_head(at, '$', size) : NULL;
+    return at ? resp_put_small_head(at, '$', (uint32_t)size) : NULL;
 }
 
 void reply_bulk_done(struct reply *reply, uint8_t *bytes, size_t size) {

@@ -6,6 +6,8 @@
 #ifndef STRATA_CORE_PROTO_RESP_PUT_H
 #define STRATA_CORE_PROTO_RESP_PUT_H
 
+#include <endian.h>
+
 #include "base/number.h"
 #include "base/slice.h"
 
@@ -37,6 +39,18 @@ static inline uint8_t *resp_put_number(uint8_t *at, uint64_t value) {
 static inline uint8_t *resp_put_head(uint8_t *at, char type, uint64_t number) {
     *at = (uint8_t)type;
     return resp_put_line_end(resp_put_number(at + 1, number));
+}
+
+/* The same for up to 999, where 8 bytes may be written: the usual one of two digits is a single store. */
+static inline uint8_t *resp_put_small_head(uint8_t *at, char type, uint32_t number) {
+    if (__builtin_expect(number - 10 >= 90, 0))
+        return resp_put_head(at, type, number);
+    uint32_t tens = number / 10, units = number - 10 * tens;
+    uint64_t head = htole64((uint64_t)(uint8_t)type | ('0' + tens) << 8 | ('0' + units) << 16 | (uint64_t)'\r' << 24 |
+                            (uint64_t)'\n'
+                                << 32);
+    memcpy(at, &head, sizeof head);
+    return at + 5;
 }
 
 static inline uint8_t *resp_put_bytes(uint8_t *at, struct slice bytes) {

@@ -59,19 +59,21 @@ enum {
 struct resp_head {
     uint64_t front, middle, back; /* its first 8 bytes, 8 from `middle_at` on, its last 8 from `back_at` on */
     uint8_t size, middle_at, back_at;
-    uint8_t count;       /* arguments, the name included; 0: no head yet */
+    uint8_t count;       /* arguments, the name included */
     const void *meaning; /* what the reader noted; NULL in a new head */
 };
 
-/* Zero-filled is empty. A head that comes later takes the place of another with the same hash. */
+/* A head that comes later takes the place of another with the same hash. */
 struct resp_heads {
     struct resp_head slots[RESP_HEADS];
 };
+void resp_heads_init(struct resp_heads *heads);
 
 struct resp_request {
     const struct slice *arguments; /* count >= 1; arguments[0] is the command's name. Valid until the next call */
     uint32_t count;
-    size_t size;            /* bytes of the input this request took, from the end of the one before it */
+    size_t begins_at;       /* offset in the input: the end of the request before it */
+    size_t size;            /* bytes of the input this request took, from there */
     int32_t large_index;    /* the argument that the caller received elsewhere (its slice has no data), or -1 */
     struct resp_head *head; /* of a request from resp_parse_short, else NULL */
 };
@@ -105,9 +107,10 @@ void resp_parser_fini(struct resp_parser *parser);
 enum resp_result resp_parse(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
                             struct resp_request *ret_request);
 
-/* The quick way for a request that is wholly received, has few arguments and a short name, and no more than ordinary heads
- * before them: reads it into `arguments`, which has room for RESP_SHORT_ARGUMENTS_MAX and belongs to the caller. False: nothing has
- * happened, and resp_parse knows what to do. The two may be called in any order. */
+/* The quick way for a request that is wholly received and has few arguments and a short name: reads it into `arguments`, which has
+ * room for RESP_SHORT_ARGUMENTS_MAX and belongs to the caller. False: nothing has happened, and resp_parse knows what to do. The two
+ * may be called in any order. The limits allow RESP_SHORT_ARGUMENTS_MAX and RESP_SHORT_NAME_MAX, as those of every client do that
+ * is authenticated. */
 bool resp_parse_short(struct resp_parser *parser, struct slice input, const struct resp_limits *limits,
                       struct resp_heads *heads, struct slice *arguments, struct resp_request *ret_request);
 

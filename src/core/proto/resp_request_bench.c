@@ -1,6 +1,6 @@
 /* How many instructions and nanoseconds a request costs to parse and answer: resp_request_bench [ROUNDS | --check].
  *
- * Prints a line a workload. Under valgrind --tool=callgrind --toggle-collect=resp_parse the instructions of the parser alone
+ * Prints a line a workload. Under valgrind --tool=callgrind --toggle-collect='resp_parse*' the instructions of the parser alone
  * are counted; divided by the arguments printed here they are the cost of an argument.
  */
 #include <inttypes.h>
@@ -43,11 +43,15 @@ static void write_batch(const struct workload *workload, struct buf *out) {
 static uint64_t parse_rounds(struct slice batch, int rounds) {
     static const struct resp_limits limits = {RESP_ARGUMENTS_MAX, RESP_BULK_MAX, RESP_INLINE_MAX, 16384, false};
     struct resp_parser parser;
+    struct resp_heads heads;
     struct resp_request request;
+    struct slice room[RESP_SHORT_ARGUMENTS_MAX];
     resp_parser_init(&parser, &memory_libc);
+    resp_heads_init(&heads);
     uint64_t arguments = 0;
     for (int round = 0; round < rounds; round++) {
-        while (resp_parse(&parser, batch, &limits, &request) == RESP_REQUEST)
+        while (resp_parse_short(&parser, batch, &limits, &heads, room, &request) ||
+               resp_parse(&parser, batch, &limits, &request) == RESP_REQUEST)
             arguments += request.count;
         ASSERT(resp_parser_droppable(&parser) == batch.size);
         resp_parser_drop(&parser, batch.size);

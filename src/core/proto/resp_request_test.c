@@ -42,17 +42,32 @@ struct feeder {
     struct buf transcript;
     bool drop_each; /* after each request, instead of after each piece */
     const struct resp_limits *limits;
+    bool quick; /* by resp_parse_short as far as it goes */
+    struct resp_heads heads;
+    struct slice arguments[RESP_SHORT_ARGUMENTS_MAX];
 };
 
 static void feeder_init(struct feeder *feeder, struct slice input, const struct resp_limits *limits) {
     *feeder = (struct feeder){.input = input, .limits = limits};
     resp_parser_init(&feeder->parser, &memory_libc);
+    resp_heads_init(&feeder->heads);
     buf_init(&feeder->transcript, &memory_libc);
 }
 
 static void feeder_fini(struct feeder *feeder) {
     resp_parser_fini(&feeder->parser);
     buf_fini(&feeder->transcript);
+}
+
+static enum resp_result feeder_next(struct feeder *feeder, struct slice input, struct resp_request *ret_request) {
+    if (feeder->quick &&
+        resp_parse_short(&feeder->parser, input, feeder->limits, &feeder->heads, feeder->arguments, ret_request)) {
+        assert_true(ret_request->head && ret_request->arguments == feeder->arguments && ret_request->large_index == -1);
+        return RESP_REQUEST;
+    }
+    enum resp_result result = resp_parse(&feeder->parser, input, feeder->limits, ret_request);
+    assert_true(result != RESP_REQUEST || !ret_request->head);
+    return result;
 }
 
 static void feed_until(struct feeder *feeder, size_t until) {
@@ -63,9 +78,9 @@ static void feed_until(struct feeder *feeder, size_t until) {
     memcpy(copy, feeder->input.data + feeder->dropped, size);
     struct resp_request request;
     enum resp_result result;
-    while ((result = resp_parse(&feeder->parser, slice_make(copy + at, size - at), feeder->limits, &request)) ==
-           RESP_REQUEST) {
+    while ((result = feeder_next(feeder, slice_make(copy + at, size - at), &request)) == RESP_REQUEST) {
         note_request(&feeder->transcript, &request);
+        assert_true(request.begins_at + request.size == feeder->parser.position);
         assert_true(request.size > 0 && request.size <= resp_parser_droppable(&feeder->parser));
         if (feeder->drop_each) {
             at += resp_parser_droppable(&feeder->parser);
@@ -92,11 +107,12 @@ static void feeder_end(struct feeder *feeder, size_t *ret_unread) {
     assert_int_equal(buf_append(&feeder->transcript, "", 1), STATUS_OK);
 }
 
-static void expect_fed(struct slice input, size_t piece, size_t cut, bool drop_each, const struct resp_limits *limits,
-                       const char *expected) {
+static void expect_fed_by(bool quick, struct slice input, size_t piece, size_t cut, bool drop_each,
+                          const struct resp_limits *limits, const char *expected) {
     struct feeder feeder;
     feeder_init(&feeder, input, limits);
     feeder.drop_each = drop_each;
+    feeder.quick = quick;
     for (size_t at = 0; at < input.size && !feeder.parser.error;) {
         size_t until = cut && at < cut ? cut : at + piece;
         at = until < input.size ? until : input.size;
@@ -107,6 +123,13 @@ static void expect_fed(struct slice input, size_t piece, size_t cut, bool drop_e
     if (strcmp((char *)feeder.transcript.data, expected) != 0)
         fail_msg("piece %zu, cut %zu: got %s, not %s", piece, cut, (char *)feeder.transcript.data, expected);
     feeder_fini(&feeder);
+}
+
+static void expect_fed(struct slice input, size_t piece, size_t cut, bool drop_each, const struct resp_limits *limits,
+                       const char *expected) {
+    expect_fed_by(false, input, piece, cut, drop_each, limits, expected);
+    if (limits->arguments_max >= RESP_SHORT_ARGUMENTS_MAX && limits->bulk_size_max >= RESP_SHORT_NAME_MAX)
+        expect_fed_by(true, input, piece, cut, drop_each, limits, expected);
 }
 
 /* Whole, byte by byte, and cut in two at every point (at 300 points of a long input). */
@@ -542,6 +565,54 @@ static void random_requests_come_back(void **state) {
     (void)state;
 }
 
+/* Parses all of the text by resp_parse_short; the requests are counted. */
+static int count_short(struct resp_heads *heads, const char *text, struct resp_request *ret_last) {
+    struct resp_parser parser;
+    static struct slice arguments[RESP_SHORT_ARGUMENTS_MAX];
+    resp_parser_init(&parser, &memory_libc);
+    int count = 0;
+    while (resp_parse_short(&parser, slice_from_string(text), &usual, heads, arguments, ret_last))
+        count++;
+    resp_parser_fini(&parser);
+    return count;
+}
+
+static void heads_keep_their_meaning(void **state) {
+    static const char get[] = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n$12\r\nabcdefghijkl\r\n";
+    static const char small[] = "*2\r\n$3\r\nget\r\n$1\r\na\r\n";
+    static const char more[] = "*3\r\n$3\r\nGET\r\n$1\r\na\r\n$0\r\n\r\n";
+    struct resp_heads heads;
+    struct resp_request request;
+    int meaning;
+    resp_heads_init(&heads);
+    assert_int_equal(count_short(&heads, get, &request), 2);
+    assert_true(slice_equal(request.arguments[0], SLICE("GET")) &&
+                slice_equal(request.arguments[1], SLICE("abcdefghijkl")));
+    assert_null(request.head->meaning);
+    request.head->meaning = &meaning;
+    assert_int_equal(count_short(&heads, small, &request), 1);
+    assert_null(request.head->meaning);
+    assert_int_equal(count_short(&heads, more, &request), 1);
+    assert_null(request.head->meaning);
+    assert_int_equal(request.count, 3);
+    assert_int_equal(count_short(&heads, get, &request), 2);
+    assert_true(request.head->meaning == &meaning || request.head->meaning == NULL);
+}
+
+/* Eight zero bytes look like a table of nothing. */
+static void nothing_is_no_head(void **state) {
+    struct resp_heads heads;
+    struct resp_parser parser;
+    struct resp_request request;
+    struct slice arguments[RESP_SHORT_ARGUMENTS_MAX];
+    static const uint8_t zeros[64], ones[64] = {1};
+    resp_heads_init(&heads);
+    resp_parser_init(&parser, &memory_libc);
+    assert_false(resp_parse_short(&parser, slice_make(zeros, sizeof zeros), &usual, &heads, arguments, &request));
+    assert_false(resp_parse_short(&parser, slice_make(ones, sizeof ones), &usual, &heads, arguments, &request));
+    resp_parser_fini(&parser);
+}
+
 UNIT_TESTS(resp_request, UNIT(arrays_of_bulk_strings_are_requests), UNIT(requests_follow_each_other),
            UNIT(empty_requests_are_skipped), UNIT(two_bytes_end_a_line_whatever_they_are), UNIT(odd_lengths_are_errors),
            UNIT(other_types_are_errors), UNIT(nested_arrays_end_at_the_second), UNIT(lines_without_end_are_errors),
@@ -549,4 +620,5 @@ UNIT_TESTS(resp_request, UNIT(arrays_of_bulk_strings_are_requests), UNIT(request
            UNIT(an_error_stays), UNIT(sizes_tell_where_a_request_ends), UNIT(a_large_bulk_is_taken_out_of_the_input),
            UNIT(a_refused_large_bulk_arrives_like_any_other),
            UNIT(large_bulks_that_are_here_or_are_names_are_not_reported), UNIT(running_out_of_memory_is_an_error),
-           UNIT(memory_follows_what_arrives_and_is_given_back), UNIT(random_requests_come_back));
+           UNIT(memory_follows_what_arrives_and_is_given_back), UNIT(heads_keep_their_meaning),
+           UNIT(nothing_is_no_head), UNIT(random_requests_come_back));

@@ -19,6 +19,8 @@ enum { STORE_SHARDS_MAX = 256 };
 struct actor_counts {
     uint64_t hits;         /* reads that found a live entry */
     uint64_t misses;       /* reads that did not */
+    uint64_t filtered;     /* of these misses, those that a filter proved */
+    uint64_t unfiltered;   /* and those that a filter let pass */
     uint64_t retries;      /* lock-free reads repeated because a writer came between */
     uint64_t expired;      /* entries this actor removed because their time had come */
     uint64_t evicted;      /* entries this actor removed for memory */
@@ -32,6 +34,7 @@ struct actor {
     uint64_t held[STORE_SHARDS_MAX / 64]; /* shard locks taken by store_lock_*; touched by the engine only */
     uint32_t writes_when_tight;           /* paces reclaim; touched by the engine only */
     uint32_t promised;                    /* segments that nobody else may take; touched by the engine only */
+    bool expired_last;                    /* its last slice of housekeeping was one of expiry; the engine's too */
     struct actor_counts counts;
     struct actor_counts *of_store; /* hits, misses, expired, evicted once more by store number; NULL: not counted */
 };

@@ -95,8 +95,7 @@ static void look_at_head(const struct engine *engine, const struct policy *polic
                          uint64_t clock, bool single, struct heads *heads) {
     const struct shard_log *list = &engine->shards[at].logs[log];
     uint32_t number = GET(list->first);
-    if (number == 0 || number > engine->range.head->segment_count ||
-        (policy->expiring_only && !store_log_expires(log)))
+    if (number == 0 || number > engine->range.head->segment_count || (policy->expiring_only && !store_log_expires(log)))
         return;
     const struct segment *segment = &engine->range.segments[number];
     if (GET(segment->blocks) == 0 || GET(segment->kind) != SEGMENT_LOG)

@@ -28,6 +28,7 @@ static void round_trip(struct entry entry) {
     assert_int_equal(got.key_size, entry.key_size);
     assert_int_equal(got.stored_size, entry.stored_size);
     assert_true(got.expires_at_ms == entry.expires_at_ms);
+    assert_true(got.stamp == entry.stamp);
     assert_int_equal(got.key_at, entry.key_at);
     assert_int_equal(got.value_at, entry.value_at);
     assert_int_equal(got.size, entry.size);
@@ -51,6 +52,33 @@ static void all_shapes_come_back(void **state) {
                                               .key_size = keys[k],
                                               .stored_size = values[v],
                                               .expires_at_ms = expiries[e]});
+}
+
+static void stamps_come_back(void **state) {
+    (void)state;
+    const uint64_t stamps[] = {ENTRY_STAMP_FIRST, ENTRY_STAMP_FIRST + 1, 2 * ENTRY_STAMP_FIRST, 0x123456789abu,
+                               ENTRY_STAMP_END - 1};
+    const uint64_t expiries[] = {0, base_ms + 1, 1};
+    static const uint32_t keys[] = {0, 1, 2, 3, 4, 5, 255, 300, 65536};
+    for (size_t s = 0; s < COUNT_OF(stamps); s++)
+        for (size_t e = 0; e < COUNT_OF(expiries); e++)
+            for (size_t k = 0; k < COUNT_OF(keys); k++)
+                for (uint32_t db = 0; db < 16; db += 5)
+                    for (uint32_t size = 0; size < 10; size++)
+                        round_trip((struct entry){.db = db,
+                                                  .key_size = keys[k],
+                                                  .stored_size = size,
+                                                  .stamp = stamps[s],
+                                                  .expires_at_ms = expiries[e]});
+    struct entry entry = {.flags = ENTRY_EXTENTS, .stored_size = ENTRY_OWNED_SIZE, .stamp = ENTRY_STAMP_END - 1};
+    round_trip(entry);
+    entry = (struct entry){.key_size = 12, .stored_size = 32, .stamp = ENTRY_STAMP_FIRST};
+    entry_plan(&entry, base_ms);
+    assert_int_equal(entry.key_at, 12); /* eight bytes more than without */
+    entry = (struct entry){
+        .key_size = 300, .stored_size = 1, .db = 1, .stamp = ENTRY_STAMP_FIRST, .expires_at_ms = UINT64_MAX};
+    entry_plan(&entry, base_ms);
+    assert_int_equal(entry.key_at, ENTRY_FIELDS_MAX); /* all there are */
 }
 
 static void owners_of_memory_come_back(void **state) {
@@ -85,13 +113,13 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
     (void)state;
     struct rng rng = rng_seeded(unit_seed());
     for (uint32_t round = 0; round < 200000; round++) {
-        uint32_t room = 8 * (uint32_t)(1 + rng_below(&rng, 8));
-        uint64_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, room);
+        uint32_t room = ENTRY_ALIGNMENT * (uint32_t)(1 + rng_below(&rng, 16));
+        uint32_t *bytes = malloc(room);
         assert_non_null(bytes);
-        for (uint32_t i = 0; i < room / 8; i++)
-            bytes[i] = rng_next(&rng);
+        for (uint32_t i = 0; i < room / 4; i++)
+            bytes[i] = (uint32_t)rng_next(&rng);
         if (rng_below(&rng, 2)) /* small sizes, so that some are accepted */
-            bytes[0] &= 0xffffffff000003ffu | rng_below(&rng, 64) << 10 | rng_below(&rng, 64) << 18;
+            bytes[0] &= 0x3ffu | (uint32_t)rng_below(&rng, 64) << 10 | (uint32_t)rng_below(&rng, 64) << 18;
         struct entry got;
         uint64_t any_base_ms = rng_next(&rng);
         if (entry_decode((const uint8_t *)bytes, room, &any_base_ms, &got)) {
@@ -104,5 +132,5 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
     }
 }
 
-UNIT_TESTS(entry, UNIT(all_shapes_come_back), UNIT(owners_of_memory_come_back),
+UNIT_TESTS(entry, UNIT(all_shapes_come_back), UNIT(stamps_come_back), UNIT(owners_of_memory_come_back),
            UNIT(plain_entries_have_four_bytes_of_header), UNIT(decoding_random_bytes_stays_in_its_room));

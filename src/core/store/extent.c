@@ -4,7 +4,7 @@
 #include "base/bits.h"
 #include "core/store/run.h"
 
-enum { HEADER_SIZE = 32, SEGMENTS_SEARCHED = 64, HOLE_MIN = RANGE_BLOCKS / 16 };
+enum { SEGMENTS_SEARCHED = 64, HOLE_MIN = RANGE_BLOCKS / 16 };
 
 /* Header: the next extent's offset, bytes of room, blocks, the hash of the owner's key (0: none yet). Written before the chain is linked and changed only under the lock
  * of the shard that owns it, by whoever is its only holder. */
@@ -15,7 +15,7 @@ struct header {
     _Atomic uint64_t owner;
     uint64_t spare;
 };
-static_assert(sizeof(struct header) == HEADER_SIZE, "as the drawing says");
+static_assert(sizeof(struct header) == EXTENT_HEAD_SIZE, "as the drawing says");
 
 static struct header *header_at(const struct range *range, uint64_t at) {
     return (struct header *)(void *)(range->base + at);
@@ -75,7 +75,7 @@ static uint64_t take_run(struct range *range, struct actor *actor, uint32_t want
         return at;
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
     if (!number)
-        return take_from_list(range, wanted, 1, ret_count);
+        return take_from_list(range, wanted, block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2, ret_count);
     range_list_push(range, &range->head->block_first, number);
     *ret_count = wanted;
     return mark_taken(range, number, 0, wanted);
@@ -100,7 +100,7 @@ static void give_run(struct range *range, struct actor *actor, uint64_t at, uint
 }
 
 bool extent_add(struct range *range, struct actor *actor, struct extents *chain, uint64_t wanted) {
-    uint64_t blocks = (wanted + HEADER_SIZE + block_size(range) - 1) / block_size(range);
+    uint64_t blocks = (wanted + EXTENT_HEAD_SIZE + block_size(range) - 1) / block_size(range);
     uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : (uint32_t)blocks;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
     uint64_t at = take_run(range, actor, count, &count);
@@ -110,7 +110,7 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
     }
     /* Still under the lock, for whoever vacates the segment goes from header to header. */
     struct header *header = header_at(range, at);
-    uint32_t room = count * block_size(range) - HEADER_SIZE;
+    uint32_t room = count * block_size(range) - EXTENT_HEAD_SIZE;
     atomic_store_explicit(&header->next, 0, memory_order_relaxed);
     atomic_store_explicit(&header->room, room, memory_order_relaxed);
     atomic_store_explicit(&header->blocks, count, memory_order_relaxed);
@@ -134,7 +134,7 @@ uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset
         uint32_t room = atomic_load_explicit(&header->room, memory_order_relaxed);
         if (offset < room) {
             *ret_size = room - offset;
-            return range->base + at + HEADER_SIZE + offset;
+            return range->base + at + EXTENT_HEAD_SIZE + offset;
         }
         offset -= room;
         at = atomic_load_explicit(&header->next, memory_order_acquire);

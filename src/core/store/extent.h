@@ -19,6 +19,8 @@
 #include "base/slice.h"
 #include "core/store/range.h"
 
+enum { EXTENT_HEAD_SIZE = 32 };
+
 /* A chain being built or held. All zero: none. */
 struct extents {
     uint64_t first; /* offset of the first extent */

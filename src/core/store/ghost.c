@@ -4,7 +4,7 @@
 
 enum {
     CELLS = 31,
-    LATELY = 3,           /* cells of a ring */
+    LATELY = 3, /* cells of a ring */
     ENTRIES_PER_GHOST = 2,
     UNITS_PER_STEP = 1,   /* taken at once: one has to be cleared, up to 128 KiB */
     LOOK_EVERY = 64,      /* drops between two looks at how many buckets there should be */
@@ -48,6 +48,8 @@ static uint64_t wanted_buckets(const struct engine *engine, const struct shard *
     uint64_t wanted = entries / ENTRIES_PER_GHOST / CELLS + 1;
     uint64_t limit = atomic_load_explicit(&engine->range.head->limit_bytes, memory_order_relaxed);
     uint64_t most = limit / MEMORY_SHARE_MAX / engine->shard_count / sizeof(struct bucket);
+    if (limit < RANGE_LIMIT_TINY)
+        return 0; /* a segment for them would be an entry in twenty */
     return wanted < most ? wanted : most;
 }
 

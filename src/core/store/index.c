@@ -2,11 +2,13 @@
 
 #include "base/assert.h"
 
-/* Cells in use per first-level bucket, in tenths, before one is split: measured in docs/decisions/0004. */
-enum { LOAD_TENTHS = 52 };
+/* Cells in use per first-level bucket, in tenths, before one is split: measured in docs/decisions/0004. A tiny index is in the cache
+ * anyway, where a longer chain costs next to nothing. */
+enum { LOAD_TENTHS = 52, LOAD_TINY_TENTHS = 64 };
 
-/* Far fewer: so many tenths, and buckets are merged. Half of the load just after a split leaves room for both to swing. */
-enum { LOAD_LOW_TENTHS = 24 };
+/* At fewer buckets are merged: a third may go before that begins, so that what comes and goes costs nothing. Not so while more is in
+ * use than a lowered limit allows, or entries would have to go for the sake of an index that has become too large for them. */
+enum { LOAD_LOW_TENTHS = 36, LOAD_OVER_TENTHS = 46 };
 
 static uint32_t buckets_per_page_shift(const struct range *range) { return range->unit_shift - 6; }
 
@@ -46,14 +48,33 @@ _Atomic uint64_t *index_find(const struct range *range, const struct index *inde
     return NULL;
 }
 
+/* Free overflow buckets are a list in both directions: the number, which only first buckets need, holds twice the one before, plus
+ * one, and 0 once it is in use. */
+static void unlist_overflow(const struct range *range, struct index *index, uint32_t chain) {
+    struct index_bucket *bucket = index_overflow_at(range, index, chain - 1);
+    uint32_t before = atomic_load_explicit(&bucket->number, memory_order_relaxed) >> 1;
+    uint32_t next = atomic_load_explicit(&bucket->chain, memory_order_relaxed);
+    if (before)
+        atomic_store_explicit(&index_overflow_at(range, index, before - 1)->chain, next, memory_order_relaxed);
+    else
+        index->overflow_free = next;
+    if (next)
+        atomic_store_explicit(&index_overflow_at(range, index, next - 1)->number, before << 1 | 1,
+                              memory_order_relaxed);
+    atomic_store_explicit(&bucket->number, 0, memory_order_relaxed);
+    atomic_store_explicit(&bucket->chain, 0, memory_order_relaxed);
+}
+
+static bool overflow_is_free(const struct index_bucket *bucket) {
+    return atomic_load_explicit(&bucket->number, memory_order_relaxed) != 0;
+}
+
 static uint32_t take_overflow(struct range *range, struct actor *actor, struct index *index) {
-    if (index->overflow_free) {
-        uint32_t bucket = index->overflow_free - 1;
-        struct index_bucket *free = index_overflow_at(range, index, bucket);
-        index->overflow_free = atomic_load_explicit(&free->chain, memory_order_relaxed);
-        atomic_store_explicit(&free->chain, 0, memory_order_relaxed);
+    uint32_t chain = index->overflow_free;
+    if (chain) {
+        unlist_overflow(range, index, chain);
         index->overflow_live++;
-        return bucket + 1;
+        return chain;
     }
     uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
     if (index->overflow_used >> buckets_per_page_shift(range) == pages) {
@@ -67,6 +88,10 @@ static uint32_t take_overflow(struct range *range, struct actor *actor, struct i
 
 static void give_overflow(const struct range *range, struct index *index, uint32_t chain) {
     struct index_bucket *bucket = index_overflow_at(range, index, chain - 1);
+    if (index->overflow_free)
+        atomic_store_explicit(&index_overflow_at(range, index, index->overflow_free - 1)->number, chain << 1 | 1,
+                              memory_order_relaxed);
+    atomic_store_explicit(&bucket->number, 1, memory_order_relaxed);
     atomic_store_explicit(&bucket->chain, index->overflow_free, memory_order_relaxed);
     index->overflow_free = chain;
     index->overflow_live--;
@@ -224,7 +249,9 @@ static void split(struct range *range, struct actor *actor, struct index *index,
 
 void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context) {
     uint64_t buckets = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
-    if (atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 > buckets * LOAD_TENTHS)
+    bool tiny = range->head->unit_size == RANGE_UNIT_SIZE_MIN;
+    if (atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 >
+        buckets * (tiny ? LOAD_TINY_TENTHS : LOAD_TENTHS))
         split(range, actor, index, hash_at, context);
 }
 
@@ -309,19 +336,83 @@ static bool merge(struct range *range, struct actor *actor, struct index *index)
     return true;
 }
 
-/* Gives back pages from `keep` on. The epoch moves first, so nobody who still looks at them believes what he sees. */
-static void drop_pages(struct range *range, struct actor *actor, struct index *index, uint32_t keep,
-                       uint64_t next_shape) {
+/* Before pages are given back the epoch moves, so nobody who still looks at them believes what he sees. */
+static void move_epoch(struct index *index, uint64_t next_shape) {
     atomic_store_explicit(&index->shape, next_shape + (1ull << SHAPE_EPOCH_AT), memory_order_release);
     words_fence_write();
+}
+
+/* Gives back pages from `keep` on. */
+static void drop_pages(struct range *range, struct actor *actor, struct index *index, uint32_t keep,
+                       uint64_t next_shape) {
+    move_epoch(index, next_shape);
     while (index->page_count > keep)
         range_give_unit(range, actor, index->shard, directory(range, index->pages_at)[--index->page_count]);
+}
+
+bool index_overflow_is_sparse(const struct range *range, const struct index *index) {
+    uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
+    return pages > 1 && (uint64_t)index->overflow_live * 8 < (uint64_t)(pages - 1) * (range_is_over(range) ? 7 : 6)
+                                                                 << buckets_per_page_shift(range);
 }
 
 bool index_is_sparse(const struct range *range, const struct index *index) {
     uint64_t buckets = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
     return buckets > 1ull << buckets_per_page_shift(range) &&
-           atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 < buckets * LOAD_LOW_TENTHS;
+           atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 <
+               buckets * (range_is_over(range) ? LOAD_OVER_TENTHS : LOAD_LOW_TENTHS);
+}
+
+/* Moves an overflow bucket to a free one, which there is. Whose chain it is in, one of its entries tells. */
+static void move_overflow(struct range *range, struct actor *actor, struct index *index, uint32_t number,
+                          index_hash_at hash_at, void *context) {
+    struct index_bucket *from = index_overflow_at(range, index, number);
+    uint64_t cell = 0;
+    for (int i = 0; !cell; i++)
+        cell = atomic_load_explicit(&from->cells[i], memory_order_relaxed);
+    struct index_bucket *first = index_place_of(range, index, hash_at(context, cell_location(cell))).bucket;
+    struct index_bucket *before = first;
+    while (atomic_load_explicit(&before->chain, memory_order_relaxed) != number + 1) {
+        before = index_next(range, index, before);
+        ASSERT(before);
+    }
+    uint32_t chain = take_overflow(range, actor, index);
+    ASSERT(chain && chain <= number);
+    struct index_bucket *to = index_overflow_at(range, index, chain - 1);
+    index_write_begin(first);
+    for (int i = 0; i < INDEX_CELLS; i++) {
+        atomic_store_explicit(&to->cells[i], atomic_load_explicit(&from->cells[i], memory_order_relaxed),
+                              memory_order_relaxed);
+        atomic_store_explicit(&from->cells[i], 0, memory_order_relaxed);
+    }
+    atomic_store_explicit(&to->chain, atomic_load_explicit(&from->chain, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(&before->chain, chain, memory_order_release);
+    index_write_end(first);
+    index->overflow_live--;
+}
+
+bool index_shrink_overflow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at,
+                           void *context) {
+    if (!index_overflow_is_sparse(range, index))
+        return false;
+    uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
+    uint32_t base = (pages - 1) << buckets_per_page_shift(range), end = index->overflow_used;
+    for (uint32_t i = base; i < end; i++) {
+        const struct index_bucket *bucket = index_overflow_at(range, index, i);
+        if (!overflow_is_free(bucket) && index_bucket_is_empty(bucket))
+            return false; /* a chain ends in it, but nothing tells which: not now */
+    }
+    for (uint32_t i = base; i < end; i++)
+        if (overflow_is_free(index_overflow_at(range, index, i)))
+            unlist_overflow(range, index, i + 1);
+    for (uint32_t i = base; i < end; i++)
+        if (!index_bucket_is_empty(index_overflow_at(range, index, i)))
+            move_overflow(range, actor, index, i, hash_at, context);
+    index->overflow_used = base;
+    move_epoch(index, atomic_load_explicit(&index->shape, memory_order_relaxed));
+    atomic_store_explicit(&index->overflow_page_count, pages - 1, memory_order_relaxed);
+    range_give_unit(range, actor, index->shard, directory(range, index->overflow_pages_at)[pages - 1]);
+    return true;
 }
 
 bool index_shrink(struct range *range, struct actor *actor, struct index *index, uint32_t count) {
@@ -384,6 +475,8 @@ uint64_t index_scan_next(uint64_t shape, uint64_t bucket) {
     uint64_t reversed = reverse(bucket | ~mask) + 1;
     return reverse(reversed) & mask;
 }
+
+uint64_t index_scan_position(uint64_t bucket) { return reverse(bucket); }
 
 static void verify_chain(const struct range *range, const struct index *index, const struct index_bucket *first,
                          uint64_t *entries, uint32_t *overflow) {

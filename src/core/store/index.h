@@ -45,11 +45,11 @@ static_assert(sizeof(struct index_bucket) == 64, "a bucket is one cache line");
 /* The shared part, in the range. */
 struct index {
     _Atomic uint64_t shape;
-    _Atomic uint64_t entries; /* cells in use */
-    uint32_t page_count;
+    _Atomic uint64_t entries;    /* cells in use */
+    _Atomic uint32_t page_count; /* changes under the lock; figures read it without */
     _Atomic uint32_t overflow_page_count;
     uint32_t overflow_used; /* overflow buckets ever handed out */
-    uint32_t overflow_free; /* list through `chain`, 0: none, else bucket + 1 */
+    uint32_t overflow_free; /* list of free ones, 0: none, else bucket + 1 */
     uint32_t overflow_live; /* overflow buckets in chains */
     uint32_t shard;
     uint64_t pages_at, overflow_pages_at; /* directories: arrays of units */
@@ -63,6 +63,13 @@ static inline uint64_t cell_location(uint64_t cell) { return (cell & ((1ull << 4
 static inline uint32_t cell_use(uint64_t cell) { return cell >> 45 & 7; }
 static inline uint64_t cell_make(uint64_t fingerprint, uint32_t use, uint64_t location) {
     return fingerprint << 48 | (uint64_t)use << 45 | location >> 2;
+}
+
+/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
+static inline void cell_count_use(_Atomic uint64_t *cell_at, uint64_t cell) {
+    if (cell_use(cell) < 7)
+        atomic_compare_exchange_weak_explicit(cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
+                                              memory_order_relaxed);
 }
 
 /* Takes the first page. Directories are zero-filled arrays in the range, with a number for every unit that it may have. */
@@ -103,9 +110,11 @@ static inline uint64_t index_fingerprint(uint64_t hash, uint32_t level) { return
 
 static inline struct index_place index_place_of(const struct range *range, const struct index *index, uint64_t hash) {
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_acquire);
-    uint32_t level = index_local_level(shape, hash);
-    return (struct index_place){index_bucket_at(range, index, hash & ((1ull << level) - 1)), shape,
-                                index_fingerprint(hash, level)};
+    uint32_t level = shape_level(shape);
+    uint64_t low = hash & ((1ull << level) - 1), upper = hash >> level;
+    bool split = low < shape_split(shape);
+    return (struct index_place){index_bucket_at(range, index, low | (upper & split) << level), shape,
+                                index_fingerprint(upper, split)};
 }
 
 /* The same, by a shape and bucket of a moment ago, if the index still has that shape. */
@@ -125,6 +134,11 @@ static inline bool cell_matches(uint64_t cell, uint64_t wanted) {
         return false;
     uint32_t fingerprint = (uint32_t)(cell >> 48);
     return fingerprint && (difference & ((0x80000000u >> __builtin_clz(fingerprint)) - 1)) == 0;
+}
+
+/* Whether the cell is one of the bucket; false if either is NULL. */
+static inline bool index_is_in(const struct index_bucket *bucket, const _Atomic uint64_t *cell) {
+    return (uintptr_t)cell - (uintptr_t)bucket - offsetof(struct index_bucket, cells) < sizeof bucket->cells;
 }
 
 /* The cells of a bucket whose fingerprints agree in the lowest 8 bits, as bits 0 to INDEX_CELLS - 1; most often the one cell that
@@ -179,6 +193,9 @@ static inline void index_write_end(struct index_bucket *first) {
     atomic_store_explicit(&first->number, number + 1, memory_order_release);
 }
 
+/* Reads the key at a location and answers its hash. */
+typedef uint64_t (*index_hash_at)(void *context, uint64_t location);
+
 /* The cell for exactly this location, or NULL. */
 _Atomic uint64_t *index_find(const struct range *range, const struct index *index, uint64_t hash, uint64_t location);
 
@@ -201,9 +218,6 @@ static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
 /* Empties a cell of the chain that begins with `first`; another of the chain may take its place. */
 void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
 
-/* Reads the key at a location and answers its hash. */
-typedef uint64_t (*index_hash_at)(void *context, uint64_t location);
-
 /* Splits one bucket if the load asks for it and there is memory. Call after an insertion. */
 void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context);
 
@@ -212,12 +226,19 @@ bool index_is_sparse(const struct range *range, const struct index *index);
 /* Merges up to `count` pairs of buckets again while that is so, and gives back pages that are left over. True if there is more to do. */
 bool index_shrink(struct range *range, struct actor *actor, struct index *index, uint32_t count);
 
+/* The same for overflow buckets: those of the last page are moved to free ones of others, and the page is given back. False if that
+ * was not to be done. */
+bool index_overflow_is_sparse(const struct range *range, const struct index *index);
+bool index_shrink_overflow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at,
+                           void *context);
+
 /* Empties everything at once and gives all pages but the first back; the caller forgets the entries. */
 void index_clear(struct range *range, struct actor *actor, struct index *index);
 
 /* Bytes of its pages. */
 static inline uint64_t index_bytes(const struct range *range, const struct index *index) {
-    return (index->page_count + (uint64_t)atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed))
+    return (atomic_load_explicit(&index->page_count, memory_order_relaxed) +
+            (uint64_t)atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed))
            << range->unit_shift;
 }
 
@@ -229,6 +250,13 @@ static inline uint64_t index_bucket_count(uint64_t shape) { return (1ull << shap
 uint64_t index_scan_next(uint64_t shape, uint64_t bucket);
 /* The bucket to look into for a cursor of any age. */
 uint64_t index_scan_bucket(uint64_t shape, uint64_t cursor);
+
+/* Where a scan that has come to `bucket` stands between 0 and 2^64, and whether it has visited the bucket of a hash: both mean the same
+ * whatever splits come between. Bucket 0 is the begin of a scan. */
+uint64_t index_scan_position(uint64_t bucket);
+static inline bool index_scan_passed(uint64_t hash, uint64_t bucket) {
+    return index_scan_position(hash) < index_scan_position(bucket);
+}
 
 void index_verify(const struct range *range, const struct index *index);
 

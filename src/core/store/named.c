@@ -149,11 +149,15 @@ void named_lay_out(struct engine *engine, const struct engine_options *options) 
     for (uint32_t i = 0; i < engine->store_count; i++) {
         struct store *store = &engine->stores[i];
         write_record(store, options, i);
+        engine->sessions |= store->by_session != 0;
         store->first_shard = first;
         store->shard_count = shards[i];
         store->shard_shift = shards[i] == 1 ? 0 : 64 - bits_log2(shards[i]);
-        for (uint32_t j = 0; j < shards[i]; j++)
+        for (uint32_t j = 0; j < shards[i]; j++) {
             engine->shards[first + j].store = i;
+            atomic_store_explicit(&engine->shards[first + j].aside, store->by_session ? STORE_BY_SESSION : 0,
+                                  memory_order_relaxed);
+        }
         first += shards[i];
     }
     ASSERT(first == engine->shard_count);

@@ -22,10 +22,14 @@ const struct policy policies[STORE_POLICY_COUNT] = {
                             .evicts = true,
                             .expiring_only = true,
                             .two_queues = true},
-    [STORE_VOLATILE_RANDOM] =
-        {.method = "random-segment", .order = POLICY_BY_CHANCE, .evicts = true, .expiring_only = true},
-    [STORE_VOLATILE_TTL] =
-        {.method = "nearest-expiry-quarter", .order = POLICY_NEAREST_EXPIRY, .evicts = true, .expiring_only = true},
+    [STORE_VOLATILE_RANDOM] = {.method = "random-segment",
+                               .order = POLICY_BY_CHANCE,
+                               .evicts = true,
+                               .expiring_only = true},
+    [STORE_VOLATILE_TTL] = {.method = "nearest-expiry-quarter",
+                            .order = POLICY_NEAREST_EXPIRY,
+                            .evicts = true,
+                            .expiring_only = true},
     [STORE_SESSION] = {.method = "s3-fifo-by-session",
                        .order = POLICY_OLDEST_LARGEST,
                        .uses_max = 3,
@@ -90,6 +94,7 @@ bool policy_laps(const struct policy *policy, uint64_t size_bytes, uint64_t lap_
 }
 
 uint64_t policy_chance(struct policy_state *state, uint64_t limit) {
-    struct rng rng = rng_seeded(atomic_fetch_add_explicit(&state->chances, 1, memory_order_relaxed) * 0x632be59bd9b4e019u);
+    struct rng rng =
+        rng_seeded(atomic_fetch_add_explicit(&state->chances, 1, memory_order_relaxed) * 0x632be59bd9b4e019u);
     return rng_below(&rng, limit);
 }

@@ -54,7 +54,7 @@ enum policy_order {
 };
 
 struct policy {
-    const char *method; /* what it really is, for INFO */
+    char method[24]; /* what it really is, for INFO */
     enum policy_order order;
     uint32_t uses_max;  /* that count; 0: uses save nothing */
     bool evicts;        /* anything at all */

@@ -11,6 +11,8 @@ enum pressure range_pressure(const struct range *range) {
     return pressure_level(range_room(range), GET(range->head->limit));
 }
 
+bool range_is_over(const struct range *range) { return GET(range->head->used) > GET(range->head->limit); }
+
 uint32_t range_room(const struct range *range) {
     uint32_t limit = GET(range->head->limit);
     uint32_t taken = GET(range->head->used) + range_reserve(range) + GET(range->head->promised);
@@ -86,7 +88,7 @@ static uint32_t take_locked(struct range *range, enum segment_kind kind, bool fo
     if (!number)
         return 0;
     PUT(head->used, used + 1);
-    if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
+    if (segment_kind_is_fixed(kind))
         PUT(head->fixed, GET(head->fixed) + 1);
     if (kind == SEGMENT_BLOCKS)
         PUT(head->block_segments, GET(head->block_segments) + 1);
@@ -110,7 +112,7 @@ static void give_locked(struct range *range, uint32_t number) {
     struct segment *segment = &range->segments[number];
     enum segment_kind kind = GET(segment->kind);
     ASSERT(kind != SEGMENT_FREE);
-    if (kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS)
+    if (segment_kind_is_fixed(kind))
         PUT(head->fixed, GET(head->fixed) - 1);
     if (kind == SEGMENT_BLOCKS)
         PUT(head->block_segments, GET(head->block_segments) - 1);
@@ -252,6 +254,7 @@ uint32_t range_release_begin(struct range *range, struct actor *actor) {
     uint32_t number = free_pop(range, false, false);
     if (!number)
         number = free_pop(range, true, false);
+    range->head->releasing += number != 0;
     lock_give(&range->head->pool, &range->waiting);
     return number;
 }
@@ -261,6 +264,7 @@ void range_release_end(struct range *range, struct actor *actor, uint32_t number
     lock_take(&range->head->pool, actor->id, &range->waiting);
     PUT(segment->backing, (uint8_t)((GET(segment->backing) & ~SEGMENT_DENSE) | SEGMENT_FRESH));
     free_push(range, number);
+    range->head->releasing--;
     lock_give(&range->head->pool, &range->waiting);
 }
 
@@ -268,13 +272,14 @@ void range_release_end(struct range *range, struct actor *actor, uint32_t number
 
 void range_verify(const struct range *range) {
     const struct range_head *head = range->head;
-    uint32_t used = 0, fixed = 0, blocks = 0, units[2] = {0}, with_units[2] = {0}, free_count = 0, end = GET(head->never_used);
+    uint32_t used = 0, fixed = 0, blocks = 0, units[2] = {0}, with_units[2] = {0}, free_count = 0,
+             end = GET(head->never_used);
     for (uint32_t number = 1; number < end; number++) {
         const struct segment *segment = &range->segments[number];
         enum segment_kind kind = GET(segment->kind);
         uint64_t taken = GET(segment->blocks);
         used += kind != SEGMENT_FREE;
-        fixed += kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS;
+        fixed += segment_kind_is_fixed(kind);
         blocks += kind == SEGMENT_BLOCKS;
         ASSERT(kind == SEGMENT_FREE || kind == SEGMENT_INDEX || !(GET(segment->backing) & SEGMENT_UNITS));
         if (kind != SEGMENT_INDEX && kind != SEGMENT_GHOSTS)
@@ -298,5 +303,6 @@ void range_verify(const struct range *range) {
             ASSERT((backing & SEGMENT_UNITS ? 1 : 0) == i / 2 && (backing & SEGMENT_FRESH ? 1 : 0) == i % 2);
             resident += i % 2 == 0;
         }
-    ASSERT(with_units[0] == 0 && with_units[1] == 0 && used + free_count == end - 1 && resident == GET(head->free_resident));
+    ASSERT(with_units[0] == 0 && with_units[1] == 0 && used + free_count + head->releasing == end - 1 &&
+           resident == GET(head->free_resident));
 }

@@ -5,7 +5,7 @@
  *
  * Everything in the range is addressed by offset from its start, so that it may be private memory, a shared-memory
  * object or a mapped file. One pool of segments serves all shards: logs of entries, blocks of large values, objects,
- * ghosts. Pages of the index are *units*, a sixteenth of a segment (at least 512 B), cut from segments that all shards share.
+ * ghosts, filters. Pages of the index are *units*, a sixteenth of a segment (at least 256 B), cut from segments that all shards share.
  * A segment that was once cut into units serves nothing else for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
@@ -20,6 +20,7 @@
 #define STRATA_CORE_STORE_RANGE_H
 
 #include <assert.h>
+#include <stdbool.h>
 
 #include "base/status.h"
 #include "core/store/actor.h"
@@ -28,17 +29,33 @@
 
 enum {
     RANGE_SEGMENT_SIZE_MIN = 4096,
+    RANGE_SEGMENT_SIZE_TINY = 2048, /* where so few of the others would be that one more or less matters */
+    RANGE_LIMIT_TINY = 256 * 1024,
     RANGE_SEGMENT_SIZE_MAX = 2 * 1024 * 1024,
     RANGE_SEGMENTS_WANTED = 512,
-    RANGE_LIMIT_MIN = 1024 * 1024,
+    RANGE_LIMIT_MIN = 64 * 1024,
+    RANGE_SEGMENTS_MIN = 8,
     RANGE_BLOCKS = 64, /* per segment of blocks or objects */
     RANGE_DATABASES = 16,
     RANGE_NOBODY = STORE_SHARDS_MAX, /* no shard */
     RANGE_UNITS = 16,                /* per segment, if a unit is not too small then */
-    RANGE_UNIT_SIZE_MIN = 512,
+    RANGE_UNIT_SIZE_MIN = 256,
 };
 
-enum segment_kind { SEGMENT_FREE, SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_BLOCKS, SEGMENT_OBJECTS, SEGMENT_GHOSTS };
+enum segment_kind {
+    SEGMENT_FREE,
+    SEGMENT_LOG,
+    SEGMENT_INDEX,
+    SEGMENT_BLOCKS,
+    SEGMENT_OBJECTS,
+    SEGMENT_GHOSTS,
+    SEGMENT_FILTER
+};
+
+/* Kinds that no reclaim gets back. */
+static inline bool segment_kind_is_fixed(uint8_t kind) {
+    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER;
+}
 
 /* What stands behind a segment. */
 enum segment_backing {
@@ -55,7 +72,7 @@ struct segment {
     _Atomic uint8_t sealed; /* LOG: nothing more is appended */
     _Atomic uint8_t log;    /* LOG: which of the shard's logs */
     _Atomic uint8_t backing;
-    _Atomic uint32_t shard; /* LOG, GHOSTS, OBJECTS: the owner; set last when a log opens a segment */
+    _Atomic uint32_t shard; /* LOG, GHOSTS, FILTER, OBJECTS: the owner; set last when a log opens a segment */
     _Atomic uint32_t next,
         previous;     /* LOG: towards newer and older; FREE: next; BLOCKS, OBJECTS, INDEX: list of those with room */
     uint64_t base_ms; /* LOG: expiries count from here */
@@ -64,8 +81,9 @@ struct segment {
         weight; /* LOG: live bytes with what its entries own; OBJECTS: a bit for the first block of each run;
                                 INDEX: a bit for each unit that may hold old bytes */
     _Atomic uint64_t
-        blocks;             /* BLOCKS, OBJECTS, INDEX: a bit for each block or unit taken; LOG: count of live entries */
-    _Atomic uint64_t clock; /* LOG: the engine's clock (store.h) when it was opened; OBJECTS: its number in the shard's table */
+        blocks; /* BLOCKS, OBJECTS, INDEX: a bit for each block or unit taken; LOG: count of live entries */
+    _Atomic uint64_t
+        clock; /* LOG: the engine's clock (store.h) when it was opened; OBJECTS: its number in the shard's table */
 };
 static_assert(sizeof(struct segment) == 64, "a row of the table is one cache line");
 
@@ -76,31 +94,35 @@ struct range_head {
     uint64_t segments_at, references_at, charges_at, stores_at, shards_at, first_segment_at; /* offsets */
     _Atomic uint64_t table_bytes; /* head, tables, shards: charged in full */
     uint32_t segment_size, segment_count, unit_size;
-    uint32_t class_count, large_class_count; /* size classes of a queue: of what stands in logs, of what owns memory elsewhere */
+    uint32_t class_count,
+        large_class_count;  /* size classes of a queue: of what stands in logs, of what owns memory elsewhere */
     uint32_t laps, large_laps; /* times the mean of a segment's entries is lap_bytes of policy_laps */
-    uint32_t open_max;                       /* segments that a shard may have open, if it can help it */
-    _Atomic uint32_t limit;                  /* segments that may be in use */
+    uint32_t one_queue;     /* so few segments that a second one open would cost too much: all goes to the main queue */
+    uint32_t open_max;      /* segments that a shard may have open, if it can help it */
+    _Atomic uint32_t limit; /* segments that may be in use */
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
-    _Atomic uint32_t fixed;    /* of these, index pages and ghosts: no reclaim gets them back */
+    _Atomic uint32_t fixed;    /* of these, index pages, ghosts and filters: no reclaim gets them back */
     _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
-    _Atomic uint32_t compact_at;    /* where the search for dead bytes goes on (choice.h) */
-    _Atomic uint64_t idle_since_ms; /* more is free and resident than should be since then; 0: it is not */
-    _Atomic uint32_t dense_at;      /* where the search for full segments goes on; 0: it is over */
-    _Atomic uint32_t full;          /* some may have become full since it began */
+    _Atomic uint32_t compact_at;     /* where the search for dead bytes goes on (choice.h) */
+    _Atomic uint64_t idle_since_ms;  /* more is free and resident than should be since then; 0: it is not */
+    _Atomic uint32_t dense_at;       /* where the search for full segments goes on; 0: it is over */
+    _Atomic uint32_t full;           /* some may have become full since it began */
     _Atomic uint32_t block_segments; /* segments of blocks */
-    _Atomic uint64_t blocks_live;   /* bytes of large values, from their blocks */
+    _Atomic uint64_t blocks_live;    /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
+    _Atomic uint64_t stamps; /* versions handed out (entry.h) */
     _Atomic uint32_t db_map[RANGE_DATABASES];
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];
-    _Atomic uint32_t free_resident;                  /* segments in the lists of resident ones */
-    uint32_t unit_first, ghost_unit_first;           /* lists of segments with free units: for the index, for ghosts */
-    _Atomic uint32_t units, ghost_units;             /* taken */
-    _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
+    _Atomic uint32_t free_resident;        /* segments in the lists of resident ones */
+    uint32_t releasing;                    /* free segments that are in no list while their memory is given back */
+    uint32_t unit_first, ghost_unit_first; /* lists of segments with free units: for the index, for ghosts */
+    _Atomic uint32_t units, ghost_units;   /* taken */
+    _Atomic uint32_t never_used;           /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first;                            /* list of block segments with room */
 };
@@ -169,6 +191,12 @@ void range_expect_full(struct range *range, uint32_t number, uint32_t alike);
  * finds it taken by others may use the upper half. */
 uint32_t range_reserve(const struct range *range);
 enum pressure range_pressure(const struct range *range);
+/* Whether a segment or more is kept free ahead of need. */
+static inline bool range_keeps_ahead(const struct range *range) {
+    return pressure_ahead(atomic_load_explicit(&range->head->limit, memory_order_relaxed)) != 0;
+}
+/* More is in use than the limit allows, which has been lowered. */
+bool range_is_over(const struct range *range);
 
 /* A segment for `kind` (not INDEX), zero-filled only if it is fresh; 0 if the limit is reached. `for_reclaim` may use the reserve. */
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim);

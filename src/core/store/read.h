@@ -51,7 +51,7 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     view->found = false;
     if (view->number & 1)
         return;
-    if ((uintptr_t)key->hint - (uintptr_t)view->place.bucket < sizeof *view->place.bucket) {
+    if (index_is_in(view->place.bucket, key->hint)) {
         /* The key's bytes decide; the fingerprint would only save looking at them. */
         _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
         uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
@@ -84,13 +84,6 @@ static inline bool store_view_holds(const struct shard *shard, const struct stor
     return index_read_holds(&shard->index, &view->place, view->number);
 }
 
-/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
-static inline void store_view_use(const struct store_view *view) {
-    if (cell_use(view->cell) < 7) {
-        uint64_t cell = view->cell;
-        atomic_compare_exchange_weak_explicit(view->cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
-                                              memory_order_relaxed);
-    }
-}
+static inline void store_view_use(const struct store_view *view) { cell_count_use(view->cell_at, view->cell); }
 
 #endif

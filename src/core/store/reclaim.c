@@ -3,17 +3,19 @@
 #include "base/assert.h"
 #include "core/store/choice.h"
 #include "core/store/ghost.h"
+#include "core/store/resident.h"
 #include "core/store/session.h"
 #include "core/store/vacate.h"
 
 enum {
-    SLICE_ENTRIES = 2048,     /* about 60 ns each: 120 microseconds */
     SLICE_BYTES = 512 * 1024, /* copied; about 100 microseconds */
     BATCH = 16,               /* entries whose buckets are loaded together */
     TRIM_TURNS = 1024,
     HOLES_SHARE = 64, /* of the limit that holes between large values may take while it is tight */
     HOLE_MIN_SHARE = 4,
-    EXPIRY_SHARE = 16,        /* look again after this part of the harmonic mean of the times that are left */
+    EXPIRY_SHARE = 32, /* look again when this part of the entries that were left has expired */
+    EXPIRY_TAIL_MS = 1024,
+    EXPIRY_TAIL_SHARE = 1024,
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
 };
@@ -24,6 +26,9 @@ struct slice_budget {
     uint64_t freed; /* bytes of large values and objects */
     uint32_t drops; /* entries that eviction may drop */
 };
+
+static const struct slice_budget whole_slice = {
+    .entries = RECLAIM_SLICE_ENTRIES, .bytes = SLICE_BYTES, .drops = UINT32_MAX};
 
 /* One entry of a walk. */
 struct visit {
@@ -148,11 +153,11 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
 
 /* -------------------------------------------------------------------------------------------- walks */
 
-/* Reads the next entries of a segment and starts to load their buckets. */
+/* Reads the next entries of a segment, `most` at most, and starts to load their buckets. */
 static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begin, uint32_t used, uint32_t offset,
-                       struct visit *visits) {
+                       uint32_t most, struct visit *visits) {
     uint32_t count = 0;
-    while (count < BATCH && offset < used) {
+    while (count < BATCH && count < most && offset < used) {
         struct visit *visit = &visits[count++];
         visit->location = begin + offset;
         bool whole = store_entry_at(engine, visit->location, &visit->entry);
@@ -170,27 +175,30 @@ static uint32_t gather(struct engine *engine, struct shard *shard, uint64_t begi
 typedef bool (*walk_act)(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                          struct visit *visit, struct slice_budget *budget);
 
+static bool is_spent(const struct engine *engine, const struct slice_budget *budget) {
+    return budget->entries == 0 || budget->bytes == 0 || budget->freed >= range_segment_size(&engine->range);
+}
+
 static bool walk_on(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
-                    uint32_t drops, walk_act act) {
+                    walk_act act, struct slice_budget *budget) {
     uint64_t begin = range_segment_at(&engine->range, walk->segment);
     uint32_t used = atomic_load_explicit(&engine->range.segments[walk->segment].used, memory_order_relaxed);
-    struct slice_budget budget = {.entries = SLICE_ENTRIES, .bytes = SLICE_BYTES, .drops = drops};
     struct visit visits[BATCH];
     while (walk->offset < used) {
-        if (budget.entries == 0 || budget.bytes == 0 || budget.freed >= range_segment_size(&engine->range))
+        if (is_spent(engine, budget))
             return false;
-        uint32_t count = gather(engine, shard, begin, used, walk->offset, visits);
+        uint32_t count = gather(engine, shard, begin, used, walk->offset, budget->entries, visits);
         for (uint32_t i = 0; i < count; i++) {
             struct visit *visit = &visits[i];
-            if (budget.drops == 0)
+            if (budget->drops == 0)
                 return false;
             visit->bucket = index_place_of(&engine->range, &shard->index, visit->hash).bucket;
             visit->cell = index_find(&engine->range, &shard->index, visit->hash, visit->location);
-            if (visit->cell && !act(engine, actor, shard, walk, visit, &budget))
+            if (visit->cell && !act(engine, actor, shard, walk, visit, budget))
                 return false;
             walk->offset += visit->entry.size;
         }
-        budget.entries -= count < budget.entries ? count : budget.entries;
+        budget->entries -= count;
     }
     return true;
 }
@@ -200,6 +208,16 @@ static bool act_reclaim(struct engine *engine, struct actor *actor, struct shard
     return decide(engine, actor, shard, walk, visit, budget);
 }
 
+/* The times that are left are counted in steps of an eighth to a quarter each: 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 ... ms. */
+static uint32_t expiry_step(uint64_t left_ms) {
+    if (left_ms < 4)
+        return 0;
+    uint32_t octave = bits_log2(left_ms), step = (octave - 2) * 4 + (uint32_t)(left_ms >> (octave - 2) & 3);
+    return step < STORE_EXPIRY_STEPS ? step : STORE_EXPIRY_STEPS - 1;
+}
+
+static uint64_t expiry_step_ms(uint32_t step) { return (uint64_t)(4 + step % 4) << (step / 4); }
+
 static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
     uint64_t at_ms = visit->entry.expires_at_ms;
@@ -208,24 +226,41 @@ static bool act_expire(struct engine *engine, struct actor *actor, struct shard 
     if (at_ms <= actor->now_ms) {
         actor_count_removed(actor, shard->store, true);
         forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
+        shard->expiries.gone++;
         return true;
     }
-    walk->left++;
-    walk->left_a_ms += 1.0 / (double)(at_ms - actor->now_ms);
+    shard->expiries.left++;
+    shard->expiries.left_for[expiry_step(at_ms - actor->now_ms)]++;
     return true;
 }
 
-/* When it pays to come back: a part of the harmonic mean of the times that are left, in which about that part of the entries
- * expires. Looking at all of them each time one expires would cost entries x entries. */
-static uint64_t expiry_due_ms(const struct shard_walk *walk, uint64_t now_ms) {
-    if (walk->left == 0)
+/* Entries that it left for no longer than so many steps. */
+static uint64_t count_left(const struct shard_expiries *seen, uint32_t steps) {
+    uint64_t count = 0;
+    for (uint32_t step = 0; step < steps; step++)
+        count += seen->left_for[step];
+    return count;
+}
+
+/* When it pays to come back: not later than when a 32nd of what is left has expired. Looking at all of them each time one expires would
+ * cost entries x entries. Many that expire together are approached by a few looks, each four fifths of the way or more; where many have just
+ * gone, the last of them get a look of their own. */
+static uint64_t expiry_due_ms(const struct shard_expiries *seen, uint64_t now_ms) {
+    if (seen->left == 0)
         return UINT64_MAX;
-    double wait_ms = walk->left / walk->left_a_ms / EXPIRY_SHARE;
+    uint32_t tail_steps = expiry_step(EXPIRY_TAIL_MS);
+    if ((uint64_t)seen->gone * 2 * EXPIRY_SHARE >= seen->left &&
+        count_left(seen, tail_steps) * EXPIRY_TAIL_SHARE >= seen->left)
+        return now_ms + EXPIRY_TAIL_MS;
+    uint32_t step = 0;
+    for (uint64_t expired = seen->left_for[0]; expired * EXPIRY_SHARE <= seen->left && step < STORE_EXPIRY_STEPS - 1;)
+        expired += seen->left_for[++step];
+    uint64_t wait_ms = expiry_step_ms(step);
     if (wait_ms < EXPIRY_WAIT_MIN_MS)
         wait_ms = EXPIRY_WAIT_MIN_MS;
     if (wait_ms > EXPIRY_WAIT_MAX_MS)
         wait_ms = EXPIRY_WAIT_MAX_MS;
-    return now_ms + (uint64_t)wait_ms;
+    return now_ms + wait_ms;
 }
 
 /* Notes how far eviction has come in the oldest segment of a log. */
@@ -261,7 +296,8 @@ static void finish_reclaim(struct engine *engine, struct actor *actor, struct sh
 static bool go_on(struct engine *engine, struct actor *actor, struct shard *shard) {
     struct shard_walk *walk = &shard->reclaim;
     uint32_t offset = walk->offset, skip = walk->skip;
-    if (walk_on(engine, actor, shard, walk, UINT32_MAX, act_reclaim)) {
+    struct slice_budget budget = whole_slice;
+    if (walk_on(engine, actor, shard, walk, act_reclaim, &budget)) {
         finish_reclaim(engine, actor, shard);
         return true;
     }
@@ -317,7 +353,7 @@ static bool begin(struct engine *engine, struct actor *actor, const struct choic
         uint32_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
         bool large = store_log_is_large(log);
         if (!atomic_load_explicit(&segment->sealed, memory_order_relaxed) && !(evicts && large))
-            store_seal(engine, shard, log);
+            store_seal(engine, shard, choice->segment);
         /* A walk that rests here has just been found to be stuck for want of memory to copy to: it makes way for the better choice. */
         if (shard->reclaim.segment != choice->segment) {
             shard->reclaim.segment = choice->segment;
@@ -344,6 +380,8 @@ static uint64_t hole_bytes(const struct engine *engine) {
 
 /* One slice of work that gets memory back for a store. False if there is none. */
 static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
+    if (__builtin_expect(range_is_over(&engine->range), 0) && resident_shrink(engine, actor))
+        return true;
     if (go_on_with_begun(engine, actor))
         return true;
     struct choice choice = choice_empty(engine);
@@ -396,7 +434,9 @@ static bool trim_one(struct engine *engine, struct actor *actor, uint32_t store,
                                   .single = true,
                                   .skip = choice.skip,
                                   .expiry_max_ms = choice.expiry_max_ms};
-        bool whole = walk_on(engine, actor, shard, &walk, 1, act_reclaim);
+        struct slice_budget budget = whole_slice;
+        budget.drops = 1;
+        bool whole = walk_on(engine, actor, shard, &walk, act_reclaim, &budget);
         if (policies[store_policy_of(engine, shard)].order <= POLICY_OLDEST_LARGEST)
             note_walked(engine, shard, &walk);
         if (whole && atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
@@ -442,8 +482,16 @@ static enum status keep_under_cap(struct engine *engine, struct actor *actor, ui
     return STATUS_OK;
 }
 
+/* Segments that a write may need. Where they are small, an extent's head and the segment that its entry goes to count as well. */
+static uint64_t segments_for(const struct engine *engine, uint64_t bytes) {
+    uint64_t size = range_segment_size(&engine->range);
+    if (bytes >= store_inline_max(engine) && size <= STORE_TAIL_SEGMENT_MAX)
+        return bytes / (size - EXTENT_HEAD_SIZE) + 2;
+    return (bytes >> engine->range.segment_shift) + 1;
+}
+
 enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
-    uint64_t needed = (bytes >> engine->range.segment_shift) + 1;
+    uint64_t needed = segments_for(engine, bytes);
     if (actor->promised)
         reclaim_release_promise(engine, actor);
     if (__builtin_expect(engine->store_count > 1, 0))
@@ -460,7 +508,8 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
         return STATUS_FULL;
     /* Each turn walks a slice or a whole segment. After as many turns as four rounds over everything (an entry is copied at most
      * three times before it may go) there is no room to gain. */
-    uint64_t turns = 4 * (limit_bytes(engine) / SLICE_BYTES + limit);
+    uint64_t used = atomic_load_explicit(&engine->range.head->used, memory_order_relaxed);
+    uint64_t all = used > limit ? used : limit, turns = 4 * ((all << engine->range.segment_shift) / SLICE_BYTES + all);
     while (needed == 1 ? range_room(&engine->range) == 0 : !promise(engine, actor, (uint32_t)needed)) {
         if (turns-- == 0 || claim_is_full(engine, store) || !step(engine, actor, store))
             return STATUS_FULL;
@@ -468,13 +517,13 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
     return STATUS_OK;
 }
 
-/* One slice of a shard's expiry walk, which has a segment. */
-static void expire_on(struct engine *engine, struct actor *actor, struct shard *shard) {
+/* Goes on with a shard's expiry walk, which has a segment. */
+static void expire_on(struct engine *engine, struct actor *actor, struct shard *shard, struct slice_budget *budget) {
     uint32_t number = shard->expiry.segment;
     struct segment *segment = &engine->range.segments[number];
-    if (!walk_on(engine, actor, shard, &shard->expiry, UINT32_MAX, act_expire))
+    if (!walk_on(engine, actor, shard, &shard->expiry, act_expire, budget))
         return;
-    uint64_t due_ms = expiry_due_ms(&shard->expiry, actor->now_ms);
+    uint64_t due_ms = expiry_due_ms(&shard->expiries, actor->now_ms);
     if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
         atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
     shard->expiry.segment = 0;
@@ -484,7 +533,8 @@ static void expire_on(struct engine *engine, struct actor *actor, struct shard *
 }
 
 /* Begins a walk over a segment that was seen to be due, unless the world has changed. */
-static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at, uint32_t number) {
+static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at, uint32_t number,
+                         struct slice_budget *budget) {
     struct shard *shard = &engine->shards[at];
     struct segment *segment = &engine->range.segments[number];
     if (shard->expiry.segment || atomic_load_explicit(&segment->shard, memory_order_relaxed) != at ||
@@ -492,53 +542,73 @@ static void expire_begin(struct engine *engine, struct actor *actor, uint32_t at
         return;
     shard->expiry.segment = number;
     shard->expiry.offset = 0;
-    shard->expiry.left = 0;
-    shard->expiry.left_a_ms = 0;
+    memset(&shard->expiries, 0, sizeof shard->expiries);
     /* Entries that are written while the walk rests announce themselves again. */
     atomic_store_explicit(&segment->due_ms, UINT64_MAX, memory_order_relaxed);
-    expire_on(engine, actor, shard);
+    expire_on(engine, actor, shard, budget);
 }
 
+static bool is_due(const struct engine *engine, const struct segment *segment, uint64_t now_ms, uint32_t *ret_shard) {
+    *ret_shard = atomic_load_explicit(&segment->shard, memory_order_acquire);
+    return *ret_shard < engine->shard_count &&
+           atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+           atomic_load_explicit(&segment->due_ms, memory_order_relaxed) <= now_ms;
+}
+
+/* A slice is a number of entries, in as many segments as they stand in; the lock is let go between two. */
 bool reclaim_expired(struct engine *engine, struct actor *actor) {
-    for (uint32_t at = 0; at < engine->shard_count; at++) {
+    struct slice_budget budget = whole_slice;
+    bool worked = false;
+    uint32_t at;
+    for (at = 0; at < engine->shard_count && !is_spent(engine, &budget); at++) {
         struct shard *shard = &engine->shards[at];
         if (shard->expiry.segment == 0)
             continue;
         store_lock(engine, actor, at);
         if (shard->expiry.segment)
-            expire_on(engine, actor, shard);
+            expire_on(engine, actor, shard, &budget);
         store_unlock(engine, actor, at);
-        return true;
+        worked = true;
     }
     uint32_t end = atomic_load_explicit(&engine->range.head->never_used, memory_order_relaxed);
-    for (uint32_t number = 1; number < end; number++) {
-        struct segment *segment = &engine->range.segments[number];
-        uint32_t at = atomic_load_explicit(&segment->shard, memory_order_acquire);
-        if (at >= engine->shard_count || atomic_load_explicit(&segment->kind, memory_order_relaxed) != SEGMENT_LOG ||
-            atomic_load_explicit(&segment->due_ms, memory_order_relaxed) > actor->now_ms)
+    for (uint32_t number = 1; number < end && !is_spent(engine, &budget); number++) {
+        if (!is_due(engine, &engine->range.segments[number], actor->now_ms, &at))
             continue;
         store_lock(engine, actor, at);
-        expire_begin(engine, actor, at, number);
+        expire_begin(engine, actor, at, number, &budget);
         store_unlock(engine, actor, at);
-        return true;
+        worked = true;
     }
-    return false;
+    return worked;
 }
 
-bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
-    if (reclaim_expired(engine, actor))
-        return true;
-    for (uint32_t i = 0; i < engine->store_count; i++)
-        if (reclaim_trim(engine, actor, i))
-            return true;
-    const struct range_head *head = engine->range.head;
-    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
-    bool over = atomic_load_explicit(&head->used, memory_order_relaxed) > limit;
-    if (!over && (pressure_ahead(limit) == 0 || range_pressure(&engine->range) == PRESSURE_CALM))
-        return false;
+/* Room ahead of need. */
+static bool is_low(const struct engine *engine) {
+    uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
+    return range_is_over(&engine->range) ||
+           (pressure_ahead(limit) != 0 && range_pressure(&engine->range) != PRESSURE_CALM);
+}
+
+static bool make_room_ahead(struct engine *engine, struct actor *actor) {
     /* On whose behalf: any store that could take more. */
     uint32_t store = 0;
     while (store < engine->store_count && claim_is_full(engine, store))
         store++;
     return store < engine->store_count && step(engine, actor, store);
+}
+
+bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
+    /* When there is much of both, they take turns: what expires by and by may free no segment for long. */
+    bool low = is_low(engine), reclaim_first = low && actor->expired_last;
+    actor->expired_last = false;
+    if (reclaim_first && make_room_ahead(engine, actor))
+        return true;
+    if (reclaim_expired(engine, actor)) {
+        actor->expired_last = true;
+        return true;
+    }
+    for (uint32_t i = 0; i < engine->store_count; i++)
+        if (reclaim_trim(engine, actor, i))
+            return true;
+    return low && !reclaim_first && make_room_ahead(engine, actor);
 }

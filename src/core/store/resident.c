@@ -6,7 +6,7 @@ enum {
     SLICE_ROWS = 1024,                  /* of the segment table looked at: some microseconds */
     SLICE_RELEASES = 32,                /* at about 2 microseconds each, */
     SLICE_RELEASE_BYTES = 8 << 20,      /* and 50 for 2 MiB of small pages */
-    SLICE_MERGES = 256,                 /* of two buckets: about 300 ns each */
+    SLICE_MERGES = 512,                 /* of two buckets: about 300 ns each */
     KEEP_SHARE = 8,                     /* of the limit may be free and resident */
     WAIT_MS = 1000,                     /* for so long it has to be more before some goes */
     PAGE_SIZE_MIN = 4096,               /* parts of a page cannot be released */
@@ -66,6 +66,7 @@ static bool is_full(const struct segment *segment) {
         case SEGMENT_OBJECTS:
             return GET(segment->used) >= FULL_BLOCKS;
         case SEGMENT_GHOSTS:
+        case SEGMENT_FILTER:
             return true;
         case SEGMENT_FREE:
             break;
@@ -115,26 +116,95 @@ static bool condense_some(struct engine *engine) {
 
 /* ------------------------------------------------------------------------------------ the index */
 
-static bool shrink_some(struct engine *engine, struct actor *actor) {
+bool resident_shrink(struct engine *engine, struct actor *actor) {
     for (uint32_t at = 0; at < engine->shard_count; at++) {
         struct index *index = &engine->shards[at].index;
-        if (!index_is_sparse(&engine->range, index))
+        if (!index_is_sparse(&engine->range, index) && !index_overflow_is_sparse(&engine->range, index))
             continue;
         store_lock(engine, actor, at);
-        bool more = index_shrink(&engine->range, actor, index, SLICE_MERGES);
+        bool worked = index_is_sparse(&engine->range, index);
+        if (!index_shrink(&engine->range, actor, index, SLICE_MERGES))
+            worked |= index_shrink_overflow(&engine->range, actor, index, store_hash_at, engine);
         store_unlock(engine, actor, at);
-        if (more)
+        if (worked)
             return true;
     }
     return false;
 }
 
-bool resident_step(struct engine *engine, struct actor *actor) {
+bool resident_step(struct engine *engine, struct actor *actor, bool urgent) {
     const struct range *range = &engine->range;
-    bool more = shrink_some(engine, actor);
+    bool more = resident_shrink(engine, actor);
     if (range->backing.release && range_segment_size(range) >= PAGE_SIZE_MIN)
         more |= release_some(engine, actor);
-    if (range->backing.dense && range->backing.huge_size)
+    if (!urgent && range->backing.dense && range->backing.huge_size)
         more |= condense_some(engine);
     return more;
+}
+
+/* ------------------------------------------------------------------------------------ the account */
+
+/* Adds a row to the account; answers how much of the segment is in use. */
+static uint64_t add_row(const struct range *range, const struct segment *segment, struct resident_account *account) {
+    uint64_t size = range_segment_size(range), part = size / RANGE_BLOCKS;
+    uint32_t used = GET(segment->used);
+    switch ((enum segment_kind)GET(segment->kind)) {
+        case SEGMENT_FREE:
+            return 0;
+        case SEGMENT_LOG:
+            account->logs += used;
+            return used;
+        case SEGMENT_INDEX:
+            part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
+            account->index += part;
+            return part;
+        case SEGMENT_BLOCKS:
+            account->blocks += used * part;
+            return used * part;
+        case SEGMENT_OBJECTS:
+            account->objects += used * part;
+            return used * part;
+        case SEGMENT_FILTER:
+            account->filters += size;
+            return size;
+        case SEGMENT_GHOSTS:
+            part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
+            account->ghosts += part;
+            return part;
+    }
+    return 0;
+}
+
+struct resident_account resident_account(const struct engine *engine) {
+    const struct range *range = &engine->range;
+    struct resident_account account = {.tables = GET(range->head->table_bytes)};
+    uint32_t end = GET(range->head->never_used);
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &range->segments[number];
+        uint64_t used = add_row(range, segment, &account);
+        if ((GET(segment->backing) & (SEGMENT_FRESH | SEGMENT_DENSE)) != SEGMENT_FRESH)
+            account.idle += range_segment_size(range) - used;
+    }
+    return account;
+}
+
+static uint64_t logs_live(const struct engine *engine) {
+    uint64_t live = 0;
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        live += GET(engine->shards[i].live);
+    return live;
+}
+
+void resident_verify(const struct engine *engine) {
+    const struct range *range = &engine->range;
+    const struct range_head *head = range->head;
+    struct resident_account account = resident_account(engine);
+    uint64_t index = 0, size = range_segment_size(range), all = account.logs;
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        index += index_bytes(range, &engine->shards[i].index);
+    ASSERT(account.index == index && index == (uint64_t)GET(head->units) * head->unit_size);
+    ASSERT(account.blocks == GET(head->blocks_live));
+    ASSERT(account.logs >= logs_live(engine) && account.ghosts == (uint64_t)GET(head->ghost_units) * head->unit_size);
+    all += account.index + account.blocks + account.objects + account.ghosts + account.filters;
+    ASSERT(all <= GET(head->used) * size && account.tables == resident_occupied(&account) - all);
 }

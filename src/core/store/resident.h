@@ -18,7 +18,26 @@
 
 #include "core/store/store.h"
 
-/* One slice, at most about 500 microseconds. True if there is more to do now. */
-bool resident_step(struct engine *engine, struct actor *actor);
+/* Bytes by use. Exact while nobody writes. Occupied are the first seven; idle is what else is resident, or may be: free segments that
+ * have been used, and what is not taken of those that are. */
+struct resident_account {
+    uint64_t tables, logs, index, blocks, objects, ghosts, filters;
+    uint64_t idle;
+};
+struct resident_account resident_account(const struct engine *engine);
+static inline uint64_t resident_occupied(const struct resident_account *account) {
+    return account->tables + account->logs + account->index + account->blocks + account->objects + account->ghosts +
+           account->filters;
+}
+
+/* Asserts that what was counted while running comes to the same. */
+void resident_verify(const struct engine *engine);
+
+/* One slice of shrinking indexes that have become too large for their entries. False if none has. */
+bool resident_shrink(struct engine *engine, struct actor *actor);
+
+/* One slice, at most about 500 microseconds, but up to a millisecond if it asks for a huge page: not when there is `urgent` work.
+ * True if there is more to do now. */
+bool resident_step(struct engine *engine, struct actor *actor, bool urgent);
 
 #endif

@@ -102,11 +102,25 @@ uint32_t store_log_of(const struct engine *engine, const struct actor *actor, co
                       enum store_queue queue, const struct entry *entry, uint64_t owned_bytes) {
     const struct range_head *head = engine->range.head;
     enum store_kind kind = STORE_LASTING;
+    if (head->one_queue)
+        queue = STORE_MAIN;
     if (entry->expires_at_ms)
         kind = shard->main_life_ms == 0 || entry->expires_at_ms <= actor->now_ms + shard->main_life_ms ? STORE_SHORT
                                                                                                        : STORE_LONG;
     uint32_t log = (queue * 3 + kind) * STORE_CLASSES + class_of(head, entry, owned_bytes);
     return shard->logs[log].open || shard->open_count < head->open_max ? log : nearest_open(shard, log);
+}
+
+/* Where the list notes a segment as a tail; NULL if it is none. */
+static uint32_t *tail_of(struct shard_log *list, uint32_t number) {
+    for (int i = 0; i < STORE_TAILS; i++)
+        if (list->tails[i] == number)
+            return &list->tails[i];
+    return NULL;
+}
+
+static uint32_t used_of(const struct engine *engine, uint32_t number) {
+    return atomic_load_explicit(&engine->range.segments[number].used, memory_order_relaxed);
 }
 
 static void log_push(struct engine *engine, struct shard *shard, uint32_t log, uint32_t number) {
@@ -141,23 +155,50 @@ static void log_remove(struct engine *engine, struct shard *shard, uint32_t numb
     if (list->open == number) {
         list->open = 0;
         shard->open_count--;
+    } else if (tail_of(list, number)) {
+        *tail_of(list, number) = 0;
     } else if (atomic_load_explicit(&segments[number].live, memory_order_relaxed) == 0) {
         count32(&shard->empties, 1, -1);
     }
     list->count--;
 }
 
-void store_seal(struct engine *engine, struct shard *shard, uint32_t log) {
-    uint32_t open = shard->logs[log].open;
-    if (open) {
-        struct segment *segment = &engine->range.segments[open];
-        if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
-            count32(&shard->empties, 1, 1);
-        atomic_store_explicit(&segment->sealed, 1, memory_order_release);
+void store_seal(struct engine *engine, struct shard *shard, uint32_t number) {
+    struct segment *segment = &engine->range.segments[number];
+    struct shard_log *list = &shard->logs[atomic_load_explicit(&segment->log, memory_order_relaxed)];
+    if (list->open == number) {
+        list->open = 0;
         shard->open_count--;
-        range_note_full(&engine->range);
+    } else {
+        ASSERT(tail_of(list, number));
+        *tail_of(list, number) = 0;
     }
-    shard->logs[log].open = 0;
+    if (atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
+        count32(&shard->empties, 1, 1);
+    atomic_store_explicit(&segment->sealed, 1, memory_order_release);
+    range_note_full(&engine->range);
+}
+
+/* What was open becomes a tail if the end that it leaves is worth it, which it is in small segments. If there are tails enough, the
+ * shortest is given up. */
+static void retire(struct engine *engine, struct shard *shard, uint32_t log) {
+    struct shard_log *list = &shard->logs[log];
+    uint32_t open = list->open;
+    if (!open)
+        return;
+    if (range_segment_size(&engine->range) > STORE_TAIL_SEGMENT_MAX || store_log_is_large(log))
+        return store_seal(engine, shard, open);
+    uint32_t *place = tail_of(list, 0), shortest = open;
+    for (int i = 0; !place && i < STORE_TAILS; i++)
+        if (used_of(engine, list->tails[i]) > used_of(engine, shortest))
+            shortest = list->tails[i];
+    if (!place)
+        store_seal(engine, shard, shortest);
+    if (list->open) {
+        *tail_of(list, 0) = open;
+        list->open = 0;
+        shard->open_count--;
+    }
 }
 
 static bool open_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
@@ -165,7 +206,7 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
     uint32_t number = range_take(&engine->range, actor, SEGMENT_LOG, for_reclaim);
     if (!number)
         return false;
-    store_seal(engine, shard, log);
+    retire(engine, shard, log);
     struct segment *segment = &engine->range.segments[number];
     atomic_store_explicit(&segment->log, (uint8_t)log, memory_order_relaxed);
     __atomic_store_n(&segment->base_ms, actor->now_ms, __ATOMIC_RELAXED);
@@ -176,24 +217,30 @@ static bool open_segment(struct engine *engine, struct actor *actor, struct shar
     return true;
 }
 
+/* Room at the end of a segment that takes entries; 0: it has none. */
+static uint64_t append_to(struct engine *engine, uint32_t number, struct entry *entry) {
+    struct segment *segment = &engine->range.segments[number];
+    uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
+    entry_plan(entry, segment->base_ms);
+    if (entry->size > range_segment_size(&engine->range) - used)
+        return 0;
+    atomic_store_explicit(&segment->used, used + entry->size, memory_order_relaxed);
+    return range_segment_at(&engine->range, number) + used;
+}
+
 uint64_t store_append(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t log,
                       struct entry *entry, bool for_reclaim) {
     struct shard_log *list = &shard->logs[log];
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (list->open) {
-            struct segment *segment = &engine->range.segments[list->open];
-            uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
-            entry_plan(entry, segment->base_ms);
-            if (entry->size <= range_segment_size(&engine->range) - used) {
-                atomic_store_explicit(&segment->used, used + entry->size, memory_order_relaxed);
-                return range_segment_at(&engine->range, list->open) + used;
-            }
-        }
-        if (!open_segment(engine, actor, shard, log, for_reclaim))
+    uint64_t location = 0;
+    if (__builtin_expect(range_segment_size(&engine->range) <= STORE_TAIL_SEGMENT_MAX, 0))
+        for (int i = 0; !location && i < STORE_TAILS; i++)
+            location = list->tails[i] ? append_to(engine, list->tails[i], entry) : 0;
+    for (int attempt = 0; !location && attempt < 2; attempt++) {
+        location = list->open ? append_to(engine, list->open, entry) : 0;
+        if (!location && (attempt || !open_segment(engine, actor, shard, log, for_reclaim)))
             return 0;
     }
-    ASSERT(!"an entry fits into an empty segment");
-    return 0;
+    return location;
 }
 
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number) {
@@ -269,7 +316,7 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     struct entry entry = *wanted;
     entry_plan(&entry, segment->base_ms);
     if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
-        (entry.flags & ENTRY_OWNS))
+        (entry.flags & ENTRY_OWNS) || !entry.stamp != !old->stamp)
         return false;
     uint8_t *to = engine->range.base + spot->location;
     /* Size and flags are the same, so the account can only change by an expiry. */
@@ -283,6 +330,25 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     if (recount)
         store_account(engine, shard, spot->location, &entry, 0, 1);
     spot->entry = entry;
+    return true;
+}
+
+bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value) {
+    struct index_bucket *bucket = (struct index_bucket *)(uintptr_t)key->bucket;
+    const _Atomic uint64_t *cell_at = key->hint;
+    uint32_t value_at, size;
+    if (!index_is_in(bucket, cell_at) || key->db != 0 || value.size > STORE_INPLACE_MAX)
+        return false;
+    uint64_t location = cell_location(atomic_load_explicit(cell_at, memory_order_relaxed));
+    const uint8_t *entry = store_plain_entry_at(engine, location, key->name.size, &value_at, &size);
+    if (!entry || entry_plain_size(value_at, (uint32_t)value.size) != entry_plain_size(value_at, size) ||
+        !words_equal(entry + value_at - key->name.size, key->name.data, key->name.size))
+        return false;
+    uint8_t *to = engine->range.base + location;
+    index_write_begin(bucket);
+    entry_plain_encode(to, key->name.size, (uint32_t)value.size);
+    words_write(to + value_at, value.data, value.size);
+    index_write_end(bucket);
     return true;
 }
 
@@ -311,12 +377,21 @@ static void release_old(struct engine *engine, struct actor *actor, struct shard
     extent_release(&engine->range, actor, first);
 }
 
+void store_stamp_renew(struct engine *engine, struct store_spot *spot) {
+    if (__builtin_expect(spot->entry.stamp == 0, 1))
+        return;
+    const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, spot->location)];
+    spot->entry.stamp = store_stamp_next(engine);
+    entry_encode(&spot->entry, segment->base_ms, engine->range.base + spot->location);
+}
+
 void store_root_set(struct engine *engine, struct shard *shard, struct store_spot *spot,
                     const struct object_root *root) {
     ASSERT((spot->entry.flags & ENTRY_OBJECT) && root->first != 0);
     store_account(engine, shard, spot->location, &spot->entry, store_root(engine, spot).charge, -1);
     index_write_begin(spot->bucket);
     words_write(engine->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
+    store_stamp_renew(engine, spot);
     index_write_end(spot->bucket);
     store_account(engine, shard, spot->location, &spot->entry, root->charge, 1);
 }
@@ -354,24 +429,39 @@ static bool is_over_count(const struct engine *engine, const struct shard *shard
     return !policy->evicts || expiring == 0;
 }
 
-enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
-                      const struct store_value *value, struct store_spot *spot) {
-    ASSERT(!value->root || (engine->owner && value->root->first));
+/* Whether the store holds as many entries as it may, and lets none go. */
+static inline bool is_at_capacity(const struct engine *engine, const struct shard *shard) {
+    uint64_t most = atomic_load_explicit(&engine->stores[shard->store].entries_max, memory_order_relaxed);
+    return __builtin_expect(most != 0, 0) && !policies[store_policy_of(engine, shard)].evicts &&
+           store_entries(engine, shard->store) >= most;
+}
+
+static struct entry entry_for(const struct store_key *key, const struct store_value *value) {
     uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
-    struct entry entry = {
+    return (struct entry){
         .type = value->type,
         .db = key->db,
         .flags = owns,
         .key_size = (uint32_t)key->name.size,
         .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
+        .stamp = value->stamp,
     };
+}
+
+enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
+                      const struct store_value *value, struct store_spot *spot) {
+    ASSERT(!value->root || (engine->owner && value->root->first));
+    struct entry entry = entry_for(key, value);
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
-        tell_removed(engine, actor, spot, STORE_REPLACED);
+        if (!value->lives_on)
+            tell_removed(engine, actor, spot, STORE_REPLACED);
         return STATUS_OK;
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
         claim_is_over(engine, shard->store, entry.size + value->extents_size))
+        return STATUS_FULL;
+    if (!spot->location && is_at_capacity(engine, shard))
         return STATUS_FULL;
     if (!spot->location && is_over_count(engine, shard, value))
         return STATUS_FULL;
@@ -393,6 +483,9 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         extent_set_owner(&engine->range, value->extents.first, key->hash);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
+    bool created = !spot->location;
+    if (created && store_has_filter(shard))
+        filter_link(engine, actor, shard, key->hash, filter_hash(engine, shard, key->db, key->name, key->hash));
     uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;
     index_write_begin(place.bucket);
     atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
@@ -402,8 +495,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
-    bool created = !spot->location;
-    if (!created)
+    if (!created && !value->lives_on)
         tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
@@ -421,11 +513,13 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     ASSERT(spot->location);
     tell_removed(engine, actor, spot, reason);
     index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+    if (store_has_filter(shard))
+        filter_unlink_at(engine, actor, shard, spot->location);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
     uint64_t location = spot->location;
     spot->location = 0;
     spot->cell = NULL;
-    if (__builtin_expect(engine->stores[shard->store].by_session, 0))
+    if (store_is_by_session(shard))
         session_removed(engine, actor, shard, spot->entry.db,
                         slice_make(engine->range.base + location + spot->entry.key_at, spot->entry.key_size), reason);
 }

@@ -3,9 +3,10 @@
 #include "base/assert.h"
 #include "core/store/ghost.h"
 #include "core/store/named.h"
+#include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 1, TABLE_ALIGNMENT = 4096 };
+enum { VERSION = 2, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory. */
 enum { OPEN_PERCENT = 6, OPEN_WANTED = 6 };
@@ -16,24 +17,24 @@ static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
         wanted = RANGE_SEGMENTS_WANTED;
     uint64_t size = bits_floor_power_of_two(limit_bytes / wanted);
     if (size < RANGE_SEGMENT_SIZE_MIN)
-        return RANGE_SEGMENT_SIZE_MIN;
+        return limit_bytes < RANGE_LIMIT_TINY ? RANGE_SEGMENT_SIZE_TINY : RANGE_SEGMENT_SIZE_MIN;
     return size > RANGE_SEGMENT_SIZE_MAX ? RANGE_SEGMENT_SIZE_MAX : (uint32_t)size;
 }
 
 /* Open segments together hold at most OPEN_PERCENT of the budget: so many a shard may have, half of them a queue, and so many size
  * classes there are. What is large comes in fewer classes, as its logs' segments hold hundreds of entries. */
-static void choose_logs(struct range_head *head, uint32_t limit_segments) {
-    uint32_t most = (uint32_t)((uint64_t)limit_segments * OPEN_PERCENT / 100 / head->shard_count);
+static void choose_logs(struct range_head *head, uint64_t limit_bytes) {
+    uint64_t limit_segments = limit_bytes / head->segment_size;
+    head->one_queue = limit_bytes < RANGE_LIMIT_TINY;
+    uint32_t most = (uint32_t)(limit_segments * OPEN_PERCENT / 100 / head->shard_count);
     head->open_max = most < STORE_QUEUES ? STORE_QUEUES : most;
     uint32_t a_queue = head->open_max / STORE_QUEUES;
     head->large_class_count = a_queue >= 8 ? STORE_LARGE_CLASSES_MAX : a_queue >= 5 ? 2 : a_queue >= 2 ? 1 : 0;
     uint32_t classes = a_queue - head->large_class_count;
     head->class_count = classes > STORE_CLASSES_MAX ? STORE_CLASSES_MAX : classes;
     uint32_t octaves = bits_log2(head->segment_size) - 7;
-
     head->laps = octaves >= 4 * head->class_count ? 2 : octaves >= 2 * head->class_count ? 1 : 0;
     head->large_laps = head->large_class_count == STORE_LARGE_CLASSES_MAX ? 0 : 2;
-}
 }
 
 static uint32_t unit_size_for(uint32_t segment_size) {
@@ -41,14 +42,14 @@ static uint32_t unit_size_for(uint32_t segment_size) {
     return size < RANGE_UNIT_SIZE_MIN ? RANGE_UNIT_SIZE_MIN : size;
 }
 
-/* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects, one for each
- * segment, and of ghosts as many (which is far more units than they take). */
+/* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects and of
+ * two filters, one for each segment, and of ghosts as many (which is far more units than they take). */
 static uint64_t directory_size(const struct range_head *head, uint64_t segments) {
     return bits_align_up((segments + 1) * (head->segment_size / head->unit_size) * sizeof(uint32_t), 64);
 }
-static uint64_t object_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
+static uint64_t segment_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
 static uint64_t directories_size(const struct range_head *head, uint64_t segments) {
-    return 2 * directory_size(head, segments) + 2 * object_table_size(segments);
+    return 2 * directory_size(head, segments) + 4 * segment_table_size(segments);
 }
 
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
@@ -66,27 +67,36 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     uint64_t at = bits_align_up(sizeof *head, TABLE_ALIGNMENT);
     head->segments_at = at;
     at += bits_align_up((count + 1) * sizeof(struct segment), TABLE_ALIGNMENT);
-    head->references_at = at;
-    at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->charges_at = at;
-    at += bits_align_up(head->shard_count * sizeof(uint64_t), 64);
+    at += bits_align_up(head->shard_count * sizeof(uint64_t), TABLE_ALIGNMENT);
     head->stores_at = at;
     at = bits_align_up(at + head->store_count * sizeof(struct store), TABLE_ALIGNMENT);
     head->shards_at = at;
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
     at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
+    head->references_at = at;
+    at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
-    if (head->first_segment_at + 16ull * head->segment_size > options->range_size)
+    if (head->first_segment_at + (uint64_t)RANGE_SEGMENTS_MIN * head->segment_size > options->range_size)
         return false;
     head->segment_count = (uint32_t)((options->range_size - head->first_segment_at) / head->segment_size);
     return true;
 }
 
+/* What of a shard is used: of its logs there are as many as classes, in each kind and queue. */
+static uint64_t shard_bytes(const struct range_head *head) {
+    uint64_t logs = (uint64_t)STORE_LOGS_MAX / STORE_CLASSES * (head->class_count + head->large_class_count);
+    return sizeof(struct shard) - sizeof((struct shard *)0)->logs +
+           bits_align_up(logs * sizeof(struct shard_log), TABLE_ALIGNMENT);
+}
+
 /* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
 static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
-    uint64_t segments = limit_bytes / head->segment_size + 1;
-    return TABLE_ALIGNMENT + segments * (sizeof(struct segment) + 3 * sizeof(uint32_t)) +
-           head->shard_count * (sizeof(struct shard) + sizeof(uint64_t)) + head->store_count * sizeof(struct store);
+    uint64_t fixed = bits_align_up(sizeof *head, TABLE_ALIGNMENT) +
+                     head->shard_count * (shard_bytes(head) + sizeof(uint64_t)) +
+                     head->store_count * sizeof(struct store);
+    uint64_t row = sizeof(struct segment) + sizeof(uint32_t); /* and its number in a directory */
+    return fixed + (limit_bytes > fixed ? (limit_bytes - fixed) / (head->segment_size + row) + 1 : 0) * row;
 }
 
 static void attach(struct engine *engine, const struct engine_options *options) {
@@ -119,7 +129,7 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
     uint64_t segments = (limit_bytes - table_bytes(head, limit_bytes)) / head->segment_size;
     if (segments > head->segment_count)
         segments = head->segment_count;
-    if (segments < 16)
+    if (segments < RANGE_SEGMENTS_MIN)
         return STATUS_INVALID;
     atomic_store_explicit(&head->table_bytes, table_bytes(head, limit_bytes), memory_order_relaxed);
     atomic_store_explicit(&head->limit_bytes, limit_bytes, memory_order_relaxed);
@@ -134,18 +144,20 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
 static enum status init_shards(struct engine *engine) {
     struct range_head *head = engine->range.head;
     uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    uint64_t size = directory_size(head, head->segment_count);
+    uint64_t size = directory_size(head, head->segment_count), table_size = segment_table_size(head->segment_count);
     struct actor actor = {.id = 1};
     for (uint32_t i = 0; i < head->shard_count; i++, directory_at += directories_size(head, head->segment_count)) {
-        engine->shards[i].objects.table_at = directory_at + 2 * size;
-        engine->shards[i].ghosts.units_at = directory_at + 2 * size + object_table_size(head->segment_count);
+        uint64_t tables_at = directory_at + 2 * size;
+        engine->shards[i].objects.table_at = tables_at;
+        engine->shards[i].ghosts.units_at = tables_at + table_size;
+        filter_init(&engine->shards[i].filter, tables_at + 2 * table_size, tables_at + 3 * table_size);
         TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at, directory_at + size));
     }
     return STATUS_OK;
 }
 
 enum status engine_open(const struct engine_options *options, struct engine **ret_engine) {
-    if (!options->range || (uintptr_t)options->range % TABLE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
+    if (!options->range || (uintptr_t)options->range % RANGE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
         options->limit_bytes > options->range_size || options->range_size > RANGE_SIZE_MAX ||
         options->policy >= STORE_POLICY_COUNT || (options->entries_max && options->entries_max < STORE_ENTRIES_MAX_MIN))
         return STATUS_INVALID;
@@ -166,14 +178,13 @@ enum status engine_open(const struct engine_options *options, struct engine **re
         atomic_store_explicit(&head->db_map[i], i, memory_order_relaxed);
     memset(engine, 0, sizeof *engine);
     attach(engine, options);
+    choose_logs(head, options->limit_bytes);
     named_lay_out(engine, options);
     enum status status = named_take_routes(engine, options);
     if (status == STATUS_OK)
         status = engine_limit_set(engine, options->limit_bytes);
-    if (status == STATUS_OK) {
-        choose_logs(head, atomic_load_explicit(&head->limit, memory_order_relaxed));
+    if (status == STATUS_OK)
         status = init_shards(engine);
-    }
     if (status != STATUS_OK) {
         engine_close(engine);
         return status;
@@ -266,7 +277,7 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
     }
     ASSERT(live == atomic_load_explicit(&segment->live, memory_order_relaxed));
     sum->empties += live == 0 && atomic_load_explicit(&segment->sealed, memory_order_relaxed);
-    sum->open_count += !atomic_load_explicit(&segment->sealed, memory_order_relaxed);
+    sum->open_count += shard->logs[atomic_load_explicit(&segment->log, memory_order_relaxed)].open == number;
     ASSERT(weight == atomic_load_explicit(&segment->weight, memory_order_relaxed));
     sum->live += live;
 }
@@ -292,7 +303,8 @@ static void verify_shard(struct engine *engine, uint32_t at) {
             ASSERT(atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG);
             ASSERT(atomic_load_explicit(&segment->shard, memory_order_relaxed) == at && segment->log == log);
             ASSERT(atomic_load_explicit(&segment->previous, memory_order_relaxed) == previous);
-            ASSERT(atomic_load_explicit(&segment->sealed, memory_order_relaxed) == (number != shard->logs[log].open));
+            ASSERT(atomic_load_explicit(&segment->sealed, memory_order_relaxed) ==
+                   (number != shard->logs[log].open && !store_log_has_tail(&shard->logs[log], number)));
             verify_segment(engine, shard, number, &sum);
             previous = number;
             number = atomic_load_explicit(&segment->next, memory_order_relaxed);
@@ -301,6 +313,7 @@ static void verify_shard(struct engine *engine, uint32_t at) {
         ASSERT(!shard->logs[log].open || shard->logs[log].open == previous);
     }
     object_verify(engine, shard);
+    filter_verify(engine, shard);
     ASSERT(sum.objects == atomic_load_explicit(&shard->objects.live, memory_order_relaxed));
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
     ASSERT(sum.extents == atomic_load_explicit(&shard->extents_live, memory_order_relaxed));
@@ -326,9 +339,12 @@ static void verify_shard(struct engine *engine, uint32_t at) {
 void engine_verify(struct engine *engine, struct actor *actor) {
     for (uint32_t i = 0; i < engine->shard_count; i++)
         store_lock(engine, actor, i);
-    /* Uploads and pins take and give segments of blocks with no shard's lock. */
+    /* Uploads and pins take and give segments of blocks with no shard's lock, and memory is released with none. */
     lock_take(&engine->range.head->blocks, actor->id, &engine->range.waiting);
+    lock_take(&engine->range.head->pool, actor->id, &engine->range.waiting);
     range_verify(&engine->range);
+    resident_verify(engine);
+    lock_give(&engine->range.head->pool, &engine->range.waiting);
     lock_give(&engine->range.head->blocks, &engine->range.waiting);
     for (uint32_t i = 0; i < engine->shard_count; i++)
         verify_shard(engine, i);

@@ -21,6 +21,7 @@
 #include "base/slice.h"
 #include "core/store/entry.h"
 #include "core/store/extent.h"
+#include "core/store/filter.h"
 #include "core/store/index.h"
 #include "core/store/object.h"
 #include "core/store/policy.h"
@@ -32,6 +33,10 @@ enum {
     STORE_LOGS_A_QUEUE = 3 * STORE_CLASSES, /* times enum store_kind */
     STORE_LOGS_MAX = STORE_QUEUES * STORE_LOGS_A_QUEUE,
     STORE_INPLACE_MAX = 1024, /* bytes of an entry that is overwritten where it stands */
+    STORE_TAILS = 4,
+    STORE_WHOLE_SEGMENT_MAX = 8 * 1024, /* up to this size blocks are so small that an extent wastes more than a tail */
+    STORE_TAIL_SEGMENT_MAX =
+        16 * 1024, /* up to this size what an entry leaves free at the end of a segment is worth filling */
 };
 
 enum {
@@ -51,7 +56,17 @@ struct shard_log {
     uint32_t last;
     uint32_t open; /* the last one, while it takes entries; 0: none */
     uint32_t count;
+    uint32_t tails
+        [STORE_TAILS]; /* that were open before and are all but full: what fits into their ends still goes there. 0: none */
     _Atomic uint32_t walked; /* bytes of the first one that eviction has walked over: nothing there lives */
+};
+
+enum { STORE_EXPIRY_STEPS = 64 }; /* of times that are left: four to a doubling, up to four minutes */
+
+/* What an expiry walk has seen so far: entries that it removed, those with an expiry that it left, and how many of them for about how
+ * long. */
+struct shard_expiries {
+    uint32_t gone, left, left_for[STORE_EXPIRY_STEPS];
 };
 
 /* A walk over a segment in slices. */
@@ -63,31 +78,35 @@ struct shard_walk {
     uint32_t skip;          /* live entries that are passed over first */
     uint64_t expiry_max_ms; /* see policy_verdict */
     uint64_t lap_bytes;     /* see policy_laps */
-    uint32_t left;    /* of an expiry walk: entries with an expiry that it left, */
-    double left_a_ms; /* and how many of them expire a millisecond: the sum of 1 / time left */
 };
 
 struct shard {
     struct lock lock __attribute__((aligned(64)));
     uint32_t store; /* whose it is */
     struct index index __attribute__((aligned(64)));
+    _Atomic uint64_t
+        aside; /* what there is beside the index, for whoever looks up or writes: a filter, sessions; mostly 0 */
     _Atomic uint64_t entries[RANGE_DATABASES] __attribute__((aligned(64)));
     _Atomic uint64_t expiring[RANGE_DATABASES];
-    _Atomic uint64_t live;          /* bytes of live entries, without what they own elsewhere */
-    _Atomic uint64_t extents_live;  /* bytes of the large values of its entries; shared ones count with each */
+    _Atomic uint64_t live;         /* bytes of live entries, without what they own elsewhere */
+    _Atomic uint64_t extents_live; /* bytes of the large values of its entries; shared ones count with each */
     _Atomic uint64_t queue_bytes[STORE_QUEUES][2]; /* of both and of objects, by queue; without and with an expiry */
     _Atomic uint64_t written;                      /* bytes of all new entries ever */
     _Atomic uint32_t empties;                      /* sealed segments of logs in which nothing lives */
     uint32_t open_count;                           /* open segments */
     uint64_t main_life_ms; /* how old the last segment was that eviction took from the main queue; 0: none yet */
     struct shard_walk reclaim, expiry;
+    struct shard_expiries expiries; /* of the expiry walk */
     struct object_heap objects;
     struct ghosts {
         uint64_t units_at; /* directory: numbers of units */
         uint32_t unit_count, buckets, drops;
     } ghosts;
     struct shard_log logs[STORE_LOGS_MAX];
+    struct filter filter __attribute__((aligned(64)));
 };
+static_assert(offsetof(struct shard, aside) / 64 == offsetof(struct shard, index) / 64,
+              "what stands aside is known from the line that a lookup reads anyway");
 
 /* Bytes of entries with an expiry, and of what they own. */
 static inline uint64_t shard_expiring_live(const struct shard *shard) {
@@ -133,6 +152,7 @@ struct engine {
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
     struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
+    bool sessions;                  /* there are such stores */
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
@@ -213,10 +233,23 @@ static inline uint64_t store_hash(const struct engine *engine, uint32_t db, stru
 }
 
 /* The largest name and the largest value that go into a log; larger values are extents. */
-static inline uint32_t store_inline_max(const struct engine *engine) { return range_segment_size(&engine->range) / 4; }
+static inline uint32_t store_inline_max(const struct engine *engine) {
+    uint32_t size = range_segment_size(&engine->range);
+    return size <= STORE_WHOLE_SEGMENT_MAX ? size / 4 * 3 : size / 4;
+}
 static inline uint32_t store_name_max(const struct engine *engine) {
     uint32_t half = range_segment_size(&engine->range) / 2;
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
+}
+
+enum { STORE_BY_SESSION = 1 << FILTER_BITS_USED }; /* of `aside`; all others are the filter's */
+
+/* Whether there is a filter to ask or to maintain. */
+static inline bool store_has_filter(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & FILTER_MAINTAINED, 0);
+}
+static inline bool store_is_by_session(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_BY_SESSION, 0);
 }
 
 /* --------------------------------------------------------- under the lock */
@@ -243,6 +276,9 @@ void store_find(const struct engine *engine, struct shard *shard, const struct s
 struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
+    uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
+    bool
+        lives_on; /* what stands at the spot becomes this one, longer or with another expiry: nobody is told that it was replaced */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
@@ -253,6 +289,20 @@ struct store_value {
 /* Replaces what stands at the spot, or creates it; the spot is up to date afterwards. STATUS_FULL without a change when there is no memory. */
 MUST_CHECK enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard,
                                  const struct store_key *key, const struct store_value *value, struct store_spot *spot);
+
+/* A version that no entry of this engine has or had (entry.h). */
+static inline uint64_t store_stamp_next(struct engine *engine) {
+    uint64_t taken = atomic_fetch_add_explicit(&engine->range.head->stamps, 1, memory_order_relaxed);
+    return ENTRY_STAMP_FIRST + taken % (ENTRY_STAMP_END - ENTRY_STAMP_FIRST);
+}
+
+/* Gives an entry that has a stamp another one, because what it owns is being changed in place. Inside index_write_begin and end. */
+void store_stamp_renew(struct engine *engine, struct store_spot *spot);
+
+/* The short way to what most writes are: a plain string put over another with as much room, in the cell that the key's hint tells, if
+ * the index still has the shape of the key. False: nothing has happened. For stores without a time to live or sessions, when nobody is
+ * told of what is replaced. */
+bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value);
 
 /* Removes what stands at the spot. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
@@ -301,6 +351,20 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
                         &range->segments[number].base_ms, ret_entry);
 }
 
+/* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. NULL: it is something else, or
+ * nothing. */
+static inline const uint8_t *store_plain_entry_at(const struct engine *engine, uint64_t location, size_t key_size,
+                                                  uint32_t *ret_value_at, uint32_t *ret_stored_size) {
+    const struct range *range = &engine->range;
+    if (location == 0)
+        return NULL;
+    const uint8_t *at = range->base + location;
+    uint32_t value_at = entry_plain_decode(at, key_size, ret_stored_size);
+    uint64_t offset = (location - range->segments_origin) & (range_segment_size(range) - 1);
+    *ret_value_at = value_at;
+    return value_at && offset + value_at + *ret_stored_size <= range_segment_size(range) ? at : NULL;
+}
+
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */
 
 /* The log for an entry that owns so many bytes elsewhere. One that is not open gives way to the next size class, or to the other kind
@@ -329,8 +393,15 @@ uint64_t store_append(struct engine *engine, struct actor *actor, struct shard *
 void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign);
 
-/* Ends the log's open segment; the next entry opens another. */
-void store_seal(struct engine *engine, struct shard *shard, uint32_t log);
+static inline bool store_log_has_tail(const struct shard_log *list, uint32_t number) {
+    for (int i = 0; i < STORE_TAILS; i++)
+        if (list->tails[i] == number)
+            return true;
+    return false;
+}
+
+/* Nothing more goes into this segment, which its log has open or as a tail. */
+void store_seal(struct engine *engine, struct shard *shard, uint32_t number);
 
 /* Takes a segment out of its log and gives it back to the pool. Nothing in it may be alive. */
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number);

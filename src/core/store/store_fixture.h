@@ -57,7 +57,7 @@ static inline struct store_key testing_store_key(const struct testing_store *t, 
 /* Takes segments from the pool until a writer could have `left` more of them. Answers how many; `taken` has room for all. */
 static inline uint32_t testing_store_starve(struct testing_store *t, uint32_t left, uint32_t *taken) {
     uint32_t count = 0, number;
-    while ((number = range_take(&t->engine->range, &t->actor, SEGMENT_GHOSTS, false)) != 0)
+    while ((number = range_take(&t->engine->range, &t->actor, SEGMENT_OBJECTS, false)) != 0)
         taken[count++] = number;
     while (left-- && count)
         range_give(&t->engine->range, &t->actor, taken[--count]);

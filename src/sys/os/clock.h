@@ -22,6 +22,9 @@ static inline uint64_t clock_read_ns(clockid_t id) {
 static inline uint64_t clock_unix_us(void) { return clock_read_ns(CLOCK_REALTIME) / 1000; }
 static inline uint64_t clock_unix_ms(void) { return clock_read_ns(CLOCK_REALTIME) / 1000000; }
 
+/* The same as of the kernel's last tick, up to 10 ms ago, for a quarter of the price. */
+static inline uint64_t clock_unix_coarse_ms(void) { return clock_read_ns(CLOCK_REALTIME_COARSE) / 1000000; }
+
 /* Since some moment before the program's start. */
 static inline uint64_t clock_steady_ns(void) { return clock_read_ns(CLOCK_MONOTONIC); }
 static inline uint64_t clock_steady_ms(void) { return clock_read_ns(CLOCK_MONOTONIC) / 1000000; }

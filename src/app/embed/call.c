@@ -1,0 +1,87 @@
+#include "app/embed/call.h"
+
+#include "app/embed/events.h"
+#include "base/assert.h"
+#include "base/version.h"
+
+/* Writes between two looks for something to clean up. A look walks the table of segments, 64 B each: this many and one for
+ * each segment in use make it less than a nanosecond a write. */
+enum { WRITES_A_LOOK = 256 };
+
+static struct slot *ready(struct strata_cache *cache, uint32_t number) {
+    struct slot *slot = &cache->slots[number];
+    if (__builtin_expect(slot->actor.id == 0, 0)) {
+        slot->actor.id = number + 1;
+        slot->writes_left = WRITES_A_LOOK;
+        buf_init(&slot->events, &cache->memory);
+    }
+    return slot;
+}
+
+struct slot *slot_own_take(struct strata_cache *cache) {
+    uint32_t number = slot_number_take();
+    return number == SLOT_SHARED ? NULL : ready(cache, number);
+}
+
+struct slot *call_begin(struct strata_cache *cache) {
+    uint32_t number = slot_number_now;
+    if (__builtin_expect(number - 1 >= STRATA_THREADS_MAX, 0))
+        number = slot_number_take();
+    struct slot *slot = &cache->slots[number];
+    call_enter(cache, slot);
+    ready(cache, number);
+    slot->no_memory = false;
+    return slot;
+}
+
+void call_end(struct strata_cache *cache, struct slot *slot) {
+    ASSERT(slot->actor.promised == 0);
+    if (__builtin_expect(slot->events.size != 0, 0) && !slot->delivering)
+        events_tell(cache, slot);
+    else
+        call_leave(cache, slot);
+}
+
+void call_end_writes(struct strata_cache *cache, struct slot *slot, uint32_t writes) {
+    if (__builtin_expect(atomic_load_explicit(&cache->entries_max, memory_order_relaxed) != 0, 0))
+        (void)cache_trim(cache->core, &slot->actor);
+    if (__builtin_expect(slot->writes_left <= writes, 0)) {
+        struct cache_stats stats;
+        call_time_to_write(cache, slot);
+        (void)cache_housekeep(cache->core, &slot->actor);
+        cache_stats(cache->core, &stats);
+        slot->writes_left = WRITES_A_LOOK + stats.segments_used;
+    } else {
+        slot->writes_left -= writes;
+    }
+    call_end(cache, slot);
+}
+
+enum strata_status status_out(enum status status) {
+    switch (status) {
+        case STATUS_OK:
+            return STRATA_OK;
+        case STATUS_NO_MEMORY:
+            return STRATA_NO_MEMORY;
+        case STATUS_FULL:
+            return STRATA_FULL;
+        case STATUS_TOO_LARGE:
+            return STRATA_TOO_LARGE;
+        default:
+            return STRATA_INVALID;
+    }
+}
+
+const char *strata_status_text(enum strata_status status) {
+    switch ((int)status) {
+#define CASE(name, number, text) \
+    case name:                   \
+        return text;
+        STRATA_STATUS_TABLE(CASE)
+#undef CASE
+        default:
+            return "no status of this library";
+    }
+}
+
+const char *strata_version(void) { return STRATA_VERSION; }

@@ -1,0 +1,28 @@
+/* app/embed/describe.h: the description of a cache, as a text.
+ *
+ *     memory[:SIZE][,NAME=VALUE]...
+ *
+ * Threads: no state.
+ * Errors:  STATUS_INVALID with a sentence that says where and what.
+ */
+#ifndef STRATA_APP_EMBED_DESCRIBE_H
+#define STRATA_APP_EMBED_DESCRIBE_H
+
+#include <strata/strata.h>
+#include "base/slice.h"
+#include "base/status.h"
+
+struct description {
+    uint64_t limit_bytes, limit_max_bytes, entries_max, ttl_ms; /* 0: not said */
+    uint32_t shards;
+    bool policy_said;
+    enum strata_policy policy;
+};
+
+/* `text` may be anything. `problem` has room for STRATA_ERROR_TEXT_SIZE bytes and is terminated on failure. */
+MUST_CHECK enum status describe_parse(struct slice text, char *problem, struct description *ret_description);
+
+/* A size as people write it. False: not one, or over 2^63. */
+bool describe_size(struct slice text, uint64_t *ret_bytes);
+
+#endif

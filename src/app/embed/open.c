@@ -1,0 +1,209 @@
+/* app/embed/open.c: from a description to a cache, and back. */
+#include <stdio.h>
+
+#include "app/embed/describe.h"
+#include "app/embed/events.h"
+#include "app/embed/gate.h"
+#include "base/bits.h"
+#include "core/store/range.h"
+#include "sys/os/futex.h"
+#include "sys/os/pages.h"
+#include "sys/os/random.h"
+#include "sys/os/thread.h"
+
+#define LIMIT_DEFAULT (64ull << 20)
+#define LIMIT_MAX_PER_LIMIT 4
+
+static const enum cache_policy policies[] = {
+    [STRATA_EVICT_DEFAULT] = CACHE_ALLKEYS_LFU,
+    [STRATA_EVICT_LRU] = CACHE_ALLKEYS_LRU,
+    [STRATA_EVICT_RANDOM] = CACHE_ALLKEYS_RANDOM,
+    [STRATA_EVICT_NOTHING] = CACHE_NOEVICTION,
+    [STRATA_EVICT_EXPIRING] = CACHE_VOLATILE_LFU,
+    [STRATA_EVICT_EXPIRING_LRU] = CACHE_VOLATILE_LRU,
+    [STRATA_EVICT_EXPIRING_RANDOM] = CACHE_VOLATILE_RANDOM,
+    [STRATA_EVICT_EXPIRING_SOON] = CACHE_VOLATILE_TTL,
+};
+
+/* -------------------------------------------------------------------------------------------- options */
+
+static enum strata_status complain(const struct strata_options *options, const char *text) {
+    if (options && options->error_text && options->error_text_size)
+        snprintf(options->error_text, options->error_text_size, "%s", text);
+    return STRATA_INVALID;
+}
+
+static bool reserved_is_zero(const struct strata_options *options) {
+    uint64_t any = options->reserved_flags;
+    for (size_t i = 0; i < COUNT_OF(options->reserved); i++)
+        any |= options->reserved[i];
+    return any == 0;
+}
+
+/* What one of the two says; false if they say different things. */
+static bool agree(uint64_t described, uint64_t *option) {
+    if (described && *option && described != *option)
+        return false;
+    *option = described ? described : *option;
+    return true;
+}
+
+static const char *merge(const struct description *description, struct strata_options *options) {
+    uint64_t shards = options->shards;
+    if (!agree(description->limit_bytes, &options->limit_bytes))
+        return "the description and options.limit_bytes differ";
+    if (!agree(description->limit_max_bytes, &options->limit_max_bytes))
+        return "the description and options.limit_max_bytes differ";
+    if (!agree(description->entries_max, &options->entries_max))
+        return "the description and options.entries_max differ";
+    if (!agree(description->ttl_ms, &options->default_ttl_ms))
+        return "the description and options.default_ttl_ms differ";
+    if (!agree(description->shards, &shards))
+        return "the description and options.shards differ";
+    options->shards = (uint32_t)shards;
+    if (!description->policy_said)
+        return NULL;
+    if (options->policy != STRATA_EVICT_DEFAULT && options->policy != description->policy)
+        return "the description and options.policy differ";
+    options->policy = description->policy;
+    return NULL;
+}
+
+static const char *check(const struct strata_options *options) {
+    if ((size_t)options->policy >= COUNT_OF(policies))
+        return "options.policy is no enum strata_policy";
+    if (options->shards > STORE_SHARDS_MAX || (options->shards & (options->shards - 1)))
+        return "options.shards is not a power of two to 256";
+    if (options->entries_max && options->entries_max < STRATA_ENTRIES_MAX_MIN)
+        return "options.entries_max is under 10";
+    if (options->limit_bytes < RANGE_LIMIT_MIN)
+        return "the memory limit is under 1 MiB";
+    if (options->limit_max_bytes < options->limit_bytes)
+        return "limit_max_bytes is under the memory limit";
+    if (options->limit_max_bytes > INT64_MAX / 2)
+        return "limit_max_bytes is more than any machine has";
+    return NULL;
+}
+
+static enum strata_status settle(const char *text, const struct strata_options *given, struct strata_options *options) {
+    char problem[STRATA_ERROR_TEXT_SIZE];
+    struct description description;
+    *options = given ? *given : (struct strata_options){0};
+    if (!text)
+        return complain(given, "there is no description");
+    if (!reserved_is_zero(options))
+        return complain(given, "reserved members of the options are not zero: made for a later library?");
+    if (describe_parse(slice_from_string(text), problem, &description) != STATUS_OK)
+        return complain(given, problem);
+    const char *wrong = merge(&description, options);
+    if (wrong)
+        return complain(given, wrong);
+    if (!options->limit_bytes)
+        options->limit_bytes = LIMIT_DEFAULT;
+    if (!options->limit_max_bytes)
+        options->limit_max_bytes = options->limit_bytes * LIMIT_MAX_PER_LIMIT;
+    wrong = check(options);
+    return wrong ? complain(given, wrong) : STRATA_OK;
+}
+
+/* -------------------------------------------------------------------------------------------- opening */
+
+/* The allocator as core sees it: notes a failure in the slot of the call under way. */
+static void *core_resize(void *context, void *old, size_t size_old, size_t size_new) {
+    struct strata_cache *cache = context;
+    void *bytes = cache->memory.resize(cache->memory.context, old, size_old, size_new);
+    if (!bytes && size_new)
+        cache->slots[slot_number_now <= STRATA_THREADS_MAX ? slot_number_now : SLOT_SHARED].no_memory = true;
+    return bytes;
+}
+
+static enum status open_core(struct strata_cache *cache, const struct strata_options *options) {
+    struct cache_options core = {
+        .range = cache->range,
+        .range_size = cache->range_size,
+        .limit_bytes = options->limit_bytes,
+        .cores = thread_cores(),
+        .shards = options->shards,
+        .policy = policies[options->policy],
+        .entries_max = options->entries_max,
+        .seed = options->seed ? options->seed : random_u64(),
+        .waiting = {.wait = futex_wait, .wake = futex_wake},
+        .backing = {.release = pages_release},
+        .memory = &cache->core_memory,
+    };
+    if (!options->small_pages) {
+        core.backing.huge_size = PAGES_HUGE_SIZE;
+        core.backing.dense = pages_dense;
+    }
+    if (options->on_removed)
+        core.removed = (struct cache_removed){events_note, cache};
+    return cache_open(&core, &cache->core);
+}
+
+static void give_back(struct strata_cache *cache) {
+    cache_close(cache->core);
+    pages_give(cache->range, cache->range_size);
+    pages_give(cache->slots, cache->slots_size);
+    memory_give(&cache->memory, cache, sizeof *cache);
+}
+
+/* The segment table and the like stand in the range too, at most an eighth of it. */
+static uint64_t range_for(uint64_t limit_max_bytes) {
+    enum { TABLES_MIN = 4 << 20 };
+    return limit_max_bytes + limit_max_bytes / 8 + TABLES_MIN;
+}
+
+static enum status open_parts(struct strata_cache *cache, const struct strata_options *options) {
+    void *slots;
+    TRY(pages_take(SLOT_COUNT * sizeof *cache->slots, &slots));
+    cache->slots = slots;
+    cache->slots_size = SLOT_COUNT * sizeof *cache->slots;
+    TRY(pages_take(range_for(options->limit_max_bytes), &cache->range));
+    cache->range_size = range_for(options->limit_max_bytes);
+    TRY(open_core(cache, options));
+    return gate_add(cache);
+}
+
+enum strata_status strata_open(const char *description, const struct strata_options *options,
+                               struct strata_cache **ret_cache) {
+    struct strata_options settled;
+    enum strata_status answer = settle(description, options, &settled);
+    if (answer != STRATA_OK)
+        return answer;
+    if (!ret_cache)
+        return complain(options, "there is nowhere to put the handle");
+    struct memory memory = memory_libc;
+    if (settled.allocator.resize)
+        memory = (struct memory){settled.allocator.resize, settled.allocator.context};
+    struct strata_cache *cache = memory_take(&memory, sizeof *cache);
+    if (!cache)
+        return STRATA_NO_MEMORY;
+    *cache = (struct strata_cache){
+        .default_ttl_ms = settled.default_ttl_ms,
+        .on_removed = settled.on_removed,
+        .on_removed_context = settled.on_removed_context,
+        .memory = memory,
+        .core_memory = {core_resize, cache},
+        .limit_max_bytes = settled.limit_max_bytes,
+        .entries_max = settled.entries_max,
+        .shared = PTHREAD_MUTEX_INITIALIZER,
+    };
+    enum status status = open_parts(cache, &settled);
+    if (status == STATUS_OK) {
+        *ret_cache = cache;
+        return STRATA_OK;
+    }
+    give_back(cache);
+    if (status == STATUS_INVALID)
+        return complain(options, "the engine cannot work with these sizes");
+    return status_out(status);
+}
+
+void strata_close(struct strata_cache *cache) {
+    if (!cache)
+        return;
+    gate_remove(cache);
+    for (uint32_t number = 0; number < slot_number_end(); number++)
+        buf_fini(&cache->slots[number].events);
+    give_back(cache);
+}
