@@ -77,8 +77,8 @@ static const struct scene scenes[] = {
 
 struct tally {
     uint64_t operations, hits, misses, writes, full, patched, appended, uploaded, pinned, scanned, limits, flushes,
-        resized;
-    uint64_t evicted, expired, retries, watched, grouped;
+        resized, toggled;
+    uint64_t filtered, evicted, expired, retries, watched, grouped;
 };
 
 struct run {
@@ -385,6 +385,10 @@ static void set(struct worker *worker) {
     struct cache_key name = name_of(run, key, text);
     struct value_shape shape = whole_shape(worker, key);
     value_write_whole(&shape, worker->value);
+    if (rng_below(&worker->rng, 2)) { /* as in a batch */
+        cache_keys_ahead(run->world.cache, &name, 1);
+        cache_entries_ahead(run->world.cache, &name, 1);
+    }
     history_begin(&run->history, key, value_version(&shape), expires_at_ms);
     enum status status = STATUS_OK;
     if (!plant(worker, &name, &shape))
@@ -501,7 +505,8 @@ static void edit_append(struct worker *worker, struct cache_edit *edit, uint64_t
     shape.tails++;
     value_write_tail(&shape, worker->value);
     history_begin(&worker->run->history, key, shape.tail, expires_at_ms);
-    enum status status = cache_edit_patch(edit, edit->size, slice_make(worker->value, VALUE_PART_SIZE));
+    enum status status =
+        cache_edit_patch(edit, value_size(&worker->shapes[key]), slice_make(worker->value, VALUE_PART_SIZE));
     written(worker, key, &shape, status);
     worker->tally.appended += status == STATUS_OK;
 }
@@ -549,6 +554,29 @@ static void edit(struct worker *worker) {
     if (rng_below(&worker->rng, 4) == 0)
         edit_once(worker, &edit, key);
     cache_edit_end(&edit);
+}
+
+/* Two edits of one key, open at the same time, change it in turns. */
+static void edit_twice(struct worker *worker) {
+    struct run *run = worker->run;
+    char text[NAME_MAX_SIZE];
+    uint64_t key = own_key(worker);
+    struct cache_key name = name_of(run, key, text);
+    struct cache_edit edits[2];
+    cache_lock_keys(run->world.cache, &worker->actor, &name, 1, VALUE_SIZE_MAX);
+    cache_edit_begin(run->world.cache, &worker->actor, &name, &edits[0]);
+    struct history_note note = history_before(&run->history, key);
+    check_edit(worker, &edits[0], key, note);
+    cache_edit_begin(run->world.cache, &worker->actor, &name, &edits[1]);
+    for (int i = 0; i < 4; i++) {
+        struct cache_edit *edit = &edits[rng_below(&worker->rng, 2)];
+        uint64_t there = value_version(&worker->shapes[key]);
+        edit->found = there != 0; /* the caller knows, even if this edit has not looked again yet */
+        edit_once(worker, edit, key);
+    }
+    cache_edit_end(&edits[0]);
+    cache_edit_end(&edits[1]);
+    cache_unlock(run->world.cache, &worker->actor);
 }
 
 /* ---------------------------------------------------------------------------- several keys at once */
@@ -780,6 +808,22 @@ static void resize(struct worker *worker) {
     worker->tally.resized++;
 }
 
+/* A store's filter on or off, or with another rate. */
+static void toggle(struct worker *worker) {
+    struct run *run = worker->run;
+    struct cache *cache = run->world.cache;
+    struct cache_filter_info info;
+    uint32_t store = (uint32_t)rng_below(&worker->rng, run->history.store_count);
+    static const uint32_t rates_ppm[] = {0, CACHE_FILTER_RATE_PPM_MIN, 10000, CACHE_FILTER_RATE_PPM_MAX};
+    enum status status = cache_filter_set(cache, &worker->actor, store, rng_below(&worker->rng, 3) != 0,
+                                          rates_ppm[rng_below(&worker->rng, COUNT_OF(rates_ppm))]);
+    if (status == STATUS_OK)
+        status = cache_filter_info(cache, &worker->actor, store, &info);
+    if (status != STATUS_OK)
+        wrong(worker, "filter", status_text(status), 0, store);
+    worker->tally.toggled++;
+}
+
 /* All stores, or the one. */
 static void flush(struct worker *worker) {
     struct run *run = worker->run;
@@ -834,6 +878,8 @@ static void rarely(struct worker *worker) {
         case 9:
         case 10:
             return resize(worker);
+        case 11:
+            return toggle(worker);
         default:
             return move_limit(worker);
     }
@@ -846,9 +892,9 @@ static void operate(struct worker *worker) {
     struct {
         uint32_t upto;
         void (*what)(struct worker *);
-    } const table[] = {{400, read_one}, {450, read_batch}, {480, pin_or_unpin}, {680, set},        {840, edit},
-                       {870, erase},    {900, upload},     {920, write_group},  {950, read_group}, {960, copy},
-                       {975, watch},    {997, scan},       {1000, rarely}};
+    } const table[] = {{400, read_one},   {450, read_batch}, {480, pin_or_unpin}, {680, set},         {820, edit},
+                       {840, edit_twice}, {870, erase},      {900, upload},       {920, write_group}, {950, read_group},
+                       {960, copy},       {975, watch},      {997, scan},         {1000, rarely}};
     for (size_t i = 0; i < COUNT_OF(table); i++)
         if (dice < table[i].upto)
             return table[i].what(worker);
@@ -899,6 +945,7 @@ static void add_up(struct tally *total, const struct worker *worker) {
     const uint64_t *from = (const uint64_t *)&worker->tally;
     for (size_t i = 0; i < sizeof *total / 8; i++)
         ((uint64_t *)total)[i] += from[i];
+    total->filtered += worker->actor.counts.filtered;
     total->evicted += worker->actor.counts.evicted;
     total->expired += worker->actor.counts.expired;
     total->retries += worker->actor.counts.retries;
@@ -931,8 +978,10 @@ static void open_world(struct run *run) {
                                     .shards = scene->shards,
                                     .policy = scene->policy,
                                     .seed = run->seed,
-                                    .stores = stores,
-                                    .removed = {removed, run}};
+                                    .stores = stores};
+    /* Where nothing is evicted nobody need be told: there are shorter ways to write then. */
+    if (scene->policy != CACHE_NOEVICTION || scene->resizes)
+        options.removed = (struct cache_removed){removed, run};
     run->history.store_count = 1;
     run->history.stores[0].losses = scene->changes_policy ? HISTORY_LOSES_ANY : losses_of(scene->policy);
     for (uint32_t i = 1; scene->resizes && i < HISTORY_STORES_MAX; i++) {
@@ -991,21 +1040,19 @@ static uint32_t play(const struct scene *scene, uint32_t threads, uint64_t seed,
 }
 
 static void show(const char *name, const struct tally *t, uint64_t seed) {
-    printf(
-        "# %s: seed %llu, %llu operations, %llu hits, %llu misses, %llu writes (%llu full, %llu patched, %llu "
-        "appended, %llu "
-        "uploaded), %llu pinned, %llu scanned, %llu watched, %llu groups, %llu limits, %llu flushes, %llu resized, "
-        "%llu evicted, "
-        "%llu expired, %llu "
-        "retries\n",
-        name, (unsigned long long)seed, (unsigned long long)t->operations, (unsigned long long)t->hits,
-        (unsigned long long)t->misses, (unsigned long long)t->writes, (unsigned long long)t->full,
-        (unsigned long long)t->patched, (unsigned long long)t->appended, (unsigned long long)t->uploaded,
-        (unsigned long long)t->pinned, (unsigned long long)t->scanned, (unsigned long long)t->watched,
-        (unsigned long long)t->grouped, (unsigned long long)t->limits, (unsigned long long)t->flushes,
-        (unsigned long long)t->resized, (unsigned long long)t->evicted, (unsigned long long)t->expired,
-        (unsigned long long)t->retries);
-    fflush(stdout);
+    const struct {
+        const char *what;
+        uint64_t count;
+    } figures[] = {
+        {"operations", t->operations}, {"hits", t->hits},       {"misses", t->misses},   {"filtered", t->filtered},
+        {"writes", t->writes},         {"full", t->full},       {"patched", t->patched}, {"appended", t->appended},
+        {"uploaded", t->uploaded},     {"pinned", t->pinned},   {"scanned", t->scanned}, {"watched", t->watched},
+        {"groups", t->grouped},        {"limits", t->limits},   {"flushes", t->flushes}, {"resized", t->resized},
+        {"toggled", t->toggled},       {"evicted", t->evicted}, {"expired", t->expired}, {"retries", t->retries}};
+    printf("# %s: seed %llu", name, (unsigned long long)seed);
+    for (size_t i = 0; i < COUNT_OF(figures); i++)
+        printf(", %llu %s", (unsigned long long)figures[i].count, figures[i].what);
+    printf("\n");
 }
 
 /* A checker that finds nothing in a cache with planted bugs would prove nothing. */

@@ -154,14 +154,15 @@ static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) 
 }
 
 static void copy_extents(const struct range *range, uint64_t first, uint64_t offset, uint8_t *to, uint64_t size) {
+    struct extent_walk walk = extent_walk_from(range, first, offset);
     while (size) {
         uint64_t part;
-        const uint8_t *piece = extent_piece(range, first, offset, &part);
+        const uint8_t *piece = extent_walk_on(range, &walk, &part);
         ASSERT(piece);
         if (part > size)
             part = size;
         words_read(to, piece, part);
-        to += part, offset += part, size -= part;
+        to += part, size -= part;
     }
 }
 
@@ -522,6 +523,9 @@ void cache_watch_end(struct cache *cache) {
 /* --------------------------------------------------------------------------------- limits and figures */
 
 bool cache_housekeep(struct cache *cache, struct actor *actor) {
+    /* Room that was asked for a write which was never made. */
+    if (actor->promised && !cache_locked(actor))
+        reclaim_release_promise(cache->engine, actor);
     bool more = reclaim_housekeep(cache->engine, actor);
     more |= filter_work(cache->engine, actor);
     return resident_step(cache->engine, actor, more) || more;

@@ -11,7 +11,8 @@
  *
  * Sizes:   keys 0 to 65,536 bytes, values 0 bytes to 512 MiB. STATUS_TOO_LARGE beyond.
  * Errors:  a failed call changes nothing. STATUS_FULL means the limit is reached and nothing may go.
- * Edits:   several may be open under cache_lock_keys; what an edit shows is what it saw or did itself, not what another wrote.
+ * Edits:   several may be open under cache_lock_keys, of one key too; what an edit shows is what it saw or did itself, until its next
+ *          changing call, which looks again. STATUS_INVALID when another edit has removed what was to be changed.
  * Threads: any thread may call anything, each with an actor of its own. An edit belongs to the thread that began it.
  *          At most one edit of a thread is open at a time, unless it holds all shards concerned through
  *          cache_lock_keys or cache_lock_all.

@@ -95,12 +95,13 @@ static enum status check_sizes(const struct cache_edit *edit, uint64_t value_siz
     return STATUS_OK;
 }
 
-/* Another edit of the same thread, under locks taken for several keys, may have made the index split since. */
+/* Another edit of the same thread, under locks taken for several keys, may have made the index split since, or have changed this key. */
 static void look_again(struct cache_edit *edit) {
     if (edit->locked_here)
         return;
     struct store_key key = key_of(edit);
     store_find(edit->cache->engine, shard_of(edit), &key, spot_of(edit));
+    refresh(edit);
 }
 
 static void note_change(struct cache_edit *edit) {
@@ -118,13 +119,12 @@ static enum status put(struct cache_edit *edit, const struct store_value *value)
 }
 
 /* A chain with room for `size` bytes. */
-static enum status take_extents(struct cache_edit *edit, uint64_t size, struct extents *ret_extents) {
-    struct range *range = &edit->cache->engine->range;
+static enum status take_extents(struct range *range, struct actor *actor, uint64_t size, struct extents *ret_extents) {
     struct extents chain = {0};
     while (chain.room < size)
-        if (!extent_add(range, edit->actor, &chain, size - chain.room)) {
+        if (!extent_add(range, actor, &chain, size - chain.room)) {
             if (chain.first)
-                extent_release(range, edit->actor, chain.first);
+                extent_release(range, actor, chain.first);
             return STATUS_FULL;
         }
     *ret_extents = chain;
@@ -133,9 +133,10 @@ static enum status take_extents(struct cache_edit *edit, uint64_t size, struct e
 
 /* Writes into a chain at `offset`; NULL bytes: zeros. */
 static void fill_extents(struct range *range, uint64_t first, uint64_t offset, const uint8_t *bytes, uint64_t size) {
+    struct extent_walk walk = extent_walk_from(range, first, offset);
     while (size) {
         uint64_t part;
-        uint8_t *to = extent_piece(range, first, offset, &part);
+        uint8_t *to = extent_walk_on(range, &walk, &part);
         ASSERT(to);
         if (part > size)
             part = size;
@@ -144,7 +145,7 @@ static void fill_extents(struct range *range, uint64_t first, uint64_t offset, c
         else
             words_zero(to, part);
         bytes = bytes ? bytes + part : NULL;
-        offset += part, size -= part;
+        size -= part;
     }
 }
 
@@ -173,16 +174,17 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
     if (goes_inline(edit->cache->engine, edit->key.name.size, value.size))
         return put(edit, &(struct store_value){
                              .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value});
+    struct range *range = &edit->cache->engine->range;
     struct extents chain;
-    TRY(take_extents(edit, value.size, &chain));
-    fill_extents(&edit->cache->engine->range, chain.first, 0, value.data, value.size);
+    TRY(take_extents(range, edit->actor, value.size, &chain));
+    fill_extents(range, chain.first, 0, value.data, value.size);
     return put_extents(edit, chain, value.size, type, expires_at_ms, false);
 }
 
 void cache_edit_delete(struct cache_edit *edit) {
+    look_again(edit);
     if (!edit->found)
         return;
-    look_again(edit);
     store_remove(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
     note_change(edit);
     edit->found = false;
@@ -197,7 +199,7 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
                                         uint64_t new_size) {
     struct range *range = &edit->cache->engine->range;
     struct extents chain;
-    TRY(take_extents(edit, new_size, &chain));
+    TRY(take_extents(range, edit->actor, new_size, &chain));
     uint64_t old_size = edit->found ? edit->size : 0;
     for (uint64_t at = 0; at < old_size;) {
         struct slice piece = cache_edit_piece(edit, at);
@@ -276,11 +278,11 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
 enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
     if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
         return STATUS_TOO_LARGE;
+    look_again(edit);
     uint64_t new_size = offset + bytes.size;
     if (edit->found && edit->size > new_size)
         new_size = edit->size;
     TRY(check_sizes(edit, new_size));
-    look_again(edit);
     if (edit->found && (spot_of(edit)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
@@ -323,18 +325,27 @@ static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint
 }
 
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
-    return rewrite(edit, expires_at_ms, spot_of(edit)->entry.stamp);
+    ASSERT(edit->found);
+    look_again(edit);
+    return edit->found ? rewrite(edit, expires_at_ms, spot_of(edit)->entry.stamp) : STATUS_INVALID;
 }
 
 enum status cache_edit_version(struct cache_edit *edit) {
-    if (edit->found && edit->version)
+    ASSERT(edit->found);
+    look_again(edit);
+    if (!edit->found)
+        return STATUS_INVALID;
+    if (edit->version)
         return STATUS_OK;
     return rewrite(edit, edit->expires_at_ms, store_stamp_next(edit->cache->engine));
 }
 
-enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms) {
+enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to, uint64_t expires_at_ms) {
+    struct cache_edit source = *seen;
+    const struct cache_edit *from = &source;
     ASSERT(from->found);
-    if (const_spot_of(from)->entry.flags & ENTRY_OBJECT)
+    look_again(&source);
+    if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     if (goes_inline(to->cache->engine, to->key.name.size, from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
@@ -353,7 +364,7 @@ enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to
         chain.first = first;
         return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
     }
-    TRY(take_extents(to, from->size, &chain));
+    TRY(take_extents(range, to->actor, from->size, &chain));
     fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
     return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
 }
@@ -444,23 +455,43 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
     return done;
 }
 
+/* A value that goes into extents is written before the shard's lock is taken: 100 MiB take some 20 ms. */
+static enum status set_large_once(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                  struct slice value, uint64_t expires_at_ms) {
+    struct range *range = &cache->engine->range;
+    struct extents chain;
+    struct cache_edit edit;
+    TRY(take_extents(range, actor, value.size, &chain));
+    fill_extents(range, chain.first, 0, value.data, value.size);
+    cache_edit_begin(cache, actor, key, &edit);
+    expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
+    enum status status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
+    cache_edit_end(&edit);
+    return status;
+}
+
+static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                             uint64_t expires_at_ms) {
+    bool locked = cache_locked(actor);
+    enum status status = STATUS_FULL;
+    if (value.size > CACHE_VALUE_SIZE_MAX || key->name.size > store_name_max(cache->engine))
+        return STATUS_TOO_LARGE;
+    for (int i = 0; status == STATUS_FULL && i < (locked ? 1 : SET_TRIES); i++) {
+        cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
+        status = set_large_once(cache, actor, key, value, expires_at_ms);
+    }
+    if (actor->promised && !locked)
+        reclaim_release_promise(cache->engine, actor);
+    return status;
+}
+
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
     if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
         return STATUS_OK;
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
-    enum status status = STATUS_FULL;
-    for (int i = 0; status == STATUS_FULL && i < SET_TRIES; i++) {
-        struct cache_edit edit;
-        cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
-        cache_edit_begin(cache, actor, key, &edit);
-        status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
-        cache_edit_end(&edit);
-        if (cache_locked(actor))
-            break;
-    }
-    return status;
+    return set_large(cache, actor, key, value, expires_at_ms);
 }
 
 bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_key *key) {

@@ -97,6 +97,139 @@ static void read_is_counted_where_the_entry_is_now(void **state) {
     testing_close(&t);
 }
 
+/* ------------------------------------------------------------------------- two edits of one key at once */
+
+struct two {
+    struct testing_cache *t;
+    struct cache_key key;
+    struct cache_edit a, b;
+};
+
+static void two_begin(struct two *two, struct testing_cache *t, struct slice value) {
+    *two = (struct two){.t = t, .key = cache_key(t->cache, 0, SLICE("key"))};
+    assert_int_equal(testing_set(t, 0, SLICE("key"), value, 0), STATUS_OK);
+    cache_lock_keys(t->cache, &t->actor, &two->key, 1, 1 << 20);
+    cache_edit_begin(t->cache, &t->actor, &two->key, &two->a);
+    cache_edit_begin(t->cache, &t->actor, &two->key, &two->b);
+}
+
+static void two_end(struct two *two) {
+    cache_edit_end(&two->b);
+    cache_edit_end(&two->a);
+    cache_unlock(two->t->cache, &two->t->actor);
+    cache_verify(two->t->cache, &two->t->actor);
+}
+
+static void expect_key(struct testing_cache *t, struct slice wanted, uint64_t expires_at_ms) {
+    struct buf got;
+    struct cache_info info;
+    buf_init(&got, &memory_libc);
+    assert_true(testing_get(t, 0, SLICE("key"), &got, &info));
+    assert_int_equal(got.size, wanted.size);
+    assert_memory_equal(got.data, wanted.data, wanted.size);
+    assert_int_equal(info.expires_at_ms, expires_at_ms);
+    buf_fini(&got);
+}
+
+/* What one edit did, the other finds at its next change: it neither brings back what was there before nor trips over what is gone. */
+static void two_edits_of_one_key_see_each_others_changes(void **state) {
+    (void)state;
+    enum { SIZE = 300000 };
+    struct testing_cache t = testing_open(8 << 20, 1, CACHE_NOEVICTION);
+    uint8_t *large = malloc(2 * SIZE);
+    memset(large, 'l', SIZE), memset(large + SIZE, 'm', SIZE);
+    const struct slice values[] = {SLICE("one"), SLICE("a longer one than that"), slice_make(large, SIZE),
+                                   slice_make(large + SIZE, SIZE / 2)};
+    uint64_t at_ms = t.actor.now_ms + 1000;
+    struct two two;
+    for (size_t i = 0; i < COUNT_OF(values); i++)
+        for (size_t j = 0; j < COUNT_OF(values); j++) {
+            two_begin(&two, &t, values[i]);
+            assert_int_equal(cache_edit_set(&two.a, CACHE_STRING, values[j], 0), STATUS_OK);
+            assert_int_equal(cache_edit_expire(&two.b, at_ms), STATUS_OK);
+            two_end(&two);
+            expect_key(&t, values[j], at_ms);
+
+            two_begin(&two, &t, values[i]);
+            assert_int_equal(cache_edit_set(&two.a, CACHE_STRING, values[j], 0), STATUS_OK);
+            assert_int_equal(cache_edit_patch(&two.b, 0, SLICE("xy")), STATUS_OK);
+            assert_int_equal(two.b.size, values[j].size);
+            two_end(&two);
+
+            two_begin(&two, &t, values[i]);
+            cache_edit_delete(&two.a);
+            cache_edit_delete(&two.b);
+            assert_false(two.b.found);
+            assert_int_equal(cache_edit_set(&two.a, CACHE_STRING, values[j], 0), STATUS_OK);
+            cache_edit_delete(&two.b);
+            two_end(&two);
+            assert_int_equal(cache_count(t.cache, 0), 0);
+
+            two_begin(&two, &t, values[i]);
+            cache_edit_delete(&two.a);
+            assert_int_equal(cache_edit_expire(&two.b, at_ms), STATUS_INVALID);
+            two_end(&two);
+            assert_int_equal(cache_count(t.cache, 0), 0);
+
+            two_begin(&two, &t, values[i]);
+            struct cache_key other = cache_key(t.cache, 0, SLICE("other"));
+            struct cache_edit to;
+            assert_int_equal(cache_edit_set(&two.a, CACHE_STRING, values[j], 0), STATUS_OK);
+            cache_edit_begin(t.cache, &t.actor, &other, &to);
+            assert_int_equal(cache_edit_copy(&two.b, &to, 0), STATUS_OK);
+            assert_int_equal(to.size, values[j].size);
+            cache_edit_delete(&two.a);
+            assert_int_equal(cache_edit_copy(&two.b, &to, 0), STATUS_INVALID);
+            cache_edit_delete(&to);
+            cache_edit_end(&to);
+            two_end(&two);
+        }
+    free(large);
+    testing_close(&t);
+}
+
+/* Room that was asked for and never written to is nobody's any more once its actor keeps house. */
+static void unused_promise_ends_with_housekeeping(void **state) {
+    (void)state;
+    enum { SIZE = 4 << 20 };
+    struct testing_cache t = testing_open(8 << 20, 1, CACHE_NOEVICTION);
+    struct actor other = {.id = 7, .now_ms = t.actor.now_ms};
+    struct cache_key key = cache_key(t.cache, 0, SLICE("key"));
+    uint8_t *bytes = calloc(1, SIZE);
+    cache_prepare(t.cache, &other, &key, SIZE);
+    assert_true(other.promised > 0);
+    assert_int_equal(testing_set(&t, 0, SLICE("key"), slice_make(bytes, SIZE), 0), STATUS_FULL);
+    assert_int_equal(t.actor.promised, 0);
+    (void)cache_housekeep(t.cache, &other);
+    assert_int_equal(other.promised, 0);
+    assert_int_equal(testing_set(&t, 0, SLICE("key"), slice_make(bytes, SIZE), 0), STATUS_OK);
+    assert_int_equal(t.cache->engine->range.head->promised, 0);
+    free(bytes);
+    testing_close(&t);
+}
+
+/* A set of a large value that does not fit leaves what was there, and no memory behind. */
+static void refused_large_set_changes_nothing(void **state) {
+    (void)state;
+    enum { SIZE = 7 << 20 };
+    struct testing_cache t = testing_open(8 << 20, 2, CACHE_NOEVICTION);
+    uint8_t *bytes = calloc(1, SIZE);
+    assert_int_equal(testing_set(&t, 0, SLICE("key"), SLICE("value"), 0), STATUS_OK);
+    assert_int_equal(testing_set(&t, 0, SLICE("much"), slice_make(bytes, SIZE / 2), 0), STATUS_OK);
+    struct cache_stats before, after;
+    cache_stats(t.cache, &before);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(testing_set(&t, 0, SLICE("key"), slice_make(bytes, SIZE), 0), STATUS_FULL);
+    cache_stats(t.cache, &after);
+    assert_int_equal(after.live_bytes, before.live_bytes);
+    assert_int_equal(after.segments_used, before.segments_used);
+    expect_key(&t, SLICE("value"), 0);
+    assert_int_equal(testing_set(&t, 0, slice_make(bytes, CACHE_KEY_SIZE_MAX + 1), slice_make(bytes, SIZE), 0),
+                     STATUS_TOO_LARGE);
+    free(bytes);
+    testing_close(&t);
+}
+
 /* Expiries all over an hour: finding those that are due must not cost a walk over all entries for each. */
 static void spread_expiries_cost_little(void **state) {
     (void)state;
@@ -168,4 +301,5 @@ static void swap_moves_a_key_that_waits_for_its_lock(void **state) {
 
 UNIT_TESTS(pressure, UNIT(lowered_limit_is_reached_by_compaction), UNIT(shared_values_with_expiry_do_not_make_it_full),
            UNIT(read_is_counted_where_the_entry_is_now), UNIT(spread_expiries_cost_little),
-           UNIT(swap_moves_a_key_that_waits_for_its_lock));
+           UNIT(swap_moves_a_key_that_waits_for_its_lock), UNIT(two_edits_of_one_key_see_each_others_changes),
+           UNIT(unused_promise_ends_with_housekeeping), UNIT(refused_large_set_changes_nothing));

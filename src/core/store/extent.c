@@ -127,22 +127,33 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
     return true;
 }
 
-uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset, uint64_t *ret_size) {
+struct extent_walk extent_walk_from(const struct range *range, uint64_t first, uint64_t offset) {
     uint64_t at = first;
-    for (;;) {
+    while (at) {
         struct header *header = header_at(range, at);
         uint32_t room = atomic_load_explicit(&header->room, memory_order_relaxed);
-        if (offset < room) {
-            *ret_size = room - offset;
-            return range->base + at + EXTENT_HEAD_SIZE + offset;
-        }
+        if (offset < room)
+            break;
         offset -= room;
         at = atomic_load_explicit(&header->next, memory_order_acquire);
-        if (!at) {
-            *ret_size = 0;
-            return NULL;
-        }
     }
+    return (struct extent_walk){at, offset};
+}
+
+uint8_t *extent_walk_on(const struct range *range, struct extent_walk *walk, uint64_t *ret_size) {
+    *ret_size = 0;
+    if (!walk->at)
+        return NULL;
+    struct header *header = header_at(range, walk->at);
+    *ret_size = atomic_load_explicit(&header->room, memory_order_relaxed) - walk->skip;
+    uint8_t *piece = range->base + walk->at + EXTENT_HEAD_SIZE + walk->skip;
+    *walk = (struct extent_walk){atomic_load_explicit(&header->next, memory_order_acquire), 0};
+    return piece;
+}
+
+uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset, uint64_t *ret_size) {
+    struct extent_walk walk = extent_walk_from(range, first, offset);
+    return extent_walk_on(range, &walk, ret_size);
 }
 
 uint64_t extent_room(const struct range *range, uint64_t first, uint64_t *ret_last) {

@@ -34,6 +34,14 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
 /* The contiguous bytes from `offset` on, up to the end of their extent. */
 uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset, uint64_t *ret_size);
 
+/* The same from extent to extent: a long chain piece by piece costs one walk, not one for each piece. */
+struct extent_walk {
+    uint64_t at, skip; /* the next extent, and bytes of it to pass over; 0: the end */
+};
+struct extent_walk extent_walk_from(const struct range *range, uint64_t first, uint64_t offset);
+/* NULL at the end. */
+uint8_t *extent_walk_on(const struct range *range, struct extent_walk *walk, uint64_t *ret_size);
+
 /* Room of the whole chain. */
 uint64_t extent_room(const struct range *range, uint64_t first, uint64_t *ret_last);
 

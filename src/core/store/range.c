@@ -77,11 +77,13 @@ static uint32_t free_take(struct range *range, enum segment_kind kind) {
     return number;
 }
 
-/* Under the lock of the pool. */
-static uint32_t take_locked(struct range *range, enum segment_kind kind, bool for_reclaim) {
+/* Under the lock of the pool. What `promised` says beyond the caller's own part belongs to others; reclaim gives back more than it
+ * takes. */
+static uint32_t take_locked(struct range *range, enum segment_kind kind, bool for_reclaim, uint32_t own_promise) {
     struct range_head *head = range->head;
     uint32_t used = GET(head->used), limit = GET(head->limit), ceiling = GET(head->ceiling);
-    uint32_t reserve = for_reclaim ? 0 : range_reserve(range) - range_reserve(range) / 2;
+    uint32_t reserve =
+        for_reclaim ? 0 : range_reserve(range) - range_reserve(range) / 2 + GET(head->promised) - own_promise;
     if (for_reclaim && kind == SEGMENT_LOG && ceiling > limit)
         limit = ceiling; /* copying is how the lowered limit is reached */
     uint32_t number = used + reserve < limit ? free_take(range, kind) : 0;
@@ -134,7 +136,7 @@ static void give_locked(struct range *range, uint32_t number) {
 uint32_t range_take(struct range *range, struct actor *actor, enum segment_kind kind, bool for_reclaim) {
     ASSERT(kind != SEGMENT_INDEX);
     lock_take(&range->head->pool, actor->id, &range->waiting);
-    uint32_t number = take_locked(range, kind, for_reclaim);
+    uint32_t number = take_locked(range, kind, for_reclaim, actor->promised);
     lock_give(&range->head->pool, &range->waiting);
     if (number && actor->promised && !for_reclaim) {
         actor->promised--;
@@ -173,7 +175,7 @@ static uint32_t segment_with_unit(struct range *range, enum segment_kind kind) {
     uint32_t *first = list_of_units(range, kind);
     if (*first)
         return *first;
-    uint32_t number = take_locked(range, kind, true);
+    uint32_t number = take_locked(range, kind, true, 0);
     if (!number)
         return 0;
     struct segment *segment = &range->segments[number];

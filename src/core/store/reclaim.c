@@ -460,17 +460,19 @@ void reclaim_release_promise(struct engine *engine, struct actor *actor) {
     actor->promised = 0;
 }
 
-/* Promises so many segments to the actor if they are there. */
+/* Promises so many segments to the actor if they are there; never for a moment more than there are, for others would see it. */
 static bool promise(struct engine *engine, struct actor *actor, uint32_t segments) {
     struct range_head *head = engine->range.head;
-    uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
-    uint32_t promised = atomic_fetch_add_explicit(&head->promised, segments, memory_order_relaxed) + segments;
-    if (atomic_load_explicit(&head->used, memory_order_relaxed) + promised + range_reserve(&engine->range) <= limit) {
-        actor->promised = segments;
-        return true;
-    }
-    atomic_fetch_sub_explicit(&head->promised, segments, memory_order_relaxed);
-    return false;
+    uint32_t promised = atomic_load_explicit(&head->promised, memory_order_relaxed);
+    do {
+        uint32_t limit = atomic_load_explicit(&head->limit, memory_order_relaxed);
+        uint32_t used = atomic_load_explicit(&head->used, memory_order_relaxed);
+        if (used + promised + segments + range_reserve(&engine->range) > limit)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&head->promised, &promised, promised + segments,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    actor->promised = segments;
+    return true;
 }
 
 /* A store that cannot give back stays under its cap, by compaction if need be, whatever is free. */
