@@ -108,6 +108,16 @@ static bool decide_in_session(struct engine *engine, struct actor *actor, struct
     return true;
 }
 
+static bool laps(const struct engine *engine, const struct shard *shard, const struct shard_walk *walk,
+                 const struct visit *visit, enum store_policy policy) {
+    if (walk->lap_bytes == 0)
+        return false;
+    uint64_t size = visit->entry.size + store_owned_bytes(engine, visit->location, &visit->entry),
+             written = atomic_load_explicit(&shard->written, memory_order_relaxed);
+    uint32_t random = (uint32_t)((visit->hash ^ written) * 0x9e3779b97f4a7c15u >> 32);
+    return policy_laps(&policies[policy], size, walk->lap_bytes, random);
+}
+
 /* Decides about one live entry of a segment that is being reclaimed. False: no memory, stop the walk here. */
 static bool decide(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                    struct visit *visit, struct slice_budget *budget) {
@@ -137,6 +147,8 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
                 return true;
             break;
         case POLICY_DROP:
+            if (laps(engine, shard, walk, visit, policy) && copy(engine, actor, shard, visit, queue, 0, budget))
+                return true;
             break;
     }
     evict(engine, actor, shard, visit, queue, budget);
@@ -323,6 +335,15 @@ static uint32_t first_offset(const struct shard *shard, uint32_t log, uint32_t n
     return list->first == number ? list->walked : 0;
 }
 
+/* The mean size of a segment's entries, or twice that where there is but one size class. */
+static uint64_t lap_bytes(const struct engine *engine, const struct segment *segment) {
+    uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed),
+             weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
+    bool large = store_log_is_large(atomic_load_explicit(&segment->log, memory_order_relaxed));
+    uint32_t laps = large ? engine->range.head->large_laps : engine->range.head->laps;
+    return entries ? weight / entries * laps : 0;
+}
+
 /* Begins a walk over a segment that was chosen, unless the world has changed since; that counts as work done. */
 static bool begin(struct engine *engine, struct actor *actor, const struct choice *choice, bool evicts) {
     struct shard *shard = &engine->shards[choice->shard];
@@ -346,6 +367,7 @@ static bool begin(struct engine *engine, struct actor *actor, const struct choic
         shard->reclaim.skip = choice->skip;
         shard->reclaim.skips = choice->skip > 0;
         shard->reclaim.expiry_max_ms = choice->expiry_max_ms;
+        shard->reclaim.lap_bytes = evicts ? lap_bytes(engine, segment) : 0;
         worked = go_on(engine, actor, shard);
     }
     store_unlock(engine, actor, choice->shard);

@@ -78,6 +78,7 @@ struct shard_walk {
     bool skips;             /* it began with live entries to be passed over */
     uint32_t skip;          /* how many of them are left */
     uint64_t expiry_max_ms; /* see policy_verdict */
+    uint64_t lap_bytes;     /* see policy_laps */
 };
 
 struct shard {
