@@ -146,11 +146,11 @@ struct strata_options {
 
 /* Opens a cache as described, nearest tier first; today there is one kind of tier:
  *
- *     memory[:SIZE][,NAME=VALUE]...     memory:64mb   memory:2gib,entries=100000   memory:entries=10,ttl_ms=60000
+ *     memory[:SIZE][,NAME=VALUE]...     memory:64mb   memory:2gib,entries=100000   memory:entries=10,ttl=90s
  *
  *     SIZE      digits and a unit: b, kb, mb, gb, tb (1024 each, kib and so on mean the same) or k, m, g, t (1000 each)
  *     entries   capacity in entries          max        how far the limit may be raised, a SIZE
- *     ttl_ms    default time to live         shards     as in the options
+ *     ttl       default time to live: ms, s, m, h, d             shards     as in the options
  *     policy    default, lru, random, nothing, expiring, expiring-lru, expiring-random, expiring-soon
  *
  * `options` may be NULL. What both the description and the options set must agree, else STRATA_INVALID.

@@ -10,7 +10,7 @@
 
 #include "base/slice.h"
 
-/* Bytes: without a unit or b; kb, mb, gb, tb by 1024; k, m, g, t by 1000, as in Redis. */
+/* Bytes: without a unit or b; kb, mb, gb, tb (or kib and so on) by 1024; k, m, g, t by 1000, as in Redis. */
 bool quantity_parse_bytes(struct slice text, uint64_t *ret_bytes);
 
 /* Milliseconds: ms, s, m, h, d; "0" needs no unit. */

@@ -18,6 +18,8 @@ static void sizes_have_the_units_of_redis(void **state) {
     EXPECT_BYTES("3Kb", 3072);
     EXPECT_BYTES("2m", 2000000);
     EXPECT_BYTES("64mb", 64ull << 20);
+    EXPECT_BYTES("64MiB", 64ull << 20);
+    EXPECT_BYTES("3tib", 3ull << 40);
     EXPECT_BYTES("1G", 1000000000);
     EXPECT_BYTES("1gb", 1ull << 30);
     EXPECT_BYTES("5tb", 5ull << 40);

@@ -37,7 +37,7 @@ static const struct {
     {"maxmemory: 10 potatoes\n",
      "s.yaml:1:12: maxmemory: '10 potatoes' has the unknown unit ' potatoes': use b, kb, mb, gb, tb or %"},
     {"maxmemory: 512mib\n", "s.yaml:1:12: maxmemory: '512mib' has the unknown unit 'mib': use b, kb, mb, gb, tb or %"},
-    {"maxmemory: 10kb\n", "s.yaml:1:12: maxmemory: '10kb' is out of range: 64kb to 64tb"},
+    {"maxmemory: 63kb\n", "s.yaml:1:12: maxmemory: '63kb' is out of range: 64kb to 64tb"},
     {"maxmemory: 99999999tb\n", "s.yaml:1:12: maxmemory: '99999999tb' is out of range: 64kb to 64tb"},
     {"maxmemory: 130%\n", "s.yaml:1:12: maxmemory: '130%' is out of range: 1% to 100% of the machine's memory"},
     {"maxmemory: 16gb\n", "s.yaml:1:12: maxmemory: 16gb is more than the 8gb of memory that there are"},

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/number.h"
+#include "base/quantity.h"
 #include "core/cache/cache.h"
 #include "core/store/actor.h"
 
@@ -25,43 +26,6 @@ static size_t before(struct slice text, char sign) {
     while (at < text.size && text.data[at] != (uint8_t)sign)
         at++;
     return at;
-}
-
-static const struct {
-    const char *name;
-    uint64_t bytes;
-} units[] = {
-    {"", 1},
-    {"b", 1},
-    {"k", 1000},
-    {"kb", 1ull << 10},
-    {"kib", 1ull << 10},
-    {"m", 1000000},
-    {"mb", 1ull << 20},
-    {"mib", 1ull << 20},
-    {"g", 1000000000},
-    {"gb", 1ull << 30},
-    {"gib", 1ull << 30},
-    {"t", 1000000000000},
-    {"tb", 1ull << 40},
-    {"tib", 1ull << 40},
-};
-
-bool describe_size(struct slice text, uint64_t *ret_bytes) {
-    size_t digits = 0;
-    while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9')
-        digits++;
-    uint64_t number, bytes;
-    if (!number_parse_u64(slice_part(text, 0, digits), &number))
-        return false;
-    for (size_t i = 0; i < COUNT_OF(units); i++)
-        if (slice_equal_nocase(slice_part(text, digits, text.size), slice_from_string(units[i].name))) {
-            if (__builtin_mul_overflow(number, units[i].bytes, &bytes) || bytes > INT64_MAX)
-                return false;
-            *ret_bytes = bytes;
-            return true;
-        }
-    return false;
 }
 
 static const char *const policies[] = {
@@ -99,7 +63,7 @@ static enum status parse_number(const char *name, struct slice value, uint64_t m
 }
 
 static enum status parse_max(struct slice value, char *problem, struct description *description) {
-    if (describe_size(value, &description->limit_max_bytes) && description->limit_max_bytes > 0)
+    if (quantity_parse_bytes(value, &description->limit_max_bytes) && description->limit_max_bytes > 0)
         return STATUS_OK;
     return complain(problem, "max '%.*s' is not a size, as in 64mb", SHOW(value));
 }
@@ -118,14 +82,16 @@ static enum status parse_entries(struct slice value, char *problem, struct descr
 }
 
 static enum status parse_ttl(struct slice value, char *problem, struct description *description) {
-    return parse_number("ttl_ms", value, 1, INT64_MAX, problem, &description->ttl_ms);
+    if (quantity_parse_ms(value, &description->ttl_ms) && description->ttl_ms > 0)
+        return STATUS_OK;
+    return complain(problem, "ttl '%.*s' is not a time, as in 90s or 10m", SHOW(value));
 }
 
 static const struct {
     const char *name;
     enum status (*parse)(struct slice value, char *problem, struct description *description);
 } settings[] = {
-    {"entries", parse_entries}, {"max", parse_max},       {"ttl_ms", parse_ttl},
+    {"entries", parse_entries}, {"max", parse_max},       {"ttl", parse_ttl},
     {"policy", parse_policy},   {"shards", parse_shards},
 };
 
@@ -136,7 +102,7 @@ static enum status parse_setting(struct slice name, struct slice value, char *pr
             *ret_setting = i;
             return settings[i].parse(value, problem, description);
         }
-    return complain(problem, "there is no setting '%.*s': entries, max, ttl_ms, policy, shards", SHOW(name));
+    return complain(problem, "there is no setting '%.*s': entries, max, ttl, policy, shards", SHOW(name));
 }
 
 /* One part between commas: the size, if it is the first behind a colon, or a setting. */
@@ -146,7 +112,7 @@ static enum status parse_part(struct slice part, bool may_be_size, char *problem
     if (name_size == part.size) {
         if (!may_be_size)
             return complain(problem, "'%.*s' is not a setting, as in entries=1000", SHOW(part));
-        if (!describe_size(part, &description->limit_bytes) || description->limit_bytes == 0)
+        if (!quantity_parse_bytes(part, &description->limit_bytes) || description->limit_bytes == 0)
             return complain(problem, "'%.*s' is not a size, as in 64mb", SHOW(part));
         return STATUS_OK;
     }

@@ -22,7 +22,4 @@ struct description {
 /* `text` may be anything. `problem` has room for STRATA_ERROR_TEXT_SIZE bytes and is terminated on failure. */
 MUST_CHECK enum status describe_parse(struct slice text, char *problem, struct description *ret_description);
 
-/* A size as people write it. False: not one, or over 2^63. */
-bool describe_size(struct slice text, uint64_t *ret_bytes);
-
 #endif

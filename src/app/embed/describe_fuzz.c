@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                            (unsigned long long)first.limit_max_bytes);
     if (first.ttl_ms)
         length +=
-            snprintf(text + length, sizeof text - (size_t)length, ",ttl_ms=%llu", (unsigned long long)first.ttl_ms);
+            snprintf(text + length, sizeof text - (size_t)length, ",ttl=%llums", (unsigned long long)first.ttl_ms);
     if (first.shards)
         length += snprintf(text + length, sizeof text - (size_t)length, ",shards=%u", first.shards);
     ASSERT(describe_parse(slice_make(text, (size_t)length), problem, &second) == STATUS_OK);

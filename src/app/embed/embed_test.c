@@ -141,7 +141,7 @@ static void entries_expire(void **state) {
 
 static void a_default_time_to_live_is_for_those_without(void **state) {
     (void)state;
-    struct strata_cache *cache = testing_open("memory:8mb,ttl_ms=100000");
+    struct strata_cache *cache = testing_open("memory:8mb,ttl=100s");
     assert_int_equal(testing_set(cache, "k", "1"), STRATA_OK);
     assert_true(ttl_of(cache, "k") <= 100000);
     assert_int_equal(set_with(cache, "k", "1", (struct strata_set_options){.flags = STRATA_NO_TTL}), STRATA_OK);
@@ -391,14 +391,16 @@ static void wrong_options_are_explained(void **state) {
         {"memory", "under STRATA_LIMIT_MIN", {.limit_bytes = 1000}},
         {"memory:entries=100", "entries_max differ", {.entries_max = 101}},
         {"memory", "entries_max is under 10", {.entries_max = 9}},
-        {"memory:ttl_ms=5", "default_ttl_ms differ", {.default_ttl_ms = 6}},
+        {"memory:ttl=5ms", "default_ttl_ms differ", {.default_ttl_ms = 6}},
         {"memory:shards=2", "shards differ", {.shards = 4}},
         {"memory", "power of two", {.shards = 6}},
         {"memory:policy=lru", "policy differ", {.policy = STRATA_EVICT_RANDOM}},
         {"memory", "no enum strata_policy", {.policy = (enum strata_policy)77}},
         {"memory:8mb,max=4mb", "limit_max_bytes is under", {0}},
-        {"memory:8mb,max=9000000tb", "not a size", {0}},
+        {"memory:8mb,max=99000000tb", "not a size", {0}},
         {"memory:8mb,max=8000000tb", "more than any machine", {0}},
+        {"memory:16000000tb", "more than any machine", {0}},
+        {"memory", "more than any machine", {.limit_bytes = UINT64_MAX}},
         {"memory", "reserved", {.reserved_flags = 1}},
         {"memory", "reserved", {.reserved = {[15] = 1}}},
     };

@@ -12,6 +12,7 @@
 
 #define LIMIT_DEFAULT (64ull << 20)
 #define LIMIT_MAX_PER_LIMIT 4
+#define LIMIT_ANY_MAX (1ull << 60)
 
 static const enum cache_policy policies[] = {
     [STRATA_EVICT_DEFAULT] = CACHE_ALLKEYS_LFU,
@@ -79,7 +80,7 @@ static const char *check(const struct strata_options *options) {
         return "the memory limit is under STRATA_LIMIT_MIN, 64 KiB";
     if (options->limit_max_bytes < options->limit_bytes)
         return "limit_max_bytes is under the memory limit";
-    if (options->limit_max_bytes > INT64_MAX / 2)
+    if (options->limit_max_bytes > LIMIT_ANY_MAX)
         return "limit_max_bytes is more than any machine has";
     return NULL;
 }
@@ -99,6 +100,8 @@ static enum strata_status settle(const char *text, const struct strata_options *
         return complain(given, wrong);
     if (!options->limit_bytes)
         options->limit_bytes = LIMIT_DEFAULT;
+    if (options->limit_bytes > LIMIT_ANY_MAX)
+        return complain(given, "the memory limit is more than any machine has");
     if (!options->limit_max_bytes)
         options->limit_max_bytes = options->limit_bytes * LIMIT_MAX_PER_LIMIT;
     wrong = check(options);

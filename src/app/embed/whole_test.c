@@ -304,6 +304,20 @@ static void capacity_can_be_in_entries(void **state) {
     testing_close(cache);
 }
 
+static void the_smallest_caches_hold_most_of_their_limit(void **state) {
+    (void)state;
+    static const char *const descriptions[] = {"memory:64kb", "memory:100kb", "memory:1mb"};
+    for (size_t i = 0; i < COUNT_OF(descriptions); i++) {
+        struct strata_cache *cache = testing_open(descriptions[i]);
+        fill_some(cache, 50000, 100);
+        struct strata_statistics s = testing_stats(cache);
+        assert_true(s.used_bytes <= s.limit_bytes);
+        assert_true(s.entries * 104 >= s.limit_bytes / 2); /* keys and values */
+        print_message("%s: %llu entries\n", descriptions[i], (unsigned long long)s.entries);
+        testing_close(cache);
+    }
+}
+
 static void caches_do_not_know_each_other(void **state) {
     (void)state;
     struct strata_cache *caches[5];
@@ -325,4 +339,4 @@ static void caches_do_not_know_each_other(void **state) {
 UNIT_TESTS(whole, UNIT(batches_do_what_single_calls_do), UNIT(copies_and_pins_outlive_their_entry),
            UNIT(scans_see_every_entry), UNIT(removals_are_told_with_their_reason), UNIT(callbacks_may_call_the_cache),
            UNIT(the_limit_changes_while_running), UNIT(capacity_can_be_in_entries),
-           UNIT(caches_do_not_know_each_other));
+           UNIT(the_smallest_caches_hold_most_of_their_limit), UNIT(caches_do_not_know_each_other));
