@@ -77,8 +77,8 @@ static const struct scene scenes[] = {
 
 struct tally {
     uint64_t operations, hits, misses, writes, full, patched, appended, uploaded, pinned, scanned, limits, flushes,
-        resized;
-    uint64_t evicted, expired, retries, watched, grouped;
+        resized, toggled;
+    uint64_t filtered, evicted, expired, retries, watched, grouped;
 };
 
 struct run {
@@ -808,6 +808,22 @@ static void resize(struct worker *worker) {
     worker->tally.resized++;
 }
 
+/* A store's filter on or off, or with another rate. */
+static void toggle(struct worker *worker) {
+    struct run *run = worker->run;
+    struct cache *cache = run->world.cache;
+    struct cache_filter_info info;
+    uint32_t store = (uint32_t)rng_below(&worker->rng, run->history.store_count);
+    static const uint32_t rates_ppm[] = {0, CACHE_FILTER_RATE_PPM_MIN, 10000, CACHE_FILTER_RATE_PPM_MAX};
+    enum status status = cache_filter_set(cache, &worker->actor, store, rng_below(&worker->rng, 3) != 0,
+                                          rates_ppm[rng_below(&worker->rng, COUNT_OF(rates_ppm))]);
+    if (status == STATUS_OK)
+        status = cache_filter_info(cache, &worker->actor, store, &info);
+    if (status != STATUS_OK)
+        wrong(worker, "filter", status_text(status), 0, store);
+    worker->tally.toggled++;
+}
+
 /* All stores, or the one. */
 static void flush(struct worker *worker) {
     struct run *run = worker->run;
@@ -862,6 +878,8 @@ static void rarely(struct worker *worker) {
         case 9:
         case 10:
             return resize(worker);
+        case 11:
+            return toggle(worker);
         default:
             return move_limit(worker);
     }
@@ -927,6 +945,7 @@ static void add_up(struct tally *total, const struct worker *worker) {
     const uint64_t *from = (const uint64_t *)&worker->tally;
     for (size_t i = 0; i < sizeof *total / 8; i++)
         ((uint64_t *)total)[i] += from[i];
+    total->filtered += worker->actor.counts.filtered;
     total->evicted += worker->actor.counts.evicted;
     total->expired += worker->actor.counts.expired;
     total->retries += worker->actor.counts.retries;
@@ -1021,21 +1040,19 @@ static uint32_t play(const struct scene *scene, uint32_t threads, uint64_t seed,
 }
 
 static void show(const char *name, const struct tally *t, uint64_t seed) {
-    printf(
-        "# %s: seed %llu, %llu operations, %llu hits, %llu misses, %llu writes (%llu full, %llu patched, %llu "
-        "appended, %llu "
-        "uploaded), %llu pinned, %llu scanned, %llu watched, %llu groups, %llu limits, %llu flushes, %llu resized, "
-        "%llu evicted, "
-        "%llu expired, %llu "
-        "retries\n",
-        name, (unsigned long long)seed, (unsigned long long)t->operations, (unsigned long long)t->hits,
-        (unsigned long long)t->misses, (unsigned long long)t->writes, (unsigned long long)t->full,
-        (unsigned long long)t->patched, (unsigned long long)t->appended, (unsigned long long)t->uploaded,
-        (unsigned long long)t->pinned, (unsigned long long)t->scanned, (unsigned long long)t->watched,
-        (unsigned long long)t->grouped, (unsigned long long)t->limits, (unsigned long long)t->flushes,
-        (unsigned long long)t->resized, (unsigned long long)t->evicted, (unsigned long long)t->expired,
-        (unsigned long long)t->retries);
-    fflush(stdout);
+    const struct {
+        const char *what;
+        uint64_t count;
+    } figures[] = {
+        {"operations", t->operations}, {"hits", t->hits},       {"misses", t->misses},   {"filtered", t->filtered},
+        {"writes", t->writes},         {"full", t->full},       {"patched", t->patched}, {"appended", t->appended},
+        {"uploaded", t->uploaded},     {"pinned", t->pinned},   {"scanned", t->scanned}, {"watched", t->watched},
+        {"groups", t->grouped},        {"limits", t->limits},   {"flushes", t->flushes}, {"resized", t->resized},
+        {"toggled", t->toggled},       {"evicted", t->evicted}, {"expired", t->expired}, {"retries", t->retries}};
+    printf("# %s: seed %llu", name, (unsigned long long)seed);
+    for (size_t i = 0; i < COUNT_OF(figures); i++)
+        printf(", %llu %s", (unsigned long long)figures[i].count, figures[i].what);
+    printf("\n");
 }
 
 /* A checker that finds nothing in a cache with planted bugs would prove nothing. */

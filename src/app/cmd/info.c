@@ -137,6 +137,7 @@ static void section_memory(struct info *info) {
     number(info, "mem_large_values", cache->large_bytes);
     number(info, "mem_objects", cache->object_bytes);
     number(info, "mem_ghosts", cache->ghost_bytes);
+    number(info, "mem_filters", cache->filter_bytes);
     number(info, "mem_tables", cache->table_bytes);
     number(info, "mem_idle", cache->idle_bytes);
     number(info, "mem_pinned", cache->pinned_bytes);

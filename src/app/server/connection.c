@@ -509,6 +509,10 @@ static void begin_large(struct connection *connection) {
         enum status status = cache_upload_begin(server->cache, large.size, &connection->upload);
         if (status != STATUS_OK)
             wanted = false;
+        else if (spec->key_at && spec->key_at < large.count) {
+            struct cache_key key = cache_key(server->cache, connection->client.db, large.arguments[spec->key_at]);
+            connection->upload.store = cache_store_of(server->cache, &key);
+        }
     }
     if (!wanted) {
         resp_parser_large_refused(&connection->parser);

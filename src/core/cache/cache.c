@@ -65,24 +65,33 @@ struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice 
     return (struct cache_key){.name = name, .hash = store_hash(cache->engine, place, name), .db = db, .place = place};
 }
 
+/* The parts of the engine that every key needs, where no write to a key can seem to change them. */
+static inline void place_key(const struct range *range, const struct shard *shards, struct cache_key *key) {
+    const struct index *index = &shards[key->hash >> STORE_HASH_BITS].index;
+    struct index_place place = index_place_of(range, index, key->hash);
+    key->hint = NULL;
+    key->bucket = place.bucket;
+    key->shape = place.shape;
+    key->wanted = place.wanted;
+}
+
 void cache_keys_ahead(const struct cache *cache, struct cache_key *keys, size_t count) {
     const struct engine *engine = cache->engine;
+    const struct range range = engine->range;
+    const struct shard *shards = engine->shards;
     for (size_t i = 0; i < count; i++) {
         struct cache_key *key = &keys[i];
         ASSERT(key->db < CACHE_DATABASES);
         key->place = engine_db(cache, key->db);
         key->hash = store_hash(engine, key->place, key->name);
-        const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
-        struct index_place place = index_place_of(&engine->range, &shard->index, key->hash);
-        key->hint = NULL;
-        key->bucket = place.bucket;
-        key->shape = place.shape;
-        key->wanted = place.wanted;
+        place_key(&range, shards, key);
     }
     /* By themselves: a processor waits for each address to be translated before it goes far beyond, unless the next is near. */
     for (size_t i = 0; i < count; i++)
         __builtin_prefetch(keys[i].bucket);
 }
+
+enum { CHAIN_AHEAD_MAX = 4 };
 
 /* The first cell that may be the key's, in its bucket or those chained to it. Eight bits of the fingerprint will do: one in a hundred is
  * another's, which the lookup notices. */
@@ -91,7 +100,8 @@ static inline const void *cell_ahead(const struct engine *engine, const struct c
     uint32_t some = index_candidates(bucket, key->wanted);
     if (__builtin_expect(!some, 0)) {
         const struct index *index = &engine->shards[store_shard_of(engine, key->hash)].index;
-        while (!some && (bucket = index_next(&engine->range, index, bucket)))
+        /* A chain that is taken apart meanwhile may lead anywhere, but not for long. */
+        for (int i = 0; !some && i < CHAIN_AHEAD_MAX && (bucket = index_next(&engine->range, index, bucket)); i++)
             some = index_candidates(bucket, key->wanted);
         if (!some)
             return NULL;
@@ -436,11 +446,25 @@ static void lock_marked(struct cache *cache, struct actor *actor, const uint64_t
             store_lock(cache->engine, actor, shard);
 }
 
+/* Room for what is about to be written under several locks: some for each store of the keys (of all stores, if none is named), and
+ * what was asked for in the first. */
+static void prepare_stores(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
+                           uint64_t write_bytes) {
+    uint32_t stores = cache->engine->store_count, first = count ? cache_store_of(cache, &keys[0]) : 0;
+    uint64_t wanted = count || stores == 1 ? 0 : UINT64_MAX;
+    for (size_t i = 0; stores > 1 && i < count; i++)
+        wanted |= 1ull << cache_store_of(cache, &keys[i]);
+    for (uint32_t store = 0; wanted && store < stores; store++)
+        if (store != first && wanted >> store & 1)
+            prepare_store(cache, actor, store, 0);
+    prepare_store(cache, actor, first, write_bytes);
+}
+
 void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
                      uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
     uint64_t wanted[STORE_SHARDS_MAX / 64], now[STORE_SHARDS_MAX / 64];
-    prepare_store(cache, actor, count ? cache_store_of(cache, &keys[0]) : 0, write_bytes);
+    prepare_stores(cache, actor, keys, count, write_bytes);
     /* With one lock held nobody swaps databases any more; who did so just before, once or twice, may have moved a key to another
      * shard, which an edit would then lock out of order. */
     for (;;) {
@@ -457,7 +481,7 @@ void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cach
 
 void cache_lock_all(struct cache *cache, struct actor *actor, uint64_t write_bytes) {
     ASSERT(!cache_locked(actor));
-    prepare_store(cache, actor, 0, write_bytes);
+    prepare_stores(cache, actor, NULL, 0, write_bytes);
     uint64_t wanted[STORE_SHARDS_MAX / 64];
     memset(wanted, 0xff, sizeof wanted);
     lock_marked(cache, actor, wanted);

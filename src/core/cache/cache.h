@@ -309,6 +309,8 @@ bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_k
 struct cache_upload {
     uint64_t size;   /* announced */
     uint64_t filled; /* written so far */
+    uint32_t
+        store; /* that makes room for it: set it to the key's after begin, where there are several (cache_store_of) */
     /* private */
     uint64_t first, last, room;
 };

@@ -456,23 +456,31 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
 }
 
 /* A value that goes into extents is written before the shard's lock is taken: 100 MiB take some 20 ms. */
-static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
-                             uint64_t expires_at_ms, uint64_t spare_bytes) {
+static enum status set_large_once(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                  struct slice value, uint64_t expires_at_ms) {
     struct range *range = &cache->engine->range;
     struct extents chain;
     struct cache_edit edit;
+    TRY(take_extents(range, actor, value.size, &chain));
+    fill_extents(range, chain.first, 0, value.data, value.size);
+    cache_edit_begin(cache, actor, key, &edit);
+    expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
+    enum status status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
+    cache_edit_end(&edit);
+    return status;
+}
+
+static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                             uint64_t expires_at_ms) {
+    bool locked = cache_locked(actor);
+    enum status status = STATUS_FULL;
     if (value.size > CACHE_VALUE_SIZE_MAX || key->name.size > store_name_max(cache->engine))
         return STATUS_TOO_LARGE;
-    cache_prepare(cache, actor, key, value.size + spare_bytes);
-    enum status status = take_extents(range, actor, value.size, &chain);
-    if (status == STATUS_OK) {
-        fill_extents(range, chain.first, 0, value.data, value.size);
-        cache_edit_begin(cache, actor, key, &edit);
-        expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
-        status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
-        cache_edit_end(&edit);
+    for (int i = 0; status == STATUS_FULL && i < (locked ? 1 : SET_TRIES); i++) {
+        cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
+        status = set_large_once(cache, actor, key, value, expires_at_ms);
     }
-    if (actor->promised && !cache_locked(actor))
+    if (actor->promised && !locked)
         reclaim_release_promise(cache->engine, actor);
     return status;
 }
@@ -483,10 +491,7 @@ enum status cache_set(struct cache *cache, struct actor *actor, const struct cac
         return STATUS_OK;
     if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
-    enum status status = STATUS_FULL;
-    for (uint64_t i = 0; status == STATUS_FULL && i < SET_TRIES && (i == 0 || !cache_locked(actor)); i++)
-        status = set_large(cache, actor, key, value, expires_at_ms, i * range_segment_size(&cache->engine->range));
-    return status;
+    return set_large(cache, actor, key, value, expires_at_ms);
 }
 
 bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_key *key) {
@@ -519,7 +524,7 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
     if (upload->filled == upload->room) {
         /* At most one segment at a time: memory follows what has arrived. */
         if (!cache_locked(actor)) /* who holds locks has asked for room before */
-            TRY(reclaim_make_room(cache->engine, actor, 0, 0));
+            TRY(reclaim_make_room(cache->engine, actor, upload->store, 0));
         if (!extent_add(range, actor, &chain, upload->size - upload->room))
             return STATUS_FULL;
         upload->first = chain.first;

@@ -44,7 +44,7 @@ static inline enum cache_glance glance(const struct cache *cache, struct actor *
 static inline bool glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {
     const struct shard *shard = sight->shard;
     const struct index_place place = {(struct index_bucket *)(uintptr_t)sight->bucket, sight->shape, 0};
-    words_read(to, sight->bytes, sight->size);
+    words_read_short(to, sight->bytes, sight->size);
     if (__builtin_expect(!index_read_holds(&shard->index, &place, sight->number), 0))
         return false;
     actor->counts.hits++;

@@ -130,5 +130,27 @@ static void what_is_no_string_is_left_to_others(void **state) {
     testing_close(&t);
 }
 
+/* A filter is asked about keys that are not there, and what it says is counted, alone or in bulk. */
+static void misses_are_the_filters(void **state) {
+    (void)state;
+    enum { ABSENT = 50 };
+    struct testing_cache t = testing_open(LIMIT, 1, CACHE_NOEVICTION);
+    struct batch *batch = calloc(1, sizeof *batch);
+    char text[NAME_ROOM];
+    assert_int_equal(cache_filter_set(t.cache, &t.actor, 0, true, 0), STATUS_OK);
+    assert_int_equal(testing_set(&t, 0, SLICE("here"), SLICE("value"), 0), STATUS_OK);
+    while (cache_housekeep(t.cache, &t.actor))
+        continue;
+    for (uint64_t i = 0; i < ABSENT; i++)
+        wish_for(batch, name_of(1000 + i, text), CACHE_GLANCE_MAX);
+    wish_for(batch, SLICE("here"), CACHE_GLANCE_MAX);
+    cache_glance_many(t.cache, &t.actor, 0, batch->wishes, batch->count);
+    assert_int_equal(batch->wishes[ABSENT].answer, CACHE_GLANCE_HIT);
+    assert_int_equal(t.actor.counts.misses, ABSENT);
+    assert_int_equal(t.actor.counts.filtered + t.actor.counts.unfiltered, ABSENT);
+    free(batch);
+    testing_close(&t);
+}
+
 UNIT_TESTS(many, UNIT(bulk_reads_find_what_single_reads_find), UNIT(bulk_reads_count_hits_misses_and_uses),
-           UNIT(what_is_no_string_is_left_to_others));
+           UNIT(what_is_no_string_is_left_to_others), UNIT(misses_are_the_filters));

@@ -303,6 +303,109 @@ static void capacity_is_in_entries_too(void **state) {
     testing_close(&t);
 }
 
+/* Whatever has been overwritten or deleted in between, the capacity holds after each write, and nobody works for ever. */
+static void capacity_holds_among_dead_entries(void **state) {
+    (void)state;
+    enum { CAPACITY = 2000, KEYS = 5000 };
+    for (enum cache_policy policy = CACHE_ALLKEYS_LRU; policy < CACHE_SESSION; policy++) {
+        bool expiring = policy >= CACHE_VOLATILE_LRU;
+        const struct cache_store store = {.name = SLICE("default"), .policy = policy, .entries_max = CAPACITY};
+        struct testing_cache t = open_with(&store, 1, NULL);
+        struct rng rng = rng_seeded(unit_seed() + policy);
+        for (uint32_t i = 0; i < 30000; i++) {
+            char name[16];
+            static uint8_t value[200];
+            snprintf(name, sizeof name, "k%u", (unsigned)rng_below(&rng, KEYS));
+            struct cache_key key = cache_key(t.cache, 0, slice_from_string(name));
+            if (rng_below(&rng, 8) == 0) {
+                (void)cache_delete(t.cache, &t.actor, &key);
+                continue;
+            }
+            uint64_t expires_at_ms = expiring ? t.actor.now_ms + 1000000 + rng_below(&rng, 1000000) : 0;
+            assert_int_equal(
+                cache_set(t.cache, &t.actor, &key, slice_make(value, rng_below(&rng, sizeof value)), expires_at_ms),
+                STATUS_OK);
+            if (cache_count(t.cache, 0) > CAPACITY)
+                fail_msg("policy %u holds %u", policy, (unsigned)cache_count(t.cache, 0));
+        }
+        assert_true(cache_count(t.cache, 0) > CAPACITY - CAPACITY / 10);
+        uint32_t slices = 0;
+        while (cache_housekeep(t.cache, &t.actor))
+            assert_true(++slices < 100000);
+        testing_close(&t);
+    }
+}
+
+static void random_eviction_of_large_values_goes_on(void **state) {
+    (void)state;
+    const struct cache_store store = {.name = SLICE("default"), .policy = CACHE_ALLKEYS_RANDOM};
+    struct testing_cache t = open_with(&store, 1, NULL);
+    static uint8_t value[20000];
+    for (uint32_t i = 0; i < 5000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "k%u", i);
+        assert_int_equal(testing_set(&t, 0, slice_from_string(name), slice_make(value, sizeof value), 0), STATUS_OK);
+    }
+    uint32_t slices = 0;
+    while (cache_housekeep(t.cache, &t.actor))
+        assert_true(++slices < 20000);
+    testing_close(&t);
+}
+
+static void a_store_at_its_cap_leaves_the_others_alone(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("default"), .policy = CACHE_ALLKEYS_LRU},
+        {.name = SLICE("queues"), .patterns = queue_patterns, .pattern_count = 1, .policy = CACHE_NOEVICTION},
+        {.name = SLICE("vip"),
+         .patterns = vip_patterns,
+         .pattern_count = 1,
+         .policy = CACHE_ALLKEYS_LFU,
+         .share_permille = 600},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    fill(&t, "user:", 0, 20000, 100);
+    assert_int_equal(info_of(&t, "default").entries, 20000);
+    assert_true(fill(&t, "queue:", 0, 100000, 100) < 100000);
+    assert_int_equal(info_of(&t, "default").entries, 20000);
+    testing_close(&t);
+}
+
+static void room_is_made_for_the_store_that_is_written(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("default"), .policy = CACHE_NOEVICTION},
+        {.name = SLICE("queues"),
+         .patterns = queue_patterns,
+         .pattern_count = 1,
+         .policy = CACHE_ALLKEYS_LRU,
+         .share_permille = 500},
+    };
+    struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+    assert_true(fill(&t, "user:", 0, 40000, 1000) < 40000);
+    assert_int_equal(fill(&t, "queue:", 0, 20000, 1000), 20000);
+    static uint8_t value[1000];
+    for (uint32_t i = 0; i < 300; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "queue:x%u", i);
+        struct cache_key key = cache_key(t.cache, 0, slice_from_string(name));
+        cache_lock_all(t.cache, &t.actor, sizeof value);
+        assert_int_equal(cache_set(t.cache, &t.actor, &key, slice_make(value, sizeof value), 0), STATUS_OK);
+        cache_unlock(t.cache, &t.actor);
+        struct cache_upload upload;
+        assert_int_equal(cache_upload_begin(t.cache, 100000, &upload), STATUS_OK);
+        upload.store = cache_store_of(t.cache, &key);
+        while (upload.filled < upload.size) {
+            void *room;
+            uint64_t size;
+            assert_int_equal(cache_upload_room(t.cache, &t.actor, &upload, &room, &size), STATUS_OK);
+            cache_upload_filled(&upload, size);
+        }
+        cache_upload_drop(t.cache, &t.actor, &upload);
+    }
+    testing_close(&t);
+}
+
 static void counts_are_kept_by_store(void **state) {
     (void)state;
     const struct cache_store stores[] = {
@@ -328,4 +431,6 @@ UNIT_TESTS(stores, UNIT(keys_go_where_their_most_exact_pattern_says), UNIT(store
            UNIT(unused_memory_is_lent_and_taken_back),
            UNIT(a_store_that_cannot_give_back_never_takes_what_is_guaranteed), UNIT(guarantees_move_while_running),
            UNIT(a_default_expiry_is_the_stores), UNIT(removals_are_told_with_their_reason),
-           UNIT(capacity_is_in_entries_too), UNIT(counts_are_kept_by_store));
+           UNIT(capacity_is_in_entries_too), UNIT(capacity_holds_among_dead_entries),
+           UNIT(random_eviction_of_large_values_goes_on), UNIT(a_store_at_its_cap_leaves_the_others_alone),
+           UNIT(room_is_made_for_the_store_that_is_written), UNIT(counts_are_kept_by_store));

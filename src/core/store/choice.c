@@ -34,7 +34,7 @@ struct choice choice_empty(struct engine *engine) {
     return (struct choice){.segment = 0};
 }
 
-struct choice choice_compact(struct engine *engine) {
+struct choice choice_compact(struct engine *engine, const struct claim *within) {
     struct choice best = {.segment = 0, .dead_bytes = range_segment_size(&engine->range) / DEAD_MIN_SHARE - 1};
     uint32_t rows = GET(engine->range.head->never_used) - 1, window = rows, shard;
     uint32_t at = 0;
@@ -46,7 +46,8 @@ struct choice choice_compact(struct engine *engine) {
         const struct segment *segment = &engine->range.segments[at + 1];
         /* The unused end of a segment does not count: copying would leave the same behind. */
         uint32_t live = GET(segment->live), used = GET(segment->used), dead = used > live ? used - live : 0;
-        if (dead > best.dead_bytes && GET(segment->sealed) && is_log(engine, at + 1, &shard))
+        if (dead > best.dead_bytes && GET(segment->sealed) && is_log(engine, at + 1, &shard) &&
+            (!within || within->gives[engine->shards[shard].store]))
             best = (struct choice){.segment = at + 1, .shard = shard, .dead_bytes = dead};
     }
     return best;

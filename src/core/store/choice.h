@@ -27,7 +27,8 @@ struct choice {
 };
 
 struct choice choice_empty(struct engine *engine);
-struct choice choice_compact(struct engine *engine);
+/* `within`: only stores that may give; NULL: any. */
+struct choice choice_compact(struct engine *engine, const struct claim *within);
 
 /* `single`: a single entry is wanted, so that segments that still take entries are as good as others. */
 struct choice choice_evict(struct engine *engine, const struct claim *claim, uint64_t now_ms, bool single);

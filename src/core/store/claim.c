@@ -92,7 +92,3 @@ uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store) {
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes) {
     return !gives_back(engine, store) && store_bytes(engine, store) + bytes > claim_cap_bytes(engine, store);
 }
-
-bool claim_fills(const struct engine *engine, uint32_t store, uint64_t bytes) {
-    return store_live_bytes(engine, store) >= without_reserve(bytes);
-}

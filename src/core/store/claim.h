@@ -36,7 +36,4 @@ uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store);
 /* Whether a store that cannot give back would have more than its cap with so many bytes more. */
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes);
 
-/* Whether a store lives up to so many bytes that no compaction gets it under them. */
-bool claim_fills(const struct engine *engine, uint32_t store, uint64_t bytes);
-
 #endif

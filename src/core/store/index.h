@@ -168,7 +168,7 @@ static inline struct index_bucket *index_next(const struct range *range, const s
                                               const struct index_bucket *bucket) {
     uint32_t chain = atomic_load_explicit(&bucket->chain, memory_order_acquire);
     if (__builtin_expect(chain == 0, 1) || (chain - 1) >> (range->unit_shift - 6) >=
-                                               atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed))
+                                               atomic_load_explicit(&index->overflow_page_count, memory_order_acquire))
         return NULL;
     return index_overflow_at(range, index, chain - 1);
 }

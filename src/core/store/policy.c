@@ -88,6 +88,11 @@ enum policy_verdict policy_verdict(const struct policy *policy, enum store_queue
     return POLICY_TO_MAIN;
 }
 
+bool policy_laps(const struct policy *policy, uint64_t size_bytes, uint64_t lap_bytes, uint32_t random) {
+    return policy->order == POLICY_OLDEST_LARGEST && size_bytes < lap_bytes &&
+           (double)random * 0x1p-32 >= (double)size_bytes / (double)lap_bytes;
+}
+
 uint64_t policy_chance(struct policy_state *state, uint64_t limit) {
     struct rng rng =
         rng_seeded(atomic_fetch_add_explicit(&state->chances, 1, memory_order_relaxed) * 0x632be59bd9b4e019u);

@@ -96,6 +96,11 @@ enum policy_verdict {
 enum policy_verdict policy_verdict(const struct policy *policy, enum store_queue queue, uint32_t use,
                                    uint64_t expires_at_ms, uint64_t expiry_max_ms, uint32_t *ret_use);
 
+/* Of entries of different sizes that stand in one log because there are few, those smaller than `lap_bytes` get a further round by
+ * chance, so that all stay for about age x size as if each size had a log: one of half that size gets two on average. `random` is any
+ * number that differs from round to round. */
+bool policy_laps(const struct policy *policy, uint64_t size_bytes, uint64_t lap_bytes, uint32_t random);
+
 /* A number from 0 to limit - 1; limit is not 0. */
 uint64_t policy_chance(struct policy_state *state, uint64_t limit);
 

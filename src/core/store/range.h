@@ -96,6 +96,7 @@ struct range_head {
     uint32_t segment_size, segment_count, unit_size;
     uint32_t class_count,
         large_class_count;  /* size classes of a queue: of what stands in logs, of what owns memory elsewhere */
+    uint32_t laps, large_laps; /* times the mean of a segment's entries is lap_bytes of policy_laps */
     uint32_t one_queue;     /* so few segments that a second one open would cost too much: all goes to the main queue */
     uint32_t open_max;      /* segments that a shard may have open, if it can help it */
     _Atomic uint32_t limit; /* segments that may be in use */

@@ -11,6 +11,10 @@ enum {
     SLICE_BYTES = 512 * 1024, /* copied; about 100 microseconds */
     BATCH = 16,               /* entries whose buckets are loaded together */
     TRIM_TURNS = 1024,
+    TRIM_IDLE_MAX = 16,
+    TRIM_BUCKETS_MAX = 64,   /* of the index, looked at for one entry by chance, */
+    TRIM_BUCKETS_WANTED = 4, /* or for the nearest expiry of about twenty */
+    CAP_TURNS = 64,
     HOLES_SHARE = 64, /* of the limit that holes between large values may take while it is tight */
     HOLE_MIN_SHARE = 4,
     EXPIRY_SHARE = 32, /* look again when this part of the entries that were left has expired */
@@ -104,6 +108,16 @@ static bool decide_in_session(struct engine *engine, struct actor *actor, struct
     return true;
 }
 
+static bool laps(const struct engine *engine, const struct shard *shard, const struct shard_walk *walk,
+                 const struct visit *visit, enum store_policy policy) {
+    if (walk->lap_bytes == 0)
+        return false;
+    uint64_t size = visit->entry.size + store_owned_bytes(engine, visit->location, &visit->entry),
+             written = atomic_load_explicit(&shard->written, memory_order_relaxed);
+    uint32_t random = (uint32_t)((visit->hash ^ written) * 0x9e3779b97f4a7c15u >> 32);
+    return policy_laps(&policies[policy], size, walk->lap_bytes, random);
+}
+
 /* Decides about one live entry of a segment that is being reclaimed. False: no memory, stop the walk here. */
 static bool decide(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                    struct visit *visit, struct slice_budget *budget) {
@@ -133,6 +147,8 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
                 return true;
             break;
         case POLICY_DROP:
+            if (laps(engine, shard, walk, visit, policy) && copy(engine, actor, shard, visit, queue, 0, budget))
+                return true;
             break;
     }
     evict(engine, actor, shard, visit, queue, budget);
@@ -251,12 +267,12 @@ static uint64_t expiry_due_ms(const struct shard_expiries *seen, uint64_t now_ms
     return now_ms + wait_ms;
 }
 
-/* Notes how far eviction has come in the oldest segment of a log. */
+/* Notes how far eviction has come in the oldest segment of a log, unless it left something behind it. */
 static void note_walked(struct engine *engine, struct shard *shard, const struct shard_walk *walk) {
     uint32_t number = atomic_load_explicit(&walk->segment, memory_order_relaxed);
     struct shard_log *list =
         &shard->logs[atomic_load_explicit(&engine->range.segments[number].log, memory_order_relaxed)];
-    if (walk->evict && list->first == number && walk->skip == 0 && walk->offset > list->walked)
+    if (walk->evict && list->first == number && !walk->skips && walk->offset > list->walked)
         atomic_store_explicit(&list->walked, walk->offset, memory_order_relaxed);
 }
 
@@ -319,6 +335,15 @@ static uint32_t first_offset(const struct shard *shard, uint32_t log, uint32_t n
     return list->first == number ? list->walked : 0;
 }
 
+/* The mean size of a segment's entries, or twice that where there is but one size class. */
+static uint64_t lap_bytes(const struct engine *engine, const struct segment *segment) {
+    uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed),
+             weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
+    bool large = store_log_is_large(atomic_load_explicit(&segment->log, memory_order_relaxed));
+    uint32_t laps = large ? engine->range.head->large_laps : engine->range.head->laps;
+    return entries ? weight / entries * laps : 0;
+}
+
 /* Begins a walk over a segment that was chosen, unless the world has changed since; that counts as work done. */
 static bool begin(struct engine *engine, struct actor *actor, const struct choice *choice, bool evicts) {
     struct shard *shard = &engine->shards[choice->shard];
@@ -340,7 +365,9 @@ static bool begin(struct engine *engine, struct actor *actor, const struct choic
         }
         shard->reclaim.evict = evicts;
         shard->reclaim.skip = choice->skip;
+        shard->reclaim.skips = choice->skip > 0;
         shard->reclaim.expiry_max_ms = choice->expiry_max_ms;
+        shard->reclaim.lap_bytes = evicts ? lap_bytes(engine, segment) : 0;
         worked = go_on(engine, actor, shard);
     }
     store_unlock(engine, actor, choice->shard);
@@ -378,7 +405,7 @@ static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
         choice = choice_evict(engine, &claim, actor->now_ms, false);
     if (choice.segment)
         return begin(engine, actor, &choice, true);
-    choice = choice_compact(engine);
+    choice = choice_compact(engine, NULL);
     /* Holes between large values are dead bytes too. */
     if (vacate_segment(engine, actor, choice.segment ? choice.dead_bytes : 0))
         return true;
@@ -392,11 +419,56 @@ static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
 
 /* ------------------------------------------------------------------------------------------ capacity in entries */
 
-/* Evicts one entry of a store that holds too many; false if none may go. */
-static bool trim_one(struct engine *engine, struct actor *actor, uint32_t store, uint64_t most) {
+/* One entry of a bucket that the policy may take, the nearest expiry first if that is its order. */
+static void sample_bucket(const struct engine *engine, struct shard *shard, uint64_t bucket_at,
+                          const struct policy *policy, struct visit *best) {
+    struct index_bucket *first = index_bucket_at(&engine->range, &shard->index, bucket_at);
+    for (struct index_bucket *bucket = first; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            struct visit visit = {.location = cell_location(cell), .bucket = first, .cell = &bucket->cells[i]};
+            if (!cell || !store_entry_at(engine, visit.location, &visit.entry) ||
+                (policy->expiring_only && visit.entry.expires_at_ms == 0))
+                continue;
+            if (!best->cell || (policy->order == POLICY_NEAREST_EXPIRY &&
+                                visit.entry.expires_at_ms - 1 < best->entry.expires_at_ms - 1))
+                *best = visit;
+        }
+}
+
+/* By chance, or the nearest expiry of some buckets chosen by chance: where segments say nothing, the index is asked. False if nothing was found. */
+static bool trim_by_chance(struct engine *engine, struct actor *actor, uint32_t number, const struct policy *policy) {
+    struct store *store = &engine->stores[number];
+    uint32_t at = store->first_shard + (uint32_t)policy_chance(&store->eviction, store->shard_count);
+    struct shard *shard = &engine->shards[at];
+    struct visit best = {.cell = NULL};
+    store_lock(engine, actor, at);
+    uint64_t buckets = index_bucket_count(atomic_load_explicit(&shard->index.shape, memory_order_relaxed));
+    uint64_t bucket = policy_chance(&store->eviction, buckets);
+    uint32_t wanted = policy->order == POLICY_NEAREST_EXPIRY ? TRIM_BUCKETS_WANTED : 1;
+    for (uint32_t seen = 0, found = 0; seen < TRIM_BUCKETS_MAX && seen < buckets && found < wanted; seen++) {
+        _Atomic uint64_t *before = best.cell;
+        sample_bucket(engine, shard, bucket, policy, &best);
+        found += best.cell != NULL && (before == NULL || wanted > 1);
+        bucket = bucket + 1 == buckets ? 0 : bucket + 1;
+    }
+    if (best.cell) {
+        struct slice_budget budget = whole_slice;
+        best.hash = store_hash_at(engine, best.location);
+        evict(engine, actor, shard, &best, STORE_MAIN, &budget);
+    }
+    store_unlock(engine, actor, at);
+    return best.cell != NULL;
+}
+
+/* The oldest entry that may go, or what stands dead before it. */
+static bool trim_oldest(struct engine *engine, struct actor *actor, uint32_t store, uint64_t most) {
     struct claim claim = {0};
     claim.gives[store] = true;
-    struct choice choice = choice_evict(engine, &claim, actor->now_ms, true);
+    struct choice choice = choice_empty(engine);
+    if (choice.segment)
+        return begin(engine, actor, &choice, false);
+    choice = choice_evict(engine, &claim, actor->now_ms, true);
     if (!choice.segment)
         return false;
     struct shard *shard = &engine->shards[choice.shard];
@@ -409,14 +481,11 @@ static bool trim_one(struct engine *engine, struct actor *actor, uint32_t store,
         struct shard_walk walk = {.segment = choice.segment,
                                   .offset = first_offset(shard, log, choice.segment),
                                   .evict = true,
-                                  .single = true,
-                                  .skip = choice.skip,
-                                  .expiry_max_ms = choice.expiry_max_ms};
+                                  .single = true};
         struct slice_budget budget = whole_slice;
         budget.drops = 1;
         bool whole = walk_on(engine, actor, shard, &walk, act_reclaim, &budget);
-        if (policies[store_policy_of(engine, shard)].order <= POLICY_OLDEST_LARGEST)
-            note_walked(engine, shard, &walk);
+        note_walked(engine, shard, &walk);
         if (whole && atomic_load_explicit(&segment->live, memory_order_relaxed) == 0)
             store_drop_segment(engine, actor, shard, choice.segment);
     }
@@ -426,11 +495,23 @@ static bool trim_one(struct engine *engine, struct actor *actor, uint32_t store,
 
 bool reclaim_trim(struct engine *engine, struct actor *actor, uint32_t store) {
     uint64_t most = atomic_load_explicit(&engine->stores[store].entries_max, memory_order_relaxed);
-    /* Each turn looks at one entry or more; one that was used is looked at four times before it goes. */
-    for (uint32_t turns = 0; turns < TRIM_TURNS; turns++)
-        if (most == 0 || store_entries(engine, store) <= most || !trim_one(engine, actor, store, most))
+    const struct policy *policy = &policies[atomic_load_explicit(&engine->stores[store].policy, memory_order_relaxed)];
+    if (most == 0 || !policy->evicts)
+        return false;
+    /* Each turn looks at one entry or more; one that was used is looked at four times before it goes. When many turns in a row have found
+     * nothing, what is left may not go. */
+    uint32_t idle = 0;
+    for (uint32_t turns = 0; turns < TRIM_TURNS && idle < TRIM_IDLE_MAX; turns++) {
+        uint64_t before = store_entries(engine, store);
+        if (before <= most)
             return false;
-    return true;
+        bool worked = policy->order <= POLICY_OLDEST_LARGEST ? trim_oldest(engine, actor, store, most)
+                                                             : trim_by_chance(engine, actor, store, policy);
+        if (!worked && policy->order <= POLICY_OLDEST_LARGEST)
+            return false;
+        idle = worked ? 0 : idle + 1;
+    }
+    return idle < TRIM_IDLE_MAX;
 }
 
 void reclaim_release_promise(struct engine *engine, struct actor *actor) {
@@ -453,11 +534,26 @@ static bool promise(struct engine *engine, struct actor *actor, uint32_t segment
     return true;
 }
 
-/* A store that cannot give back stays under its cap, by compaction if need be, whatever is free. */
+/* One slice of work that can lower what a store itself has. */
+static bool step_within(struct engine *engine, struct actor *actor, uint32_t store) {
+    struct claim claim = {0};
+    claim.gives[store] = true;
+    struct choice choice = choice_empty(engine);
+    if (choice.segment)
+        return begin(engine, actor, &choice, false);
+    choice = choice_compact(engine, &claim);
+    if (choice.segment)
+        return begin(engine, actor, &choice, false);
+    choice = choice_evict(engine, &claim, actor->now_ms, false);
+    return choice.segment && begin(engine, actor, &choice, true);
+}
+
+/* A store that cannot give back stays under its cap, by compaction and by what its policy lets go, whatever is free. */
 static enum status keep_under_cap(struct engine *engine, struct actor *actor, uint32_t store) {
     uint64_t cap = claim_cap_bytes(engine, store), size = range_segment_size(&engine->range);
-    while (store_bytes(engine, store) > cap - (cap < size ? cap : size))
-        if (claim_fills(engine, store, cap) || !step(engine, actor, store))
+    uint64_t most = cap - (cap < size ? cap : size);
+    for (uint32_t turns = 0; store_bytes(engine, store) > most; turns++)
+        if (turns == CAP_TURNS || !step_within(engine, actor, store))
             return STATUS_FULL;
     return STATUS_OK;
 }

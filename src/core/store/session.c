@@ -74,25 +74,30 @@ struct ending {
     struct engine *engine;
     struct actor *actor;
     struct shard *shard;
+    uint64_t head; /* location, goes last */
     enum store_removal reason;
 };
 
 static void end_member(void *context, struct store_spot *spot) {
     struct ending *ending = context;
+    if (spot->location == ending->head)
+        return;
     if (ending->reason == STORE_EXPIRED || ending->reason == STORE_EVICTED)
         actor_count_removed(ending->actor, ending->shard->store, ending->reason == STORE_EXPIRED);
     store_remove(ending->engine, ending->actor, ending->shard, spot, ending->reason);
 }
 
-void session_removed(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t db, struct slice name,
-                     enum store_removal reason) {
+bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
+                  enum store_removal reason) {
     struct head head;
-    uint64_t hash = store_hash_in(engine, shard->store, db, name);
-    if (!head_of(engine, shard->store, name, db, hash, &head) || !slice_equal(head.key.name, name))
-        return;
-    struct slice id = store_session_id(engine, shard->store, head.key.name);
-    struct ending ending = {engine, actor, shard, reason};
-    visit_all(engine, shard, db, id, hash, end_member, &ending);
+    struct slice name = slice_make(engine->range.base + spot->location + spot->entry.key_at, spot->entry.key_size);
+    uint64_t hash = store_hash_in(engine, shard->store, spot->entry.db, name);
+    if (!head_of(engine, shard->store, name, spot->entry.db, hash, &head) || !slice_equal(head.key.name, name))
+        return false;
+    struct ending ending = {engine, actor, shard, spot->location, reason};
+    visit_all(engine, shard, spot->entry.db, store_session_id(engine, shard->store, head.key.name), hash, end_member,
+              &ending);
+    return true;
 }
 
 struct looking {

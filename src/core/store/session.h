@@ -30,9 +30,10 @@ bool session_is_over(const struct engine *engine, const struct shard *shard, con
 /* Before a key is edited: takes away a session whose head has expired, so that the edit begins a new one. */
 void session_tidy(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key);
 
-/* An entry of this name has been removed: if it was a head, the session's members go as well, for the same reason. */
-void session_removed(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t db, struct slice name,
-                     enum store_removal reason);
+/* The entry at the spot is about to be removed: if it is a head, the session's members go before it, for the same reason. Answers
+ * whether it is one; its cell may stand elsewhere then. */
+bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
+                  enum store_removal reason);
 
 /* What eviction should know of an entry's session. */
 struct session_state {

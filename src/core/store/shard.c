@@ -429,13 +429,6 @@ static bool is_over_count(const struct engine *engine, const struct shard *shard
     return !policy->evicts || expiring == 0;
 }
 
-/* Whether the store holds as many entries as it may, and lets none go. */
-static inline bool is_at_capacity(const struct engine *engine, const struct shard *shard) {
-    uint64_t most = atomic_load_explicit(&engine->stores[shard->store].entries_max, memory_order_relaxed);
-    return __builtin_expect(most != 0, 0) && !policies[store_policy_of(engine, shard)].evicts &&
-           store_entries(engine, shard->store) >= most;
-}
-
 static struct entry entry_for(const struct store_key *key, const struct store_value *value) {
     uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
     return (struct entry){
@@ -460,8 +453,6 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
         claim_is_over(engine, shard->store, entry.size + value->extents_size))
-        return STATUS_FULL;
-    if (!spot->location && is_at_capacity(engine, shard))
         return STATUS_FULL;
     if (!spot->location && is_over_count(engine, shard, value))
         return STATUS_FULL;
@@ -511,15 +502,14 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                   enum store_removal reason) {
     ASSERT(spot->location);
+    /* Members before their head: a reader that finds one without the other would take it for an orphan. */
+    if (store_is_by_session(shard) && session_ends(engine, actor, shard, spot, reason))
+        spot->cell = index_find(&engine->range, &shard->index, store_hash_at(engine, spot->location), spot->location);
     tell_removed(engine, actor, spot, reason);
     index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
     if (store_has_filter(shard))
         filter_unlink_at(engine, actor, shard, spot->location);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
-    uint64_t location = spot->location;
     spot->location = 0;
     spot->cell = NULL;
-    if (store_is_by_session(shard))
-        session_removed(engine, actor, shard, spot->entry.db,
-                        slice_make(engine->range.base + location + spot->entry.key_at, spot->entry.key_size), reason);
 }

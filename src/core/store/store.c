@@ -32,6 +32,9 @@ static void choose_logs(struct range_head *head, uint64_t limit_bytes) {
     head->large_class_count = a_queue >= 8 ? STORE_LARGE_CLASSES_MAX : a_queue >= 5 ? 2 : a_queue >= 2 ? 1 : 0;
     uint32_t classes = a_queue - head->large_class_count;
     head->class_count = classes > STORE_CLASSES_MAX ? STORE_CLASSES_MAX : classes;
+    uint32_t octaves = bits_log2(head->segment_size) - 7;
+    head->laps = octaves >= 4 * head->class_count ? 2 : octaves >= 2 * head->class_count ? 1 : 0;
+    head->large_laps = head->large_class_count == STORE_LARGE_CLASSES_MAX ? 0 : 2;
 }
 
 static uint32_t unit_size_for(uint32_t segment_size) {

@@ -75,8 +75,10 @@ struct shard_walk {
     uint32_t offset;
     bool evict;
     bool single;            /* one entry, in place: what may not go stays where it is */
-    uint32_t skip;          /* live entries that are passed over first */
+    bool skips;             /* it began with live entries to be passed over */
+    uint32_t skip;          /* how many of them are left */
     uint64_t expiry_max_ms; /* see policy_verdict */
+    uint64_t lap_bytes;     /* see policy_laps */
 };
 
 struct shard {

@@ -2,31 +2,25 @@
 
 /* From this size on the processor's own block copy is faster than words: 32 B a cycle after about 35 cycles of
  * start-up, against 8 B a cycle. */
-enum { BLOCK_COPY_MIN = 512, PIECE = 16 };
+enum { BLOCK_COPY_MIN = 512 };
 
 #if defined(__x86_64__) && !WORDS_TSAN
-static inline void copy_piece(uint8_t *to, const uint8_t *from) {
-    __asm__ volatile("movdqu (%1), %%xmm0\n\tmovdqu %%xmm0, (%0)" : : "r"(to), "r"(from) : "xmm0", "memory");
-}
-
-/* Copies in the processor's own terms, whatever the alignment: to the compiler an opaque write, in which no byte is read twice or torn apart.
- * The last piece overlaps the one before, so sizes from 16 on take size / 16 + 1 pieces and no tail. The thread sanitizer
- * does not see any of it, so it is for other builds. False: too small. */
+/* The last piece overlaps the one before, so sizes from 16 on take size / 16 + 1 pieces and no tail. False: too small. */
 static inline bool block_copy(uint8_t *to, const uint8_t *from, size_t size) {
-    if (size < PIECE)
+    if (size < WORDS_PIECE)
         return false;
     if (size >= BLOCK_COPY_MIN) {
         __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
         return true;
     }
-    for (; size > PIECE; to += PIECE, from += PIECE, size -= PIECE) {
-        copy_piece(to, from);
-        if (size < 2 * PIECE) {
-            copy_piece(to + size - PIECE, from + size - PIECE);
+    for (; size > WORDS_PIECE; to += WORDS_PIECE, from += WORDS_PIECE, size -= WORDS_PIECE) {
+        words_copy_piece(to, from);
+        if (size < 2 * WORDS_PIECE) {
+            words_copy_piece(to + size - WORDS_PIECE, from + size - WORDS_PIECE);
             return true;
         }
     }
-    copy_piece(to, from);
+    words_copy_piece(to, from);
     return true;
 }
 #else

@@ -39,6 +39,15 @@ static void read_copies_whatever_the_alignment(void **state) {
     check_copy(words_read);
 }
 
+static void read_short(void *private_bytes, const void *shared, size_t size) {
+    words_read_short(private_bytes, shared, size);
+}
+
+static void short_reads_copy_the_same(void **state) {
+    (void)state;
+    check_copy(read_short);
+}
+
 static void write_copies_whatever_the_alignment(void **state) {
     (void)state;
     check_copy(words_write);
@@ -94,6 +103,6 @@ static void single_words_keep_their_values(void **state) {
     }
 }
 
-UNIT_TESTS(words, UNIT(read_copies_whatever_the_alignment), UNIT(write_copies_whatever_the_alignment),
-           UNIT(move_copies_whatever_the_alignment), UNIT(zero_clears_its_bytes_only),
-           UNIT(equal_finds_each_difference), UNIT(single_words_keep_their_values));
+UNIT_TESTS(words, UNIT(read_copies_whatever_the_alignment), UNIT(short_reads_copy_the_same),
+           UNIT(write_copies_whatever_the_alignment), UNIT(move_copies_whatever_the_alignment),
+           UNIT(zero_clears_its_bytes_only), UNIT(equal_finds_each_difference), UNIT(single_words_keep_their_values));

@@ -1,6 +1,7 @@
 #include "sys/os/pages.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/bits.h"
@@ -34,8 +35,10 @@ void pages_dense(void *bytes, uint64_t size, bool filled) {
         (void)madvise(bytes, size, MADV_COLLAPSE);
 }
 
+/* Locked pages cannot be given back; what must read as zero afterwards does so all the same. */
 void pages_release(void *bytes, uint64_t size) {
-    (void)madvise(bytes, size, MADV_DONTNEED);
+    if (madvise(bytes, size, MADV_DONTNEED) != 0)
+        memset(bytes, 0, size);
     (void)madvise(bytes, size, MADV_NOHUGEPAGE);
 }
 
