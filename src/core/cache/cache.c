@@ -13,6 +13,13 @@ static struct store_options store_options_of(const struct cache_store *store) {
     };
 }
 
+static uint32_t mark_count_for(uint64_t limit_bytes) {
+    uint64_t count = limit_bytes / CACHE_BYTES_A_MARK;
+    return count < 1 ? 1 : count > CACHE_MARKS_MAX ? CACHE_MARKS_MAX : (uint32_t)bits_floor_power_of_two(count);
+}
+
+static size_t cache_size(uint32_t marks) { return sizeof(struct cache) + marks * sizeof(_Atomic uint32_t); }
+
 enum status cache_open(const struct cache_options *options, struct cache **ret_cache) {
     if (options->policy >= CACHE_POLICY_COUNT)
         return STATUS_INVALID;
@@ -21,11 +28,13 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
     struct store_options stores[CACHE_STORES_MAX];
     for (uint32_t i = 0; i < options->store_count; i++)
         stores[i] = store_options_of(&options->stores[i]);
-    struct cache *cache = memory_take(options->memory, sizeof *cache);
+    uint32_t marks = mark_count_for(options->limit_bytes);
+    struct cache *cache = memory_take(options->memory, cache_size(marks));
     if (!cache)
         return STATUS_NO_MEMORY;
-    memset(cache, 0, sizeof *cache);
+    memset(cache, 0, cache_size(marks));
     cache->memory = options->memory;
+    cache->mark_count = marks;
     struct engine_options engine = {
         .range = options->range,
         .range_size = options->range_size,
@@ -45,7 +54,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
     };
     enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
-        memory_give(options->memory, cache, sizeof *cache);
+        memory_give(options->memory, cache, cache_size(marks));
         return status;
     }
     *ret_cache = cache;
@@ -56,7 +65,7 @@ void cache_close(struct cache *cache) {
     if (!cache)
         return;
     engine_close(cache->engine);
-    memory_give(cache->memory, cache, sizeof *cache);
+    memory_give(cache->memory, cache, cache_size(cache->mark_count));
 }
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {
@@ -164,13 +173,11 @@ static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) 
 }
 
 static void copy_extents(const struct range *range, uint64_t first, uint64_t offset, uint8_t *to, uint64_t size) {
-    struct extent_walk walk = extent_walk_from(range, first, offset);
+    struct extent_cursor cursor = extent_seek(range, first, offset);
     while (size) {
         uint64_t part;
-        const uint8_t *piece = extent_walk_on(range, &walk, &part);
+        const uint8_t *piece = extent_next(range, &cursor, size, &part);
         ASSERT(piece);
-        if (part > size)
-            part = size;
         words_read(to, piece, part);
         to += part, size -= part;
     }
@@ -515,7 +522,7 @@ struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, c
     if (lock)
         store_lock(cache->engine, actor, at);
     struct cache_info info;
-    uint32_t slot = (uint32_t)(wanted.hash % CACHE_MARKS);
+    uint32_t slot = (uint32_t)(wanted.hash & (cache->mark_count - 1));
     struct cache_watch watch = {
         .slot = slot,
         .existed = cache_find(cache, actor, key, false, &info),

@@ -100,7 +100,7 @@ struct object_owner;
 struct cache_options {
     void *range;                      /* 4096-byte aligned, zero-filled; pages may be lazily backed */
     uint64_t range_size;              /* bytes of address space; the limit may later be raised up to it */
-    uint64_t limit_bytes;             /* memory limit, at most range_size, at least 1 MiB */
+    uint64_t limit_bytes;             /* memory limit, at most range_size, at least 64 KiB */
     unsigned cores;                   /* 0 counts as 1; bounds the number of shards */
     unsigned shards;                  /* 0: limit / 32 MiB, at most 4 a core, a power of two */
     enum cache_policy policy;         /* of the default store, unless `stores` says more about it */
@@ -340,7 +340,7 @@ bool cache_locked(const struct actor *actor); /* holds any lock of cache_lock_* 
 /* ---------------------------------------------------------------- watching */
 
 /* A mark that changes whenever the key is written, deleted or flushed. Changes of other keys may change it too, rarely:
- * the marks are 65,536 counters. */
+ * the marks are a counter for each KiB of the limit at the start, at most 65,536. */
 struct cache_watch {
     uint32_t slot, mark; /* which counter, and what it said */
     uint32_t epoch;      /* of the database: flushes and swaps */

@@ -133,13 +133,11 @@ static enum status take_extents(struct range *range, struct actor *actor, uint64
 
 /* Writes into a chain at `offset`; NULL bytes: zeros. */
 static void fill_extents(struct range *range, uint64_t first, uint64_t offset, const uint8_t *bytes, uint64_t size) {
-    struct extent_walk walk = extent_walk_from(range, first, offset);
+    struct extent_cursor cursor = extent_seek(range, first, offset);
     while (size) {
         uint64_t part;
-        uint8_t *to = extent_walk_on(range, &walk, &part);
+        uint8_t *to = extent_next(range, &cursor, size, &part);
         ASSERT(to);
-        if (part > size)
-            part = size;
         if (bytes)
             words_write(to, bytes, part);
         else
@@ -194,6 +192,27 @@ static uint64_t expiry_of_patched(const struct cache_edit *edit) {
     return edit->found ? edit->expires_at_ms : expiry_of_new(edit->cache, edit->actor, edit->key.hash, 0);
 }
 
+/* Copies the value as it is into a chain that has room for it, both piece by piece. */
+static void copy_value(const struct cache_edit *edit, uint64_t to) {
+    struct range *range = &edit->cache->engine->range;
+    const struct store_spot *spot = const_spot_of(edit);
+    uint64_t from;
+    store_value_size(edit->cache->engine, spot->location, &spot->entry, &from);
+    if (!from) {
+        fill_extents(range, to, 0, cache_edit_piece(edit, 0).data, edit->size);
+        return;
+    }
+    struct extent_cursor read = extent_seek(range, from, 0), write = extent_seek(range, to, 0);
+    for (uint64_t size = edit->size, part; size; size -= part) {
+        const uint8_t *piece = extent_next(range, &read, size, &part);
+        for (uint64_t done = 0, written; done < part; done += written) {
+            uint8_t *at = extent_next(range, &write, part - done, &written);
+            ASSERT(piece && at);
+            words_write(at, piece + done, written);
+        }
+    }
+}
+
 /* Builds the patched value anew in a chain. */
 static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset, struct slice bytes,
                                         uint64_t new_size) {
@@ -201,11 +220,8 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
     struct extents chain;
     TRY(take_extents(range, edit->actor, new_size, &chain));
     uint64_t old_size = edit->found ? edit->size : 0;
-    for (uint64_t at = 0; at < old_size;) {
-        struct slice piece = cache_edit_piece(edit, at);
-        fill_extents(range, chain.first, at, piece.data, piece.size);
-        at += piece.size;
-    }
+    if (old_size)
+        copy_value(edit, chain.first);
     if (offset > old_size)
         fill_extents(range, chain.first, old_size, NULL, offset - old_size);
     fill_extents(range, chain.first, offset, bytes.data, bytes.size);
@@ -532,7 +548,7 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
         upload->room = chain.room;
     }
     uint64_t size;
-    *ret_bytes = extent_piece(range, upload->first, upload->filled, &size);
+    *ret_bytes = extent_last_piece(range, &chain, upload->filled, &size);
     *ret_size = size < upload->size - upload->filled ? size : upload->size - upload->filled;
     return STATUS_OK;
 }

@@ -14,14 +14,15 @@
 #include "core/store/session.h"
 #include "core/store/store.h"
 
-enum { CACHE_MARKS = 65536 };
+enum { CACHE_MARKS_MAX = 65536, CACHE_BYTES_A_MARK = 1024 };
 
 struct cache {
     struct engine *engine;
     const struct memory *memory;
     _Atomic uint32_t watches;                 /* open ones; while there is none, writes leave the marks alone */
-    _Atomic uint32_t marks[CACHE_MARKS];      /* by the low bits of the key's hash */
     _Atomic uint32_t epochs[CACHE_DATABASES]; /* flushes and swaps of each database */
+    uint32_t mark_count;                      /* a power of two; a tiny cache has few */
+    _Atomic uint32_t marks[];                 /* by the low bits of the key's hash */
 };
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
@@ -105,7 +106,7 @@ static inline void trim_store(struct cache *cache, struct actor *actor, uint32_t
 
 static inline void mark_change(struct cache *cache, uint64_t hash) {
     if (__builtin_expect(atomic_load_explicit(&cache->watches, memory_order_relaxed) != 0, 0))
-        atomic_fetch_add_explicit(&cache->marks[hash % CACHE_MARKS], 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&cache->marks[hash & (cache->mark_count - 1)], 1, memory_order_relaxed);
 }
 
 /* The index's part of what an entry costs: 64 bytes over about 4.5 entries. */

@@ -1,4 +1,5 @@
 /* core/cache/vacate_test.c: holes between large values do not keep small ones out. */
+#include "core/store/vacate.h"
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
 
@@ -78,4 +79,46 @@ static void small_values_find_room_between_large_ones(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(vacate, UNIT(small_values_find_room_between_large_ones));
+/* Segments of 2 MiB, three quarters of which are holes: each call moves half a megabyte or so, and another thread may go on. */
+static void a_segment_is_emptied_in_slices(void **state) {
+    (void)state;
+    enum { COUNT = 80, SIZE = 250 * 1000, SLICE_MAX = 512 * 1024 + SIZE + 64 * 1024 };
+    struct testing_cache t = testing_open(1ull << 30, 2, CACHE_NOEVICTION);
+    struct actor other = {.id = 3, .now_ms = t.actor.now_ms};
+    const struct range_head *head = t.cache->engine->range.head;
+    static struct large all[COUNT];
+    uint8_t *bytes = malloc(SIZE);
+    struct buf value;
+    buf_init(&value, &memory_libc);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        all[i] = (struct large){SIZE, (uint8_t)i};
+        for (uint64_t at = 0; at < SIZE; at++)
+            bytes[at] = (uint8_t)(all[i].fill + at / 5000);
+        assert_int_equal(testing_set(&t, 0, large_name(i), slice_make(bytes, SIZE), 0), STATUS_OK);
+    }
+    for (uint32_t i = 0; i < COUNT; i++)
+        if (i % 2) {
+            struct cache_key key = cache_key(t.cache, 0, large_name(i));
+            assert_true(cache_delete(t.cache, &t.actor, &key));
+            all[i].size = 0;
+        }
+    uint32_t before = head->block_segments, slices = 0;
+    uint64_t copied = 0, now;
+    while (vacate_segment(t.cache->engine, slices % 2 ? &t.actor : &other, 0)) {
+        now = t.actor.counts.copied_bytes + other.counts.copied_bytes;
+        assert_true(now > copied && now - copied <= SLICE_MAX);
+        copied = now;
+        assert_true(++slices < 1000);
+        if (slices % 3 == 0)
+            check_large(&t, all, COUNT, &value);
+    }
+    assert_true(head->block_segments <= before * 2 / 3);
+    assert_true(slices >= (before - head->block_segments) * 3 / 2);
+    assert_int_equal(head->vacating, 0);
+    check_large(&t, all, COUNT, &value);
+    buf_fini(&value);
+    free(bytes);
+    testing_close(&t);
+}
+
+UNIT_TESTS(vacate, UNIT(small_values_find_room_between_large_ones), UNIT(a_segment_is_emptied_in_slices));

@@ -4,7 +4,15 @@
 #include "base/bits.h"
 #include "core/store/run.h"
 
-enum { SEGMENTS_SEARCHED = 64, HOLE_MIN = RANGE_BLOCKS / 16 };
+enum {
+    SEGMENTS_SEARCHED = 64,
+    HOLE_MIN = RANGE_BLOCKS / 16,
+    VACATE_FREE_MIN = RANGE_BLOCKS / 4,
+    RELEASED_AT_ONCE = 32
+};
+
+#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+#define PUT(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
 
 /* Header: the next extent's offset, bytes of room, blocks, the hash of the owner's key (0: none yet). Written before the chain is linked and changed only under the lock
  * of the shard that owns it, by whoever is its only holder. */
@@ -62,6 +70,14 @@ static uint64_t take_from_list(struct range *range, uint32_t wanted, uint32_t le
     return 0;
 }
 
+/* Under the lock of the blocks. */
+static void vacate_end(struct range *range) {
+    uint32_t number = GET(range->head->vacating);
+    if (number)
+        PUT(range->segments[number].sealed, 0);
+    PUT(range->head->vacating, 0);
+}
+
 /* Fills the holes that freed values leave before it opens another segment, or they would add up: a hole is used from a sixteenth of
  * a segment on. When memory is short, any hole will do. */
 static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
@@ -74,8 +90,10 @@ static uint64_t take_run(struct range *range, struct actor *actor, uint32_t want
     if (at)
         return at;
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
-    if (!number)
+    if (!number) {
+        vacate_end(range); /* its holes are wanted now */
         return take_from_list(range, wanted, block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2, ret_count);
+    }
     range_list_push(range, &range->head->block_first, number);
     *ret_count = wanted;
     return mark_taken(range, number, 0, wanted);
@@ -94,6 +112,8 @@ static void give_run(struct range *range, struct actor *actor, uint64_t at, uint
     atomic_fetch_sub_explicit(&segment->used, count, memory_order_relaxed);
     atomic_fetch_sub_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
     if (taken == 0) {
+        if (GET(range->head->vacating) == number)
+            PUT(range->head->vacating, 0);
         range_list_remove(range, &range->head->block_first, number);
         range_give(range, actor, number);
     }
@@ -127,33 +147,42 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
     return true;
 }
 
-struct extent_walk extent_walk_from(const struct range *range, uint64_t first, uint64_t offset) {
-    uint64_t at = first;
-    while (at) {
-        struct header *header = header_at(range, at);
-        uint32_t room = atomic_load_explicit(&header->room, memory_order_relaxed);
-        if (offset < room)
-            break;
-        offset -= room;
-        at = atomic_load_explicit(&header->next, memory_order_acquire);
+struct extent_cursor extent_seek(const struct range *range, uint64_t first, uint64_t offset) {
+    struct extent_cursor cursor = {first, offset};
+    while (cursor.at && cursor.offset >= GET(header_at(range, cursor.at)->room)) {
+        cursor.offset -= GET(header_at(range, cursor.at)->room);
+        cursor.at = atomic_load_explicit(&header_at(range, cursor.at)->next, memory_order_acquire);
     }
-    return (struct extent_walk){at, offset};
+    return cursor;
 }
 
-uint8_t *extent_walk_on(const struct range *range, struct extent_walk *walk, uint64_t *ret_size) {
-    *ret_size = 0;
-    if (!walk->at)
+uint8_t *extent_next(const struct range *range, struct extent_cursor *cursor, uint64_t wanted, uint64_t *ret_size) {
+    if (!cursor->at) {
+        *ret_size = 0;
         return NULL;
-    struct header *header = header_at(range, walk->at);
-    *ret_size = atomic_load_explicit(&header->room, memory_order_relaxed) - walk->skip;
-    uint8_t *piece = range->base + walk->at + EXTENT_HEAD_SIZE + walk->skip;
-    *walk = (struct extent_walk){atomic_load_explicit(&header->next, memory_order_acquire), 0};
+    }
+    struct header *header = header_at(range, cursor->at);
+    uint64_t room = GET(header->room) - cursor->offset;
+    uint8_t *piece = range->base + cursor->at + EXTENT_HEAD_SIZE + cursor->offset;
+    *ret_size = room < wanted ? room : wanted;
+    if (room <= wanted)
+        *cursor = (struct extent_cursor){atomic_load_explicit(&header->next, memory_order_acquire), 0};
+    else
+        cursor->offset += wanted;
     return piece;
 }
 
 uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset, uint64_t *ret_size) {
-    struct extent_walk walk = extent_walk_from(range, first, offset);
-    return extent_walk_on(range, &walk, ret_size);
+    struct extent_cursor cursor = extent_seek(range, first, offset);
+    return extent_next(range, &cursor, UINT64_MAX, ret_size);
+}
+
+uint8_t *extent_last_piece(const struct range *range, const struct extents *chain, uint64_t offset,
+                           uint64_t *ret_size) {
+    uint64_t room = GET(header_at(range, chain->last)->room), before = chain->room - room;
+    ASSERT(offset >= before && offset < chain->room);
+    *ret_size = chain->room - offset;
+    return range->base + chain->last + EXTENT_HEAD_SIZE + (offset - before);
 }
 
 uint64_t extent_room(const struct range *range, uint64_t first, uint64_t *ret_last) {
@@ -192,19 +221,27 @@ bool extent_alone(const struct range *range, uint64_t first) {
     return atomic_fetch_add_explicit(reference_of(range, first), 0, memory_order_seq_cst) == 1;
 }
 
+/* Up to RELEASED_AT_ONCE extents of a chain that nobody else knows any more; answers the next one. */
+static uint64_t release_some(struct range *range, struct actor *actor, uint64_t first) {
+    uint64_t runs[RELEASED_AT_ONCE], at = first;
+    uint32_t blocks[RELEASED_AT_ONCE], count = 0;
+    for (; at && count < RELEASED_AT_ONCE; count++) {
+        runs[count] = at;
+        blocks[count] = GET(header_at(range, at)->blocks);
+        at = GET(header_at(range, at)->next);
+    }
+    lock_take(&range->head->blocks, actor->id, &range->waiting);
+    for (uint32_t i = 0; i < count; i++)
+        give_run(range, actor, runs[i], blocks[i]);
+    lock_give(&range->head->blocks, &range->waiting);
+    return at;
+}
+
 void extent_release(struct range *range, struct actor *actor, uint64_t first) {
     uint32_t before = atomic_fetch_sub_explicit(reference_of(range, first), 1, memory_order_acq_rel);
     ASSERT(before > 0);
-    if (before > 1)
-        return;
-    lock_take(&range->head->blocks, actor->id, &range->waiting);
-    for (uint64_t at = first; at;) {
-        struct header *header = header_at(range, at);
-        uint64_t next = atomic_load_explicit(&header->next, memory_order_relaxed);
-        give_run(range, actor, at, atomic_load_explicit(&header->blocks, memory_order_relaxed));
-        at = next;
-    }
-    lock_give(&range->head->blocks, &range->waiting);
+    for (uint64_t at = before > 1 ? 0 : first; at;)
+        at = release_some(range, actor, at);
 }
 
 /* ---------------------------------------------------------------------------------------- moving */
@@ -218,56 +255,60 @@ static uint32_t free_blocks(const struct range *range, uint32_t number) {
     return RANGE_BLOCKS - atomic_load_explicit(&range->segments[number].used, memory_order_relaxed);
 }
 
-uint32_t extent_vacate_begin(struct range *range, struct actor *actor, uint32_t *ret_free) {
-    uint32_t sparsest = 0;
-    uint64_t holes = 0;
-    lock_take(&range->head->blocks, actor->id, &range->waiting);
-    for (uint32_t number = range->head->block_first; number;
-         number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed)) {
-        if (atomic_load_explicit(&range->segments[number].sealed, memory_order_relaxed))
-            continue;
-        holes += free_blocks(range, number);
-        if (!sparsest || free_blocks(range, number) > free_blocks(range, sparsest))
-            sparsest = number;
+/* The segment of blocks with the most free ones. Reads the table without locks; whoever acts on it looks again. */
+static uint32_t find_sparsest(const struct range *range) {
+    uint32_t sparsest = 0, most = VACATE_FREE_MIN - 1, end = GET(range->head->never_used);
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &range->segments[number];
+        if (GET(segment->kind) == SEGMENT_BLOCKS && !GET(segment->sealed) && free_blocks(range, number) > most)
+            sparsest = number, most = free_blocks(range, number);
     }
-    /* Worth it from a quarter of free blocks on, if the rest fits the holes of the others. */
-    if (sparsest && (free_blocks(range, sparsest) < RANGE_BLOCKS / 4 || holes < RANGE_BLOCKS))
-        sparsest = 0;
-    if (sparsest) {
-        *ret_free = free_blocks(range, sparsest);
-        atomic_store_explicit(&range->segments[sparsest].sealed, 1, memory_order_relaxed);
-    }
-    lock_give(&range->head->blocks, &range->waiting);
     return sparsest;
 }
 
-void extent_vacate_end(struct range *range, struct actor *actor, uint32_t number) {
-    lock_take(&range->head->blocks, actor->id, &range->waiting);
+bool extent_vacate_begin(struct range *range, struct actor *actor, uint64_t free_min_bytes) {
+    struct range_head *head = range->head;
+    uint64_t held = (uint64_t)GET(head->block_segments) << range->segment_shift, live = GET(head->blocks_live);
+    /* Not unless what lives in it fits the holes of the others. */
+    uint32_t number = held > live && held - live >= range_segment_size(range) ? find_sparsest(range) : 0;
+    if (!number)
+        return false;
+    lock_take(&head->blocks, actor->id, &range->waiting);
     struct segment *segment = &range->segments[number];
-    /* Once empty it went back to the pool and may be anything by now; as a segment of blocks it would be unsealed. */
-    if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_BLOCKS)
-        atomic_store_explicit(&segment->sealed, 0, memory_order_relaxed);
-    lock_give(&range->head->blocks, &range->waiting);
+    bool begun = GET(segment->kind) == SEGMENT_BLOCKS && GET(head->vacating) == 0 &&
+                 free_blocks(range, number) >= VACATE_FREE_MIN &&
+                 (uint64_t)free_blocks(range, number) * block_size(range) >= free_min_bytes;
+    if (begun) {
+        PUT(segment->sealed, 1);
+        PUT(head->vacating, number);
+        head->vacate_block = 0;
+    }
+    lock_give(&head->blocks, &range->waiting);
+    return begun;
 }
 
-uint64_t extent_vacate_next(struct range *range, struct actor *actor, uint32_t number, uint32_t *block,
-                            uint64_t *ret_owner) {
+uint64_t extent_vacate_next(struct range *range, struct actor *actor, uint64_t *ret_owner) {
+    struct range_head *head = range->head;
     uint64_t at = 0;
-    lock_take(&range->head->blocks, actor->id, &range->waiting);
-    struct segment *segment = &range->segments[number];
-    uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
-    bool ours = atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_BLOCKS &&
-                atomic_load_explicit(&segment->sealed, memory_order_relaxed);
-    uint64_t rest = *block < RANGE_BLOCKS ? taken >> *block << *block : 0;
-    if (ours && rest) {
+    lock_take(&head->blocks, actor->id, &range->waiting);
+    uint32_t number = GET(head->vacating);
+    uint64_t taken = number ? GET(range->segments[number].blocks) : 0;
+    uint64_t rest = head->vacate_block < RANGE_BLOCKS ? taken >> head->vacate_block << head->vacate_block : 0;
+    if (rest) {
         /* Nothing is put between runs while the segment is sealed, so a taken block behind a run begins the next one. */
         uint32_t first = (uint32_t)__builtin_ctzll(rest);
         at = range_segment_at(range, number) + (uint64_t)first * block_size(range);
-        *block = first + atomic_load_explicit(&header_at(range, at)->blocks, memory_order_relaxed);
-        *ret_owner = atomic_load_explicit(&header_at(range, at)->owner, memory_order_relaxed);
+        head->vacate_block = first + GET(header_at(range, at)->blocks);
+        *ret_owner = GET(header_at(range, at)->owner);
+    } else {
+        vacate_end(range);
     }
-    lock_give(&range->head->blocks, &range->waiting);
+    lock_give(&head->blocks, &range->waiting);
     return at;
+}
+
+uint64_t extent_run_bytes(const struct range *range, uint64_t run) {
+    return (uint64_t)GET(header_at(range, run)->blocks) * block_size(range);
 }
 
 bool extent_has_run(const struct range *range, uint64_t first, uint64_t run) {

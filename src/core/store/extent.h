@@ -34,13 +34,17 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
 /* The contiguous bytes from `offset` on, up to the end of their extent. */
 uint8_t *extent_piece(const struct range *range, uint64_t first, uint64_t offset, uint64_t *ret_size);
 
-/* The same from extent to extent: a long chain piece by piece costs one walk, not one for each piece. */
-struct extent_walk {
-    uint64_t at, skip; /* the next extent, and bytes of it to pass over; 0: the end */
+/* The same for an offset that lies in the last extent, where an upload is. */
+uint8_t *extent_last_piece(const struct range *range, const struct extents *chain, uint64_t offset, uint64_t *ret_size);
+
+/* Goes through a chain piece by piece, without going from its head for each. */
+struct extent_cursor {
+    uint64_t at; /* 0: behind the end */
+    uint64_t offset;
 };
-struct extent_walk extent_walk_from(const struct range *range, uint64_t first, uint64_t offset);
-/* NULL at the end. */
-uint8_t *extent_walk_on(const struct range *range, struct extent_walk *walk, uint64_t *ret_size);
+struct extent_cursor extent_seek(const struct range *range, uint64_t first, uint64_t offset);
+/* The contiguous bytes there, at most `wanted`, and on. NULL behind the end. */
+uint8_t *extent_next(const struct range *range, struct extent_cursor *cursor, uint64_t wanted, uint64_t *ret_size);
 
 /* Room of the whole chain. */
 uint64_t extent_room(const struct range *range, uint64_t first, uint64_t *ret_last);
@@ -59,18 +63,19 @@ uint64_t extent_charge(const struct range *range, uint64_t first);
 /* Says whose the chain is; without, its extents cannot be moved. */
 void extent_set_owner(struct range *range, uint64_t first, uint64_t hash);
 
-/* The segment of blocks with the most free ones, if emptying it pays; 0 if none does. Nothing is put into it until the end. */
-uint32_t extent_vacate_begin(struct range *range, struct actor *actor, uint32_t *ret_free);
-void extent_vacate_end(struct range *range, struct actor *actor, uint32_t number);
-/* The next extent of it from `block` on, which is moved behind it, and the owner's hash (0: none); 0 at the end. It may be
- * gone as soon as this returns: look it up under the owner's lock. */
-uint64_t extent_vacate_next(struct range *range, struct actor *actor, uint32_t number, uint32_t *block,
-                            uint64_t *ret_owner);
+/* Begins to empty the segment of blocks with the most free ones, if that pays and it has `free_min_bytes` of them. Nothing is put into
+ * it meanwhile. At most one is emptied at a time; several threads may go on with it. False: there is none. */
+bool extent_vacate_begin(struct range *range, struct actor *actor, uint64_t free_min_bytes);
+/* Its next extent and the owner's hash (0: none); 0 at the end, or if none is being emptied. It may be gone as soon as this returns:
+ * look it up under the owner's lock. */
+uint64_t extent_vacate_next(struct range *range, struct actor *actor, uint64_t *ret_owner);
 
 /* Whether the chain holds that extent. Under the owner's lock. */
 bool extent_has_run(const struct range *range, uint64_t first, uint64_t run);
 /* Moves one extent of a chain that the caller alone holds, inside index_write_begin and end. Answers the chain's first extent
  * afterwards, 0 if there is no hole of its size. */
 uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t first, uint64_t run);
+/* Bytes that its blocks take. */
+uint64_t extent_run_bytes(const struct range *range, uint64_t run);
 
 #endif

@@ -125,6 +125,8 @@ struct range_head {
     _Atomic uint32_t never_used;           /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first;                            /* list of block segments with room */
+    _Atomic uint32_t vacating;                       /* the one that is being emptied, 0: none */
+    uint32_t vacate_block;                           /* up to where */
 };
 
 static const uint64_t RANGE_SIZE_MAX = 1ull << 46; /* what a cell can point into */

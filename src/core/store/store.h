@@ -100,8 +100,9 @@ struct shard {
     struct shard_expiries expiries; /* of the expiry walk */
     struct object_heap objects;
     struct ghosts {
-        uint64_t units_at; /* directory: numbers of units */
-        uint32_t unit_count, buckets, drops;
+        uint64_t units_at;           /* directory: numbers of units */
+        _Atomic uint32_t unit_count; /* figures read it without the lock */
+        uint32_t buckets, drops;
     } ghosts;
     struct shard_log logs[STORE_LOGS_MAX];
     struct filter filter __attribute__((aligned(64)));
@@ -193,7 +194,7 @@ struct engine_options {
 MUST_CHECK enum status engine_open(const struct engine_options *options, struct engine **ret_engine);
 void engine_close(struct engine *engine);
 
-/* STATUS_INVALID under 1 MiB (or what 16 segments need) and over the range. Segments over a lowered limit are reclaimed by and by. */
+/* STATUS_INVALID under 64 KiB (or what 8 segments need) and over the range. Segments over a lowered limit are reclaimed by and by. */
 MUST_CHECK enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes);
 
 /* ------------------------------------------------------------------ keys */

@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 
+enum { SLICE_BYTES = 512 * 1024 }; /* about 100 microseconds; a single extent may be a segment */
+
 /* The owner's entry, if the index has one whose chain holds the extent. Under the shard's lock. */
 static bool find_owner(struct engine *engine, struct shard *shard, uint64_t hash, uint64_t run, uint64_t *ret_location,
                        uint64_t *ret_first) {
@@ -31,13 +33,15 @@ static void point_to(struct engine *engine, uint64_t location, uint64_t first) {
     words_write(engine->range.base + location + entry.value_at + sizeof(uint64_t), &first, sizeof first);
 }
 
-static bool move_run(struct engine *engine, struct actor *actor, uint64_t hash, uint64_t run) {
+/* Answers the bytes moved. */
+static uint64_t move_run(struct engine *engine, struct actor *actor, uint64_t hash, uint64_t run) {
     uint32_t at = store_shard_of(engine, hash);
     struct shard *shard = &engine->shards[at];
-    uint64_t location, first, moved = 0;
+    uint64_t location, first, moved = 0, bytes = 0;
     store_lock(engine, actor, at);
     if (find_owner(engine, shard, hash, run, &location, &first)) {
         struct index_bucket *bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
+        bytes = extent_run_bytes(&engine->range, run);
         /* While the number is odd nobody new gets hold of the value; whoever holds it already keeps it in its place. */
         index_write_begin(bucket);
         if (extent_alone(&engine->range, first))
@@ -45,22 +49,21 @@ static bool move_run(struct engine *engine, struct actor *actor, uint64_t hash, 
         if (moved && moved != first)
             point_to(engine, location, moved);
         index_write_end(bucket);
-        if (moved)
-            actor->counts.copied_bytes += range_segment_size(&engine->range) / RANGE_BLOCKS;
     }
     store_unlock(engine, actor, at);
-    return moved != 0;
+    if (!moved)
+        return 0;
+    actor->counts.copied_bytes += bytes;
+    return bytes;
 }
 
-bool vacate_segment(struct engine *engine, struct actor *actor, uint64_t free_min) {
-    uint32_t free = 0, block = 0, number = extent_vacate_begin(&engine->range, actor, &free);
-    if (!number)
+bool vacate_segment(struct engine *engine, struct actor *actor, uint64_t free_min_bytes) {
+    struct range *range = &engine->range;
+    if (atomic_load_explicit(&range->head->vacating, memory_order_relaxed) == 0 &&
+        !extent_vacate_begin(range, actor, free_min_bytes))
         return false;
-    bool moved = false;
-    uint64_t hash, run;
-    if ((uint64_t)free * (range_segment_size(&engine->range) / RANGE_BLOCKS) >= free_min)
-        while ((run = extent_vacate_next(&engine->range, actor, number, &block, &hash)) != 0)
-            moved |= hash != 0 && move_run(engine, actor, hash, run);
-    extent_vacate_end(&engine->range, actor, number);
-    return moved;
+    uint64_t hash, run, moved = 0;
+    while (moved < SLICE_BYTES && (run = extent_vacate_next(range, actor, &hash)) != 0)
+        moved += hash ? move_run(engine, actor, hash, run) : 0;
+    return moved != 0;
 }

@@ -14,8 +14,7 @@
 
 #include "core/store/store.h"
 
-/* Empties one segment as far as possible, if one gives at least `free_min` bytes. Copies at most three quarters of a segment. False if
- * there was nothing to move. */
-bool vacate_segment(struct engine *engine, struct actor *actor, uint64_t free_min);
+/* One slice of emptying a segment as far as possible, if one gives at least `free_min_bytes`. False if there was nothing to move. */
+bool vacate_segment(struct engine *engine, struct actor *actor, uint64_t free_min_bytes);
 
 #endif
