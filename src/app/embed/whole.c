@@ -128,15 +128,13 @@ enum strata_status strata_stats(struct strata_cache *cache, struct strata_statis
     if (!cache || !ret_statistics)
         return STRATA_INVALID;
     struct cache_stats core;
-    struct cache_store_info store;
     struct slot *slot = call_begin(cache);
     cache_stats(cache->core, &core);
-    cache_store_info(cache->core, 0, &store);
     call_end(cache, slot);
     struct strata_statistics sum = {
         .entries = core.entries,
         .entries_expiring = core.expiring,
-        .entries_max = store.entries_max,
+        .entries_max = atomic_load(&cache->entries_max),
         .limit_bytes = core.limit_bytes,
         .limit_max_bytes = cache->limit_max_bytes,
         .used_bytes = core.occupied_bytes,

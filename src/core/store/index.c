@@ -69,11 +69,17 @@ static bool overflow_is_free(const struct index_bucket *bucket) {
     return atomic_load_explicit(&bucket->number, memory_order_relaxed) != 0;
 }
 
+/* Housekeeping looks at the count without the lock. */
+static void count_overflow(struct index *index, int by) {
+    uint32_t count = atomic_load_explicit(&index->overflow_live, memory_order_relaxed);
+    atomic_store_explicit(&index->overflow_live, count + (uint32_t)by, memory_order_relaxed);
+}
+
 static uint32_t take_overflow(struct range *range, struct actor *actor, struct index *index) {
     uint32_t chain = index->overflow_free;
     if (chain) {
         unlist_overflow(range, index, chain);
-        index->overflow_live++;
+        count_overflow(index, 1);
         return chain;
     }
     uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
@@ -82,7 +88,7 @@ static uint32_t take_overflow(struct range *range, struct actor *actor, struct i
             return 0;
         atomic_store_explicit(&index->overflow_page_count, pages + 1, memory_order_release);
     }
-    index->overflow_live++;
+    count_overflow(index, 1);
     return ++index->overflow_used;
 }
 
@@ -94,7 +100,7 @@ static void give_overflow(const struct range *range, struct index *index, uint32
     atomic_store_explicit(&bucket->number, 1, memory_order_relaxed);
     atomic_store_explicit(&bucket->chain, index->overflow_free, memory_order_relaxed);
     index->overflow_free = chain;
-    index->overflow_live--;
+    count_overflow(index, -1);
 }
 
 _Atomic uint64_t *index_empty_cell(struct range *range, struct actor *actor, struct index *index, uint64_t hash,
@@ -352,8 +358,8 @@ static void drop_pages(struct range *range, struct actor *actor, struct index *i
 
 bool index_overflow_is_sparse(const struct range *range, const struct index *index) {
     uint32_t pages = atomic_load_explicit(&index->overflow_page_count, memory_order_relaxed);
-    return pages > 1 && (uint64_t)index->overflow_live * 8 < (uint64_t)(pages - 1) * (range_is_over(range) ? 7 : 6)
-                                                                 << buckets_per_page_shift(range);
+    return pages > 1 && (uint64_t)atomic_load_explicit(&index->overflow_live, memory_order_relaxed) * 8 <
+                            (uint64_t)(pages - 1) * (range_is_over(range) ? 7 : 6) << buckets_per_page_shift(range);
 }
 
 bool index_is_sparse(const struct range *range, const struct index *index) {
@@ -388,7 +394,7 @@ static void move_overflow(struct range *range, struct actor *actor, struct index
     atomic_store_explicit(&to->chain, atomic_load_explicit(&from->chain, memory_order_relaxed), memory_order_relaxed);
     atomic_store_explicit(&before->chain, chain, memory_order_release);
     index_write_end(first);
-    index->overflow_live--;
+    count_overflow(index, -1);
 }
 
 bool index_shrink_overflow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at,
@@ -448,7 +454,7 @@ void index_clear(struct range *range, struct actor *actor, struct index *index) 
     }
     index->overflow_free = 0;
     index->overflow_used = 0;
-    index->overflow_live = 0;
+    atomic_store_explicit(&index->overflow_live, 0, memory_order_relaxed);
     atomic_store_explicit(&index->entries, 0, memory_order_relaxed);
 }
 

@@ -48,9 +48,9 @@ struct index {
     _Atomic uint64_t entries;    /* cells in use */
     _Atomic uint32_t page_count; /* changes under the lock; figures read it without */
     _Atomic uint32_t overflow_page_count;
-    uint32_t overflow_used; /* overflow buckets ever handed out */
-    uint32_t overflow_free; /* list of free ones, 0: none, else bucket + 1 */
-    uint32_t overflow_live; /* overflow buckets in chains */
+    uint32_t overflow_used;         /* overflow buckets ever handed out */
+    uint32_t overflow_free;         /* list of free ones, 0: none, else bucket + 1 */
+    _Atomic uint32_t overflow_live; /* overflow buckets in chains */
     uint32_t shard;
     uint64_t pages_at, overflow_pages_at; /* directories: arrays of units */
 };

@@ -100,8 +100,9 @@ struct shard {
     struct shard_expiries expiries; /* of the expiry walk */
     struct object_heap objects;
     struct ghosts {
-        uint64_t units_at; /* directory: numbers of units */
-        uint32_t unit_count, buckets, drops;
+        uint64_t units_at;           /* directory: numbers of units */
+        _Atomic uint32_t unit_count; /* figures read it without the lock */
+        uint32_t buckets, drops;
     } ghosts;
     struct shard_log logs[STORE_LOGS_MAX];
     struct filter filter __attribute__((aligned(64)));

@@ -439,7 +439,7 @@ static void statuses_have_texts(void **state) {
     assert_string_equal(text, STRATA_VERSION_TEXT);
 }
 
-UNIT_TESTS(embed, UNIT(what_is_set_is_got), UNIT(a_buffer_that_is_too_small_is_told_the_size),
+UNIT_TESTS(calls, UNIT(what_is_set_is_got), UNIT(a_buffer_that_is_too_small_is_told_the_size),
            UNIT(conditions_of_writes_hold), UNIT(entries_expire), UNIT(a_default_time_to_live_is_for_those_without),
            UNIT(expired_entries_are_cleared_away), UNIT(versions_tell_changes), UNIT(every_write_makes_another_version),
            UNIT(counters_count), UNIT(values_are_built_by_appending), UNIT(keys_and_values_have_limits),
