@@ -1,11 +1,16 @@
-/* Small strings in bulk. Three passes over the batch, so that the loads of all keys run side by side:
+/* Small strings in bulk. The batch goes through four stages in groups, each group one stage behind the one before, so that the loads of
+ * three groups are under way while a fourth is worked on:
  *
- *     hash, and ask for the buckets | find the cells, and ask for the entries | compare, copy, and see that nobody wrote meanwhile
+ *     hash, ask for the buckets | find the cells, ask for the entries or for chained buckets | follow the chains, ask for the entries |
+ *     compare, copy, and see that nobody wrote meanwhile
  *
- * A reader's visit to a chain lasts from the second pass to the third; what does not go smoothly there is looked up alone. */
+ * A group of 12 asks for some 36 lines at a time: fewer leave the memory idle, more wait for each other (docs/decisions/0014).
+ * A reader's visit to a chain lasts from the second stage to the fourth; what does not go smoothly there is looked up alone. */
 #include "core/cache/internal.h"
 
 enum {
+    GROUP = 12,
+    STAGES = 4,
     CHAIN_STEPS_MAX = 4,
     TAIL_GUESS = 4 + 32, /* an entry's word and a small value: where its last byte may be, behind the key */
 };
@@ -19,18 +24,29 @@ struct visit {
     uint32_t number;
 };
 
+/* A group of the batch. */
+struct part {
+    uint32_t from, to;
+};
+
+/* Those of a group whose chain goes on behind its first bucket. */
+struct going_on {
+    uint32_t count;
+    uint8_t at[GROUP];
+};
+
 /* Prefetches stand in loops of their own: a processor waits for each address to be translated before it goes far beyond, unless the
  * next is near. */
 static inline void ask_for_buckets(const struct engine *engine, uint32_t place, const struct cache_wish *wishes,
-                                   struct visit *visits, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
+                                   struct visit *visits, struct part part) {
+    for (uint32_t i = part.from; i < part.to; i++) {
         uint64_t hash = store_hash(engine, place, wishes[i].name);
         visits[i].shard = &engine->shards[store_shard_of(engine, hash)];
         visits[i].place = index_place_of(&engine->range, &visits[i].shard->index, hash);
         visits[i].bucket = visits[i].place.bucket;
         visits[i].cell_at = NULL;
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = part.from; i < part.to; i++)
         __builtin_prefetch(visits[i].bucket);
 }
 
@@ -53,31 +69,42 @@ static inline bool find_cell(const struct engine *engine, struct visit *visit) {
     return true;
 }
 
-/* The chains of all keys, a bucket of each in turn. Those that go on for longer are looked up alone. */
-static inline void ask_for_entries(const struct engine *engine, const struct cache_wish *wishes, struct visit *visits,
-                                   uint32_t count) {
-    uint8_t going_on[CACHE_MANY_MAX];
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < count; i++) {
+static inline void ask_for_entry(const struct engine *engine, const struct cache_wish *wish,
+                                 const struct visit *visit) {
+    const uint8_t *entry = engine->range.base + cell_location(visit->cell);
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + wish->name.size + TAIL_GUESS - 1);
+}
+
+/* The first bucket of each chain. */
+static inline void look_into_buckets(const struct engine *engine, const struct cache_wish *wishes, struct visit *visits,
+                                     struct part part, struct going_on *going_on) {
+    going_on->count = 0;
+    for (uint32_t i = part.from; i < part.to; i++) {
         visits[i].number = index_read_begin(&visits[i].place);
-        going_on[left] = (uint8_t)i;
-        left += find_cell(engine, &visits[i]);
+        going_on->at[going_on->count] = (uint8_t)i;
+        going_on->count += find_cell(engine, &visits[i]);
     }
+    for (uint32_t i = part.from; i < part.to; i++)
+        if (visits[i].cell_at)
+            ask_for_entry(engine, &wishes[i], &visits[i]);
+}
+
+/* Chains that go on for longer are left to be looked up alone. */
+static inline void follow_chains(const struct engine *engine, const struct cache_wish *wishes, struct visit *visits,
+                                 struct going_on *going_on) {
+    uint32_t left = going_on->count;
     for (uint32_t steps = 0; left && steps < CHAIN_STEPS_MAX; steps++) {
         uint32_t still = 0;
         for (uint32_t i = 0; i < left; i++) {
-            uint8_t at = going_on[i];
-            going_on[still] = at;
-            still += find_cell(engine, &visits[at]);
+            uint8_t at = going_on->at[i];
+            going_on->at[still] = at;
+            if (find_cell(engine, &visits[at]))
+                still++;
+            else if (visits[at].cell_at)
+                ask_for_entry(engine, &wishes[at], &visits[at]);
         }
         left = still;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (!visits[i].cell_at)
-            continue;
-        const uint8_t *entry = engine->range.base + cell_location(visits[i].cell);
-        __builtin_prefetch(entry);
-        __builtin_prefetch(entry + wishes[i].name.size + TAIL_GUESS - 1);
     }
 }
 
@@ -111,7 +138,7 @@ static inline bool take(const struct engine *engine, const struct actor *actor, 
     const uint8_t *value = find_value(engine, actor, place, visit, wish->name, &size);
     if (!value || size > wish->room)
         return false;
-    words_read(wish->to, value, size);
+    words_read_short(wish->to, value, size);
     if (!index_read_holds(&visit->shard->index, &visit->place, visit->number))
         return false;
     wish->answer = CACHE_GLANCE_HIT;
@@ -139,17 +166,12 @@ static __attribute__((noinline)) void count_of_store(struct actor *actor, const 
     actor->of_store[shard->store].misses += answer == CACHE_GLANCE_MISS;
 }
 
-void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
-                       uint32_t wish_count) {
-    struct visit visits[CACHE_MANY_MAX];
-    const struct engine *engine = cache->engine;
+static inline void take_all(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
+                            const struct visit *visits, struct part part) {
     const uint32_t place = engine_db(cache, db);
     uint32_t hits = 0, misses = 0;
-    ASSERT(wish_count <= CACHE_MANY_MAX);
-    ask_for_buckets(engine, place, wishes, visits, wish_count);
-    ask_for_entries(engine, wishes, visits, wish_count);
-    for (uint32_t i = 0; i < wish_count; i++) {
-        if (__builtin_expect(!take(engine, actor, place, &visits[i], &wishes[i]), 0)) {
+    for (uint32_t i = part.from; i < part.to; i++) {
+        if (__builtin_expect(!take(cache->engine, actor, place, &visits[i], &wishes[i]), 0)) {
             look_alone(cache, actor, db, &wishes[i]);
             continue;
         }
@@ -161,4 +183,29 @@ void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, st
     }
     actor->counts.hits += hits;
     actor->counts.misses += misses;
+}
+
+/* The group that is in a stage at a step: none before the first has come so far, and none behind the last. */
+static inline struct part part_at(uint32_t step, uint32_t stage, uint32_t count) {
+    if (step < stage)
+        return (struct part){0, 0};
+    uint32_t from = (step - stage) * GROUP;
+    if (from >= count)
+        return (struct part){0, 0};
+    return (struct part){from, count - from < GROUP ? count : from + GROUP};
+}
+
+void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
+                       uint32_t wish_count) {
+    struct visit visits[CACHE_MANY_MAX];
+    struct going_on going_on = {.count = 0};
+    const struct engine *engine = cache->engine;
+    ASSERT(wish_count <= CACHE_MANY_MAX);
+    uint32_t steps = (wish_count + GROUP - 1) / GROUP + STAGES - 1;
+    for (uint32_t step = 0; step < steps; step++) {
+        ask_for_buckets(engine, engine_db(cache, db), wishes, visits, part_at(step, 0, wish_count));
+        follow_chains(engine, wishes, visits, &going_on); /* of the group that is in the third stage */
+        look_into_buckets(engine, wishes, visits, part_at(step, 1, wish_count), &going_on);
+        take_all(cache, actor, db, wishes, visits, part_at(step, STAGES - 1, wish_count));
+    }
 }
