@@ -100,7 +100,7 @@ static bool decide_in_session(struct engine *engine, struct actor *actor, struct
     if (!session.live)
         return false;
     uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
-    if ((queue == STORE_SMALL || session.used) &&
+    if ((queue == STORE_SMALL || session.used || use) &&
         copy(engine, actor, shard, visit, STORE_MAIN, queue == STORE_SMALL || use == 0 ? 0 : use - 1, budget))
         return true;
     session_evict(engine, actor, shard, visit->entry.db, name, visit->hash);

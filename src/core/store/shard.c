@@ -499,17 +499,21 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     return STATUS_OK;
 }
 
-void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                  enum store_removal reason) {
-    ASSERT(spot->location);
-    /* Members before their head: a reader that finds one without the other would take it for an orphan. */
-    if (store_is_by_session(shard) && session_ends(engine, actor, shard, spot, reason))
-        spot->cell = index_find(&engine->range, &shard->index, store_hash_at(engine, spot->location), spot->location);
+void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
+                   enum store_removal reason) {
     tell_removed(engine, actor, spot, reason);
-    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
     if (store_has_filter(shard))
         filter_unlink_at(engine, actor, shard, spot->location);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
+}
+
+void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                  enum store_removal reason) {
+    ASSERT(spot->location);
+    if (!store_is_by_session(shard) || !session_ends(engine, actor, shard, spot, reason)) {
+        index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+        store_release(engine, actor, shard, spot, reason);
+    }
     spot->location = 0;
     spot->cell = NULL;
 }
