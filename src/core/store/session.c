@@ -50,7 +50,7 @@ struct ending {
     struct shard *shard;
     const struct store_spot *head;
     struct slice id;
-    uint64_t wanted;
+    uint64_t wanted, kept;
     enum store_removal reason;
 };
 
@@ -58,7 +58,7 @@ struct ending {
 static bool entry_goes(void *context, uint64_t cell) {
     const struct ending *ending = context;
     struct store_spot spot = {.location = cell_location(cell)};
-    if (!cell_matches(cell, ending->wanted))
+    if (!cell_matches(cell, ending->wanted) || spot.location == ending->kept)
         return false;
     bool whole = store_entry_at(ending->engine, spot.location, &spot.entry);
     ASSERT(whole);
@@ -73,15 +73,23 @@ static bool entry_goes(void *context, uint64_t cell) {
 }
 
 bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                  enum store_removal reason) {
+                  enum store_removal reason, uint64_t kept) {
     struct head head;
     struct slice name = slice_make(engine->range.base + spot->location + spot->entry.key_at, spot->entry.key_size);
     uint64_t hash = store_hash_in(engine, shard->store, spot->entry.db, name);
     if (!head_of(engine, shard->store, name, spot->entry.db, hash, &head) || !slice_equal(head.key.name, name))
         return false;
     struct index_place place = index_place_of(&engine->range, &shard->index, hash);
-    struct ending ending = {engine,       actor, shard, spot, store_session_id(engine, shard->store, head.key.name),
-                            place.wanted, reason};
+    struct ending ending = {
+        .engine = engine,
+        .actor = actor,
+        .shard = shard,
+        .head = spot,
+        .id = store_session_id(engine, shard->store, head.key.name),
+        .wanted = place.wanted,
+        .kept = kept,
+        .reason = reason,
+    };
     uint64_t gone = index_sweep(&engine->range, &shard->index, place.bucket, entry_goes, &ending);
     ASSERT(gone >= 1);
     return true;

@@ -35,10 +35,10 @@ bool session_is_over(const struct engine *engine, const struct shard *shard, con
 /* Before a key is edited: takes away a session whose head has expired, so that the edit begins a new one. */
 void session_tidy(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key);
 
-/* The entry at the spot is to be removed: if it is a head, it goes together with its members, for the same reason. False: it is none, and
- * nothing has happened. */
+/* The entry at the spot is to be removed: if it is a head, it goes together with its members, for the same reason; but not the one at
+ * the location `kept`, which is newer than the session's end. False: it is none, and nothing has happened. */
 bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                  enum store_removal reason);
+                  enum store_removal reason, uint64_t kept);
 
 /* What eviction should know of an entry's session. */
 struct session_state {

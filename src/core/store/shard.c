@@ -507,13 +507,25 @@ void store_release(struct engine *engine, struct actor *actor, struct shard *sha
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
 }
 
-void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                  enum store_removal reason) {
+void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                        enum store_removal reason) {
     ASSERT(spot->location);
-    if (!store_is_by_session(shard) || !session_ends(engine, actor, shard, spot, reason)) {
-        index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
-        store_release(engine, actor, shard, spot, reason);
-    }
+    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+    store_release(engine, actor, shard, spot, reason);
     spot->location = 0;
     spot->cell = NULL;
+}
+
+void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                      enum store_removal reason, uint64_t kept) {
+    ASSERT(spot->location && spot->location != kept);
+    if (!store_is_by_session(shard) || !session_ends(engine, actor, shard, spot, reason, kept))
+        return store_remove_alone(engine, actor, shard, spot, reason);
+    spot->location = 0;
+    spot->cell = NULL;
+}
+
+void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                  enum store_removal reason) {
+    store_remove_but(engine, actor, shard, spot, reason, 0);
 }

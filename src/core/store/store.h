@@ -306,9 +306,15 @@ void store_stamp_renew(struct engine *engine, struct store_spot *spot);
  * told of what is replaced. */
 bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value);
 
-/* Removes what stands at the spot. */
+/* Removes what stands at the spot; with the head of a session, all of it. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                   enum store_removal reason);
+/* The same, but the entry at the location `kept` stays. */
+void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                      enum store_removal reason, uint64_t kept);
+/* Removes nothing else, though it be the head of a session. */
+void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                        enum store_removal reason);
 
 /* Value size and, for a large value, its first extent. */
 static inline uint64_t store_value_size(const struct engine *engine, uint64_t location, const struct entry *entry,
