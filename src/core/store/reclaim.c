@@ -550,7 +550,7 @@ static bool step_within(struct engine *engine, struct actor *actor, uint32_t sto
 
 /* A store that cannot give back stays under its cap, by compaction and by what its policy lets go, whatever is free. */
 static enum status keep_under_cap(struct engine *engine, struct actor *actor, uint32_t store) {
-    uint64_t cap = claim_cap_bytes(engine, store), size = range_segment_size(&engine->range);
+    uint64_t cap = claim_cap_of_new_bytes(engine, store), size = range_segment_size(&engine->range);
     uint64_t most = cap - (cap < size ? cap : size);
     for (uint32_t turns = 0; store_bytes(engine, store) > most; turns++)
         if (turns == CAP_TURNS || !step_within(engine, actor, store))

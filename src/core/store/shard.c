@@ -429,6 +429,18 @@ static bool is_over_count(const struct engine *engine, const struct shard *shard
     return !policy->evicts || expiring == 0;
 }
 
+/* Bytes that a store has more when the entry takes the place of what stands at the spot: those of key and value. An expiry or a version
+ * that the entry gets is no growth, and a large value that is taken over from there neither. */
+static uint64_t growth(const struct engine *engine, const struct entry *entry, const struct store_value *value,
+                       const struct store_spot *spot) {
+    uint64_t bytes = entry_bytes(entry) + value->extents_size, given_back = 0;
+    if (spot->location)
+        given_back = entry_bytes(&spot->entry);
+    if (spot->location && (spot->entry.flags & ENTRY_EXTENTS))
+        given_back += store_owned_bytes(engine, spot->location, &spot->entry);
+    return bytes > given_back ? bytes - given_back : 0;
+}
+
 static struct entry entry_for(const struct store_key *key, const struct store_value *value) {
     uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
     return (struct entry){
@@ -452,7 +464,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         return STATUS_OK;
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
-        claim_is_over(engine, shard->store, entry.size + value->extents_size))
+        claim_is_over(engine, shard->store, growth(engine, &entry, value, spot)))
         return STATUS_FULL;
     if (!spot->location && is_over_count(engine, shard, value))
         return STATUS_FULL;
