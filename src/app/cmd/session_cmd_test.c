@@ -10,7 +10,11 @@ static void open_sessions(struct cmd_fixture *f) {
                                             {(const uint8_t *)"cart:{sid}:*", 12}};
     const struct cache_store stores[] = {
         {.name = SLICE("default"), .policy = CACHE_NOEVICTION, .entries_max = ENTRIES_MAX},
-        {.name = SLICE("sessions"), .patterns = patterns, .pattern_count = COUNT_OF(patterns), .policy = CACHE_SESSION},
+        {.name = SLICE("sessions"),
+         .patterns = patterns,
+         .pattern_count = COUNT_OF(patterns),
+         .ttl_ms = 50 * 1000,
+         .policy = CACHE_SESSION},
     };
     cmd_fixture_open(f);
     cache_close(f->cache);
@@ -92,9 +96,11 @@ static void a_row_that_fails_leaves_sessions_whole(void **state) {
     EXPECT_REPLY(&f, "MSET session:1 head cart:1:1 a cart:1:2 b cart:2:1 orphan", "+OK\r\n");
     EXPECT_REPLY(&f, "EXPIRE session:1 100", ":1\r\n");
     EXPECT_REPLY(&f, "SETRANGE cart:1:3 3000000 end", ":3000003\r\n");
+    EXPECT_REPLY(&f, "PERSIST cart:1:1", ":1\r\n");
     EXPECT_REPLY(&f, "MSET session:1 longer-than-before cart:1:1 new user:more x", FULL);
     EXPECT_REPLY(&f, "MGET session:1 cart:1:1 cart:1:2", "*3\r\n$4\r\nhead\r\n$1\r\na\r\n$1\r\nb\r\n");
     EXPECT_REPLY(&f, "TTL session:1", ":100\r\n");
+    EXPECT_REPLY(&f, "TTL cart:1:1", ":-1\r\n");
     EXPECT_REPLY(&f, "MSET cart:1:3 short cart:1:3 shorter session:1 new session:1 newer user:more x", FULL);
     EXPECT_REPLY(&f, "GETRANGE cart:1:3 2999999 -1", "$4\r\n\0end\r\n");
     EXPECT_REPLY(&f, "MGET session:1 cart:1:1 cart:1:2", "*3\r\n$4\r\nhead\r\n$1\r\na\r\n$1\r\nb\r\n");

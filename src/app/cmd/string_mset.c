@@ -48,7 +48,8 @@ static enum status mset_put_back(struct cmd_call *call, struct cache_edit *edit,
         piece = value_piece(call, &saved->view, at);
         TRY(cache_edit_patch(edit, at, piece));
     }
-    return STATUS_OK;
+    /* Its store may give an expiry to what it takes for new. */
+    return edit->expires_at_ms == saved->expires_at_ms ? STATUS_OK : cache_edit_expire(edit, saved->expires_at_ms);
 }
 
 /* Undoes the newest write first, so that a key that stands there twice ends as it began. An old value is put over the new one, which
