@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
 #include "core/store/claim.h"
+#include "core/store/read.h"
 
 enum { MIB = 1 << 20, LIMIT = 16 * MIB };
 
@@ -14,6 +15,8 @@ static const struct slice vip_patterns[] = {{(const uint8_t *)"queue:vip:{n}", 1
 struct removals {
     uint32_t of[CACHE_EVICTED + 1];
     char last[32];
+    struct cache *watched; /* NULL: nobody looks whether what goes can still be seen */
+    uint32_t seen;
 };
 
 static void note_removal(void *context, struct actor *actor, unsigned reason, uint32_t db, struct slice name) {
@@ -21,6 +24,14 @@ static void note_removal(void *context, struct actor *actor, unsigned reason, ui
     assert_int_equal(db, 0);
     assert_true(reason <= CACHE_EVICTED);
     removals->of[reason]++;
+    if (removals->watched) {
+        struct cache_key key = cache_key(removals->watched, 0, name);
+        struct store_key wanted = {key.name, key.hash, key.place, NULL, NULL, 0};
+        struct store_view view;
+        const struct engine *engine = removals->watched->engine;
+        store_view_open(engine, &engine->shards[store_shard_of(engine, key.hash)], &wanted, &view);
+        removals->seen += view.found;
+    }
     snprintf(removals->last, sizeof removals->last, "%.*s", (int)name.size, (const char *)name.data);
 }
 
@@ -264,8 +275,12 @@ static void removals_are_told_with_their_reason(void **state) {
     assert_int_equal(removals.of[CACHE_REPLACED], 2);
     assert_string_equal(removals.last, "user:0");
     struct cache_key key = cache_key(t.cache, 0, SLICE("user:1"));
+    /* Before readers can miss it. */
+    removals.watched = t.cache;
     assert_true(cache_delete(t.cache, &t.actor, &key));
     assert_int_equal(removals.of[CACHE_DELETED], 1);
+    assert_int_equal(removals.seen, 1);
+    removals.watched = NULL;
     assert_string_equal(removals.last, "user:1");
     fill(&t, "more:", 0, 40000, 1000);
     assert_true(removals.of[CACHE_EVICTED] > 20000);

@@ -511,19 +511,27 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     return STATUS_OK;
 }
 
-void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                   enum store_removal reason) {
-    tell_removed(engine, actor, spot, reason);
+/* The end of a removal, when no cell leads to the entry any more. */
+static void release_removed(struct engine *engine, struct actor *actor, struct shard *shard,
+                            const struct store_spot *spot) {
     if (store_has_filter(shard))
         filter_unlink_at(engine, actor, shard, spot->location);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
 }
 
+void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
+                   enum store_removal reason) {
+    tell_removed(engine, actor, spot, reason);
+    release_removed(engine, actor, shard, spot);
+}
+
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                         enum store_removal reason) {
     ASSERT(spot->location);
+    /* Told before: nobody misses what has not been told of. */
+    tell_removed(engine, actor, spot, reason);
     index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
-    store_release(engine, actor, shard, spot, reason);
+    release_removed(engine, actor, shard, spot);
     spot->location = 0;
     spot->cell = NULL;
 }

@@ -414,7 +414,8 @@ void store_seal(struct engine *engine, struct shard *shard, uint32_t number);
 /* Takes a segment out of its log and gives it back to the pool. Nothing in it may be alive. */
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number);
 
-/* The end of a removal, when no cell leads to the entry any more: tells of it, and takes it out of filter and accounts. */
+/* The end of a removal, when no cell leads to the entry any more, but before readers see that: tells of it, and takes it out of filter and
+ * accounts. */
 void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
                    enum store_removal reason);
 
