@@ -243,9 +243,8 @@ for option in ("EXAT", "PXAT"):
 
 
 def set_past(v, option):
-    """Read at once: until somebody looks, redis-server counts such a key in DBSIZE."""
     key = v.key()
-    return [Step(["SET", key, v.value(), option, v.past_seconds()]), Step(["GET", key])]
+    return looked_at([Step(["SET", key, v.value(), option, v.past_seconds()])])
 
 
 form("EXPIRE past", lambda v: ["EXPIRE", v.key(), v.one_of(0, -1, -(2**31))])
@@ -522,6 +521,15 @@ def spoiled(v, arguments):
     else:
         arguments.append(v.random.choice(_values.BAD_NUMBERS))
     return arguments
+
+
+def looked_at(steps):
+    """Has the key of a SET with a moment in its options read at once: if that moment is past, redis-server keeps the key and counts it
+    in DBSIZE until somebody looks or a tenth of a second is over. A mistake can make one: PX 123 becomes PXAT 123."""
+    arguments = [argument if isinstance(argument, bytes) else str(argument).encode() for argument in steps[0].arguments]
+    if arguments[0].upper() != b"SET" or not {b"EXAT", b"PXAT"} & {argument.upper() for argument in arguments[3:]}:
+        return steps
+    return [*steps, Step(["GET", arguments[1]])]
 
 
 def recased(v, arguments):

@@ -129,6 +129,7 @@ class Session:
                     step = steps[0]
                     if one.spoil and self.values.chance(SPOILED):
                         step.arguments = commands.spoiled(self.values, step.arguments)
+                        steps = commands.looked_at(steps)
                         spoiled = True
                     elif self.values.chance(RECASED):
                         step.arguments = commands.recased(self.values, step.arguments)

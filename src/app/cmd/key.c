@@ -120,13 +120,13 @@ static enum status transfer_locked(struct cmd_call *call, const struct transfer 
         result = TRANSFER_TARGET_EXISTS;
     else if (!same_key(from_key, to_key))
         status = cache_edit_copy(&from, &to, from.expires_at_ms);
-    bool remove = transfer->remove && result == TRANSFER_DONE && !same_key(from_key, to_key);
+    /* A session ends with its head, but what the head is called from now on is written after that. */
+    if (transfer->remove && status == STATUS_OK && result == TRANSFER_DONE && !same_key(from_key, to_key))
+        cache_edit_delete_but(&from, &to);
     cache_edit_end(&from);
     cache_edit_end(&to);
     if (status != STATUS_OK)
         return status;
-    if (remove) /* looked up again: the copy may have moved what stood beside it */
-        (void)cache_delete(cache, call->actor, from_key);
     *ret_result = result;
     return STATUS_OK;
 }

@@ -48,18 +48,20 @@ static enum status mset_put_back(struct cmd_call *call, struct cache_edit *edit,
         piece = value_piece(call, &saved->view, at);
         TRY(cache_edit_patch(edit, at, piece));
     }
-    return STATUS_OK;
+    /* Its store may give an expiry to what it takes for new. */
+    return edit->expires_at_ms == saved->expires_at_ms ? STATUS_OK : cache_edit_expire(edit, saved->expires_at_ms);
 }
 
-/* Undoes the newest write first, so that a key that stands there twice ends as it began. What the new values took is free
- * again by then; should an old value find no room even so, its key goes, as if it were evicted. */
+/* Undoes the newest write first, so that a key that stands there twice ends as it began. An old value is put over the new one, which
+ * leaves the rest of a session alone; should it find no room, its key goes, as if it were evicted. */
 static void mset_undo(struct cmd_call *call, const struct mset_plan *plan, const struct mset_saved *saved,
                       uint32_t count) {
     struct cache_edit edit;
     for (uint32_t i = count; i-- > 0;) {
         cache_edit_begin(call->env->cache, call->actor, &plan->keys[i], &edit);
-        cache_edit_delete(&edit);
-        if (saved[i].existed && mset_put_back(call, &edit, &saved[i]) != STATUS_OK)
+        if (!saved[i].existed)
+            cache_edit_undo(&edit);
+        else if (mset_put_back(call, &edit, &saved[i]) != STATUS_OK)
             cache_edit_delete(&edit);
         cache_edit_end(&edit);
     }
@@ -69,12 +71,13 @@ static enum status mset_write_one(struct cmd_call *call, const struct mset_plan 
                                   struct mset_saved *saved) {
     struct cache_edit edit;
     cache_edit_begin(call->env->cache, call->actor, &plan->keys[index], &edit);
-    enum status status = mset_save(call, &edit, saved);
-    if (status == STATUS_OK) {
-        bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
-        uint64_t expires_at_ms = keeps ? edit.expires_at_ms : plan->expires_at_ms;
+    bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
+    uint64_t expires_at_ms = keeps ? edit.expires_at_ms : plan->expires_at_ms;
+    /* Where all keys go because their time is over, nothing can fail, and nothing could put a session together again. */
+    bool past = expires_at_ms && expires_at_ms <= call->actor->now_ms;
+    enum status status = past ? STATUS_OK : mset_save(call, &edit, saved);
+    if (status == STATUS_OK)
         status = value_write(call, &edit, mset_value(call, plan, index), expires_at_ms);
-    }
     cache_edit_end(&edit);
     return status;
 }

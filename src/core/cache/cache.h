@@ -287,8 +287,12 @@ MUST_CHECK enum status cache_edit_version(struct cache_edit *edit);
 /* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
 
-/* Removes the entry, if there is one. */
+/* Removes the entry, if there is one; with the head of a session, all of it. */
 void cache_edit_delete(struct cache_edit *edit);
+/* The same, but the entry of `kept`, another one, stays even if it is of that session. */
+void cache_edit_delete_but(struct cache_edit *edit, const struct cache_edit *kept);
+/* Takes an entry away as if it had never been written: alone, though it be the head of a session. */
+void cache_edit_undo(struct cache_edit *edit);
 
 /* Gives `to` a copy of `from`'s type and value. A large value is shared until one of the two is patched.
  * STATUS_INVALID for a collection that is made of objects. */

@@ -179,11 +179,28 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
     return put_extents(edit, chain, value.size, type, expires_at_ms, false);
 }
 
-void cache_edit_delete(struct cache_edit *edit) {
+static void remove_but(struct cache_edit *edit, uint64_t kept) {
     look_again(edit);
     if (!edit->found)
         return;
-    store_remove(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
+    store_remove_but(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED, kept);
+    note_change(edit);
+    edit->found = false;
+}
+
+void cache_edit_delete(struct cache_edit *edit) { remove_but(edit, 0); }
+
+void cache_edit_delete_but(struct cache_edit *edit, const struct cache_edit *seen) {
+    struct cache_edit kept = *seen;
+    look_again(&kept);
+    remove_but(edit, kept.found ? spot_of(&kept)->location : 0);
+}
+
+void cache_edit_undo(struct cache_edit *edit) {
+    look_again(edit);
+    if (!edit->found)
+        return;
+    store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
     note_change(edit);
     edit->found = false;
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "core/cache/cache_fixture.h"
+#include "core/store/session.h"
 
 enum { MIB = 1 << 20, LIMIT = 4 * MIB };
 
@@ -8,7 +9,19 @@ static const struct slice patterns[] = {{(const uint8_t *)"cart:{sid}:*", 12},
                                         {(const uint8_t *)"session:{sid}", 13},
                                         {(const uint8_t *)"session:{sid}:csrf", 18}};
 
-static struct testing_cache open_sessions(void) {
+/* What was told of entries that went. */
+struct removals {
+    uint32_t of[CACHE_EVICTED + 1];
+};
+
+static void note_removal(void *context, struct actor *actor, unsigned reason, uint32_t db, struct slice name) {
+    struct removals *removals = context;
+    (void)actor, (void)db;
+    assert_true(name.size > 0);
+    removals->of[reason]++;
+}
+
+static struct testing_cache open_sessions_told(struct removals *removals) {
     const struct cache_store store = {
         .name = SLICE("sessions"), .patterns = patterns, .pattern_count = COUNT_OF(patterns), .policy = CACHE_SESSION};
     struct testing_cache t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * LIMIT};
@@ -24,10 +37,13 @@ static struct testing_cache open_sessions(void) {
         .memory = &memory_libc,
         .stores = &store,
         .store_count = 1,
+        .removed = {removals ? note_removal : NULL, removals},
     };
     assert_int_equal(cache_open(&options, &t.cache), STATUS_OK);
     return t;
 }
+
+static struct testing_cache open_sessions(void) { return open_sessions_told(NULL); }
 
 static void put(struct testing_cache *t, const char *name, uint64_t expires_at_ms) {
     assert_int_equal(testing_set(t, 0, slice_from_string(name), slice_from_string(name), expires_at_ms), STATUS_OK);
@@ -155,6 +171,80 @@ static void a_session_of_hundreds_is_one_chain(void **state) {
     testing_close(&t);
 }
 
+static void fill_session(struct testing_cache *t, int number, int count) {
+    char name[32];
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "cart:%d:%d", number, i);
+        put(t, name, 0);
+    }
+}
+
+/* Large and plain values, in both databases, with strangers among them; each member is told of once, with the reason of the head. */
+static void a_session_of_thousands_ends_at_once(void **state) {
+    (void)state;
+    enum { COUNT = 3000 };
+    struct removals removals = {0};
+    struct testing_cache t = open_sessions_told(&removals);
+    static uint8_t large[50000];
+    for (int round = 0; round < 2; round++) {
+        put(&t, "session:1", round ? t.actor.now_ms + 1000 : 0);
+        fill_session(&t, 1, COUNT);
+        for (int i = 0; i < 200; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "cart:%d:0", i + 2);
+            put(&t, name, 0);
+        }
+        assert_int_equal(testing_set(&t, 0, SLICE("cart:1:0"), slice_make(large, sizeof large), 0), STATUS_OK);
+        assert_int_equal(testing_set(&t, 3, SLICE("cart:1:0"), SLICE("x"), 0), STATUS_OK);
+        if (round == 0) {
+            assert_true(drop(&t, "session:1"));
+            assert_int_equal(removals.of[CACHE_DELETED], COUNT + 1);
+        } else {
+            t.actor.now_ms += 1000;
+            put(&t, "cart:1:new", 0);
+            assert_int_equal(removals.of[CACHE_EXPIRED], COUNT + 1);
+            assert_int_equal(t.actor.counts.expired, COUNT + 1);
+            assert_true(is_there(&t, "cart:1:new") && drop(&t, "cart:1:new"));
+        }
+        assert_int_equal(cache_count(t.cache, 0), 200);
+        assert_int_equal(cache_count(t.cache, 3), 1);
+        assert_true(is_there(&t, "cart:100:0"));
+        assert_false(is_there(&t, "cart:1:17"));
+        cache_verify(t.cache, &t.actor);
+    }
+    testing_close(&t);
+}
+
+static struct session_state look(struct testing_cache *t, const char *name) {
+    struct cache_key key = cache_key(t->cache, 0, slice_from_string(name));
+    struct engine *engine = t->cache->engine;
+    struct shard *shard = &engine->shards[store_shard_of(engine, key.hash)];
+    return session_look(engine, shard, 0, key.name, key.hash, t->actor.now_ms);
+}
+
+static void eviction_sees_head_and_uses(void **state) {
+    (void)state;
+    struct testing_cache t = open_sessions();
+    fill_session(&t, 1, 2 * SESSION_LOOK_BUCKETS * INDEX_CELLS);
+    assert_false(look(&t, "cart:1:5").live);
+    put(&t, "session:1", t.actor.now_ms + 1000);
+    assert_true(look(&t, "cart:1:5").live && look(&t, "session:1").live);
+    assert_false(look(&t, "cart:1:5").used);
+    /* Whatever the size of the session, the head counts, and so do those that stand at the front; not all of the others. */
+    assert_true(is_there(&t, "cart:1:400"));
+    assert_false(look(&t, "cart:1:5").used);
+    assert_true(is_there(&t, "cart:1:6"));
+    assert_true(look(&t, "cart:1:5").used);
+    t.actor.now_ms += 1000;
+    assert_false(look(&t, "cart:1:5").live);
+    fill_session(&t, 2, 2 * SESSION_LOOK_BUCKETS * INDEX_CELLS);
+    put(&t, "session:2", 0);
+    assert_true(is_there(&t, "session:2"));
+    assert_true(look(&t, "cart:2:5").used);
+    testing_close(&t);
+}
+
 UNIT_TESTS(session, UNIT(members_go_with_their_head), UNIT(an_expired_head_ends_its_session_to_the_millisecond),
            UNIT(scans_do_not_show_what_is_over), UNIT(databases_have_sessions_of_their_own),
-           UNIT(a_session_of_hundreds_is_one_chain));
+           UNIT(a_session_of_hundreds_is_one_chain), UNIT(a_session_of_thousands_ends_at_once),
+           UNIT(eviction_sees_head_and_uses));

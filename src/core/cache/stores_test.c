@@ -2,6 +2,8 @@
 
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
+#include "core/store/claim.h"
+#include "core/store/read.h"
 
 enum { MIB = 1 << 20, LIMIT = 16 * MIB };
 
@@ -13,6 +15,8 @@ static const struct slice vip_patterns[] = {{(const uint8_t *)"queue:vip:{n}", 1
 struct removals {
     uint32_t of[CACHE_EVICTED + 1];
     char last[32];
+    struct cache *watched; /* NULL: nobody looks whether what goes can still be seen */
+    uint32_t seen;
 };
 
 static void note_removal(void *context, struct actor *actor, unsigned reason, uint32_t db, struct slice name) {
@@ -20,6 +24,14 @@ static void note_removal(void *context, struct actor *actor, unsigned reason, ui
     assert_int_equal(db, 0);
     assert_true(reason <= CACHE_EVICTED);
     removals->of[reason]++;
+    if (removals->watched) {
+        struct cache_key key = cache_key(removals->watched, 0, name);
+        struct store_key wanted = {key.name, key.hash, key.place, NULL, NULL, 0};
+        struct store_view view;
+        const struct engine *engine = removals->watched->engine;
+        store_view_open(engine, &engine->shards[store_shard_of(engine, key.hash)], &wanted, &view);
+        removals->seen += view.found;
+    }
     snprintf(removals->last, sizeof removals->last, "%.*s", (int)name.size, (const char *)name.data);
 }
 
@@ -263,8 +275,12 @@ static void removals_are_told_with_their_reason(void **state) {
     assert_int_equal(removals.of[CACHE_REPLACED], 2);
     assert_string_equal(removals.last, "user:0");
     struct cache_key key = cache_key(t.cache, 0, SLICE("user:1"));
+    /* Before readers can miss it. */
+    removals.watched = t.cache;
     assert_true(cache_delete(t.cache, &t.actor, &key));
     assert_int_equal(removals.of[CACHE_DELETED], 1);
+    assert_int_equal(removals.seen, 1);
+    removals.watched = NULL;
     assert_string_equal(removals.last, "user:1");
     fill(&t, "more:", 0, 40000, 1000);
     assert_true(removals.of[CACHE_EVICTED] > 20000);
@@ -406,6 +422,60 @@ static void room_is_made_for_the_store_that_is_written(void **state) {
     testing_close(&t);
 }
 
+static enum status change_one(struct testing_cache *t, uint32_t number, uint32_t change) {
+    char name[32];
+    snprintf(name, sizeof name, "queue:%u", number);
+    struct cache_key key = cache_key(t->cache, 0, slice_from_string(name));
+    struct cache_edit edit;
+    cache_edit_begin(t->cache, &t->actor, &key, &edit);
+    assert_true(edit.found);
+    enum status status = change == 2 ? cache_edit_version(&edit)
+                                     : cache_edit_expire(&edit, change ? 0 : t->actor.now_ms + 100000 + number);
+    cache_edit_end(&edit);
+    return status;
+}
+
+/* In a store that lets nothing go and takes nothing more, expiries and versions come and go, in any order. */
+static void a_full_store_still_changes_what_it_has(void **state) {
+    (void)state;
+    static const struct { uint32_t size, changed_permille; } kinds[] = {{8, 50}, {1000, 1000}, {60000, 1000}};
+    static uint8_t value[60000];
+    for (size_t kind = 0; kind < COUNT_OF(kinds); kind++) {
+        const struct cache_store stores[] = {
+            {.name = SLICE("default"), .policy = CACHE_ALLKEYS_LRU, .share_permille = 600},
+            {.name = SLICE("queues"), .patterns = queue_patterns, .pattern_count = 1, .policy = CACHE_NOEVICTION},
+        };
+        struct testing_cache t = open_with(stores, COUNT_OF(stores), NULL);
+        struct rng rng = rng_seeded(unit_seed() + kind);
+        uint32_t count = 0, queues = number_of(&t, "queues");
+        char name[32];
+        for (bool full = false; !full; count += !full) {
+            snprintf(name, sizeof name, "queue:%u", count);
+            full = testing_set(&t, 0, slice_from_string(name), slice_make(value, kinds[kind].size), 0) != STATUS_OK;
+        }
+        uint64_t cap = claim_cap_bytes(t.cache->engine, queues);
+        assert_true(store_bytes(t.cache->engine, queues) > cap / 10 * 9);
+        /* Each is given an expiry, loses it, and gets a version; three times as many changes as there are entries to change. */
+        uint32_t changes = count * kinds[kind].changed_permille / 1000;
+        for (uint32_t i = 0; i < 3 * changes; i++) {
+            uint32_t number = (uint32_t)rng_below(&rng, changes), change = (uint32_t)rng_below(&rng, 3);
+            if (change_one(&t, number, change) != STATUS_OK)
+                fail_msg("%u bytes: change %u of %u, kind %u", kinds[kind].size, i, 3 * changes, change);
+            assert_true(store_bytes(t.cache->engine, queues) <= cap + 2 * 32768);
+        }
+        assert_int_equal(info_of(&t, "queues").entries, count);
+        /* It is as full as before, and others get what is theirs. */
+        for (uint32_t i = 0; i < count && i < 1000; i++) {
+            snprintf(name, sizeof name, "queue:more:%u", i);
+            (void)testing_set(&t, 0, slice_from_string(name), slice_make(value, kinds[kind].size), 0);
+        }
+        assert_true(store_bytes(t.cache->engine, queues) <= cap);
+        assert_int_equal(fill(&t, "user:", 0, 20000, 1000), 20000);
+        assert_true(info_of(&t, "default").bytes > LIMIT / 10 * 5);
+        testing_close(&t);
+    }
+}
+
 static void counts_are_kept_by_store(void **state) {
     (void)state;
     const struct cache_store stores[] = {
@@ -433,4 +503,5 @@ UNIT_TESTS(stores, UNIT(keys_go_where_their_most_exact_pattern_says), UNIT(store
            UNIT(a_default_expiry_is_the_stores), UNIT(removals_are_told_with_their_reason),
            UNIT(capacity_is_in_entries_too), UNIT(capacity_holds_among_dead_entries),
            UNIT(random_eviction_of_large_values_goes_on), UNIT(a_store_at_its_cap_leaves_the_others_alone),
-           UNIT(room_is_made_for_the_store_that_is_written), UNIT(counts_are_kept_by_store));
+           UNIT(room_is_made_for_the_store_that_is_written), UNIT(a_full_store_still_changes_what_it_has),
+           UNIT(counts_are_kept_by_store));

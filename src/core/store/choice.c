@@ -6,7 +6,10 @@ enum {
     DEAD_MIN_SHARE = 32, /* a segment is worth compacting from 1/32 of dead bytes on */
     PROBES = 64,         /* segments looked at by chance */
     TTL_SEGMENTS = 16,   /* of which so many are looked into, */
-    TTL_ENTRIES = 8,     /* so many entries of each */
+    TTL_ENTRIES = 8,     /* so many entries of each, */
+    TTL_LOOKS = 64,      /* among so many that may have gone, */
+    TTL_CHAIN_MAX = 8,   /* in chains of so many buckets, */
+    TTL_NAME_MAX = 1024, /* under names that are not looked for if they are longer */
     TTL_SHARE = 4,       /* and the nearest quarter of their expiries goes */
 };
 
@@ -160,15 +163,37 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* The expiries of the first entries of a segment, as far as they lie ahead. What is read may be anything by now. */
-static uint32_t sample_expiries(const struct engine *engine, uint32_t number, uint64_t now_ms,
+/* Whether the index leads to an entry: one that was overwritten or deleted still stands in its segment. Nothing that is read here can be
+ * trusted, but all of it lies in the range, and the walk ends. */
+static bool is_live(const struct engine *engine, uint32_t at, uint64_t location, const struct entry *entry) {
+    uint8_t name[TTL_NAME_MAX];
+    if (entry->key_size > sizeof name)
+        return true;
+    words_read(name, engine->range.base + location + entry->key_at, entry->key_size);
+    const struct shard *shard = &engine->shards[at];
+    uint64_t hash = store_hash_in(engine, shard->store, entry->db, slice_make(name, entry->key_size));
+    const struct index_bucket *bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
+    for (int length = 0; bucket && length < TTL_CHAIN_MAX; length++) {
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = GET(bucket->cells[i]);
+            if (cell && cell_location(cell) == location)
+                return true;
+        }
+        bucket = index_next(&engine->range, &shard->index, bucket);
+    }
+    return false;
+}
+
+/* The expiries of the first live entries of a segment, as far as they lie ahead. What is read may be anything by now. */
+static uint32_t sample_expiries(const struct engine *engine, const struct choice *segment, uint64_t now_ms,
                                 uint64_t ret_expiries[TTL_ENTRIES]) {
-    uint32_t used = GET(engine->range.segments[number].used), count = 0, offset = 0;
-    for (uint32_t seen = 0; seen < 4 * TTL_ENTRIES && count < TTL_ENTRIES && offset < used; seen++) {
+    uint32_t used = GET(engine->range.segments[segment->segment].used), count = 0, offset = 0;
+    for (uint32_t seen = 0; seen < TTL_LOOKS && count < TTL_ENTRIES && offset < used; seen++) {
+        uint64_t location = range_segment_at(&engine->range, segment->segment) + offset;
         struct entry entry;
-        if (!store_entry_at(engine, range_segment_at(&engine->range, number) + offset, &entry) || entry.size == 0)
+        if (!store_entry_at(engine, location, &entry) || entry.size == 0)
             break;
-        if (entry.expires_at_ms > now_ms)
+        if (entry.expires_at_ms > now_ms && is_live(engine, segment->shard, location, &entry))
             ret_expiries[count++] = entry.expires_at_ms;
         offset += entry.size;
     }
@@ -186,7 +211,7 @@ static struct candidate nearest_of(struct engine *engine, struct store *store, c
         segments[i] = any_of(engine, store, policy);
         if (!segments[i].segment)
             return (struct candidate){.choice = {.segment = 0}};
-        counts[i] = sample_expiries(engine, segments[i].segment, now_ms, of_segment[i]);
+        counts[i] = sample_expiries(engine, &segments[i], now_ms, of_segment[i]);
         for (uint32_t j = 0; j < counts[i]; j++)
             all[total++] = of_segment[i][j];
     }

@@ -1,6 +1,9 @@
 #include "core/store/claim.h"
 
-enum { RESERVE_PERCENT = 8 };
+enum {
+    RESERVE_PERCENT = 8,
+    CHANGES_SHARE = 32, /* of a cap, or a segment, that only changes of what is there may use */
+};
 
 static enum store_policy policy_of(const struct engine *engine, uint32_t store) {
     return (enum store_policy)atomic_load_explicit(&engine->stores[store].policy, memory_order_relaxed);
@@ -89,6 +92,17 @@ uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store) {
     return cap;
 }
 
+uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store) {
+    if (gives_back(engine, store))
+        return UINT64_MAX;
+    uint64_t cap = claim_cap_bytes(engine, store), size = range_segment_size(&engine->range);
+    uint64_t kept = cap / CHANGES_SHARE > size ? cap / CHANGES_SHARE : size;
+    return cap - (kept < cap ? kept : cap);
+}
+
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes) {
-    return !gives_back(engine, store) && store_bytes(engine, store) + bytes > claim_cap_bytes(engine, store);
+    if (gives_back(engine, store))
+        return false;
+    uint64_t cap = bytes ? claim_cap_of_new_bytes(engine, store) : claim_cap_bytes(engine, store);
+    return store_bytes(engine, store) + bytes > cap;
 }

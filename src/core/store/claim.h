@@ -33,7 +33,11 @@ bool claim_is_full(const struct engine *engine, uint32_t store);
 /* What a store that cannot give back may have at most; UINT64_MAX for the others. */
 uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store);
 
-/* Whether a store that cannot give back would have more than its cap with so many bytes more. */
+/* And while it is to take anything new: the rest of its cap is for changes of what it has, which leave dead bytes behind until those
+ * are compacted, so that an expiry can be set in a full store. */
+uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store);
+
+/* Whether a store that cannot give back would have more than that with so many bytes more; 0: an entry changes and becomes no larger. */
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes);
 
 #endif

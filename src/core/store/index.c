@@ -124,21 +124,28 @@ _Atomic uint64_t *index_empty_cell(struct range *range, struct actor *actor, str
     return &index_overflow_at(range, index, chain - 1)->cells[0];
 }
 
-/* The last overflow bucket of a chain goes back when it has become empty. */
-static void trim_chain(struct index *index, const struct range *range, struct index_bucket *first) {
-    for (;;) {
-        struct index_bucket *before = NULL, *last = first;
-        for (struct index_bucket *next; (next = index_next(range, index, last)); last = next)
-            before = last;
-        if (!before)
-            return;
-        for (int i = 0; i < INDEX_CELLS; i++)
-            if (atomic_load_explicit(&last->cells[i], memory_order_relaxed))
-                return;
-        uint32_t chain = atomic_load_explicit(&before->chain, memory_order_relaxed);
-        atomic_store_explicit(&before->chain, 0, memory_order_relaxed);
+/* Ends a chain after `last`; what comes behind is empty and goes back. */
+static void cut_chain(const struct range *range, struct index *index, struct index_bucket *last) {
+    uint32_t chain = atomic_load_explicit(&last->chain, memory_order_relaxed);
+    if (!chain)
+        return;
+    atomic_store_explicit(&last->chain, 0, memory_order_relaxed);
+    while (chain) {
+        struct index_bucket *bucket = index_overflow_at(range, index, chain - 1);
+        uint32_t next = atomic_load_explicit(&bucket->chain, memory_order_relaxed);
+        ASSERT(index_bucket_is_empty(bucket));
         give_overflow(range, index, chain);
+        chain = next;
     }
+}
+
+/* The empty overflow buckets at the end of a chain go back, in one walk: a chain may be as long as a session is large. */
+static void trim_chain(struct index *index, const struct range *range, struct index_bucket *first) {
+    struct index_bucket *last = first;
+    for (struct index_bucket *bucket = first; (bucket = index_next(range, index, bucket));)
+        if (!index_bucket_is_empty(bucket))
+            last = bucket;
+    cut_chain(range, index, last);
 }
 
 /* The last cell of a chain takes the place of one that has become empty. Else each chain would keep the length of its most
@@ -172,7 +179,8 @@ void index_remove(const struct range *range, struct index *index, struct index_b
                           memory_order_relaxed);
 }
 
-/* A cursor over the cells of a chain, for a split: what stays is moved up, what goes is appended to another chain. */
+/* A cursor over the cells of a chain, for whoever goes through all of it: what stays is moved up, what goes is dropped or appended to
+ * another chain. */
 struct walk {
     struct index_bucket *bucket;
     int cell;
@@ -184,6 +192,29 @@ static _Atomic uint64_t *walk_step(const struct range *range, const struct index
         walk->cell = 0;
     }
     return walk->bucket ? &walk->bucket->cells[walk->cell++] : NULL;
+}
+
+uint64_t index_sweep(const struct range *range, struct index *index, struct index_bucket *first, index_goes goes,
+                     void *context) {
+    struct walk read = {first, 0}, stay = {first, 0};
+    uint64_t gone = 0;
+    index_write_begin(first);
+    for (_Atomic uint64_t *from_cell; (from_cell = walk_step(range, index, &read));) {
+        uint64_t cell = atomic_load_explicit(from_cell, memory_order_relaxed);
+        if (!cell)
+            continue;
+        atomic_store_explicit(from_cell, 0, memory_order_relaxed);
+        if (goes(context, cell))
+            gone++;
+        else
+            atomic_store_explicit(walk_step(range, index, &stay), cell, memory_order_relaxed);
+    }
+    cut_chain(range, index, stay.bucket);
+    index_write_end(first);
+    uint64_t entries = atomic_load_explicit(&index->entries, memory_order_relaxed);
+    ASSERT(gone <= entries);
+    atomic_store_explicit(&index->entries, entries - gone, memory_order_relaxed);
+    return gone;
 }
 
 static uint64_t shifted_cell(uint64_t cell, uint32_t level, index_hash_at hash_at, void *context) {

@@ -218,6 +218,15 @@ static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
 /* Empties a cell of the chain that begins with `first`; another of the chain may take its place. */
 void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell);
 
+/* Whether a cell is to go. It is no longer in the chain while it is asked about; the call sees to what it stood for. It may release memory,
+ * but not touch the index. */
+typedef bool (*index_goes)(void *context, uint64_t cell);
+
+/* Asks about each cell of the chain that begins with `first`, once, and empties those that go: one walk however many they are, and one
+ * moment for readers. What stays moves up, buckets left over go back. Answers how many went. */
+uint64_t index_sweep(const struct range *range, struct index *index, struct index_bucket *first, index_goes goes,
+                     void *context);
+
 /* Splits one bucket if the load asks for it and there is memory. Call after an insertion. */
 void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context);
 

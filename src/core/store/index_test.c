@@ -180,6 +180,67 @@ static void colliding_hashes_chain_and_unchain(void **state) {
     close_table(&table);
 }
 
+/* A sweep that drops what is not marked, and counts what it is asked. */
+struct sweeping {
+    const struct table *table;
+    const uint8_t *stays;
+    uint64_t asked;
+};
+
+static bool goes(void *context, uint64_t cell) {
+    struct sweeping *sweeping = context;
+    sweeping->asked++;
+    return !sweeping->stays[(cell_location(cell) - range_segment_at(&sweeping->table->t.engine->range, 1)) / 8];
+}
+
+static uint64_t sweep(struct table *table, const uint8_t *stays, uint64_t *ret_asked) {
+    struct range *range = &table->t.engine->range;
+    struct sweeping sweeping = {table, stays, 0};
+    struct index_bucket *first = index_place_of(range, table->index, table->hash(0)).bucket;
+    uint32_t number = first->number;
+    uint64_t gone = index_sweep(range, table->index, first, goes, &sweeping);
+    assert_int_equal(first->number, number + 2);
+    *ret_asked = sweeping.asked;
+    return gone;
+}
+
+/* However long a chain is, a sweep asks about each of its cells once, and the chain is dense afterwards. */
+static void a_sweep_asks_once_about_each_cell(void **state) {
+    (void)state;
+    enum { NUMBERS = 32000 };
+    struct table table = open_table(64u << 20, collide);
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *stays = calloc(NUMBERS, 1);
+    uint64_t count = NUMBERS, asked;
+    for (uint64_t n = 0; n < NUMBERS; n++)
+        assert_true(add(&table, n));
+    memset(stays, 1, NUMBERS);
+    assert_int_equal(sweep(&table, stays, &asked), 0);
+    assert_int_equal(asked, NUMBERS);
+    for (uint32_t share = 20; count; share = share > 1 ? share / 2 : 0) {
+        uint64_t before = count, kept = 0;
+        for (uint64_t n = 0; n < NUMBERS; n++)
+            kept += stays[n] = stays[n] && (share > 1 ? rng_below(&rng, share) != 0 : share == 1 && kept < INDEX_CELLS);
+        count = kept;
+        assert_int_equal(sweep(&table, stays, &asked), before - count);
+        assert_int_equal(asked, before);
+        assert_int_equal(table.index->entries, count);
+        assert_int_equal(table.index->overflow_live, count ? (count - 1) / INDEX_CELLS : 0);
+        index_verify(&table.t.engine->range, table.index);
+        for (uint64_t n = count < 1000 ? 0 : NUMBERS - 200; n < NUMBERS; n++)
+            assert_int_equal(is_there(&table, n), stays[n]);
+    }
+    assert_int_equal(sweep(&table, stays, &asked), 0);
+    assert_int_equal(asked, 0);
+    /* What came back is handed out again. */
+    uint32_t used = table.index->overflow_used;
+    for (uint64_t n = 0; n < 1000; n++)
+        assert_true(add(&table, n));
+    assert_int_equal(table.index->overflow_used, used);
+    free(stays);
+    close_table(&table);
+}
+
 static void clearing_forgets_all_and_gives_pages_back(void **state) {
     (void)state;
     struct table table = open_table(16u << 20, mix);
@@ -340,5 +401,6 @@ static void scan_survives_shrinking(void **state) {
 
 UNIT_TESTS(index, UNIT(agrees_with_a_map_while_it_grows), UNIT(exhausted_fingerprints_are_read_anew),
            UNIT(fingerprints_tell_strangers_apart), UNIT(colliding_hashes_chain_and_unchain),
-           UNIT(clearing_forgets_all_and_gives_pages_back), UNIT(shrinks_as_it_grew),
-           UNIT(lack_of_memory_loses_nothing), UNIT(scan_visits_all_that_stays), UNIT(scan_survives_shrinking));
+           UNIT(a_sweep_asks_once_about_each_cell), UNIT(clearing_forgets_all_and_gives_pages_back),
+           UNIT(shrinks_as_it_grew), UNIT(lack_of_memory_loses_nothing), UNIT(scan_visits_all_that_stays),
+           UNIT(scan_survives_shrinking));

@@ -100,7 +100,7 @@ static bool decide_in_session(struct engine *engine, struct actor *actor, struct
     if (!session.live)
         return false;
     uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
-    if ((queue == STORE_SMALL || session.used) &&
+    if ((queue == STORE_SMALL || session.used || use) &&
         copy(engine, actor, shard, visit, STORE_MAIN, queue == STORE_SMALL || use == 0 ? 0 : use - 1, budget))
         return true;
     session_evict(engine, actor, shard, visit->entry.db, name, visit->hash);
@@ -550,7 +550,7 @@ static bool step_within(struct engine *engine, struct actor *actor, uint32_t sto
 
 /* A store that cannot give back stays under its cap, by compaction and by what its policy lets go, whatever is free. */
 static enum status keep_under_cap(struct engine *engine, struct actor *actor, uint32_t store) {
-    uint64_t cap = claim_cap_bytes(engine, store), size = range_segment_size(&engine->range);
+    uint64_t cap = claim_cap_of_new_bytes(engine, store), size = range_segment_size(&engine->range);
     uint64_t most = cap - (cap < size ? cap : size);
     for (uint32_t turns = 0; store_bytes(engine, store) > most; turns++)
         if (turns == CAP_TURNS || !step_within(engine, actor, store))

@@ -44,86 +44,94 @@ void session_tidy(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove(engine, actor, shard, &spot, STORE_EXPIRED);
 }
 
-/* Calls `visit` for every entry of the session; it may remove the entry. */
-typedef void (*session_visit)(void *context, struct store_spot *spot);
-
-static void visit_all(const struct engine *engine, struct shard *shard, uint32_t db, struct slice id, uint64_t hash,
-                      session_visit visit, void *context) {
-    struct index_place place = index_place_of(&engine->range, &shard->index, hash);
-    struct index_bucket *next = place.bucket;
-    for (struct index_bucket *bucket; (bucket = next);) {
-        for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
-            if (!cell_matches(cell, place.wanted))
-                continue;
-            struct store_spot spot = {place.bucket, &bucket->cells[i], cell_location(cell), {0}};
-            bool whole = store_entry_at(engine, spot.location, &spot.entry);
-            ASSERT(whole);
-            struct slice name = slice_make(engine->range.base + spot.location + spot.entry.key_at, spot.entry.key_size);
-            if (spot.entry.db == db && slice_equal(store_session_id(engine, shard->store, name), id))
-                visit(context, &spot);
-            if (!spot.location && atomic_load_explicit(&bucket->cells[i], memory_order_relaxed))
-                i--; /* another cell took the place of the one removed */
-        }
-        /* What has been emptied was the last one, and is no part of the chain any more. */
-        next = index_bucket_is_empty(bucket) ? NULL : index_next(&engine->range, &shard->index, bucket);
-    }
-}
-
 struct ending {
     struct engine *engine;
     struct actor *actor;
     struct shard *shard;
-    uint64_t head; /* location, goes last */
+    const struct store_spot *head;
+    struct slice id;
+    uint64_t wanted, kept;
     enum store_removal reason;
 };
 
-static void end_member(void *context, struct store_spot *spot) {
-    struct ending *ending = context;
-    if (spot->location == ending->head)
-        return;
-    if (ending->reason == STORE_EXPIRED || ending->reason == STORE_EVICTED)
+/* Whether a cell is of the session that ends: then its entry is gone. Whoever removes the head has counted it already. */
+static bool entry_goes(void *context, uint64_t cell) {
+    const struct ending *ending = context;
+    struct store_spot spot = {.location = cell_location(cell)};
+    if (!cell_matches(cell, ending->wanted) || spot.location == ending->kept)
+        return false;
+    bool whole = store_entry_at(ending->engine, spot.location, &spot.entry);
+    ASSERT(whole);
+    struct slice name = slice_make(ending->engine->range.base + spot.location + spot.entry.key_at, spot.entry.key_size);
+    if (spot.entry.db != ending->head->entry.db ||
+        !slice_equal(store_session_id(ending->engine, ending->shard->store, name), ending->id))
+        return false;
+    if (spot.location != ending->head->location && (ending->reason == STORE_EXPIRED || ending->reason == STORE_EVICTED))
         actor_count_removed(ending->actor, ending->shard->store, ending->reason == STORE_EXPIRED);
-    store_remove(ending->engine, ending->actor, ending->shard, spot, ending->reason);
+    store_release(ending->engine, ending->actor, ending->shard, &spot, ending->reason);
+    return true;
 }
 
 bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                  enum store_removal reason) {
+                  enum store_removal reason, uint64_t kept) {
     struct head head;
     struct slice name = slice_make(engine->range.base + spot->location + spot->entry.key_at, spot->entry.key_size);
     uint64_t hash = store_hash_in(engine, shard->store, spot->entry.db, name);
     if (!head_of(engine, shard->store, name, spot->entry.db, hash, &head) || !slice_equal(head.key.name, name))
         return false;
-    struct ending ending = {engine, actor, shard, spot->location, reason};
-    visit_all(engine, shard, spot->entry.db, store_session_id(engine, shard->store, head.key.name), hash, end_member,
-              &ending);
+    struct index_place place = index_place_of(&engine->range, &shard->index, hash);
+    struct ending ending = {
+        .engine = engine,
+        .actor = actor,
+        .shard = shard,
+        .head = spot,
+        .id = store_session_id(engine, shard->store, head.key.name),
+        .wanted = place.wanted,
+        .kept = kept,
+        .reason = reason,
+    };
+    uint64_t gone = index_sweep(&engine->range, &shard->index, place.bucket, entry_goes, &ending);
+    ASSERT(gone >= 1);
     return true;
 }
 
-struct looking {
-    const struct engine *engine;
-    struct slice head;
-    uint64_t now_ms;
-    struct session_state state;
-};
+static bool is_used(uint64_t cell) { return cell_use(cell) > 0; }
 
-static void look_at(void *context, struct store_spot *spot) {
-    struct looking *looking = context;
-    struct slice name =
-        slice_make(looking->engine->range.base + spot->location + spot->entry.key_at, spot->entry.key_size);
-    looking->state.used |= cell_use(atomic_load_explicit(spot->cell, memory_order_relaxed)) > 0;
-    looking->state.live |= slice_equal(name, looking->head) &&
-                           (spot->entry.expires_at_ms == 0 || spot->entry.expires_at_ms > looking->now_ms);
+/* Whether one of the entries that stand in the first buckets of the session's chain has been used. */
+static bool any_is_used(const struct engine *engine, const struct shard *shard, const struct store_key *head,
+                        struct slice id) {
+    struct index_place place = index_place_of(&engine->range, &shard->index, head->hash);
+    struct index_bucket *bucket = place.bucket;
+    for (uint32_t looked = 0; bucket && looked < SESSION_LOOK_BUCKETS; looked++) {
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            struct entry entry;
+            if (!is_used(cell) || !cell_matches(cell, place.wanted))
+                continue;
+            bool whole = store_entry_at(engine, cell_location(cell), &entry);
+            ASSERT(whole);
+            struct slice name = slice_make(engine->range.base + cell_location(cell) + entry.key_at, entry.key_size);
+            if (entry.db == head->db && slice_equal(store_session_id(engine, shard->store, name), id))
+                return true;
+        }
+        bucket = index_next(&engine->range, &shard->index, bucket);
+    }
+    return false;
 }
 
 struct session_state session_look(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name,
                                   uint64_t hash, uint64_t now_ms) {
     struct head head;
+    struct store_spot spot;
+    struct session_state state = {false, false};
     if (!head_of(engine, shard->store, name, db, hash, &head))
-        return (struct session_state){false, false};
-    struct looking looking = {engine, head.key.name, now_ms, {false, false}};
-    visit_all(engine, shard, db, store_session_id(engine, shard->store, head.key.name), hash, look_at, &looking);
-    return looking.state;
+        return state;
+    store_find(engine, shard, &head.key, &spot);
+    state.live = spot.location && (spot.entry.expires_at_ms == 0 || spot.entry.expires_at_ms > now_ms);
+    if (state.live)
+        state.used = is_used(atomic_load_explicit(spot.cell, memory_order_relaxed)) ||
+                     any_is_used(engine, shard, &head.key, store_session_id(engine, shard->store, head.key.name));
+    return state;
 }
 
 void session_evict(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t db, struct slice name,

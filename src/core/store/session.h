@@ -10,8 +10,10 @@
  * evicted only as a whole, and only when none of its entries has been used for a round of the main queue.
  *
  * How: keys are hashed by their session's id alone, so a session stands in one chain of the index, under one lock, and one
- * validated read sees member and head at the same moment. A session of n entries costs n / 7 buckets to walk, so it is meant for up to
- * some hundred entries a session.
+ * validated read sees member and head at the same moment. The end of a session is one write of that chain: for readers all of it goes at
+ * once. A session of n entries costs n / 7 buckets to walk, so it is meant for up to some hundred entries a session. Its end costs one
+ * such walk, and eviction, which asks about each entry that it passes, looks no further than SESSION_LOOK_BUCKETS for uses: in a session of
+ * more than about 220 entries those that stand behind do not protect it.
  *
  * Threads: session_is_over by readers inside their validation; the others under the shard's lock.
  */
@@ -20,7 +22,10 @@
 
 #include "core/store/read.h"
 
-enum { STORE_SESSION_ID_MAX = 255 }; /* a key with a longer id belongs to no session */
+enum {
+    STORE_SESSION_ID_MAX = 255, /* a key with a longer id belongs to no session */
+    SESSION_LOOK_BUCKETS = 32,
+};
 
 /* Whether the key's session has a head whose time has come. For a reader that has opened a view of the key: `view` of the head is of the same
  * bucket, and false if that has changed since, which the reader's own check will find too. */
@@ -30,15 +35,15 @@ bool session_is_over(const struct engine *engine, const struct shard *shard, con
 /* Before a key is edited: takes away a session whose head has expired, so that the edit begins a new one. */
 void session_tidy(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key);
 
-/* The entry at the spot is about to be removed: if it is a head, the session's members go before it, for the same reason. Answers
- * whether it is one; its cell may stand elsewhere then. */
+/* The entry at the spot is to be removed: if it is a head, it goes together with its members, for the same reason; but not the one at
+ * the location `kept`, which is newer than the session's end. False: it is none, and nothing has happened. */
 bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                  enum store_removal reason);
+                  enum store_removal reason, uint64_t kept);
 
 /* What eviction should know of an entry's session. */
 struct session_state {
     bool live; /* it has a head that has not expired */
-    bool used; /* one of its entries has been used */
+    bool used; /* so, and the head or one of the entries in the first SESSION_LOOK_BUCKETS of its chain has been used */
 };
 struct session_state session_look(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name,
                                   uint64_t hash, uint64_t now_ms);

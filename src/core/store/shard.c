@@ -429,6 +429,18 @@ static bool is_over_count(const struct engine *engine, const struct shard *shard
     return !policy->evicts || expiring == 0;
 }
 
+/* Bytes that a store has more when the entry takes the place of what stands at the spot: those of key and value. An expiry or a version
+ * that the entry gets is no growth, and a large value that is taken over from there neither. */
+static uint64_t growth(const struct engine *engine, const struct entry *entry, const struct store_value *value,
+                       const struct store_spot *spot) {
+    uint64_t bytes = entry_bytes(entry) + value->extents_size, given_back = 0;
+    if (spot->location)
+        given_back = entry_bytes(&spot->entry);
+    if (spot->location && (spot->entry.flags & ENTRY_EXTENTS))
+        given_back += store_owned_bytes(engine, spot->location, &spot->entry);
+    return bytes > given_back ? bytes - given_back : 0;
+}
+
 static struct entry entry_for(const struct store_key *key, const struct store_value *value) {
     uint32_t owns = value->extents.first ? ENTRY_EXTENTS : value->root ? ENTRY_OBJECT : 0;
     return (struct entry){
@@ -452,7 +464,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         return STATUS_OK;
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
-        claim_is_over(engine, shard->store, entry.size + value->extents_size))
+        claim_is_over(engine, shard->store, growth(engine, &entry, value, spot)))
         return STATUS_FULL;
     if (!spot->location && is_over_count(engine, shard, value))
         return STATUS_FULL;
@@ -499,17 +511,41 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     return STATUS_OK;
 }
 
-void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                  enum store_removal reason) {
-    ASSERT(spot->location);
-    /* Members before their head: a reader that finds one without the other would take it for an orphan. */
-    if (store_is_by_session(shard) && session_ends(engine, actor, shard, spot, reason))
-        spot->cell = index_find(&engine->range, &shard->index, store_hash_at(engine, spot->location), spot->location);
-    tell_removed(engine, actor, spot, reason);
-    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+/* The end of a removal, when no cell leads to the entry any more. */
+static void release_removed(struct engine *engine, struct actor *actor, struct shard *shard,
+                            const struct store_spot *spot) {
     if (store_has_filter(shard))
         filter_unlink_at(engine, actor, shard, spot->location);
     release_old(engine, actor, shard, spot->location, &spot->entry, NULL);
+}
+
+void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
+                   enum store_removal reason) {
+    tell_removed(engine, actor, spot, reason);
+    release_removed(engine, actor, shard, spot);
+}
+
+void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                        enum store_removal reason) {
+    ASSERT(spot->location);
+    /* Told before: nobody misses what has not been told of. */
+    tell_removed(engine, actor, spot, reason);
+    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+    release_removed(engine, actor, shard, spot);
     spot->location = 0;
     spot->cell = NULL;
+}
+
+void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                      enum store_removal reason, uint64_t kept) {
+    ASSERT(spot->location && spot->location != kept);
+    if (!store_is_by_session(shard) || !session_ends(engine, actor, shard, spot, reason, kept))
+        return store_remove_alone(engine, actor, shard, spot, reason);
+    spot->location = 0;
+    spot->cell = NULL;
+}
+
+void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                  enum store_removal reason) {
+    store_remove_but(engine, actor, shard, spot, reason, 0);
 }

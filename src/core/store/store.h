@@ -306,9 +306,15 @@ void store_stamp_renew(struct engine *engine, struct store_spot *spot);
  * told of what is replaced. */
 bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value);
 
-/* Removes what stands at the spot. */
+/* Removes what stands at the spot; with the head of a session, all of it. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                   enum store_removal reason);
+/* The same, but the entry at the location `kept` stays. */
+void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                      enum store_removal reason, uint64_t kept);
+/* Removes nothing else, though it be the head of a session. */
+void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                        enum store_removal reason);
 
 /* Value size and, for a large value, its first extent. */
 static inline uint64_t store_value_size(const struct engine *engine, uint64_t location, const struct entry *entry,
@@ -407,6 +413,11 @@ void store_seal(struct engine *engine, struct shard *shard, uint32_t number);
 
 /* Takes a segment out of its log and gives it back to the pool. Nothing in it may be alive. */
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number);
+
+/* The end of a removal, when no cell leads to the entry any more, but before readers see that: tells of it, and takes it out of filter and
+ * accounts. */
+void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
+                   enum store_removal reason);
 
 uint64_t store_hash_at(void *engine, uint64_t location);
 
