@@ -12,6 +12,7 @@ enum { THREADS = 5, KEYS = 500, LARGE = 300000, CHILD_SECONDS_MAX = 60 };
 
 struct storm {
     struct strata_cache *caches[2];
+    pthread_rwlock_t pinning; /* held while something is pinned, which a child would inherit with nobody to unpin it */
     _Atomic bool stop;
     _Atomic uint32_t failures;
     _Atomic uint64_t calls;
@@ -31,10 +32,17 @@ static bool is_of(uint32_t key, const uint8_t *bytes, size_t size) {
     return true;
 }
 
-static bool use(struct strata_cache *cache, struct rng *rng, uint8_t *bytes) {
+static void pin_and_unpin(struct storm *storm, struct strata_cache *cache, uint32_t key) {
+    struct strata_pinned pinned;
+    pthread_rwlock_rdlock(&storm->pinning);
+    if (strata_pin(cache, &key, sizeof key, &pinned) == STRATA_OK)
+        strata_unpin(cache, &pinned);
+    pthread_rwlock_unlock(&storm->pinning);
+}
+
+static bool use(struct storm *storm, struct strata_cache *cache, struct rng *rng, uint8_t *bytes) {
     uint32_t key = (uint32_t)rng_below(rng, KEYS);
     size_t size = key % 25 == 0 ? LARGE : 100 + key % 400, got;
-    struct strata_pinned pinned;
     enum strata_status status;
     switch (rng_below(rng, 6)) {
         case 0:
@@ -46,8 +54,7 @@ static bool use(struct strata_cache *cache, struct rng *rng, uint8_t *bytes) {
             status = strata_append(cache, &key, sizeof key, (uint8_t[]){(uint8_t)key}, 1, NULL);
             return status == STRATA_OK || status == STRATA_FULL;
         case 3:
-            if (strata_pin(cache, &key, sizeof key, &pinned) == STRATA_OK)
-                strata_unpin(cache, &pinned);
+            pin_and_unpin(storm, cache, key);
             return true;
         case 4:
             return strata_delete(cache, &key, sizeof key) >= 0;
@@ -65,7 +72,7 @@ static void *rage(void *context) {
         slot_number_now = SLOT_COUNT; /* one that shares a slot */
     while (!atomic_load(&member->storm->stop)) {
         for (int i = 0; i < 20; i++)
-            if (!use(member->storm->caches[i % 2], &rng, bytes))
+            if (!use(member->storm, member->storm->caches[i % 2], &rng, bytes))
                 atomic_fetch_add(&member->storm->failures, 1);
         atomic_fetch_add(&member->storm->calls, 20);
     }
@@ -82,7 +89,7 @@ static int live_as_child(struct storm *storm) {
         struct strata_cache *cache = storm->caches[c];
         cache_verify(cache->core, &actor);
         for (int i = 0; i < 200; i++)
-            if (!use(cache, &rng, bytes))
+            if (!use(storm, cache, &rng, bytes))
                 return 10;
         struct strata_statistics statistics;
         if (strata_stats(cache, &statistics) != STRATA_OK || statistics.pinned_bytes != 0)
@@ -111,7 +118,9 @@ static int live_as_child(struct storm *storm) {
 
 static void fork_and_check(struct storm *storm) {
     fflush(NULL);
+    pthread_rwlock_wrlock(&storm->pinning);
     pid_t child = fork();
+    pthread_rwlock_unlock(&storm->pinning);
     assert_true(child >= 0);
     if (child == 0) {
         alarm(CHILD_SECONDS_MAX); /* one that hangs is a failure, too */
@@ -141,7 +150,8 @@ static void end_storm(struct storm *storm, struct member *members) {
 
 static void children_go_on_at_once(void **state) {
     (void)state;
-    struct storm storm = {.caches = {testing_open("memory:16mb,shards=2"), testing_open("memory:20mb")}};
+    struct storm storm = {.pinning = PTHREAD_RWLOCK_INITIALIZER,
+                          .caches = {testing_open("memory:16mb,shards=2"), testing_open("memory:20mb")}};
     struct member members[THREADS];
     begin_storm(&storm, members);
     const char *text = getenv("STRATA_FORKS");
@@ -170,7 +180,8 @@ static void *fork_too(void *context) {
 
 static void several_threads_fork(void **state) {
     (void)state;
-    struct storm storm = {.caches = {testing_open("memory:16mb"), testing_open("memory:16mb")}};
+    struct storm storm = {.pinning = PTHREAD_RWLOCK_INITIALIZER,
+                          .caches = {testing_open("memory:16mb"), testing_open("memory:16mb")}};
     struct member members[THREADS], forkers[3];
     begin_storm(&storm, members);
     for (uint32_t i = 0; i < COUNT_OF(forkers); i++) {
