@@ -69,9 +69,9 @@ void peer_text(struct peer *peer, const char *text) { peer_argument(peer, text, 
 void peer_flush(struct peer *peer) {
     for (size_t sent = 0; sent < peer->written;) {
         ssize_t count = send(peer->fd, peer->output + sent, peer->written - sent, MSG_NOSIGNAL);
-        if (count < 0)
+        if (count < 0 && errno != EINTR)
             fail("send");
-        sent += (size_t)count;
+        sent += count < 0 ? 0 : (size_t)count;
     }
     peer->written = 0;
 }
@@ -91,8 +91,11 @@ static void input_more(struct peer *peer) {
                 fail("memory");
         }
     }
-    errno = 0;
-    ssize_t count = recv(peer->fd, peer->input + peer->filled, peer->room - peer->filled, 0);
+    ssize_t count;
+    do { /* a process that is stopped and continued is interrupted, as there is a time limit */
+        errno = 0;
+        count = recv(peer->fd, peer->input + peer->filled, peer->room - peer->filled, 0);
+    } while (count < 0 && errno == EINTR);
     if (count <= 0)
         fail("receive");
     peer->filled += (size_t)count;

@@ -76,13 +76,20 @@ static size_t phase_size(uint64_t *random) {
     return random_size(random);
 }
 
-static void mixed_write(struct peer *peer, uint64_t *random, void *room) {
+/* What was asked for, to be named if it is refused. */
+struct asked {
+    const char *command;
+    size_t size;
+};
+
+static struct asked mixed_write(struct peer *peer, uint64_t *random, void *room) {
     uint64_t dice = random_next(random) % 100, key = random_next(random) % MIXED_KEYS;
     size_t size = phase_size(random);
     if (dice < 60) {
         value_make(room, size, key, dice);
         command(peer, 3, "SET", "m", key);
         peer_argument(peer, room, size);
+        return (struct asked){"SET", size};
     } else if (dice < 75) {
         uint64_t due = wall_ms() + 20 + random_next(random) % 3000;
         value_make(room, size, key, due);
@@ -90,33 +97,38 @@ static void mixed_write(struct peer *peer, uint64_t *random, void *room) {
         peer_argument(peer, room, size);
         peer_text(peer, "PXAT");
         argument_number(peer, due);
+        return (struct asked){"SET PXAT", size};
     } else if (dice < 85) {
         command(peer, 2, "DEL", random_next(random) % 2 ? "m" : "e", key);
+        return (struct asked){"DEL", 0};
     } else if (dice < 90) {
         command(peer, 3, "PEXPIRE", "m", key);
         argument_number(peer, 1 + random_next(random) % 5000);
+        return (struct asked){"PEXPIRE", 0};
     } else if (dice < 95) {
         command(peer, 3, "APPEND", "a", key % 2000);
         peer_argument(peer, room, size % 5000);
+        return (struct asked){"APPEND", size % 5000};
     } else {
         command(peer, 4, "SETRANGE", "a", key % 2000);
         argument_number(peer, size % 3000);
         peer_argument(peer, room, size % 1000);
+        return (struct asked){"SETRANGE", size % 1000};
     }
 }
 
 static void mixed_writes(struct peer *peer, uint64_t *random, void *room) {
+    struct asked asked[BATCH_MAX];
     int count = 0;
-    while (count < BATCH_MAX && peer->written < BATCH_BYTES_MAX) {
-        mixed_write(peer, random, room);
-        count++;
-    }
+    while (count < BATCH_MAX && peer->written < BATCH_BYTES_MAX)
+        asked[count++] = mixed_write(peer, random, room);
     peer_flush(peer);
     for (int i = 0; i < count; i++) {
         struct answer answer;
         peer_read(peer, &answer);
         if (answer.type == '-')
-            complain("a write was answered -%.*s", (int)answer.size, answer.data);
+            complain("%s of %zu bytes was answered -%.*s", asked[i].command, asked[i].size, (int)answer.size,
+                     answer.data);
     }
     atomic_fetch_add(&operations, (uint64_t)count);
 }

@@ -1,4 +1,4 @@
-"""The two runs at the memory limit: resident memory is sampled from /proc while load.c works."""
+"""The runs at the memory limit: resident memory as the kernel counts it while load.c or sizes.c works."""
 
 import os
 import threading
@@ -10,6 +10,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 MIB = 1 << 20
 LIMIT_MB = 256
 OVER_PERCENT = 5
+UNDER_PERCENT = 5
 CONSTANT_MIB = 24  # program, stacks, buffers of connections; stated in the documentation of maxmemory
 LIVE_PERCENT = 70
 SAMPLE_S = 0.2
@@ -76,6 +77,37 @@ def run(report, seed, seconds, policy, kind):
         report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
 
 
+def sizes(report, seed, seconds, limit_mb, kind):
+    """What the server grows by beyond its empty self, while far more of one kind of sizes is written than fits: the limit, within 5 %."""
+    program = programs.built("sizes", [os.path.join(HERE, "sizes.c"), os.path.join(HERE, "..", "consistency", "peer.c")])
+    case = f"{kind} sizes at {limit_mb} MB"
+    with Strata(maxmemory=f"{limit_mb}mb", maxmemory_policy="allkeys-lfu") as server:
+        with server.client() as client:
+            client.call("PING")
+        empty = server.resident_bytes()
+        programs.run(report, case, [program, kind, "127.0.0.1", server.port, seed, seconds, limit_mb * MIB], seconds + 200)
+        report.expect(f"{case}: the server still runs", server.alive(), server.log()[-1500:])
+        if not server.alive():
+            return
+        highest, last, figures = server.resident_peak_bytes(), server.resident_bytes(), info(server)
+        most, end = (100 * (resident - empty) / (limit_mb * MIB) for resident in (highest, last))
+        report.note(
+            f"{case}: empty {empty / MIB:.1f} MiB; grown by {most:.1f} % of the limit at the peak, by {end:.1f} % at the end; "
+            f"used_memory {int(figures['used_memory']) / MIB:.1f} MiB, {figures['evicted_keys']} evicted"
+        )
+        report.expect(f"{case}: something had to go", figures["evicted_keys"] != "0", "nothing was evicted")
+        if is_strata():
+            within = 100 - UNDER_PERCENT <= end and most <= 100 + OVER_PERCENT
+            report.expect(f"{case}: grown by the limit, within {OVER_PERCENT} %", within or server.sanitized(), f"{most:.1f} % at the peak, {end:.1f} % at the end")
+        status = server.stop()
+        report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
+
+
 def both(report, seed, seconds):
     run(report, seed, seconds, "allkeys-lfu", "mixed")
     run(report, seed, seconds, "noeviction", "live")
+
+
+def all_sizes(report, seed, seconds, limit_mb):
+    for kind in ("fixed", "mixed", "wide"):
+        sizes(report, seed, seconds, limit_mb, kind)

@@ -15,7 +15,7 @@ def built(name, sources, packages=()):
     if packages:
         flags = subprocess.run(["pkg-config", "--cflags", "--libs", *packages], check=True, capture_output=True, text=True).stdout.split()
     fresh = f"{program}.{os.getpid()}"
-    command = ["cc", "-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread", "-o", fresh, *sources, *flags]
+    command = ["cc", "-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread", "-o", fresh, *sources, *flags, "-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise AssertionError(f"{name} does not compile: {done.stderr[:1500]}")
