@@ -96,12 +96,12 @@ struct strata_allocator {
 enum strata_policy {
     STRATA_EVICT_DEFAULT,         /* what pays least: rarely used, large, old; resists scans (S3-FIFO) */
     STRATA_EVICT_LRU,             /* what was not used for longest, roughly */
-    STRATA_EVICT_RANDOM,          /* what is oldest, used or not */
+    STRATA_EVICT_RANDOM,          /* what stands together somewhere, by chance */
     STRATA_EVICT_NOTHING,         /* nothing: writes answer STRATA_FULL */
     STRATA_EVICT_EXPIRING,        /* as DEFAULT, but only entries that expire */
     STRATA_EVICT_EXPIRING_LRU,    /* as LRU, but only entries that expire */
     STRATA_EVICT_EXPIRING_RANDOM, /* as RANDOM, but only entries that expire */
-    STRATA_EVICT_EXPIRING_SOON    /* of the entries that expire, whatever stands in the oldest memory */
+    STRATA_EVICT_EXPIRING_SOON    /* of a sample of those that expire, the nearest quarter */
 };
 
 /* Why an entry is gone. */

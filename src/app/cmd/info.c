@@ -119,6 +119,7 @@ static void section_memory(struct info *info) {
     number(info, "number_of_libraries", 0);
     bytes(info, "maxmemory", cache->limit_bytes);
     line(info, "maxmemory_policy:%s", cmd_policy_name(cache_policy_now(info->call->env->cache)));
+    line(info, "maxmemory_policy_method:%s", cache_policy_method(cache_policy_now(info->call->env->cache)));
     line(info, "mem_fragmentation_ratio:%.2f", used ? (double)process->resident_bytes / (double)used : 0);
     line(info, "mem_fragmentation_bytes:%lld", (long long)(process->resident_bytes - used));
     number(info, "mem_not_counted_for_evict", client_bytes);

@@ -73,9 +73,10 @@ void cmd_store_info(struct cmd_call *call) {
         return;
     }
     struct reply *reply = call->reply;
-    reply_map(reply, 13);
+    reply_map(reply, 14);
     put_text(reply, "name", info.name);
     put_text(reply, "policy", cmd_policy_name(info.policy));
+    put_text(reply, "method", cache_policy_method(info.policy));
     put_double(reply, "memory_percent", info.share_permille / 10.0);
     put_integer(reply, "guaranteed_bytes", info.guaranteed_bytes);
     put_integer(reply, "entries_max", info.entries_max);

@@ -100,10 +100,11 @@ static void stores_are_listed_and_described(void **state) {
     EXPECT_REPLY(&f, "SET queue:1 x", "+OK\r\n");
     EXPECT_REPLY(&f, "SET user:1 x", "+OK\r\n");
     f.client.protocol = 3;
-    EXPECT_PART(&f, "STORE INFO queues", "%13\r\n$4\r\nname\r\n$6\r\nqueues\r\n$6\r\npolicy\r\n$10\r\nnoeviction\r\n");
+    EXPECT_PART(&f, "STORE INFO queues", "%14\r\n$4\r\nname\r\n$6\r\nqueues\r\n$6\r\npolicy\r\n$10\r\nnoeviction\r\n");
     EXPECT_PART(&f, "store info queues", "$16\r\nguaranteed_bytes\r\n:16777216\r\n");
     EXPECT_PART(&f, "STORE INFO queues", "$6\r\nttl_ms\r\n:5000\r\n");
     EXPECT_PART(&f, "STORE INFO queues", "$7\r\nentries\r\n:1\r\n$8\r\nexpiring\r\n:1\r\n");
+    EXPECT_PART(&f, "STORE INFO sessions", "$6\r\nmethod\r\n$18\r\ns3-fifo-by-session\r\n");
     EXPECT_PART(&f, "STORE INFO sessions", "$14\r\nmemory_percent\r\n,12.5\r\n");
     EXPECT_PART(&f, "STORE INFO sessions", "$6\r\npolicy\r\n$7\r\nsession\r\n");
     EXPECT_PART(&f, "STORE INFO default", "$6\r\nfilter\r\n$3\r\noff\r\n$11\r\nfilter_rate\r\n,0\r\n");

@@ -120,12 +120,13 @@ static void fork_and_check(struct storm *storm) {
     fflush(NULL);
     pthread_rwlock_wrlock(&storm->pinning);
     pid_t child = fork();
-    pthread_rwlock_unlock(&storm->pinning);
-    assert_true(child >= 0);
     if (child == 0) {
+        pthread_rwlock_init(&storm->pinning, NULL); /* the threads that wait for it are not here */
         alarm(CHILD_SECONDS_MAX); /* one that hangs is a failure, too */
         _exit(live_as_child(storm));
     }
+    pthread_rwlock_unlock(&storm->pinning);
+    assert_true(child > 0);
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)

@@ -414,6 +414,8 @@ uint64_t cache_limit(const struct cache *cache);
 /* Of the default store; as cache_store_policy_set. */
 MUST_CHECK enum status cache_policy_set(struct cache *cache, enum cache_policy policy);
 enum cache_policy cache_policy_now(const struct cache *cache);
+/* What is really done under that name, for people: "s3-fifo-by-size". */
+const char *cache_policy_method(enum cache_policy policy);
 
 /* How short of memory it is: nothing to do; being reclaimed ahead of need; writers reclaim before they write. */
 enum cache_pressure { CACHE_CALM, CACHE_TIGHT, CACHE_CRITICAL };

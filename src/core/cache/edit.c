@@ -276,6 +276,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
         store_account(engine, shard_of(edit), spot->location, &spot->entry, charge_now, 1);
     }
     if (alone) {
+        store_spot_use(spot);
         refresh(edit);
         note_change(edit);
     }
@@ -555,10 +556,14 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
     struct range *range = &cache->engine->range;
     struct extents chain = {upload->first, upload->last, upload->room};
     if (upload->filled == upload->room) {
-        /* At most one segment at a time: memory follows what has arrived. */
-        if (!cache_locked(actor)) /* who holds locks has asked for room before */
-            TRY(reclaim_make_room(cache->engine, actor, upload->store, 0));
-        if (!extent_add(range, actor, &chain, upload->size - upload->room))
+        /* At most one segment at a time: memory follows what has arrived. Another may take the room that was made. */
+        bool added = false;
+        for (int i = 0; !added && i < (cache_locked(actor) ? 1 : SET_TRIES); i++) {
+            if (!cache_locked(actor)) /* who holds locks has asked for room before */
+                TRY(reclaim_make_room(cache->engine, actor, upload->store, 0));
+            added = extent_add(range, actor, &chain, upload->size - upload->room);
+        }
+        if (!added)
             return STATUS_FULL;
         upload->first = chain.first;
         upload->last = chain.last;

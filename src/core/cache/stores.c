@@ -111,6 +111,8 @@ enum status cache_policy_set(struct cache *cache, enum cache_policy policy) {
     return cache_store_policy_set(cache, 0, policy);
 }
 
+const char *cache_policy_method(enum cache_policy policy) { return policies[policy].method; }
+
 enum cache_policy cache_policy_now(const struct cache *cache) {
     return (enum cache_policy)atomic_load_explicit(&cache->engine->stores[0].policy, memory_order_relaxed);
 }

@@ -497,8 +497,26 @@ static void counts_are_kept_by_store(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(stores, UNIT(keys_go_where_their_most_exact_pattern_says), UNIT(stores_that_cannot_be_are_refused),
-           UNIT(unused_memory_is_lent_and_taken_back),
+static void stores_of_different_policies_share_evenly(void **state) {
+    (void)state;
+    static const enum cache_policy others[] = {CACHE_ALLKEYS_LFU, CACHE_ALLKEYS_LRU, CACHE_ALLKEYS_RANDOM};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        struct cache_store stores[] = {
+            {.name = SLICE("b"), .patterns = queue_patterns, .pattern_count = 1, .policy = others[i]}};
+        struct testing_cache t = open_with(stores, 1, NULL);
+        for (uint32_t at = 0; at < 60000; at += 100) {
+            assert_int_equal(fill(&t, "queue:", at, 100, 500), 100);
+            assert_int_equal(fill(&t, "other:", at, 100, 500), 100);
+        }
+        uint64_t mine = info_of(&t, "default").entries, theirs = info_of(&t, "b").entries;
+        print_message("policy %d: %llu beside %llu\n", others[i], (unsigned long long)mine, (unsigned long long)theirs);
+        assert_true(mine > theirs / 4 * 3 && theirs > mine / 4 * 3);
+        testing_close(&t);
+    }
+}
+
+UNIT_TESTS(stores, UNIT(stores_of_different_policies_share_evenly), UNIT(keys_go_where_their_most_exact_pattern_says),
+           UNIT(stores_that_cannot_be_are_refused), UNIT(unused_memory_is_lent_and_taken_back),
            UNIT(a_store_that_cannot_give_back_never_takes_what_is_guaranteed), UNIT(guarantees_move_while_running),
            UNIT(a_default_expiry_is_the_stores), UNIT(removals_are_told_with_their_reason),
            UNIT(capacity_is_in_entries_too), UNIT(capacity_holds_among_dead_entries),

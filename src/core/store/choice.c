@@ -81,11 +81,14 @@ static uint64_t age_of(const struct engine *engine, const struct segment *segmen
     return clock > born ? clock - born : 0;
 }
 
+static double mean_bytes_of(const struct engine *engine, const struct segment *segment) {
+    uint64_t entries = GET(segment->blocks), weight = GET(segment->weight);
+    return entries ? (double)weight / (double)entries : range_segment_size(&engine->range);
+}
+
 static double score_of(const struct engine *engine, const struct policy *policy, const struct segment *segment,
                        uint32_t walked, uint64_t clock, bool by_count) {
-    uint64_t entries = GET(segment->blocks), weight = GET(segment->weight);
-    double mean = entries ? (double)weight / (double)entries : range_segment_size(&engine->range);
-    return policy_score(policy, age_of(engine, segment, walked, clock), mean, by_count);
+    return policy_score(policy, age_of(engine, segment, walked, clock), mean_bytes_of(engine, segment), by_count);
 }
 
 /* The best of the oldest segments of a store's logs, by queue (all count as the first one if the policy knows but one), and whether the
@@ -232,6 +235,25 @@ static struct candidate nearest_of(struct engine *engine, struct store *store, c
     return (struct candidate){segments[best], score_of(engine, policy, segment, 0, clock, single)};
 }
 
+/* How much better it is that this store gives than another: age x mean size for all policies, as one policy's measure says nothing beside
+ * another's. The age is what it would be if the store were one queue: the head of a queue with a tenth of the store is a tenth as old as
+ * the store's oldest would be, and a segment taken by chance half as old. */
+static double store_score(const struct engine *engine, const struct store *store, const struct policy *policy,
+                          const struct choice *choice, uint64_t clock) {
+    const struct segment *segment = &engine->range.segments[choice->segment];
+    const struct shard_log *list = &engine->shards[choice->shard].logs[GET(segment->log) % STORE_LOGS_MAX];
+    bool by_age = policy->order == POLICY_OLDEST || policy->order == POLICY_OLDEST_LARGEST;
+    double score = ((double)age_of(engine, segment, by_age ? GET(list->walked) : 0, clock) + 1) *
+                   (mean_bytes_of(engine, segment) + 1);
+    if (!policy->two_queues)
+        return by_age ? score : 2 * score;
+    double queues[STORE_QUEUES], own;
+    for (int queue = 0; queue < STORE_QUEUES; queue++)
+        queues[queue] = (double)store_queue_bytes(engine, store, queue, policy->expiring_only);
+    own = queues[store_queue_of_log(GET(segment->log) % STORE_LOGS_MAX)];
+    return own > 0 ? score * ((queues[STORE_SMALL] + queues[STORE_MAIN]) / own) : score;
+}
+
 struct choice choice_evict(struct engine *engine, const struct claim *claim, uint64_t now_ms, bool single) {
     uint64_t clock = engine_clock(engine);
     struct candidate best = {.choice = {.segment = 0}, .score = 0};
@@ -253,6 +275,8 @@ struct choice choice_evict(struct engine *engine, const struct claim *claim, uin
                 candidate = nearest_of(engine, store, policy, clock, now_ms, single);
                 break;
         }
+        if (engine->store_count > 1 && candidate.choice.segment)
+            candidate.score = store_score(engine, store, policy, &candidate.choice, clock);
         consider(&best, &candidate);
     }
     return best.choice;

@@ -12,8 +12,8 @@
  * A walk over a segment is done in slices, so that the shard's lock is held for some hundred microseconds at most; it rests in the shard between
  * two slices, and any thread may go on with it. Expiry walks the same way over segments whose time has come.
  *
- * Policies: noeviction and, for entries without an expiry, volatile-* only ever compact. allkeys-lru is CLOCK (one bit of use), random drops
- * what is oldest, all others are S3-FIFO.
+ * Policies: noeviction and, for entries without an expiry, volatile-* only ever compact. What goes otherwise is
+ * said by policy.h and choice.h.
  *
  * Threads: any; at most one shard lock is taken at a time, so the caller must hold none.
  */

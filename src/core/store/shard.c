@@ -327,6 +327,7 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     entry_encode(&entry, segment->base_ms, to);
     words_write(to + entry.value_at, value->value.data, value->value.size);
     index_write_end(spot->bucket);
+    store_spot_use(spot);
     if (recount)
         store_account(engine, shard, spot->location, &entry, 0, 1);
     spot->entry = entry;
@@ -335,11 +336,11 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
 
 bool store_overwrite(struct engine *engine, const struct store_key *key, struct slice value) {
     struct index_bucket *bucket = (struct index_bucket *)(uintptr_t)key->bucket;
-    const _Atomic uint64_t *cell_at = key->hint;
+    _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
     uint32_t value_at, size;
     if (!index_is_in(bucket, cell_at) || key->db != 0 || value.size > STORE_INPLACE_MAX)
         return false;
-    uint64_t location = cell_location(atomic_load_explicit(cell_at, memory_order_relaxed));
+    uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed), location = cell_location(cell);
     const uint8_t *entry = store_plain_entry_at(engine, location, key->name.size, &value_at, &size);
     if (!entry || entry_plain_size(value_at, (uint32_t)value.size) != entry_plain_size(value_at, size) ||
         !words_equal(entry + value_at - key->name.size, key->name.data, key->name.size))
@@ -349,6 +350,7 @@ bool store_overwrite(struct engine *engine, const struct store_key *key, struct 
     entry_plain_encode(to, key->name.size, (uint32_t)value.size);
     words_write(to + value_at, value.data, value.size);
     index_write_end(bucket);
+    cell_count_use(cell_at, cell);
     return true;
 }
 
@@ -393,6 +395,7 @@ void store_root_set(struct engine *engine, struct shard *shard, struct store_spo
     words_write(engine->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
     store_stamp_renew(engine, spot);
     index_write_end(spot->bucket);
+    store_spot_use(spot);
     store_account(engine, shard, spot->location, &spot->entry, root->charge, 1);
 }
 
@@ -489,7 +492,11 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     bool created = !spot->location;
     if (created && store_has_filter(shard))
         filter_link(engine, actor, shard, key->hash, filter_hash(engine, shard, key->db, key->name, key->hash));
-    uint32_t use = spot->location ? cell_use(atomic_load_explicit(cell, memory_order_relaxed)) : 0;
+    uint32_t use = 0;
+    if (spot->location) {
+        store_spot_use(spot);
+        use = cell_use(atomic_load_explicit(cell, memory_order_relaxed));
+    }
     index_write_begin(place.bucket);
     atomic_store_explicit(cell, cell_make(fingerprint, use, location), memory_order_relaxed);
     index_write_end(place.bucket);

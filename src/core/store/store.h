@@ -270,6 +270,11 @@ struct store_spot {
     struct entry entry;
 };
 
+/* A write is a use, too. Readers may count at the same time. */
+static inline void store_spot_use(const struct store_spot *spot) {
+    cell_count_use(spot->cell, atomic_load_explicit(spot->cell, memory_order_relaxed));
+}
+
 /* Finds an entry, expired or not. */
 void store_find(const struct engine *engine, struct shard *shard, const struct store_key *key,
                 struct store_spot *ret_spot);
