@@ -122,7 +122,7 @@ static void fork_and_check(struct storm *storm) {
     pid_t child = fork();
     if (child == 0) {
         pthread_rwlock_init(&storm->pinning, NULL); /* the threads that wait for it are not here */
-        alarm(CHILD_SECONDS_MAX); /* one that hangs is a failure, too */
+        alarm(CHILD_SECONDS_MAX);                   /* one that hangs is a failure, too */
         _exit(live_as_child(storm));
     }
     pthread_rwlock_unlock(&storm->pinning);
