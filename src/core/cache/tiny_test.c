@@ -2,7 +2,7 @@
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
 
-enum { MEDIAN = 230, VALUE_MAX = 16 * 1024 }; /* names have 20 bytes */
+enum { SHARD_BYTES = 128 * 1024, MEDIAN = 230, VALUE_MAX = 16 * 1024 }; /* names have 20 bytes */
 
 static double uniform(struct rng *rng) { return ((double)(rng_next(rng) >> 11) + 0.5) / 9007199254740992.0; }
 
@@ -114,4 +114,26 @@ static void four_fifths_are_keys_and_values(void **state) {
         }
 }
 
-UNIT_TESTS(tiny, UNIT(four_fifths_are_keys_and_values));
+/* Directories grow with shards times segments: there is room for them in twice the limit. */
+static void many_shards_go_into_little_memory(void **state) {
+    (void)state;
+    static const uint64_t limits[] = {1 << 20, 4 << 20, 8 << 20, 10944512, 64 << 20};
+    for (size_t i = 0; i < COUNT_OF(limits); i++)
+        for (uint32_t shards = 1; shards <= 64; shards *= 2) {
+            struct testing_cache t = testing_open(limits[i], shards, CACHE_ALLKEYS_LFU);
+            struct cache_stats stats;
+            uint8_t value[200] = {0};
+            for (uint32_t key = 0; key < limits[i] / 128; key++)
+                assert_int_equal(testing_set(&t, 0, name_of(key), slice_make(value, sizeof value), 0), STATUS_OK);
+            cache_stats(t.cache, &stats);
+            assert_int_equal(stats.shards, shards);
+            double share = (double)stats.entries * 220 / (double)limits[i];
+            print_message("%llu bytes, %u shards: %.2f live in segments of %llu\n", (unsigned long long)limits[i],
+                          shards, share, (unsigned long long)stats.segment_size);
+            /* Each has logs and pages of its own, which take what a shard of less has. */
+            assert_true(share > (limits[i] / shards >= SHARD_BYTES ? 0.7 : 0.2));
+            testing_close(&t);
+        }
+}
+
+UNIT_TESTS(tiny, UNIT(many_shards_go_into_little_memory), UNIT(four_fifths_are_keys_and_values));

@@ -9,7 +9,9 @@ static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
 enum { VERSION = 2, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory. */
-enum { OPEN_PERCENT = 6, OPEN_WANTED = 6 };
+enum { OPEN_PERCENT = 6, OPEN_WANTED = 6, LAPS_LIMIT_MIN = 4 * 1024 * 1024 };
+
+enum { TABLES_SHARE_LEAST = 8 }; /* of a range that has nothing beyond its limit, an eighth */
 
 static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
     uint64_t wanted = (uint64_t)shards * OPEN_WANTED * 100 / OPEN_PERCENT;
@@ -36,7 +38,7 @@ static void choose_logs(struct range_head *head, uint64_t limit_bytes) {
     head->laps = octaves >= 4 * head->class_count ? 2 : octaves >= 2 * head->class_count ? 1 : 0;
     head->large_laps = head->large_class_count == STORE_LARGE_CLASSES_MAX ? 0 : 2;
     /* Further rounds keep more small entries, each with its header and its part of the index: too dear where little is to be shared. */
-    if (head->segment_size <= STORE_TAIL_SEGMENT_MAX)
+    if (limit_bytes < LAPS_LIMIT_MIN)
         head->laps = head->large_laps = 0;
 }
 
@@ -55,6 +57,30 @@ static uint64_t directories_size(const struct range_head *head, uint64_t segment
     return 2 * directory_size(head, segments) + 4 * segment_table_size(segments);
 }
 
+/* Address space of all tables for one segment. */
+static uint64_t tables_a_segment(const struct range_head *head) {
+    uint64_t numbers = 2ull * (head->segment_size / head->unit_size) + 4;
+    return head->shard_count * numbers * sizeof(uint32_t) + sizeof(struct segment) + RANGE_BLOCKS * sizeof(uint32_t);
+}
+
+/* Directories are address space that is hardly ever touched, but what they take is missing for segments: beyond the limit there may be
+ * little of it. With many shards larger units, and then larger segments, need fewer numbers. */
+static void choose_sizes(struct range_head *head, const struct engine_options *options) {
+    uint64_t range = options->range_size, limit = options->limit_bytes;
+    uint64_t spare = range > limit ? range - limit : 0, least = range / TABLES_SHARE_LEAST;
+    if (spare < least)
+        spare = least;
+    head->segment_size = segment_size_for(limit, head->shard_count);
+    for (;; head->segment_size *= 2) {
+        head->unit_size = unit_size_for(head->segment_size);
+        while (range / head->segment_size * tables_a_segment(head) > spare && head->unit_size < head->segment_size / 2)
+            head->unit_size *= 2;
+        if (range / head->segment_size * tables_a_segment(head) <= spare ||
+            head->segment_size >= RANGE_SEGMENT_SIZE_MAX)
+            return;
+    }
+}
+
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
 static bool lay_out(struct range_head *head, const struct engine_options *options) {
     uint32_t shards[STORES_MAX];
@@ -62,8 +88,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     head->shard_count = named_count_shards(options, shards);
     if (head->shard_count == 0)
         return false;
-    head->segment_size = segment_size_for(options->limit_bytes, head->shard_count);
-    head->unit_size = unit_size_for(head->segment_size);
+    choose_sizes(head, options);
     uint64_t count = options->range_size / head->segment_size;
     if (count > UINT32_MAX / RANGE_BLOCKS)
         return false;
