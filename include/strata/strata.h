@@ -128,7 +128,8 @@ struct strata_options {
     uint64_t entries_max; /* capacity in entries, at least STRATA_ENTRIES_MAX_MIN; 0: as described, else none */
     uint64_t default_ttl_ms; /* for entries written without a ttl; 0: they do not expire */
     enum strata_policy policy;
-    uint32_t shards;      /* parts that are locked separately, a power of two to 256; 0: by size and processors */
+    uint32_t shards;      /* parts that are locked separately, a power of two to 256, fewer if entries_max is
+                             small; 0: by size and processors */
     uint64_t seed;        /* of the hash of keys; 0: random, which nobody can prepare colliding keys for */
     uint32_t small_pages; /* not 0: do not ask the kernel for pages of 2 MiB */
     uint32_t reserved_flags;
@@ -267,7 +268,7 @@ struct strata_set_options {
 };
 
 /* Writes an entry. `options` may be NULL. `ret_version` not NULL: the entry gets a version (8 bytes more), which stands there
- * on success; never 0. STRATA_OK, STRATA_REFUSED, STRATA_MISS (see the options), STRATA_FULL, STRATA_TOO_LARGE. */
+ * on success; never 0, but if the entry's time is over at once. STRATA_OK, STRATA_REFUSED, STRATA_MISS (see the options), STRATA_FULL, STRATA_TOO_LARGE. */
 STRATA_API enum strata_status strata_set(struct strata_cache *cache, const void *key, size_t key_size,
                                          const void *value, size_t value_size, const struct strata_set_options *options,
                                          uint64_t *ret_version);

@@ -11,9 +11,10 @@ enum { WRITES_A_LOOK = 256 };
 static struct slot *ready(struct strata_cache *cache, uint32_t number) {
     struct slot *slot = &cache->slots[number];
     if (__builtin_expect(slot->actor.id == 0, 0)) {
-        slot->actor.id = number + 1;
         slot->writes_left = WRITES_A_LOOK;
         buf_init(&slot->events, &cache->memory);
+        atomic_signal_fence(memory_order_release); /* a fork in between finds a slot that is not ready yet */
+        slot->actor.id = number + 1;
     }
     return slot;
 }

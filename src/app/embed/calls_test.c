@@ -313,8 +313,7 @@ static void keys_and_values_have_limits(void **state) {
     (void)state;
     struct strata_cache *cache = testing_open("memory:8mb,policy=nothing");
     size_t max = testing_stats(cache).key_size_max, got;
-    char *key = calloc(1, 70000);
-    char byte;
+    char *key = calloc(1, 70000), byte;
     assert_int_equal(strata_set(cache, key, max, "x", 1, NULL, NULL), STRATA_OK);
     assert_int_equal(strata_get(cache, key, max, &byte, 1, &got), STRATA_OK);
     assert_int_equal(strata_set(cache, key, max + 1, "x", 1, NULL, NULL), STRATA_TOO_LARGE);
@@ -323,6 +322,18 @@ static void keys_and_values_have_limits(void **state) {
     assert_int_equal(strata_increment(cache, key, max + 1, 1, NULL, NULL), STRATA_TOO_LARGE);
     assert_int_equal(strata_append(cache, key, max + 1, "x", 1, NULL), STRATA_TOO_LARGE);
     assert_int_equal(strata_set(cache, "v", 1, large, STRATA_VALUE_SIZE_MAX + 1u, NULL, NULL), STRATA_TOO_LARGE);
+    /* What a failed read() may have put there. */
+    assert_int_equal(strata_set(cache, "v", 1, large, SIZE_MAX, NULL, NULL), STRATA_TOO_LARGE);
+    assert_int_equal(strata_set(cache, "v", 1, large, SIZE_MAX - 100, NULL, NULL), STRATA_TOO_LARGE);
+    assert_int_equal(strata_append(cache, "v", 1, large, SIZE_MAX, NULL), STRATA_TOO_LARGE);
+    assert_int_equal(strata_set(cache, key, SIZE_MAX, "x", 1, NULL, NULL), STRATA_TOO_LARGE);
+    assert_int_equal(strata_get(cache, key, SIZE_MAX, &byte, 1, &got), STRATA_MISS);
+    struct strata_get_item items[2] = {{.key = key, .key_size = SIZE_MAX, .buffer = &byte, .buffer_size = 1},
+                                       {.key = key, .key_size = max, .buffer = &byte, .buffer_size = 1}};
+    assert_int_equal(strata_get_many(cache, items, 2), 1);
+    struct strata_set_item sets[1] = {{.key = key, .key_size = SIZE_MAX, .value = "x", .value_size = 1}};
+    assert_int_equal(strata_set_many(cache, sets, 1, NULL), 0);
+    assert_int_equal(sets[0].status, STRATA_TOO_LARGE);
     free(key);
     /* Nothing may be evicted, so it is full some time, and what is there stays. */
     enum strata_status status = STRATA_OK;
@@ -425,6 +436,13 @@ static void wrong_options_are_explained(void **state) {
     struct strata_options options = {.limit_bytes = 8 << 20, .policy = STRATA_EVICT_LRU};
     assert_int_equal(strata_open("memory:8mb,policy=lru", &options, &cache), STRATA_OK); /* they agree */
     strata_close(cache);
+    char problem[STRATA_ERROR_TEXT_SIZE] = "what stood there before";
+    options = (struct strata_options){.error_text = problem, .error_text_size = sizeof problem};
+    assert_int_equal(strata_open("memory:100000tb", &options, &cache), STRATA_NO_MEMORY);
+    assert_non_null(strstr(problem, "address space"));
+    assert_int_equal(strata_open("memory:2mb", &options, &cache), STRATA_OK);
+    assert_string_equal(problem, "");
+    testing_close(cache);
 }
 
 static void statuses_have_texts(void **state) {

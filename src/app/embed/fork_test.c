@@ -216,4 +216,52 @@ static void a_callback_may_fork(void **state) {
     testing_close(cache);
 }
 
-UNIT_TESTS(fork, UNIT(children_go_on_at_once), UNIT(several_threads_fork), UNIT(a_callback_may_fork));
+static _Atomic uint32_t *pretends;
+
+static void pretend(void) {
+    if (pretends)
+        atomic_store(pretends, 1);
+}
+static void pretend_no_more(void) {
+    if (pretends)
+        atomic_store(pretends, 0);
+}
+
+/* Registered before the library's own, so that it runs after it. */
+__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(pretend, pretend_no_more, NULL); }
+
+static void *set_one_entry(void *context) { return testing_set(context, "k", "v") == STRATA_OK ? context : NULL; }
+
+/* Who comes to the closed gate says for a moment that he is inside: the child may find that moment. */
+static void a_caller_at_the_closed_gate_is_not_inside(void **state) {
+    (void)state;
+    struct strata_cache *cache = testing_open("memory:2mb");
+    pthread_t thread;
+    void *result;
+    assert_int_equal(testing_set(cache, "mine", "v"), STRATA_OK);
+    assert_int_equal(pthread_create(&thread, NULL, set_one_entry, cache), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_non_null(result);
+    uint32_t other = slot_number_now == 1 ? 2 : 1;
+    assert_true(other < slot_number_end());
+    pretends = &cache->slots[other].inside;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        pretends = NULL;
+        alarm(CHILD_SECONDS_MAX);
+        pid_t grandchild = fork(); /* waits for all who are inside */
+        int status = 1;
+        if (grandchild == 0)
+            _exit(testing_set(cache, "k", "w") == STRATA_OK ? 0 : 1);
+        _exit(grandchild > 0 && waitpid(grandchild, &status, 0) == grandchild && status == 0 ? 0 : 1);
+    }
+    pretends = NULL;
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    testing_close(cache);
+}
+
+UNIT_TESTS(fork, UNIT(a_caller_at_the_closed_gate_is_not_inside), UNIT(children_go_on_at_once),
+           UNIT(several_threads_fork), UNIT(a_callback_may_fork));

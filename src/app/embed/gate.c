@@ -83,7 +83,9 @@ static void in_child(void) {
     for (struct strata_cache *cache = caches; cache; cache = cache->next)
         for (uint32_t number = 0; number < slot_number_end(); number++) {
             struct slot *slot = &cache->slots[number];
-            ASSERT(!slot->inside && !slot->actor.promised);
+            ASSERT(!slot->actor.promised);
+            /* A caller who came to the closed gate may have been about to say that he is not inside. */
+            atomic_store(&slot->inside, 0);
             if (number == slot_number_now)
                 continue;
             slot->delivering = false;

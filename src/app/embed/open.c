@@ -27,9 +27,13 @@ static const enum cache_policy policies[] = {
 
 /* -------------------------------------------------------------------------------------------- options */
 
-static enum strata_status complain(const struct strata_options *options, const char *text) {
+static void explain(const struct strata_options *options, const char *text) {
     if (options && options->error_text && options->error_text_size)
         snprintf(options->error_text, options->error_text_size, "%s", text);
+}
+
+static enum strata_status complain(const struct strata_options *options, const char *text) {
+    explain(options, text);
     return STRATA_INVALID;
 }
 
@@ -149,10 +153,10 @@ static void give_back(struct strata_cache *cache) {
     memory_give(&cache->memory, cache, sizeof *cache);
 }
 
-/* The segment table and the like stand in the range too, at most an eighth of it. */
+/* The segment table and the like stand in the range too, at most half of it: address space that is hardly touched. */
 static uint64_t range_for(uint64_t limit_max_bytes) {
     enum { TABLES_MIN = 4 << 20 };
-    return limit_max_bytes + limit_max_bytes / 8 + TABLES_MIN;
+    return 2 * limit_max_bytes + TABLES_MIN;
 }
 
 static enum status open_parts(struct strata_cache *cache, const struct strata_options *options) {
@@ -169,6 +173,7 @@ static enum status open_parts(struct strata_cache *cache, const struct strata_op
 enum strata_status strata_open(const char *description, const struct strata_options *options,
                                struct strata_cache **ret_cache) {
     struct strata_options settled;
+    explain(options, "");
     enum strata_status answer = settle(description, options, &settled);
     if (answer != STRATA_OK)
         return answer;
@@ -178,8 +183,10 @@ enum strata_status strata_open(const char *description, const struct strata_opti
     if (settled.allocator.resize)
         memory = (struct memory){settled.allocator.resize, settled.allocator.context};
     struct strata_cache *cache = memory_take(&memory, sizeof *cache);
-    if (!cache)
+    if (!cache) {
+        explain(options, "the allocator gave no memory for the handle");
         return STRATA_NO_MEMORY;
+    }
     *cache = (struct strata_cache){
         .default_ttl_ms = settled.default_ttl_ms,
         .on_removed = settled.on_removed,
@@ -198,6 +205,7 @@ enum strata_status strata_open(const char *description, const struct strata_opti
     give_back(cache);
     if (status == STATUS_INVALID)
         return complain(options, "the engine cannot work with these sizes");
+    explain(options, "there is no address space for limit_max_bytes, or the allocator gave no memory");
     return status_out(status);
 }
 

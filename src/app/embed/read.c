@@ -111,7 +111,7 @@ static inline bool make_wishes(const struct strata_get_item *items, struct cache
     for (uint32_t i = 0; i < count; i++) {
         const struct strata_get_item *item = &items[i];
         valid &= is_key(item->key, item->key_size) && is_key(item->buffer, item->buffer_size);
-        wishes[i].name = slice_make(item->key, item->key_size);
+        wishes[i].name = name_of_key(item->key, item->key_size);
         wishes[i].to = item->buffer;
         wishes[i].room = item->buffer_size < CACHE_GLANCE_MAX ? (uint32_t)item->buffer_size : CACHE_GLANCE_MAX;
     }

@@ -93,14 +93,14 @@ static void forget_expiry(struct strata_cache *cache) {
 enum strata_status strata_maintain(struct strata_cache *cache, uint64_t max_us) {
     if (!cache)
         return STRATA_INVALID;
-    uint64_t begin_ns = clock_steady_ns();
+    uint64_t begin_ns = clock_steady_ns(), max_ns = max_us < UINT64_MAX / 1000 ? max_us * 1000 : UINT64_MAX;
     bool more;
     do {
         struct slot *slot = call_begin(cache);
         slot->actor.now_ms = clock_unix_ms();
         more = cache_housekeep(cache->core, &slot->actor);
         call_end(cache, slot);
-    } while (more && clock_steady_ns() - begin_ns < max_us * 1000);
+    } while (more && clock_steady_ns() - begin_ns < max_ns);
     if (atomic_load(&cache->expiring) && cache_count_expiring(cache->core, 0) == 0)
         forget_expiry(cache);
     return more ? STRATA_MORE : STRATA_OK;

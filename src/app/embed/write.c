@@ -102,7 +102,7 @@ static uint32_t set_group(struct strata_cache *cache, struct strata_set_item *it
     for (uint32_t i = 0; i < count; i++) {
         bool valid = is_key(items[i].key, items[i].key_size) && is_key(items[i].value, items[i].value_size);
         items[i].status = valid ? STRATA_OK : STRATA_INVALID;
-        keys[i].name = slice_make(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
+        keys[i].name = name_of_key(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
         keys[i].db = 0;
     }
     cache_keys_ahead(cache->core, keys, count);
@@ -142,7 +142,7 @@ static uint32_t delete_group(struct strata_cache *cache, struct strata_delete_it
     for (uint32_t i = 0; i < count; i++) {
         bool valid = is_key(items[i].key, items[i].key_size);
         items[i].status = valid ? STRATA_OK : STRATA_INVALID;
-        keys[i].name = slice_make(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
+        keys[i].name = name_of_key(valid ? items[i].key : NULL, valid ? items[i].key_size : 0);
         keys[i].db = 0;
     }
     cache_keys_ahead(cache->core, keys, count);

@@ -238,8 +238,7 @@ static enum status open_cache(struct server *server) {
     const struct config_values *values = &server->config.values;
     uint64_t limit = values->maxmemory_bytes, machine = process_memory_total_bytes();
     uint64_t range = limit > machine / RANGE_PER_LIMIT_MAX ? machine : limit * RANGE_PER_LIMIT_MAX;
-    if (range < limit)
-        range = limit;
+    range = 2 * (range < limit ? limit : range); /* tables may take half of it */
     enum status status = pages_take(range, &server->range);
     if (status != STATUS_OK) {
         log_warning("No address space for a cache of %llu bytes", (unsigned long long)range);

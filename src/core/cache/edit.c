@@ -86,7 +86,8 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 
 /* The largest value that goes into the log beside this key. */
 static bool goes_inline(const struct engine *engine, uint64_t name_size, uint64_t value_size) {
-    return value_size <= ENTRY_OWNED_SIZE || ENTRY_FIELDS_MAX + name_size + value_size <= store_inline_max(engine);
+    uint64_t most = store_inline_max(engine), fields = ENTRY_FIELDS_MAX + name_size;
+    return value_size <= ENTRY_OWNED_SIZE || (fields <= most && value_size <= most - fields);
 }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {

@@ -11,8 +11,6 @@ enum { VERSION = 2, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory. */
 enum { OPEN_PERCENT = 6, OPEN_WANTED = 6, LAPS_LIMIT_MIN = 4 * 1024 * 1024 };
 
-enum { TABLES_SHARE_LEAST = 8 }; /* of a range that has nothing beyond its limit, an eighth */
-
 static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
     uint64_t wanted = (uint64_t)shards * OPEN_WANTED * 100 / OPEN_PERCENT;
     if (wanted < RANGE_SEGMENTS_WANTED)
@@ -63,20 +61,15 @@ static uint64_t tables_a_segment(const struct range_head *head) {
     return head->shard_count * numbers * sizeof(uint32_t) + sizeof(struct segment) + RANGE_BLOCKS * sizeof(uint32_t);
 }
 
-/* Directories are address space that is hardly ever touched, but what they take is missing for segments: beyond the limit there may be
- * little of it. With many shards larger units, and then larger segments, need fewer numbers. */
+/* Directories are address space that is hardly ever touched, but what they take is missing for segments. With many shards larger units, and
+ * then larger segments, need fewer numbers: tables take at most half of the range. */
 static void choose_sizes(struct range_head *head, const struct engine_options *options) {
-    uint64_t range = options->range_size, limit = options->limit_bytes;
-    uint64_t spare = range > limit ? range - limit : 0, least = range / TABLES_SHARE_LEAST;
-    if (spare < least)
-        spare = least;
-    head->segment_size = segment_size_for(limit, head->shard_count);
+    head->segment_size = segment_size_for(options->limit_bytes, head->shard_count);
     for (;; head->segment_size *= 2) {
         head->unit_size = unit_size_for(head->segment_size);
-        while (range / head->segment_size * tables_a_segment(head) > spare && head->unit_size < head->segment_size / 2)
+        while (tables_a_segment(head) > head->segment_size / 2 && head->unit_size < head->segment_size / 2)
             head->unit_size *= 2;
-        if (range / head->segment_size * tables_a_segment(head) <= spare ||
-            head->segment_size >= RANGE_SEGMENT_SIZE_MAX)
+        if (tables_a_segment(head) <= head->segment_size / 2 || head->segment_size >= RANGE_SEGMENT_SIZE_MAX)
             return;
     }
 }
