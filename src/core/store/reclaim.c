@@ -1,6 +1,7 @@
 #include "core/store/reclaim.h"
 
 #include "base/assert.h"
+#include "base/rng.h"
 #include "core/store/choice.h"
 #include "core/store/ghost.h"
 #include "core/store/resident.h"
@@ -114,7 +115,9 @@ static bool laps(const struct engine *engine, const struct shard *shard, const s
         return false;
     uint64_t size = visit->entry.size + store_owned_bytes(engine, visit->location, &visit->entry),
              written = atomic_load_explicit(&shard->written, memory_order_relaxed);
-    uint32_t random = (uint32_t)((visit->hash ^ written) * 0x9e3779b97f4a7c15u >> 32);
+    /* The place differs from round to round even if nothing is written meanwhile: what stays now does not stay for ever. */
+    struct rng rng = rng_seeded(visit->hash ^ written ^ visit->location << 32);
+    uint32_t random = (uint32_t)(rng_next(&rng) >> 32);
     return policy_laps(&policies[policy], size, walk->lap_bytes, random);
 }
 
