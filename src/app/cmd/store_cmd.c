@@ -214,6 +214,11 @@ static bool set_directly(struct cmd_call *call, uint32_t store, const struct wis
     enum status status = STATUS_OK;
     if (wish->policy)
         status = cache_store_policy_set(cache, store, wish->policy_wanted);
+    if (status == STATUS_FULL) {
+        reply_error(call->reply, SLICE("ERR policy: the store holds memory that is guaranteed to others, and could not "
+                                       "give it back: delete first"));
+        return false;
+    }
     if (status == STATUS_OK && wish->entries)
         status = cache_store_entries_max_set(cache, store, wish->entries_max);
     if (status != STATUS_OK)
@@ -231,10 +236,16 @@ void cmd_store_set(struct cmd_call *call) {
     cache_store_info(cache, store, &now);
     if (!take_wishes(call, &now, &wish))
         return;
-    if (wish.memory &&
-        cache_store_guarantee_set(cache, store, wish.share_permille, wish.guaranteed_bytes) != STATUS_OK) {
-        reply_error(call->reply, SLICE("ERR memory: more than maxmemory would be guaranteed to the stores together"));
-        return;
+    if (wish.memory) {
+        enum status status = cache_store_guarantee_set(cache, store, wish.share_permille, wish.guaranteed_bytes);
+        if (status != STATUS_OK) {
+            reply_error(call->reply,
+                        status == STATUS_FULL
+                            ? SLICE("ERR memory: another store holds some of it and its policy lets nothing go: delete "
+                                    "there first")
+                            : SLICE("ERR memory: more than maxmemory would be guaranteed to the stores together"));
+            return;
+        }
     }
     if (store == 0 ? !set_as_config(call, &wish) : !set_directly(call, store, &wish)) {
         /* Back to what it was; the error is written. It fits, unless somebody else was guaranteed more meanwhile. */

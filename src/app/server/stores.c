@@ -69,16 +69,31 @@ static bool set_limit(struct cache *cache, uint64_t limit_bytes, uint64_t range_
     return false;
 }
 
-/* The limit first: it is the only part that can fail. */
+static bool set_policy(struct cache *cache, enum cache_policy policy, char *ret_error, size_t error_size) {
+    enum status status = cache_policy_set(cache, policy);
+    ASSERT(status == STATUS_OK || status == STATUS_FULL); /* no configuration opens the default store by sessions */
+    if (status == STATUS_FULL)
+        snprintf(ret_error, error_size,
+                 "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - the default store holds memory "
+                 "that is "
+                 "guaranteed to others, and could not give it back");
+    return status == STATUS_OK;
+}
+
+/* First what can fail. */
 bool stores_apply(struct cache *cache, uint64_t range_size, const struct config *now, const struct config *next,
                   char *ret_error, size_t error_size) {
-    if (next->values.maxmemory_bytes != now->values.maxmemory_bytes &&
-        !set_limit(cache, next->values.maxmemory_bytes, range_size, ret_error, error_size))
+    enum cache_policy before = cache_policy_now(cache);
+    if (next->values.maxmemory_policy != now->values.maxmemory_policy &&
+        !set_policy(cache, (enum cache_policy)next->values.maxmemory_policy, ret_error, error_size))
         return false;
     enum status status = STATUS_OK;
-    if (next->values.maxmemory_policy != now->values.maxmemory_policy)
-        status = cache_policy_set(cache, (enum cache_policy)next->values.maxmemory_policy);
-    ASSERT(status == STATUS_OK); /* no configuration opens the default store by sessions */
+    if (next->values.maxmemory_bytes != now->values.maxmemory_bytes &&
+        !set_limit(cache, next->values.maxmemory_bytes, range_size, ret_error, error_size)) {
+        status = cache_policy_set(cache, before);
+        MAYBE(status == STATUS_FULL); /* it has become too large for that in this moment */
+        return false;
+    }
     if (next->values.maxentries != now->values.maxentries)
         status = cache_store_entries_max_set(cache, 0, (uint64_t)next->values.maxentries);
     ASSERT(status == STATUS_OK); /* the range of the key is the cache's own */

@@ -394,7 +394,8 @@ void cache_store_info(const struct cache *cache, uint32_t store, struct cache_st
 void cache_store_flush(struct cache *cache, struct actor *actor, uint32_t store);
 
 /* Changes while running. STATUS_INVALID, and nothing changed: guarantees of more than the limit together, an entries_max under
- * CACHE_ENTRIES_MAX_MIN that is not 0, a policy that does not exist, or to or from `session`. */
+ * CACHE_ENTRIES_MAX_MIN that is not 0, a policy that does not exist, or to or from `session`. STATUS_FULL, and nothing changed: a store
+ * that could not give back holds memory that would be guaranteed to others. */
 MUST_CHECK enum status cache_store_guarantee_set(struct cache *cache, uint32_t store, uint32_t share_permille,
                                                  uint64_t bytes);
 MUST_CHECK enum status cache_store_entries_max_set(struct cache *cache, uint32_t store, uint64_t entries_max);

@@ -299,7 +299,54 @@ static void swap_moves_a_key_that_waits_for_its_lock(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(pressure, UNIT(lowered_limit_is_reached_by_compaction), UNIT(shared_values_with_expiry_do_not_make_it_full),
+/* Small and large, new and old: eviction always finds room, however many rounds it lets the small ones stay. */
+static void eviction_refuses_nothing(void **state) {
+    (void)state;
+    enum { WRITES = 250000, KEYS = 200000 };
+    static uint8_t bytes[40000];
+    struct testing_cache t = testing_open(8060928, 8, CACHE_ALLKEYS_LFU);
+    struct rng rng = rng_seeded(unit_seed());
+    uint64_t copied_most = 0;
+    for (uint32_t i = 0; i < WRITES; i++) {
+        /* Octaves around 230 B, each further one half as likely, and some of up to 40 KB. */
+        uint64_t octave = 64ull << rng_below(&rng, 1 + rng_below(&rng, 6));
+        uint64_t size = rng_below(&rng, 1000) == 0 ? 1000 + rng_below(&rng, 39000) : octave + rng_below(&rng, octave);
+        uint64_t before = t.actor.counts.copied_bytes;
+        struct slice value = slice_make(bytes, size);
+        assert_int_equal(testing_set(&t, 0, name_of((uint32_t)rng_below(&rng, KEYS)), value, 0), STATUS_OK);
+        uint64_t copied = t.actor.counts.copied_bytes - before;
+        copied_most = copied > copied_most ? copied : copied_most;
+    }
+    print_message("a write copied at most %llu bytes\n", (unsigned long long)copied_most);
+    assert_true(copied_most < 1 << 20);
+    testing_close(&t);
+}
+
+/* What is there can be changed in a full store that lets nothing go. */
+static void a_full_store_takes_expiries(void **state) {
+    (void)state;
+    struct testing_cache t = testing_open(8 << 20, 4, CACHE_NOEVICTION);
+    uint8_t bytes[50] = {0};
+    uint32_t count = 0, taken = 0;
+    while (testing_set(&t, 0, name_of(count), slice_make(bytes, sizeof bytes), 0) == STATUS_OK)
+        count++;
+    assert_true(count > 90000);
+    for (uint32_t i = 0; i < count / 8; i++) {
+        struct cache_key key = cache_key(t.cache, 0, name_of(i));
+        struct cache_edit edit;
+        cache_edit_begin(t.cache, &t.actor, &key, &edit);
+        assert_true(edit.found);
+        taken += cache_edit_expire(&edit, t.actor.now_ms + 1000000) == STATUS_OK;
+        cache_edit_end(&edit);
+        assert_int_equal(testing_set(&t, 0, name_of(count + i), slice_make(bytes, sizeof bytes), 0), STATUS_FULL);
+    }
+    print_message("%u of %u expiries taken, %u entries\n", taken, count / 8, count);
+    assert_int_equal(taken, count / 8);
+    testing_close(&t);
+}
+
+UNIT_TESTS(pressure, UNIT(eviction_refuses_nothing), UNIT(a_full_store_takes_expiries),
+           UNIT(lowered_limit_is_reached_by_compaction), UNIT(shared_values_with_expiry_do_not_make_it_full),
            UNIT(read_is_counted_where_the_entry_is_now), UNIT(spread_expiries_cost_little),
            UNIT(swap_moves_a_key_that_waits_for_its_lock), UNIT(two_edits_of_one_key_see_each_others_changes),
            UNIT(unused_promise_ends_with_housekeeping), UNIT(refused_large_set_changes_nothing));

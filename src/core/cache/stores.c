@@ -1,5 +1,6 @@
 /* core/cache/stores.c: calls about named stores. */
 #include "core/cache/internal.h"
+#include "core/store/claim.h"
 #include "core/store/pattern.h"
 
 uint32_t cache_store_count(const struct cache *cache) { return cache->engine->store_count; }
@@ -99,6 +100,8 @@ enum status cache_store_policy_set(struct cache *cache, uint32_t store, enum cac
     struct store *record = &cache->engine->stores[store];
     if (policy >= CACHE_POLICY_COUNT || (policy == CACHE_SESSION) != (record->by_session != 0))
         return STATUS_INVALID;
+    if (!claim_fits(cache->engine, store, (enum store_policy)policy, 0))
+        return STATUS_FULL;
     atomic_store_explicit(&record->policy, policy, memory_order_relaxed);
     return STATUS_OK;
 }

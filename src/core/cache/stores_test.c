@@ -515,8 +515,86 @@ static void stores_of_different_policies_share_evenly(void **state) {
     }
 }
 
-UNIT_TESTS(stores, UNIT(stores_of_different_policies_share_evenly), UNIT(keys_go_where_their_most_exact_pattern_says),
-           UNIT(stores_that_cannot_be_are_refused), UNIT(unused_memory_is_lent_and_taken_back),
+static void write_session(struct testing_cache *t, uint32_t number, uint32_t reads) {
+    static uint8_t value[3000];
+    char name[64];
+    snprintf(name, sizeof name, "session:%u", number);
+    struct slice head = slice_from_string(name);
+    assert_int_equal(testing_set(t, 0, head, slice_make(value, 50), 0), STATUS_OK);
+    struct cache_key key = cache_key(t->cache, 0, head);
+    struct buf got;
+    buf_init(&got, &memory_libc);
+    for (uint32_t i = 0; i < reads; i++) {
+        struct cache_read read = {.size_max = UINT64_MAX, .reserve = testing_reserve, .context = &got};
+        bool found;
+        assert_int_equal(cache_get(t->cache, &t->actor, &key, &read, &found), STATUS_OK);
+        assert_true(found);
+    }
+    buf_fini(&got);
+    for (uint32_t i = 0; i < 7; i++) {
+        snprintf(name, sizeof name, "cart:%u:%u", number, i);
+        assert_int_equal(testing_set(t, 0, slice_from_string(name), slice_make(value, sizeof value), 0), STATUS_OK);
+    }
+}
+
+/* Heads are small and stand elsewhere than their members: what was read of them keeps the members for some rounds only. */
+static void used_sessions_go_in_the_end(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {
+        {.name = SLICE("sess"), .patterns = session_patterns, .pattern_count = 2, .policy = CACHE_SESSION}};
+    struct testing_cache t = open_with(stores, 1, NULL);
+    for (uint32_t i = 0; i < 2000; i++)
+        write_session(&t, i, 4);
+    assert_true(t.actor.counts.evicted > 1000);
+    assert_true(t.actor.counts.copied_bytes < 400ull * MIB); /* 42 MB were written */
+    testing_close(&t);
+}
+
+/* While only one store is written to, nothing that another decides by chance may stand still. */
+static void a_store_gives_while_nobody_writes_to_it(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {{.name = SLICE("q"),
+                                          .patterns = queue_patterns,
+                                          .pattern_count = 1,
+                                          .policy = CACHE_NOEVICTION,
+                                          .share_permille = 500}};
+    struct testing_cache t = open_with(stores, 1, NULL);
+    fill(&t, "d:", 0, 60000, 400);
+    uint64_t copied = t.actor.counts.copied_bytes, evicted = t.actor.counts.evicted;
+    assert_int_equal(fill(&t, "queue:", 0, 14000, 400), 14000);
+    assert_true(t.actor.counts.evicted - evicted > 10000);
+    assert_true(t.actor.counts.copied_bytes - copied < 100ull * MIB);
+    testing_close(&t);
+}
+
+static void lent_memory_cannot_be_kept_by_a_change(void **state) {
+    (void)state;
+    const struct cache_store stores[] = {{.name = SLICE("b"),
+                                          .patterns = queue_patterns,
+                                          .pattern_count = 1,
+                                          .policy = CACHE_ALLKEYS_LRU,
+                                          .share_permille = 500}};
+    struct testing_cache t = open_with(stores, 1, NULL);
+    uint32_t b = number_of(&t, "b");
+    fill(&t, "d:", 0, 60000, 400);
+    assert_int_equal(cache_policy_set(t.cache, CACHE_NOEVICTION), STATUS_FULL);
+    assert_int_equal(cache_policy_set(t.cache, CACHE_VOLATILE_LRU), STATUS_FULL);
+    assert_int_equal(cache_policy_now(t.cache), CACHE_ALLKEYS_LFU);
+    assert_int_equal(cache_policy_set(t.cache, CACHE_ALLKEYS_LRU), STATUS_OK);
+    assert_int_equal(fill(&t, "queue:", 0, 14000, 400), 14000); /* takes what is its own */
+    while (cache_housekeep(t.cache, &t.actor))
+        continue;
+    assert_int_equal(cache_store_guarantee_set(t.cache, b, 100, 0), STATUS_OK);
+    assert_int_equal(cache_policy_set(t.cache, CACHE_NOEVICTION), STATUS_OK);
+    assert_int_equal(cache_store_guarantee_set(t.cache, b, 800, 0), STATUS_FULL);
+    assert_int_equal(info_of(&t, "b").share_permille, 100);
+    testing_close(&t);
+}
+
+UNIT_TESTS(stores, UNIT(used_sessions_go_in_the_end), UNIT(a_store_gives_while_nobody_writes_to_it),
+           UNIT(lent_memory_cannot_be_kept_by_a_change), UNIT(stores_of_different_policies_share_evenly),
+           UNIT(keys_go_where_their_most_exact_pattern_says), UNIT(stores_that_cannot_be_are_refused),
+           UNIT(unused_memory_is_lent_and_taken_back),
            UNIT(a_store_that_cannot_give_back_never_takes_what_is_guaranteed), UNIT(guarantees_move_while_running),
            UNIT(a_default_expiry_is_the_stores), UNIT(removals_are_told_with_their_reason),
            UNIT(capacity_is_in_entries_too), UNIT(capacity_holds_among_dead_entries),

@@ -34,7 +34,8 @@ struct actor {
     uint64_t held[STORE_SHARDS_MAX / 64]; /* shard locks taken by store_lock_*; touched by the engine only */
     uint32_t writes_when_tight;           /* paces reclaim; touched by the engine only */
     uint32_t promised;                    /* segments that nobody else may take; touched by the engine only */
-    bool expired_last;                    /* its last slice of housekeeping was one of expiry; the engine's too */
+    bool in_a_hurry;   /* for room that copying did not bring: what eviction reaches goes; the engine's */
+    bool expired_last; /* its last slice of housekeeping was one of expiry; the engine's too */
     struct actor_counts counts;
     struct actor_counts *of_store; /* hits, misses, expired, evicted once more by store number; NULL: not counted */
 };

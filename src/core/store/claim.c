@@ -2,6 +2,8 @@
 
 enum {
     RESERVE_PERCENT = 8,
+    CLOSED_PERCENT = 5, /* where nothing may go, new entries leave so much free */
+    FULL_PERCENT = 2,   /* and changes of what is there, an expiry that is set as an example, so much */
     CHANGES_SHARE = 32, /* of a cap, or a segment, that only changes of what is there may use */
 };
 
@@ -13,9 +15,12 @@ static uint64_t guaranteed_to(const struct engine *engine, uint32_t store) {
     return atomic_load_explicit(&engine->stores[store].guaranteed_bytes, memory_order_relaxed);
 }
 
-static bool gives_back(const struct engine *engine, uint32_t store) {
-    enum store_policy policy = policy_of(engine, store);
+static bool policy_gives_back(enum store_policy policy) {
     return policy != STORE_NOEVICTION && !(policy >= STORE_VOLATILE_LRU && policy <= STORE_VOLATILE_TTL);
+}
+
+static bool gives_back(const struct engine *engine, uint32_t store) {
+    return policy_gives_back(policy_of(engine, store));
 }
 
 static uint64_t limit_bytes(const struct engine *engine) {
@@ -23,7 +28,7 @@ static uint64_t limit_bytes(const struct engine *engine) {
            << engine->range.segment_shift;
 }
 
-static uint64_t without_reserve(uint64_t bytes) { return bytes / 100 * (100 - RESERVE_PERCENT); }
+static uint64_t without(uint64_t bytes, uint32_t percent) { return bytes / 100 * (100 - percent); }
 
 uint64_t claim_fixed_bytes(const struct engine *engine) {
     uint64_t bytes =
@@ -39,7 +44,7 @@ uint64_t claim_fixed_bytes(const struct engine *engine) {
 }
 
 bool claim_is_tight(const struct engine *engine) {
-    return claim_fixed_bytes(engine) >= without_reserve(limit_bytes(engine));
+    return claim_fixed_bytes(engine) >= without(limit_bytes(engine), RESERVE_PERCENT);
 }
 
 void claim_make(const struct engine *engine, uint32_t store, struct claim *ret_claim) {
@@ -69,27 +74,56 @@ static uint64_t could_give(const struct engine *engine, uint32_t from, uint32_t 
     return goes < spare ? goes : spare;
 }
 
-bool claim_is_full(const struct engine *engine, uint32_t store) {
-    if (engine->store_count == 1 && gives_back(engine, store))
-        return false;
+/* Bytes that would stay if all had gone that may go for this store. */
+static uint64_t staying_bytes(const struct engine *engine, uint32_t store) {
     uint64_t stays = claim_fixed_bytes(engine);
     for (uint32_t i = 0; i < engine->store_count; i++) {
         /* A value that entries share counts with each of them, so the sum may be more than there is. */
         uint64_t goes = could_give(engine, i, store);
         stays -= goes < stays ? goes : stays;
     }
-    return stays >= without_reserve(limit_bytes(engine));
+    return stays;
+}
+
+bool claim_is_full(const struct engine *engine, uint32_t store) {
+    if (engine->store_count == 1 && gives_back(engine, store))
+        return false;
+    uint32_t percent = gives_back(engine, store) ? RESERVE_PERCENT : FULL_PERCENT;
+    return staying_bytes(engine, store) >= without(limit_bytes(engine), percent);
+}
+
+bool claim_is_closed(const struct engine *engine, uint32_t store) {
+    uint64_t used = (uint64_t)atomic_load_explicit(&engine->range.head->used, memory_order_relaxed)
+                    << engine->range.segment_shift;
+    uint64_t most = without(limit_bytes(engine), CLOSED_PERCENT);
+    return used >= most && !gives_back(engine, store) && staying_bytes(engine, store) >= most;
+}
+
+bool claim_somebody_owes(const struct engine *engine) {
+    bool owes = engine->store_count == 1;
+    for (uint32_t i = 0; !owes && i < engine->store_count; i++)
+        owes = policy_of(engine, i) != STORE_NOEVICTION && store_bytes(engine, i) > guaranteed_to(engine, i);
+    return owes;
+}
+
+/* Of the limit, what is guaranteed to nobody else. */
+static uint64_t unclaimed_bytes(const struct engine *engine, uint32_t store) {
+    uint64_t left = limit_bytes(engine);
+    for (uint32_t i = 0; i < engine->store_count; i++) {
+        uint64_t theirs = i == store ? 0 : guaranteed_to(engine, i);
+        left -= theirs < left ? theirs : left;
+    }
+    return left;
 }
 
 uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store) {
-    if (gives_back(engine, store))
-        return UINT64_MAX;
-    uint64_t cap = limit_bytes(engine);
-    for (uint32_t i = 0; i < engine->store_count; i++) {
-        uint64_t theirs = i == store ? 0 : guaranteed_to(engine, i);
-        cap -= theirs < cap ? theirs : cap;
-    }
-    return cap;
+    return gives_back(engine, store) ? UINT64_MAX : unclaimed_bytes(engine, store);
+}
+
+bool claim_fits(const struct engine *engine, uint32_t store, enum store_policy policy, uint64_t more_for_others) {
+    uint64_t bytes = store_bytes(engine, store), left = unclaimed_bytes(engine, store);
+    return engine->store_count == 1 || policy_gives_back(policy) ||
+           (more_for_others <= left && bytes <= left - more_for_others);
 }
 
 uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store) {

@@ -30,6 +30,16 @@ bool claim_is_tight(const struct engine *engine);
 /* Whether memory would be tight even after all that may go for this store has gone. */
 bool claim_is_full(const struct engine *engine, uint32_t store);
 
+/* Whether nothing new goes into a store that cannot give back. A little later it is full for changes of what it has as well. */
+bool claim_is_closed(const struct engine *engine, uint32_t store);
+
+/* Whether a store that could give has more than is guaranteed to it, or there is but one store: what housekeeping may take from. */
+bool claim_somebody_owes(const struct engine *engine);
+
+/* Whether the store could have that policy while `more_for_others` bytes more are guaranteed to others: one that cannot give back must
+ * not hold what is theirs. */
+bool claim_fits(const struct engine *engine, uint32_t store, enum store_policy policy, uint64_t more_for_others);
+
 /* What a store that cannot give back may have at most; UINT64_MAX for the others. */
 uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store);
 

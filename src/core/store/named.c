@@ -1,4 +1,5 @@
 #include "core/store/named.h"
+#include "core/store/claim.h"
 
 #include <stdlib.h>
 
@@ -184,6 +185,13 @@ enum status store_guarantee_set(struct engine *engine, uint32_t store, uint32_t 
             others += atomic_load_explicit(&engine->stores[i].guaranteed_bytes, memory_order_relaxed);
     if (wanted > limit_bytes || others > limit_bytes - wanted)
         return STATUS_INVALID;
+    uint64_t now = atomic_load_explicit(&engine->stores[store].guaranteed_bytes, memory_order_relaxed);
+    for (uint32_t i = 0; wanted > now && i < engine->store_count; i++) {
+        enum store_policy policy =
+            (enum store_policy)atomic_load_explicit(&engine->stores[i].policy, memory_order_relaxed);
+        if (i != store && !claim_fits(engine, i, policy, wanted - now))
+            return STATUS_FULL;
+    }
     atomic_store_explicit(&engine->stores[store].share_permille, share_permille, memory_order_relaxed);
     atomic_store_explicit(&engine->stores[store].guaranteed_bytes, wanted, memory_order_relaxed);
     return STATUS_OK;

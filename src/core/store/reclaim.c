@@ -92,6 +92,12 @@ static void evict(struct engine *engine, struct actor *actor, struct shard *shar
     budget->drops -= budget->drops > 0;
 }
 
+/* Differs from round to round even if nothing is written meanwhile, as an entry moves: what stays now does not stay for ever. */
+static struct rng chance_of(const struct shard *shard, const struct visit *visit) {
+    uint64_t written = atomic_load_explicit(&shard->written, memory_order_relaxed);
+    return rng_seeded(visit->hash ^ written ^ visit->location << 32);
+}
+
 /* A session that lives goes as a whole, and only if none of its entries has been used for a round of the main queue. Answers whether
  * it is one. */
 static bool decide_in_session(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
@@ -101,24 +107,25 @@ static bool decide_in_session(struct engine *engine, struct actor *actor, struct
     if (!session.live)
         return false;
     uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed));
-    if ((queue == STORE_SMALL || session.used || use) &&
-        copy(engine, actor, shard, visit, STORE_MAIN, queue == STORE_SMALL || use == 0 ? 0 : use - 1, budget))
+    bool kept = (queue == STORE_SMALL || session.used) && !actor->in_a_hurry;
+    if (kept && copy(engine, actor, shard, visit, STORE_MAIN, queue == STORE_SMALL ? 0 : use, budget)) {
+        struct rng rng = chance_of(shard, visit);
+        if (queue == STORE_MAIN && rng_below(&rng, session.entries) == 0)
+            session_cool(engine, shard, visit->entry.db, name, visit->hash, policies[STORE_SESSION].uses_max);
         return true;
+    }
     session_evict(engine, actor, shard, visit->entry.db, name, visit->hash);
     budget->drops -= budget->drops > 0;
     return true;
 }
 
-static bool laps(const struct engine *engine, const struct shard *shard, const struct shard_walk *walk,
-                 const struct visit *visit, enum store_policy policy) {
-    if (walk->lap_bytes == 0)
+static bool laps(const struct engine *engine, const struct actor *actor, const struct shard *shard,
+                 const struct shard_walk *walk, const struct visit *visit, enum store_policy policy) {
+    if (walk->lap_bytes == 0 || actor->in_a_hurry)
         return false;
-    uint64_t size = visit->entry.size + store_owned_bytes(engine, visit->location, &visit->entry),
-             written = atomic_load_explicit(&shard->written, memory_order_relaxed);
-    /* The place differs from round to round even if nothing is written meanwhile: what stays now does not stay for ever. */
-    struct rng rng = rng_seeded(visit->hash ^ written ^ visit->location << 32);
-    uint32_t random = (uint32_t)(rng_next(&rng) >> 32);
-    return policy_laps(&policies[policy], size, walk->lap_bytes, random);
+    uint64_t size = visit->entry.size + store_owned_bytes(engine, visit->location, &visit->entry);
+    struct rng rng = chance_of(shard, visit);
+    return policy_laps(&policies[policy], size, walk->lap_bytes, (uint32_t)(rng_next(&rng) >> 32));
 }
 
 /* Decides about one live entry of a segment that is being reclaimed. False: no memory, stop the walk here. */
@@ -150,7 +157,7 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
                 return true;
             break;
         case POLICY_DROP:
-            if (laps(engine, shard, walk, visit, policy) && copy(engine, actor, shard, visit, queue, 0, budget))
+            if (laps(engine, actor, shard, walk, visit, policy) && copy(engine, actor, shard, visit, queue, 0, budget))
                 return true;
             break;
     }
@@ -589,11 +596,16 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
      * three times before it may go) there is no room to gain. */
     uint64_t used = atomic_load_explicit(&engine->range.head->used, memory_order_relaxed);
     uint64_t all = used > limit ? used : limit, turns = 4 * ((all << engine->range.segment_shift) / SLICE_BYTES + all);
-    while (needed == 1 ? range_room(&engine->range) == 0 : !promise(engine, actor, (uint32_t)needed)) {
+    uint64_t hurry = turns / 2;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK &&
+           (needed == 1 ? range_room(&engine->range) == 0 : !promise(engine, actor, (uint32_t)needed))) {
+        actor->in_a_hurry = turns <= hurry;
         if (turns-- == 0 || claim_is_full(engine, store) || !step(engine, actor, store))
-            return STATUS_FULL;
+            status = STATUS_FULL;
     }
-    return STATUS_OK;
+    actor->in_a_hurry = false;
+    return status;
 }
 
 /* Goes on with a shard's expiry walk, which has a segment. */
@@ -671,6 +683,8 @@ static bool is_low(const struct engine *engine) {
 static bool make_room_ahead(struct engine *engine, struct actor *actor) {
     /* On whose behalf: any store that could take more. */
     uint32_t store = 0;
+    if (!claim_somebody_owes(engine))
+        return false; /* each has what is its own: whoever wants more makes room for himself */
     while (store < engine->store_count && claim_is_full(engine, store))
         store++;
     return store < engine->store_count && step(engine, actor, store);

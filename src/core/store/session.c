@@ -95,43 +95,74 @@ bool session_ends(struct engine *engine, struct actor *actor, struct shard *shar
     return true;
 }
 
-static bool is_used(uint64_t cell) { return cell_use(cell) > 0; }
+/* What is done with an entry's cell. */
+typedef void (*cell_visit)(void *context, _Atomic uint64_t *cell);
 
-/* Whether one of the entries that stand in the first buckets of the session's chain has been used. */
-static bool any_is_used(const struct engine *engine, const struct shard *shard, const struct store_key *head,
-                        struct slice id) {
+/* The entries that stand in the first buckets of the session's chain, and the head wherever it stands. */
+static void visit_some(const struct engine *engine, const struct shard *shard, const struct store_key *head,
+                       _Atomic uint64_t *head_cell, cell_visit visit, void *context) {
+    struct slice id = store_session_id(engine, shard->store, head->name);
     struct index_place place = index_place_of(&engine->range, &shard->index, head->hash);
     struct index_bucket *bucket = place.bucket;
+    visit(context, head_cell);
     for (uint32_t looked = 0; bucket && looked < SESSION_LOOK_BUCKETS; looked++) {
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
             struct entry entry;
-            if (!is_used(cell) || !cell_matches(cell, place.wanted))
+            if (&bucket->cells[i] == head_cell || !cell || !cell_matches(cell, place.wanted))
                 continue;
             bool whole = store_entry_at(engine, cell_location(cell), &entry);
             ASSERT(whole);
             struct slice name = slice_make(engine->range.base + cell_location(cell) + entry.key_at, entry.key_size);
             if (entry.db == head->db && slice_equal(store_session_id(engine, shard->store, name), id))
-                return true;
+                visit(context, &bucket->cells[i]);
         }
         bucket = index_next(&engine->range, &shard->index, bucket);
     }
-    return false;
+}
+
+/* The session's head, if it has one that lives. */
+static bool find_live_head(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name,
+                           uint64_t hash, uint64_t now_ms, struct head *ret_head, struct store_spot *ret_spot) {
+    if (!head_of(engine, shard->store, name, db, hash, ret_head))
+        return false;
+    store_find(engine, shard, &ret_head->key, ret_spot);
+    return ret_spot->location && (ret_spot->entry.expires_at_ms == 0 || ret_spot->entry.expires_at_ms > now_ms);
+}
+
+static void note_use(void *context, _Atomic uint64_t *cell) {
+    struct session_state *state = context;
+    state->entries++;
+    state->used |= cell_use(atomic_load_explicit(cell, memory_order_relaxed)) > 0;
 }
 
 struct session_state session_look(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name,
                                   uint64_t hash, uint64_t now_ms) {
     struct head head;
     struct store_spot spot;
-    struct session_state state = {false, false};
-    if (!head_of(engine, shard->store, name, db, hash, &head))
+    struct session_state state = {.live = false};
+    if (!find_live_head(engine, shard, db, name, hash, now_ms, &head, &spot))
         return state;
-    store_find(engine, shard, &head.key, &spot);
-    state.live = spot.location && (spot.entry.expires_at_ms == 0 || spot.entry.expires_at_ms > now_ms);
-    if (state.live)
-        state.used = is_used(atomic_load_explicit(spot.cell, memory_order_relaxed)) ||
-                     any_is_used(engine, shard, &head.key, store_session_id(engine, shard->store, head.key.name));
+    state.live = true;
+    visit_some(engine, shard, &head.key, spot.cell, note_use, &state);
     return state;
+}
+
+static void take_use(void *context, _Atomic uint64_t *cell) {
+    const uint32_t *uses_max = context;
+    uint64_t now = atomic_load_explicit(cell, memory_order_relaxed);
+    uint32_t use = cell_use(now), counted = use < *uses_max ? use : *uses_max;
+    if (counted > 0) /* readers count at the same time */
+        atomic_compare_exchange_strong_explicit(cell, &now, now - ((uint64_t)(use - counted + 1) << 45),
+                                                memory_order_relaxed, memory_order_relaxed);
+}
+
+void session_cool(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name, uint64_t hash,
+                  uint32_t uses_max) {
+    struct head head;
+    struct store_spot spot;
+    if (find_live_head(engine, shard, db, name, hash, 0, &head, &spot))
+        visit_some(engine, shard, &head.key, spot.cell, take_use, &uses_max);
 }
 
 void session_evict(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t db, struct slice name,

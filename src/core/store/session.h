@@ -44,9 +44,15 @@ bool session_ends(struct engine *engine, struct actor *actor, struct shard *shar
 struct session_state {
     bool live; /* it has a head that has not expired */
     bool used; /* so, and the head or one of the entries in the first SESSION_LOOK_BUCKETS of its chain has been used */
+    uint32_t entries; /* that were looked at, at least 1 */
 };
 struct session_state session_look(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name,
                                   uint64_t hash, uint64_t now_ms);
+
+/* Takes one use off each of those entries, of which `uses_max` count. Eviction does so once for each time that it has passed all of a
+ * session, or a head that is read would keep its members for ever, as it need not stand where they do. */
+void session_cool(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name, uint64_t hash,
+                  uint32_t uses_max);
 
 /* Removes the head of the entry's session, and with it all of it. */
 void session_evict(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t db, struct slice name,

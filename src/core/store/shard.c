@@ -457,6 +457,12 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
     };
 }
 
+/* Whether any entry of the shard's store may be evicted: most often it may, which is found out quickly. */
+static bool store_gives(const struct engine *engine, const struct shard *shard) {
+    const struct policy *policy = &policies[store_policy_of(engine, shard)];
+    return policy->evicts && !policy->expiring_only;
+}
+
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
     ASSERT(!value->root || (engine->owner && value->root->first));
@@ -468,6 +474,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     }
     if (__builtin_expect(engine->store_count > 1, 0) &&
         claim_is_over(engine, shard->store, growth(engine, &entry, value, spot)))
+        return STATUS_FULL;
+    if (!store_gives(engine, shard) && growth(engine, &entry, value, spot) > 0 && claim_is_closed(engine, shard->store))
         return STATUS_FULL;
     if (!spot->location && is_over_count(engine, shard, value))
         return STATUS_FULL;
