@@ -185,6 +185,7 @@ STRATA_API enum strata_status strata_get_versioned(struct strata_cache *cache, c
  * empty value. STRATA_OK, STRATA_MISS, STRATA_NO_MEMORY. */
 STRATA_API enum strata_status strata_get_copy(struct strata_cache *cache, const void *key, size_t key_size,
                                               void **ret_value, size_t *ret_size);
+/* Gives back what strata_get_copy made; NULL is nothing. `size` is the size that it answered. */
 STRATA_API void strata_free(struct strata_cache *cache, void *value, size_t size);
 
 /* One read of a batch. */

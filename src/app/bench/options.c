@@ -69,7 +69,7 @@ static const struct flag null_flags[] = {
 
 static const struct flag replay_flags[] = {
     {"--trace", "FILE", FLAG_TEXT, REPLAY_AT(trace), 0, 0,
-     "what to replay: a line a request, KEY or KEY SIZE (-: standard input)"},
+     "what to replay: a line a request, NUMBER or NUMBER SIZE of its object (-: standard input)"},
     {"--host", "A", FLAG_TEXT, REPLAY_AT(host), 0, 0, "address of the server (127.0.0.1)"},
     {"--port", "N", FLAG_COUNT, REPLAY_AT(port), 1, 65535, "its port (6379, with memcached 11211)"},
     {"--unix", "PATH", FLAG_TEXT, REPLAY_AT(unix_path), 0, 0, "its Unix socket instead"},

@@ -9,7 +9,8 @@
 
 const struct cli_command cli_commands[] = {
     {"server", "run the cache server", cli_server},
-    {"bench", "measure a server, or be one that does nothing: strata bench null", bench_command},
+    {"bench", "measure a server, replay requests against it, measure the engine, or be a server that does nothing",
+     bench_command},
     {"version", "say which version this is", cli_version},
     {"help", "list the commands, or explain one: strata help server", cli_help},
     {0},

@@ -56,9 +56,12 @@ void cmd_object_refcount(struct cmd_call *call) {
         reply_integer(call->reply, 1);
 }
 
+/* By the policy of the key's own store. */
 static bool policy_counts_uses(struct cmd_call *call) {
-    enum cache_policy policy = cache_policy_now(call->env->cache);
-    return policy == CACHE_ALLKEYS_LFU || policy == CACHE_VOLATILE_LFU;
+    struct cache_key key = cache_key(call->env->cache, call->client->db, call->argv[2]);
+    struct cache_store_info info;
+    cache_store_info(call->env->cache, cache_store_of(call->env->cache, &key), &info);
+    return info.policy == CACHE_ALLKEYS_LFU || info.policy == CACHE_VOLATILE_LFU || info.policy == CACHE_SESSION;
 }
 
 void cmd_object_freq(struct cmd_call *call) {

@@ -205,7 +205,7 @@ enum strata_status strata_open(const char *description, const struct strata_opti
     give_back(cache);
     if (status == STATUS_INVALID)
         return complain(options, "the engine cannot work with these sizes");
-    explain(options, "there is no address space for limit_max_bytes, or the allocator gave no memory");
+    explain(options, "no memory: there is no address space for so large a limit, or the allocator gave none");
     return status_out(status);
 }
 

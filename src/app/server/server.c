@@ -268,10 +268,11 @@ static enum status open_cache(struct server *server) {
         stores_switch_filters(&server->config, server->cache, &actor);
         return STATUS_OK;
     }
-    log_warning(
-        "The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit, wanted.count,
-        status_text(status),
-        status == STATUS_INVALID && wanted.count ? " (each store has tables of its own; give more memory)" : "");
+    log_warning("The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit,
+                wanted.count, status_text(status),
+                status == STATUS_INVALID
+                    ? " (each store and each shard has tables of its own; give more memory, or fewer of them)"
+                    : "");
     return status;
 }
 

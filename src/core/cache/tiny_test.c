@@ -2,7 +2,12 @@
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
 
-enum { SHARD_BYTES = 128 * 1024, MEDIAN = 230, VALUE_MAX = 16 * 1024 }; /* names have 20 bytes */
+enum {
+    SHARD_BYTES = 128 * 1024,
+    SHARD_LEAST = 32 * 1024,
+    MEDIAN = 230,
+    VALUE_MAX = 16 * 1024
+}; /* names have 20 bytes */
 
 static double uniform(struct rng *rng) { return ((double)(rng_next(rng) >> 11) + 0.5) / 9007199254740992.0; }
 
@@ -119,7 +124,7 @@ static void many_shards_go_into_little_memory(void **state) {
     (void)state;
     static const uint64_t limits[] = {1 << 20, 4 << 20, 8 << 20, 10944512, 64 << 20};
     for (size_t i = 0; i < COUNT_OF(limits); i++)
-        for (uint32_t shards = 1; shards <= 64; shards *= 2) {
+        for (uint32_t shards = 1; shards <= 64 && limits[i] / shards >= SHARD_LEAST; shards *= 2) {
             struct testing_cache t = testing_open(limits[i], shards, CACHE_ALLKEYS_LFU);
             struct cache_stats stats;
             uint8_t value[200] = {0};

@@ -9,7 +9,7 @@ static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
 enum { VERSION = 2, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory. */
-enum { OPEN_PERCENT = 6, OPEN_WANTED = 6, LAPS_LIMIT_MIN = 4 * 1024 * 1024 };
+enum { OPEN_PERCENT = 6, OPEN_WANTED = 6, LAPS_LIMIT_MIN = 4 * 1024 * 1024, SEGMENTS_A_SHARD_MIN = 3 };
 
 static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
     uint64_t wanted = (uint64_t)shards * OPEN_WANTED * 100 / OPEN_PERCENT;
@@ -99,6 +99,9 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
     if (head->first_segment_at + (uint64_t)RANGE_SEGMENTS_MIN * head->segment_size > options->range_size)
+        return false;
+    /* A shard has a page of the index and an open segment before it holds anything. */
+    if (options->limit_bytes / head->segment_size < (uint64_t)SEGMENTS_A_SHARD_MIN * head->shard_count)
         return false;
     head->segment_count = (uint32_t)((options->range_size - head->first_segment_at) / head->segment_size);
     return true;
