@@ -463,6 +463,17 @@ static bool store_gives(const struct engine *engine, const struct shard *shard) 
     return policy->evicts && !policy->expiring_only;
 }
 
+/* Whether the store's own bounds forbid what memory there may be for: its cap, its capacity in entries, or that nothing may go for it. */
+static bool takes_no_more(const struct engine *engine, const struct shard *shard, const struct entry *entry,
+                          const struct store_value *value, const struct store_spot *spot) {
+    if (__builtin_expect(engine->store_count > 1, 0) &&
+        claim_is_over(engine, shard->store, growth(engine, entry, value, spot)))
+        return true;
+    if (!store_gives(engine, shard) && growth(engine, entry, value, spot) > 0 && claim_is_closed(engine, shard->store))
+        return true;
+    return !spot->location && is_over_count(engine, shard, value);
+}
+
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
     ASSERT(!value->root || (engine->owner && value->root->first));
@@ -472,12 +483,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
             tell_removed(engine, actor, spot, STORE_REPLACED);
         return STATUS_OK;
     }
-    if (__builtin_expect(engine->store_count > 1, 0) &&
-        claim_is_over(engine, shard->store, growth(engine, &entry, value, spot)))
-        return STATUS_FULL;
-    if (!store_gives(engine, shard) && growth(engine, &entry, value, spot) > 0 && claim_is_closed(engine, shard->store))
-        return STATUS_FULL;
-    if (!spot->location && is_over_count(engine, shard, value))
+    if (takes_no_more(engine, shard, &entry, value, spot))
         return STATUS_FULL;
     uint64_t owned_bytes = value->root ? value->root->charge : value->extents_size;
     struct index_place place = {.bucket = spot->bucket};
