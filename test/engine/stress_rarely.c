@@ -37,7 +37,8 @@ static void resize(struct worker *worker) {
             status = cache_store_entries_max_set(
                 cache, store, rng_below(&worker->rng, 2) ? 0 : CACHE_ENTRIES_MAX_MIN + rng_below(&worker->rng, 2000));
     }
-    if (status != STATUS_OK && status != STATUS_INVALID)
+    /* A store that lets nothing go may hold what would be guaranteed. */
+    if (status != STATUS_OK && status != STATUS_INVALID && status != STATUS_FULL)
         stress_wrong(worker, "resize", status_text(status), 0, 0);
     worker->tally.resized++;
 }
