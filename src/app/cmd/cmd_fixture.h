@@ -45,22 +45,18 @@ struct cmd_fixture {
 static inline void cmd_fixture_wait(void *context, _Atomic uint32_t *word, uint32_t seen) {}
 static inline void cmd_fixture_wake(void *context, _Atomic uint32_t *word) {}
 
-static inline void cmd_fixture_open_sized(struct cmd_fixture *f, uint64_t limit_bytes, enum cache_policy policy) {
+/* With what `options` say of limit, shards, policy and stores; the rest is the fixture's. */
+static inline void cmd_fixture_open_with(struct cmd_fixture *f, struct cache_options options) {
     memset(f, 0, sizeof *f);
     f->range =
         mmap(NULL, FIXTURE_RANGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_true(f->range != MAP_FAILED);
-    struct cache_options options = {
-        .range = f->range,
-        .range_size = FIXTURE_RANGE_SIZE,
-        .limit_bytes = limit_bytes,
-        .cores = 1,
-        .shards = 4,
-        .policy = policy,
-        .seed = unit_seed(),
-        .waiting = {cmd_fixture_wait, cmd_fixture_wake, NULL},
-        .memory = &memory_libc,
-    };
+    options.range = f->range;
+    options.range_size = FIXTURE_RANGE_SIZE;
+    options.cores = 1;
+    options.seed = unit_seed();
+    options.waiting = (struct cache_waiting){cmd_fixture_wait, cmd_fixture_wake, NULL};
+    options.memory = &memory_libc;
     assert_int_equal(cache_open(&options, &f->cache), STATUS_OK);
     f->actor = (struct actor){.id = 1, .now_ms = FIXTURE_NOW_MS_SECONDS * 1000ull};
     f->env.cache = f->cache;
@@ -71,6 +67,10 @@ static inline void cmd_fixture_open_sized(struct cmd_fixture *f, uint64_t limit_
     buf_init(&f->out, &memory_libc);
     buf_init(&f->foreign, &memory_libc);
     buf_init(&f->whole, &memory_libc);
+}
+
+static inline void cmd_fixture_open_sized(struct cmd_fixture *f, uint64_t limit_bytes, enum cache_policy policy) {
+    cmd_fixture_open_with(f, (struct cache_options){.limit_bytes = limit_bytes, .shards = 4, .policy = policy});
 }
 
 static inline void cmd_fixture_open(struct cmd_fixture *f) {
@@ -207,5 +207,22 @@ static inline void cmd_fixture_expect(struct cmd_fixture *f, const char *line, s
 
 /* The whole reply is `literal`, which may hold zero bytes. */
 #define EXPECT_REPLY(fixture, line, literal) cmd_fixture_expect(fixture, line, SLICE(literal), __FILE__, __LINE__)
+
+static inline bool cmd_fixture_contains(struct slice text, const char *part) {
+    return memmem(text.data, text.size, part, strlen(part)) != NULL;
+}
+
+static inline void cmd_fixture_expect_part(struct cmd_fixture *f, const char *line, const char *part, const char *file,
+                                           int at) {
+    struct slice reply = cmd_fixture_run(f, line);
+    if (cmd_fixture_contains(reply, part))
+        return;
+    fprintf(stderr, "%s:%d: no '%s' in the reply to %s\n", file, at, part, line);
+    cmd_fixture_print("received", reply);
+    _fail(file, at);
+}
+
+/* The text stands somewhere in the reply. */
+#define EXPECT_PART(fixture, line, part) cmd_fixture_expect_part(fixture, line, part, __FILE__, __LINE__)
 
 #endif

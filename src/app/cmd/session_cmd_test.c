@@ -16,24 +16,8 @@ static void open_sessions(struct cmd_fixture *f) {
          .ttl_ms = 50 * 1000,
          .policy = CACHE_SESSION},
     };
-    cmd_fixture_open(f);
-    cache_close(f->cache);
-    munmap(f->range, FIXTURE_RANGE_SIZE);
-    f->range =
-        mmap(NULL, FIXTURE_RANGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(f->range != MAP_FAILED);
-    struct cache_options options = {
-        .range = f->range,
-        .range_size = FIXTURE_RANGE_SIZE,
-        .limit_bytes = FIXTURE_RANGE_SIZE,
-        .seed = unit_seed(),
-        .waiting = {cmd_fixture_wait, cmd_fixture_wake, NULL},
-        .memory = &memory_libc,
-        .stores = stores,
-        .store_count = COUNT_OF(stores),
-    };
-    assert_int_equal(cache_open(&options, &f->cache), STATUS_OK);
-    f->env.cache = f->cache;
+    cmd_fixture_open_with(f, (struct cache_options){
+                                 .limit_bytes = FIXTURE_RANGE_SIZE, .stores = stores, .store_count = COUNT_OF(stores)});
 }
 
 static void a_head_is_renamed_to_a_member(void **state) {

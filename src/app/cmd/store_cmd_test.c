@@ -45,41 +45,13 @@ static void shop_open(struct shop *shop, struct cmd_fixture *f) {
          .share_permille = 125,
          .policy = CACHE_SESSION},
     };
-    cmd_fixture_open(f);
-    cache_close(f->cache);
-    munmap(f->range, FIXTURE_RANGE_SIZE);
-    f->range =
-        mmap(NULL, FIXTURE_RANGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(f->range != MAP_FAILED);
-    struct cache_options options = {
-        .range = f->range,
-        .range_size = FIXTURE_RANGE_SIZE,
-        .limit_bytes = FIXTURE_RANGE_SIZE,
-        .policy = CACHE_ALLKEYS_LFU,
-        .seed = unit_seed(),
-        .waiting = {cmd_fixture_wait, cmd_fixture_wake, NULL},
-        .memory = &memory_libc,
-        .stores = stores,
-        .store_count = COUNT_OF(stores),
-    };
-    assert_int_equal(cache_open(&options, &f->cache), STATUS_OK);
+    cmd_fixture_open_with(f, (struct cache_options){.limit_bytes = FIXTURE_RANGE_SIZE,
+                                                    .policy = CACHE_ALLKEYS_LFU,
+                                                    .stores = stores,
+                                                    .store_count = COUNT_OF(stores)});
     *shop = (struct shop){.server = {.api = &api}, .cache = f->cache};
-    f->env.cache = f->cache;
     f->env.server = &shop->server;
 }
-
-static bool contains(struct slice text, const char *part) {
-    return memmem(text.data, text.size, part, strlen(part)) != NULL;
-}
-
-#define EXPECT_PART(fixture, line, part)                                                            \
-    do {                                                                                            \
-        if (!contains(cmd_fixture_run(fixture, line), part)) {                                      \
-            fprintf(stderr, "%s:%d: no '%s' in the reply to %s\n", __FILE__, __LINE__, part, line); \
-            cmd_fixture_print("received", cmd_fixture_run(fixture, line));                          \
-            fail();                                                                                 \
-        }                                                                                           \
-    } while (0)
 
 static struct cache_store_info info_of(const struct cmd_fixture *f, uint32_t store) {
     struct cache_store_info info;

@@ -374,13 +374,16 @@ static void run_timers(struct worker *worker) {
     }
 }
 
+static uint64_t housekeeping_every_ms(const struct worker *worker) {
+    uint64_t every_ms = SETTING(worker->server, housekeeping_ms);
+    return worker->housekeeping_more && every_ms > HURRY_MS ? HURRY_MS : every_ms;
+}
+
 /* A slice of at most 500 us, usually 150, once in the interval, or while there is more to do every HURRY_MS, busy or idle: a million
  * entries that expire together are 500 slices. An idle worker that did nothing else would take a processor from whoever is about to
  * ask: with all workers at it, a client waited for 5 ms in a hundred requests. */
 static void keep_house(struct worker *worker) {
-    uint64_t every_ms = SETTING(worker->server, housekeeping_ms);
-    if (worker->housekeeping_more && every_ms > HURRY_MS)
-        every_ms = HURRY_MS;
+    uint64_t every_ms = housekeeping_every_ms(worker);
     if (worker->now_ms - worker->housekept_ms < every_ms)
         return;
     worker->housekept_ms = worker->now_ms;
@@ -458,9 +461,7 @@ static void forget_dead(struct worker *worker) {
 static uint64_t sleep_ms(const struct worker *worker) {
     if (worker->resume)
         return 0;
-    uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = SETTING(worker->server, housekeeping_ms);
-    if (worker->housekeeping_more && every_ms > HURRY_MS)
-        every_ms = HURRY_MS;
+    uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = housekeeping_every_ms(worker);
     return timers_wait_ms(&worker->timers, worker->now_ms, since_ms < every_ms ? every_ms - since_ms : 0);
 }
 

@@ -15,10 +15,6 @@ static uint64_t guaranteed_to(const struct engine *engine, uint32_t store) {
     return atomic_load_explicit(&engine->stores[store].guaranteed_bytes, memory_order_relaxed);
 }
 
-static bool policy_gives_back(enum store_policy policy) {
-    return policy != STORE_NOEVICTION && !(policy >= STORE_VOLATILE_LRU && policy <= STORE_VOLATILE_TTL);
-}
-
 static bool gives_back(const struct engine *engine, uint32_t store) {
     return policy_gives_back(policy_of(engine, store));
 }
@@ -47,11 +43,15 @@ bool claim_is_tight(const struct engine *engine) {
     return claim_fixed_bytes(engine) >= without(limit_bytes(engine), RESERVE_PERCENT);
 }
 
+/* It has more than is guaranteed to it, and its policy lets something go. */
+static bool owes(const struct engine *engine, uint32_t store) {
+    return policy_of(engine, store) != STORE_NOEVICTION && store_bytes(engine, store) > guaranteed_to(engine, store);
+}
+
 void claim_make(const struct engine *engine, uint32_t store, struct claim *ret_claim) {
     bool others = false;
     for (uint32_t i = 0; i < engine->store_count; i++) {
-        ret_claim->gives[i] =
-            policy_of(engine, i) != STORE_NOEVICTION && store_bytes(engine, i) > guaranteed_to(engine, i);
+        ret_claim->gives[i] = owes(engine, i);
         others |= ret_claim->gives[i] && i != store;
     }
     if (!others)
@@ -100,10 +100,10 @@ bool claim_is_closed(const struct engine *engine, uint32_t store) {
 }
 
 bool claim_somebody_owes(const struct engine *engine) {
-    bool owes = engine->store_count == 1;
-    for (uint32_t i = 0; !owes && i < engine->store_count; i++)
-        owes = policy_of(engine, i) != STORE_NOEVICTION && store_bytes(engine, i) > guaranteed_to(engine, i);
-    return owes;
+    bool found = engine->store_count == 1;
+    for (uint32_t i = 0; !found && i < engine->store_count; i++)
+        found = owes(engine, i);
+    return found;
 }
 
 /* Of the limit, what is guaranteed to nobody else. */

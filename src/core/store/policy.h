@@ -64,6 +64,11 @@ struct policy {
 
 extern const struct policy policies[STORE_POLICY_COUNT];
 
+/* Whether every entry may be evicted some time: memory lent to a store of this policy can be taken back. */
+static inline bool policy_gives_back(enum store_policy policy) {
+    return policies[policy].evicts && !policies[policy].expiring_only;
+}
+
 /* Of one store, in the range. */
 struct policy_state {
     _Atomic uint64_t small_share; /* of the store's bytes, in 1 / POLICY_SHARE_ONE; 0: not begun yet */

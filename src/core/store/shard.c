@@ -457,21 +457,16 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
     };
 }
 
-/* Whether any entry of the shard's store may be evicted: most often it may, which is found out quickly. */
-static bool store_gives(const struct engine *engine, const struct shard *shard) {
-    const struct policy *policy = &policies[store_policy_of(engine, shard)];
-    return policy->evicts && !policy->expiring_only;
-}
-
-/* Whether the store's own bounds forbid what memory there may be for: its cap, its capacity in entries, or that nothing may go for it. */
+/* Whether the store's own bounds forbid what memory there may be for: its capacity in entries, its cap, or that nothing may go for it. */
 static bool takes_no_more(const struct engine *engine, const struct shard *shard, const struct entry *entry,
                           const struct store_value *value, const struct store_spot *spot) {
-    if (__builtin_expect(engine->store_count > 1, 0) &&
-        claim_is_over(engine, shard->store, growth(engine, entry, value, spot)))
+    if (!spot->location && is_over_count(engine, shard, value))
         return true;
-    if (!store_gives(engine, shard) && growth(engine, entry, value, spot) > 0 && claim_is_closed(engine, shard->store))
-        return true;
-    return !spot->location && is_over_count(engine, shard, value);
+    if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1))
+        return false;
+    uint64_t more = growth(engine, entry, value, spot);
+    return (engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
+           (more > 0 && claim_is_closed(engine, shard->store));
 }
 
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
