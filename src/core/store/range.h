@@ -146,7 +146,8 @@ struct range {
     _Atomic uint32_t *references; /* RANGE_BLOCKS a segment: holders of the value whose first block it is */
     _Atomic uint64_t *charges;    /* by shard: bytes of its segments, and of the large values of its entries */
     uint32_t segment_shift, unit_shift;
-    uint64_t segments_origin; /* offset of segment 0 if there were one */
+    uint32_t segment_mask, unit_mask; /* sizes less one */
+    uint64_t segments_origin;         /* offset of segment 0 if there were one */
     struct lock_waiting waiting;
     struct range_backing backing;
 };
@@ -160,6 +161,11 @@ static inline uint32_t range_segment_of(const struct range *range, uint64_t at) 
 }
 static inline uint64_t range_segment_end(const struct range *range, uint64_t at) {
     return range_segment_at(range, range_segment_of(range, at) + 1);
+}
+
+/* Whether so many bytes from there on, at least one, lie in one segment. */
+static inline bool range_is_one_segment(const struct range *range, uint64_t at, uint64_t size) {
+    return ((at - range->segments_origin) & range->segment_mask) + (size - 1) <= range->segment_mask;
 }
 
 /* A unit lies in segment unit >> (segment_shift - unit_shift). */

@@ -64,11 +64,11 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     struct index_bucket *bucket = view->place.bucket;
     for (int length = 1; bucket; length++) {
         for (uint32_t some = index_candidates(bucket, view->place.wanted); some; some &= some - 1) {
-            int i = __builtin_ctz(some);
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            _Atomic uint64_t *cell_at = index_candidate(bucket, some);
+            uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
             if (cell_matches(cell, view->place.wanted) && store_view_match(engine, key, cell, view)) {
                 view->found = true;
-                view->cell_at = &bucket->cells[i];
+                view->cell_at = cell_at;
                 return;
             }
         }
