@@ -279,6 +279,8 @@ void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, st
     const struct store *store = engine->stores;
     const uint32_t place = engine_db(cache, db);
     ASSERT(wish_count <= CACHE_MANY_MAX);
+    if (wish_count == 0)
+        return;
     const struct batch batch = {
         .cache = cache,
         .actor = actor,
