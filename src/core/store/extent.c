@@ -5,7 +5,7 @@
 #include "core/store/run.h"
 
 enum {
-    SEGMENTS_SEARCHED = 64,
+    SEGMENTS_SEARCHED = 16,
     HOLE_MIN = RANGE_BLOCKS / 16,
     VACATE_FREE_MIN = RANGE_BLOCKS / 4,
     RELEASED_AT_ONCE = 32
@@ -37,37 +37,58 @@ static _Atomic uint32_t *reference_of(const struct range *range, uint64_t first)
     return &range->references[(uint64_t)number * RANGE_BLOCKS + block];
 }
 
+/* A segment is in the list of its longest run of free blocks; in none when it has no free one, or is none of blocks (yet, or any more). */
+static void blocks_set(struct range *range, uint32_t number, uint64_t before, uint64_t taken) {
+    uint32_t *lists = range->head->block_first, free_before = run_longest(before), free_now = run_longest(taken);
+    PUT(range->segments[number].blocks, taken);
+    bool was_in = free_before > 0 && before != 0, is_in = free_now > 0 && taken != 0;
+    if (was_in && is_in && bits_log2(free_before) == bits_log2(free_now))
+        return;
+    if (was_in)
+        range_list_remove(range, &lists[bits_log2(free_before)], number);
+    if (is_in)
+        range_list_push(range, &lists[bits_log2(free_now)], number);
+}
+
 static uint64_t mark_taken(struct range *range, uint32_t number, uint32_t first, uint32_t count) {
     struct segment *segment = &range->segments[number];
-    uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed) | run_mask(first, count);
-    atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
+    uint64_t before = GET(segment->blocks), taken = before | run_mask(first, count);
+    blocks_set(range, number, before, taken);
     atomic_fetch_add_explicit(&segment->used, count, memory_order_relaxed);
     atomic_fetch_add_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
-    if (taken == UINT64_MAX) {
-        range_list_remove(range, &range->head->block_first, number);
+    if (taken == UINT64_MAX)
         range_note_full(range);
-    }
     return range_segment_at(range, number) + (uint64_t)first * block_size(range);
 }
 
-/* A run of `wanted` blocks among the segments that have room, or else the longest of one that has at least `least`. */
-static uint64_t take_from_list(struct range *range, uint32_t wanted, uint32_t least, uint32_t *ret_count) {
-    uint32_t searched = 0;
-    for (uint32_t number = range->head->block_first; number && searched < SEGMENTS_SEARCHED; searched++) {
-        uint64_t taken = atomic_load_explicit(&range->segments[number].blocks, memory_order_relaxed);
-        if (atomic_load_explicit(&range->segments[number].sealed, memory_order_relaxed))
-            taken = UINT64_MAX; /* being vacated */
-        uint32_t count = wanted;
-        uint64_t runs = run_find(taken, count);
-        while (!runs && count > least)
-            runs = run_find(taken, --count);
-        if (runs) {
-            *ret_count = count;
-            return mark_taken(range, number, (uint32_t)__builtin_ctzll(runs), count);
-        }
-        number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed);
+/* A segment of the list with at least so many free blocks in a row; 0: none of those that were looked at. */
+static uint32_t find_in_list(const struct range *range, uint32_t list, uint32_t least) {
+    uint32_t number = range->head->block_first[list];
+    for (uint32_t searched = 0; number && searched < SEGMENTS_SEARCHED; searched++) {
+        const struct segment *segment = &range->segments[number];
+        if (!GET(segment->sealed) && run_longest(GET(segment->blocks)) >= least) /* else it is being vacated */
+            return number;
+        number = GET(segment->next);
     }
     return 0;
+}
+
+/* A run of `wanted` blocks in a segment that has little more than that in a row, or else as many as there are somewhere in a row, from
+ * `least` on. */
+static uint64_t take_from_lists(struct range *range, uint32_t wanted, uint32_t least, uint32_t *ret_count) {
+    uint32_t number = 0, count = wanted, lowest = bits_log2(least);
+    for (uint32_t list = bits_log2(wanted); !number && list < RANGE_RUN_CLASSES; list++)
+        number = find_in_list(range, list, wanted);
+    for (uint32_t list = bits_log2(wanted) + 1; !number && least < wanted && list-- > lowest;) {
+        number = list < RANGE_RUN_CLASSES ? find_in_list(range, list, least) : 0;
+        if (number)
+            count = run_longest(GET(range->segments[number].blocks));
+    }
+    if (!number)
+        return 0;
+    *ret_count = count < wanted ? count : wanted;
+    return mark_taken(range, number,
+                      (uint32_t)__builtin_ctzll(run_find(GET(range->segments[number].blocks), *ret_count)), *ret_count);
 }
 
 /* Under the lock of the blocks. */
@@ -81,20 +102,19 @@ static void vacate_end(struct range *range) {
 /* Fills the holes that freed values leave before it opens another segment, or they would add up: a hole is used from a sixteenth of
  * a segment on. When memory is short, any hole will do. */
 static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
-    uint64_t at = take_from_list(range, wanted, wanted, ret_count);
+    uint64_t at = take_from_lists(range, wanted, wanted, ret_count);
     /* While others have to go for a new segment, smaller holes are good enough, of an eighth of the value. */
     bool short_of = range_pressure(range) != PRESSURE_CALM;
     uint32_t least = short_of && wanted / 8 < HOLE_MIN ? wanted / 8 + 1 : HOLE_MIN;
     if (!at && wanted > least)
-        at = take_from_list(range, wanted, least, ret_count);
+        at = take_from_lists(range, wanted, least, ret_count);
     if (at)
         return at;
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
     if (!number) {
         vacate_end(range); /* its holes are wanted now */
-        return take_from_list(range, wanted, block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2, ret_count);
+        return take_from_lists(range, wanted, block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2, ret_count);
     }
-    range_list_push(range, &range->head->block_first, number);
     *ret_count = wanted;
     return mark_taken(range, number, 0, wanted);
 }
@@ -105,16 +125,13 @@ static void give_run(struct range *range, struct actor *actor, uint64_t at, uint
     uint32_t first = (uint32_t)((at - range_segment_at(range, number)) / block_size(range));
     uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
     ASSERT((taken & run_mask(first, count)) == run_mask(first, count));
-    if (taken == UINT64_MAX)
-        range_list_push(range, &range->head->block_first, number);
+    blocks_set(range, number, taken, taken & ~run_mask(first, count));
     taken &= ~run_mask(first, count);
-    atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
     atomic_fetch_sub_explicit(&segment->used, count, memory_order_relaxed);
     atomic_fetch_sub_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
     if (taken == 0) {
         if (GET(range->head->vacating) == number)
             PUT(range->head->vacating, 0);
-        range_list_remove(range, &range->head->block_first, number);
         range_give(range, actor, number);
     }
 }
@@ -329,7 +346,7 @@ static uint64_t run_before(const struct range *range, uint64_t first, uint64_t r
 uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t first, uint64_t run) {
     uint32_t wanted = atomic_load_explicit(&header_at(range, run)->blocks, memory_order_relaxed), count = 0;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
-    uint64_t to = take_from_list(range, wanted, wanted, &count);
+    uint64_t to = take_from_lists(range, wanted, wanted, &count);
     if (to) { /* whole before the lock is given up, as in extent_add */
         atomic_store_explicit(&header_at(range, to)->blocks, wanted, memory_order_relaxed);
         atomic_store_explicit(&header_at(range, to)->owner, 0, memory_order_relaxed);

@@ -35,7 +35,8 @@ enum {
     RANGE_SEGMENTS_WANTED = 512,
     RANGE_LIMIT_MIN = 64 * 1024,
     RANGE_SEGMENTS_MIN = 8,
-    RANGE_BLOCKS = 64, /* per segment of blocks or objects */
+    RANGE_BLOCKS = 64,     /* per segment of blocks or objects, */
+    RANGE_RUN_CLASSES = 6, /* of which 1 to 63 in a row may be free */
     RANGE_DATABASES = 16,
     RANGE_NOBODY = STORE_SHARDS_MAX, /* no shard */
     RANGE_UNITS = 16,                /* per segment, if a unit is not too small then */
@@ -124,9 +125,10 @@ struct range_head {
     _Atomic uint32_t units, ghost_units;   /* taken */
     _Atomic uint32_t never_used;           /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
-    uint32_t block_first;                            /* list of block segments with room */
-    _Atomic uint32_t vacating;                       /* the one that is being emptied, 0: none */
-    uint32_t vacate_block;                           /* up to where */
+    uint32_t block_first
+        [RANGE_RUN_CLASSES]; /* lists of block segments with room: [k] with 2^k free blocks in a row, but not 2^(k+1) */
+    _Atomic uint32_t vacating; /* the one that is being emptied, 0: none */
+    uint32_t vacate_block;     /* up to where */
 };
 
 static const uint64_t RANGE_SIZE_MAX = 1ull << 46; /* what a cell can point into */
