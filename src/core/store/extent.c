@@ -7,6 +7,8 @@
 enum {
     SEGMENTS_SEARCHED = 16,
     HOLE_MIN = RANGE_BLOCKS / 16,
+    GROUP_BLOCKS = RANGE_BLOCKS / RANGE_REFERENCES,
+    REFERENCE_ONE = GROUP_BLOCKS, /* the count stands above the block's place in its group */
     VACATE_FREE_MIN = RANGE_BLOCKS / 4,
     RELEASED_AT_ONCE = 32
 };
@@ -31,10 +33,18 @@ static struct header *header_at(const struct range *range, uint64_t at) {
 
 static uint32_t block_size(const struct range *range) { return range_segment_size(range) / RANGE_BLOCKS; }
 
+/* Holders of the value whose first run begins in a group of blocks; a first run is no shorter than a group, so there is at most one.
+ *
+ *     reference   [count 30 | which block of the group 2]
+ */
 static _Atomic uint32_t *reference_of(const struct range *range, uint64_t first) {
     uint32_t number = range_segment_of(range, first);
     uint64_t block = (first - range_segment_at(range, number)) / block_size(range);
-    return &range->references[(uint64_t)number * RANGE_BLOCKS + block];
+    return &range->references[(uint64_t)number * RANGE_REFERENCES + block / GROUP_BLOCKS];
+}
+
+static uint32_t reference_make(const struct range *range, uint64_t first, uint32_t count) {
+    return count * REFERENCE_ONE + (uint32_t)(first / block_size(range) % GROUP_BLOCKS);
 }
 
 /* A segment is in the list of its longest run of free blocks; in none when it has no free one, or is none of blocks (yet, or any more). */
@@ -101,11 +111,13 @@ static void vacate_end(struct range *range) {
 
 /* Fills the holes that freed values leave before it opens another segment, or they would add up: a hole is used from a sixteenth of
  * a segment on. When memory is short, any hole will do. */
-static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
+static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t smallest,
+                         uint32_t *ret_count) {
     uint64_t at = take_from_lists(range, wanted, wanted, ret_count);
     /* While others have to go for a new segment, smaller holes are good enough, of an eighth of the value. */
     bool short_of = range_pressure(range) != PRESSURE_CALM;
     uint32_t least = short_of && wanted / 8 < HOLE_MIN ? wanted / 8 + 1 : HOLE_MIN;
+    least = least < smallest ? smallest : least;
     if (!at && wanted > least)
         at = take_from_lists(range, wanted, least, ret_count);
     if (at)
@@ -113,7 +125,7 @@ static uint64_t take_run(struct range *range, struct actor *actor, uint32_t want
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
     if (!number) {
         vacate_end(range); /* its holes are wanted now */
-        return take_from_lists(range, wanted, block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2, ret_count);
+        return take_from_lists(range, wanted, smallest, ret_count);
     }
     *ret_count = wanted;
     return mark_taken(range, number, 0, wanted);
@@ -138,9 +150,10 @@ static void give_run(struct range *range, struct actor *actor, uint64_t at, uint
 
 bool extent_add(struct range *range, struct actor *actor, struct extents *chain, uint64_t wanted) {
     uint64_t blocks = (wanted + EXTENT_HEAD_SIZE + block_size(range) - 1) / block_size(range);
-    uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : (uint32_t)blocks;
+    uint32_t smallest = !chain->first ? GROUP_BLOCKS : block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2;
+    uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : blocks < smallest ? smallest : (uint32_t)blocks;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
-    uint64_t at = take_run(range, actor, count, &count);
+    uint64_t at = take_run(range, actor, count, smallest, &count);
     if (!at) {
         lock_give(&range->head->blocks, &range->waiting);
         return false;
@@ -157,7 +170,7 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
         atomic_store_explicit(&header_at(range, chain->last)->next, at, memory_order_release);
     } else {
         chain->first = at;
-        atomic_store_explicit(reference_of(range, at), 1, memory_order_release);
+        atomic_store_explicit(reference_of(range, at), reference_make(range, at, 1), memory_order_release);
     }
     chain->last = at;
     chain->room += room;
@@ -224,9 +237,9 @@ bool extent_hold(const struct range *range, uint64_t first) {
         number > range->head->segment_count || (first - range_segment_at(range, number)) % block_size(range))
         return false;
     _Atomic uint32_t *reference = reference_of(range, first);
-    uint32_t count = atomic_load_explicit(reference, memory_order_relaxed);
-    while (count)
-        if (atomic_compare_exchange_weak_explicit(reference, &count, count + 1, memory_order_acq_rel,
+    uint32_t held = atomic_load_explicit(reference, memory_order_relaxed);
+    while (held >= REFERENCE_ONE && held % REFERENCE_ONE == reference_make(range, first, 0))
+        if (atomic_compare_exchange_weak_explicit(reference, &held, held + REFERENCE_ONE, memory_order_acq_rel,
                                                   memory_order_relaxed))
             return true;
     return false;
@@ -235,7 +248,7 @@ bool extent_hold(const struct range *range, uint64_t first) {
 bool extent_alone(const struct range *range, uint64_t first) {
     /* A read-modify-write, so that it is not read before the number of the bucket, which the caller has just made odd, is
      * written: a reader that holds the value afterwards sees that number and lets go again. */
-    return atomic_fetch_add_explicit(reference_of(range, first), 0, memory_order_seq_cst) == 1;
+    return atomic_fetch_add_explicit(reference_of(range, first), 0, memory_order_seq_cst) / REFERENCE_ONE == 1;
 }
 
 /* Up to RELEASED_AT_ONCE extents of a chain that nobody else knows any more; answers the next one. */
@@ -255,9 +268,9 @@ static uint64_t release_some(struct range *range, struct actor *actor, uint64_t 
 }
 
 void extent_release(struct range *range, struct actor *actor, uint64_t first) {
-    uint32_t before = atomic_fetch_sub_explicit(reference_of(range, first), 1, memory_order_acq_rel);
-    ASSERT(before > 0);
-    for (uint64_t at = before > 1 ? 0 : first; at;)
+    uint32_t before = atomic_fetch_sub_explicit(reference_of(range, first), REFERENCE_ONE, memory_order_acq_rel);
+    ASSERT(before >= REFERENCE_ONE && before % REFERENCE_ONE == reference_make(range, first, 0));
+    for (uint64_t at = before >= 2 * REFERENCE_ONE ? 0 : first; at;)
         at = release_some(range, actor, at);
 }
 
@@ -355,7 +368,7 @@ uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t firs
     if (!to)
         return 0;
     uint64_t before = run_before(range, first, run);
-    uint32_t alone = 1;
+    uint32_t alone = reference_make(range, run, 1);
     /* A reader that comes too late may have taken a reference since the caller looked, which it is about to let go: the first
      * extent goes only if its count can be taken from 1 to 0 in one step. */
     if (!before && !atomic_compare_exchange_strong_explicit(reference_of(range, run), &alone, 0, memory_order_acq_rel,
@@ -369,7 +382,7 @@ uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t firs
     if (before) {
         atomic_store_explicit(&header_at(range, before)->next, to, memory_order_release);
     } else {
-        atomic_store_explicit(reference_of(range, to), 1, memory_order_release);
+        atomic_store_explicit(reference_of(range, to), reference_make(range, to, 1), memory_order_release);
         first = to;
     }
     lock_take(&range->head->blocks, actor->id, &range->waiting);

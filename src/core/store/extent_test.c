@@ -45,7 +45,7 @@ static void chains_have_the_room_that_they_say(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
     struct range *range = &t.engine->range;
-    for (uint64_t size = 1; size < 4 * range_segment_size(range); size += 1 + size / 7) {
+    for (uint64_t size = 3 * block_of(range); size < 4 * range_segment_size(range); size += 1 + size / 7) {
         struct extents chain;
         assert_true(build(&t, size, &chain));
         uint64_t last = 0, part;
