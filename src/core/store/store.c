@@ -71,7 +71,8 @@ static uint64_t directories_size(const struct range_head *head, uint64_t segment
 /* Address space of all tables for one segment. */
 static uint64_t tables_a_segment(const struct range_head *head) {
     uint64_t numbers = 2ull * (head->segment_size / head->unit_size) + 4;
-    return head->shard_count * numbers * sizeof(uint32_t) + sizeof(struct segment) + RANGE_REFERENCES * sizeof(uint32_t);
+    return head->shard_count * numbers * sizeof(uint32_t) + sizeof(struct segment) +
+           RANGE_REFERENCES * sizeof(uint32_t);
 }
 
 /* Directories are address space that is hardly ever touched, but what they take is missing for segments. With many shards larger units, and
