@@ -3,7 +3,7 @@
  * A linear-hashed table (W. Litwin 1980): it grows by one bucket at a time, so no write ever waits for a rehash.
  *
  *     bucket  [number 4 B | chain 4 B][cell][cell][cell][cell][cell][cell][cell]      64 bytes, one cache line
- *     cell    | fingerprint 16 | use 3 | tier 1 | location 44 |                       location: offset / 4, so up to 64 TiB; 0: empty
+ *     cell    | fingerprint 16 | tier 1 | location 39 | use 8 |                       location: offset / 4, so up to 2 TiB; fingerprint 0: empty
  *
  *     shape   | epoch 16 | split point s 40 | level L 8 |    buckets 0..s-1 and 2^L..2^L+s-1 use L+1 bits of the hash, the others L
  *
@@ -59,17 +59,32 @@ enum { SHAPE_EPOCH_AT = 48 };
 static inline uint32_t shape_level(uint64_t shape) { return shape & 0xff; }
 static inline uint64_t shape_split(uint64_t shape) { return shape << 16 >> 24; }
 
-static inline uint64_t cell_location(uint64_t cell) { return (cell & ((1ull << 44) - 1)) << 2; }
-static inline uint32_t cell_use(uint64_t cell) { return cell >> 45 & 7; }
+enum { CELL_USE_MAX = 7 };
+
+static inline uint64_t cell_location(uint64_t cell) { return cell >> 6 & ((1ull << 41) - 4); }
+static inline uint32_t cell_use(uint64_t cell) { return cell & CELL_USE_MAX; }
 static inline uint64_t cell_make(uint64_t fingerprint, uint32_t use, uint64_t location) {
-    return fingerprint << 48 | (uint64_t)use << 45 | location >> 2;
+    return fingerprint << 48 | location << 6 | use;
 }
 
-/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
+/* A cell, or 0 if it is empty. Its use may be anything then: see below. */
+static inline uint64_t cell_load(const _Atomic uint64_t *cell_at) {
+    uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+    return cell >> 48 ? cell : 0;
+}
+
+/* The count of uses is a byte of its own, so that readers store it without looking what else has become of the cell: a locked
+ * instruction would cost each read some 20 cycles. A store that comes too late gives the count to whatever stands there by then,
+ * or to an empty cell. */
+static inline void cell_set_use(_Atomic uint64_t *cell_at, uint32_t use) {
+    uint8_t *byte = (uint8_t *)cell_at + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : sizeof *cell_at - 1);
+    __atomic_store_n(byte, (uint8_t)use, __ATOMIC_RELAXED);
+}
+
+/* Counts a use, at most CELL_USE_MAX. */
 static inline void cell_count_use(_Atomic uint64_t *cell_at, uint64_t cell) {
-    if (~cell & 7ull << 45)
-        atomic_compare_exchange_weak_explicit(cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
-                                              memory_order_relaxed);
+    if (~cell & CELL_USE_MAX)
+        cell_set_use(cell_at, cell_use(cell) + 1);
 }
 
 /* Takes the first page. Directories are zero-filled arrays in the range, with a number for every unit that it may have. */
@@ -212,7 +227,7 @@ static inline void index_added(struct index *index) {
 static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
     uint64_t any = 0;
     for (int i = 0; i < INDEX_CELLS; i++)
-        any |= atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+        any |= cell_load(&bucket->cells[i]);
     return any == 0;
 }
 

@@ -250,6 +250,40 @@ static void colliding_hashes_chain_and_unchain(void **state) {
     close_table(&table);
 }
 
+/* A reader may count a use in a cell that has been emptied or has become another's meanwhile. */
+static void uses_that_come_too_late_change_nothing_else(void **state) {
+    (void)state;
+    enum { NUMBERS = 4000, STEPS = 100000, SEEN = 64 };
+    struct table table = open_table(16u << 20, mix);
+    const struct range *range = &table.t.engine->range;
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *there = calloc(NUMBERS, 1);
+    _Atomic uint64_t *seen[SEEN] = {NULL};
+    for (uint32_t step = 0; step < STEPS; step++) {
+        uint64_t number = rng_below(&rng, step < STEPS / 2 ? NUMBERS : NUMBERS / 16 + 1);
+        _Atomic uint64_t *cell = index_find(range, table.index, mix(number), location_of(&table, number));
+        assert_int_equal(cell != NULL, there[number]);
+        if (cell) {
+            seen[step % SEEN] = cell;
+            take_out(&table, number);
+        } else {
+            assert_true(add(&table, number));
+        }
+        there[number] = !there[number];
+        _Atomic uint64_t *late = seen[rng_below(&rng, SEEN)];
+        if (late)
+            cell_set_use(late, CELL_USE_MAX);
+        if (step % 1000 == 0)
+            index_verify(range, table.index);
+    }
+    for (uint64_t number = 0; number < NUMBERS; number++)
+        assert_int_equal(index_find(range, table.index, mix(number), location_of(&table, number)) != NULL,
+                         there[number]);
+    index_verify(range, table.index);
+    free(there);
+    close_table(&table);
+}
+
 /* A sweep that drops what is not marked, and counts what it is asked. */
 struct sweeping {
     const struct table *table;
@@ -473,5 +507,6 @@ UNIT_TESTS(index, UNIT(agrees_with_a_map_while_it_grows), UNIT(exhausted_fingerp
            UNIT(fingerprints_tell_strangers_apart), UNIT(cells_match_by_the_bits_below_the_marker),
            UNIT(candidates_are_the_cells_with_the_same_low_byte), UNIT(readers_notice_writers),
            UNIT(colliding_hashes_chain_and_unchain), UNIT(a_sweep_asks_once_about_each_cell),
-           UNIT(clearing_forgets_all_and_gives_pages_back), UNIT(shrinks_as_it_grew),
-           UNIT(lack_of_memory_loses_nothing), UNIT(scan_visits_all_that_stays), UNIT(scan_survives_shrinking));
+           UNIT(uses_that_come_too_late_change_nothing_else), UNIT(clearing_forgets_all_and_gives_pages_back),
+           UNIT(shrinks_as_it_grew), UNIT(lack_of_memory_loses_nothing), UNIT(scan_visits_all_that_stays),
+           UNIT(scan_survives_shrinking));

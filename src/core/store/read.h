@@ -54,7 +54,7 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     if (index_is_in(view->place.bucket, key->hint)) {
         /* The key's bytes decide; the fingerprint would only save looking at them. */
         _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
-        uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+        uint64_t cell = cell_load(cell_at);
         if (cell && store_view_match(engine, key, cell, view)) {
             view->found = true;
             view->cell_at = cell_at;
