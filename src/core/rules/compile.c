@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "core/rules/internal.h"
 
-enum { ARENA_CHUNK = 16 * 1024 };
+enum { ARENA_CHUNK = 4 * 1024 };
 
 void build_tell(struct build *build, const struct manifest_problem *problem, const char *format, ...) {
     char text[PROBLEM_TEXT_MAX];

@@ -48,7 +48,7 @@ static void maker_piece(struct maker *maker) {
     maker->begin = maker->size;
 }
 
-enum shape { SHAPE_PLAIN, SHAPE_IMPLICIT, SHAPE_PATTERN };
+enum shape { SHAPE_PLAIN, SHAPE_BEGINNING, SHAPE_SOURCE, SHAPE_PATTERN };
 
 static void maker_token(struct maker *maker, const struct rules_pattern *pattern, uint32_t t, enum shape shape,
                         const uint8_t *fields) {
@@ -75,8 +75,8 @@ static enum status make_template(struct build *build, const struct rules_pattern
     struct maker maker = {.size = 0};
     struct arena *arena = &build->rules->arena;
     struct slice bytes, numbers;
-    if (shape == SHAPE_IMPLICIT)
-        maker_byte(&maker, RULES_IMPLICIT_MARK);
+    if (shape == SHAPE_BEGINNING || shape == SHAPE_SOURCE)
+        maker_byte(&maker, shape == SHAPE_SOURCE ? RULES_SOURCE_MARK : RULES_BEGINNING_MARK);
     for (uint32_t t = 0; t < count; t++)
         maker_token(&maker, pattern, t, shape, fields);
     if (count < pattern->token_count)
@@ -173,6 +173,45 @@ static enum status parse_target(struct edges *edges, const struct manifest_text 
 
 /* ------------------------------------------------------------------------------------------ tags of classes */
 
+/* A tag says what a part was if the part could not hold the byte at which it ends in the tag; otherwise only what it looks like is known. */
+static bool tells(const struct rules_template *template, const struct rules_pattern *class) {
+    for (uint32_t i = 0; i < template->field_count; i++) {
+        uint8_t behind = template->pieces[i + 1].size ? template->pieces[i + 1].data[0] : ':';
+        uint32_t t = 0;
+        while (class->tokens[t].kind != RULES_PART || class->tokens[t].field != template->fields[i])
+            t++;
+        if (behind != ':' && behind != class->tokens[t].byte)
+            return false;
+    }
+    return true;
+}
+
+static enum status form_of(struct build *build, const struct rules_pattern *class, struct rules_tag *tag) {
+    const struct rules_template *template = &tag->template;
+    size_t count = template->field_count;
+    for (uint32_t i = 0; i <= template->field_count; i++)
+        count += template->pieces[i].size;
+    struct rules_token *tokens = build_take(build, count, sizeof *tokens);
+    if (!tokens)
+        return STATUS_NO_MEMORY;
+    tag->tells = tells(template, class);
+    tag->form_fields = template->fields;
+    tag->form = (struct rules_pattern){.text = template->text, .tokens = tokens, .token_count = (uint16_t)count};
+    count = 0;
+    for (uint32_t i = 0; i <= template->field_count; i++) {
+        for (size_t j = 0; j < template->pieces[i].size; j++)
+            tokens[count++] =
+                (struct rules_token){.kind = RULES_BYTE, .byte = template->pieces[i].data[j], .set = RULES_NO_SET};
+        if (i == template->field_count)
+            break;
+        uint8_t behind = template->pieces[i + 1].size ? template->pieces[i + 1].data[0] : ':';
+        tokens[count++] = (struct rules_token){
+            .kind = tag->tells ? RULES_PART : RULES_STAR, .byte = behind, .set = RULES_NO_SET, .field = (uint8_t)i};
+    }
+    *(tag->tells ? &tag->form.field_count : &tag->form.star_count) = template->field_count;
+    return STATUS_OK;
+}
+
 static enum status add_tag(struct edges *edges, uint32_t class, const struct rules_tag *tag,
                            const struct rules_pattern *pattern) {
     uint32_t implicit = 0;
@@ -208,6 +247,7 @@ static enum status add_tag(struct edges *edges, uint32_t class, const struct rul
     if (!pending)
         return STATUS_NO_MEMORY;
     *pending = (struct pending){.class = class, .tag = *tag};
+    TRY(form_of(edges->build, &edges->build->rules->patterns[class], &pending->tag));
     if (pattern)
         pending->pattern = *pattern;
     *edges->tags_end = pending;
@@ -242,11 +282,12 @@ static enum status add_explicit_tag(struct edges *edges, uint32_t class, const s
         tell_not_plain(edges, text);
         return STATUS_OK;
     }
-    if (pattern.tokens[0].kind == RULES_BYTE && pattern.tokens[0].byte == RULES_IMPLICIT_MARK)
+    if (pattern.tokens[0].kind == RULES_BYTE &&
+        (pattern.tokens[0].byte == RULES_BEGINNING_MARK || pattern.tokens[0].byte == RULES_SOURCE_MARK))
         build_tell(
             edges->build,
             &(struct manifest_problem){.code = "tag-mark", .place = text->place, .help = "begin it with another byte"},
-            "tags that begin with '~' are those of edges");
+            "tags that begin with '~' or '^' are those of edges");
     TRY(make_template(edges->build, &pattern, pattern.token_count, SHAPE_PLAIN, fields, &tag.template));
     return add_tag(edges, class, &tag, &pattern);
 }
@@ -383,7 +424,7 @@ static enum status tag_beginning(struct edges *edges, uint32_t class, uint32_t t
     identity(fields);
     struct rules_pattern longer = edges->build->rules->patterns[class];
     longer.token_count = (uint16_t)(tokens + 1); /* the name says '*' even if the class ends there */
-    TRY(make_template(edges->build, &longer, tokens, SHAPE_IMPLICIT, fields, &tag.template));
+    TRY(make_template(edges->build, &longer, tokens, SHAPE_BEGINNING, fields, &tag.template));
     return add_tag(edges, class, &tag, NULL);
 }
 
@@ -459,7 +500,8 @@ static enum status spread(struct edges *edges, const struct rules_pattern *targe
         struct rules_target *to = &ret_targets[(*ret_count)++];
         *to = (struct rules_target){
             .kind = RULES_TARGET_TAG, .class = RULES_NONE, .reached = tagged, .reached_count = tag_count};
-        TRY(make_template(build, target, target->token_count, SHAPE_IMPLICIT, fields, &to->template));
+        TRY(make_template(build, target, target->token_count, SHAPE_BEGINNING, fields, &to->template));
+        TRY(make_template(build, target, target->token_count, SHAPE_PATTERN, fields, &to->instead));
     }
     if (ban_count) {
         struct rules_target *to = &ret_targets[(*ret_count)++];
@@ -602,11 +644,11 @@ static enum status derived_target(struct edges *edges, uint32_t derived, const s
         return STATUS_OK;
     }
     struct rules_tag tag = {.implicit = true, .place = text->place};
-    TRY(make_template(build, source, source->token_count, SHAPE_IMPLICIT, fields, &tag.template));
+    TRY(make_template(build, source, source->token_count, SHAPE_SOURCE, fields, &tag.template));
     TRY(add_tag(edges, derived, &tag, NULL));
     identity(numbers);
     target->kind = RULES_TARGET_TAG;
-    return make_template(build, source, source->token_count, SHAPE_IMPLICIT, numbers, &target->template);
+    return make_template(build, source, source->token_count, SHAPE_SOURCE, numbers, &target->template);
 }
 
 static enum status add_derives(struct edges *edges, uint32_t derived, const struct manifest_text *text) {

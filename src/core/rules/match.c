@@ -182,7 +182,7 @@ static void build_branches(struct builder *builder, struct node *node, uint32_t 
 static uint32_t take_label(struct builder *builder, struct node *node, uint32_t from, uint32_t end, uint32_t depth) {
     node->label = builder->label_count;
     for (;; depth++) {
-        const struct rules_token *token = token_of(builder, from, depth);
+        const struct rules_token *token = from < end ? token_of(builder, from, depth) : NULL;
         if (!token || token->kind != RULES_BYTE || run_end(builder, from, end, depth) != end)
             break;
         builder->labels[builder->label_count++] = token->byte;

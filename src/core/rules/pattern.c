@@ -199,6 +199,10 @@ static bool take_tokens(struct parser *parser) {
             parser->tokens[i].byte = next->byte;
         else if (parser->tokens[i].kind == RULES_PART && next->kind == RULES_SET)
             parser->tokens[i].set = next->set;
+        /* A part that hardly anything is left for would be a byte in disguise, and the order of patterns could not see it. */
+        if (parser->tokens[i].kind == RULES_PART && next->kind == RULES_SET && set_size(&parser->sets[next->set]) > 127)
+            return wrong(parser, next->at, 1, "a part ends where this begins, and this begins with nearly any byte",
+                         "put a byte between them");
     }
     return true;
 }

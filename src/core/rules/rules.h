@@ -26,13 +26,19 @@ struct rules_template {
     uint8_t field_count;
 };
 
-/* The names of implicit tags begin with this byte; tags of the manifest and of clients should not. */
-enum { RULES_IMPLICIT_MARK = '~' };
+/* The names of implicit tags begin with one of these bytes; tags of the manifest and of clients should not. */
+enum {
+    RULES_BEGINNING_MARK = '~', /* entries whose keys begin like this: ~feed:7:* */
+    RULES_SOURCE_MARK = '^',    /* entries derived from such a key: ^item:3:* */
+};
 
 struct rules_tag {
     struct rules_template template;
     bool implicit; /* put on by an edge, to make it cost nothing to fire */
     struct manifest_place place;
+    struct rules_pattern form; /* which tags it may come to; if `tells`, its parts are parts of the key */
+    const uint8_t *form_fields;
+    bool tells;
 };
 
 enum rules_target_kind {
@@ -46,6 +52,7 @@ enum rules_target_kind {
 struct rules_target {
     enum rules_target_kind kind;
     struct rules_template template; /* not for classes */
+    struct rules_template instead;  /* of tags for the beginning of keys: the same as a pattern */
     uint32_t class;                 /* RULES_TARGET_CLASS: which one; otherwise RULES_NONE */
     const uint32_t *reached;        /* classes some of whose entries may go */
     uint32_t reached_count;
