@@ -12,6 +12,10 @@ struct wild {
 /* What is left of a pattern behind a star. */
 struct tail {
     uint32_t rank, token;
+    uint32_t
+        last_size; /* bytes that stand for themselves at the end of the pattern: most keys are told apart by them */
+    uint32_t least_size; /* of what stands behind the node */
+    const uint8_t *last_bytes;
 };
 
 struct node {
@@ -49,7 +53,7 @@ struct builder {
     uint32_t *children;
     struct wild *wilds;
     struct tail *tails;
-    uint32_t node_count, label_count, child_count, wild_count, tail_count;
+    uint32_t node_max, node_count, label_count, child_count, wild_count, tail_count;
 };
 
 /* Orders tokens so that the same ones meet; bytes come first. */
@@ -114,6 +118,21 @@ static uint32_t run_end(const struct builder *builder, uint32_t from, uint32_t e
 
 static uint32_t build_node(struct builder *builder, uint32_t from, uint32_t end, uint32_t depth, bool has_label);
 
+static struct tail tail_of(struct builder *builder, uint32_t rank, uint32_t at, uint32_t depth) {
+    const struct rules_pattern *pattern = &builder->patterns[builder->order[at]];
+    struct tail tail = {.rank = rank, .token = depth};
+    uint32_t begin = pattern->token_count;
+    while (begin > depth && pattern->tokens[begin - 1].kind == RULES_BYTE)
+        begin--;
+    tail.last_bytes = builder->labels + builder->label_count;
+    tail.last_size = pattern->token_count - begin;
+    for (uint32_t i = begin; i < pattern->token_count; i++)
+        builder->labels[builder->label_count++] = pattern->tokens[i].byte;
+    for (uint32_t i = depth; i < pattern->token_count; i++)
+        tail.least_size += pattern->tokens[i].kind != RULES_STAR;
+    return tail;
+}
+
 static void build_tails(struct builder *builder, struct node *node, uint32_t from, uint32_t end, uint32_t depth) {
     node->tails = builder->tail_count;
     for (uint32_t at = from; at < end; at++) {
@@ -127,7 +146,7 @@ static void build_tails(struct builder *builder, struct node *node, uint32_t fro
         uint32_t to = builder->tail_count++;
         for (; to > node->tails && builder->tails[to - 1].rank > rank; to--)
             builder->tails[to] = builder->tails[to - 1];
-        builder->tails[to] = (struct tail){rank, depth};
+        builder->tails[to] = tail_of(builder, rank, at, depth);
     }
     node->tail_count = builder->tail_count - node->tails;
 }
@@ -192,6 +211,7 @@ static uint32_t take_label(struct builder *builder, struct node *node, uint32_t 
 }
 
 static uint32_t build_node(struct builder *builder, uint32_t from, uint32_t end, uint32_t depth, bool has_label) {
+    ASSERT(builder->node_count < builder->node_max);
     uint32_t number = builder->node_count++;
     struct node node = {.best = NONE, .end = NONE, .open = NONE};
     if (has_label)
@@ -206,16 +226,17 @@ static uint32_t build_node(struct builder *builder, uint32_t from, uint32_t end,
     return number;
 }
 
-/* Each token makes at most one branch and one node, each pattern one more node. */
 static bool builder_take(struct builder *builder, uint32_t count, struct arena *arena) {
     uint32_t tokens = 0;
     for (uint32_t i = 0; i < count; i++)
         tokens += builder->patterns[i].token_count;
-    uint32_t nodes = 1;
-    for (uint32_t i = 0; i < count; i++) /* a node ends at each wild token and where patterns part */
+    uint32_t nodes =
+        1 +
+        2 * count; /* a node where patterns part and where each ends, one behind each wild token, and one for the bytes behind that */
+    for (uint32_t i = 0; i < count; i++)
         for (uint32_t t = 0; t < builder->patterns[i].token_count; t++)
-            nodes += builder->patterns[i].tokens[t].kind != RULES_BYTE;
-    nodes += 2 * count;
+            nodes += builder->patterns[i].tokens[t].kind != RULES_BYTE ? 2 : 0;
+    builder->node_max = nodes;
     builder->order = arena_take(arena, (count + 1) * sizeof *builder->order);
     builder->ranks = arena_take(arena, (count + 1) * sizeof *builder->ranks);
     builder->nodes = arena_take(arena, nodes * sizeof *builder->nodes);
@@ -277,6 +298,9 @@ static void search_tails(struct search *search, const struct node *node, uint32_
         const struct tail *tail = &matcher->tails[node->tails + i];
         if (tail->rank >= search->best)
             return;
+        if (search->key.size - at < tail->least_size ||
+            memcmp(search->key.data + search->key.size - tail->last_size, tail->last_bytes, tail->last_size) != 0)
+            continue;
         struct rules_fields fields = search->fields;
         if (rules_pattern_matches_from(&matcher->patterns[matcher->by_rank[tail->rank]], tail->token, search->key, at,
                                        &fields)) {
