@@ -664,6 +664,8 @@ static enum status add_derives(struct edges *edges, uint32_t derived, const stru
         tell_nothing(edges, text, true);
         return STATUS_OK;
     }
+    if (!is_plain(&source))
+        TRY(leave_wide_out(edges, &source));
     struct rules_target *target = build_take(build, 1, sizeof *target);
     if (!target)
         return STATUS_NO_MEMORY;
