@@ -81,7 +81,7 @@ static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bo
     struct server *server = server_of(api);
     if (abort)
         return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
-    log_notice("SHUTDOWN was asked for");
+    log_warning("SHUTDOWN was asked for");
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;
 }
@@ -234,6 +234,18 @@ static void sleep_in_cache(void *context, _Atomic uint32_t *word, uint32_t seen)
     worker_resume_turn();
 }
 
+/* A shard has logs, index pages and directories of its own. Under a mebibyte they cost more than one lock more is worth. */
+static unsigned shards_for(const struct config_values *values) {
+    enum { SHARD_BYTES_MIN = 1024 * 1024 };
+    uint64_t most = values->maxmemory_bytes / SHARD_BYTES_MIN, wanted = (uint64_t)values->shards;
+    if (wanted > most) {
+        log_warning("%llu shards are too many for maxmemory %llu: a shard has a mebibyte at least",
+                    (unsigned long long)wanted, (unsigned long long)values->maxmemory_bytes);
+        wanted = most ? most : 1;
+    }
+    return (unsigned)wanted;
+}
+
 static enum status open_cache(struct server *server) {
     const struct config_values *values = &server->config.values;
     uint64_t limit = values->maxmemory_bytes, machine = process_memory_total_bytes();
@@ -252,7 +264,7 @@ static enum status open_cache(struct server *server) {
         .range_size = range,
         .limit_bytes = limit,
         .cores = server->worker_count,
-        .shards = (unsigned)values->shards,
+        .shards = shards_for(values),
         .policy = (enum cache_policy)values->maxmemory_policy,
         .entries_max = (uint64_t)values->maxentries,
         .stores = wanted.stores,
@@ -458,9 +470,9 @@ enum status server_start(const struct config *config, struct server **ret_server
         return status;
     }
     char memory[32];
-    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
-               server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
-               config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
+    log_warning("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
+                server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
+                config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
     *ret_server = server;
     return STATUS_OK;
 }
@@ -492,7 +504,7 @@ static void take_signal(struct server *server) {
         log_warning("Second interrupt: stopping at once");
         _exit(1);
     }
-    log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    log_warning("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     server_request_stop(server, SERVER_STOPS);
 }
 
@@ -546,5 +558,5 @@ void server_free(struct server *server) {
         pthread_sigmask(SIG_SETMASK, &server->signals_before, NULL);
     memory_give(&memory_libc, server, sizeof *server);
     if (ran)
-        log_notice("Strata has stopped");
+        log_warning("Strata has stopped");
 }

@@ -92,8 +92,8 @@ static double score_of(const struct engine *engine, const struct policy *policy,
 }
 
 /* The best of the oldest segments of a store's logs, by queue (all count as the first one if the policy knows but one), and whether the
- * whole segment is there to be taken: one that still takes entries only goes when there is nothing else, as it would have to be
- * sealed half full. Those of large values are walked bit by bit, as they are. */
+ * whole segment is there to be taken: the one that a log has open only goes when there is nothing else, as it would have to be
+ * sealed half full. A tail, which others follow, is all but full. Those of large values are walked bit by bit, as they are. */
 struct heads {
     struct candidate best[STORE_QUEUES][2];
 };
@@ -109,7 +109,7 @@ static void look_at_head(const struct engine *engine, const struct policy *polic
         return;
     struct candidate candidate = {.choice = {.segment = number, .shard = at}};
     candidate.score = score_of(engine, policy, segment, GET(list->walked), clock, single);
-    bool whole = single || GET(segment->sealed) || store_log_is_large(log);
+    bool whole = single || GET(segment->sealed) || GET(segment->next) || store_log_is_large(log);
     consider(&heads->best[policy->two_queues ? store_queue_of_log(log) : 0][whole], &candidate);
 }
 

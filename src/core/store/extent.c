@@ -5,8 +5,10 @@
 #include "core/store/run.h"
 
 enum {
-    SEGMENTS_SEARCHED = 64,
+    SEGMENTS_SEARCHED = 16,
     HOLE_MIN = RANGE_BLOCKS / 16,
+    GROUP_BLOCKS = RANGE_BLOCKS / RANGE_REFERENCES,
+    REFERENCE_ONE = GROUP_BLOCKS, /* the count stands above the block's place in its group */
     VACATE_FREE_MIN = RANGE_BLOCKS / 4,
     RELEASED_AT_ONCE = 32
 };
@@ -31,43 +33,72 @@ static struct header *header_at(const struct range *range, uint64_t at) {
 
 static uint32_t block_size(const struct range *range) { return range_segment_size(range) / RANGE_BLOCKS; }
 
+/* Holders of the value whose first run begins in a group of blocks; a first run is no shorter than a group, so there is at most one.
+ *
+ *     reference   [count 30 | which block of the group 2]
+ */
 static _Atomic uint32_t *reference_of(const struct range *range, uint64_t first) {
     uint32_t number = range_segment_of(range, first);
     uint64_t block = (first - range_segment_at(range, number)) / block_size(range);
-    return &range->references[(uint64_t)number * RANGE_BLOCKS + block];
+    return &range->references[(uint64_t)number * RANGE_REFERENCES + block / GROUP_BLOCKS];
+}
+
+static uint32_t reference_make(const struct range *range, uint64_t first, uint32_t count) {
+    return count * REFERENCE_ONE + (uint32_t)(first / block_size(range) % GROUP_BLOCKS);
+}
+
+/* A segment is in the list of its longest run of free blocks; in none when it has no free one, or is none of blocks (yet, or any more). */
+static void blocks_set(struct range *range, uint32_t number, uint64_t before, uint64_t taken) {
+    uint32_t *lists = range->head->block_first, free_before = run_longest(before), free_now = run_longest(taken);
+    PUT(range->segments[number].blocks, taken);
+    bool was_in = free_before > 0 && before != 0, is_in = free_now > 0 && taken != 0;
+    if (was_in && is_in && bits_log2(free_before) == bits_log2(free_now))
+        return;
+    if (was_in)
+        range_list_remove(range, &lists[bits_log2(free_before)], number);
+    if (is_in)
+        range_list_push(range, &lists[bits_log2(free_now)], number);
 }
 
 static uint64_t mark_taken(struct range *range, uint32_t number, uint32_t first, uint32_t count) {
     struct segment *segment = &range->segments[number];
-    uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed) | run_mask(first, count);
-    atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
+    uint64_t before = GET(segment->blocks), taken = before | run_mask(first, count);
+    blocks_set(range, number, before, taken);
     atomic_fetch_add_explicit(&segment->used, count, memory_order_relaxed);
     atomic_fetch_add_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
-    if (taken == UINT64_MAX) {
-        range_list_remove(range, &range->head->block_first, number);
+    if (taken == UINT64_MAX)
         range_note_full(range);
-    }
     return range_segment_at(range, number) + (uint64_t)first * block_size(range);
 }
 
-/* A run of `wanted` blocks among the segments that have room, or else the longest of one that has at least `least`. */
-static uint64_t take_from_list(struct range *range, uint32_t wanted, uint32_t least, uint32_t *ret_count) {
-    uint32_t searched = 0;
-    for (uint32_t number = range->head->block_first; number && searched < SEGMENTS_SEARCHED; searched++) {
-        uint64_t taken = atomic_load_explicit(&range->segments[number].blocks, memory_order_relaxed);
-        if (atomic_load_explicit(&range->segments[number].sealed, memory_order_relaxed))
-            taken = UINT64_MAX; /* being vacated */
-        uint32_t count = wanted;
-        uint64_t runs = run_find(taken, count);
-        while (!runs && count > least)
-            runs = run_find(taken, --count);
-        if (runs) {
-            *ret_count = count;
-            return mark_taken(range, number, (uint32_t)__builtin_ctzll(runs), count);
-        }
-        number = atomic_load_explicit(&range->segments[number].next, memory_order_relaxed);
+/* A segment of the list with at least so many free blocks in a row; 0: none of those that were looked at. */
+static uint32_t find_in_list(const struct range *range, uint32_t list, uint32_t least) {
+    uint32_t number = range->head->block_first[list];
+    for (uint32_t searched = 0; number && searched < SEGMENTS_SEARCHED; searched++) {
+        const struct segment *segment = &range->segments[number];
+        if (!GET(segment->sealed) && run_longest(GET(segment->blocks)) >= least) /* else it is being vacated */
+            return number;
+        number = GET(segment->next);
     }
     return 0;
+}
+
+/* A run of `wanted` blocks in a segment that has little more than that in a row, or else as many as there are somewhere in a row, from
+ * `least` on. */
+static uint64_t take_from_lists(struct range *range, uint32_t wanted, uint32_t least, uint32_t *ret_count) {
+    uint32_t number = 0, count = wanted, lowest = bits_log2(least);
+    for (uint32_t list = bits_log2(wanted); !number && list < RANGE_RUN_CLASSES; list++)
+        number = find_in_list(range, list, wanted);
+    for (uint32_t list = bits_log2(wanted) + 1; !number && least < wanted && list-- > lowest;) {
+        number = list < RANGE_RUN_CLASSES ? find_in_list(range, list, least) : 0;
+        if (number)
+            count = run_longest(GET(range->segments[number].blocks));
+    }
+    if (!number)
+        return 0;
+    *ret_count = count < wanted ? count : wanted;
+    return mark_taken(range, number,
+                      (uint32_t)__builtin_ctzll(run_find(GET(range->segments[number].blocks), *ret_count)), *ret_count);
 }
 
 /* Under the lock of the blocks. */
@@ -80,21 +111,22 @@ static void vacate_end(struct range *range) {
 
 /* Fills the holes that freed values leave before it opens another segment, or they would add up: a hole is used from a sixteenth of
  * a segment on. When memory is short, any hole will do. */
-static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
-    uint64_t at = take_from_list(range, wanted, wanted, ret_count);
+static uint64_t take_run(struct range *range, struct actor *actor, uint32_t wanted, uint32_t smallest,
+                         uint32_t *ret_count) {
+    uint64_t at = take_from_lists(range, wanted, wanted, ret_count);
     /* While others have to go for a new segment, smaller holes are good enough, of an eighth of the value. */
     bool short_of = range_pressure(range) != PRESSURE_CALM;
     uint32_t least = short_of && wanted / 8 < HOLE_MIN ? wanted / 8 + 1 : HOLE_MIN;
+    least = least < smallest ? smallest : least;
     if (!at && wanted > least)
-        at = take_from_list(range, wanted, least, ret_count);
+        at = take_from_lists(range, wanted, least, ret_count);
     if (at)
         return at;
     uint32_t number = range_take(range, actor, SEGMENT_BLOCKS, false);
     if (!number) {
         vacate_end(range); /* its holes are wanted now */
-        return take_from_list(range, wanted, block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2, ret_count);
+        return take_from_lists(range, wanted, smallest, ret_count);
     }
-    range_list_push(range, &range->head->block_first, number);
     *ret_count = wanted;
     return mark_taken(range, number, 0, wanted);
 }
@@ -105,25 +137,23 @@ static void give_run(struct range *range, struct actor *actor, uint64_t at, uint
     uint32_t first = (uint32_t)((at - range_segment_at(range, number)) / block_size(range));
     uint64_t taken = atomic_load_explicit(&segment->blocks, memory_order_relaxed);
     ASSERT((taken & run_mask(first, count)) == run_mask(first, count));
-    if (taken == UINT64_MAX)
-        range_list_push(range, &range->head->block_first, number);
+    blocks_set(range, number, taken, taken & ~run_mask(first, count));
     taken &= ~run_mask(first, count);
-    atomic_store_explicit(&segment->blocks, taken, memory_order_relaxed);
     atomic_fetch_sub_explicit(&segment->used, count, memory_order_relaxed);
     atomic_fetch_sub_explicit(&range->head->blocks_live, (uint64_t)count * block_size(range), memory_order_relaxed);
     if (taken == 0) {
         if (GET(range->head->vacating) == number)
             PUT(range->head->vacating, 0);
-        range_list_remove(range, &range->head->block_first, number);
         range_give(range, actor, number);
     }
 }
 
 bool extent_add(struct range *range, struct actor *actor, struct extents *chain, uint64_t wanted) {
     uint64_t blocks = (wanted + EXTENT_HEAD_SIZE + block_size(range) - 1) / block_size(range);
-    uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : (uint32_t)blocks;
+    uint32_t smallest = !chain->first ? GROUP_BLOCKS : block_size(range) > EXTENT_HEAD_SIZE ? 1 : 2;
+    uint32_t count = blocks > RANGE_BLOCKS ? RANGE_BLOCKS : blocks < smallest ? smallest : (uint32_t)blocks;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
-    uint64_t at = take_run(range, actor, count, &count);
+    uint64_t at = take_run(range, actor, count, smallest, &count);
     if (!at) {
         lock_give(&range->head->blocks, &range->waiting);
         return false;
@@ -140,7 +170,7 @@ bool extent_add(struct range *range, struct actor *actor, struct extents *chain,
         atomic_store_explicit(&header_at(range, chain->last)->next, at, memory_order_release);
     } else {
         chain->first = at;
-        atomic_store_explicit(reference_of(range, at), 1, memory_order_release);
+        atomic_store_explicit(reference_of(range, at), reference_make(range, at, 1), memory_order_release);
     }
     chain->last = at;
     chain->room += room;
@@ -207,9 +237,9 @@ bool extent_hold(const struct range *range, uint64_t first) {
         number > range->head->segment_count || (first - range_segment_at(range, number)) % block_size(range))
         return false;
     _Atomic uint32_t *reference = reference_of(range, first);
-    uint32_t count = atomic_load_explicit(reference, memory_order_relaxed);
-    while (count)
-        if (atomic_compare_exchange_weak_explicit(reference, &count, count + 1, memory_order_acq_rel,
+    uint32_t held = atomic_load_explicit(reference, memory_order_relaxed);
+    while (held >= REFERENCE_ONE && held % REFERENCE_ONE == reference_make(range, first, 0))
+        if (atomic_compare_exchange_weak_explicit(reference, &held, held + REFERENCE_ONE, memory_order_acq_rel,
                                                   memory_order_relaxed))
             return true;
     return false;
@@ -218,7 +248,7 @@ bool extent_hold(const struct range *range, uint64_t first) {
 bool extent_alone(const struct range *range, uint64_t first) {
     /* A read-modify-write, so that it is not read before the number of the bucket, which the caller has just made odd, is
      * written: a reader that holds the value afterwards sees that number and lets go again. */
-    return atomic_fetch_add_explicit(reference_of(range, first), 0, memory_order_seq_cst) == 1;
+    return atomic_fetch_add_explicit(reference_of(range, first), 0, memory_order_seq_cst) / REFERENCE_ONE == 1;
 }
 
 /* Up to RELEASED_AT_ONCE extents of a chain that nobody else knows any more; answers the next one. */
@@ -238,9 +268,9 @@ static uint64_t release_some(struct range *range, struct actor *actor, uint64_t 
 }
 
 void extent_release(struct range *range, struct actor *actor, uint64_t first) {
-    uint32_t before = atomic_fetch_sub_explicit(reference_of(range, first), 1, memory_order_acq_rel);
-    ASSERT(before > 0);
-    for (uint64_t at = before > 1 ? 0 : first; at;)
+    uint32_t before = atomic_fetch_sub_explicit(reference_of(range, first), REFERENCE_ONE, memory_order_acq_rel);
+    ASSERT(before >= REFERENCE_ONE && before % REFERENCE_ONE == reference_make(range, first, 0));
+    for (uint64_t at = before >= 2 * REFERENCE_ONE ? 0 : first; at;)
         at = release_some(range, actor, at);
 }
 
@@ -329,7 +359,7 @@ static uint64_t run_before(const struct range *range, uint64_t first, uint64_t r
 uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t first, uint64_t run) {
     uint32_t wanted = atomic_load_explicit(&header_at(range, run)->blocks, memory_order_relaxed), count = 0;
     lock_take(&range->head->blocks, actor->id, &range->waiting);
-    uint64_t to = take_from_list(range, wanted, wanted, &count);
+    uint64_t to = take_from_lists(range, wanted, wanted, &count);
     if (to) { /* whole before the lock is given up, as in extent_add */
         atomic_store_explicit(&header_at(range, to)->blocks, wanted, memory_order_relaxed);
         atomic_store_explicit(&header_at(range, to)->owner, 0, memory_order_relaxed);
@@ -338,7 +368,7 @@ uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t firs
     if (!to)
         return 0;
     uint64_t before = run_before(range, first, run);
-    uint32_t alone = 1;
+    uint32_t alone = reference_make(range, run, 1);
     /* A reader that comes too late may have taken a reference since the caller looked, which it is about to let go: the first
      * extent goes only if its count can be taken from 1 to 0 in one step. */
     if (!before && !atomic_compare_exchange_strong_explicit(reference_of(range, run), &alone, 0, memory_order_acq_rel,
@@ -352,7 +382,7 @@ uint64_t extent_move_run(struct range *range, struct actor *actor, uint64_t firs
     if (before) {
         atomic_store_explicit(&header_at(range, before)->next, to, memory_order_release);
     } else {
-        atomic_store_explicit(reference_of(range, to), 1, memory_order_release);
+        atomic_store_explicit(reference_of(range, to), reference_make(range, to, 1), memory_order_release);
         first = to;
     }
     lock_take(&range->head->blocks, actor->id, &range->waiting);

@@ -6,7 +6,8 @@
  *     entry [.. size, first] -> [next | room | blocks][bytes ...] -> [next ...][bytes ...] -> 0
  *                               one extent, at most one segment
  *
- * Arithmetic: a value wastes half a block on average; from a quarter of a segment on that is at most 3 %, 32 bytes an extent.
+ * Arithmetic: a value wastes half a block on average; from a quarter of a segment on that is at most 3 %, 32 bytes an extent. Segments with room
+ * stand in lists by their longest run of free blocks, so a hole that is large enough is found whichever of them it is in.
  *
  * Whoever reads a value outside the lock holds a reference, which stands in the table beside the segment, not in the
  * blocks: taking one is safe even for a reader that comes too late. The last one to let go frees the chain.
@@ -28,7 +29,7 @@ struct extents {
     uint64_t room; /* bytes that the chain can hold */
 };
 
-/* Adds an extent for up to `wanted` more bytes (at least one block's). False when there is no memory. */
+/* Adds an extent for up to `wanted` more bytes (at least one block's; the first one has four). False when there is no memory. */
 bool extent_add(struct range *range, struct actor *actor, struct extents *chain, uint64_t wanted);
 
 /* The contiguous bytes from `offset` on, up to the end of their extent. */

@@ -1,9 +1,14 @@
 #include "core/store/extent.h"
 
 #include "base/rng.h"
+#include "core/store/run.h"
 #include "core/store/store_fixture.h"
 
 static uint64_t block_of(const struct range *range) { return range_segment_size(range) / RANGE_BLOCKS; }
+
+static uint64_t limit_of(const struct testing_store *t) {
+    return (uint64_t)t->engine->range.head->limit << t->engine->range.segment_shift;
+}
 
 /* A chain with room for `size` bytes, or nothing. */
 static bool build(struct testing_store *t, uint64_t size, struct extents *ret_chain) {
@@ -40,7 +45,7 @@ static void chains_have_the_room_that_they_say(void **state) {
     (void)state;
     struct testing_store t = testing_store_open(16u << 20, 1, STORE_NOEVICTION, NULL);
     struct range *range = &t.engine->range;
-    for (uint64_t size = 1; size < 4 * range_segment_size(range); size += 1 + size / 7) {
+    for (uint64_t size = 3 * block_of(range); size < 4 * range_segment_size(range); size += 1 + size / 7) {
         struct extents chain;
         assert_true(build(&t, size, &chain));
         uint64_t last = 0, part;
@@ -194,6 +199,55 @@ static void places_beyond_the_range_are_refused(void **state) {
     testing_store_close(&t);
 }
 
-UNIT_TESTS(extent, UNIT(chains_have_the_room_that_they_say), UNIT(chains_keep_apart_in_fragmented_segments),
+static void longest_runs_are_those_of_counting(void **state) {
+    (void)state;
+    struct rng rng = rng_seeded(unit_seed());
+    assert_int_equal(run_longest(0), 64);
+    assert_int_equal(run_longest(UINT64_MAX), 0);
+    for (uint32_t i = 0; i < 100000; i++) {
+        uint64_t taken = rng_next(&rng);
+        for (uint32_t thinned = i % 6; thinned; thinned--)
+            taken &= rng_next(&rng);
+        uint32_t longest = 0;
+        for (uint32_t bit = 0, run = 0; bit < 64; bit++) {
+            run = taken >> bit & 1 ? 0 : run + 1;
+            longest = run > longest ? run : longest;
+        }
+        assert_int_equal(run_longest(taken), longest);
+        assert_true(longest == 0 || run_find(taken, longest) != 0);
+    }
+}
+
+/* Values of a quarter of a segment and more come and go in a range of a thousand segments, a part of which they take. */
+static void holes_are_found_among_many_segments(void **state) {
+    (void)state;
+    enum { VALUES = 900, STEPS = 40000 };
+    struct testing_store t = testing_store_open(64u << 20, 1, STORE_NOEVICTION, NULL);
+    struct range *range = &t.engine->range;
+    struct rng rng = rng_seeded(unit_seed());
+    struct extents *chains = calloc(VALUES, sizeof *chains);
+    for (uint32_t i = 0; i < STEPS; i++) {
+        struct extents *chain = &chains[rng_below(&rng, VALUES)];
+        if (chain->first)
+            extent_release(range, &t.actor, chain->first);
+        uint64_t size = range_segment_size(range) / 4 << rng_below(&rng, 2);
+        chain->first = chain->room = 0;
+        assert_true(build(&t, size + rng_below(&rng, size / 4), chain));
+    }
+    uint64_t held = (uint64_t)range->head->block_segments << range->segment_shift, live = range->head->blocks_live;
+    print_message("values take %.3f of their segments\n", (double)live / (double)held);
+    assert_true(held < limit_of(&t) * 9 / 10);
+    assert_true(live * 100 > held * 94);
+    for (uint32_t i = 0; i < VALUES; i++)
+        if (chains[i].first)
+            extent_release(range, &t.actor, chains[i].first);
+    for (uint32_t i = 0; i < RANGE_RUN_CLASSES; i++)
+        assert_int_equal(range->head->block_first[i], 0);
+    free(chains);
+    testing_store_close(&t);
+}
+
+UNIT_TESTS(extent, UNIT(longest_runs_are_those_of_counting), UNIT(holes_are_found_among_many_segments),
+           UNIT(chains_have_the_room_that_they_say), UNIT(chains_keep_apart_in_fragmented_segments),
            UNIT(last_holder_frees), UNIT(holding_what_is_no_value_is_refused), UNIT(building_fails_at_every_extent),
            UNIT(late_holder_keeps_a_value_in_its_place), UNIT(places_beyond_the_range_are_refused));

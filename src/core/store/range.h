@@ -9,7 +9,7 @@
  * A segment that was once cut into units serves nothing else for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
- * references 256 B: 0.02 % of a segment of 2 MiB, 8 % of one of 4 KiB (touched only where blocks are used). 10 million entries
+ * references 64 B: 0.006 % of a segment of 2 MiB, 3 % of one of 4 KiB (half of it touched only where blocks are used). 10 million entries
  * need 147 MB of index: 1,120 units of 128 KiB, whose numbers (4 B each) take 4.5 KB of the first-level cache.
  *
  * Threads: the free list is under `pool`; `used` and `limit` are atomic. Rows: see each field.
@@ -35,7 +35,9 @@ enum {
     RANGE_SEGMENTS_WANTED = 512,
     RANGE_LIMIT_MIN = 64 * 1024,
     RANGE_SEGMENTS_MIN = 8,
-    RANGE_BLOCKS = 64, /* per segment of blocks or objects */
+    RANGE_BLOCKS = 64,     /* per segment of blocks or objects, */
+    RANGE_RUN_CLASSES = 6, /* of which 1 to 63 in a row may be free */
+    RANGE_REFERENCES = 16, /* per segment: values that may begin in it */
     RANGE_DATABASES = 16,
     RANGE_NOBODY = STORE_SHARDS_MAX, /* no shard */
     RANGE_UNITS = 16,                /* per segment, if a unit is not too small then */
@@ -124,9 +126,10 @@ struct range_head {
     _Atomic uint32_t units, ghost_units;   /* taken */
     _Atomic uint32_t never_used;           /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
-    uint32_t block_first;                            /* list of block segments with room */
-    _Atomic uint32_t vacating;                       /* the one that is being emptied, 0: none */
-    uint32_t vacate_block;                           /* up to where */
+    uint32_t block_first
+        [RANGE_RUN_CLASSES]; /* lists of block segments with room: [k] with 2^k free blocks in a row, but not 2^(k+1) */
+    _Atomic uint32_t vacating; /* the one that is being emptied, 0: none */
+    uint32_t vacate_block;     /* up to where */
 };
 
 static const uint64_t RANGE_SIZE_MAX = 1ull << 46; /* what a cell can point into */
@@ -143,7 +146,7 @@ struct range {
     uint8_t *base;
     struct range_head *head;
     struct segment *segments;     /* rows 1 to segment_count; row 0 is nobody */
-    _Atomic uint32_t *references; /* RANGE_BLOCKS a segment: holders of the value whose first block it is */
+    _Atomic uint32_t *references; /* RANGE_REFERENCES a segment: holders of the value that begins there (extent.c) */
     _Atomic uint64_t *charges;    /* by shard: bytes of its segments, and of the large values of its entries */
     uint32_t segment_shift, unit_shift;
     uint64_t segments_origin; /* offset of segment 0 if there were one */

@@ -16,6 +16,24 @@ static inline uint64_t run_find(uint64_t taken, uint32_t wanted) {
     return runs;
 }
 
+/* Free blocks in a row, at most: 0 to 64. */
+static inline uint32_t run_longest(uint64_t taken) {
+    uint64_t of[6] = {~taken}, begins = UINT64_MAX; /* of[k]: where 2^k free ones begin */
+    uint32_t length = 0;
+    if (taken == 0)
+        return 64;
+    for (uint32_t k = 1; k < 6; k++)
+        of[k] = of[k - 1] & of[k - 1] >> (1u << (k - 1));
+    for (uint32_t k = 6; k-- > 0;) {
+        uint64_t longer = begins & of[k] >> length;
+        if (longer) {
+            begins = longer;
+            length += 1u << k;
+        }
+    }
+    return length;
+}
+
 static inline uint64_t run_mask(uint32_t first, uint32_t count) {
     return (count == 64 ? UINT64_MAX : (1ull << count) - 1) << first;
 }

@@ -6,16 +6,29 @@
 #include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 2, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
+enum { VERSION = 3, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
-/* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory. */
-enum { OPEN_PERCENT = 6, OPEN_WANTED = 6, LAPS_LIMIT_MIN = 4 * 1024 * 1024, SEGMENTS_A_SHARD_MIN = 3 };
+/* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory: six size classes and more in
+ * each queue. Not where segments would be large anyway: there more of them cost more in directories than more classes bring. */
+enum {
+    OPEN_PERCENT = 6,
+    OPEN_WANTED = 15,
+    OPEN_WANTED_LARGE = 6,
+    LARGE_SEGMENT = 256 * 1024,
+    LAPS_LIMIT_MIN = 4 * 1024 * 1024,
+    SEGMENTS_A_SHARD_MIN = 3
+};
+
+static uint64_t segment_share(uint64_t limit_bytes, uint32_t shards, uint32_t open_wanted) {
+    uint64_t wanted = (uint64_t)shards * open_wanted * 100 / OPEN_PERCENT;
+    return limit_bytes / (wanted < RANGE_SEGMENTS_WANTED ? RANGE_SEGMENTS_WANTED : wanted);
+}
 
 static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
-    uint64_t wanted = (uint64_t)shards * OPEN_WANTED * 100 / OPEN_PERCENT;
-    if (wanted < RANGE_SEGMENTS_WANTED)
-        wanted = RANGE_SEGMENTS_WANTED;
-    uint64_t size = bits_floor_power_of_two(limit_bytes / wanted);
+    uint64_t share = segment_share(limit_bytes, shards, OPEN_WANTED_LARGE);
+    if (share < LARGE_SEGMENT)
+        share = segment_share(limit_bytes, shards, OPEN_WANTED);
+    uint64_t size = bits_floor_power_of_two(share);
     if (size < RANGE_SEGMENT_SIZE_MIN)
         return limit_bytes < RANGE_LIMIT_TINY ? RANGE_SEGMENT_SIZE_TINY : RANGE_SEGMENT_SIZE_MIN;
     return size > RANGE_SEGMENT_SIZE_MAX ? RANGE_SEGMENT_SIZE_MAX : (uint32_t)size;
@@ -58,7 +71,8 @@ static uint64_t directories_size(const struct range_head *head, uint64_t segment
 /* Address space of all tables for one segment. */
 static uint64_t tables_a_segment(const struct range_head *head) {
     uint64_t numbers = 2ull * (head->segment_size / head->unit_size) + 4;
-    return head->shard_count * numbers * sizeof(uint32_t) + sizeof(struct segment) + RANGE_BLOCKS * sizeof(uint32_t);
+    return head->shard_count * numbers * sizeof(uint32_t) + sizeof(struct segment) +
+           RANGE_REFERENCES * sizeof(uint32_t);
 }
 
 /* Directories are address space that is hardly ever touched, but what they take is missing for segments. With many shards larger units, and
@@ -96,7 +110,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
     at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
     head->references_at = at;
-    at += bits_align_up((count + 1) * RANGE_BLOCKS * sizeof(uint32_t), TABLE_ALIGNMENT);
+    at += bits_align_up((count + 1) * RANGE_REFERENCES * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
     if (head->first_segment_at + (uint64_t)RANGE_SEGMENTS_MIN * head->segment_size > options->range_size)
         return false;

@@ -34,7 +34,7 @@ enum {
     STORE_LOGS_MAX = STORE_QUEUES * STORE_LOGS_A_QUEUE,
     STORE_INPLACE_MAX = 1024, /* bytes of an entry that is overwritten where it stands */
     STORE_TAILS = 4,
-    STORE_WHOLE_SEGMENT_MAX = 8 * 1024, /* up to this size blocks are so small that an extent wastes more than a tail */
+    STORE_WHOLE_SEGMENT_MAX = 4 * 1024, /* up to this size blocks are so small that an extent wastes more than a tail */
     STORE_TAIL_SEGMENT_MAX =
         16 * 1024, /* up to this size what an entry leaves free at the end of a segment is worth filling */
 };
