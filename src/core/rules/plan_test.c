@@ -47,7 +47,7 @@ static const struct fixture_class shop[] = {
     {.pattern = "best", .derives = {"item:*"}},
     {.pattern = "plain:{id}"},
     {.pattern = "log-{day}-{hour}"},
-    {NULL},
+    {.pattern = NULL},
 };
 
 static const struct fixture_event events[] = {
@@ -222,7 +222,9 @@ static void events_fill_their_data_in(void **state) {
 /* A tag whose parts could be read in two ways says nothing of them. */
 static void doubtful_tags_widen(void **state) {
     static const struct fixture_class classes[] = {
-        {.pattern = "a:{x}:{y}", .tags = {"{x}-{y}-z"}, .invalidates = {"b:{x}"}}, {.pattern = "b:{x}"}, {NULL}};
+        {.pattern = "a:{x}:{y}", .tags = {"{x}-{y}-z"}, .invalidates = {"b:{x}"}},
+        {.pattern = "b:{x}"},
+        {.pattern = NULL}};
     struct rules *rules = compiled(classes, NULL);
     struct rules_plan plan;
     rules_plan_init(&plan, rules, &memory_libc, 0, 0);
@@ -239,7 +241,7 @@ static void limits_end_in_whole_classes(void **state) {
         {.pattern = "c:{id}"},
         {.pattern = "d:{id}", .invalidates = {"e:{id}"}},
         {.pattern = "e:{id}"},
-        {NULL},
+        {.pattern = NULL},
     };
     static const struct fixture_event list[] = {{"many", {"a:{data.ids[]}", "tag t:{data.ids[]}"}}, {NULL, {NULL}}};
     struct rules *rules = compiled(classes, list);

@@ -17,7 +17,7 @@ static void owners_write_and_borrowers_read(void **state) {
         {.pattern = "user:{id}", .owner = "users", .borrowers = {"web", "mail"}},
         {.pattern = "open:{id}"},
         {.pattern = "own:{id}", .owner = "web"},
-        {NULL}};
+        {.pattern = NULL}};
     struct rules *rules = compiled(classes);
     uint32_t users = rules_service_named(rules, SLICE("users")), web = rules_service_named(rules, SLICE("web"));
     assert_int_not_equal(users, RULES_NONE);
@@ -62,14 +62,14 @@ static void differences_are_told_by_class_and_field(void **state) {
         {.pattern = "old:*"},
         {.pattern = "team:{id}", .owner = "a", .tags = {"t"}, .borrowers = {"b", "c"}},
         {.pattern = "sum:{id}", .derives = {"user:{id}"}},
-        {NULL}};
+        {.pattern = NULL}};
     static const struct fixture_class after[] = {
         {.pattern = "new"},
         {.pattern = "team:{number}", .owner = "a", .tags = {"t"}, .borrowers = {"c", "b"}},
         {.pattern = "feed:{id}", .tags = {"x"}},
         {.pattern = "user:{id}", .ttl_ms = 2000},
         {.pattern = "sum:{id}", .derives = {"user:*"}},
-        {NULL}};
+        {.pattern = NULL}};
     struct rules *a = compiled(before), *b = compiled(after);
     struct rules_difference list[8];
     assert_int_equal(rules_diff(a, a, list, 8), 0);
@@ -90,7 +90,7 @@ static void differences_are_told_by_class_and_field(void **state) {
 
 static void rules_refer_to_nothing_of_the_manifest(void **state) {
     char pattern[] = "user:{id}", owner[] = "web";
-    struct fixture_class classes[] = {{.pattern = pattern, .owner = owner, .tags = {pattern}}, {NULL}};
+    struct fixture_class classes[] = {{.pattern = pattern, .owner = owner, .tags = {pattern}}, {.pattern = NULL}};
     struct rules *rules = compiled(classes);
     struct rules_fields fields;
     memset(pattern, 'x', sizeof pattern - 1);
@@ -107,7 +107,7 @@ static void every_allocation_may_fail(void **state) {
         {.pattern = "b:{id}:{n}", .ttl_ms = 5, .tags = {"b"}},
         {.pattern = "c:{id}", .derives = {"b:{id}:*", "event e"}},
         {.pattern = "*"},
-        {NULL}};
+        {.pattern = NULL}};
     static const struct fixture_event events[] = {{"e", {"c:{data.id}", "b:*"}}, {NULL, {NULL}}};
     for (long left = 0;; left++) {
         struct fixture_failing failing = {.left = left};
