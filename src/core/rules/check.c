@@ -11,7 +11,7 @@ static const struct rules_class *class_of(const struct build *build, uint32_t cl
 
 static const char *duration(uint64_t ms, char text[32]) {
     static const struct {
-        const char *name;
+        char name[4];
         uint64_t ms;
     } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
     int unit = 0;

@@ -42,7 +42,7 @@ static void random_classes(struct rng *rng, struct fixture_class classes[8]) {
         else
             classes[count].pattern = NULL;
     }
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 40; i++) {
         struct fixture_class *class = &classes[rng_below(rng, count)], before = *class;
         uint64_t what = rng_below(rng, 5);
         if (what == 0)
@@ -209,7 +209,7 @@ static void nothing_that_has_to_go_stays(void **state) {
     uint64_t seed = unit_seed();
     struct rng rng = rng_seeded(seed);
     uint32_t gone = 0;
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < 40; round++) {
         struct fixture_class classes[8];
         struct fixture_told told;
         struct rules *rules;

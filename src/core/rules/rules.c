@@ -100,10 +100,10 @@ enum status rules_template_fill(const struct rules_template *template, struct sl
 /* ------------------------------------------------------------------------------------------ differences */
 
 const char *rules_field_name(enum manifest_field field) {
-    static const char *const names[] = {"owner",      "borrowers",   "layers",      "ttl.default", "ttl.max",
-                                        "ttl.jitter", "ttl.sliding", "stale",       "negative",    "refresh",
-                                        "tags",       "store",       "codec",       "quota",       "on_quota",
-                                        "evict",      "writes",      "invalidates", "derives"};
+    static const char names[][16] = {"owner",      "borrowers",   "layers",      "ttl.default", "ttl.max",
+                                     "ttl.jitter", "ttl.sliding", "stale",       "negative",    "refresh",
+                                     "tags",       "store",       "codec",       "quota",       "on_quota",
+                                     "evict",      "writes",      "invalidates", "derives"};
     _Static_assert(sizeof names / sizeof *names == MANIFEST_FIELD_COUNT, "each has a name");
     return names[field];
 }
