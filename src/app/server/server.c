@@ -81,7 +81,7 @@ static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bo
     struct server *server = server_of(api);
     if (abort)
         return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
-    log_warning("SHUTDOWN was asked for");
+    log_notice("SHUTDOWN was asked for");
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;
 }
@@ -470,7 +470,7 @@ enum status server_start(const struct config *config, struct server **ret_server
         return status;
     }
     char memory[32];
-    log_warning("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
+    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
                 server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
                 config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
     *ret_server = server;
@@ -504,7 +504,7 @@ static void take_signal(struct server *server) {
         log_warning("Second interrupt: stopping at once");
         _exit(1);
     }
-    log_warning("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     server_request_stop(server, SERVER_STOPS);
 }
 
@@ -558,5 +558,5 @@ void server_free(struct server *server) {
         pthread_sigmask(SIG_SETMASK, &server->signals_before, NULL);
     memory_give(&memory_libc, server, sizeof *server);
     if (ran)
-        log_warning("Strata has stopped");
+        log_notice("Strata has stopped");
 }
