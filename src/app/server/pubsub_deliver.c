@@ -274,7 +274,12 @@ void pubsub_send(struct worker *worker) {
     for (struct connection *connection = list; connection; connection = next) {
         next = connection->outputs_next;
         connection->in_outputs = false;
-        if (!connection->killed)
-            connection_send(connection);
+        if (connection->killed)
+            continue;
+        connection_send(connection);
+        /* The event that would have noticed does not come when nothing is left to send. */
+        if (connection->choked && connection->state == CONNECTION_OPEN &&
+            connection_unsent(connection) < OUTPUT_CHOKE_BYTES / 2)
+            worker_resume_later(worker, connection);
     }
 }
