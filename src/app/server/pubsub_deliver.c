@@ -118,10 +118,10 @@ static struct connection *connection_of(struct listener *listener) {
 }
 
 /* It is closed at the end of the turn: whoever calls walks the listeners. */
-static void cut(struct connection *connection) {
+static void cut(struct connection *connection, const char *why) {
     struct worker *worker = connection->worker;
-    log_warning("Closing a subscriber that reached its output buffer limit: id=%llu addr=%s",
-                (unsigned long long)connection->client.id, connection->peer);
+    log_warning("Closing a subscriber %s: id=%llu addr=%s", why, (unsigned long long)connection->client.id,
+                connection->peer);
     worker->counts.output_limit_cuts++;
     worker->counts.pubsub_cuts++;
     worker->kills++;
@@ -132,7 +132,7 @@ static void cut(struct connection *connection) {
 static void cut_all(struct worker *worker) {
     for (struct connection *connection = worker->first; connection; connection = connection->older) {
         if (connection->client.listener.count && !connection->killed && connection->state == CONNECTION_OPEN)
-            cut(connection);
+            cut(connection, "of a worker that lost messages");
     }
 }
 
@@ -184,13 +184,13 @@ static void deliver_to(struct worker *worker, struct connection *connection, str
     uint64_t hard = SETTING(worker->server, pubsub_hard_bytes);
     uint64_t unsent = connection_unsent(connection) + head.size + message->size;
     if (hard && unsent > hard) {
-        cut(connection);
+        cut(connection, "that reached its output buffer limit");
         return;
     }
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);
     if (output_append(connection, head, message) != STATUS_OK) {
-        cut(connection);
+        cut(connection, "for which there is no memory");
         return;
     }
     if (!connection->in_outputs) {
@@ -215,7 +215,7 @@ static uint64_t deliver(struct worker *worker, const struct inbox_entry *entry, 
         if (ready)
             deliver_to(worker, connection, buf_slice(head), entry->message);
         else
-            cut(connection);
+            cut(connection, "for which there is no memory");
     }
     return part->count;
 }
