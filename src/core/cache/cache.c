@@ -115,7 +115,7 @@ static inline const void *cell_ahead(const struct engine *engine, const struct c
         if (!some)
             return NULL;
     }
-    return (const void *)&bucket->cells[__builtin_ctz(some)];
+    return index_candidate(bucket, some);
 }
 
 void cache_entries_ahead(const struct cache *cache, struct cache_key *keys, size_t count) {

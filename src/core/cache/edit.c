@@ -422,8 +422,7 @@ void cache_edit_count_read(struct cache_edit *edit) {
         return;
     _Atomic uint64_t *cell_at = spot_of(edit)->cell;
     uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
-    if (cell_use(cell) < 7)
-        atomic_store_explicit(cell_at, cell + (1ull << 45), memory_order_relaxed);
+    cell_count_use(cell_at, cell);
 }
 
 static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,

@@ -58,7 +58,7 @@ static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t 
     for (struct index_bucket *bucket = index_bucket_at(&engine->range, &shard->index, at); bucket;
          bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             if (cell)
                 gather_entry(cache, actor, shard, db, cell, gathered);
         }

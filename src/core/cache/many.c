@@ -1,27 +1,53 @@
-/* Small strings in bulk. The batch goes through four stages in groups, each group one stage behind the one before, so that the loads of
- * three groups are under way while a fourth is worked on:
+/* Small strings in bulk. The batch goes through four stages in groups, each group one stage behind the one before, so that what three
+ * groups have asked for is under way while a fourth is worked on:
  *
- *     hash, ask for the buckets | find the cells, ask for the entries or for chained buckets | follow the chains, ask for the entries |
- *     compare, copy, and see that nobody wrote meanwhile
+ *     hash, ask for the buckets | find the cells, ask for the entries or for chained buckets | follow the chains, ask for the ends of the
+ *     entries | compare, copy, and see that nobody wrote meanwhile
  *
- * A group of 12 asks for some 36 lines at a time: fewer leave the memory idle, more wait for each other (docs/decisions/0014).
+ * A processor goes some 250 instructions beyond a prefetch whose address is not translated yet, and its first-level cache waits for some 24
+ * lines at a time. So a step asks in two goes with other work between them: for the buckets of one group and the ends of another close
+ * together, some 29 lines; then for the entries of a third, one in 40 instructions.
+ *
+ * Own work of a hit of 20 + 32 bytes, in instructions: hash 40, place of the bucket 60, cell 40, end 7, comparing and copying 75, groups and
+ * chains 30 (docs/decisions/0014). That is why the usual batch has code of its own, in one piece.
  * A reader's visit to a chain lasts from the second stage to the fourth; what does not go smoothly there is looked up alone. */
 #include "core/cache/internal.h"
+
+/* A function that only prefetches has to be inlined: the compiler takes a call of it for one that does nothing. */
+#define ALWAYS __attribute__((always_inline)) static inline
+#define SELDOM static __attribute__((noinline))
 
 enum {
     GROUP = 12,
     STAGES = 4,
     CHAIN_STEPS_MAX = 4,
     TAIL_GUESS = 4 + 32, /* an entry's word and a small value: where its last byte may be, behind the key */
+    NAME_USUAL_MIN = 17, /* sizes that are hashed in one way, which the compiler picks out */
+    NAME_USUAL_MAX = 32,
+};
+
+/* What all of a batch need, read once: in the engine, whatever is written might have changed it. */
+struct batch {
+    struct cache *cache;
+    struct actor *actor;
+    struct cache_wish *wishes;
+    struct range range;
+    const struct shard *shards;
+    uint64_t seed, shard_mask; /* mask 0: the default store has one shard */
+    uint32_t db, place, first_shard, shard_shift;
 };
 
 struct visit {
     const struct shard *shard;
-    struct index_place place;
-    struct index_bucket *bucket; /* of the chain, where to look next; NULL: the key is not there */
-    _Atomic uint64_t *cell_at;   /* NULL: none that matches */
+    struct index_bucket *first; /* of the chain */
+    uint64_t shape;
+    uint32_t wanted, number;
+    const uint8_t *entry; /* NULL: none found */
     uint64_t cell;
-    uint32_t number;
+    union {
+        _Atomic uint64_t *cell_at; /* of the entry */
+        struct index_bucket *next; /* where to look for it; NULL: it is not there */
+    };
 };
 
 /* A group of the batch. */
@@ -35,111 +61,142 @@ struct going_on {
     uint8_t at[GROUP];
 };
 
-/* Prefetches stand in loops of their own: a processor waits for each address to be translated before it goes far beyond, unless the
- * next is near. */
-static inline void ask_for_buckets(const struct engine *engine, uint32_t place, const struct cache_wish *wishes,
-                                   struct visit *visits, struct part part) {
-    for (uint32_t i = part.from; i < part.to; i++) {
-        uint64_t hash = store_hash(engine, place, wishes[i].name);
-        visits[i].shard = &engine->shards[store_shard_of(engine, hash)];
-        visits[i].place = index_place_of(&engine->range, &visits[i].shard->index, hash);
-        visits[i].bucket = visits[i].place.bucket;
-        visits[i].cell_at = NULL;
+/* `plain`, here and below, is known to the compiler: the batch is of database 0, and there are no routes, no sessions and no counts by
+ * store. */
+ALWAYS uint64_t hash_of(const struct batch *batch, struct slice name, bool plain, uint64_t *ret_shard) {
+    const struct engine *engine = batch->cache->engine;
+    if (plain && __builtin_expect(name.size - NAME_USUAL_MIN <= NAME_USUAL_MAX - NAME_USUAL_MIN, 1)) {
+        uint64_t hash = hash_bytes(name, batch->seed);
+        *ret_shard = batch->first_shard + (hash >> batch->shard_shift & batch->shard_mask);
+        return (hash & ((1ull << STORE_HASH_BITS) - 1)) | *ret_shard << STORE_HASH_BITS;
     }
-    for (uint32_t i = part.from; i < part.to; i++)
-        __builtin_prefetch(visits[i].bucket);
+    uint64_t hash = store_hash_in(engine, plain ? 0 : store_route(engine, name), batch->place, name);
+    *ret_shard = store_shard_of(engine, hash);
+    return hash;
 }
 
-/* Looks into a bucket of the chain for the key's cell. True: look again, in the next one, which is asked for. */
-static inline bool find_cell(const struct engine *engine, struct visit *visit) {
-    struct index_bucket *bucket = visit->bucket;
-    for (uint32_t some = index_candidates(bucket, visit->place.wanted); some; some &= some - 1) {
-        _Atomic uint64_t *cell_at = &bucket->cells[__builtin_ctz(some)];
-        uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
-        if (__builtin_expect(!cell_matches(cell, visit->place.wanted), 0))
-            continue;
-        visit->cell_at = cell_at;
-        visit->cell = cell;
-        return false;
+ALWAYS void ask_for_buckets(const struct batch *batch, struct visit *visits, struct part part, bool plain) {
+    const struct cache_wish *wish = batch->wishes + part.from;
+    struct visit *visit = visits + part.from, *end = visits + part.to;
+    for (; visit < end; visit++, wish++) {
+        uint64_t shard, hash = hash_of(batch, wish->name, plain, &shard);
+        visit->shard = &batch->shards[shard];
+        struct index_place place = index_place_of(&batch->range, &visit->shard->index, hash);
+        visit->first = place.bucket;
+        visit->shape = place.shape;
+        visit->wanted = (uint32_t)place.wanted;
     }
-    visit->bucket = index_next(&engine->range, &visit->shard->index, bucket);
-    if (__builtin_expect(visit->bucket == NULL, 1))
+    for (visit = visits + part.from; visit < end; visit++)
+        __builtin_prefetch(visit->first);
+}
+
+/* Takes the first of some cells, if it is the key's, and asks for its entry. */
+ALWAYS bool find_first(const struct batch *batch, struct visit *visit, const struct index_bucket *bucket,
+                       uint32_t some) {
+    _Atomic uint64_t *cell_at = index_candidate(bucket, some);
+    uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+    if (__builtin_expect(!cell_matches(cell, visit->wanted), 0))
         return false;
-    __builtin_prefetch(visit->bucket);
+    visit->entry = batch->range.base + cell_location(cell);
+    visit->cell = cell;
+    visit->cell_at = cell_at;
+    __builtin_prefetch(visit->entry);
     return true;
 }
 
-static inline void ask_for_entry(const struct engine *engine, const struct cache_wish *wish,
-                                 const struct visit *visit) {
-    const uint8_t *entry = engine->range.base + cell_location(visit->cell);
-    __builtin_prefetch(entry);
-    __builtin_prefetch(entry + wish->name.size + TAIL_GUESS - 1);
+/* None of the bucket is the key's. True: look again, in the next one, which is asked for. */
+static inline bool goes_on(const struct batch *batch, struct visit *visit, const struct index_bucket *bucket) {
+    visit->entry = NULL;
+    visit->next = index_next(&batch->range, &visit->shard->index, bucket);
+    if (!visit->next)
+        return false;
+    __builtin_prefetch(visit->next);
+    return true;
+}
+
+/* Looks at all cells of a bucket. True: look again, as above. */
+SELDOM bool find_any(const struct batch *batch, struct visit *visit, const struct index_bucket *bucket) {
+    for (uint32_t some = index_candidates(bucket, visit->wanted); some; some &= some - 1)
+        if (find_first(batch, visit, bucket, some))
+            return false;
+    return goes_on(batch, visit, bucket);
 }
 
 /* The first bucket of each chain. */
-static inline void look_into_buckets(const struct engine *engine, const struct cache_wish *wishes, struct visit *visits,
-                                     struct part part, struct going_on *going_on) {
+ALWAYS void look_into_buckets(const struct batch *batch, struct visit *visits, struct part part,
+                              struct going_on *going_on) {
     going_on->count = 0;
-    for (uint32_t i = part.from; i < part.to; i++) {
-        visits[i].number = index_read_begin(&visits[i].place);
-        going_on->at[going_on->count] = (uint8_t)i;
-        going_on->count += find_cell(engine, &visits[i]);
+    for (struct visit *visit = visits + part.from, *end = visits + part.to; visit < end; visit++) {
+        const struct index_bucket *first = visit->first;
+        visit->number = atomic_load_explicit(&first->number, memory_order_acquire);
+        uint32_t some = index_candidates(first, visit->wanted);
+        if (__builtin_expect(some && find_first(batch, visit, first, some), 1))
+            continue;
+        if (some ? find_any(batch, visit, first) : goes_on(batch, visit, first))
+            going_on->at[going_on->count++] = (uint8_t)(visit - visits);
     }
-    for (uint32_t i = part.from; i < part.to; i++)
-        if (visits[i].cell_at)
-            ask_for_entry(engine, &wishes[i], &visits[i]);
 }
 
 /* Chains that go on for longer are left to be looked up alone. */
-static inline void follow_chains(const struct engine *engine, const struct cache_wish *wishes, struct visit *visits,
-                                 struct going_on *going_on) {
-    uint32_t left = going_on->count;
-    for (uint32_t steps = 0; left && steps < CHAIN_STEPS_MAX; steps++) {
-        uint32_t still = 0;
-        for (uint32_t i = 0; i < left; i++) {
+static inline void follow_chains(const struct batch *batch, struct visit *visits, struct going_on *going_on) {
+    for (uint32_t steps = 0; going_on->count && steps < CHAIN_STEPS_MAX; steps++) {
+        uint32_t count = going_on->count;
+        going_on->count = 0;
+        for (uint32_t i = 0; i < count; i++) {
             uint8_t at = going_on->at[i];
-            going_on->at[still] = at;
-            if (find_cell(engine, &visits[at]))
-                still++;
-            else if (visits[at].cell_at)
-                ask_for_entry(engine, &wishes[at], &visits[at]);
+            if (find_any(batch, &visits[at], visits[at].next))
+                going_on->at[going_on->count++] = at;
         }
-        left = still;
     }
 }
 
+/* Most entries lie across two lines. */
+ALWAYS void ask_for_ends(const struct batch *batch, const struct visit *visits, struct part part) {
+    const struct cache_wish *wish = batch->wishes + part.from;
+    for (const struct visit *visit = visits + part.from, *end = visits + part.to; visit < end; visit++, wish++)
+        if (visit->entry)
+            __builtin_prefetch(visit->entry + wish->name.size + TAIL_GUESS - 1);
+}
+
 /* Where the value is, if this is the key's string and lives; NULL: look it up alone. */
-static inline const uint8_t *find_value(const struct engine *engine, const struct actor *actor, uint32_t place,
-                                        const struct visit *visit, struct slice name, uint32_t *ret_size) {
-    uint32_t value_at;
-    const uint8_t *plain = store_plain_entry_at(engine, cell_location(visit->cell), name.size, &value_at, ret_size);
-    if (__builtin_expect(plain != NULL && place == 0, 1))
-        return words_equal(plain + value_at - name.size, name.data, name.size) ? plain + value_at : NULL;
-    const struct store_key key = {.name = name, .db = place};
+SELDOM const uint8_t *find_any_value(const struct batch *batch, const struct visit *visit,
+                                     const struct cache_wish *wish, uint32_t *ret_size) {
+    const struct engine *engine = batch->cache->engine;
+    const struct store_key key = {.name = wish->name, .db = batch->place};
     struct store_view view;
+    *ret_size = 0;
     if (!store_view_match(engine, &key, visit->cell, &view) || view.entry.type != CACHE_STRING ||
-        (view.entry.flags & ENTRY_OWNS) || has_expired(view.entry.expires_at_ms, actor))
+        (view.entry.flags & ENTRY_OWNS) || has_expired(view.entry.expires_at_ms, batch->actor))
         return NULL;
     *ret_size = view.entry.stored_size;
     return engine->range.base + view.location + view.entry.value_at;
 }
 
-/* Whether it went smoothly: a value that was copied, or a miss. */
-static inline bool take(const struct engine *engine, const struct actor *actor, uint32_t place,
-                        const struct visit *visit, struct cache_wish *wish) {
-    if (__builtin_expect(engine->sessions, 0))
-        return false;
-    if (!visit->cell_at) {
-        wish->answer = CACHE_GLANCE_MISS; /* a filter wants to know of it */
-        return !visit->bucket && !store_has_filter(visit->shard) &&
-               index_read_holds(&visit->shard->index, &visit->place, visit->number);
-    }
+ALWAYS const uint8_t *find_value(const struct batch *batch, const struct visit *visit, const struct cache_wish *wish,
+                                 bool plain, uint32_t *ret_size) {
+    const struct slice name = wish->name;
+    const uint8_t *entry = visit->entry;
+    uint32_t value_at, size;
+    if (plain && store_entry_is_plain(&batch->range, entry, name.size, &value_at, ret_size))
+        return words_equal(entry + ENTRY_PLAIN_KEY_AT, name.data, name.size) ? entry + value_at : NULL;
+    const uint8_t *value = find_any_value(batch, visit, wish, &size); /* ret_size can stay in a register */
+    *ret_size = size;
+    return value;
+}
+
+static inline bool holds(const struct visit *visit) {
+    const struct index_place place = {visit->first, visit->shape, visit->wanted};
+    return index_read_holds(&visit->shard->index, &place, visit->number);
+}
+
+/* Whether it went smoothly, and the value was copied. */
+ALWAYS bool take(const struct batch *batch, const struct visit *visit, struct cache_wish *wish, bool plain) {
     uint32_t size;
-    const uint8_t *value = find_value(engine, actor, place, visit, wish->name, &size);
-    if (!value || size > wish->room)
+    const uint8_t *value = find_value(batch, visit, wish, plain, &size);
+    if (__builtin_expect(!value || size > wish->room, 0))
         return false;
     words_read_short(wish->to, value, size);
-    if (!index_read_holds(&visit->shard->index, &visit->place, visit->number))
+    if (__builtin_expect(!holds(visit), 0))
         return false;
     wish->answer = CACHE_GLANCE_HIT;
     wish->size = size;
@@ -160,52 +217,85 @@ static __attribute__((noinline)) void look_alone(struct cache *cache, struct act
         wish->answer = CACHE_GLANCE_UNSURE;
 }
 
-static __attribute__((noinline)) void count_of_store(struct actor *actor, const struct shard *shard,
-                                                     enum cache_glance answer) {
-    actor->of_store[shard->store].hits += answer == CACHE_GLANCE_HIT;
-    actor->of_store[shard->store].misses += answer == CACHE_GLANCE_MISS;
+/* A filter wants to know of misses, so those are looked up alone. */
+static inline bool is_miss(const struct visit *visit) {
+    return !visit->entry && !visit->next && !store_has_filter(visit->shard) && holds(visit);
 }
 
-static inline void take_all(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
-                            const struct visit *visits, struct part part) {
-    const uint32_t place = engine_db(cache, db);
+/* Sessions decide what is there; and the databases may have been swapped since the names were hashed. */
+static inline bool must_be_alone(const struct batch *batch, bool plain) {
+    return (!plain && batch->cache->engine->sessions) || engine_db(batch->cache, batch->db) != batch->place;
+}
+
+ALWAYS void take_all(const struct batch *batch, const struct visit *visits, struct part part, bool plain) {
+    struct actor *actor = batch->actor;
+    struct cache_wish *wish = batch->wishes + part.from;
     uint32_t hits = 0, misses = 0;
-    for (uint32_t i = part.from; i < part.to; i++) {
-        if (__builtin_expect(!take(cache->engine, actor, place, &visits[i], &wishes[i]), 0)) {
-            look_alone(cache, actor, db, &wishes[i]);
-            continue;
+    if (__builtin_expect(must_be_alone(batch, plain), 0)) {
+        for (uint32_t i = part.from; i < part.to; i++)
+            look_alone(batch->cache, actor, batch->db, &batch->wishes[i]);
+        return;
+    }
+    const struct visit *visit = visits + part.from, *end = visits + part.to;
+    for (; visit < end; visit++, wish++) {
+        if (__builtin_expect(visit->entry && take(batch, visit, wish, plain), 1)) {
+            hits++;
+            if (!plain && actor->of_store)
+                actor->of_store[visit->shard->store].hits++;
+        } else if (is_miss(visit)) {
+            wish->answer = CACHE_GLANCE_MISS;
+            misses++;
+            if (!plain && actor->of_store)
+                actor->of_store[visit->shard->store].misses++;
+        } else {
+            look_alone(batch->cache, actor, batch->db, wish);
         }
-        bool hit = wishes[i].answer == CACHE_GLANCE_HIT;
-        hits += hit;
-        misses += !hit;
-        if (__builtin_expect(actor->of_store != NULL, 0))
-            count_of_store(actor, visits[i].shard, wishes[i].answer);
     }
     actor->counts.hits += hits;
     actor->counts.misses += misses;
 }
 
-/* The group that is in a stage at a step: none before the first has come so far, and none behind the last. */
-static inline struct part part_at(uint32_t step, uint32_t stage, uint32_t count) {
-    if (step < stage)
-        return (struct part){0, 0};
-    uint32_t from = (step - stage) * GROUP;
-    if (from >= count)
-        return (struct part){0, 0};
-    return (struct part){from, count - from < GROUP ? count : from + GROUP};
+/* Before the first group and behind the last one, a stage has an empty one. */
+ALWAYS void go_through(const struct batch *batch, uint32_t count, bool plain) {
+    struct visit visits[CACHE_MANY_MAX];
+    struct going_on going_on = {.count = 0};
+    struct part asked = {0, 0}, looked = {0, 0}, followed = {0, 0};
+    for (uint32_t steps = (count + GROUP - 1) / GROUP + STAGES - 1; steps; steps--) {
+        struct part next = {asked.to, count - asked.to < GROUP ? count : asked.to + GROUP};
+        ask_for_buckets(batch, visits, next, plain);
+        follow_chains(batch, visits, &going_on);
+        ask_for_ends(batch, visits, looked);
+        take_all(batch, visits, followed, plain);
+        look_into_buckets(batch, visits, asked, &going_on);
+        followed = looked;
+        looked = asked;
+        asked = next;
+    }
 }
 
 void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
                        uint32_t wish_count) {
-    struct visit visits[CACHE_MANY_MAX];
-    struct going_on going_on = {.count = 0};
     const struct engine *engine = cache->engine;
+    const struct store *store = engine->stores;
+    const uint32_t place = engine_db(cache, db);
     ASSERT(wish_count <= CACHE_MANY_MAX);
-    uint32_t steps = (wish_count + GROUP - 1) / GROUP + STAGES - 1;
-    for (uint32_t step = 0; step < steps; step++) {
-        ask_for_buckets(engine, engine_db(cache, db), wishes, visits, part_at(step, 0, wish_count));
-        follow_chains(engine, wishes, visits, &going_on); /* of the group that is in the third stage */
-        look_into_buckets(engine, wishes, visits, part_at(step, 1, wish_count), &going_on);
-        take_all(cache, actor, db, wishes, visits, part_at(step, STAGES - 1, wish_count));
-    }
+    if (wish_count == 0)
+        return;
+    const struct batch batch = {
+        .cache = cache,
+        .actor = actor,
+        .wishes = wishes,
+        .range = engine->range,
+        .shards = engine->shards,
+        .seed = engine->hash_seed + place,
+        .shard_mask = store->shard_count > 1 ? UINT64_MAX : 0,
+        .db = db,
+        .place = place,
+        .first_shard = store->first_shard,
+        .shard_shift = store->shard_shift,
+    };
+    if (place == 0 && !engine->route_count && !store->by_session && !engine->sessions && !actor->of_store)
+        go_through(&batch, wish_count, true);
+    else
+        go_through(&batch, wish_count, false);
 }

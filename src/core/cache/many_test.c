@@ -152,5 +152,115 @@ static void misses_are_the_filters(void **state) {
     testing_close(&t);
 }
 
+/* The engine's databases change places, and with them the one that most reads have code of their own for. */
+static void swapped_databases_are_read_where_they_are(void **state) {
+    (void)state;
+    enum { KEYS = 200 };
+    struct testing_cache t = testing_open(LIMIT, 8, CACHE_NOEVICTION);
+    struct batch *batch = calloc(1, sizeof *batch);
+    char text[NAME_ROOM];
+    uint8_t bytes[1024];
+    for (uint64_t i = 0; i < KEYS; i++)
+        assert_int_equal(testing_set(&t, i % 2, name_of(i, text), value_of(i, bytes), 0), STATUS_OK);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t db = 0; db < 2; db++)
+            for (uint64_t first = 0; first < KEYS; first += CACHE_MANY_MAX / 2) {
+                batch->count = 0;
+                for (uint64_t i = first; i < first + CACHE_MANY_MAX / 2; i++)
+                    wish_for(batch, name_of(i, text), CACHE_GLANCE_MAX);
+                cache_glance_many(t.cache, &t.actor, db, batch->wishes, batch->count);
+                for (uint32_t i = 0; i < batch->count; i++)
+                    expect_alike(&t, db, &batch->wishes[i]);
+            }
+        cache_swap(t.cache, &t.actor, 0, 1);
+    }
+    free(batch);
+    testing_close(&t);
+}
+
+static struct testing_cache open_with(const struct cache_store *store) {
+    struct testing_cache t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * LIMIT};
+    t.range = mmap(NULL, t.range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(t.range != MAP_FAILED);
+    struct cache_options options = {
+        .range = t.range,
+        .range_size = t.range_size,
+        .limit_bytes = LIMIT,
+        .cores = 2,
+        .policy = CACHE_ALLKEYS_LFU,
+        .seed = unit_seed(),
+        .waiting = {testing_wait, testing_wake, NULL},
+        .memory = &memory_libc,
+        .stores = store,
+        .store_count = 1,
+    };
+    assert_int_equal(cache_open(&options, &t.cache), STATUS_OK);
+    return t;
+}
+
+/* Keys of two stores in one batch: each is found in its own, and counted there. What belongs to a session is left to others. */
+static void keys_of_several_stores_are_read_together(void **state) {
+    (void)state;
+    enum { KEYS = 40, THERE = 30 };
+    static const struct slice patterns[] = {{(const uint8_t *)"other:*", 7}, {(const uint8_t *)"other:{id}", 10}};
+    for (int sessions = 0; sessions < 2; sessions++) {
+        const struct cache_store store = {.name = SLICE("other"),
+                                          .patterns = &patterns[sessions],
+                                          .pattern_count = 1,
+                                          .policy = sessions ? CACHE_SESSION : CACHE_ALLKEYS_LFU};
+        struct testing_cache t = open_with(&store);
+        struct batch *batch = calloc(1, sizeof *batch);
+        struct actor_counts of_store[2] = {{0}};
+        uint32_t other;
+        assert_true(cache_store_find(t.cache, SLICE("other"), &other));
+        for (uint32_t i = 0; i < KEYS; i++) {
+            char text[NAME_ROOM];
+            snprintf(text, sizeof text, i % 2 ? "other:%u" : "a key as most are %u", i);
+            if (i < THERE)
+                assert_int_equal(testing_set(&t, 0, slice_from_string(text), slice_from_string(text), 0), STATUS_OK);
+            wish_for(batch, slice_from_string(text), CACHE_GLANCE_MAX);
+        }
+        t.actor.of_store = of_store;
+        cache_glance_many(t.cache, &t.actor, 0, batch->wishes, batch->count);
+        t.actor.of_store = NULL;
+        assert_int_equal(of_store[0].hits, THERE / 2);
+        assert_int_equal(of_store[0].misses, (KEYS - THERE) / 2);
+        assert_int_equal(of_store[other].hits, sessions ? 0 : THERE / 2);
+        assert_int_equal(of_store[other].misses, sessions ? 0 : (KEYS - THERE) / 2);
+        for (uint32_t i = 0; i < batch->count; i++) {
+            if (sessions && i % 2)
+                assert_int_equal(batch->wishes[i].answer, CACHE_GLANCE_UNSURE);
+            else
+                expect_alike(&t, 0, &batch->wishes[i]);
+        }
+        free(batch);
+        testing_close(&t);
+    }
+}
+
+/* A writer that stands still in the middle of a change: whatever lies in that chain cannot be known, and nothing is counted. */
+static void a_chain_that_is_being_written_is_unsure(void **state) {
+    (void)state;
+    struct testing_cache t = testing_open(LIMIT, 1, CACHE_NOEVICTION);
+    struct batch batch = {.count = 0};
+    const struct slice name = SLICE("a key of the usual size");
+    assert_int_equal(testing_set(&t, 0, name, SLICE("value"), 0), STATUS_OK);
+    wish_for(&batch, name, CACHE_GLANCE_MAX);
+    struct cache_key key = cache_key(t.cache, 0, name);
+    struct shard *shard = &t.cache->engine->shards[store_shard_of(t.cache->engine, key.hash)];
+    struct index_bucket *first = index_place_of(&t.cache->engine->range, &shard->index, key.hash).bucket;
+    index_write_begin(first);
+    cache_glance_many(t.cache, &t.actor, 0, batch.wishes, batch.count);
+    assert_int_equal(batch.wishes[0].answer, CACHE_GLANCE_UNSURE);
+    assert_int_equal(t.actor.counts.hits + t.actor.counts.misses, 0);
+    index_write_end(first);
+    cache_glance_many(t.cache, &t.actor, 0, batch.wishes, batch.count);
+    assert_int_equal(batch.wishes[0].answer, CACHE_GLANCE_HIT);
+    assert_int_equal(t.actor.counts.hits, 1);
+    testing_close(&t);
+}
+
 UNIT_TESTS(many, UNIT(bulk_reads_find_what_single_reads_find), UNIT(bulk_reads_count_hits_misses_and_uses),
-           UNIT(what_is_no_string_is_left_to_others), UNIT(misses_are_the_filters));
+           UNIT(what_is_no_string_is_left_to_others), UNIT(misses_are_the_filters),
+           UNIT(swapped_databases_are_read_where_they_are), UNIT(keys_of_several_stores_are_read_together),
+           UNIT(a_chain_that_is_being_written_is_unsure));

@@ -178,7 +178,7 @@ static bool is_live(const struct engine *engine, uint32_t at, uint64_t location,
     const struct index_bucket *bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
     for (int length = 0; bucket && length < TTL_CHAIN_MAX; length++) {
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = GET(bucket->cells[i]);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             if (cell && cell_location(cell) == location)
                 return true;
         }

@@ -41,7 +41,8 @@ enum {
     ENTRY_STORED_MAX = (1 << 22) - 1,
     ENTRY_OWNED_SIZE = 16, /* stored by an entry that owns memory elsewhere */
     ENTRY_FIELDS_MAX = 24, /* bytes before the key */
-    ENTRY_ALIGNMENT = 4,   /* 1.5 B an entry are lost on average; with 8 it would be 3.5 */
+    ENTRY_PLAIN_KEY_AT = 4,
+    ENTRY_ALIGNMENT = 4, /* 1.5 B an entry are lost on average; with 8 it would be 3.5 */
 };
 
 /* Stamps run from here to 2^44 - 1: whatever is not 0 in the 12 bits of the meta word says that there is one. */
@@ -166,13 +167,13 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
            (__builtin_expect(!(word & ENTRY_OWNS), 1) || ret_entry->stored_size == ENTRY_OWNED_SIZE);
 }
 
-/* The same for an entry with four bytes of header, type 0 and a key of this size: where its value stands, or 0 if it is none. */
-static inline uint32_t entry_plain_decode(const uint8_t *from, size_t key_size, uint32_t *ret_stored_size) {
+/* The same for an entry with four bytes of header, type 0 and a key of this size; false if it is none. */
+static inline bool entry_plain_decode(const uint8_t *from, size_t key_size, uint32_t *ret_value_at,
+                                      uint32_t *ret_stored_size) {
     uint32_t word = words_load32(from);
-    if ((word & (ENTRY_FLAGS_MASK | ENTRY_TYPE_MASK)) || (word >> 10 & 0xff) != key_size)
-        return 0;
+    *ret_value_at = ENTRY_PLAIN_KEY_AT + (uint32_t)key_size;
     *ret_stored_size = word >> 18;
-    return 4 + (uint32_t)key_size;
+    return (word & (ENTRY_FLAGS_MASK | ENTRY_TYPE_MASK | ENTRY_KEY_SHORT_MAX << 10)) == (uint64_t)key_size << 10;
 }
 
 static inline uint32_t entry_plain_size(uint32_t value_at, uint32_t stored_size) {

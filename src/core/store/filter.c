@@ -389,11 +389,10 @@ static bool add_chain(struct engine *engine, const struct shard *shard, const st
     const struct index_bucket *first = index_bucket_at(range, &shard->index, at);
     for (const struct index_bucket *bucket = first; bucket; bucket = index_next(range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++)
-            __builtin_prefetch(range->base +
-                               cell_location(atomic_load_explicit(&bucket->cells[i], memory_order_relaxed)));
+            __builtin_prefetch(range->base + cell_location(cell_load(&bucket->cells[i])));
     for (const struct index_bucket *bucket = first; bucket; bucket = index_next(range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             if (!cell)
                 continue;
             struct hashes hashes = hashes_at(engine, shard, cell_location(cell));
@@ -540,7 +539,7 @@ static void verify_table(const struct engine *engine, const struct shard *shard,
         for (const struct index_bucket *bucket = index_bucket_at(range, &shard->index, at); bucket;
              bucket = index_next(range, &shard->index, bucket))
             for (int i = 0; i < INDEX_CELLS; i++) {
-                uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+                uint64_t cell = cell_load(&bucket->cells[i]);
                 if (!cell)
                     continue;
                 struct hashes hashes = hashes_at(engine, shard, cell_location(cell));

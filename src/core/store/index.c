@@ -41,7 +41,7 @@ _Atomic uint64_t *index_find(const struct range *range, const struct index *inde
     struct index_place place = index_place_of(range, index, hash);
     for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(range, index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             if (cell && cell_location(cell) == location)
                 return &bucket->cells[i];
         }
@@ -109,7 +109,7 @@ _Atomic uint64_t *index_empty_cell(struct range *range, struct actor *actor, str
     struct index_bucket *bucket = ret_place->bucket;
     for (;;) {
         for (int i = 0; i < INDEX_CELLS; i++)
-            if (atomic_load_explicit(&bucket->cells[i], memory_order_relaxed) == 0)
+            if (cell_load(&bucket->cells[i]) == 0)
                 return &bucket->cells[i];
         struct index_bucket *next = index_next(range, index, bucket);
         if (!next)
@@ -156,7 +156,7 @@ static void close_up(const struct range *range, struct index *index, struct inde
     for (struct index_bucket *next; (next = index_next(range, index, last)); last = next)
         continue;
     for (int i = INDEX_CELLS; i-- > 0;) {
-        uint64_t cell = atomic_load_explicit(&last->cells[i], memory_order_relaxed);
+        uint64_t cell = cell_load(&last->cells[i]);
         if (!cell)
             continue;
         if (empty < &last->cells[0] || empty >= &last->cells[INDEX_CELLS]) {
@@ -169,7 +169,7 @@ static void close_up(const struct range *range, struct index *index, struct inde
 }
 
 void index_remove(const struct range *range, struct index *index, struct index_bucket *first, _Atomic uint64_t *cell) {
-    ASSERT(atomic_load_explicit(cell, memory_order_relaxed) != 0);
+    ASSERT(cell_load(cell) != 0);
     index_write_begin(first);
     atomic_store_explicit(cell, 0, memory_order_relaxed);
     if (atomic_load_explicit(&first->chain, memory_order_relaxed))
@@ -200,7 +200,7 @@ uint64_t index_sweep(const struct range *range, struct index *index, struct inde
     uint64_t gone = 0;
     index_write_begin(first);
     for (_Atomic uint64_t *from_cell; (from_cell = walk_step(range, index, &read));) {
-        uint64_t cell = atomic_load_explicit(from_cell, memory_order_relaxed);
+        uint64_t cell = cell_load(from_cell);
         if (!cell)
             continue;
         atomic_store_explicit(from_cell, 0, memory_order_relaxed);
@@ -268,7 +268,7 @@ static void split(struct range *range, struct actor *actor, struct index *index,
     index_write_begin(new);
     struct walk read = {old, 0}, stay = {old, 0}, go = {new, 0};
     for (_Atomic uint64_t *from_cell; (from_cell = walk_step(range, index, &read));) {
-        uint64_t cell = atomic_load_explicit(from_cell, memory_order_relaxed);
+        uint64_t cell = cell_load(from_cell);
         if (!cell)
             continue;
         atomic_store_explicit(from_cell, 0, memory_order_relaxed);
@@ -307,7 +307,7 @@ static void widen_cells(const struct range *range, const struct index *index, st
                         uint64_t bit) {
     for (struct index_bucket *bucket = first; bucket; bucket = index_next(range, index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             if (cell)
                 atomic_store_explicit(&bucket->cells[i], unshifted_cell(cell, bit), memory_order_relaxed);
         }
@@ -320,7 +320,7 @@ static bool reserve_cells(struct range *range, struct actor *actor, struct index
     struct index_bucket *last = first;
     for (struct index_bucket *bucket = first; bucket; last = bucket, bucket = index_next(range, index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++)
-            empty += atomic_load_explicit(&bucket->cells[i], memory_order_relaxed) == 0;
+            empty += cell_load(&bucket->cells[i]) == 0;
     for (; empty < wanted; empty += INDEX_CELLS) {
         uint32_t chain = take_overflow(range, actor, index);
         if (!chain) {
@@ -337,7 +337,7 @@ static uint32_t chain_entries(const struct range *range, const struct index *ind
     uint32_t count = 0;
     for (; bucket; bucket = index_next(range, index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++)
-            count += atomic_load_explicit(&bucket->cells[i], memory_order_relaxed) != 0;
+            count += cell_load(&bucket->cells[i]) != 0;
     return count;
 }
 
@@ -355,13 +355,13 @@ static bool merge(struct range *range, struct actor *actor, struct index *index)
     widen_cells(range, index, gone, 1);
     struct walk read = {gone, 0}, write = {kept, 0};
     for (_Atomic uint64_t *from_cell; (from_cell = walk_step(range, index, &read));) {
-        uint64_t cell = atomic_load_explicit(from_cell, memory_order_relaxed);
+        uint64_t cell = cell_load(from_cell);
         if (!cell)
             continue;
         _Atomic uint64_t *to_cell;
         do
             to_cell = walk_step(range, index, &write);
-        while (atomic_load_explicit(to_cell, memory_order_relaxed) != 0);
+        while (cell_load(to_cell) != 0);
         atomic_store_explicit(from_cell, 0, memory_order_relaxed);
         atomic_store_explicit(to_cell, cell, memory_order_relaxed);
     }
@@ -406,7 +406,7 @@ static void move_overflow(struct range *range, struct actor *actor, struct index
     struct index_bucket *from = index_overflow_at(range, index, number);
     uint64_t cell = 0;
     for (int i = 0; !cell; i++)
-        cell = atomic_load_explicit(&from->cells[i], memory_order_relaxed);
+        cell = cell_load(&from->cells[i]);
     struct index_bucket *first = index_place_of(range, index, hash_at(context, cell_location(cell))).bucket;
     struct index_bucket *before = first;
     while (atomic_load_explicit(&before->chain, memory_order_relaxed) != number + 1) {
@@ -418,8 +418,7 @@ static void move_overflow(struct range *range, struct actor *actor, struct index
     struct index_bucket *to = index_overflow_at(range, index, chain - 1);
     index_write_begin(first);
     for (int i = 0; i < INDEX_CELLS; i++) {
-        atomic_store_explicit(&to->cells[i], atomic_load_explicit(&from->cells[i], memory_order_relaxed),
-                              memory_order_relaxed);
+        atomic_store_explicit(&to->cells[i], cell_load(&from->cells[i]), memory_order_relaxed);
         atomic_store_explicit(&from->cells[i], 0, memory_order_relaxed);
     }
     atomic_store_explicit(&to->chain, atomic_load_explicit(&from->chain, memory_order_relaxed), memory_order_relaxed);
@@ -521,7 +520,7 @@ static void verify_chain(const struct range *range, const struct index *index, c
     for (const struct index_bucket *bucket = first; bucket; bucket = index_next(range, index, bucket)) {
         *overflow += bucket != first;
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             if (!cell)
                 continue;
             *entries += 1;

@@ -3,7 +3,7 @@
  * A linear-hashed table (W. Litwin 1980): it grows by one bucket at a time, so no write ever waits for a rehash.
  *
  *     bucket  [number 4 B | chain 4 B][cell][cell][cell][cell][cell][cell][cell]      64 bytes, one cache line
- *     cell    | fingerprint 16 | use 3 | tier 1 | location 44 |                       location: offset / 4, so up to 64 TiB; 0: empty
+ *     cell    | fingerprint 16 | tier 1 | location 39 | use 8 |                       location: offset / 4, so up to 2 TiB; fingerprint 0: empty
  *
  *     shape   | epoch 16 | split point s 40 | level L 8 |    buckets 0..s-1 and 2^L..2^L+s-1 use L+1 bits of the hash, the others L
  *
@@ -59,17 +59,32 @@ enum { SHAPE_EPOCH_AT = 48 };
 static inline uint32_t shape_level(uint64_t shape) { return shape & 0xff; }
 static inline uint64_t shape_split(uint64_t shape) { return shape << 16 >> 24; }
 
-static inline uint64_t cell_location(uint64_t cell) { return (cell & ((1ull << 44) - 1)) << 2; }
-static inline uint32_t cell_use(uint64_t cell) { return cell >> 45 & 7; }
+enum { CELL_USE_MAX = 7 };
+
+static inline uint64_t cell_location(uint64_t cell) { return cell >> 6 & ((1ull << 41) - 4); }
+static inline uint32_t cell_use(uint64_t cell) { return cell & CELL_USE_MAX; }
 static inline uint64_t cell_make(uint64_t fingerprint, uint32_t use, uint64_t location) {
-    return fingerprint << 48 | (uint64_t)use << 45 | location >> 2;
+    return fingerprint << 48 | location << 6 | use;
 }
 
-/* Counts a use, at most 7; gives way to whoever changes the cell at the same time. */
+/* A cell, or 0 if it is empty. Its use may be anything then: see below. */
+static inline uint64_t cell_load(const _Atomic uint64_t *cell_at) {
+    uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+    return cell >> 48 ? cell : 0;
+}
+
+/* The count of uses is a byte of its own, so that readers store it without looking what else has become of the cell: a locked
+ * instruction would cost each read some 20 cycles. A store that comes too late gives the count to whatever stands there by then,
+ * or to an empty cell. */
+static inline void cell_set_use(_Atomic uint64_t *cell_at, uint32_t use) {
+    uint8_t *byte = (uint8_t *)cell_at + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : sizeof *cell_at - 1);
+    __atomic_store_n(byte, (uint8_t)use, __ATOMIC_RELAXED);
+}
+
+/* Counts a use, at most CELL_USE_MAX. */
 static inline void cell_count_use(_Atomic uint64_t *cell_at, uint64_t cell) {
-    if (cell_use(cell) < 7)
-        atomic_compare_exchange_weak_explicit(cell_at, &cell, cell + (1ull << 45), memory_order_relaxed,
-                                              memory_order_relaxed);
+    if (~cell & CELL_USE_MAX)
+        cell_set_use(cell_at, cell_use(cell) + 1);
 }
 
 /* Takes the first page. Directories are zero-filled arrays in the range, with a number for every unit that it may have. */
@@ -88,7 +103,7 @@ static inline struct index_bucket *index_page_bucket(const struct range *range, 
     uint32_t shift = range->unit_shift - 6;
     const uint32_t *pages = (const uint32_t *)(const void *)(range->base + directory_at);
     uint32_t unit = __atomic_load_n(&pages[bucket >> shift], __ATOMIC_RELAXED);
-    return (struct index_bucket *)(void *)(range->base + range_unit_at(range, unit)) + (bucket & ((1u << shift) - 1));
+    return (struct index_bucket *)(void *)(range->base + range_unit_at(range, unit) + (bucket << 6 & range->unit_mask));
 }
 
 static inline struct index_bucket *index_bucket_at(const struct range *range, const struct index *index,
@@ -103,18 +118,16 @@ static inline struct index_bucket *index_overflow_at(const struct range *range, 
 
 static inline uint32_t index_local_level(uint64_t shape, uint64_t hash) {
     uint32_t level = shape_level(shape);
-    return level + ((hash & ((1ull << level) - 1)) < shape_split(shape));
+    return level + ((hash ^ hash >> level << level) < shape_split(shape));
 }
 
 static inline uint64_t index_fingerprint(uint64_t hash, uint32_t level) { return (hash >> level & 0x7fff) | 0x8000; }
 
 static inline struct index_place index_place_of(const struct range *range, const struct index *index, uint64_t hash) {
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_acquire);
-    uint32_t level = shape_level(shape);
-    uint64_t low = hash & ((1ull << level) - 1), upper = hash >> level;
-    bool split = low < shape_split(shape);
-    return (struct index_place){index_bucket_at(range, index, low | (upper & split) << level), shape,
-                                index_fingerprint(upper, split)};
+    uint32_t level = index_local_level(shape, hash);
+    uint64_t bucket = hash ^ hash >> level << level;
+    return (struct index_place){index_bucket_at(range, index, bucket), shape, index_fingerprint(hash, level)};
 }
 
 /* The same, by a shape and bucket of a moment ago, if the index still has that shape. */
@@ -127,13 +140,11 @@ static inline struct index_place index_place_again(const struct range *range, co
     return index_place_of(range, index, hash);
 }
 
-/* Whether a cell may belong to the hash: its remaining bits agree. */
+/* Whether a cell may belong to the hash: its remaining bits agree, so that the lowest bit in which it differs is its marker or above. The
+ * number with all bits up to that one exceeds the fingerprint less one then; of an empty cell that is the largest number. */
 static inline bool cell_matches(uint64_t cell, uint64_t wanted) {
-    uint64_t difference = cell >> 48 ^ wanted;
-    if (difference & 0xff)
-        return false;
-    uint32_t fingerprint = (uint32_t)(cell >> 48);
-    return fingerprint && (difference & ((0x80000000u >> __builtin_clz(fingerprint)) - 1)) == 0;
+    uint32_t fingerprint = (uint32_t)(cell >> 48), difference = fingerprint ^ (uint32_t)wanted;
+    return fingerprint - 1 < (difference ^ (difference - 1));
 }
 
 /* Whether the cell is one of the bucket; false if either is NULL. */
@@ -141,26 +152,30 @@ static inline bool index_is_in(const struct index_bucket *bucket, const _Atomic 
     return (uintptr_t)cell - (uintptr_t)bucket - offsetof(struct index_bucket, cells) < sizeof bucket->cells;
 }
 
-/* The cells of a bucket whose fingerprints agree in the lowest 8 bits, as bits 0 to INDEX_CELLS - 1; most often the one cell that
- * matches, or none. All are compared at once, without a branch that the processor would guess wrong. */
+/* The cells of a bucket whose fingerprints agree in the lowest 8 bits: bit 2 for the first one, bit 4 for the second, and so on; most
+ * often the one cell that matches, or none. All are compared at once, without a branch that the processor would guess wrong. */
 static inline uint32_t index_candidates(const struct index_bucket *bucket, uint64_t wanted) {
 #if defined(__SSE2__) && !WORDS_TSAN
     const __m128 *at = (const __m128 *)(const void *)bucket;
-    const __m128i byte = _mm_set1_epi32(0xff), sought = _mm_set1_epi32((int)(wanted & 0xff));
-    /* The upper halves of eight words, the first of which is no cell; then bits 16 to 23 of each. */
+    /* The upper halves of eight words, the first of which is no cell; then the upper halves of these, the fingerprints; then the lower
+     * bytes of these. */
     __m128i low = _mm_castps_si128(_mm_shuffle_ps(at[0], at[1], _MM_SHUFFLE(3, 1, 3, 1)));
     __m128i high = _mm_castps_si128(_mm_shuffle_ps(at[2], at[3], _MM_SHUFFLE(3, 1, 3, 1)));
-    low = _mm_cmpeq_epi32(_mm_and_si128(_mm_srli_epi32(low, 16), byte), sought);
-    high = _mm_cmpeq_epi32(_mm_and_si128(_mm_srli_epi32(high, 16), byte), sought);
-    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128())) >> 1;
+    __m128i all = _mm_packs_epi32(_mm_srai_epi32(low, 16), _mm_srai_epi32(high, 16));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_set1_epi16((short)wanted))) & 0x5554;
 #else
     uint32_t some = 0;
     for (int i = 0; i < INDEX_CELLS; i++) {
         uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
-        some |= (uint32_t)(((cell >> 48 ^ wanted) & 0xff) == 0) << i;
+        some |= (uint32_t)(((cell >> 48 ^ wanted) & 0xff) == 0) << (2 * i + 2);
     }
     return some;
 #endif
+}
+
+/* The first of some: a bit for every 4 bytes. */
+static inline _Atomic uint64_t *index_candidate(const struct index_bucket *bucket, uint32_t some) {
+    return (_Atomic uint64_t *)((uintptr_t)bucket + 4 * (uintptr_t)(uint32_t)__builtin_ctz(some));
 }
 
 /* The chained bucket, or NULL. A reader may stand in a bucket that has become another shard's, whose chain leads nowhere here. */
@@ -177,8 +192,9 @@ static inline struct index_bucket *index_next(const struct range *range, const s
 static inline uint32_t index_read_begin(const struct index_place *place) {
     return atomic_load_explicit(&place->bucket->number, memory_order_acquire);
 }
+/* An odd number says no: the even one below it does not come again. */
 static inline bool index_read_holds(const struct index *index, const struct index_place *place, uint32_t number) {
-    return !(number & 1) && words_check32(&place->bucket->number) == number &&
+    return words_check32(&place->bucket->number) == (number & ~1u) &&
            atomic_load_explicit(&index->shape, memory_order_relaxed) == place->shape;
 }
 
@@ -211,7 +227,7 @@ static inline void index_added(struct index *index) {
 static inline bool index_bucket_is_empty(const struct index_bucket *bucket) {
     uint64_t any = 0;
     for (int i = 0; i < INDEX_CELLS; i++)
-        any |= atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+        any |= cell_load(&bucket->cells[i]);
     return any == 0;
 }
 

@@ -153,6 +153,76 @@ static void fingerprints_tell_strangers_apart(void **state) {
     close_table(&table);
 }
 
+/* What the header says of fingerprints, bit by bit: below its marker a cell's agrees with the wanted one. */
+static bool matches_bit_by_bit(uint32_t fingerprint, uint32_t wanted) {
+    if (fingerprint == 0)
+        return false;
+    int marker = 31 - __builtin_clz(fingerprint);
+    for (int bit = 0; bit < marker; bit++)
+        if ((fingerprint >> bit & 1) != (wanted >> bit & 1))
+            return false;
+    return true;
+}
+
+static void cells_match_by_the_bits_below_the_marker(void **state) {
+    (void)state;
+    enum { WANTED = 200 };
+    struct rng rng = rng_seeded(unit_seed());
+    for (uint32_t round = 0; round < WANTED; round++) {
+        uint32_t wanted = 0x8000 | (uint32_t)rng_below(&rng, 0x8000);
+        if (round < 2)
+            wanted = round ? 0xffff : 0x8000;
+        uint64_t below = rng_next(&rng) >> 16;
+        for (uint32_t fingerprint = 0; fingerprint < 0x10000; fingerprint++)
+            if (cell_matches((uint64_t)fingerprint << 48 | below, wanted) != matches_bit_by_bit(fingerprint, wanted))
+                fail_msg("fingerprint %#x, wanted %#x", fingerprint, wanted);
+    }
+}
+
+static void candidates_are_the_cells_with_the_same_low_byte(void **state) {
+    (void)state;
+    enum { ROUNDS = 100000 };
+    struct rng rng = rng_seeded(unit_seed());
+    struct index_bucket bucket __attribute__((aligned(64)));
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint32_t wanted = 0x8000 | (uint32_t)rng_below(&rng, 0x8000);
+        atomic_store(&bucket.number, (uint32_t)rng_next(&rng));
+        atomic_store(&bucket.chain, wanted << 16 | wanted); /* which is no cell */
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = rng_next(&rng);
+            if (rng_below(&rng, 3) == 0)
+                cell = (cell & ~(0xffull << 48)) | (uint64_t)(wanted & 0xff) << 48;
+            atomic_store(&bucket.cells[i], cell);
+        }
+        uint32_t some = index_candidates(&bucket, wanted);
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            if ((atomic_load(&bucket.cells[i]) >> 48 & 0xff) != (wanted & 0xff))
+                continue;
+            if (!some || index_candidate(&bucket, some) != &bucket.cells[i])
+                fail_msg("round %u: cell %d is left out", round, i);
+            some &= some - 1;
+        }
+        assert_int_equal(some, 0);
+    }
+}
+
+static void readers_notice_writers(void **state) {
+    (void)state;
+    struct table table = open_table(1u << 20, mix);
+    struct index_place place = index_place_of(&table.t.engine->range, table.index, mix(1));
+    uint32_t number = index_read_begin(&place);
+    assert_true(index_read_holds(table.index, &place, number));
+    index_write_begin(place.bucket);
+    assert_false(index_read_holds(table.index, &place, number));
+    assert_false(index_read_holds(table.index, &place, index_read_begin(&place)));
+    uint32_t amid = index_read_begin(&place);
+    index_write_end(place.bucket);
+    assert_false(index_read_holds(table.index, &place, number));
+    assert_false(index_read_holds(table.index, &place, amid));
+    assert_true(index_read_holds(table.index, &place, index_read_begin(&place)));
+    close_table(&table);
+}
+
 static void colliding_hashes_chain_and_unchain(void **state) {
     (void)state;
     enum { NUMBERS = 300 };
@@ -177,6 +247,40 @@ static void colliding_hashes_chain_and_unchain(void **state) {
     uint32_t used = table.index->overflow_used;
     assert_true(table.index->overflow_live < 20000 / 5 / 4);
     assert_true(used < 20000 / 5 / 2);
+    close_table(&table);
+}
+
+/* A reader may count a use in a cell that has been emptied or has become another's meanwhile. */
+static void uses_that_come_too_late_change_nothing_else(void **state) {
+    (void)state;
+    enum { NUMBERS = 4000, STEPS = 100000, SEEN = 64 };
+    struct table table = open_table(16u << 20, mix);
+    const struct range *range = &table.t.engine->range;
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *there = calloc(NUMBERS, 1);
+    _Atomic uint64_t *seen[SEEN] = {NULL};
+    for (uint32_t step = 0; step < STEPS; step++) {
+        uint64_t number = rng_below(&rng, step < STEPS / 2 ? NUMBERS : NUMBERS / 16 + 1);
+        _Atomic uint64_t *cell = index_find(range, table.index, mix(number), location_of(&table, number));
+        assert_int_equal(cell != NULL, there[number]);
+        if (cell) {
+            seen[step % SEEN] = cell;
+            take_out(&table, number);
+        } else {
+            assert_true(add(&table, number));
+        }
+        there[number] = !there[number];
+        _Atomic uint64_t *late = seen[rng_below(&rng, SEEN)];
+        if (late)
+            cell_set_use(late, CELL_USE_MAX);
+        if (step % 1000 == 0)
+            index_verify(range, table.index);
+    }
+    for (uint64_t number = 0; number < NUMBERS; number++)
+        assert_int_equal(index_find(range, table.index, mix(number), location_of(&table, number)) != NULL,
+                         there[number]);
+    index_verify(range, table.index);
+    free(there);
     close_table(&table);
 }
 
@@ -400,7 +504,9 @@ static void scan_survives_shrinking(void **state) {
 }
 
 UNIT_TESTS(index, UNIT(agrees_with_a_map_while_it_grows), UNIT(exhausted_fingerprints_are_read_anew),
-           UNIT(fingerprints_tell_strangers_apart), UNIT(colliding_hashes_chain_and_unchain),
-           UNIT(a_sweep_asks_once_about_each_cell), UNIT(clearing_forgets_all_and_gives_pages_back),
+           UNIT(fingerprints_tell_strangers_apart), UNIT(cells_match_by_the_bits_below_the_marker),
+           UNIT(candidates_are_the_cells_with_the_same_low_byte), UNIT(readers_notice_writers),
+           UNIT(colliding_hashes_chain_and_unchain), UNIT(a_sweep_asks_once_about_each_cell),
+           UNIT(uses_that_come_too_late_change_nothing_else), UNIT(clearing_forgets_all_and_gives_pages_back),
            UNIT(shrinks_as_it_grew), UNIT(lack_of_memory_loses_nothing), UNIT(scan_visits_all_that_stays),
            UNIT(scan_survives_shrinking));

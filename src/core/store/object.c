@@ -377,7 +377,7 @@ void object_root_moved(struct engine *engine, struct shard *shard, uint64_t hash
     struct index_place place = index_place_of(&engine->range, &shard->index, hash);
     for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = GET(bucket->cells[i]);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             if (cell_matches(cell, place.wanted) && root_moves(engine, place.bucket, cell, from, to))
                 return;
         }

@@ -76,7 +76,7 @@ struct policy_state {
 };
 
 static const uint64_t POLICY_SHARE_ONE = 1ull << 40;
-enum { POLICY_SHARE_MIN_PERCENT = 2, POLICY_SHARE_FIRST_PERCENT = 10, POLICY_SHARE_MAX_PERCENT = 80 };
+enum { POLICY_SHARE_MIN_PERCENT = 1, POLICY_SHARE_FIRST_PERCENT = 10, POLICY_SHARE_MAX_PERCENT = 80 };
 
 /* The share of the small queue, within its bounds. */
 uint64_t policy_small_share(const struct policy_state *state);

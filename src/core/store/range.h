@@ -132,7 +132,7 @@ struct range_head {
     uint32_t vacate_block;     /* up to where */
 };
 
-static const uint64_t RANGE_SIZE_MAX = 1ull << 46; /* what a cell can point into */
+static const uint64_t RANGE_SIZE_MAX = 1ull << 41; /* what a cell can point into */
 
 /* How the memory behind the range is had, handed in by whoever knows the system. Anything may be zero. */
 struct range_backing {
@@ -149,7 +149,8 @@ struct range {
     _Atomic uint32_t *references; /* RANGE_REFERENCES a segment: holders of the value that begins there (extent.c) */
     _Atomic uint64_t *charges;    /* by shard: bytes of its segments, and of the large values of its entries */
     uint32_t segment_shift, unit_shift;
-    uint64_t segments_origin; /* offset of segment 0 if there were one */
+    uint32_t segment_mask, unit_mask; /* sizes less one */
+    uint64_t segments_origin;         /* offset of segment 0 if there were one */
     struct lock_waiting waiting;
     struct range_backing backing;
 };
@@ -163,6 +164,11 @@ static inline uint32_t range_segment_of(const struct range *range, uint64_t at) 
 }
 static inline uint64_t range_segment_end(const struct range *range, uint64_t at) {
     return range_segment_at(range, range_segment_of(range, at) + 1);
+}
+
+/* Whether so many bytes from there on, at least one, lie in one segment. */
+static inline bool range_is_one_segment(const struct range *range, uint64_t at, uint64_t size) {
+    return ((at - range->segments_origin) & range->segment_mask) + (size - 1) <= range->segment_mask;
 }
 
 /* A unit lies in segment unit >> (segment_shift - unit_shift). */

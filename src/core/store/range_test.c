@@ -23,6 +23,10 @@ static void segments_are_sized_by_the_limit(void **state) {
             assert_int_equal(range_segment_of(range, at + sizes[i].size - 1), number);
             assert_int_equal(range_segment_end(range, at + 5), at + sizes[i].size);
             assert_true(at + sizes[i].size <= t.range_size);
+            assert_true(range_is_one_segment(range, at, sizes[i].size));
+            assert_false(range_is_one_segment(range, at, sizes[i].size + 1));
+            assert_true(range_is_one_segment(range, at + sizes[i].size - 4, 4));
+            assert_false(range_is_one_segment(range, at + sizes[i].size - 4, 5));
         }
         testing_store_close(&t);
     }

@@ -54,7 +54,7 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     if (index_is_in(view->place.bucket, key->hint)) {
         /* The key's bytes decide; the fingerprint would only save looking at them. */
         _Atomic uint64_t *cell_at = (_Atomic uint64_t *)(uintptr_t)key->hint;
-        uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
+        uint64_t cell = cell_load(cell_at);
         if (cell && store_view_match(engine, key, cell, view)) {
             view->found = true;
             view->cell_at = cell_at;
@@ -64,11 +64,11 @@ __attribute__((always_inline)) static inline void store_view_open(const struct e
     struct index_bucket *bucket = view->place.bucket;
     for (int length = 1; bucket; length++) {
         for (uint32_t some = index_candidates(bucket, view->place.wanted); some; some &= some - 1) {
-            int i = __builtin_ctz(some);
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            _Atomic uint64_t *cell_at = index_candidate(bucket, some);
+            uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
             if (cell_matches(cell, view->place.wanted) && store_view_match(engine, key, cell, view)) {
                 view->found = true;
-                view->cell_at = &bucket->cells[i];
+                view->cell_at = cell_at;
                 return;
             }
         }

@@ -435,7 +435,7 @@ static void sample_bucket(const struct engine *engine, struct shard *shard, uint
     struct index_bucket *first = index_bucket_at(&engine->range, &shard->index, bucket_at);
     for (struct index_bucket *bucket = first; bucket; bucket = index_next(&engine->range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             struct visit visit = {.location = cell_location(cell), .bucket = first, .cell = &bucket->cells[i]};
             if (!cell || !store_entry_at(engine, visit.location, &visit.entry) ||
                 (policy->expiring_only && visit.entry.expires_at_ms == 0))

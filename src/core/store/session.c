@@ -107,7 +107,7 @@ static void visit_some(const struct engine *engine, const struct shard *shard, c
     visit(context, head_cell);
     for (uint32_t looked = 0; bucket && looked < SESSION_LOOK_BUCKETS; looked++) {
         for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t cell = atomic_load_explicit(&bucket->cells[i], memory_order_relaxed);
+            uint64_t cell = cell_load(&bucket->cells[i]);
             struct entry entry;
             if (&bucket->cells[i] == head_cell || !cell || !cell_matches(cell, place.wanted))
                 continue;
@@ -152,9 +152,8 @@ static void take_use(void *context, _Atomic uint64_t *cell) {
     const uint32_t *uses_max = context;
     uint64_t now = atomic_load_explicit(cell, memory_order_relaxed);
     uint32_t use = cell_use(now), counted = use < *uses_max ? use : *uses_max;
-    if (counted > 0) /* readers count at the same time */
-        atomic_compare_exchange_strong_explicit(cell, &now, now - ((uint64_t)(use - counted + 1) << 45),
-                                                memory_order_relaxed, memory_order_relaxed);
+    if (counted > 0)
+        cell_set_use(cell, counted - 1);
 }
 
 void session_cool(const struct engine *engine, struct shard *shard, uint32_t db, struct slice name, uint64_t hash,

@@ -146,6 +146,8 @@ static void attach(struct engine *engine, const struct engine_options *options) 
     range->references = (_Atomic uint32_t *)(void *)(range->base + head->references_at);
     range->segment_shift = bits_log2(head->segment_size);
     range->unit_shift = bits_log2(head->unit_size);
+    range->segment_mask = head->segment_size - 1;
+    range->unit_mask = head->unit_size - 1;
     range->segments_origin = head->first_segment_at - head->segment_size;
     range->waiting = options->waiting;
     range->backing = options->backing;

@@ -364,18 +364,16 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
                         &range->segments[number].base_ms, ret_entry);
 }
 
-/* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. NULL: it is something else, or
- * nothing. */
+/* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. False: it is something else. */
+static inline bool store_entry_is_plain(const struct range *range, const uint8_t *entry, size_t key_size,
+                                        uint32_t *ret_value_at, uint32_t *ret_stored_size) {
+    return entry_plain_decode(entry, key_size, ret_value_at, ret_stored_size) &&
+           range_is_one_segment(range, (uint64_t)(entry - range->base), (uint64_t)*ret_value_at + *ret_stored_size);
+}
 static inline const uint8_t *store_plain_entry_at(const struct engine *engine, uint64_t location, size_t key_size,
                                                   uint32_t *ret_value_at, uint32_t *ret_stored_size) {
-    const struct range *range = &engine->range;
-    if (location == 0)
-        return NULL;
-    const uint8_t *at = range->base + location;
-    uint32_t value_at = entry_plain_decode(at, key_size, ret_stored_size);
-    uint64_t offset = (location - range->segments_origin) & (range_segment_size(range) - 1);
-    *ret_value_at = value_at;
-    return value_at && offset + value_at + *ret_stored_size <= range_segment_size(range) ? at : NULL;
+    const uint8_t *at = engine->range.base + location;
+    return location && store_entry_is_plain(&engine->range, at, key_size, ret_value_at, ret_stored_size) ? at : NULL;
 }
 
 /* --------------------------------------------------- parts of the above, for reclaim and expiry */

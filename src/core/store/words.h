@@ -79,9 +79,22 @@ static inline void words_copy_piece(uint8_t *to, const uint8_t *from) {
     __asm__ volatile("movdqu (%1), %%xmm0\n\tmovdqu %%xmm0, (%0)" : : "r"(to), "r"(from) : "xmm0", "memory");
 }
 
+/* The same for a piece that is to stay in a register, of which the compiler knows that nothing else changes. */
+static inline __m128i words_load_piece(const uint8_t *shared) {
+    __m128i piece;
+    __asm__("movdqu %1, %0" : "=x"(piece) : "m"(*(const uint8_t(*)[WORDS_PIECE])shared));
+    return piece;
+}
+
 static inline void words_read_short(void *private_bytes, const void *shared, size_t size) {
     uint8_t *to = private_bytes;
     const uint8_t *from = shared;
+    if (__builtin_expect(size - WORDS_PIECE <= WORDS_PIECE, 1)) { /* two pieces, which overlap unless it is 32 */
+        __m128i first = words_load_piece(from), last = words_load_piece(from + size - WORDS_PIECE);
+        _mm_storeu_si128((__m128i_u *)(void *)to, first);
+        _mm_storeu_si128((__m128i_u *)(void *)(to + size - WORDS_PIECE), last);
+        return;
+    }
     if (size < WORDS_PIECE) {
         words_read(to, from, size);
         return;
@@ -110,6 +123,14 @@ static inline bool words_equal32(const uint8_t *shared, const uint8_t *private_b
  * is no tail. */
 static inline bool words_equal(const void *shared, const void *private_bytes, size_t size) {
     const uint8_t *s = shared, *p = private_bytes;
+    if (__builtin_expect(size - WORDS_PIECE <= WORDS_PIECE,
+                         1)) { /* most keys: two pieces, which overlap unless it is 32 */
+        const size_t second = size - WORDS_PIECE;
+        __m128i first = _mm_cmpeq_epi8(words_load_piece(s), _mm_loadu_si128((const __m128i_u *)(const void *)p));
+        __m128i last = _mm_cmpeq_epi8(words_load_piece(s + second),
+                                      _mm_loadu_si128((const __m128i_u *)(const void *)(p + second)));
+        return _mm_movemask_epi8(_mm_and_si128(first, last)) == 0xffff;
+    }
     if (size >= 8) {
         const uint8_t *s_last = s + size - 8, *p_last = p + size - 8;
         for (; s < s_last; s += 8, p += 8) {
