@@ -48,6 +48,10 @@ static inline void server_fixture_each(struct cmd_server *server,
             visit(context, &s->views[i]);
 }
 
+static inline bool server_fixture_subscribed(const struct cmd_client_view *view) {
+    return view->topics[TOPIC_CHANNEL] || view->topics[TOPIC_PATTERN] || view->topics[TOPIC_SHARD_CHANNEL];
+}
+
 static inline uint32_t server_fixture_kill(struct cmd_server *server, const struct cmd_kill_filter *filter) {
     struct server_fixture *s = server_fixture_of(server);
     uint32_t count = 0;
@@ -57,7 +61,8 @@ static inline uint32_t server_fixture_kill(struct cmd_server *server, const stru
         if (view->closing || view->id == filter->skip_id || (filter->id && filter->id != view->id) ||
             (filter->address && strcmp(filter->address, view->address) != 0) ||
             (filter->local_address && strcmp(filter->local_address, view->local_address) != 0) ||
-            view->age_s < filter->age_min_s)
+            view->age_s < filter->age_min_s ||
+            (filter->type >= 0 && filter->type != (server_fixture_subscribed(view) ? 3 : 0)))
             continue;
         view->closing = true;
         count++;

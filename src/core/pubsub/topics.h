@@ -9,8 +9,8 @@
  * Threads: all calls on one `struct topics` need its lock: shared for topics_find, topics_each and walking `parts`, exclusive for
  *          topics_join and topics_leave. A part's members change only in calls by its owner, who may read them without the lock. A
  *          listener belongs to its owner.
- * Memory:  from `memory`; a channel with one listener takes about 250 bytes and twice its name's size rounded up. A topic goes with
- *          its last member; a part that messages still name (`queued`) stays for them: topics_part_done.
+ * Memory:  from `memory`; a channel with one listener takes about 280 bytes and its name. A topic goes with its last
+ *          member; a part that messages still name (`queued`) stays for them: topics_part_done.
  * Time:    finding, joining and leaving are constant; patterns are walked.
  * Errors:  STATUS_NO_MEMORY changes nothing.
  */
