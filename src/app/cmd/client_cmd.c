@@ -111,9 +111,9 @@ static void flags_write(const struct cmd_client_view *view, char ret_flags[FLAGS
         bool holds;
         char flag;
     } flags[] = {
-        {view->monitor, 'O'},     {is_subscriber(view), 'P'}, {view->multi != UINT32_MAX, 'x'},
-        {view->blocked, 'b'},     {view->closing, 'c'},       {view->unix_socket, 'U'},
-        {view->no_evict, 'e'},    {view->no_touch, 'T'},
+        {view->monitor, 'O'},  {is_subscriber(view), 'P'}, {view->multi != UINT32_MAX, 'x'},
+        {view->blocked, 'b'},  {view->closing, 'c'},       {view->unix_socket, 'U'},
+        {view->no_evict, 'e'}, {view->no_touch, 'T'},
     };
     size_t count = 0;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

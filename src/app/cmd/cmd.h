@@ -66,8 +66,8 @@ struct cmd_client {
     struct buf watched;        /* array of struct cmd_watched; names from memory_libc */
     const struct cmd_spec *last_command;
     struct listener listener; /* what it has subscribed to; changed through server_api.h only */
-    uint64_t random_draws; /* by RANDOMKEY, so that no two are alike */
-    void *connection;      /* the server's */
+    uint64_t random_draws;    /* by RANDOMKEY, so that no two are alike */
+    void *connection;         /* the server's */
 };
 
 /* A request that waits to run: read, its command found, its first key hashed. */

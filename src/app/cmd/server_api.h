@@ -17,7 +17,7 @@ struct cmd_client_view {
     int descriptor;
     char name[64], lib_name[64], lib_version[32], last_command[48];
     uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
-    uint32_t topics[TOPIC_KINDS];                  /* subscriptions */
+    uint32_t topics[TOPIC_KINDS];          /* subscriptions */
     uint64_t age_s, idle_s;
     uint64_t query_bytes, query_free_bytes, output_bytes, memory_bytes;
     uint64_t multi_bytes; /* of the queued commands */
@@ -48,7 +48,7 @@ struct cmd_server_counts {
     uint64_t hits, misses, expired, evicted, copied_bytes, retries;
     uint64_t changes; /* since the start: reset_counts leaves it */
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
-    uint64_t topics[TOPIC_KINDS];                   /* that somebody listens to: channels, patterns, shard channels */
+    uint64_t topics[TOPIC_KINDS];         /* that somebody listens to: channels, patterns, shard channels */
     uint64_t pubsub_clients, pubsub_cuts; /* cuts: of listeners that lagged behind */
     double commands_per_s, input_kb_per_s, output_kb_per_s;
     uint64_t

@@ -104,10 +104,10 @@ static inline uint64_t server_fixture_send(struct server_fixture *s, const struc
         for (uint32_t i = 0; i < part->count; i++) {
             const struct cmd_client *client =
                 (const struct cmd_client *)((char *)part->members[i].listener - offsetof(struct cmd_client, listener));
-            assert_int_equal(buf_printf(&s->messages, "%u %d %.*s %.*s\n", (unsigned)client->id, (int)kind,
-                                        (int)topic->name_size, (const char *)topic->name, (int)text.size,
-                                        (const char *)text.data),
-                             STATUS_OK);
+            assert_int_equal(
+                buf_printf(&s->messages, "%u %d %.*s %.*s\n", (unsigned)client->id, (int)kind, (int)topic->name_size,
+                           (const char *)topic->name, (int)text.size, (const char *)text.data),
+                STATUS_OK);
         }
     return topic->listeners;
 }

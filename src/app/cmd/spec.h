@@ -31,8 +31,9 @@ enum cmd_flag {
     CMD_TXN_CONTROL = 1 << 14, /* EXEC, DISCARD, MULTI, WATCH, QUIT, RESET: run even while queueing */
     CMD_ALLOW_BUSY = 1 << 15,
     CMD_PUBSUB = 1 << 16,
-    CMD_PUBLISHES = 1 << 17,     /* publishes: held back by a pause of writes, and while subscribers' workers are behind */
-    CMD_SUBSCRIBING = 1 << 18,   /* answers with pushes, which no CLIENT REPLY keeps back; allowed to a RESP2 subscriber */
+    CMD_PUBLISHES = 1 << 17, /* publishes: held back by a pause of writes, and while subscribers' workers are behind */
+    CMD_SUBSCRIBING =
+        1 << 18, /* answers with pushes, which no CLIENT REPLY keeps back; allowed to a RESP2 subscriber */
     CMD_IN_SUBSCRIBER = 1 << 19, /* what else is allowed to a RESP2 subscriber: PING, QUIT, RESET */
 };
 

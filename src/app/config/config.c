@@ -133,11 +133,11 @@ size_t config_text(const struct config *config, enum config_key_id id, char *ret
             size = (int)list_text(field, ret_text, text_size);
             break;
         case CONFIG_TYPE_OUTPUT_LIMIT:
-            size = snprintf(
-                ret_text, text_size, "normal %llu %llu %lld pubsub %llu %llu %lld",
-                (unsigned long long)limits->normal.hard_bytes, (unsigned long long)limits->normal.soft_bytes,
-                (long long)limits->normal.soft_s, (unsigned long long)limits->pubsub.hard_bytes,
-                (unsigned long long)limits->pubsub.soft_bytes, (long long)limits->pubsub.soft_s);
+            size =
+                snprintf(ret_text, text_size, "normal %llu %llu %lld pubsub %llu %llu %lld",
+                         (unsigned long long)limits->normal.hard_bytes, (unsigned long long)limits->normal.soft_bytes,
+                         (long long)limits->normal.soft_s, (unsigned long long)limits->pubsub.hard_bytes,
+                         (unsigned long long)limits->pubsub.soft_bytes, (long long)limits->pubsub.soft_s);
             break;
         case CONFIG_TYPE_FIXED:
             size = snprintf(ret_text, text_size, "%s", key->default_text);

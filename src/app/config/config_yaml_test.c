@@ -70,7 +70,8 @@ static const struct {
      "to 127.0.0.1 only, or say 'protected-mode: no' if the network is trusted"},
     {"pidfile: a\nlogfile: a\n", "s.yaml:2:10: logfile: is the same file as pidfile: a"},
     {"client-output-buffer-limit: 1gb\n",
-     "s.yaml:1:29: client-output-buffer-limit: '1gb' is not of the form 'normal HARD SOFT SECONDS pubsub HARD SOFT SECONDS'"},
+     "s.yaml:1:29: client-output-buffer-limit: '1gb' is not of the form 'normal HARD SOFT SECONDS pubsub HARD SOFT "
+     "SECONDS'"},
     {"client-output-buffer-limit: replica 1gb 1mb 1\n",
      "s.yaml:1:29: client-output-buffer-limit: there is no class of clients 'replica', only 'normal' and 'pubsub'"},
     {"client-output-buffer-limit: normal 1mb 1gb 10\n",

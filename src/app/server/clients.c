@@ -33,8 +33,8 @@ static bool matches(const struct connection *connection, const struct cmd_kill_f
            (!filter->id || filter->id == client->id) &&
            (!filter->address || strcmp(filter->address, connection->peer) == 0) &&
            (!filter->local_address || strcmp(filter->local_address, connection->local) == 0) &&
-           (filter->type < 0 || filter->type == (client->listener.count ? TYPE_PUBSUB : TYPE_NORMAL)) && (!filter->skip_id || filter->skip_id != client->id) &&
-           age_s >= filter->age_min_s;
+           (filter->type < 0 || filter->type == (client->listener.count ? TYPE_PUBSUB : TYPE_NORMAL)) &&
+           (!filter->skip_id || filter->skip_id != client->id) && age_s >= filter->age_min_s;
 }
 
 uint32_t clients_kill(struct cmd_server *api, const struct cmd_kill_filter *filter) {

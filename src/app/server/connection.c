@@ -687,7 +687,8 @@ static void look_after_output(struct connection *connection) {
     if (unsent == 0)
         return;
     bool subscriber = connection->client.listener.count != 0;
-    uint64_t soft = subscriber ? SETTING(worker->server, pubsub_soft_bytes) : SETTING(worker->server, output_soft_bytes);
+    uint64_t soft =
+        subscriber ? SETTING(worker->server, pubsub_soft_bytes) : SETTING(worker->server, output_soft_bytes);
     uint32_t soft_s = subscriber ? SETTING(worker->server, pubsub_soft_s) : SETTING(worker->server, output_soft_s);
     if (soft && (subscriber ? unsent : connection_waiting(connection)) > soft) {
         if (!connection->soft_since_ms)
@@ -726,8 +727,9 @@ void connection_look_after(struct connection *connection) {
     }
     bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
                 now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
-    bool idle = timeout_ms && !connection->client.monitor && !connection->postponed && !connection->client.listener.count &&
-                now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
+    bool idle = timeout_ms && !connection->client.monitor && !connection->postponed &&
+                !connection->client.listener.count && now_ms - connection->active_ms > timeout_ms &&
+                now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
     if (connection->client.authenticated || !SETTING(worker->server, password_set))
         connection->known_ms = now_ms;

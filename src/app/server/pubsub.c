@@ -16,8 +16,8 @@ struct shard {
 
 struct pubsub {
     uint64_t seed;
-    _Atomic uint64_t counts[TOPIC_KINDS]; /* topics */
-    _Atomic uint64_t clients;             /* that have any */
+    _Atomic uint64_t counts[TOPIC_KINDS];              /* topics */
+    _Atomic uint64_t clients;                          /* that have any */
     _Atomic uint32_t hints[TOPIC_KINDS][PUBSUB_HINTS]; /* topics whose hash ends so */
     struct shard channels[PUBSUB_SHARDS], shard_channels[PUBSUB_SHARDS];
     struct shard patterns; /* each publication walks them all */
@@ -99,8 +99,8 @@ enum status pubsub_subscribe(struct cmd_server *api, struct cmd_client *client, 
     struct shard *shard = shard_of(pubsub, kind, hash);
     pthread_rwlock_wrlock(&shard->lock);
     uint64_t before = shard->topics.count;
-    enum status status = topics_join(&shard->topics, kind, name, hash, worker->index, inbox_received(&worker->inbox),
-                                     &client->listener);
+    enum status status =
+        topics_join(&shard->topics, kind, name, hash, worker->index, inbox_received(&worker->inbox), &client->listener);
     note_topics(pubsub, kind, hash, before, shard->topics.count);
     pthread_rwlock_unlock(&shard->lock);
     if (status == STATUS_OK && client->listener.count == 1)
@@ -123,8 +123,7 @@ static void leave(struct pubsub *pubsub, struct cmd_client *client, struct subsc
 
 void pubsub_unsubscribe(struct cmd_server *api, struct cmd_client *client, enum topic_kind kind, struct slice name) {
     struct pubsub *pubsub = server_of(api)->pubsub;
-    struct subscription *found =
-        listener_find(&client->listener, kind, name, hash_bytes(name, pubsub->seed));
+    struct subscription *found = listener_find(&client->listener, kind, name, hash_bytes(name, pubsub->seed));
     if (found)
         leave(pubsub, client, found);
 }

@@ -31,7 +31,7 @@ enum {
     INBOX_MESSAGES_MAX = 256 * 1024,
     INBOX_HARD_BYTES = 64 * 1024 * 1024, /* and the last message that found it below */
     DELIVERIES_PER_TURN = 16 * 1024,     /* then the worker looks after its other connections */
-    MESSAGE_SHARE_SIZE_MIN = 4096,       /* larger messages are sent from one place, smaller ones copied to each output */
+    MESSAGE_SHARE_SIZE_MIN = 4096, /* larger messages are sent from one place, smaller ones copied to each output */
 };
 
 struct server;
@@ -57,8 +57,8 @@ struct inbox {
 
     struct buf taken; /* the owner's: entries that are being handed out */
     uint32_t taken_at;
-    uint64_t taken_before; /* received before the first of them */
-    bool own;              /* the owner's: something came from its own thread */
+    uint64_t taken_before;      /* received before the first of them */
+    bool own;                   /* the owner's: something came from its own thread */
     struct connection *outputs; /* the owner's: connections that have got something which is not sent yet */
     bool outputs_large;
 };

@@ -203,9 +203,8 @@ static void who_comes_and_goes_misses_nothing_between(void **state) {
     pthread_t listening[LISTENERS], publishing[PUBLISHERS + 1];
     for (uint32_t i = 0; i <= PUBLISHERS; i++) {
         publishers[i] = (struct play){.server = server, .number = i};
-        assert_int_equal(pthread_create(&publishing[i], NULL, i ? publish_by_command : publish_from_inside,
-                                        &publishers[i]),
-                         0);
+        assert_int_equal(
+            pthread_create(&publishing[i], NULL, i ? publish_by_command : publish_from_inside, &publishers[i]), 0);
     }
     for (uint32_t i = 0; i < LISTENERS; i++) {
         listeners[i] = (struct play){.server = server, .number = i};
@@ -330,5 +329,5 @@ static void what_is_lost_is_not_lost_in_silence(void **state) {
     server_free(server);
 }
 
-UNIT_TESTS(pubsub_threads, UNIT(who_comes_and_goes_misses_nothing_between),
-           UNIT(a_worker_behind_holds_publishers_back), UNIT(what_is_lost_is_not_lost_in_silence));
+UNIT_TESTS(pubsub_threads, UNIT(who_comes_and_goes_misses_nothing_between), UNIT(a_worker_behind_holds_publishers_back),
+           UNIT(what_is_lost_is_not_lost_in_silence));

@@ -24,7 +24,7 @@
 #include "base/status.h"
 
 enum {
-    TOPICS_LISTENER_MAX = 1024 * 1024,           /* topics of one listener */
+    TOPICS_LISTENER_MAX = 1024 * 1024,             /* topics of one listener */
     TOPICS_LISTENER_NAMES_MAX = 256 * 1024 * 1024, /* bytes of their names */
 };
 
@@ -72,7 +72,7 @@ struct listener {
     struct subscription **heads;
     uint64_t head_count;
     struct subscription *first[TOPIC_KINDS], *last[TOPIC_KINDS]; /* in the order of joining */
-    uint32_t count, counts[TOPIC_KINDS]; /* all, and of each kind */
+    uint32_t count, counts[TOPIC_KINDS];                         /* all, and of each kind */
     uint64_t name_bytes;
     const struct memory *memory;
 };

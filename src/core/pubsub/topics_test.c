@@ -25,9 +25,7 @@ static struct slice name_of(uint32_t at, uint8_t room[64]) {
     return slice_make(room, at);
 }
 
-static uint64_t hash_of(struct slice name) {
-    return hash_bytes(name, 7) & 15; /* so that many share a place */
-}
+static uint64_t hash_of(struct slice name) { return hash_bytes(name, 7) & 15; /* so that many share a place */ }
 
 static void expect_twin(struct world *world) {
     for (int kind = 0; kind < TOPIC_KINDS; kind++) {
