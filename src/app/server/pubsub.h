@@ -90,9 +90,10 @@ MUST_CHECK enum status pubsub_publish(struct server *server, enum topic_kind kin
 static inline bool inbox_is_waiting(const struct inbox *inbox) {
     return inbox->taken.size || atomic_load_explicit(&inbox->waiting, memory_order_acquire);
 }
-/* Puts messages into outputs until nothing waits or at least `deliveries_max` were made. May send, and may close connections whose
- * clients have gone. */
-void pubsub_hand_out(struct worker *worker, uint64_t deliveries_max);
+/* Puts messages into outputs: about DELIVERIES_PER_TURN of them, or all that have come before the call. Both may send, and may close
+ * connections whose clients have gone. */
+void pubsub_hand_out(struct worker *worker);
+void pubsub_catch_up(struct worker *worker);
 /* Sends what was put into outputs. Before the end of each turn. */
 void pubsub_send(struct worker *worker);
 

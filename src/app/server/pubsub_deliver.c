@@ -246,12 +246,15 @@ static bool take(struct worker *worker) {
     return inbox->taken.size > 0;
 }
 
-void pubsub_hand_out(struct worker *worker, uint64_t deliveries_max) {
+/* Up to entry number `until`, or until at least `deliveries_max` were made. */
+static void hand_out(struct worker *worker, uint64_t until, uint64_t deliveries_max) {
     enum { TAKEN_KEEP_SIZE = 16 * 1024 };
     struct inbox *inbox = &worker->inbox;
     struct buf head;
     buf_init(&head, &memory_libc);
-    for (uint64_t deliveries = 0; deliveries < deliveries_max && (inbox->taken.size || take(worker));) {
+    uint64_t deliveries = 0;
+    while (deliveries < deliveries_max && inbox->taken_before + inbox->taken_at < until &&
+           (inbox->taken.size || take(worker))) {
         struct inbox_entry entry = ((const struct inbox_entry *)inbox->taken.data)[inbox->taken_at];
         deliveries += 1 + deliver(worker, &entry, inbox->taken_before + inbox->taken_at, &head);
         atomic_fetch_sub_explicit(&entry.part->queued, 1, memory_order_release);
@@ -266,6 +269,11 @@ void pubsub_hand_out(struct worker *worker, uint64_t deliveries_max) {
     }
     buf_fini(&head);
 }
+
+void pubsub_hand_out(struct worker *worker) { hand_out(worker, UINT64_MAX, DELIVERIES_PER_TURN); }
+
+/* Not what comes meanwhile: publishers on other workers may be as fast as this one. */
+void pubsub_catch_up(struct worker *worker) { hand_out(worker, inbox_received(&worker->inbox), UINT64_MAX); }
 
 void pubsub_send(struct worker *worker) {
     struct connection *list = worker->inbox.outputs, *next;

@@ -304,7 +304,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct server *server = worker->server;
     /* What was published before this request comes before its reply. */
     if (__builtin_expect(client->listener.count != 0, 0) && inbox_is_waiting(&worker->inbox))
-        pubsub_hand_out(worker, UINT64_MAX);
+        pubsub_catch_up(worker);
     if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
         return;
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
@@ -356,7 +356,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     after_command(worker, connection, call);
     /* After the reply, so that who publishes to itself gets it first. */
     if (__builtin_expect(worker->inbox.own, 0))
-        pubsub_hand_out(worker, DELIVERIES_PER_TURN);
+        pubsub_hand_out(worker);
 }
 
 /* Nothing but commands happens: nobody watches or waits, and not even the largest replies of such a row reach a limit of output. */

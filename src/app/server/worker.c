@@ -492,7 +492,7 @@ void worker_run(void *context) {
         if (woken)
             monitor_hand_out(worker);
         if (inbox_is_waiting(&worker->inbox))
-            pubsub_hand_out(worker, DELIVERIES_PER_TURN);
+            pubsub_hand_out(worker);
         close_killed(worker);
         look_at_pause(worker);
         done = look_at_stop(worker);
