@@ -148,7 +148,7 @@ static bool parse_percent(const struct config_key *key, const struct config_mach
         return problem(ret_problem, "argument must be a memory value",
                        "'%.*s' is out of range: 1%% to 100%% of the machine's memory", SHOW(text));
     uint64_t value = machine->memory_bytes / 100 * (uint64_t)share;
-    *field = value < (uint64_t)key->min ? (uint64_t)key->min : value;
+    *field = value < (uint64_t)key->min ? (uint64_t)key->min : value > (uint64_t)key->max ? (uint64_t)key->max : value;
     return true;
 }
 

@@ -409,9 +409,10 @@ static void wrong_options_are_explained(void **state) {
         {"memory", "no enum strata_policy", {.policy = (enum strata_policy)77}},
         {"memory:8mb,max=4mb", "limit_max_bytes is under", {0}},
         {"memory:8mb,max=99000000tb", "not a size", {0}},
-        {"memory:8mb,max=8000000tb", "more than any machine", {0}},
-        {"memory:16000000tb", "more than any machine", {0}},
-        {"memory", "more than any machine", {.limit_bytes = UINT64_MAX}},
+        {"memory:8mb,max=8000000tb", "more than a cache can have", {0}},
+        {"memory:1tb", "more than a cache can have", {0}},
+        {"memory:16000000tb", "more than a cache can have", {0}},
+        {"memory", "more than a cache can have", {.limit_bytes = UINT64_MAX}},
         {"memory", "reserved", {.reserved_flags = 1}},
         {"memory", "reserved", {.reserved = {[15] = 1}}},
     };
@@ -445,6 +446,20 @@ static void wrong_options_are_explained(void **state) {
     testing_close(cache);
 }
 
+/* The address space is there; nothing of it is touched. */
+static void large_caches_open(void **state) {
+    (void)state;
+    static const char *const descriptions[] = {"memory:256gb", "memory:900gb", "memory:64gb,max=1000gb"};
+    for (size_t i = 0; i < COUNT_OF(descriptions); i++) {
+        struct strata_cache *cache;
+        assert_int_equal(strata_open(descriptions[i], NULL, &cache), STRATA_OK);
+        struct strata_statistics statistics = testing_stats(cache);
+        assert_true(statistics.limit_max_bytes >= statistics.limit_bytes && statistics.limit_max_bytes < 1ull << 40);
+        assert_int_equal(strata_set(cache, "key", 3, "value", 5, NULL, NULL), STRATA_OK);
+        strata_close(cache);
+    }
+}
+
 static void statuses_have_texts(void **state) {
     (void)state;
     assert_string_equal(strata_status_text(STRATA_OK), "done");
@@ -457,7 +472,7 @@ static void statuses_have_texts(void **state) {
     assert_string_equal(text, STRATA_VERSION_TEXT);
 }
 
-UNIT_TESTS(calls, UNIT(what_is_set_is_got), UNIT(a_buffer_that_is_too_small_is_told_the_size),
+UNIT_TESTS(calls, UNIT(large_caches_open), UNIT(what_is_set_is_got), UNIT(a_buffer_that_is_too_small_is_told_the_size),
            UNIT(conditions_of_writes_hold), UNIT(entries_expire), UNIT(a_default_time_to_live_is_for_those_without),
            UNIT(expired_entries_are_cleared_away), UNIT(versions_tell_changes), UNIT(every_write_makes_another_version),
            UNIT(counters_count), UNIT(values_are_built_by_appending), UNIT(keys_and_values_have_limits),

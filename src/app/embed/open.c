@@ -12,7 +12,8 @@
 
 #define LIMIT_DEFAULT (64ull << 20)
 #define LIMIT_MAX_PER_LIMIT 4
-#define LIMIT_ANY_MAX (1ull << 60)
+#define TABLES_MIN (4ull << 20)
+#define LIMIT_ANY_MAX ((CACHE_RANGE_SIZE_MAX - TABLES_MIN) / 2)
 
 static const enum cache_policy policies[] = {
     [STRATA_EVICT_DEFAULT] = CACHE_ALLKEYS_LFU,
@@ -85,7 +86,7 @@ static const char *check(const struct strata_options *options) {
     if (options->limit_max_bytes < options->limit_bytes)
         return "limit_max_bytes is under the memory limit";
     if (options->limit_max_bytes > LIMIT_ANY_MAX)
-        return "limit_max_bytes is more than any machine has";
+        return "limit_max_bytes is more than a cache can have, which is a little under 1 TiB";
     return NULL;
 }
 
@@ -105,9 +106,11 @@ static enum strata_status settle(const char *text, const struct strata_options *
     if (!options->limit_bytes)
         options->limit_bytes = LIMIT_DEFAULT;
     if (options->limit_bytes > LIMIT_ANY_MAX)
-        return complain(given, "the memory limit is more than any machine has");
+        return complain(given, "the memory limit is more than a cache can have, which is a little under 1 TiB");
     if (!options->limit_max_bytes)
-        options->limit_max_bytes = options->limit_bytes * LIMIT_MAX_PER_LIMIT;
+        options->limit_max_bytes = options->limit_bytes > LIMIT_ANY_MAX / LIMIT_MAX_PER_LIMIT
+                                       ? LIMIT_ANY_MAX
+                                       : options->limit_bytes * LIMIT_MAX_PER_LIMIT;
     wrong = check(options);
     return wrong ? complain(given, wrong) : STRATA_OK;
 }
@@ -154,10 +157,7 @@ static void give_back(struct strata_cache *cache) {
 }
 
 /* The segment table and the like stand in the range too, at most half of it: address space that is hardly touched. */
-static uint64_t range_for(uint64_t limit_max_bytes) {
-    enum { TABLES_MIN = 4 << 20 };
-    return 2 * limit_max_bytes + TABLES_MIN;
-}
+static uint64_t range_for(uint64_t limit_max_bytes) { return 2 * limit_max_bytes + TABLES_MIN; }
 
 static enum status open_parts(struct strata_cache *cache, const struct strata_options *options) {
     void *slots;

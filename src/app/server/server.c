@@ -17,6 +17,7 @@
 #include "app/server/stores.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
+#include "base/bits.h"
 #include "sys/os/clock.h"
 #include "sys/os/futex.h"
 #include "sys/os/log.h"
@@ -252,10 +253,13 @@ static void sleep_in_cache(void *context, _Atomic uint32_t *word, uint32_t seen)
 static unsigned shards_for(const struct config_values *values) {
     enum { SHARD_BYTES_MIN = 1024 * 1024 };
     uint64_t most = values->maxmemory_bytes / SHARD_BYTES_MIN, wanted = (uint64_t)values->shards;
+    if (wanted)
+        wanted = bits_floor_power_of_two(wanted);
     if (wanted > most) {
-        log_warning("%llu shards are too many for maxmemory %llu: a shard has a mebibyte at least",
-                    (unsigned long long)wanted, (unsigned long long)values->maxmemory_bytes);
-        wanted = most ? most : 1;
+        most = most ? bits_floor_power_of_two(most) : 1;
+        log_warning("With maxmemory %llu there are %llu shards and not %llu: each has a mebibyte at least",
+                    (unsigned long long)values->maxmemory_bytes, (unsigned long long)most, (unsigned long long)wanted);
+        wanted = most;
     }
     return (unsigned)wanted;
 }
@@ -265,6 +269,7 @@ static enum status open_cache(struct server *server) {
     uint64_t limit = values->maxmemory_bytes, machine = process_memory_total_bytes();
     uint64_t range = limit > machine / RANGE_PER_LIMIT_MAX ? machine : limit * RANGE_PER_LIMIT_MAX;
     range = 2 * (range < limit ? limit : range); /* tables may take half of it */
+    range = range > CACHE_RANGE_SIZE_MAX ? CACHE_RANGE_SIZE_MAX : range;
     enum status status = pages_take(range, &server->range);
     if (status != STATUS_OK) {
         log_warning("No address space for a cache of %llu bytes", (unsigned long long)range);
@@ -490,8 +495,8 @@ enum status server_start(const struct config *config, struct server **ret_server
     }
     char memory[32];
     log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
-                server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
-                config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
+               server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
+               config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
     *ret_server = server;
     return STATUS_OK;
 }

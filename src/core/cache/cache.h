@@ -34,6 +34,9 @@ enum {
     CACHE_VALUE_SIZE_MAX = 512 * 1024 * 1024,
 };
 
+/* What an index can point into: 2 TiB. Tables may take half of a range, so this is twice the largest limit that is sure to fit. */
+#define CACHE_RANGE_SIZE_MAX (1ull << 41)
+
 enum cache_type { CACHE_STRING, CACHE_LIST, CACHE_SET, CACHE_SORTED_SET, CACHE_HASH, CACHE_STREAM, CACHE_OBJECT };
 
 enum cache_policy {
@@ -207,7 +210,7 @@ bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uin
 
 /* The same for up to CACHE_MANY_MAX keys of one database, whose loads run side by side: some times faster than one after the other once
  * the entries are more than the processor's caches hold. Each key is read at a moment of its own; one that
- * stands there twice counts one use. */
+ * stands there twice counts one use or two. */
 enum { CACHE_MANY_MAX = 64 };
 struct cache_wish {
     struct slice name;        /* in */

@@ -33,6 +33,7 @@ static_assert((int)CACHE_SESSION == (int)STORE_SESSION && (int)CACHE_EVICTED == 
                   (int)CACHE_ENTRIES_MAX_MIN == (int)STORE_ENTRIES_MAX_MIN &&
                   (int)CACHE_SHARE_ALL == (int)STORE_SHARE_ALL,
               "stores by the same numbers");
+static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
 

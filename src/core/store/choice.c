@@ -93,7 +93,7 @@ static double score_of(const struct engine *engine, const struct policy *policy,
 
 /* The best of the oldest segments of a store's logs, by queue (all count as the first one if the policy knows but one), and whether the
  * whole segment is there to be taken: the one that a log has open only goes when there is nothing else, as it would have to be
- * sealed half full. A tail, which others follow, is all but full. Those of large values are walked bit by bit, as they are. */
+ * sealed half full. A tail, which others follow, is filled up as far as it goes. Those of large values are walked bit by bit, as they are. */
 struct heads {
     struct candidate best[STORE_QUEUES][2];
 };

@@ -132,7 +132,7 @@ struct range_head {
     uint32_t vacate_block;     /* up to where */
 };
 
-static const uint64_t RANGE_SIZE_MAX = 1ull << 41; /* what a cell can point into */
+#define RANGE_SIZE_MAX (1ull << 41) /* what a cell can point into */
 
 /* How the memory behind the range is had, handed in by whoever knows the system. Anything may be zero. */
 struct range_backing {
