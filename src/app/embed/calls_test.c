@@ -445,8 +445,13 @@ static void wrong_options_are_explained(void **state) {
     struct strata_options options = {.limit_bytes = 8 << 20, .policy = STRATA_EVICT_LRU};
     assert_int_equal(strata_open("memory:8mb,policy=lru", &options, &cache), STRATA_OK); /* they agree */
     strata_close(cache);
+}
+
+static void lack_of_address_space_is_told(void **state) {
+    (void)state;
+    struct strata_cache *cache;
     char problem[STRATA_ERROR_TEXT_SIZE] = "what stood there before";
-    options = (struct strata_options){.error_text = problem, .error_text_size = sizeof problem};
+    struct strata_options options = {.error_text = problem, .error_text_size = sizeof problem};
 #if !SANITIZED /* sanitizers have mapped terabytes themselves */
     struct rlimit before, little = {.rlim_cur = 64ull << 30};
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
@@ -491,4 +496,5 @@ UNIT_TESTS(calls, UNIT(large_caches_open), UNIT(what_is_set_is_got), UNIT(a_buff
            UNIT(conditions_of_writes_hold), UNIT(entries_expire), UNIT(a_default_time_to_live_is_for_those_without),
            UNIT(expired_entries_are_cleared_away), UNIT(versions_tell_changes), UNIT(every_write_makes_another_version),
            UNIT(counters_count), UNIT(values_are_built_by_appending), UNIT(keys_and_values_have_limits),
-           UNIT(what_is_not_there_is_refused), UNIT(wrong_options_are_explained), UNIT(statuses_have_texts));
+           UNIT(what_is_not_there_is_refused), UNIT(wrong_options_are_explained), UNIT(lack_of_address_space_is_told),
+           UNIT(statuses_have_texts));
