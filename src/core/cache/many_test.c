@@ -178,26 +178,6 @@ static void swapped_databases_are_read_where_they_are(void **state) {
     testing_close(&t);
 }
 
-static struct testing_cache open_with(const struct cache_store *store) {
-    struct testing_cache t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * LIMIT};
-    t.range = mmap(NULL, t.range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(t.range != MAP_FAILED);
-    struct cache_options options = {
-        .range = t.range,
-        .range_size = t.range_size,
-        .limit_bytes = LIMIT,
-        .cores = 2,
-        .policy = CACHE_ALLKEYS_LFU,
-        .seed = unit_seed(),
-        .waiting = {testing_wait, testing_wake, NULL},
-        .memory = &memory_libc,
-        .stores = store,
-        .store_count = 1,
-    };
-    assert_int_equal(cache_open(&options, &t.cache), STATUS_OK);
-    return t;
-}
-
 /* Keys of two stores in one batch: each is found in its own, and counted there. What belongs to a session is left to others. */
 static void keys_of_several_stores_are_read_together(void **state) {
     (void)state;
@@ -208,7 +188,8 @@ static void keys_of_several_stores_are_read_together(void **state) {
                                           .patterns = &patterns[sessions],
                                           .pattern_count = 1,
                                           .policy = sessions ? CACHE_SESSION : CACHE_ALLKEYS_LFU};
-        struct testing_cache t = open_with(&store);
+        struct testing_cache t = testing_open_as((struct cache_options){
+            .limit_bytes = LIMIT, .policy = CACHE_ALLKEYS_LFU, .stores = &store, .store_count = 1});
         struct batch *batch = calloc(1, sizeof *batch);
         struct actor_counts of_store[2] = {{0}};
         uint32_t other;

@@ -24,23 +24,11 @@ static void note_removal(void *context, struct actor *actor, unsigned reason, ui
 static struct testing_cache open_sessions_told(struct removals *removals) {
     const struct cache_store store = {
         .name = SLICE("sessions"), .patterns = patterns, .pattern_count = COUNT_OF(patterns), .policy = CACHE_SESSION};
-    struct testing_cache t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * LIMIT};
-    t.range = mmap(NULL, t.range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(t.range != MAP_FAILED);
-    struct cache_options options = {
-        .range = t.range,
-        .range_size = t.range_size,
-        .limit_bytes = LIMIT,
-        .policy = CACHE_ALLKEYS_LFU,
-        .seed = unit_seed(),
-        .waiting = {testing_wait, testing_wake, NULL},
-        .memory = &memory_libc,
-        .stores = &store,
-        .store_count = 1,
-        .removed = {removals ? note_removal : NULL, removals},
-    };
-    assert_int_equal(cache_open(&options, &t.cache), STATUS_OK);
-    return t;
+    return testing_open_as((struct cache_options){.limit_bytes = LIMIT,
+                                                  .policy = CACHE_ALLKEYS_LFU,
+                                                  .stores = &store,
+                                                  .store_count = 1,
+                                                  .removed = {removals ? note_removal : NULL, removals}});
 }
 
 static struct testing_cache open_sessions(void) { return open_sessions_told(NULL); }

@@ -36,25 +36,11 @@ static void note_removal(void *context, struct actor *actor, unsigned reason, ui
 }
 
 static struct testing_cache open_with(const struct cache_store *stores, uint32_t count, struct removals *removals) {
-    struct testing_cache t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * LIMIT};
-    t.range = mmap(NULL, t.range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(t.range != MAP_FAILED);
     struct cache_options options = {
-        .range = t.range,
-        .range_size = t.range_size,
-        .limit_bytes = LIMIT,
-        .cores = 2,
-        .policy = CACHE_ALLKEYS_LFU,
-        .seed = unit_seed(),
-        .waiting = {testing_wait, testing_wake, NULL},
-        .memory = &memory_libc,
-        .stores = stores,
-        .store_count = count,
-    };
+        .limit_bytes = LIMIT, .policy = CACHE_ALLKEYS_LFU, .stores = stores, .store_count = count};
     if (removals)
         options.removed = (struct cache_removed){note_removal, removals};
-    assert_int_equal(cache_open(&options, &t.cache), STATUS_OK);
-    return t;
+    return testing_open_as(options);
 }
 
 static uint32_t store_of(const struct testing_cache *t, const char *name) {
