@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "app/server/pubsub.h"
-#include "app/server/server.h"
+#include "app/server/server_start_fixture.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -14,19 +14,10 @@
 enum { LISTENERS = 6, PUBLISHERS = 3, ROUNDS = 60, TOPICS = 5, PATIENCE_S = 60 };
 
 static struct server *server_started(unsigned threads, uint64_t pubsub_hard_bytes) {
-    struct config_machine machine = {.memory_bytes = 1ull << 30, .cores = 2};
     struct config config;
-    config_defaults(&config, &machine);
-    config.values.port = 0;
-    config.values.threads = threads;
-    config.values.maxmemory_bytes = 32 << 20;
-    config.values.loglevel = CONFIG_LOGLEVEL_WARNING;
+    testing_server_config(&config, threads);
     config.values.client_output_buffer_limit.pubsub.hard_bytes = pubsub_hard_bytes;
-    config.values.bind.count = 1;
-    strcpy(config.values.bind.items[0], "127.0.0.1");
-    struct server *server = NULL;
-    assert_int_equal(server_start(&config, &server), STATUS_OK);
-    return server;
+    return testing_server_start(&config);
 }
 
 /* ------------------------------------------------------------------ clients */

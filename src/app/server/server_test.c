@@ -7,24 +7,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/server/server_start_fixture.h"
 #include "app/server/state.h"
 #include "sys/os/log.h"
 #include "unit.h"
 
 static struct server *server_started(unsigned threads) {
-    struct config_machine machine = {.memory_bytes = 1ull << 30, .cores = 2};
     struct config config;
-    config_defaults(&config, &machine);
-    config.values.port = 0;
-    config.values.threads = threads;
-    config.values.maxmemory_bytes = 32 << 20;
-    config.values.loglevel = CONFIG_LOGLEVEL_WARNING;
-    config.values.bind.count = 1;
-    strcpy(config.values.bind.items[0], "127.0.0.1");
-    struct server *server = NULL;
-    assert_int_equal(server_start(&config, &server), STATUS_OK);
-    assert_true(server_port(server) != 0);
-    return server;
+    testing_server_config(&config, threads);
+    return testing_server_start(&config);
 }
 
 static struct server *server_of_stores(const char *text) {
