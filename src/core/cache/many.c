@@ -8,7 +8,7 @@
  * lines at a time. So a step asks in two goes with other work between them: for the buckets of one group and the ends of another close
  * together, some 29 lines; then for the entries of a third, one in 40 instructions.
  *
- * Own work of a hit of 20 + 32 bytes, in instructions: hash 40, place of the bucket 60, cell 40, end 7, comparing and copying 75, groups and
+ * Own work of a hit of 20 + 32 bytes, in instructions: hash 40, place of the bucket 60, cell 40, end 7, comparing and copying 60, groups and
  * chains 30 (docs/decisions/0014). That is why the usual batch has code of its own, in one piece.
  * A reader's visit to a chain lasts from the second stage to the fourth; what does not go smoothly there is looked up alone. */
 #include "core/cache/internal.h"
@@ -32,8 +32,9 @@ struct batch {
     struct actor *actor;
     struct cache_wish *wishes;
     struct range range;
-    const struct shard *shards;
-    uint64_t seed, shard_mask; /* mask 0: the default store has one shard */
+    const struct shard *shards; /* from the default store's first one on */
+    const uint8_t *plain_end;   /* a plain entry that begins here or before ends before the range does */
+    uint64_t seed, shard_mask;  /* mask 0: the default store has one shard */
     uint32_t db, place, first_shard, shard_shift;
 };
 
@@ -61,17 +62,18 @@ struct going_on {
     uint8_t at[GROUP];
 };
 
-/* `plain`, here and below, is known to the compiler: the batch is of database 0, and there are no routes, no sessions and no counts by
+/* Which of batch->shards is the key's, and the bits that find it there.
+ * `plain`, here and below, is known to the compiler: the batch is of database 0, and there are no routes, no sessions and no counts by
  * store. */
 ALWAYS uint64_t hash_of(const struct batch *batch, struct slice name, bool plain, uint64_t *ret_shard) {
     const struct engine *engine = batch->cache->engine;
     if (plain && __builtin_expect(name.size - NAME_USUAL_MIN <= NAME_USUAL_MAX - NAME_USUAL_MIN, 1)) {
         uint64_t hash = hash_bytes(name, batch->seed);
-        *ret_shard = batch->first_shard + (hash >> batch->shard_shift & batch->shard_mask);
-        return (hash & ((1ull << STORE_HASH_BITS) - 1)) | *ret_shard << STORE_HASH_BITS;
+        *ret_shard = hash >> batch->shard_shift & batch->shard_mask;
+        return (hash & ((1ull << STORE_HASH_BITS) - 1)) | (batch->first_shard + *ret_shard) << STORE_HASH_BITS;
     }
     uint64_t hash = store_hash_in(engine, plain ? 0 : store_route(engine, name), batch->place, name);
-    *ret_shard = store_shard_of(engine, hash);
+    *ret_shard = store_shard_of(engine, hash) - batch->first_shard;
     return hash;
 }
 
@@ -177,8 +179,10 @@ ALWAYS const uint8_t *find_value(const struct batch *batch, const struct visit *
     const struct slice name = wish->name;
     const uint8_t *entry = visit->entry;
     uint32_t value_at, size;
-    if (plain && store_entry_is_plain(&batch->range, entry, name.size, &value_at, ret_size))
-        return words_equal(entry + ENTRY_PLAIN_KEY_AT, name.data, name.size) ? entry + value_at : NULL;
+    if (plain && __builtin_expect(entry_plain_decode(entry, name.size, &value_at, ret_size), 1) &&
+        __builtin_expect(entry <= batch->plain_end, 1)) /* who reads what is being written sees any size */
+        return __builtin_expect(words_equal(entry + ENTRY_PLAIN_KEY_AT, name.data, name.size), 1) ? entry + value_at
+                                                                                                  : NULL;
     const uint8_t *value = find_any_value(batch, visit, wish, &size); /* ret_size can stay in a register */
     *ret_size = size;
     return value;
@@ -286,7 +290,8 @@ void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, st
         .actor = actor,
         .wishes = wishes,
         .range = engine->range,
-        .shards = engine->shards,
+        .shards = engine->shards + store->first_shard,
+        .plain_end = engine->range.base + engine->range.head->range_size - ENTRY_PLAIN_SIZE_MAX,
         .seed = engine->hash_seed + place,
         .shard_mask = store->shard_count > 1 ? UINT64_MAX : 0,
         .db = db,

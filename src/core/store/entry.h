@@ -42,6 +42,7 @@ enum {
     ENTRY_OWNED_SIZE = 16, /* stored by an entry that owns memory elsewhere */
     ENTRY_FIELDS_MAX = 24, /* bytes before the key */
     ENTRY_PLAIN_KEY_AT = 4,
+    ENTRY_PLAIN_SIZE_MAX = ENTRY_PLAIN_KEY_AT + ENTRY_KEY_SHORT_MAX + ENTRY_STORED_SHORT_MAX,
     ENTRY_ALIGNMENT = 4, /* 1.5 B an entry are lost on average; with 8 it would be 3.5 */
 };
 

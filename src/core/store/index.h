@@ -83,8 +83,9 @@ static inline void cell_set_use(_Atomic uint64_t *cell_at, uint32_t use) {
 
 /* Counts a use, at most CELL_USE_MAX. */
 static inline void cell_count_use(_Atomic uint64_t *cell_at, uint64_t cell) {
-    if (~cell & CELL_USE_MAX)
-        cell_set_use(cell_at, cell_use(cell) + 1);
+    uint32_t use = (uint8_t)cell;
+    if (use < CELL_USE_MAX)
+        cell_set_use(cell_at, use + 1);
 }
 
 /* Takes the first page. Directories are zero-filled arrays in the range, with a number for every unit that it may have. */
