@@ -9,34 +9,43 @@
  *     members   live entries that bear the tag: those written since its last invalidation
  *     bearers   entries that name the record, the dead ones included that nobody has come across yet: while there are some, it stays
  *
- * Slots lie in pages, which are units of the range (SEGMENT_TAGS), found by a directory of their numbers. A page whose slots are all free
- * is given back. A number may be used again when nothing bears it any more.
+ * Slots lie in pages, which are units of the range (SEGMENT_TAGS), found by a directory of their numbers; a page's first slot says which
+ * page it is, so 0 is nobody's number. A page whose slots are all free is given back, but for one, so that a tag that comes and goes does
+ * not take and clear a page each time; tags_clear gives that back, too. A number may be used again when nothing bears it any more.
  *
- * Arithmetic: 25 B and the name, rounded up to 16, and 11 B of index: a tag with a name of 20 B takes 59 B, 39 beside its name. An
+ * Arithmetic: 25 B and the name, rounded up to 16, and 15 B of index: a tag with a name of 20 B takes 63 B, 43 beside its name. An
  * entry pays 4 B for each tag.
  *
  * Threads: tag_invalidated by anyone, without a lock, for numbers of entries that are found to be as they were afterwards; everything else
- *          takes the table's own lock, which is taken after a shard's.
+ *          takes the table's own lock, which is taken after a shard's and before that of the pool.
  * Memory:  in the range, charged to nobody's store. STATUS_FULL when there is none.
  */
 #ifndef STRATA_CORE_STORE_TAG_H
 #define STRATA_CORE_STORE_TAG_H
 
+#include "base/slice.h"
 #include "core/store/index.h"
 
 enum {
     TAG_NAME_MAX = 255,
-    TAG_SLOT_SIZE = 16,
+    TAG_SLOT_SHIFT = 4,
+    TAG_SLOT_SIZE = 1 << TAG_SLOT_SHIFT,
+    TAG_NAME_AT = 25,   /* in a record */
     TAG_SLOTS_MAX = 18, /* of a record: 25 B and the longest name */
 };
 
+/* Entries that may name a record: half of what is counted, so that tag_hold, which cannot say no, has the other half. */
+#define TAG_BEARERS_MAX (1u << 31)
+
 struct tags {
     struct lock lock __attribute__((aligned(64)));
-    struct index index;                      /* hash of the name -> number of the record */
-    uint64_t pages_at;                       /* directory: numbers of units */
-    _Atomic uint32_t page_count;             /* that the directory reaches to; those that were given back are 0 in it */
-    uint32_t free_first[TAG_SLOTS_MAX + 1];  /* lists of free runs of slots by their length; slot + 1, 0: none */
-    _Atomic uint64_t count, bytes;           /* records, and what they take */
+    struct index index;                     /* hash of the name -> place of the record in the range */
+    uint64_t pages_at;                      /* directory: numbers of units, 0: a page that was given back */
+    _Atomic uint32_t page_count;            /* that the directory reaches to */
+    uint32_t gap;                           /* the directory has no gap before */
+    uint32_t spare;                         /* a page that is all free, by its number + 1; 0: none */
+    uint32_t free_first[TAG_SLOTS_MAX + 1]; /* lists of other free runs by length, [0]: the longer ones; 0: none */
+    _Atomic uint64_t count, bytes;          /* records, and what their slots take */
 };
 
 struct tag_facts {
@@ -44,28 +53,35 @@ struct tag_facts {
     uint32_t members, bearers;
 };
 
-/* Takes no memory yet. `charged_to`: which of the range's charges pays. Directories are zero-filled arrays in the range, with a number for every unit that
- * it may have. */
-void tags_init(struct range *range, struct tags *tags, uint32_t charged_to, uint64_t pages_at, uint64_t index_pages_at,
+/* Bytes that a name may have: a record fits into a page, so fewer than TAG_NAME_MAX where units have 256 B (limits of some MiB). */
+static inline size_t tag_name_max(const struct range *range) {
+    size_t room = range->head->unit_size - TAG_SLOT_SIZE - TAG_NAME_AT;
+    return room < TAG_NAME_MAX ? room : TAG_NAME_MAX;
+}
+
+/* Takes no memory yet. `charged_to`: which of the range's charges pays. Directories are zero-filled arrays in the range, with a number for
+ * every unit that it may have. Names are hashed with the range's seed. */
+void tags_init(struct tags *tags, uint32_t charged_to, uint64_t pages_at, uint64_t index_pages_at,
                uint64_t index_overflow_at);
 
-/* The record of a name, with one bearer more: found, or made if `create`. STATUS_NOT_FOUND, STATUS_FULL; STATUS_INVALID for a name that is empty or
- * too long. */
+/* The record of a name, with one bearer more: found, or made if `create`; 0 if nobody has such a tag. STATUS_FULL, also with
+ * TAG_BEARERS_MAX; STATUS_INVALID for a name that is empty or longer than tag_name_max. */
 MUST_CHECK enum status tag_take(struct range *range, struct actor *actor, struct tags *tags, struct slice name,
                                 bool create, uint32_t *ret_number);
 /* One bearer more of a record that has one. */
 void tag_hold(struct range *range, struct actor *actor, struct tags *tags, uint32_t number);
-/* One bearer less; the last one takes the record with him. `stamp`: of the entry, which was a member if it is not 0 and younger than the last
- * invalidation. */
+/* One bearer less; the last one takes the record with him. `stamp`: of the entry, which was a member if it is not 0 and younger than the
+ * last invalidation. */
 void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
-/* A bearer becomes a member; its entry has this stamp. */
+/* A bearer becomes a member, unless the tag was invalidated since its entry got this stamp: then it is dead already. */
 void tag_join(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
 
-/* Entries that bear the tag and have a stamp up to the answer are dead; 0: none. */
+/* Entries that bear the tag and have a stamp up to the answer are dead; 0: none. For a number that is no record's any more the answer
+ * means nothing, but nothing else happens. */
 uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number);
 
-/* Invalidates with a stamp that is younger than all that were taken before, taken by `next` under the table's lock. Answers how many members there were; 0 if nobody has such a
- * tag. `soft`: members stay alive, and are stale. */
+/* Invalidates with a stamp that is younger than all that were taken before, taken by `next` under the table's lock. Answers how many
+ * members there were; 0 if nobody has such a tag, for which no stamp is taken. `soft`: members stay alive, and are stale. */
 uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *tags, struct slice name, bool soft,
                         uint64_t (*next)(void *context), void *context);
 
@@ -79,6 +95,7 @@ bool tag_find(struct range *range, struct actor *actor, struct tags *tags, struc
 /* Forgets all, and gives everything back; no entry may name a tag any more. */
 void tags_clear(struct range *range, struct actor *actor, struct tags *tags);
 
+/* While nobody writes. */
 void tags_verify(const struct range *range, const struct tags *tags);
 
 #endif
