@@ -10,7 +10,7 @@ struct play {
     struct testing_tags table;
     uint32_t lasting;              /* a tag that stays */
     _Atomic uint64_t acknowledged; /* its last invalidation that has been answered */
-    _Atomic uint32_t writing;
+    _Atomic uint32_t started, writing;
     _Atomic uint64_t asked, failures;
     uint64_t rounds;
 };
@@ -30,6 +30,13 @@ static struct slice name_for(char *text, const struct player *player, struct rng
     return slice_make(text, (size_t)size + (uint32_t)size % 8 * 8);
 }
 
+/* All begin together, or the first would be through before the last is there. */
+static void wait_for_all(struct play *play) {
+    atomic_fetch_add(&play->started, 1);
+    while (atomic_load(&play->started) < WRITERS + READERS)
+        sched_yield();
+}
+
 static void *write_tags(void *context) {
     struct player *player = context;
     struct testing_tags *table = &player->play->table;
@@ -37,6 +44,7 @@ static void *write_tags(void *context) {
     uint32_t numbers[HELD] = {0};
     uint64_t stamps[HELD] = {0};
     char text[128];
+    wait_for_all(player->play);
     for (uint64_t i = 0; i < player->play->rounds; i++) {
         uint32_t at = (uint32_t)rng_below(&rng, HELD);
         struct slice name = name_for(text, player, &rng);
@@ -77,6 +85,7 @@ static void *ask(void *context) {
     const struct testing_tags *table = &play->table;
     struct rng rng = rng_seeded(unit_seed() + player->actor.id);
     uint64_t last = 0, asked = 0;
+    wait_for_all(play);
     do {
         uint64_t acknowledged = atomic_load(&play->acknowledged);
         uint64_t seen = tag_invalidated(table->range, &table->tags, play->lasting);
@@ -102,7 +111,7 @@ static void readers_ask_while_tags_come_and_go(void **state) {
     print_message("seed %llu\n", (unsigned long long)unit_seed());
     testing_tags_open(&play->table, 2u << 20); /* pages of 256 B, which come and go all the time */
     struct testing_tags *table = &play->table;
-    play->rounds = WORDS_TSAN ? 20000 : 60000;
+    play->rounds = WORDS_TSAN ? 50000 : 150000;
     play->writing = WRITERS;
     assert_int_equal(tag_take(table->range, &table->t.actor, &table->tags, SLICE("lasting"), true, &play->lasting),
                      STATUS_OK);
