@@ -13,14 +13,15 @@ import sys
 import yaml
 
 FLAGS = ['write', 'readonly', 'denyoom', 'admin', 'noscript', 'loading', 'stale', 'fast', 'no_auth', 'no_multi',
-         'movablekeys', 'skip_monitor', 'skip_slowlog', 'all_shards', 'txn_control', 'allow_busy']
+         'movablekeys', 'skip_monitor', 'skip_slowlog', 'all_shards', 'txn_control', 'allow_busy', 'pubsub',
+         'publishes', 'subscribing', 'in_subscriber']
 FLAG_IN_C = {'movablekeys': 'MOVABLE_KEYS'}
-OWN_FLAGS = {'all_shards', 'txn_control', 'skip_monitor', 'no_multi'}
+OWN_FLAGS = {'all_shards', 'txn_control', 'skip_monitor', 'no_multi', 'publishes', 'subscribing', 'in_subscriber'}
 CATEGORIES = ['admin', 'bitmap', 'blocking', 'connection', 'dangerous', 'fast', 'geo', 'hash', 'hyperloglog',
               'keyspace', 'list', 'pubsub', 'read', 'scripting', 'set', 'slow', 'sortedset', 'stream', 'string',
               'transaction', 'write']
 KEY_FLAGS = {'RO': 'RO', 'RW': 'RW', 'OW': 'OW', 'RM': 'RM', 'access': 'ACCESS', 'update': 'UPDATE',
-             'insert': 'INSERT', 'delete': 'DELETE', 'variable_flags': 'VARIABLE'}
+             'insert': 'INSERT', 'delete': 'DELETE', 'variable_flags': 'VARIABLE', 'not_key': 'NOT_KEY'}
 COMMAND_KEYS = {'summary', 'since', 'group', 'complexity', 'deprecated', 'arity', 'flags', 'own_flags', 'categories',
                 'tips', 'keys', 'upload', 'row', 'syntax', 'subcommands'}
 TYPES = ['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']
@@ -257,7 +258,8 @@ class Command:
 
     def key_at(self):
         """The argument that is the first key whatever the others are, or 0."""
-        return self.keys[0]['at'] if self.keys and not self.keys[0]['count_at'] else 0
+        keys = [k for k in self.keys if 'not_key' not in k['flags']]
+        return keys[0]['at'] if keys and not keys[0]['count_at'] else 0
 
     @property
     def row_function(self):
@@ -548,7 +550,8 @@ def write(path, lines):
         file.write('\n'.join(lines) + '\n')
 
 
-FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store']
+FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store',
+            'pubsub']
 
 
 def main(arguments):

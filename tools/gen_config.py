@@ -80,7 +80,7 @@ def field_declaration(key):
     if kind == 'list':
         return 'struct config_list %s;' % name
     if kind == 'output_limit':
-        return 'struct config_output_limit %s;' % name
+        return 'struct config_output_limits %s;' % name
     return None
 
 
@@ -107,6 +107,11 @@ def make_header(keys):
            'struct config_output_limit {',
            '    uint64_t hard_bytes, soft_bytes;',
            '    int64_t soft_s;',
+           '};',
+           '',
+           '/* Of clients that have subscribed to something, and of all others. */',
+           'struct config_output_limits {',
+           '    struct config_output_limit normal, pubsub;',
            '};',
            '',
            'enum config_key_id {']
@@ -208,7 +213,7 @@ def describe_type(key):
     if kind == 'list':
         return 'list, at most %d' % key['max']
     if kind == 'output_limit':
-        return '`normal HARD SOFT SECONDS`'
+        return '`normal HARD SOFT SECONDS pubsub HARD SOFT SECONDS`; what is not named stays as it is'
     return '`yes` or `no`'
 
 

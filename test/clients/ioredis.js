@@ -76,6 +76,27 @@ async function main() {
     for await (const keys of redis.scanStream({ match: 'p*', count: 50 })) keys.forEach(key => seen.add(key));
     assert.equal(seen.size, 1000);
   });
+  await testCase('ioredis publish and subscribe', async () => {
+    const listener = silent(redis.duplicate());
+    const seen = [];
+    listener.on('message', (channel, text) => seen.push(['message', channel, text]));
+    listener.on('pmessage', (pattern, channel, text) => seen.push([pattern, channel, text]));
+    assert.equal(await listener.subscribe('io.a', 'io.b'), 2);
+    assert.equal(await listener.psubscribe('io.*'), 3);
+    assert.equal(await redis.publish('io.a', 'ü€'), 2);
+    assert.equal(await redis.publish('io.c', 'x'), 1);
+    await settle(async () => seen.length === 3);
+    assert.deepEqual(seen, [['message', 'io.a', 'ü€'], ['io.*', 'io.a', 'ü€'], ['io.*', 'io.c', 'x']]);
+    assert.deepEqual((await redis.pubsub('CHANNELS', 'io.*')).sort(), ['io.a', 'io.b']);
+    // After a lost connection it subscribes again by itself.
+    assert.equal(await redis.client('KILL', 'TYPE', 'PUBSUB'), 1);
+    await settle(async () => (await redis.publish('io.b', 'again')) === 2);
+    await settle(async () => seen.some(one => one[2] === 'again'));
+    assert.equal(await listener.unsubscribe('io.a', 'io.b'), 1);
+    assert.equal(await listener.punsubscribe('io.*'), 0);
+    assert.equal(await listener.get('a'), await redis.get('a'));
+    listener.disconnect();
+  });
   await testCase('ioredis reconnects after CLIENT KILL', async () => {
     const other = redis.duplicate();
     const id = await redis.client('ID');

@@ -50,6 +50,28 @@ async function flows(RESP) {
     const values = await Promise.all(Array.from({ length: 1000 }, (_, i) => client.get(`p${i}`)));
     values.forEach((value, i) => assert.equal(value, String(i)));
   });
+  await testCase(`${name} publish and subscribe`, async () => {
+    const listener = await connected({ RESP });
+    const seen = [];
+    const listen = (text, channel) => seen.push(`${channel}: ${text}`);
+    await listener.subscribe(['nr.a', 'nr.b'], listen);
+    await listener.pSubscribe('nr.*', listen);
+    await listener.sSubscribe('nr.shard', listen);
+    assert.equal(await client.publish('nr.a', 'ü€'), 2);
+    assert.equal(await client.sPublish('nr.shard', 'x'), 1);
+    await settle(async () => seen.length === 3);
+    assert.deepEqual(seen.slice(0, 2), ['nr.a: ü€', 'nr.a: ü€']);
+    assert.equal(seen[2], 'nr.shard: x');
+    assert.deepEqual((await client.pubSubChannels('nr.*')).sort(), ['nr.a', 'nr.b']);
+    assert.equal(await client.pubSubNumPat(), 1);
+    if (RESP === 3) assert.equal(await listener.echo('between'), 'between');
+    await listener.unsubscribe(['nr.a', 'nr.b']);
+    await listener.pUnsubscribe('nr.*');
+    await listener.sUnsubscribe('nr.shard');
+    assert.equal(await client.publish('nr.a', 'x'), 0);
+    assert.equal(await listener.echo('after'), 'after');
+    listener.destroy();
+  });
   await testCase(`${name} transactions`, async () => {
     assert.deepEqual(await client.multi().set('t', '1').incr('t').get('t').exec(), ['OK', 2, '2']);
     const other = await connected({ RESP, database: 2 });

@@ -130,6 +130,23 @@ def flows(report, server, locked):
         raises(redis.AuthenticationError, "Authentication required", lambda: redis.Redis(port=locked.port).ping())
     with report.case("python3-redis over a Unix socket"):
         same(redis.Redis(unix_socket_path=server.unix_path, db=5).get("t"), b"changed")
+    with report.case("python3-redis publish and subscribe"):
+        with client.pubsub() as pubsub:
+            seen = []
+            pubsub.psubscribe(**{"py.*": seen.append})
+            pubsub.subscribe("py.news", "py.other")
+            check(settle(lambda: client.publish("py.news", BINARY) == 2, 5))
+            check(settle(lambda: not pubsub.get_message(timeout=0.01) and seen, 5), seen)
+            same((seen[-1]["type"], seen[-1]["pattern"], seen[-1]["channel"], seen[-1]["data"]), ("pmessage", b"py.*", b"py.news", BINARY))
+            same(client.pubsub_numsub("py.news", "py.none"), [(b"py.news", 1), (b"py.none", 0)])
+            same(sorted(client.pubsub_channels("py.*")), [b"py.news", b"py.other"])
+            same(client.pubsub_numpat(), 1)
+            pubsub.ping("health")
+            check(settle(lambda: (pubsub.get_message(timeout=0.01) or {}).get("data") == b"health", 5))
+            pubsub.unsubscribe()
+            pubsub.punsubscribe()
+            check(settle(lambda: not pubsub.subscribed or pubsub.get_message(timeout=0.01) and False, 5))
+            same(client.publish("py.news", "x"), 0)
     with report.case("python3-redis MONITOR"):
         with client.monitor() as monitor:
             client.set("seen", "1")

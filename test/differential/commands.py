@@ -538,3 +538,25 @@ def recased(v, arguments):
     name = bytes(c ^ 0x20 if chr(c).isalpha() and v.chance(0.5) else c for c in first)
     words = [a.lower() if isinstance(a, str) and a.isupper() and v.chance(0.5) else a for a in arguments[1:]]
     return [name] + words
+
+# ------------------------------------------------------ publish and subscribe
+# More in flows.py, with connections of their own.
+
+form("PUBLISH", lambda v: ["PUBLISH", v.key(), v.value()])
+form("SPUBLISH", lambda v: ["SPUBLISH", v.key(), v.value()])
+options(
+    "PUBSUB",
+    {
+        "CHANNELS": lambda v: ["CHANNELS"],
+        "CHANNELS pattern": lambda v: ["CHANNELS", v.pattern()],
+        "NUMSUB": lambda v: ["NUMSUB", v.key(), v.key()],
+        "NUMPAT": lambda v: ["NUMPAT"],
+        "SHARDCHANNELS": lambda v: ["SHARDCHANNELS"],
+        "SHARDNUMSUB": lambda v: ["SHARDNUMSUB", v.key()],
+    },
+    lambda v: ["PUBSUB"],
+)
+form("PUBSUB HELP", lambda v: ["PUBSUB", "HELP"], compare.help_text)
+form("UNSUBSCRIBE", lambda v: ["UNSUBSCRIBE", v.key()], spoil=False)
+form("PUNSUBSCRIBE", lambda v: ["PUNSUBSCRIBE", v.pattern()], spoil=False)
+form("SUNSUBSCRIBE", lambda v: ["SUNSUBSCRIBE", v.key()], spoil=False)

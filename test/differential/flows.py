@@ -424,6 +424,109 @@ def MONITOR(session, rounds):
         raise AssertionError(f"Strata {seen[0]}, redis-server {seen[1]}")
 
 
+# ------------------------------------------------------ publish and subscribe
+
+CHANNELS = ["news", "news.a", "news.b", "x", "[x]"]
+PATTERNS = ["*", "news*", "news.?", "[a-x]", "\\[x]", "nothing*", ""]
+LISTENERS = {"listener 2": 2, "listener 3": 3, "listener 3 too": 3}
+
+
+def heard(client, request, token):
+    """What comes up to the reply to a PING that follows the request: replies and messages, in their order."""
+    client.send_all(commands_bytes(request) + commands_bytes(["PING", token]))
+    replies = []
+    while True:
+        reply = client.read()
+        if plain(reply) in (token, [b"pong", token]):
+            return replies
+        replies.append(reply)
+
+
+def in_any_order(request, replies):
+    """Where several patterns match, or all subscriptions end, the order is each server's own."""
+    if len(request) > 1 and request[0] != "PING":
+        return replies
+    if request[0] in ("PING", "RESET"):
+        return sorted(replies, key=repr)
+    members = [reply[1] for reply in replies]
+    return [reply[0] for reply in replies], [m[0] for m in members], sorted(m[1][1] or b"" for m in members), [m[2] for m in members]
+
+
+def listen_both(session, name, request, token):
+    pair = session.pair(name, LISTENERS[name])
+    one, other = (in_any_order(request, heard(client, request, token)) for client in pair)
+    session.count("PUBSUB flow", ("*", []))
+    if one != other:
+        raise AssertionError(f"{name} after {request}: Strata {one!r:.400}, redis-server {other!r:.400}")
+
+
+@flow
+def subscribers_and_a_publisher(session, rounds):
+    draw = session.values.random
+    for number in range(rounds * 60):
+        token = b"token %d" % number
+        name = draw.choice(list(LISTENERS))
+        word = draw.choice(["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"])
+        names = PATTERNS if word.startswith("P") else CHANNELS
+        count = draw.randrange("UN" in word and draw.random() < 0.3 and -1 or 1, 4)
+        listen_both(session, name, [word] + [draw.choice(names) for _ in range(max(count, 0))], token)
+        for _ in range(2):
+            session.both("publisher", draw.choice(["PUBLISH", "PUBLISH", "SPUBLISH"]), draw.choice(CHANNELS), session.values.value())
+            for one in LISTENERS:
+                listen_both(session, one, ["PING", "x"], token)
+        for request in (["CHANNELS"], ["CHANNELS", draw.choice(PATTERNS)], ["SHARDCHANNELS"]):
+            session.both("publisher", "PUBSUB", *request, rule=compare.sorted_members)
+        for request in (["NUMPAT"], ["NUMSUB", *CHANNELS], ["SHARDNUMSUB", *CHANNELS], ["NUMSUB"]):
+            session.both("publisher", "PUBSUB", *request)
+        if draw.random() < 0.05:
+            listen_both(session, name, ["RESET"], token)
+            session.close(name)
+    session.afresh()
+
+
+@flow
+def what_subscribers_may_do(session, rounds):
+    for protocol in (2, 3):
+        name = f"restricted {protocol}"
+        for word in ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"):
+            session.both(name, word, "a", protocol=protocol)
+            for request in (["GET", "a"], ["SET"], ["CLIENT", "ID", "x"], ["CLIENT", "NOSUCH"], ["MULTI"], ["EXEC"], ["DISCARD"], ["NOSUCH"],
+                            ["PING"], ["PING", "x"], ["PING", "x", "y"], ["ECHO", "x"], ["PUBSUB", "NUMPAT"], ["PUBSUB", "CHANNELS", "a", "b"],
+                            ["PUBSUB", "NOSUCH"], ["PUBSUB"], ["SUBSCRIBE"], ["PUBLISH", "a"], ["WATCH", "a"], ["AUTH", "a", "b"]):  # fmt: skip
+                session.both(name, *request)
+            session.both(name, {"SUBSCRIBE": "UNSUBSCRIBE", "PSUBSCRIBE": "PUNSUBSCRIBE", "SSUBSCRIBE": "SUNSUBSCRIBE"}[word])
+            session.both(name, "GET", "a")
+        for word in ("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"):
+            session.both(name, word)
+            session.both(name, word, "none")
+        session.both(name, "MULTI")
+        for request in (["SUBSCRIBE", "a"], ["SSUBSCRIBE", "a"], ["GET", "a"], ["UNSUBSCRIBE"], ["PUNSUBSCRIBE"], ["PUBLISH", "a", "x"]):
+            session.both(name, *request)
+        session.both(name, "EXEC")
+        session.both(name, "SUBSCRIBE", "q")
+        session.both(name, "QUIT")
+        session.close(name)
+
+
+@flow
+def CLIENT_LIST_of_subscribers(session, rounds):
+    for name in ("one", "two"):
+        session.both(name, "SUBSCRIBE", "a")
+        session.both(name, "PSUBSCRIBE", "a*")
+    counts = []
+    for client in session.pair("lister"):
+        lines = client.call("CLIENT", "LIST", "TYPE", "pubsub")[1].decode().splitlines()
+        counts.append(sorted(tuple(field for field in line.split() if field.split("=")[0] in ("flags", "sub", "psub", "cmd", "db")) for line in lines))
+    if counts[0] != counts[1] or len(counts[0]) != 2:
+        raise AssertionError(f"CLIENT LIST: Strata {counts[0]}, redis-server {counts[1]}")
+    session.both("lister", "CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "no")
+    for name in ("one", "two"):
+        for client in session.pair(name):
+            if client.read_until_closed():
+                raise AssertionError("something came before the end")
+        session.close(name)
+
+
 @flow
 def SLOWLOG_shape(session, rounds):
     shapes = []

@@ -11,6 +11,8 @@ const struct cli_command cli_commands[] = {
     {"server", "run the cache server", cli_server},
     {"bench", "measure a server, replay requests against it, measure the engine, or be a server that does nothing",
      bench_command},
+    {"check", "say what is wrong with a manifest, and what to do", cli_check},
+    {"graph", "draw what a manifest's rules invalidate", cli_graph},
     {"version", "say which version this is", cli_version},
     {"help", "list the commands, or explain one: strata help server", cli_help},
     {0},

@@ -4,6 +4,7 @@ enum { MULTI_CHUNK_SIZE = 4096 };
 
 void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory *memory) {
     *client = (struct cmd_client){.id = id, .protocol = 2};
+    listener_init(&client->listener, memory);
     buf_init(&client->name, memory);
     buf_init(&client->lib_name, memory);
     buf_init(&client->lib_version, memory);
@@ -15,6 +16,7 @@ void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory
 void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct actor *actor) {
     cmd_unwatch_all(client, env);
     cmd_multi_drop(client, env, actor);
+    listener_fini(&client->listener);
     arena_fini(&client->multi_arena);
     buf_fini(&client->watched);
     buf_fini(&client->multi);

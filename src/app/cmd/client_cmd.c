@@ -8,6 +8,10 @@
 #include "base/assert.h"
 #include "base/number.h"
 
+enum client_type { TYPE_ANY = -1, TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB };
+
+enum { FLAGS_SIZE = 10 };
+
 enum { SHOWN_MAX = 128 }; /* bytes of an argument that an error text repeats */
 
 static int shown_size(struct slice text) { return (int)slice_part(text, 0, SHOWN_MAX).size; }
@@ -88,19 +92,28 @@ static void view_refresh(const struct cmd_call *call, struct cmd_client_view *vi
     view->watched = cmd_watched_count(client);
     view->multi = client->in_multi || client->in_exec ? cmd_multi_count(client) : UINT32_MAX;
     view->multi_bytes = client->multi_size_bytes;
+    memcpy(view->topics, client->listener.counts, sizeof view->topics);
     view->monitor = client->monitor;
     view->no_evict = client->no_evict;
     view->no_touch = client->no_touch;
 }
 
-static void flags_write(const struct cmd_client_view *view, char ret_flags[10]) {
+static bool is_subscriber(const struct cmd_client_view *view) {
+    return view->topics[TOPIC_CHANNEL] || view->topics[TOPIC_PATTERN] || view->topics[TOPIC_SHARD_CHANNEL];
+}
+
+static bool is_of_type(const struct cmd_client_view *view, int type) {
+    return type == TYPE_ANY || type == (is_subscriber(view) ? TYPE_PUBSUB : TYPE_NORMAL);
+}
+
+static void flags_write(const struct cmd_client_view *view, char ret_flags[FLAGS_SIZE]) {
     const struct {
         bool holds;
         char flag;
     } flags[] = {
-        {view->monitor, 'O'},  {view->multi != UINT32_MAX, 'x'}, {view->blocked, 'b'},
-        {view->closing, 'c'},  {view->unix_socket, 'U'},         {view->no_evict, 'e'},
-        {view->no_touch, 'T'},
+        {view->monitor, 'O'},  {is_subscriber(view), 'P'}, {view->multi != UINT32_MAX, 'x'},
+        {view->blocked, 'b'},  {view->closing, 'c'},       {view->unix_socket, 'U'},
+        {view->no_evict, 'e'}, {view->no_touch, 'T'},
     };
     size_t count = 0;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
@@ -111,16 +124,18 @@ static void flags_write(const struct cmd_client_view *view, char ret_flags[10]) 
     ret_flags[count] = 0;
 }
 
-/* One line as Redis 7.2 writes it, newer fields at its end. Fields of what does not exist here (subscriptions, a fixed
+/* One line as Redis 7.2 writes it, newer fields at its end. Fields of what does not exist here (a fixed
  * reply buffer, copied arguments) are zero because it does not; the reply buffer that does exist is what Redis counts
  * as its list. */
 static enum status line_write(struct buf *out, const struct cmd_client_view *view) {
-    char flags[10], multi[16];
+    char flags[FLAGS_SIZE], multi[16];
     flags_write(view, flags);
     snprintf(multi, sizeof multi, "%d", view->multi == UINT32_MAX ? -1 : (int)view->multi);
-    TRY(buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=%u sub=0 psub=0 ssub=0",
+    TRY(buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=%u",
                    (unsigned long long)view->id, view->address, view->local_address, view->descriptor, view->name,
                    (unsigned long long)view->age_s, (unsigned long long)view->idle_s, flags, view->db));
+    TRY(buf_printf(out, " sub=%u psub=%u ssub=%u", view->topics[TOPIC_CHANNEL], view->topics[TOPIC_PATTERN],
+                   view->topics[TOPIC_SHARD_CHANNEL]));
     TRY(buf_printf(out, " multi=%s watch=%u qbuf=%llu qbuf-free=%llu argv-mem=0 multi-mem=%llu rbs=0 rbp=0 obl=0",
                    multi, view->watched, (unsigned long long)view->query_bytes,
                    (unsigned long long)view->query_free_bytes, (unsigned long long)view->multi_bytes));
@@ -142,6 +157,7 @@ struct wanted {
 struct list {
     struct cmd_call *call;
     struct buf text;
+    int type;               /* enum client_type */
     struct wanted **wanted; /* ordered by number; NULL: all are wanted */
     uint32_t wanted_count;
     enum status status;
@@ -175,6 +191,8 @@ static void list_visit(void *context, const struct cmd_client_view *seen) {
         return;
     if (view.id == list->call->client->id)
         view_refresh(list->call, &view);
+    if (!is_of_type(&view, list->type))
+        return;
     size_t line_at = list->text.size;
     list->status = line_write(&list->text, &view);
     for (; list->wanted && at < list->wanted_count && list->wanted[at]->id == id; at++) {
@@ -200,7 +218,7 @@ static void list_reply(struct list *list, struct slice text) {
 void cmd_client_info(struct cmd_call *call) {
     struct wanted self = {.id = (int64_t)call->client->id};
     struct wanted *order = &self;
-    struct list list = {.call = call, .wanted = &order, .wanted_count = 1};
+    struct list list = {.call = call, .type = TYPE_ANY, .wanted = &order, .wanted_count = 1};
     list_run(&list);
     list_reply(&list, buf_slice(&list.text));
     buf_fini(&list.text);
@@ -230,7 +248,7 @@ static void list_of_ids(struct cmd_call *call, uint32_t first) {
     if (!wanted_parse(call, first, wanted, order))
         return;
     qsort(order, count, sizeof *order, wanted_order);
-    struct list list = {.call = call, .wanted = order, .wanted_count = count};
+    struct list list = {.call = call, .type = TYPE_ANY, .wanted = order, .wanted_count = count};
     list_run(&list);
     struct buf ordered;
     buf_init(&ordered, call->arena->memory);
@@ -241,8 +259,6 @@ static void list_of_ids(struct cmd_call *call, uint32_t first) {
     buf_fini(&ordered);
     buf_fini(&list.text);
 }
-
-enum client_type { TYPE_ANY = -1, TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB };
 
 static bool type_parse(struct cmd_call *call, uint32_t at, int *ret_type) {
     static const struct {
@@ -275,10 +291,9 @@ void cmd_client_list(struct cmd_call *call) {
         cmd_error_syntax(call);
         return;
     }
-    struct list list = {.call = call};
+    struct list list = {.call = call, .type = type};
     buf_init(&list.text, call->arena->memory);
-    if (type <= TYPE_NORMAL) /* nobody is of another type here */
-        list_run(&list);
+    list_run(&list);
     list_reply(&list, buf_slice(&list.text));
     buf_fini(&list.text);
 }
@@ -355,16 +370,18 @@ static void kill_visit_self(void *context, const struct cmd_client_view *view) {
     const struct cmd_kill_filter *filter = &kill->filter;
     if (view->id != kill->call->client->id)
         return;
+    struct cmd_client_view now = *view;
+    view_refresh(kill->call, &now);
     kill->self_matches = (!filter->id || filter->id == view->id) &&
                          (!filter->address || strcmp(filter->address, view->address) == 0) &&
                          (!filter->local_address || strcmp(filter->local_address, view->local_address) == 0) &&
-                         view->age_s >= filter->age_min_s;
+                         view->age_s >= filter->age_min_s && is_of_type(&now, filter->type);
 }
 
 /* Counts the matches. The caller is left out of what the server closes: its reply goes first. */
 static uint32_t kill_run(struct kill *kill) {
     struct cmd_server *server = kill->call->env->server;
-    if (kill->impossible || kill->filter.type > TYPE_NORMAL)
+    if (kill->impossible)
         return 0;
     if (!kill->skip_me)
         server->api->each_client(server, kill_visit_self, kill);

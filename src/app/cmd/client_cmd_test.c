@@ -100,6 +100,11 @@ static void kill_closes_what_every_filter_matches(void **state) {
     EXPECT_REPLY(&f, "CLIENT KILL SKIPME yes", ":1\r\n");
     assert_string_equal(ids(cmd_fixture_run(&f, "CLIENT LIST")), "1 ");
     assert_false(f.client.close_after_reply);
+    server_fixture_add(&s, 5, "127.0.0.1:5005", 10)->topics[TOPIC_PATTERN] = 1;
+    server_fixture_add(&s, 6, "127.0.0.1:5006", 10);
+    assert_string_equal(ids(cmd_fixture_run(&f, "CLIENT LIST TYPE pubsub")), "5 ");
+    EXPECT_REPLY(&f, "CLIENT KILL TYPE pubsub", ":1\r\n");
+    assert_string_equal(ids(cmd_fixture_run(&f, "CLIENT LIST TYPE normal")), "1 6 ");
     cmd_fixture_close(&f);
 }
 

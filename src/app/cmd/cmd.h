@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "core/cache/cache.h"
 #include "core/proto/reply.h"
+#include "core/pubsub/topics.h"
 
 struct cmd_call;
 struct cmd_client;
@@ -64,8 +65,9 @@ struct cmd_client {
     struct buf multi;          /* array of struct cmd_queued */
     struct buf watched;        /* array of struct cmd_watched; names from memory_libc */
     const struct cmd_spec *last_command;
-    uint64_t random_draws; /* by RANDOMKEY, so that no two are alike */
-    void *connection;      /* the server's */
+    struct listener listener; /* what it has subscribed to; changed through server_api.h only */
+    uint64_t random_draws;    /* by RANDOMKEY, so that no two are alike */
+    void *connection;         /* the server's */
 };
 
 /* A request that waits to run: read, its command found, its first key hashed. */
@@ -102,7 +104,7 @@ struct cmd_call {
 };
 
 void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory *memory);
-/* Ends its transaction and watches. */
+/* Ends its transaction and watches. Its subscriptions have ended before. */
 void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct actor *actor);
 
 /* Ends the transaction and the watches of a client: DISCARD, RESET. */

@@ -21,7 +21,7 @@ static void reply_texts(struct reply *reply, const char *const *texts) {
 }
 
 static const char *const key_flag_names[] = {
-    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "variable_flags"};
+    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "variable_flags", "not_key"};
 
 static void reply_key_flags(struct reply *reply, uint32_t flags) {
     reply_set(reply, (size_t)__builtin_popcount(flags));
@@ -214,6 +214,13 @@ void cmd_command_docs(struct cmd_call *call) {
 
 /* ---------------------------------------------------------------- GETKEYS */
 
+static bool has_keys(const struct cmd_spec *spec) {
+    for (uint32_t i = 0; i < spec->key_count; i++)
+        if (!(spec->keys[i].flags & CMD_KEY_NOT_KEY))
+            return true;
+    return false;
+}
+
 /* The keys of the command that begins at argument 2; NULL and an error reply if there are none. */
 static const struct cmd_spec *find_keys(struct cmd_call *call, uint32_t **ret_at, uint32_t *ret_count) {
     const struct slice *argv = call->argv + 2;
@@ -223,7 +230,7 @@ static const struct cmd_spec *find_keys(struct cmd_call *call, uint32_t **ret_at
         spec = cmd_lookup_sub(spec, argv[1]);
     if (!spec) {
         reply_error(call->reply, SLICE("ERR Invalid command specified"));
-    } else if (!spec->key_count) {
+    } else if (!has_keys(spec)) {
         reply_error(call->reply, SLICE("ERR The command has no key arguments"));
     } else if (spec->arity > 0 ? argc != (uint32_t)spec->arity : argc < (uint32_t)-spec->arity) {
         reply_error(call->reply, SLICE("ERR Invalid number of arguments specified for command"));

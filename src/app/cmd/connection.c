@@ -142,9 +142,18 @@ void cmd_hello(struct cmd_call *call) {
 
 /* ---------------------------------------------------------- small and last */
 
+/* Looks like a message, because a RESP2 subscriber expects nothing else. */
+static void ping_subscriber(struct cmd_call *call) {
+    reply_array(call->reply, 2);
+    reply_bulk_string(call->reply, "pong");
+    reply_bulk(call->reply, call->argc == 2 ? call->argv[1] : SLICE(""));
+}
+
 void cmd_ping(struct cmd_call *call) {
     if (call->argc > 2)
         reply_error(call->reply, SLICE("ERR wrong number of arguments for 'ping' command"));
+    else if (call->client->listener.count && call->client->protocol == 2)
+        ping_subscriber(call);
     else if (call->argc == 2)
         reply_bulk(call->reply, call->argv[1]);
     else
@@ -162,6 +171,9 @@ void cmd_reset(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     cmd_multi_drop(client, call->env, call->actor);
     cmd_unwatch_all(client, call->env);
+    struct cmd_server *server = call->env->server;
+    if (client->listener.count)
+        server->api->unsubscribe_all(server, client);
     client->db = 0;
     client->monitor = client->no_evict = client->no_touch = false;
     client->reply_off = client->reply_skip = client->reply_skip_next = false;

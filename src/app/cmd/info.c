@@ -89,7 +89,7 @@ static void section_clients(struct info *info) {
     number(info, "client_recent_max_output_buffer", info->counts.output_largest_bytes);
     number(info, "blocked_clients", 0);
     number(info, "tracking_clients", 0);
-    number(info, "pubsub_clients", 0);
+    number(info, "pubsub_clients", info->counts.pubsub_clients);
     number(info, "clients_in_timeout_table", 0);
     number(info, "total_blocking_keys", 0);
     number(info, "total_blocking_keys_on_nokey", 0);
@@ -183,9 +183,9 @@ static void section_stats(struct info *info) {
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);
     number(info, "keyspace_misses", counts->misses);
-    number(info, "pubsub_channels", 0);
-    number(info, "pubsub_patterns", 0);
-    number(info, "pubsubshard_channels", 0);
+    number(info, "pubsub_channels", counts->topics[TOPIC_CHANNEL]);
+    number(info, "pubsub_patterns", counts->topics[TOPIC_PATTERN]);
+    number(info, "pubsubshard_channels", counts->topics[TOPIC_SHARD_CHANNEL]);
     number(info, "latest_fork_usec", 0);
     number(info, "total_forks", 0);
     number(info, "migrate_cached_sockets", 0);
@@ -198,6 +198,7 @@ static void section_stats(struct info *info) {
     number(info, "total_writes_processed", counts->writes);
     number(info, "client_query_buffer_limit_disconnections", counts->query_limit_cuts);
     number(info, "client_output_buffer_limit_disconnections", counts->output_limit_cuts);
+    number(info, "pubsub_cut_clients", counts->pubsub_cuts);
     number(info, "acl_access_denied_auth", counts->auth_denied);
     number(info, "eventloop_cycles", counts->loop_turns);
     number(info, "eventloop_duration_sum", counts->loop_us);

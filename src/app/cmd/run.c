@@ -173,6 +173,16 @@ static bool password_is_gone(struct cmd_call *call) {
     return gone;
 }
 
+/* Apart, so that it takes no room in what every command goes through. */
+__attribute__((noinline)) static void refuse_subscriber(struct cmd_call *call, const struct cmd_spec *spec) {
+    char text[192];
+    snprintf(text, sizeof text,
+             "Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+             "context",
+             spec->name);
+    reject(call, spec, "ERR", text);
+}
+
 /* False when the command may not run now; the error is written. */
 static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
     const struct cmd_client *client = call->client;
@@ -186,6 +196,11 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
         reject(call, spec, "NOAUTH", "Authentication required.");
         return false;
     }
+    if (__builtin_expect(client->listener.count != 0, 0) && client->protocol == 2 &&
+        !(spec->flags & (CMD_SUBSCRIBING | CMD_IN_SUBSCRIBER))) {
+        refuse_subscriber(call, spec);
+        return false;
+    }
     if (client->in_multi && spec->flags & CMD_NO_MULTI) {
         reject(call, spec, "ERR", "Command not allowed inside a transaction");
         return false;
@@ -196,7 +211,9 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
 /* CLIENT REPLY OFF and SKIP. The reply is made and taken back: what a command does must not depend on who listens. */
 static void hush(struct cmd_call *call, struct reply_mark mark) {
     struct cmd_client *client = call->client;
-    if (client->reply_off || client->reply_skip) {
+    /* Confirmations of subscriptions are pushes, which are not kept back. */
+    bool pushes = call->outcome == CMD_RAN && call->spec->flags & CMD_SUBSCRIBING;
+    if ((client->reply_off || client->reply_skip) && !pushes) {
         uint32_t errors = call->reply->errors;
         cmd_reply_rewind(call, mark);
         call->reply->errors = errors;
@@ -233,7 +250,7 @@ uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, 
     const struct cmd_spec *spec = requests->spec;
     ASSERT(spec->run_row && requests->argc == spec->row_argc);
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
-        client->reply_skip_next)
+        client->reply_skip_next || client->listener.count)
         return 0;
     call->client = client;
     call->spec = spec;

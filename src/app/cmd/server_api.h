@@ -17,6 +17,7 @@ struct cmd_client_view {
     int descriptor;
     char name[64], lib_name[64], lib_version[32], last_command[48];
     uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
+    uint32_t topics[TOPIC_KINDS];          /* subscriptions */
     uint64_t age_s, idle_s;
     uint64_t query_bytes, query_free_bytes, output_bytes, memory_bytes;
     uint64_t multi_bytes; /* of the queued commands */
@@ -47,6 +48,8 @@ struct cmd_server_counts {
     uint64_t hits, misses, expired, evicted, copied_bytes, retries;
     uint64_t changes; /* since the start: reset_counts leaves it */
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
+    uint64_t topics[TOPIC_KINDS];         /* that somebody listens to: channels, patterns, shard channels */
+    uint64_t pubsub_clients, pubsub_cuts; /* cuts: of listeners that lagged behind */
     double commands_per_s, input_kb_per_s, output_kb_per_s;
     uint64_t
         memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
@@ -73,6 +76,18 @@ struct cmd_server_api {
     void (*unpause)(struct cmd_server *);
     /* MONITOR: the connection gets a line for each command that any worker runs from now on. */
     void (*monitor)(struct cmd_server *, struct cmd_client *);
+    /* Publish and subscribe. Listening twice is listening once; a client that does not listen may be told to stop. STATUS_FULL: the
+     * client has as many subscriptions as it may. */
+    enum status (*subscribe)(struct cmd_server *, struct cmd_client *, enum topic_kind, struct slice name);
+    void (*unsubscribe)(struct cmd_server *, struct cmd_client *, enum topic_kind, struct slice name);
+    void (*unsubscribe_all)(struct cmd_server *, struct cmd_client *);
+    enum status (*publish)(struct cmd_server *, enum topic_kind, struct slice channel, struct slice message,
+                           uint64_t *ret_receivers);
+    /* `visit` is called under a lock: it calls nothing of this table. */
+    void (*each_topic)(struct cmd_server *, enum topic_kind, void (*visit)(void *context, struct slice name),
+                       void *context);
+    uint64_t (*topic_listeners)(struct cmd_server *, enum topic_kind, struct slice name);
+    uint64_t (*topic_count)(struct cmd_server *, enum topic_kind);
     /* Begins an orderly stop. STATUS_OK: the connection will be closed without a reply. */
     enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
     /* statistics */

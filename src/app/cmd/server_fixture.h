@@ -9,6 +9,8 @@
 
 #include "app/cmd/cmd_fixture.h"
 #include "app/cmd/server_api.h"
+#include "base/glob.h"
+#include "base/hash.h"
 
 enum { SERVER_FIXTURE_VIEWS_MAX = 8 };
 
@@ -21,6 +23,8 @@ struct server_fixture {
     uint64_t pause_until_ms; /* 0: not paused */
     bool pause_writes_only;
     uint32_t kill_calls;
+    struct topics topics[TOPIC_KINDS];
+    struct buf messages; /* what subscribers were sent: a line `ID KIND TOPIC TEXT` each, KIND a digit */
 };
 
 static inline struct server_fixture *server_fixture_of(struct cmd_server *server) {
@@ -44,6 +48,10 @@ static inline void server_fixture_each(struct cmd_server *server,
             visit(context, &s->views[i]);
 }
 
+static inline bool server_fixture_subscribed(const struct cmd_client_view *view) {
+    return view->topics[TOPIC_CHANNEL] || view->topics[TOPIC_PATTERN] || view->topics[TOPIC_SHARD_CHANNEL];
+}
+
 static inline uint32_t server_fixture_kill(struct cmd_server *server, const struct cmd_kill_filter *filter) {
     struct server_fixture *s = server_fixture_of(server);
     uint32_t count = 0;
@@ -53,7 +61,8 @@ static inline uint32_t server_fixture_kill(struct cmd_server *server, const stru
         if (view->closing || view->id == filter->skip_id || (filter->id && filter->id != view->id) ||
             (filter->address && strcmp(filter->address, view->address) != 0) ||
             (filter->local_address && strcmp(filter->local_address, view->local_address) != 0) ||
-            view->age_s < filter->age_min_s)
+            view->age_s < filter->age_min_s ||
+            (filter->type >= 0 && filter->type != (server_fixture_subscribed(view) ? 3 : 0)))
             continue;
         view->closing = true;
         count++;
@@ -68,6 +77,67 @@ static inline void server_fixture_pause(struct cmd_server *server, uint64_t unti
 
 static inline void server_fixture_unpause(struct cmd_server *server) { server_fixture_of(server)->pause_until_ms = 0; }
 
+static inline enum status server_fixture_subscribe(struct cmd_server *server, struct cmd_client *client,
+                                                   enum topic_kind kind, struct slice name) {
+    uint64_t hash = hash_bytes(name, 0);
+    if (listener_find(&client->listener, kind, name, hash))
+        return STATUS_OK;
+    return topics_join(&server_fixture_of(server)->topics[kind], kind, name, hash, 0, 0, &client->listener);
+}
+
+static inline void server_fixture_unsubscribe(struct cmd_server *server, struct cmd_client *client,
+                                              enum topic_kind kind, struct slice name) {
+    struct subscription *found = listener_find(&client->listener, kind, name, hash_bytes(name, 0));
+    if (found)
+        topics_leave(&server_fixture_of(server)->topics[kind], found);
+}
+
+static inline void server_fixture_unsubscribe_all(struct cmd_server *server, struct cmd_client *client) {
+    for (int kind = 0; kind < TOPIC_KINDS; kind++)
+        while (client->listener.first[kind])
+            topics_leave(&server_fixture_of(server)->topics[kind], client->listener.first[kind]);
+}
+
+static inline uint64_t server_fixture_send(struct server_fixture *s, const struct topic *topic, enum topic_kind kind,
+                                           struct slice text) {
+    for (const struct topic_part *part = topic->parts; part; part = part->next)
+        for (uint32_t i = 0; i < part->count; i++) {
+            const struct cmd_client *client =
+                (const struct cmd_client *)((char *)part->members[i].listener - offsetof(struct cmd_client, listener));
+            assert_int_equal(
+                buf_printf(&s->messages, "%u %d %.*s %.*s\n", (unsigned)client->id, (int)kind, (int)topic->name_size,
+                           (const char *)topic->name, (int)text.size, (const char *)text.data),
+                STATUS_OK);
+        }
+    return topic->listeners;
+}
+
+static inline enum status server_fixture_publish(struct cmd_server *server, enum topic_kind kind, struct slice channel,
+                                                 struct slice text, uint64_t *ret_receivers) {
+    struct server_fixture *s = server_fixture_of(server);
+    const struct topic *topic = topics_find(&s->topics[kind], channel, hash_bytes(channel, 0));
+    *ret_receivers = topic ? server_fixture_send(s, topic, kind, text) : 0;
+    for (topic = s->topics[TOPIC_PATTERN].oldest; topic && kind == TOPIC_CHANNEL; topic = topic->newer)
+        if (glob_matches(topic_name(topic), channel, false))
+            *ret_receivers += server_fixture_send(s, topic, TOPIC_PATTERN, text);
+    return STATUS_OK;
+}
+
+static inline void server_fixture_each_topic(struct cmd_server *server, enum topic_kind kind,
+                                             void (*visit)(void *context, struct slice name), void *context) {
+    for (const struct topic *topic = server_fixture_of(server)->topics[kind].oldest; topic; topic = topic->newer)
+        visit(context, topic_name(topic));
+}
+
+static inline uint64_t server_fixture_listeners(struct cmd_server *server, enum topic_kind kind, struct slice name) {
+    const struct topic *topic = topics_find(&server_fixture_of(server)->topics[kind], name, hash_bytes(name, 0));
+    return topic ? topic->listeners : 0;
+}
+
+static inline uint64_t server_fixture_topic_count(struct cmd_server *server, enum topic_kind kind) {
+    return server_fixture_of(server)->topics[kind].count;
+}
+
 /* Opens `f` as well; its client is the first view, number 1. */
 static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixture *f) {
     static const struct cmd_server_api api = {
@@ -77,8 +147,18 @@ static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixt
         .kill_clients = server_fixture_kill,
         .pause = server_fixture_pause,
         .unpause = server_fixture_unpause,
+        .subscribe = server_fixture_subscribe,
+        .unsubscribe = server_fixture_unsubscribe,
+        .unsubscribe_all = server_fixture_unsubscribe_all,
+        .publish = server_fixture_publish,
+        .each_topic = server_fixture_each_topic,
+        .topic_listeners = server_fixture_listeners,
+        .topic_count = server_fixture_topic_count,
     };
     *s = (struct server_fixture){.server = {.api = &api}};
+    for (int kind = 0; kind < TOPIC_KINDS; kind++)
+        topics_init(&s->topics[kind], &memory_libc);
+    buf_init(&s->messages, &memory_libc);
     cmd_fixture_open(f);
     f->env.server = &s->server;
     s->views[s->view_count++] = (struct cmd_client_view){.id = f->client.id,
@@ -95,6 +175,15 @@ static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixt
                                                          .bytes_in = 300,
                                                          .bytes_out = 400,
                                                          .commands = 5};
+}
+
+/* Closes `f` as well. Of use where something was subscribed to; otherwise cmd_fixture_close does. */
+static inline void server_fixture_close(struct server_fixture *s, struct cmd_fixture *f) {
+    server_fixture_unsubscribe_all(&s->server, &f->client);
+    for (int kind = 0; kind < TOPIC_KINDS; kind++)
+        topics_fini(&s->topics[kind]);
+    buf_fini(&s->messages);
+    cmd_fixture_close(f);
 }
 
 static inline struct cmd_client_view *server_fixture_add(struct server_fixture *s, uint64_t id, const char *address,

@@ -75,6 +75,8 @@ uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *argu
     uint32_t found = 0;
     for (uint32_t i = 0; i < spec->key_count; i++) {
         struct key_range range;
+        if (spec->keys[i].flags & CMD_KEY_NOT_KEY)
+            continue;
         if (!find_range(&spec->keys[i], arguments, count, &range))
             return 0;
         for (uint32_t at = range.first; at <= range.last; at += range.step, found++)

@@ -30,6 +30,11 @@ enum cmd_flag {
     CMD_ALL_SHARDS = 1 << 13,  /* inside EXEC it needs every shard locked (FLUSHALL, SCAN, DBSIZE, ...) */
     CMD_TXN_CONTROL = 1 << 14, /* EXEC, DISCARD, MULTI, WATCH, QUIT, RESET: run even while queueing */
     CMD_ALLOW_BUSY = 1 << 15,
+    CMD_PUBSUB = 1 << 16,
+    CMD_PUBLISHES = 1 << 17, /* publishes: held back by a pause of writes, and while subscribers' workers are behind */
+    CMD_SUBSCRIBING =
+        1 << 18, /* answers with pushes, which no CLIENT REPLY keeps back; allowed to a RESP2 subscriber */
+    CMD_IN_SUBSCRIBER = 1 << 19, /* what else is allowed to a RESP2 subscriber: PING, QUIT, RESET */
 };
 
 /* Where the keys stand. Arguments count from 0, which is the command's name; `last` below 0 counts from the end (-1: the last). */
@@ -54,6 +59,7 @@ enum cmd_key_flag {
     CMD_KEY_INSERT = 64,
     CMD_KEY_DELETE = 128,
     CMD_KEY_VARIABLE = 256,
+    CMD_KEY_NOT_KEY = 512, /* stands where a key would, and routes the command like one */
 };
 
 struct cmd_spec {

@@ -106,7 +106,7 @@ static size_t list_text(const struct config_list *list, char *ret_text, size_t t
 size_t config_text(const struct config *config, enum config_key_id id, char *ret_text, size_t text_size) {
     const struct config_key *key = &config_keys[id];
     const void *field = (const char *)&config->values + key->offset;
-    const struct config_output_limit *limit = field;
+    const struct config_output_limits *limits = field;
     int size = 0;
     ASSERT(text_size > CONFIG_TEXT_MAX);
     switch (key->type) {
@@ -133,8 +133,11 @@ size_t config_text(const struct config *config, enum config_key_id id, char *ret
             size = (int)list_text(field, ret_text, text_size);
             break;
         case CONFIG_TYPE_OUTPUT_LIMIT:
-            size = snprintf(ret_text, text_size, "normal %llu %llu %lld", (unsigned long long)limit->hard_bytes,
-                            (unsigned long long)limit->soft_bytes, (long long)limit->soft_s);
+            size =
+                snprintf(ret_text, text_size, "normal %llu %llu %lld pubsub %llu %llu %lld",
+                         (unsigned long long)limits->normal.hard_bytes, (unsigned long long)limits->normal.soft_bytes,
+                         (long long)limits->normal.soft_s, (unsigned long long)limits->pubsub.hard_bytes,
+                         (unsigned long long)limits->pubsub.soft_bytes, (long long)limits->pubsub.soft_s);
             break;
         case CONFIG_TYPE_FIXED:
             size = snprintf(ret_text, text_size, "%s", key->default_text);

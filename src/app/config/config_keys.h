@@ -21,6 +21,11 @@ struct config_output_limit {
     int64_t soft_s;
 };
 
+/* Of clients that have subscribed to something, and of all others. */
+struct config_output_limits {
+    struct config_output_limit normal, pubsub;
+};
+
 enum config_key_id {
     CONFIG_PORT,
     CONFIG_BIND,
@@ -99,7 +104,7 @@ struct config_values {
     enum config_maxmemory_policy maxmemory_policy;
     int64_t maxentries;
     uint64_t client_query_buffer_limit_bytes;
-    struct config_output_limit client_output_buffer_limit;
+    struct config_output_limits client_output_buffer_limit;
     uint64_t proto_max_bulk_len_bytes;
     int64_t threads;
     int64_t shards;

@@ -67,7 +67,7 @@ static bool same_value(const struct config *a, const struct config *b, enum conf
 }
 
 /* libyaml ends a list in lines of its own at the beginning of what follows; the last member ends where its text does. */
-static size_t value_end(struct config_yaml *yaml, const yaml_node_t *value) {
+static size_t value_end(struct yaml_text *yaml, const yaml_node_t *value) {
     if (value->type == YAML_SEQUENCE_NODE && value->data.sequence.style == YAML_BLOCK_SEQUENCE_STYLE &&
         value->data.sequence.items.top > value->data.sequence.items.start)
         return yaml_document_get_node(&yaml->document, value->data.sequence.items.top[-1])->end_mark.index;
@@ -87,7 +87,7 @@ static size_t byte_at(struct slice text, size_t characters) {
 
 struct search {
     const struct config *config, *file;
-    struct config_yaml *yaml;
+    struct yaml_text *yaml;
     struct slice old;
     struct edit edits[CONFIG_KEY_COUNT]; /* in the order of the text; one a key at most */
     size_t count;
@@ -177,7 +177,7 @@ static enum status check_text(const struct search *search, struct slice text, st
 enum status config_rewrite_text(const struct config *config, struct slice old, struct buf *ret_text,
                                 struct config_error *ret_error) {
     struct config file;
-    struct config_yaml yaml;
+    struct yaml_text yaml;
     struct search search = {.config = config, .file = &file, .yaml = &yaml, .old = old};
     size_t before = ret_text->size;
     config_defaults(&file, &config->machine);

@@ -19,7 +19,7 @@ static const char *const filter_kinds[] = {"off", "cuckoo", NULL};
 
 struct reader {
     struct config *config;
-    struct config_yaml *yaml;
+    struct yaml_text *yaml;
     const char *file;
     uint32_t *lines; /* of top-level keys, 0: not there yet */
     struct config_error *error;
@@ -366,8 +366,8 @@ static enum status take_store(struct reader *reader, const yaml_node_t *key, con
     return STATUS_OK;
 }
 
-enum status config_stores_load(struct config *config, struct config_yaml *yaml, const yaml_node_t *node,
-                               const char *name, uint32_t lines[CONFIG_KEY_COUNT], struct config_error *ret_error) {
+enum status config_stores_load(struct config *config, struct yaml_text *yaml, const yaml_node_t *node, const char *name,
+                               uint32_t lines[CONFIG_KEY_COUNT], struct config_error *ret_error) {
     struct reader reader = {
         .config = config, .yaml = yaml, .file = name, .lines = lines, .error = ret_error, .path = "stores"};
     yaml_node_t *key, *value;

@@ -68,6 +68,15 @@ static const struct {
      "CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - Wrong number of arguments in "
      "buffer limit configuration."},
     {1,
+     {"client-output-buffer-limit", "normal 1 1 1 pubsub 1 1"},
+     "CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - Wrong number of arguments in "
+     "buffer limit configuration."},
+    {1,
+     {"client-output-buffer-limit", "replica 1 1 1"},
+     "CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - Invalid client class specified "
+     "in "
+     "buffer limit configuration."},
+    {1,
      {"client-output-buffer-limit", "normal 1 1 x"},
      "CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - Error in hard, soft or "
      "soft_seconds setting in buffer limit configuration."},
@@ -108,6 +117,25 @@ static void several_keys_are_set_at_once(void **state) {
     assert_int_equal(config.values.maxmemory_policy, CONFIG_MAXMEMORY_POLICY_VOLATILE_TTL);
     assert_true(changed[CONFIG_MAXMEMORY] && changed[CONFIG_MAXMEMORY_POLICY] && changed[CONFIG_SAVE]);
     assert_false(changed[CONFIG_TIMEOUT]);
+}
+
+static void classes_of_output_limits_are_set_apart(void **state) {
+    struct config config;
+    struct config_error error;
+    char text[CONFIG_TEXT_MAX + 1];
+    config_defaults(&config, &machine);
+    const char *words[] = {"client-output-buffer-limit", "PubSub 2mb 1mb 7"};
+    assert_int_equal(set(&config, NULL, &error, 1, words), STATUS_OK);
+    config_text(&config, CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT, text, sizeof text);
+    assert_string_equal(text, "normal 268435456 67108864 60 pubsub 2097152 1048576 7");
+    words[1] = "3mb 0 0";
+    assert_int_equal(set(&config, NULL, &error, 1, words), STATUS_OK);
+    config_text(&config, CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT, text, sizeof text);
+    assert_string_equal(text, "normal 3145728 0 0 pubsub 2097152 1048576 7");
+    words[1] = "pubsub 0 0 0 normal 1 1 1";
+    assert_int_equal(set(&config, NULL, &error, 1, words), STATUS_OK);
+    config_text(&config, CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT, text, sizeof text);
+    assert_string_equal(text, "normal 1 1 1 pubsub 0 0 0");
 }
 
 static void password_is_not_taken_away_while_strangers_can_connect(void **state) {
@@ -277,7 +305,8 @@ static void missing_folders_are_named(void **state) {
 }
 
 UNIT_TESTS(config, UNIT(wrong_sets_are_refused_as_redis_does_and_change_nothing), UNIT(several_keys_are_set_at_once),
-           UNIT(password_is_not_taken_away_while_strangers_can_connect), UNIT(texts_of_all_values_can_be_read_again),
-           UNIT(all_names_are_listed), UNIT(loopback_addresses_are_known), UNIT(rewriting_keeps_comments_and_order),
-           UNIT(rewriting_replaces_lists), UNIT(rewriting_refuses_what_it_would_spoil),
-           UNIT(rewriting_replaces_the_file), UNIT(missing_folders_are_named));
+           UNIT(classes_of_output_limits_are_set_apart), UNIT(password_is_not_taken_away_while_strangers_can_connect),
+           UNIT(texts_of_all_values_can_be_read_again), UNIT(all_names_are_listed), UNIT(loopback_addresses_are_known),
+           UNIT(rewriting_keeps_comments_and_order), UNIT(rewriting_replaces_lists),
+           UNIT(rewriting_refuses_what_it_would_spoil), UNIT(rewriting_replaces_the_file),
+           UNIT(missing_folders_are_named));

@@ -274,37 +274,53 @@ static bool parse_list(const struct config_key *key, struct slice text, struct c
     return true;
 }
 
-/* "normal 256mb 64mb 60"; the class may be left out. */
-static bool parse_output_limit(struct slice text, struct config_output_limit *field,
+/* Three words after the class. */
+static bool parse_output_class(const struct slice *words, struct config_output_limit *ret_limit,
                                struct config_problem *ret_problem) {
     static const struct config_key size = {.type = CONFIG_TYPE_SIZE, .max = 1ll << 46};
     static const struct config_key seconds = {.type = CONFIG_TYPE_DURATION, .unit = "s", .max = INT32_MAX};
     static const char error[] = "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
-    struct slice words[5];
+    struct config_output_limit limit;
+    if (!parse_size(&size, NULL, words[0], &limit.hard_bytes, ret_problem) ||
+        !parse_size(&size, NULL, words[1], &limit.soft_bytes, ret_problem) ||
+        !parse_duration(&seconds, words[2], &limit.soft_s, ret_problem)) {
+        snprintf(ret_problem->redis, sizeof ret_problem->redis, "%s", error);
+        return false;
+    }
+    if (limit.hard_bytes && limit.soft_bytes > limit.hard_bytes)
+        return problem(ret_problem, error, "the soft limit %.*s is above the hard limit %.*s", SHOW(words[1]),
+                       SHOW(words[0]));
+    *ret_limit = limit;
+    return true;
+}
+
+/* "normal 256mb 64mb 60 pubsub 32mb 8mb 60"; a class that is not named keeps what it has, and a single one without a name is normal. */
+static bool parse_output_limit(struct slice text, struct config_output_limits *field,
+                               struct config_problem *ret_problem) {
+    enum { CLASS_WORDS = 4, CLASSES_MAX = 2 };
+    struct slice words[CLASS_WORDS * CLASSES_MAX + 1];
     size_t count = 0;
     for (struct slice rest = text; count < COUNT_OF(words); count++) {
         words[count] = next_word(&rest, " \t");
         if (!words[count].size)
             break;
     }
-    size_t first = count && (words[0].data[0] < '0' || words[0].data[0] > '9') ? 1 : 0;
-    if (count != first + 3)
+    struct config_output_limits limits = *field;
+    bool bare = count == 3 && words[0].data[0] >= '0' && words[0].data[0] <= '9';
+    if (!bare && (count == 0 || count % CLASS_WORDS != 0))
         return problem(ret_problem, "Wrong number of arguments in buffer limit configuration.",
-                       "'%.*s' is not of the form 'normal HARD SOFT SECONDS'", SHOW(text));
-    if (first && !slice_equal_nocase(words[0], SLICE("normal")))
-        return problem(ret_problem, "Invalid client class specified in buffer limit configuration.",
-                       "there is no class of clients '%.*s', only 'normal'", SHOW(words[0]));
-    struct config_output_limit limit;
-    if (!parse_size(&size, NULL, words[first], &limit.hard_bytes, ret_problem) ||
-        !parse_size(&size, NULL, words[first + 1], &limit.soft_bytes, ret_problem) ||
-        !parse_duration(&seconds, words[first + 2], &limit.soft_s, ret_problem)) {
-        snprintf(ret_problem->redis, sizeof ret_problem->redis, "%s", error);
-        return false;
+                       "'%.*s' is not of the form 'normal HARD SOFT SECONDS pubsub HARD SOFT SECONDS'", SHOW(text));
+    for (size_t at = 0; at < count && !bare; at += CLASS_WORDS) {
+        bool pubsub = slice_equal_nocase(words[at], SLICE("pubsub"));
+        if (!pubsub && !slice_equal_nocase(words[at], SLICE("normal")))
+            return problem(ret_problem, "Invalid client class specified in buffer limit configuration.",
+                           "there is no class of clients '%.*s', only 'normal' and 'pubsub'", SHOW(words[at]));
+        if (!parse_output_class(&words[at + 1], pubsub ? &limits.pubsub : &limits.normal, ret_problem))
+            return false;
     }
-    if (limit.hard_bytes && limit.soft_bytes > limit.hard_bytes)
-        return problem(ret_problem, error, "the soft limit %.*s is above the hard limit %.*s", SHOW(words[first + 1]),
-                       SHOW(words[first]));
-    *field = limit;
+    if (bare && !parse_output_class(words, &limits.normal, ret_problem))
+        return false;
+    *field = limits;
     return true;
 }
 

@@ -20,112 +20,33 @@ enum status config_yaml_refuse(const char *name, yaml_mark_t mark, struct config
     return config_refuse(ret_error, "%.100s:%zu:%zu: %s", name, mark.line + 1, mark.column + 1, text);
 }
 
-static enum status parser_failed(const yaml_parser_t *parser, const char *name, struct config_error *ret_error) {
-    if (parser->error == YAML_MEMORY_ERROR) {
-        (void)config_refuse(ret_error, "%.100s: there is no memory to read it", name);
-        return STATUS_NO_MEMORY;
-    }
-    const char *what = parser->problem ? parser->problem : "is not YAML";
-    if (parser->error == YAML_READER_ERROR)
-        return config_refuse(ret_error, "%.100s: byte %zu: %s", name, parser->problem_offset, what);
-    bool star = parser->context && strstr(parser->context, "scanning an alias");
-    bool colon = strcmp(what, "found unexpected ':'") == 0;
-    return config_yaml_refuse(name, parser->problem_mark, ret_error, "not valid YAML: %s%s", what,
-                              star    ? ": quote a value that begins with '*'"
-                              : colon ? ": quote a value that has one in it"
-                                      : "");
-}
-
-/* First pass: bounds what the second may build. libyaml neither limits depth nor says where an alias stood. */
-static enum status check_event(const yaml_event_t *event, const char *name, int *depth, int *nodes,
-                               struct config_error *ret_error) {
-    bool anchored = (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor) ||
-                    (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
-                    (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
-    if (anchored || event->type == YAML_ALIAS_EVENT)
-        return config_yaml_refuse(name, event->start_mark, ret_error,
-                                  "anchors (&) and aliases (*) are not allowed here%s",
-                                  event->type == YAML_ALIAS_EVENT ? ": quote a value that begins with '*'" : "");
-    if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
-        ++*depth;
-    if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
-        --*depth;
-    if (*depth > CONFIG_FILE_DEPTH_MAX)
-        return config_yaml_refuse(name, event->start_mark, ret_error, "nested deeper than %d", CONFIG_FILE_DEPTH_MAX);
-    if (++*nodes > CONFIG_FILE_NODES_MAX)
-        return config_yaml_refuse(name, event->start_mark, ret_error, "more than %d values", CONFIG_FILE_NODES_MAX);
-    return STATUS_OK;
-}
-
-static enum status check_events(struct slice text, const char *name, struct config_error *ret_error) {
-    yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser))
-        return STATUS_NO_MEMORY;
-    yaml_parser_set_input_string(&parser, text.data, text.size);
-    enum status status = STATUS_OK;
-    int depth = 0, nodes = 0, documents = 0;
-    for (bool more = true; more && status == STATUS_OK;) {
-        yaml_event_t event;
-        if (!yaml_parser_parse(&parser, &event)) {
-            status = parser_failed(&parser, name, ret_error);
-            break;
-        }
-        status = check_event(&event, name, &depth, &nodes, ret_error);
-        if (status == STATUS_OK && event.type == YAML_DOCUMENT_START_EVENT && ++documents > 1)
-            status = config_yaml_refuse(name, event.start_mark, ret_error, "a second document: one file holds one");
-        more = event.type != YAML_STREAM_END_EVENT;
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&parser);
-    return status;
-}
-
-enum status config_yaml_open(struct config_yaml *yaml, struct slice text, const char *name,
+enum status config_yaml_open(struct yaml_text *yaml, struct slice text, const char *name,
                              struct config_error *ret_error) {
-    if (text.size > CONFIG_FILE_SIZE_MAX)
-        return config_refuse(ret_error, "%.100s: larger than %d bytes", name, CONFIG_FILE_SIZE_MAX);
-    if (text.size == 0)
-        text = SLICE("\n"); /* libyaml wants a pointer */
-    TRY(check_events(text, name, ret_error));
-    yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser))
-        return STATUS_NO_MEMORY;
-    yaml_parser_set_input_string(&parser, text.data, text.size);
-    enum status status = STATUS_OK;
-    if (!yaml_parser_load(&parser, &yaml->document))
-        status = parser_failed(&parser, name, ret_error);
-    yaml_parser_delete(&parser);
-    if (status != STATUS_OK)
+    static const struct yaml_text_limits limits = {CONFIG_FILE_SIZE_MAX, CONFIG_FILE_DEPTH_MAX, CONFIG_FILE_NODES_MAX};
+    struct yaml_text_problem problem;
+    enum status status = yaml_text_open(yaml, text, &limits, &problem);
+    if (status == STATUS_OK)
         return status;
-    yaml->root = yaml_document_get_root_node(&yaml->document);
-    bool blank = yaml->root && yaml->root->type == YAML_SCALAR_NODE && yaml->root->data.scalar.length == 0;
-    if (blank)
-        yaml->root = NULL;
-    if (yaml->root && yaml->root->type != YAML_MAPPING_NODE) {
-        status = config_yaml_refuse(name, yaml->root->start_mark, ret_error, "expected lines of the form 'key: value'");
-        yaml_document_delete(&yaml->document);
-    }
+    if (problem.line)
+        (void)config_refuse(ret_error, "%.100s:%u:%u: %s", name, problem.line, problem.column, problem.text);
+    else
+        (void)config_refuse(ret_error, "%.100s: %s", name, problem.text);
     return status;
 }
 
-void config_yaml_close(struct config_yaml *yaml) { yaml_document_delete(&yaml->document); }
+void config_yaml_close(struct yaml_text *yaml) { yaml_text_close(yaml); }
 
-bool config_yaml_next(struct config_yaml *yaml, size_t *at, yaml_node_t **ret_key, yaml_node_t **ret_value) {
-    return yaml->root && config_yaml_pair(yaml, yaml->root, at, ret_key, ret_value);
+bool config_yaml_next(struct yaml_text *yaml, size_t *at, yaml_node_t **ret_key, yaml_node_t **ret_value) {
+    return yaml->root && yaml_text_pair(yaml, yaml->root, at, ret_key, ret_value);
 }
 
-bool config_yaml_pair(struct config_yaml *yaml, const yaml_node_t *mapping, size_t *at, yaml_node_t **ret_key,
+bool config_yaml_pair(struct yaml_text *yaml, const yaml_node_t *mapping, size_t *at, yaml_node_t **ret_key,
                       yaml_node_t **ret_value) {
-    if (mapping->data.mapping.pairs.start + *at >= mapping->data.mapping.pairs.top)
-        return false;
-    yaml_node_pair_t pair = mapping->data.mapping.pairs.start[(*at)++];
-    *ret_key = yaml_document_get_node(&yaml->document, pair.key);
-    *ret_value = yaml_document_get_node(&yaml->document, pair.value);
-    return true;
+    return yaml_text_pair(yaml, mapping, at, ret_key, ret_value);
 }
 
 struct slice config_yaml_text(const yaml_node_t *node) {
-    return slice_make(node->data.scalar.value, node->data.scalar.length);
+    return yaml_text_scalar(node);
 }
 
 bool config_yaml_is_stores(const yaml_node_t *key) {
@@ -152,7 +73,7 @@ static enum status load_key(const yaml_node_t *node, const char *name, enum conf
     return config_yaml_refuse(name, node->start_mark, ret_error, "unknown key '%.*s'", SHOW(key));
 }
 
-static enum status load_list(struct config *config, struct config_yaml *yaml, enum config_key_id id,
+static enum status load_list(struct config *config, struct yaml_text *yaml, enum config_key_id id,
                              const yaml_node_t *node, const char *name, struct config_error *ret_error) {
     const struct config_key *key = &config_keys[id];
     struct config_list list = {0};
@@ -171,7 +92,7 @@ static enum status load_list(struct config *config, struct config_yaml *yaml, en
     return STATUS_OK;
 }
 
-static enum status load_value(struct config *config, struct config_yaml *yaml, enum config_key_id id,
+static enum status load_value(struct config *config, struct yaml_text *yaml, enum config_key_id id,
                               const yaml_node_t *node, const char *name, struct config_error *ret_error) {
     const struct config_key *key = &config_keys[id];
     struct config_origin origin = {CONFIG_FROM_FILE, (uint32_t)node->start_mark.line + 1,
@@ -192,7 +113,7 @@ static enum status load_value(struct config *config, struct config_yaml *yaml, e
     return config_assign(config, id, text, origin, where, ret_error) ? STATUS_OK : STATUS_INVALID;
 }
 
-static enum status load_document(struct config *config, struct config_yaml *yaml, const char *name,
+static enum status load_document(struct config *config, struct yaml_text *yaml, const char *name,
                                  struct config_error *ret_error) {
     uint32_t lines[CONFIG_KEY_COUNT] = {0}, stores_line = 0;
     yaml_node_t *key, *value;
@@ -219,10 +140,8 @@ static enum status load_document(struct config *config, struct config_yaml *yaml
 enum status config_load_yaml(struct config *config, struct slice text, const char *name,
                              struct config_error *ret_error) {
     struct config next = *config;
-    struct config_yaml yaml;
+    struct yaml_text yaml;
     enum status status = config_yaml_open(&yaml, text, name, ret_error);
-    if (status == STATUS_NO_MEMORY)
-        (void)config_refuse(ret_error, "%.100s: there is no memory to read it", name);
     if (status != STATUS_OK)
         return status;
     snprintf(next.file, sizeof next.file, "%s", name);

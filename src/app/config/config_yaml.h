@@ -7,31 +7,25 @@
 #ifndef STRATA_APP_CONFIG_CONFIG_YAML_H
 #define STRATA_APP_CONFIG_CONFIG_YAML_H
 
-#include <yaml.h>
-
 #include "app/config/config.h"
+#include "app/yaml/yaml_text.h"
 
-struct config_yaml {
-    yaml_document_t document;
-    yaml_node_t *root; /* a mapping, or NULL when the file says nothing */
-};
-
-MUST_CHECK enum status config_yaml_open(struct config_yaml *yaml, struct slice text, const char *name,
+MUST_CHECK enum status config_yaml_open(struct yaml_text *yaml, struct slice text, const char *name,
                                         struct config_error *ret_error);
-void config_yaml_close(struct config_yaml *yaml);
+void config_yaml_close(struct yaml_text *yaml);
 
 /* Walks the keys of the file; `at` begins at 0. False at the end. */
-bool config_yaml_next(struct config_yaml *yaml, size_t *at, yaml_node_t **ret_key, yaml_node_t **ret_value);
+bool config_yaml_next(struct yaml_text *yaml, size_t *at, yaml_node_t **ret_key, yaml_node_t **ret_value);
 
 /* The same for any mapping. */
-bool config_yaml_pair(struct config_yaml *yaml, const yaml_node_t *mapping, size_t *at, yaml_node_t **ret_key,
+bool config_yaml_pair(struct yaml_text *yaml, const yaml_node_t *mapping, size_t *at, yaml_node_t **ret_key,
                       yaml_node_t **ret_value);
 
 /* Whether the section of named stores begins here, which is no key of spec/config.yaml. */
 bool config_yaml_is_stores(const yaml_node_t *key);
 
 /* Reads that section. `lines` says where top-level keys stand, 0: not yet; the default store's fields may take places in it. */
-MUST_CHECK enum status config_stores_load(struct config *config, struct config_yaml *yaml, const yaml_node_t *node,
+MUST_CHECK enum status config_stores_load(struct config *config, struct yaml_text *yaml, const yaml_node_t *node,
                                           const char *name, uint32_t lines[CONFIG_KEY_COUNT],
                                           struct config_error *ret_error);
 

@@ -70,9 +70,10 @@ static const struct {
      "to 127.0.0.1 only, or say 'protected-mode: no' if the network is trusted"},
     {"pidfile: a\nlogfile: a\n", "s.yaml:2:10: logfile: is the same file as pidfile: a"},
     {"client-output-buffer-limit: 1gb\n",
-     "s.yaml:1:29: client-output-buffer-limit: '1gb' is not of the form 'normal HARD SOFT SECONDS'"},
-    {"client-output-buffer-limit: pubsub 1gb 1mb 1\n",
-     "s.yaml:1:29: client-output-buffer-limit: there is no class of clients 'pubsub', only 'normal'"},
+     "s.yaml:1:29: client-output-buffer-limit: '1gb' is not of the form 'normal HARD SOFT SECONDS pubsub HARD SOFT "
+     "SECONDS'"},
+    {"client-output-buffer-limit: replica 1gb 1mb 1\n",
+     "s.yaml:1:29: client-output-buffer-limit: there is no class of clients 'replica', only 'normal' and 'pubsub'"},
     {"client-output-buffer-limit: normal 1mb 1gb 10\n",
      "s.yaml:1:29: client-output-buffer-limit: the soft limit 1gb is above the hard limit 1mb"},
     {"databases: 32\n", "s.yaml:1:12: databases: can only be '16' here: Databases that SELECT reaches."},
@@ -148,9 +149,11 @@ static void every_kind_of_value_arrives_in_its_field(void **state) {
     assert_int_equal(values->slowlog_log_slower_than_us, 2000);
     assert_int_equal(values->latency_monitor_threshold_ms, 1000);
     assert_false(values->protected_mode);
-    assert_int_equal(values->client_output_buffer_limit.hard_bytes, 1 << 30);
-    assert_int_equal(values->client_output_buffer_limit.soft_bytes, 1 << 20);
-    assert_int_equal(values->client_output_buffer_limit.soft_s, 30);
+    assert_int_equal(values->client_output_buffer_limit.normal.hard_bytes, 1 << 30);
+    assert_int_equal(values->client_output_buffer_limit.normal.soft_bytes, 1 << 20);
+    assert_int_equal(values->client_output_buffer_limit.normal.soft_s, 30);
+    assert_int_equal(values->client_output_buffer_limit.pubsub.hard_bytes, 32 << 20);
+    assert_int_equal(values->client_output_buffer_limit.pubsub.soft_bytes, 8 << 20);
     assert_int_equal(values->proto_max_bulk_len_bytes, 2000000);
     assert_string_equal(config.file, "s.yaml");
     assert_int_equal(config.origins[CONFIG_TIMEOUT].line, 9);

@@ -26,15 +26,15 @@ void clients_each(struct cmd_server *api, void (*visit)(void *context, const str
 }
 
 static bool matches(const struct connection *connection, const struct cmd_kill_filter *filter) {
-    enum { TYPE_NORMAL = 0 };
+    enum { TYPE_NORMAL = 0, TYPE_PUBSUB = 3 };
     const struct cmd_client *client = &connection->client;
     uint64_t age_s = (connection->worker->now_ms - connection->born_ms) / 1000;
     return connection->state <= CONNECTION_CLOSING && !connection->killed &&
            (!filter->id || filter->id == client->id) &&
            (!filter->address || strcmp(filter->address, connection->peer) == 0) &&
            (!filter->local_address || strcmp(filter->local_address, connection->local) == 0) &&
-           (filter->type < 0 || filter->type == TYPE_NORMAL) && (!filter->skip_id || filter->skip_id != client->id) &&
-           age_s >= filter->age_min_s;
+           (filter->type < 0 || filter->type == (client->listener.count ? TYPE_PUBSUB : TYPE_NORMAL)) &&
+           (!filter->skip_id || filter->skip_id != client->id) && age_s >= filter->age_min_s;
 }
 
 uint32_t clients_kill(struct cmd_server *api, const struct cmd_kill_filter *filter) {

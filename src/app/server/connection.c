@@ -73,6 +73,7 @@ void connection_close(struct connection *connection) {
     loop_forget(worker->loop, &connection->source);
     close(connection->source.fd);
     monitor_end(connection);
+    pubsub_unsubscribe_all(&worker->server->api, &connection->client);
     if (connection->postponed)
         worker->postponed--;
     if (worker->walk == connection)
@@ -89,12 +90,27 @@ void connection_close(struct connection *connection) {
     worker->dead = connection;
 }
 
+static struct cache_pin pin_of(const struct reply_foreign *value) {
+    return (struct cache_pin){.first = value->handle[0], .size = value->handle[1]};
+}
+
+static struct pubsub_message *message_of(const struct reply_foreign *value) {
+    return value->handle[1] == FOREIGN_MESSAGE ? (struct pubsub_message *)(uintptr_t)value->handle[0] : NULL;
+}
+
+/* It is sent, or never will be. */
+static void let_go(struct connection *connection, const struct reply_foreign *value) {
+    if (message_of(value))
+        pubsub_message_unref(message_of(value));
+    else
+        cache_unpin(connection->worker->server->cache, &connection->worker->actor, pin_of(value));
+}
+
 static void unpin_all(struct connection *connection) {
     const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
     uint32_t count = (uint32_t)(connection->foreign.size / sizeof *values);
     for (uint32_t i = connection->foreign_at; i < count; i++)
-        cache_unpin(connection->worker->server->cache, &connection->worker->actor,
-                    (struct cache_pin){.first = values[i].handle[0], .size = values[i].handle[1]});
+        let_go(connection, &values[i]);
     buf_clear(&connection->foreign);
     connection->foreign_at = connection->foreign_counted = 0;
     connection->foreign_sent = connection->foreign_bytes = 0;
@@ -174,6 +190,15 @@ uint64_t connection_waiting(const struct connection *connection) {
     return unsent - (values[count - 1].size - newest_sent);
 }
 
+/* Bytes of the value from `sent` on that stand in one place. */
+static struct slice foreign_piece(const struct connection *connection, const struct reply_foreign *value,
+                                  uint64_t sent) {
+    const struct pubsub_message *message = message_of(value);
+    if (message)
+        return slice_make(message->bytes + sent, message->size - sent);
+    return cache_pin_piece(connection->worker->server->cache, pin_of(value), value->offset + sent);
+}
+
 /* What is sent next, as pieces; answers how many. */
 static int gather(const struct connection *connection, struct iovec *ret_pieces, int max, size_t *ret_size) {
     const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
@@ -190,8 +215,7 @@ static int gather(const struct connection *connection, struct iovec *ret_pieces,
             sent = until;
         } else if (at < value_count) {
             const struct reply_foreign *value = &values[at];
-            struct cache_pin pin = {.first = value->handle[0], .size = value->handle[1]};
-            struct slice piece = cache_pin_piece(connection->worker->server->cache, pin, value->offset + value_sent);
+            struct slice piece = foreign_piece(connection, value, value_sent);
             piece = slice_part(piece, 0, value->size - value_sent);
             ASSERT(piece.size > 0);
             ret_pieces[count++] = (struct iovec){(void *)(uintptr_t)piece.data, piece.size};
@@ -230,8 +254,7 @@ static void advance(struct connection *connection, size_t size) {
         connection->foreign_bytes -= step;
         size -= step;
         if (connection->foreign_sent == value->size) {
-            cache_unpin(connection->worker->server->cache, &connection->worker->actor,
-                        (struct cache_pin){.first = value->handle[0], .size = value->handle[1]});
+            let_go(connection, value);
             connection->foreign_at++;
             connection->foreign_sent = 0;
         }
@@ -663,12 +686,16 @@ static void look_after_output(struct connection *connection) {
     uint64_t now_ms = worker->now_ms, unsent = connection_unsent(connection);
     if (unsent == 0)
         return;
-    uint64_t soft = SETTING(worker->server, output_soft_bytes);
-    if (soft && connection_waiting(connection) > soft) {
+    bool subscriber = connection->client.listener.count != 0;
+    uint64_t soft =
+        subscriber ? SETTING(worker->server, pubsub_soft_bytes) : SETTING(worker->server, output_soft_bytes);
+    uint32_t soft_s = subscriber ? SETTING(worker->server, pubsub_soft_s) : SETTING(worker->server, output_soft_s);
+    if (soft && (subscriber ? unsent : connection_waiting(connection)) > soft) {
         if (!connection->soft_since_ms)
             connection->soft_since_ms = now_ms;
-        if (now_ms - connection->soft_since_ms > 1000ull * SETTING(worker->server, output_soft_s)) {
+        if (now_ms - connection->soft_since_ms > 1000ull * soft_s) {
             worker->counts.output_limit_cuts++;
+            worker->counts.pubsub_cuts += subscriber;
             log_warning("Closing a client over its soft output limit: id=%llu addr=%s",
                         (unsigned long long)connection->client.id, connection->peer);
             connection_close(connection);
@@ -701,7 +728,8 @@ void connection_look_after(struct connection *connection) {
     bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
                 now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
     bool idle = timeout_ms && !connection->client.monitor && !connection->postponed &&
-                now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
+                !connection->client.listener.count && now_ms - connection->active_ms > timeout_ms &&
+                now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
     if (connection->client.authenticated || !SETTING(worker->server, password_set))
         connection->known_ms = now_ms;
@@ -749,6 +777,7 @@ void connection_view(const struct connection *connection, struct cmd_client_view
         .closing = connection->state != CONNECTION_OPEN || client->close_after_reply || connection->killed,
         .blocked = connection->postponed,
     };
+    memcpy(ret_view->topics, client->listener.counts, sizeof ret_view->topics);
     memcpy(ret_view->address, connection->peer, sizeof connection->peer);
     memcpy(ret_view->local_address, connection->local, sizeof connection->local);
     copy_text(ret_view->name, sizeof ret_view->name, &client->name);

@@ -28,6 +28,7 @@ enum {
     UPLOAD_SIZE_MIN = 64 * 1024,          /* smaller values are received through buffers */
     OUTPUT_CHOKE_BYTES = 4 * 1024 * 1024, /* so much unsent: no more requests are read, for a while */
     OUTPUT_EARLY_BYTES = 256 * 1024,      /* so much unsent: sent before the next batch of the same input */
+    FOREIGN_MESSAGE = 0,                  /* handle[1] of a message that subscribers share; a pin has its size there */
     OUTPUT_STALL_MS =
         1000, /* a choked client that took nothing for so long is read again: it may want to send all first */
     PIN_HOLD_MS_MAX = 60 * 1000, /* then what remains of a pinned value is copied out, or the client is cut */
@@ -48,6 +49,8 @@ struct connection {
     struct connection *dead_next;
     struct connection *resume_next; /* in worker->resume */
     bool resuming;
+    bool in_outputs; /* stands in worker->inbox.outputs */
+    struct connection *outputs_next;
     struct cmd_client client;
 
     /* input */

@@ -229,25 +229,35 @@ static bool is_web_request(struct slice name) {
     return slice_equal_nocase(name, SLICE("post")) || slice_equal_nocase(name, SLICE("host:"));
 }
 
-static bool transaction_writes(const struct cmd_client *client) {
+/* Whether a queued command has one of these flags. */
+static bool transaction_has(const struct cmd_client *client, uint32_t flags) {
     const struct cmd_queued *queued = (const struct cmd_queued *)client->multi.data;
     for (uint32_t i = 0; i < cmd_multi_count(client); i++) {
-        if (queued[i].spec->flags & CMD_WRITE)
+        if (queued[i].spec->flags & flags)
             return true;
     }
     return false;
+}
+
+/* Whether the command itself, or the transaction that it ends, has one of these flags. */
+static bool will_do(const struct cmd_request *item, uint32_t flags) {
+    if (!item->client->in_multi)
+        return (item->spec->flags & flags) != 0;
+    return slice_equal(item->spec->last_name, SLICE("exec")) && transaction_has(item->client, flags);
 }
 
 /* A command whose value was received elsewhere cannot be read again later. */
 static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     struct server *server = worker->server;
     const struct cmd_spec *spec = item->spec;
-    if (!clients_paused_until(server, worker->actor.now_ms) || !spec || item->uploaded)
+    if (!spec || item->uploaded)
         return false;
-    if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed)) {
-        return item->client->in_multi ? slice_equal(spec->last_name, SLICE("exec")) && transaction_writes(item->client)
-                                      : (spec->flags & CMD_WRITE) != 0;
-    }
+    if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) && will_do(item, CMD_PUBLISHES))
+        return true;
+    if (!clients_paused_until(server, worker->actor.now_ms))
+        return false;
+    if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed))
+        return will_do(item, CMD_WRITE | CMD_PUBLISHES);
     /* Whoever may administrate must be able to end the pause. */
     return !(spec->flags & CMD_ADMIN) && !slice_equal(spec->last_name, SLICE("client"));
 }
@@ -262,7 +272,9 @@ static void after_command(struct worker *worker, struct connection *connection, 
     }
     if (connection->monitoring != client->monitor)
         monitor_end(connection);
-    uint64_t hard = client->authenticated ? SETTING(worker->server, output_hard_bytes) : UNAUTHENTICATED_OUTPUT_MAX;
+    uint64_t hard = !client->authenticated   ? UNAUTHENTICATED_OUTPUT_MAX
+                    : client->listener.count ? SETTING(worker->server, pubsub_hard_bytes)
+                                             : SETTING(worker->server, output_hard_bytes);
     if (hard && connection_waiting(connection) > hard) {
         worker->counts.output_limit_cuts++;
         log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
@@ -290,11 +302,16 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct cmd_client *client = item->client;
     struct connection *connection = client->connection;
     struct server *server = worker->server;
+    /* What was published before this request comes before its reply. */
+    if (__builtin_expect(client->listener.count != 0, 0) && inbox_is_waiting(&worker->inbox))
+        pubsub_catch_up(worker);
     if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
         return;
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
         return;
-    if (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) && is_paused(worker, item)) {
+    uint64_t holds = atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) |
+                     atomic_load_explicit(&server->inboxes_full, memory_order_relaxed);
+    if (__builtin_expect(holds != 0, 0) && is_paused(worker, item)) {
         connection_postpone(connection, item->begins_at);
         return;
     }
@@ -337,6 +354,9 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     if (worker->arena.used)
         arena_reset(&worker->arena);
     after_command(worker, connection, call);
+    /* After the reply, so that who publishes to itself gets it first. */
+    if (__builtin_expect(worker->inbox.own, 0))
+        pubsub_hand_out(worker);
 }
 
 /* Nothing but commands happens: nobody watches or waits, and not even the largest replies of such a row reach a limit of output. */

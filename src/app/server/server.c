@@ -12,6 +12,7 @@
 
 #include "app/server/clients.h"
 #include "app/server/monitor.h"
+#include "app/server/pubsub.h"
 #include "app/server/run.h"
 #include "app/server/stores.h"
 #include "app/server/worker.h"
@@ -49,12 +50,15 @@ void server_settle(struct server *server) {
     set_u32(&settings->clients_max, values->maxclients);
     set_u32(&settings->timeout_s, values->timeout_s);
     set_u32(&settings->keepalive_s, values->tcp_keepalive_s);
-    set_u32(&settings->output_soft_s, values->client_output_buffer_limit.soft_s);
+    set_u32(&settings->output_soft_s, values->client_output_buffer_limit.normal.soft_s);
+    set_u32(&settings->pubsub_soft_s, values->client_output_buffer_limit.pubsub.soft_s);
     set_u32(&settings->shutdown_timeout_s, values->shutdown_timeout_s);
     set_u32(&settings->housekeeping_ms, values->housekeeping_interval_ms);
     set_u64(&settings->query_limit_bytes, values->client_query_buffer_limit_bytes);
-    set_u64(&settings->output_hard_bytes, values->client_output_buffer_limit.hard_bytes);
-    set_u64(&settings->output_soft_bytes, values->client_output_buffer_limit.soft_bytes);
+    set_u64(&settings->output_hard_bytes, values->client_output_buffer_limit.normal.hard_bytes);
+    set_u64(&settings->output_soft_bytes, values->client_output_buffer_limit.normal.soft_bytes);
+    set_u64(&settings->pubsub_hard_bytes, values->client_output_buffer_limit.pubsub.hard_bytes);
+    set_u64(&settings->pubsub_soft_bytes, values->client_output_buffer_limit.pubsub.soft_bytes);
     set_u64(&settings->bulk_size_max, values->proto_max_bulk_len_bytes);
     set_u64(&settings->slow_ticks, ticks_of_us(server, values->slowlog_log_slower_than_us));
     int64_t latency_ms = values->latency_monitor_threshold_ms;
@@ -81,7 +85,7 @@ static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bo
     struct server *server = server_of(api);
     if (abort)
         return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
-    log_warning("SHUTDOWN was asked for");
+    log_notice("SHUTDOWN was asked for");
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;
 }
@@ -101,6 +105,9 @@ static void api_auth_failed(struct cmd_server *api) { atomic_fetch_add(&server_o
 
 static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
     stats_sum(api, ret_counts);
+    for (int kind = 0; kind < TOPIC_KINDS; kind++)
+        ret_counts->topics[kind] = pubsub_count(api, (enum topic_kind)kind);
+    ret_counts->pubsub_clients = pubsub_clients(server_of(api));
     ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
 }
 
@@ -205,6 +212,13 @@ static const struct cmd_server_api server_calls = {
     .pause = clients_pause,
     .unpause = clients_unpause,
     .monitor = monitor_begin,
+    .subscribe = pubsub_subscribe,
+    .unsubscribe = pubsub_unsubscribe,
+    .unsubscribe_all = pubsub_unsubscribe_all,
+    .publish = pubsub_api_publish,
+    .each_topic = pubsub_each,
+    .topic_listeners = pubsub_listeners,
+    .topic_count = pubsub_count,
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
@@ -396,6 +410,11 @@ static struct server *make_server(const struct config *config) {
     if (!server)
         return NULL;
     memset(server, 0, sizeof *server);
+    server->pubsub = pubsub_new(random_u64());
+    if (!server->pubsub) {
+        memory_give(&memory_libc, server, sizeof *server);
+        return NULL;
+    }
     server->api.api = &server_calls;
     server->config = *config;
     snprintf(server->config_file, sizeof server->config_file, "%s", config->file);
@@ -470,7 +489,7 @@ enum status server_start(const struct config *config, struct server **ret_server
         return status;
     }
     char memory[32];
-    log_warning("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
+    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
                 server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
                 config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
     *ret_server = server;
@@ -504,7 +523,7 @@ static void take_signal(struct server *server) {
         log_warning("Second interrupt: stopping at once");
         _exit(1);
     }
-    log_warning("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     server_request_stop(server, SERVER_STOPS);
 }
 
@@ -539,6 +558,7 @@ void server_free(struct server *server) {
         join_workers(server);
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
+    pubsub_free(server->pubsub);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);
     if (server->pid_written)
@@ -558,5 +578,5 @@ void server_free(struct server *server) {
         pthread_sigmask(SIG_SETMASK, &server->signals_before, NULL);
     memory_give(&memory_libc, server, sizeof *server);
     if (ran)
-        log_warning("Strata has stopped");
+        log_notice("Strata has stopped");
 }

@@ -30,6 +30,8 @@ enum server_stop { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_NOW };
 /* What may be changed while the server runs; read with relaxed loads. */
 struct settings {
     _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
+    _Atomic uint32_t pubsub_soft_s;
+    _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
     _Atomic uint64_t slow_ticks;    /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks; /* the same for LATENCY */
@@ -37,6 +39,7 @@ struct settings {
 };
 
 struct worker;
+struct pubsub;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -53,6 +56,7 @@ struct server {
     _Atomic uint32_t clients; /* connections open, of all workers */
     _Atomic uint32_t monitors;
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
+    _Atomic uint32_t inboxes_full;   /* workers that are behind with messages: who publishes waits */
     atomic_bool pause_writes_only;
     _Atomic int stop; /* enum server_stop */
     int stop_fd;      /* an eventfd on which server_wait sleeps */
@@ -67,6 +71,8 @@ struct server {
     char run_id[41];
     double ticks_per_us;
     uint64_t timed_apart_ticks; /* TIMED_APART_US */
+
+    struct pubsub *pubsub;
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */

@@ -37,6 +37,7 @@ static void add_worker(struct cmd_server_counts *sum, struct worker *worker) {
     sum->loop_command_us += (uint64_t)((double)counts->command_ticks / ticks_per_us);
     sum->query_limit_cuts += counts->query_limit_cuts;
     sum->output_limit_cuts += counts->output_limit_cuts;
+    sum->pubsub_cuts += counts->pubsub_cuts;
     sum->errors += counts->errors;
     sum->hits += worker->actor.counts.hits;
     sum->misses += worker->actor.counts.misses;

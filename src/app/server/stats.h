@@ -50,7 +50,7 @@ struct worker_counts {
     uint64_t connections_received, connections_rejected;
     uint64_t commands, bytes_in, bytes_out, reads, writes, loop_turns;
     uint64_t loop_ticks, command_ticks;
-    uint64_t query_limit_cuts, output_limit_cuts, errors;
+    uint64_t query_limit_cuts, output_limit_cuts, pubsub_cuts, errors;
     uint64_t input_largest_bytes, output_largest_bytes;
     struct rate commands_rate, input_rate, output_rate;
 };

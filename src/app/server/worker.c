@@ -38,6 +38,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
         .env = &server->env, .actor = &worker->actor, .arena = &worker->arena, .reply = &worker->reply};
     pthread_mutex_init(&worker->turn, NULL);
     pthread_mutex_init(&worker->monitor_lock, NULL);
+    inbox_init(&worker->inbox);
     resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
     arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
@@ -95,6 +96,7 @@ void worker_free(struct worker *worker) {
     timers_fini(&worker->timers);
     arena_fini(&worker->arena);
     buf_fini(&worker->monitor_lines);
+    inbox_fini(&worker->inbox);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
         buf_fini(&worker->buffers[i]);
     if (worker->commands) {
@@ -150,6 +152,8 @@ void worker_leave(struct worker *worker) {
     if (current)
         pthread_mutex_lock(&current->turn);
 }
+
+bool worker_is_current(const struct worker *worker) { return worker == current; }
 
 void worker_pause_turn(void) {
     if (current)
@@ -300,6 +304,9 @@ static void look_at_pause(struct worker *worker) {
         return;
     }
     timers_clear(&worker->timers, &worker->pause_end);
+    /* Publishers wait for inboxes; whoever empties the last full one wakes all. */
+    if (atomic_load(&worker->server->inboxes_full))
+        return;
     struct connection *older;
     for (struct connection *connection = worker->first; connection; connection = older) {
         older = connection->older;
@@ -459,7 +466,7 @@ static void forget_dead(struct worker *worker) {
 }
 
 static uint64_t sleep_ms(const struct worker *worker) {
-    if (worker->resume)
+    if (worker->resume || worker->inbox.own || worker->inbox.taken.size)
         return 0;
     uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = housekeeping_every_ms(worker);
     return timers_wait_ms(&worker->timers, worker->now_ms, since_ms < every_ms ? every_ms - since_ms : 0);
@@ -484,11 +491,15 @@ void worker_run(void *context) {
         run_timers(worker);
         if (woken)
             monitor_hand_out(worker);
+        if (inbox_is_waiting(&worker->inbox))
+            pubsub_hand_out(worker);
         close_killed(worker);
         look_at_pause(worker);
         done = look_at_stop(worker);
         if (!worker->stopping)
             resume_relieved(worker);
+        if (worker->inbox.outputs)
+            pubsub_send(worker);
         forget_dead(worker);
         connection_free_dead(worker);
         keep_house(worker);

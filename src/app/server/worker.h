@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "app/server/connection.h"
+#include "app/server/pubsub.h"
 #include "app/server/state.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"
@@ -101,6 +102,8 @@ struct worker {
     struct buf monitor_lines; /* under monitor_lock */
     bool monitor_lost;        /* under monitor_lock: the bound was reached */
 
+    struct inbox inbox; /* messages for its subscribers */
+
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;
     uint64_t accept_warned_ms;
@@ -117,6 +120,9 @@ void worker_run(void *worker);
  * meanwhile) or by any other. */
 void worker_visit(struct worker *worker);
 void worker_leave(struct worker *worker);
+
+/* Whether this is the worker whose turn the calling thread holds. */
+bool worker_is_current(const struct worker *worker);
 
 /* Around a sleep inside the engine (struct cache_waiting): the calling worker's turn is let go, so that whoever holds the
  * engine's lock and waits for this turn does not wait for ever. */

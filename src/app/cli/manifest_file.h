@@ -1,0 +1,13 @@
+/* app/cli/manifest_file.h: the text of a manifest that is named on the command line.
+ *
+ * Errors: false with errno set; EFBIG over MANIFEST_TEXT_MAX bytes.
+ */
+#ifndef STRATA_APP_CLI_MANIFEST_FILE_H
+#define STRATA_APP_CLI_MANIFEST_FILE_H
+
+#include "base/buf.h"
+
+/* "-" is standard input. */
+bool manifest_file_read(const char *path, struct buf *text);
+
+#endif

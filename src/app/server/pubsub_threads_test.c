@@ -1,0 +1,333 @@
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/server/pubsub.h"
+#include "app/server/server.h"
+#include "app/server/worker.h"
+#include "base/assert.h"
+#include "base/number.h"
+#include "base/rng.h"
+#include "unit.h"
+
+enum { LISTENERS = 6, PUBLISHERS = 3, ROUNDS = 60, TOPICS = 5, PATIENCE_S = 60 };
+
+static struct server *server_started(unsigned threads, uint64_t pubsub_hard_bytes) {
+    struct config_machine machine = {.memory_bytes = 1ull << 30, .cores = 2};
+    struct config config;
+    config_defaults(&config, &machine);
+    config.values.port = 0;
+    config.values.threads = threads;
+    config.values.maxmemory_bytes = 32 << 20;
+    config.values.loglevel = CONFIG_LOGLEVEL_WARNING;
+    config.values.client_output_buffer_limit.pubsub.hard_bytes = pubsub_hard_bytes;
+    config.values.bind.count = 1;
+    strcpy(config.values.bind.items[0], "127.0.0.1");
+    struct server *server = NULL;
+    assert_int_equal(server_start(&config, &server), STATUS_OK);
+    return server;
+}
+
+/* ------------------------------------------------------------------ clients */
+
+/* Threads end the program with ASSERT: cmocka's checks are for the test's own thread. */
+struct peer {
+    int fd;
+    char input[64 * 1024];
+    size_t size, at;
+};
+
+static void peer_connect(struct peer *peer, const struct server *server) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server_port(server))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    peer->fd = socket(AF_INET, SOCK_STREAM, 0);
+    peer->size = peer->at = 0;
+    struct timeval patience = {.tv_sec = PATIENCE_S};
+    setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ASSERT(connect(peer->fd, (struct sockaddr *)&address, sizeof address) == 0);
+}
+
+static void peer_say(const struct peer *peer, const char *text) {
+    ssize_t sent = send(peer->fd, text, strlen(text), MSG_NOSIGNAL);
+    ASSERT(sent == (ssize_t)strlen(text));
+}
+
+/* A line without its end. NULL: the server has closed. */
+static char *peer_line(struct peer *peer) {
+    for (;;) {
+        char *end = memmem(peer->input + peer->at, peer->size - peer->at, "\r\n", 2);
+        if (end) {
+            char *line = peer->input + peer->at;
+            *end = 0;
+            peer->at = (size_t)(end + 2 - peer->input);
+            return line;
+        }
+        memmove(peer->input, peer->input + peer->at, peer->size - peer->at);
+        peer->size -= peer->at;
+        peer->at = 0;
+        ASSERT(peer->size < sizeof peer->input);
+        ssize_t got = recv(peer->fd, peer->input + peer->size, sizeof peer->input - peer->size, 0);
+        if (got <= 0)
+            return NULL;
+        peer->size += (size_t)got;
+    }
+}
+
+/* The words of a message or confirmation: bulk strings, and an integer as its text. */
+static uint32_t peer_words(struct peer *peer, char words[5][64]) {
+    char *head = peer_line(peer);
+    ASSERT(head && head[0] == '*');
+    uint32_t count = (uint32_t)atoi(head + 1);
+    ASSERT(count <= 5);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *line = peer_line(peer);
+        ASSERT(line);
+        if (line[0] == '$') {
+            line = peer_line(peer);
+            ASSERT(line);
+        }
+        snprintf(words[i], 64, "%s", line);
+    }
+    return count;
+}
+
+/* ------------------------------------------------- comers, goers, publishers */
+
+struct play {
+    struct server *server;
+    atomic_bool over;
+    uint32_t number;
+    uint64_t messages; /* out */
+};
+
+/* Messages are "PUBLISHER TOPIC NUMBER"; of each publisher and topic the numbers follow on one another. */
+static void check_message(uint64_t next[PUBLISHERS + 1][TOPICS], const char *text) {
+    unsigned publisher, topic;
+    unsigned long long number;
+    ASSERT(sscanf(text, "%u %u %llu", &publisher, &topic, &number) == 3);
+    ASSERT(publisher <= PUBLISHERS && topic < TOPICS);
+    ASSERT(next[publisher][topic] == 0 || number == next[publisher][topic]);
+    next[publisher][topic] = number + 1;
+}
+
+static void listen_a_while(struct play *play, struct peer *peer, struct rng *rng) {
+    uint64_t next[PUBLISHERS + 1][TOPICS] = {0};
+    char request[128], words[5][64];
+    bool pattern = rng_below(rng, 2);
+    const char *p = pattern ? "P" : "";
+    uint32_t topic = (uint32_t)rng_below(rng, TOPICS), wanted = (uint32_t)rng_below(rng, 40);
+    snprintf(request, sizeof request, pattern ? "PSUBSCRIBE topic*%u\r\n" : "SUBSCRIBE topic%u\r\n", topic);
+    peer_say(peer, request);
+    ASSERT(peer_words(peer, words) == 3 && strcmp(words[2], ":1") == 0);
+    for (uint32_t i = 0; i < wanted; i++, play->messages++) {
+        uint32_t count = peer_words(peer, words);
+        ASSERT(count == (pattern ? 4u : 3u));
+        check_message(next, words[count - 1]);
+    }
+    if (rng_below(rng, 3) == 0) {
+        close(peer->fd);
+        peer_connect(peer, play->server);
+        return;
+    }
+    snprintf(request, sizeof request, "%sUNSUBSCRIBE\r\nPING\r\n", p);
+    peer_say(peer, request);
+    for (;;) {
+        uint32_t count = peer_words(peer, words);
+        if (strcmp(words[count - 1], ":0") == 0)
+            break;
+        check_message(next, words[count - 1]);
+        play->messages++;
+    }
+    const char *pong = peer_line(peer);
+    ASSERT(pong && strcmp(pong, "+PONG") == 0);
+}
+
+static void *listen_to_some(void *context) {
+    struct play *play = context;
+    struct rng rng = rng_seeded(unit_seed() * 1000 + play->number);
+    struct peer *peer = malloc(sizeof *peer);
+    ASSERT(peer);
+    peer_connect(peer, play->server);
+    for (int round = 0; round < ROUNDS; round++)
+        listen_a_while(play, peer, &rng);
+    close(peer->fd);
+    free(peer);
+    return NULL;
+}
+
+static void *publish_by_command(void *context) {
+    struct play *play = context;
+    struct peer *peer = malloc(sizeof *peer);
+    ASSERT(peer);
+    peer_connect(peer, play->server);
+    for (uint64_t number = 1; !atomic_load(&play->over); number++) {
+        for (unsigned topic = 0; topic < TOPICS; topic++) {
+            char request[128];
+            snprintf(request, sizeof request, "PUBLISH topic%u \"%u %u %llu\"\r\n", topic, play->number, topic,
+                     (unsigned long long)number);
+            peer_say(peer, request);
+        }
+        for (unsigned topic = 0; topic < TOPICS; topic++) {
+            const char *reply = peer_line(peer);
+            ASSERT(reply && reply[0] == ':');
+        }
+    }
+    close(peer->fd);
+    free(peer);
+    return NULL;
+}
+
+/* As the server's own events are: from a thread that is no worker. */
+static void *publish_from_inside(void *context) {
+    struct play *play = context;
+    for (uint64_t number = 1; !atomic_load(&play->over); number++) {
+        for (unsigned topic = 0; topic < TOPICS; topic++) {
+            char name[16], text[64];
+            snprintf(name, sizeof name, "topic%u", topic);
+            snprintf(text, sizeof text, "%u %u %llu", play->number, topic, (unsigned long long)number);
+            uint64_t receivers;
+            enum status status = pubsub_publish(play->server, TOPIC_CHANNEL, slice_from_string(name),
+                                                slice_from_string(text), &receivers);
+            ASSERT(status == STATUS_OK);
+        }
+        while (atomic_load(&play->server->inboxes_full) && !atomic_load(&play->over))
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void who_comes_and_goes_misses_nothing_between(void **state) {
+    struct server *server = server_started(4, 0);
+    struct play listeners[LISTENERS], publishers[PUBLISHERS + 1];
+    pthread_t listening[LISTENERS], publishing[PUBLISHERS + 1];
+    for (uint32_t i = 0; i <= PUBLISHERS; i++) {
+        publishers[i] = (struct play){.server = server, .number = i};
+        assert_int_equal(
+            pthread_create(&publishing[i], NULL, i ? publish_by_command : publish_from_inside, &publishers[i]), 0);
+    }
+    for (uint32_t i = 0; i < LISTENERS; i++) {
+        listeners[i] = (struct play){.server = server, .number = i};
+        assert_int_equal(pthread_create(&listening[i], NULL, listen_to_some, &listeners[i]), 0);
+    }
+    uint64_t messages = 0;
+    for (uint32_t i = 0; i < LISTENERS; i++) {
+        pthread_join(listening[i], NULL);
+        messages += listeners[i].messages;
+    }
+    for (uint32_t i = 0; i <= PUBLISHERS; i++) {
+        atomic_store(&publishers[i].over, true);
+        pthread_join(publishing[i], NULL);
+    }
+    printf("seed %llu, %llu messages received\n", (unsigned long long)unit_seed(), (unsigned long long)messages);
+    assert_true(messages > LISTENERS * ROUNDS);
+    struct cmd_server_counts counts;
+    server->api.api->counts(&server->api, &counts);
+    assert_int_equal(counts.pubsub_cuts, 0);
+    server_stop(server);
+    server_free(server);
+}
+
+/* ----------------------------------------------------------- a worker behind */
+
+/* The worker that has the connection of this name. */
+static struct worker *worker_with(const struct server *server, uint64_t id) {
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i], *found = NULL;
+        worker_visit(worker);
+        for (const struct connection *one = worker->first; one; one = one->older)
+            found = one->client.id == id ? worker : found;
+        worker_leave(worker);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static uint64_t peer_id(struct peer *peer) {
+    peer_say(peer, "CLIENT ID\r\n");
+    const char *line = peer_line(peer);
+    ASSERT(line && line[0] == ':');
+    return strtoull(line + 1, NULL, 10);
+}
+
+static void fill(struct server *server, uint64_t bytes) {
+    enum { PIECE = 64 * 1024 };
+    static uint8_t text[PIECE];
+    for (uint64_t sent = 0; sent < bytes; sent += PIECE) {
+        uint64_t receivers;
+        assert_int_equal(pubsub_publish(server, TOPIC_CHANNEL, SLICE("news"), slice_make(text, PIECE), &receivers),
+                         STATUS_OK);
+        assert_int_equal(receivers, 1);
+    }
+}
+
+static void a_worker_behind_holds_publishers_back(void **state) {
+    struct server *server = server_started(2, 0);
+    static struct peer listener, publisher;
+    char words[5][64];
+    peer_connect(&listener, server);
+    struct worker *behind = worker_with(server, peer_id(&listener));
+    assert_non_null(behind);
+    do
+        peer_connect(&publisher, server);
+    while (worker_with(server, peer_id(&publisher)) == behind);
+    peer_say(&listener, "SUBSCRIBE news\r\n");
+    assert_int_equal(peer_words(&listener, words), 3);
+
+    worker_visit(behind); /* it does nothing now */
+    fill(server, INBOX_SOFT_BYTES);
+    assert_int_equal(atomic_load(&server->inboxes_full), 1);
+    peer_say(&publisher, "PING\r\nPUBLISH news last\r\nPING\r\n");
+    assert_string_equal(peer_line(&publisher), "+PONG");
+    struct timeval soon = {.tv_usec = 200 * 1000};
+    setsockopt(publisher.fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+    assert_null(peer_line(&publisher)); /* nothing within this time: it waits */
+    struct timeval patience = {.tv_sec = PATIENCE_S};
+    setsockopt(publisher.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    worker_leave(behind);
+    uint64_t left = INBOX_SOFT_BYTES;
+    while (left > 0) { /* the messages, which are zeros but for their heads */
+        static uint8_t input[64 * 1024];
+        ssize_t got = recv(listener.fd, input, sizeof input, 0);
+        assert_true(got > 0);
+        left -= (uint64_t)got < left ? (uint64_t)got : left;
+    }
+    assert_string_equal(peer_line(&publisher), ":1");
+    assert_string_equal(peer_line(&publisher), "+PONG");
+    assert_int_equal(atomic_load(&server->inboxes_full), 0);
+    close(listener.fd);
+    close(publisher.fd);
+    server_stop(server);
+    server_free(server);
+}
+
+static void what_is_lost_is_not_lost_in_silence(void **state) {
+    struct server *server = server_started(1, 0);
+    static struct peer listener, other;
+    char words[5][64];
+    peer_connect(&listener, server);
+    peer_connect(&other, server);
+    peer_say(&listener, "SUBSCRIBE news\r\n");
+    assert_int_equal(peer_words(&listener, words), 3);
+    worker_visit(server->workers[0]);
+    fill(server, INBOX_HARD_BYTES + 1024 * 1024);
+    worker_leave(server->workers[0]);
+    peer_say(&other, "PING\r\n");
+    assert_string_equal(peer_line(&other), "+PONG");
+    static uint8_t input[64 * 1024];
+    while (recv(listener.fd, input, sizeof input, 0) > 0)
+        ;
+    struct cmd_server_counts counts;
+    server->api.api->counts(&server->api, &counts);
+    assert_int_equal(counts.pubsub_cuts, 1);
+    assert_int_equal(counts.topics[TOPIC_CHANNEL], 0);
+    assert_int_equal(atomic_load(&server->inboxes_full), 0);
+    close(listener.fd);
+    close(other.fd);
+    server_stop(server);
+    server_free(server);
+}
+
+UNIT_TESTS(pubsub_threads, UNIT(who_comes_and_goes_misses_nothing_between), UNIT(a_worker_behind_holds_publishers_back),
+           UNIT(what_is_lost_is_not_lost_in_silence));
