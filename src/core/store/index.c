@@ -488,6 +488,11 @@ void index_clear(struct range *range, struct actor *actor, struct index *index) 
     atomic_store_explicit(&index->entries, 0, memory_order_relaxed);
 }
 
+void index_close(struct range *range, struct actor *actor, struct index *index) {
+    index_clear(range, actor, index);
+    drop_pages(range, actor, index, 0, 0);
+}
+
 static uint64_t reverse(uint64_t x) {
     x = (x >> 1 & 0x5555555555555555u) | (x & 0x5555555555555555u) << 1;
     x = (x >> 2 & 0x3333333333333333u) | (x & 0x3333333333333333u) << 2;

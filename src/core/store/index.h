@@ -260,6 +260,8 @@ bool index_shrink_overflow(struct range *range, struct actor *actor, struct inde
 
 /* Empties everything at once and gives all pages but the first back; the caller forgets the entries. */
 void index_clear(struct range *range, struct actor *actor, struct index *index);
+/* The same, and the first page goes too: it is as before index_init. Only for an index that nobody reads without the lock. */
+void index_close(struct range *range, struct actor *actor, struct index *index);
 
 /* Bytes of its pages. */
 static inline uint64_t index_bytes(const struct range *range, const struct index *index) {

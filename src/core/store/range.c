@@ -163,11 +163,15 @@ void range_give(struct range *range, struct actor *actor, uint32_t number) {
 static uint64_t all_units(const struct range *range) { return (1ull << range_units_a_segment(range)) - 1; }
 
 static uint32_t *list_of_units(struct range *range, enum segment_kind kind) {
-    return kind == SEGMENT_INDEX ? &range->head->unit_first : &range->head->ghost_unit_first;
+    struct range_head *head = range->head;
+    return kind == SEGMENT_INDEX    ? &head->unit_first
+           : kind == SEGMENT_GHOSTS ? &head->ghost_unit_first
+                                    : &head->tag_unit_first;
 }
 
 static _Atomic uint32_t *count_of_units(struct range *range, enum segment_kind kind) {
-    return kind == SEGMENT_INDEX ? &range->head->units : &range->head->ghost_units;
+    struct range_head *head = range->head;
+    return kind == SEGMENT_INDEX ? &head->units : kind == SEGMENT_GHOSTS ? &head->ghost_units : &head->tag_units;
 }
 
 /* A segment with a free unit, under the lock of the pool. */
@@ -196,7 +200,7 @@ void range_expect_full(struct range *range, uint32_t number, uint32_t alike) {
 }
 
 uint32_t range_take_unit(struct range *range, struct actor *actor, enum segment_kind kind, uint32_t shard) {
-    ASSERT(kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS);
+    ASSERT(segment_kind_has_units(kind));
     struct range_head *head = range->head;
     lock_take(&head->pool, actor->id, &range->waiting);
     uint32_t number = segment_with_unit(range, kind), unit = 0;
@@ -235,7 +239,7 @@ void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, u
     struct segment *segment = &range->segments[number];
     uint64_t taken = GET(segment->blocks);
     enum segment_kind kind = GET(segment->kind);
-    ASSERT((kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS) && (taken & bit));
+    ASSERT(segment_kind_has_units(kind) && (taken & bit));
     if (taken == all_units(range)) {
         range_list_push(range, list_of_units(range, kind), number);
         PUT(segment->sealed, 0);
@@ -272,10 +276,20 @@ void range_release_end(struct range *range, struct actor *actor, uint32_t number
 
 /* ------------------------------------------------------------------------------------ verify */
 
+/* What was counted of one kind, by kind: the units taken, and the segments with room for more, which make up its list. */
+static void verify_units(const struct range *range, enum segment_kind kind, uint32_t first, uint32_t taken,
+                         const uint32_t *units, const uint32_t *with_room) {
+    uint32_t listed = 0;
+    ASSERT(units[kind] == taken);
+    for (uint32_t number = first; number; number = GET(range->segments[number].next))
+        ASSERT(listed++ < with_room[kind] && GET(range->segments[number].kind) == kind);
+    ASSERT(listed == with_room[kind]);
+}
+
 void range_verify(const struct range *range) {
     const struct range_head *head = range->head;
-    uint32_t used = 0, fixed = 0, blocks = 0, units[2] = {0}, with_units[2] = {0}, free_count = 0,
-             end = GET(head->never_used);
+    uint32_t used = 0, fixed = 0, blocks = 0, units[SEGMENT_KIND_COUNT] = {0}, with_room[SEGMENT_KIND_COUNT] = {0},
+             free_count = 0, end = GET(head->never_used);
     for (uint32_t number = 1; number < end; number++) {
         const struct segment *segment = &range->segments[number];
         enum segment_kind kind = GET(segment->kind);
@@ -284,19 +298,17 @@ void range_verify(const struct range *range) {
         fixed += segment_kind_is_fixed(kind);
         blocks += kind == SEGMENT_BLOCKS;
         ASSERT(kind == SEGMENT_FREE || kind == SEGMENT_INDEX || !(GET(segment->backing) & SEGMENT_UNITS));
-        if (kind != SEGMENT_INDEX && kind != SEGMENT_GHOSTS)
+        if (!segment_kind_has_units(kind))
             continue;
         ASSERT(taken != 0 && (taken & ~all_units(range)) == 0);
         ASSERT((taken & ~GET(segment->weight)) == 0);
-        units[kind == SEGMENT_GHOSTS] += (uint32_t)__builtin_popcountll(taken);
-        with_units[kind == SEGMENT_GHOSTS] += taken != all_units(range);
+        units[kind] += (uint32_t)__builtin_popcountll(taken);
+        with_room[kind] += taken != all_units(range);
     }
     ASSERT(used == GET(head->used) && fixed == GET(head->fixed) && blocks == GET(head->block_segments));
-    ASSERT(units[0] == GET(head->units) && units[1] == GET(head->ghost_units));
-    for (uint32_t number = head->unit_first; number; number = GET(range->segments[number].next), with_units[0]--)
-        ASSERT(with_units[0] > 0 && GET(range->segments[number].kind) == SEGMENT_INDEX);
-    for (uint32_t number = head->ghost_unit_first; number; number = GET(range->segments[number].next), with_units[1]--)
-        ASSERT(with_units[1] > 0 && GET(range->segments[number].kind) == SEGMENT_GHOSTS);
+    verify_units(range, SEGMENT_INDEX, head->unit_first, GET(head->units), units, with_room);
+    verify_units(range, SEGMENT_GHOSTS, head->ghost_unit_first, GET(head->ghost_units), units, with_room);
+    verify_units(range, SEGMENT_TAGS, head->tag_unit_first, GET(head->tag_units), units, with_room);
     uint32_t resident = 0;
     for (int i = 0; i < 4; i++)
         for (uint32_t number = head->free_first[i / 2][i % 2]; number; number = GET(range->segments[number].next)) {
@@ -305,6 +317,5 @@ void range_verify(const struct range *range) {
             ASSERT((backing & SEGMENT_UNITS ? 1 : 0) == i / 2 && (backing & SEGMENT_FRESH ? 1 : 0) == i % 2);
             resident += i % 2 == 0;
         }
-    ASSERT(with_units[0] == 0 && with_units[1] == 0 && used + free_count + head->releasing == end - 1 &&
-           resident == GET(head->free_resident));
+    ASSERT(used + free_count + head->releasing == end - 1 && resident == GET(head->free_resident));
 }

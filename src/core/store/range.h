@@ -5,7 +5,7 @@
  *
  * Everything in the range is addressed by offset from its start, so that it may be private memory, a shared-memory
  * object or a mapped file. One pool of segments serves all shards: logs of entries, blocks of large values, objects,
- * ghosts, filters. Pages of the index are *units*, a sixteenth of a segment (at least 256 B), cut from segments that all shards share.
+ * ghosts, filters, tags. Pages of the index are *units*, a sixteenth of a segment (at least 256 B), cut from segments that all shards share.
  * A segment that was once cut into units serves nothing else for ever, because readers without locks may be walking it.
  *
  * Arithmetic: a segment is limit / 512, a power of two from 4 KiB to 2 MiB; its row in the table is 64 B, its block
@@ -51,12 +51,19 @@ enum segment_kind {
     SEGMENT_BLOCKS,
     SEGMENT_OBJECTS,
     SEGMENT_GHOSTS,
-    SEGMENT_FILTER
+    SEGMENT_FILTER,
+    SEGMENT_TAGS,
+    SEGMENT_KIND_COUNT
 };
 
 /* Kinds that no reclaim gets back. */
 static inline bool segment_kind_is_fixed(uint8_t kind) {
-    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER;
+    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER || kind == SEGMENT_TAGS;
+}
+
+/* Kinds whose segments are cut into units. */
+static inline bool segment_kind_has_units(uint8_t kind) {
+    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_TAGS;
 }
 
 /* What stands behind a segment. */
@@ -105,7 +112,7 @@ struct range_head {
     _Atomic uint32_t
         ceiling; /* what reclaim may use: the limit, or what was in use when it was lowered, falling with it */
     _Atomic uint32_t used;
-    _Atomic uint32_t fixed;    /* of these, index pages, ghosts and filters: no reclaim gets them back */
+    _Atomic uint32_t fixed;    /* of these, index pages, ghosts, filters and tags: no reclaim gets them back */
     _Atomic uint32_t promised; /* segments that actors hold a promise for (reclaim.h) */
     _Atomic uint64_t limit_bytes;
     _Atomic uint32_t compact_at;     /* where the search for dead bytes goes on (choice.h) */
@@ -120,11 +127,12 @@ struct range_head {
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];
-    _Atomic uint32_t free_resident;        /* segments in the lists of resident ones */
-    uint32_t releasing;                    /* free segments that are in no list while their memory is given back */
-    uint32_t unit_first, ghost_unit_first; /* lists of segments with free units: for the index, for ghosts */
-    _Atomic uint32_t units, ghost_units;   /* taken */
-    _Atomic uint32_t never_used;           /* the first segment number that was never handed out */
+    _Atomic uint32_t free_resident; /* segments in the lists of resident ones */
+    uint32_t releasing;             /* free segments that are in no list while their memory is given back */
+    /* Lists of segments with free units: for the index, for ghosts, for tags. And how many units are taken. */
+    uint32_t unit_first, ghost_unit_first, tag_unit_first;
+    _Atomic uint32_t units, ghost_units, tag_units;
+    _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first
         [RANGE_RUN_CLASSES]; /* lists of block segments with room: [k] with 2^k free blocks in a row, but not 2^(k+1) */
@@ -216,8 +224,8 @@ void range_give(struct range *range, struct actor *actor, uint32_t number);
 /* Makes a taken segment a shard's, which is charged for it until it is given back. */
 void range_own(struct range *range, uint32_t number, uint32_t shard);
 
-/* A zero-filled unit, for which the shard is charged; 0 if the limit is reached. May use the reserve. SEGMENT_INDEX or SEGMENT_GHOSTS: whose
- * never lie in one segment, because what lies beside cells is taken for cells by readers that come too late. */
+/* A zero-filled unit, for which the shard is charged; 0 if the limit is reached. May use the reserve. Units of different
+ * kinds never lie in one segment, because what lies beside cells is taken for cells by readers that come too late. */
 uint32_t range_take_unit(struct range *range, struct actor *actor, enum segment_kind kind, uint32_t shard);
 void range_give_unit(struct range *range, struct actor *actor, uint32_t shard, uint32_t unit);
 

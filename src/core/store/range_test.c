@@ -160,6 +160,49 @@ static void free_segments_are_nobodys(void **state) {
     testing_store_close(&t);
 }
 
+static void units_of_two_kinds_never_share_a_segment(void **state) {
+    (void)state;
+    enum { UNITS = 600 };
+    static const enum segment_kind kinds[] = {SEGMENT_INDEX, SEGMENT_GHOSTS, SEGMENT_TAGS};
+    struct testing_store t = testing_store_open(4u << 20, 1, STORE_NOEVICTION, NULL);
+    struct range *range = &t.engine->range;
+    struct range_head *head = range->head;
+    const _Atomic uint32_t *counts[] = {&head->units, &head->ghost_units, &head->tag_units};
+    uint32_t units[UNITS] = {0}, taken[COUNT_OF(kinds)] = {0}, before = head->units, used = head->used;
+    uint8_t of[UNITS] = {0};
+    uint64_t charged = range->charges[0];
+    struct rng rng = rng_seeded(unit_seed());
+    for (int step = 0; step < 20000; step++) {
+        uint32_t i = (uint32_t)rng_below(&rng, UNITS);
+        bool was_taken = units[i] != 0;
+        if (was_taken) {
+            range_give_unit(range, &t.actor, 0, units[i]);
+            units[i] = 0;
+        } else {
+            of[i] = (uint8_t)rng_below(&rng, COUNT_OF(kinds));
+            units[i] = range_take_unit(range, &t.actor, kinds[of[i]], 0);
+            assert_int_not_equal(units[i], 0);
+            uint64_t at = range_unit_at(range, units[i]);
+            for (uint32_t b = 0; b < head->unit_size; b++)
+                assert_int_equal(range->base[at + b], 0);
+            assert_int_equal(range->segments[range_segment_of(range, at)].kind, kinds[of[i]]);
+            words_store64(range->base + at, ~0ull);
+            words_store64(range->base + at + head->unit_size - 8, ~0ull);
+        }
+        taken[of[i]] += was_taken ? -1u : 1u;
+        assert_int_equal(*counts[of[i]], taken[of[i]] + (of[i] == 0 ? before : 0));
+        if (step % 100 == 0)
+            range_verify(range);
+    }
+    for (uint32_t i = 0; i < UNITS; i++)
+        if (units[i])
+            range_give_unit(range, &t.actor, 0, units[i]);
+    assert_int_equal(head->used, used);
+    assert_int_equal(range->charges[0], charged);
+    testing_store_close(&t);
+}
+
 UNIT_TESTS(range, UNIT(segments_are_sized_by_the_limit), UNIT(ranges_that_cannot_be_are_refused),
            UNIT(writers_leave_half_the_reserve_and_reclaim_takes_it), UNIT(segments_have_one_holder),
-           UNIT(limit_moves_while_segments_are_held), UNIT(free_segments_are_nobodys));
+           UNIT(limit_moves_while_segments_are_held), UNIT(free_segments_are_nobodys),
+           UNIT(units_of_two_kinds_never_share_a_segment));

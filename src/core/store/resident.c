@@ -61,6 +61,7 @@ static bool is_full(const struct segment *segment) {
     switch ((enum segment_kind)GET(segment->kind)) {
         case SEGMENT_LOG:
         case SEGMENT_INDEX:
+        case SEGMENT_TAGS:
             return GET(segment->sealed);
         case SEGMENT_BLOCKS:
         case SEGMENT_OBJECTS:
@@ -69,6 +70,7 @@ static bool is_full(const struct segment *segment) {
         case SEGMENT_FILTER:
             return true;
         case SEGMENT_FREE:
+        case SEGMENT_KIND_COUNT:
             break;
     }
     return false;
@@ -150,6 +152,7 @@ static uint64_t add_row(const struct range *range, const struct segment *segment
     uint32_t used = GET(segment->used);
     switch ((enum segment_kind)GET(segment->kind)) {
         case SEGMENT_FREE:
+        case SEGMENT_KIND_COUNT:
             return 0;
         case SEGMENT_LOG:
             account->logs += used;
@@ -170,6 +173,10 @@ static uint64_t add_row(const struct range *range, const struct segment *segment
         case SEGMENT_GHOSTS:
             part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
             account->ghosts += part;
+            return part;
+        case SEGMENT_TAGS:
+            part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
+            account->tags += part;
             return part;
     }
     return 0;
@@ -205,6 +212,7 @@ void resident_verify(const struct engine *engine) {
     ASSERT(account.index == index && index == (uint64_t)GET(head->units) * head->unit_size);
     ASSERT(account.blocks == GET(head->blocks_live));
     ASSERT(account.logs >= logs_live(engine) && account.ghosts == (uint64_t)GET(head->ghost_units) * head->unit_size);
-    all += account.index + account.blocks + account.objects + account.ghosts + account.filters;
+    ASSERT(account.tags == (uint64_t)GET(head->tag_units) * head->unit_size);
+    all += account.index + account.blocks + account.objects + account.ghosts + account.filters + account.tags;
     ASSERT(all <= GET(head->used) * size && account.tables == resident_occupied(&account) - all);
 }

@@ -1,0 +1,101 @@
+/* core/store/tag.h: the tags of an engine: names, the numbers by which entries bear them, and when each was invalidated.
+ *
+ *     name ── index ──> record   [invalidated 8][soft 8][members 4][bearers 4][name size 1][name]
+ *     entry ── number ────^      a record takes as many slots of 16 B as it needs; its number is that of its first slot
+ *
+ * An entry is dead as soon as its stamp (entry.h) is older than the last invalidation of one of its tags. Nothing is walked for that: an
+ * invalidation takes the next stamp and stores it in the record, and what bears the tag is found out by whoever comes across it.
+ *
+ *     members   live entries that bear the tag: those written since its last invalidation
+ *     bearers   entries that name the record, the dead ones included that nobody has come across yet: while there are some, it stays
+ *
+ * Slots lie in pages, which are units of the range (SEGMENT_TAGS), found by a directory of their numbers; a page's first slot says which
+ * page it is, so 0 is nobody's number. A page whose slots are all free is given back, but for one, so that a tag that comes and goes does
+ * not take and clear a page each time; tags_clear gives that back, too. A number may be used again when nothing bears it any more.
+ *
+ * Arithmetic: 25 B and the name, rounded up to 16, and 15 B of index: a tag with a name of 20 B takes 63 B, 43 beside its name. An
+ * entry pays 4 B for each tag.
+ *
+ * Threads: tag_invalidated by anyone, without a lock, for numbers of entries that are found to be as they were afterwards; everything else
+ *          takes the table's own lock, which is taken after a shard's and before that of the pool.
+ * Memory:  in the range, charged to nobody's store. STATUS_FULL when there is none.
+ */
+#ifndef STRATA_CORE_STORE_TAG_H
+#define STRATA_CORE_STORE_TAG_H
+
+#include "base/slice.h"
+#include "core/store/index.h"
+
+enum {
+    TAG_NAME_MAX = 255,
+    TAG_SLOT_SHIFT = 4,
+    TAG_SLOT_SIZE = 1 << TAG_SLOT_SHIFT,
+    TAG_NAME_AT = 25,   /* in a record */
+    TAG_SLOTS_MAX = 18, /* of a record: 25 B and the longest name */
+};
+
+/* Entries that may name a record: half of what is counted, so that tag_hold, which cannot say no, has the other half. */
+#define TAG_BEARERS_MAX (1u << 31)
+
+struct tags {
+    struct lock lock __attribute__((aligned(64)));
+    struct index index;                     /* hash of the name -> place of the record in the range */
+    uint64_t pages_at;                      /* directory: numbers of units, 0: a page that was given back */
+    _Atomic uint32_t page_count;            /* that the directory reaches to */
+    uint32_t gap;                           /* the directory has no gap before */
+    uint32_t spare;                         /* a page that is all free, by its number + 1; 0: none */
+    uint32_t free_first[TAG_SLOTS_MAX + 1]; /* lists of other free runs by length, [0]: the longer ones; 0: none */
+    _Atomic uint64_t count, bytes;          /* records, and what their slots take */
+};
+
+struct tag_facts {
+    uint64_t invalidated, soft; /* stamps of the last invalidations, 0: never */
+    uint32_t members, bearers;
+};
+
+/* Bytes that a name may have: a record fits into a page, so fewer than TAG_NAME_MAX where units have 256 B (limits of some MiB). */
+static inline size_t tag_name_max(const struct range *range) {
+    size_t room = range->head->unit_size - TAG_SLOT_SIZE - TAG_NAME_AT;
+    return room < TAG_NAME_MAX ? room : TAG_NAME_MAX;
+}
+
+/* Takes no memory yet. `charged_to`: which of the range's charges pays. Directories are zero-filled arrays in the range, with a number for
+ * every unit that it may have. Names are hashed with the range's seed. */
+void tags_init(struct tags *tags, uint32_t charged_to, uint64_t pages_at, uint64_t index_pages_at,
+               uint64_t index_overflow_at);
+
+/* The record of a name, with one bearer more: found, or made if `create`; 0 if nobody has such a tag. STATUS_FULL, also with
+ * TAG_BEARERS_MAX; STATUS_INVALID for a name that is empty or longer than tag_name_max. */
+MUST_CHECK enum status tag_take(struct range *range, struct actor *actor, struct tags *tags, struct slice name,
+                                bool create, uint32_t *ret_number);
+/* One bearer more of a record that has one. */
+void tag_hold(struct range *range, struct actor *actor, struct tags *tags, uint32_t number);
+/* One bearer less; the last one takes the record with him. `stamp`: of the entry, which was a member if it is not 0 and younger than the
+ * last invalidation. */
+void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
+/* A bearer becomes a member, unless the tag was invalidated since its entry got this stamp: then it is dead already. */
+void tag_join(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
+
+/* Entries that bear the tag and have a stamp up to the answer are dead; 0: none. For a number that is no record's any more the answer
+ * means nothing, but nothing else happens. */
+uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number);
+
+/* Invalidates with a stamp that is younger than all that were taken before, taken by `next` under the table's lock. Answers how many
+ * members there were; 0 if nobody has such a tag, for which no stamp is taken. `soft`: members stay alive, and are stale. */
+uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *tags, struct slice name, bool soft,
+                        uint64_t (*next)(void *context), void *context);
+
+/* Copies the name to `to`, which has room for TAG_NAME_MAX; answers its size. The record has a bearer. */
+size_t tag_name(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint8_t *to);
+
+/* What is known of a name; false: there is no such tag. */
+bool tag_find(struct range *range, struct actor *actor, struct tags *tags, struct slice name, uint32_t *ret_number,
+              struct tag_facts *ret_facts);
+
+/* Forgets all, and gives everything back; no entry may name a tag any more. */
+void tags_clear(struct range *range, struct actor *actor, struct tags *tags);
+
+/* While nobody writes. */
+void tags_verify(const struct range *range, const struct tags *tags);
+
+#endif
