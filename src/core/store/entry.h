@@ -2,13 +2,13 @@
  *
  *     short   [word][key][value]                                   keys to 255 B, values to 16,383 B
  *     long    [word][key size][key][value]                         keys to 64 KiB, values to 4 MiB
- *     plus    [word]([key size])([meta])([stamp])([expiry 4 | expiry 8])[key][value]
+ *     plus    [word]([key size])([meta])([stamp])([expiry 4 | expiry 8])([tag] ... [tag])[key][value]
  *
- *     word    | stored size 14 | key size 8 | spare 1 | flags 6 | type 3 |      (long: stored size 22 | spare 1 | flags | type)
+ *     word    | stored size 14 | key size 8 | flags 7 | type 3 |      (long: stored size 22 | flags | type)
  *     meta    | stamp, high 12 | class 16 | database 4 |           a stamp's other 32 bits follow if these 12 are not 0
  *
  * All fields before the key are 4 bytes wide, an entry begins at a multiple of 4 and takes a multiple of 4. Fields that an
- * entry does not use cost nothing: a plain one has 4 bytes beside key and value. A stamp is the version of the value, for those
+ * entry does not use cost nothing: a plain one has 4 bytes beside key and value. A tag is a number of 31 bits (tag.h); the last one has the highest bit set. A stamp is the version of the value, for those
  * who asked for it (docs/decisions/0012): 8 bytes, of which an entry outside database 0 has 4 already. An expiry of 4 bytes counts
  * milliseconds from the base of the segment; one that does not fit there is 8 bytes of Unix time. An entry with
  * ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
@@ -29,18 +29,21 @@ enum entry_flag {
     ENTRY_META = 1 << 6,
     ENTRY_EXTENTS = 1 << 7,
     ENTRY_OBJECT = 1 << 8,
+    ENTRY_TAGS = 1 << 9,
     ENTRY_OWNS = ENTRY_EXTENTS | ENTRY_OBJECT, /* memory elsewhere, freed with the entry; not both */
 };
 
 enum {
     ENTRY_TYPE_MASK = 7,
-    ENTRY_FLAGS_MASK = 0x1f8,
+    ENTRY_FLAGS_MASK = 0x3f8,
     ENTRY_KEY_SHORT_MAX = 255,
     ENTRY_STORED_SHORT_MAX = (1 << 14) - 1,
     ENTRY_KEY_MAX = 64 * 1024,
     ENTRY_STORED_MAX = (1 << 22) - 1,
     ENTRY_OWNED_SIZE = 16, /* stored by an entry that owns memory elsewhere */
-    ENTRY_FIELDS_MAX = 24, /* bytes before the key */
+    ENTRY_FIELDS_MAX = 24, /* bytes before tags and key */
+    ENTRY_TAGS_MAX = 16,
+    ENTRY_TAG_SIZE = 4,
     ENTRY_PLAIN_KEY_AT = 4,
     ENTRY_PLAIN_SIZE_MAX = ENTRY_PLAIN_KEY_AT + ENTRY_KEY_SHORT_MAX + ENTRY_STORED_SHORT_MAX,
     ENTRY_ALIGNMENT = 4, /* 1.5 B an entry are lost on average; with 8 it would be 3.5 */
@@ -50,13 +53,16 @@ enum {
 #define ENTRY_STAMP_FIRST (1ull << 32)
 #define ENTRY_STAMP_END (1ull << 44)
 
-/* What an entry is made of; key and value bytes are not part of it. */
+#define ENTRY_TAG_LAST (1u << 31)
+
+/* What an entry is made of; the bytes of tags, key and value are not part of it. */
 struct entry {
     uint32_t type, db;
     uint32_t flags; /* ENTRY_OWNS on the way in; all on the way out */
     uint32_t key_size, stored_size;
     uint64_t expires_at_ms; /* 0: never */
     uint64_t stamp;         /* ENTRY_STAMP_FIRST to ENTRY_STAMP_END - 1, or 0: none */
+    uint32_t tag_count;     /* at most ENTRY_TAGS_MAX; their numbers stand before the key */
     /* results of entry_plan and entry_decode */
     uint32_t key_at, value_at; /* offsets from the entry's start */
     uint32_t size;             /* with padding */
@@ -74,13 +80,20 @@ static inline void entry_plan(struct entry *entry, uint64_t base_ms) {
         flags |= fits ? ENTRY_EXPIRY : ENTRY_EXPIRY_WIDE;
         at += fits ? 4 : 8;
     }
+    if (__builtin_expect(entry->tag_count != 0, 0))
+        flags |= ENTRY_TAGS, at += entry->tag_count * ENTRY_TAG_SIZE;
     entry->flags = flags;
     entry->key_at = at;
     entry->value_at = at + entry->key_size;
     entry->size = (uint32_t)bits_align_up(entry->value_at + entry->stored_size, ENTRY_ALIGNMENT);
 }
 
-/* Writes the fields before the key. The entry has been planned with the same base. */
+/* Where tags begin, or the key if there are none: from here on an entry is the same in any segment. */
+static inline uint32_t entry_body_at(const struct entry *entry) {
+    return entry->key_at - entry->tag_count * ENTRY_TAG_SIZE;
+}
+
+/* Writes the fields before tags and key. The entry has been planned with the same base. */
 static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uint8_t *to) {
     uint32_t word = entry->type | entry->flags;
     if (entry->flags & ENTRY_LONG) {
@@ -107,6 +120,24 @@ static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uin
     }
 }
 
+static inline void entry_tags_encode(const struct entry *entry, const uint32_t *numbers, uint8_t *to) {
+    to += entry_body_at(entry);
+    for (uint32_t i = 0; i < entry->tag_count; i++)
+        words_store32(to + i * ENTRY_TAG_SIZE, numbers[i] | (i + 1 == entry->tag_count ? ENTRY_TAG_LAST : 0));
+}
+
+static inline uint32_t entry_tag(const struct entry *entry, const uint8_t *from, uint32_t which) {
+    return words_load32(from + entry_body_at(entry) + which * ENTRY_TAG_SIZE) & ~ENTRY_TAG_LAST;
+}
+
+/* How many there are from here on; 0: these cannot be tags. */
+static inline uint32_t entry_tags_count(const uint8_t *from, uint64_t room) {
+    for (uint32_t count = 1; count <= ENTRY_TAGS_MAX && count * ENTRY_TAG_SIZE <= room; count++)
+        if (words_load32(from + (count - 1) * ENTRY_TAG_SIZE) & ENTRY_TAG_LAST)
+            return count;
+    return 0;
+}
+
 /* Reads them back. `room`: bytes from the entry's start to the end of its segment, whose base is read only if it is needed. False if that cannot be an entry, which
  * happens to readers that came too late. */
 __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *from, uint64_t room,
@@ -117,6 +148,7 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     ret_entry->db = 0;
     ret_entry->expires_at_ms = 0;
     ret_entry->stamp = 0;
+    ret_entry->tag_count = 0;
     if (__builtin_expect(!(word & ENTRY_FLAGS_MASK), 1)) {
         ret_entry->key_size = word >> 10 & 0xff;
         ret_entry->stored_size = word >> 18;
@@ -160,6 +192,12 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
             ret_entry->expires_at_ms = words_load32(from + at) | (uint64_t)words_load32(from + at + 4) << 32;
             at += 8;
         }
+    }
+    if (word & ENTRY_TAGS) {
+        ret_entry->tag_count = entry_tags_count(from + at, room - at);
+        if (ret_entry->tag_count == 0)
+            return false;
+        at += ret_entry->tag_count * ENTRY_TAG_SIZE;
     }
     ret_entry->key_at = at;
     ret_entry->value_at = at + ret_entry->key_size;

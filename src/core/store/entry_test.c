@@ -81,6 +81,38 @@ static void stamps_come_back(void **state) {
     assert_int_equal(entry.key_at, ENTRY_FIELDS_MAX); /* all there are */
 }
 
+static void tags_come_back(void **state) {
+    (void)state;
+    uint32_t numbers[ENTRY_TAGS_MAX];
+    for (uint32_t i = 0; i < ENTRY_TAGS_MAX; i++)
+        numbers[i] = i % 2 ? ENTRY_TAG_LAST - 1 - i : i;
+    for (uint32_t count = 1; count <= ENTRY_TAGS_MAX; count++)
+        for (uint32_t shape = 0; shape < 16; shape++) {
+            struct entry got, entry = {.db = shape & 1 ? 3 : 0,
+                                       .key_size = shape & 2 ? 300 : 7,
+                                       .stored_size = 5,
+                                       .stamp = ENTRY_STAMP_FIRST + shape,
+                                       .tag_count = count,
+                                       .expires_at_ms = shape & 4 ? base_ms + 1 : shape & 8 ? 1 : 0};
+            entry_plan(&entry, base_ms);
+            uint8_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, entry.size);
+            assert_non_null(bytes);
+            entry_encode(&entry, base_ms, bytes);
+            entry_tags_encode(&entry, numbers, bytes);
+            assert_true(entry_decode(bytes, entry.size, &base_ms, &got));
+            assert_int_equal(got.tag_count, count);
+            assert_int_equal(got.key_at, entry.key_at);
+            assert_true(got.stamp == entry.stamp && got.expires_at_ms == entry.expires_at_ms && got.size == entry.size);
+            for (uint32_t i = 0; i < count; i++)
+                assert_int_equal(entry_tag(&got, bytes, i), numbers[i]);
+            /* A list without an end is none, wherever the room ends. */
+            uint8_t *last = bytes + got.key_at - ENTRY_TAG_SIZE;
+            words_store32(last, words_load32(last) & ~ENTRY_TAG_LAST);
+            assert_false(entry_decode(bytes, got.key_at, &base_ms, &got));
+            free(bytes);
+        }
+}
+
 static void owners_of_memory_come_back(void **state) {
     (void)state;
     for (uint32_t flag = ENTRY_EXTENTS; flag <= ENTRY_OBJECT; flag <<= 1)
@@ -132,5 +164,6 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
     }
 }
 
-UNIT_TESTS(entry, UNIT(all_shapes_come_back), UNIT(stamps_come_back), UNIT(owners_of_memory_come_back),
+UNIT_TESTS(entry, UNIT(all_shapes_come_back), UNIT(stamps_come_back), UNIT(tags_come_back),
+           UNIT(owners_of_memory_come_back),
            UNIT(plain_entries_have_four_bytes_of_header), UNIT(decoding_random_bytes_stays_in_its_room));
