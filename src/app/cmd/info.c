@@ -139,6 +139,7 @@ static void section_memory(struct info *info) {
     number(info, "mem_objects", cache->object_bytes);
     number(info, "mem_ghosts", cache->ghost_bytes);
     number(info, "mem_filters", cache->filter_bytes);
+    number(info, "mem_tags", cache->tag_bytes);
     number(info, "mem_tables", cache->table_bytes);
     number(info, "mem_idle", cache->idle_bytes);
     number(info, "mem_pinned", cache->pinned_bytes);
@@ -179,6 +180,7 @@ static void section_stats(struct info *info) {
     number(info, "sync_partial_err", 0);
     number(info, "expired_keys", counts->expired);
     number(info, "evicted_keys", counts->evicted);
+    number(info, "invalidated_keys", counts->invalidated);
     number(info, "evicted_clients", 0);
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);

@@ -72,7 +72,7 @@ void cmd_memory_stats(struct cmd_call *call) {
     const struct cache_stats *cache = &facts.cache;
     uint64_t net = cache->occupied_bytes > cache->table_bytes ? cache->occupied_bytes - cache->table_bytes : 0;
     uint64_t overhead = cache->occupied_bytes > cache->live_bytes ? cache->occupied_bytes - cache->live_bytes : 0;
-    reply_map(reply, 21);
+    reply_map(reply, 22);
     stat_integer(reply, "peak.allocated", facts.peak_bytes);
     stat_integer(reply, "total.allocated", cache->occupied_bytes);
     stat_integer(reply, "startup.allocated", cache->table_bytes);
@@ -90,6 +90,7 @@ void cmd_memory_stats(struct cmd_call *call) {
     stat_double(reply, "dataset.percentage", ratio(cache->live_bytes, net) * 100);
     stat_double(reply, "peak.percentage", ratio(cache->occupied_bytes, facts.peak_bytes) * 100);
     stat_integer(reply, "index.bytes", cache->index_bytes);
+    stat_integer(reply, "tags.bytes", cache->tag_bytes);
     stat_integer(reply, "pinned.bytes", cache->pinned_bytes);
     stat_integer(reply, "resident.bytes", facts.process.resident_bytes);
     stat_double(reply, "fragmentation", ratio(facts.process.resident_bytes, cache->occupied_bytes));

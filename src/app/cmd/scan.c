@@ -3,13 +3,13 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
+#include "app/cmd/scan.h"
 #include "base/assert.h"
 #include "base/glob.h"
 #include "base/hash.h"
 #include "base/number.h"
 
 enum {
-    SCAN_COUNT_DEFAULT = 10,
     KEYS_STEP = 1024, /* entries that KEYS asks for at a time; locks are held for less */
 };
 
@@ -28,6 +28,20 @@ static bool cursor_parse(struct slice text, uint64_t *ret_cursor) {
     }
     *ret_cursor = negative ? 0 - cursor : cursor;
     return true;
+}
+
+bool scan_cursor(struct cmd_call *call, uint32_t at, uint64_t *ret_cursor) {
+    if (cursor_parse(call->argv[at], ret_cursor))
+        return true;
+    reply_error(call->reply, SLICE("ERR invalid cursor"));
+    return false;
+}
+
+void scan_end(struct cmd_call *call, struct key_call_array *names, uint64_t cursor) {
+    char digits[NUMBER_TEXT_MAX], before[KEY_CALL_BEFORE_MAX];
+    size_t digit_count = number_format_u64(cursor, digits);
+    int size = snprintf(before, sizeof before, "*2\r\n$%zu\r\n%.*s\r\n", digit_count, (int)digit_count, digits);
+    key_call_array_end(call, names, slice_make(before, (size_t)size));
 }
 
 struct scan {
@@ -87,19 +101,12 @@ static void scan_visit(void *context, struct slice name, const struct cache_info
 void cmd_scan(struct cmd_call *call) {
     struct scan scan = {.call = call, .count = SCAN_COUNT_DEFAULT};
     uint64_t cursor;
-    if (!cursor_parse(call->argv[1], &cursor)) {
-        reply_error(call->reply, SLICE("ERR invalid cursor"));
-        return;
-    }
-    if (!scan_options(&scan) || !ready_pattern(call, &scan.pattern))
+    if (!scan_cursor(call, 1, &cursor) || !scan_options(&scan) || !ready_pattern(call, &scan.pattern))
         return;
     uint32_t count = scan.count < UINT32_MAX ? (uint32_t)scan.count : UINT32_MAX;
     key_call_array_begin(call, &scan.names);
     cursor = cache_scan(call->env->cache, call->actor, call->client->db, cursor, count, scan_visit, &scan);
-    char digits[NUMBER_TEXT_MAX], before[KEY_CALL_BEFORE_MAX];
-    size_t digit_count = number_format_u64(cursor, digits);
-    int size = snprintf(before, sizeof before, "*2\r\n$%zu\r\n%.*s\r\n", digit_count, (int)digit_count, digits);
-    key_call_array_end(call, &scan.names, slice_make(before, (size_t)size));
+    scan_end(call, &scan.names, cursor);
 }
 
 /* -------------------------------------------------------------------- KEYS */

@@ -45,7 +45,7 @@ struct cmd_server_counts {
     uint64_t commands, bytes_in, bytes_out, reads, writes, loop_turns;
     uint64_t loop_us, loop_command_us;
     uint64_t query_limit_cuts, output_limit_cuts, errors, auth_denied;
-    uint64_t hits, misses, expired, evicted, copied_bytes, retries;
+    uint64_t hits, misses, expired, evicted, invalidated, copied_bytes, retries;
     uint64_t changes; /* since the start: reset_counts leaves it */
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     uint64_t topics[TOPIC_KINDS];         /* that somebody listens to: channels, patterns, shard channels */

@@ -365,12 +365,13 @@ void cmd_hstats(struct cmd_call *call) {
     call->env->server->api->store_counts(call->env->server, store, &counts);
     uint64_t values = info.log_bytes + info.object_bytes + info.large_bytes;
     struct reply *reply = call->reply;
-    reply_map(reply, 17);
+    reply_map(reply, 18);
     put_integer(reply, "hits", counts.hits);
     put_integer(reply, "misses", counts.misses);
     put_double(reply, "hit_rate", share(counts.hits, counts.hits + counts.misses));
     put_integer(reply, "evicted", counts.evicted);
     put_integer(reply, "expired", counts.expired);
+    put_integer(reply, "invalidated", counts.invalidated);
     put_integer(reply, "entries", info.entries);
     put_integer(reply, "expiring", info.expiring);
     put_integer(reply, "bytes", info.bytes);

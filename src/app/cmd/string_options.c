@@ -19,6 +19,7 @@ static const struct option {
     {"xx", OPTION_XX, OPTIONS_CONDITION & ~OPTION_XX, false},
     {"ifeq", OPTION_IFEQ, OPTIONS_CONDITION, true},
     {"get", OPTION_GET, 0, false},
+    {"tags", OPTION_TAGS, 0, true},
 };
 
 static const struct option *find(struct cmd_call *call, uint32_t at, uint32_t allowed) {
@@ -26,6 +27,34 @@ static const struct option *find(struct cmd_call *call, uint32_t at, uint32_t al
         if ((known[i].flag & allowed) && cmd_is(call, at, known[i].word))
             return &known[i];
     return NULL;
+}
+
+bool string_options_check_tags(struct cmd_call *call, uint32_t at, uint32_t count) {
+    size_t most = cache_tag_name_max(call->env->cache);
+    for (uint32_t i = 0; i < count; i++)
+        if (call->argv[at + i].size == 0 || call->argv[at + i].size > most) {
+            reply_errorf(call->reply, "ERR a tag has 1 to %zu bytes", most);
+            return false;
+        }
+    return true;
+}
+
+/* TAGS numtags tag [tag ...]; `at`: the number. */
+static bool read_tags(struct cmd_call *call, uint32_t at, struct string_options *options) {
+    int64_t count;
+    if (!cmd_integer(call, at, &count))
+        return false;
+    if (count < 1 || count > CACHE_TAGS_MAX) {
+        reply_errorf(call->reply, "ERR numtags must be 1 to %d", CACHE_TAGS_MAX);
+        return false;
+    }
+    if ((uint64_t)count > call->argc - at - 1) {
+        reply_error(call->reply, SLICE("ERR fewer tags than numtags says"));
+        return false;
+    }
+    options->tags_at = at + 1;
+    options->tag_count = (uint32_t)count;
+    return string_options_check_tags(call, at + 1, (uint32_t)count);
 }
 
 bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options) {
@@ -37,8 +66,13 @@ bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, s
             return false;
         }
         options.flags |= option->flag;
-        if (option->has_argument)
+        if (option->flag == OPTION_TAGS) {
+            if (!read_tags(call, at + 1, &options))
+                return false;
+            at += 1 + options.tag_count;
+        } else if (option->has_argument) {
             *(option->flag == OPTION_IFEQ ? &options.compare_at : &options.expiry_at) = ++at;
+        }
     }
     *ret_options = options;
     return true;

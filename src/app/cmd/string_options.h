@@ -1,4 +1,4 @@
-/* app/cmd/string_options.h: the option words of SET, GETEX and MSETEX.
+/* app/cmd/string_options.h: the option words of SET, GETEX and MSETEX, and the names of tags.
  *
  * Each word may stand once or more often, in any order and case; the last argument of a repeated word counts, as in Redis. Words
  * of one group exclude each other.
@@ -22,6 +22,7 @@ enum string_option {
     OPTION_PX = 1 << 7,
     OPTION_EXAT = 1 << 8,
     OPTION_PXAT = 1 << 9,
+    OPTION_TAGS = 1 << 10,
     OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ,
     OPTIONS_EXPIRY = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
     OPTIONS_TIME = OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_PERSIST,
@@ -29,12 +30,16 @@ enum string_option {
 
 struct string_options {
     uint32_t flags;
-    uint32_t expiry_at;  /* argument with the time, if flags has one of OPTIONS_EXPIRY */
-    uint32_t compare_at; /* argument of IFEQ */
+    uint32_t expiry_at;          /* argument with the time, if flags has one of OPTIONS_EXPIRY */
+    uint32_t compare_at;         /* argument of IFEQ */
+    uint32_t tags_at, tag_count; /* arguments of TAGS, if flags have it */
 };
 
 /* Reads the arguments from `at` on; only the words in `allowed` are known. */
 bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options);
+
+/* Whether the arguments from `at` on may be tags of one key. */
+bool string_options_check_tags(struct cmd_call *call, uint32_t at, uint32_t count);
 
 /* When the options say the value expires; 0 if they say nothing. */
 bool string_options_expiry(struct cmd_call *call, const struct string_options *options, uint64_t *ret_expires_at_ms);

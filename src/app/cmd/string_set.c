@@ -31,6 +31,8 @@ static enum value_result set_write(struct cmd_call *call, const struct set_plan 
     enum value_result answer = set_condition(call, &plan->options, &edit);
     enum status status = STATUS_OK;
     if (answer == VALUE_FOUND) {
+        edit.tags = call->argv + plan->options.tags_at;
+        edit.tag_count = plan->options.tag_count;
         bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
         status = value_write(call, &edit, call->argv[plan->value_at], keeps ? edit.expires_at_ms : plan->expires_at_ms);
     }
@@ -90,7 +92,7 @@ void cmd_set(struct cmd_call *call) {
         return;
     }
     struct set_plan plan = {.value_at = 2};
-    uint32_t allowed = OPTIONS_CONDITION | OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_GET;
+    uint32_t allowed = OPTIONS_CONDITION | OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_GET | OPTION_TAGS;
     if (!string_options_read(call, 3, allowed, &plan.options) ||
         !string_options_expiry(call, &plan.options, &plan.expires_at_ms))
         return;

@@ -16,6 +16,7 @@ static enum strata_reason reason_out(unsigned reason) {
         case CACHE_REPLACED:
             return STRATA_REPLACED;
         case CACHE_DELETED:
+        case CACHE_INVALIDATED: /* there are no tags here */
             break;
     }
     return STRATA_DELETED;

@@ -43,6 +43,7 @@ static void add_worker(struct cmd_server_counts *sum, struct worker *worker) {
     sum->misses += worker->actor.counts.misses;
     sum->expired += worker->actor.counts.expired;
     sum->evicted += worker->actor.counts.evicted;
+    sum->invalidated += worker->actor.counts.invalidated;
     sum->copied_bytes += worker->actor.counts.copied_bytes;
     sum->retries += worker->actor.counts.retries;
     sum->changes += worker->actor.counts.changes;
@@ -87,6 +88,7 @@ void stats_store(struct cmd_server *api, uint32_t store, struct actor_counts *re
         sum.unfiltered += counts->unfiltered;
         sum.expired += counts->expired;
         sum.evicted += counts->evicted;
+        sum.invalidated += counts->invalidated;
         worker_leave(server->workers[i]);
     }
     *ret_counts = sum;

@@ -212,7 +212,8 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
     store_view_open(cache->engine, shard, key, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor) || in_ended_session(cache, actor, shard, key))
+    if (!view.found || store_is_gone(cache->engine, view.location, &view.entry, actor->now_ms) ||
+        in_ended_session(cache, actor, shard, key))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
     enum attempt answer = ATTEMPT_HIT;
     if (view.entry.flags & ENTRY_EXTENTS) {
@@ -337,7 +338,7 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
         return count_miss(actor, shard, said);
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
-    if (!view.found || has_expired(view.entry.expires_at_ms, actor))
+    if (!view.found || store_is_gone(engine, view.location, &view.entry, actor->now_ms))
         return store_view_holds(shard, &view) ? count_miss(actor, shard, said) : CACHE_GLANCE_UNSURE;
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
@@ -587,6 +588,8 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
         .object_bytes = account.objects,
         .ghost_bytes = account.ghosts,
         .filter_bytes = account.filters,
+        .tag_bytes = account.tags,
+        .tags = atomic_load_explicit(&engine->tags->count, memory_order_relaxed),
         .idle_bytes = account.idle,
         .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
         .shards = engine->shard_count,

@@ -53,7 +53,7 @@ enum cache_policy {
 };
 
 /* Why an entry is no longer there. */
-enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED };
+enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED, CACHE_INVALIDATED };
 
 /* Told of each entry that goes or is overwritten, but for flushes and for patches and new expiries, by which it lives on. Called under its shard's lock, so it must be quick and may not
  * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
@@ -249,6 +249,9 @@ struct cache_edit {
     uint64_t version;       /* 0: none */
     bool
         versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
+    const struct slice *
+        tags; /* in, after begin: the tags of what a set writes; none at begin. Other writes leave the tags as they are */
+    uint32_t tag_count;
     /* private */
     struct cache *cache;
     struct actor *actor;
@@ -287,6 +290,12 @@ MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset
  * with each write of the value; it does not come again within 2^44 versions of the cache. */
 MUST_CHECK enum status cache_edit_version(struct cache_edit *edit);
 
+/* Gives an entry that is there these tags instead of what it has. Its value and expiry stay, and its version if it has one.
+ * STATUS_INVALID for a name that is empty or longer than cache_tag_name_max, or more than CACHE_TAGS_MAX different ones. */
+MUST_CHECK enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count);
+/* Names the tags of an entry, in no order; none if there is no entry. A name lives during the call, which may not call the cache. */
+void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context);
+
 /* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
 
@@ -309,6 +318,24 @@ MUST_CHECK enum status cache_set(struct cache *cache, struct actor *actor, const
                                  struct slice value, uint64_t expires_at_ms);
 /* Answers whether it was there. */
 bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_key *key);
+
+/* ------------------------------------------------------------------- tags */
+
+/* Names that entries bear, of any database, and by which they are invalidated together: an entry is gone as soon as one of its tags has been
+ * invalidated since its value was written. Nothing is walked for that. A set gives an entry the tags that it brings (struct cache_edit), or
+ * none; other changes of the value keep them, and are dead with it if a tag was invalidated meanwhile. A tag is there while
+ * entries bear it that still stand in memory. Entries with tags have a version. */
+enum { CACHE_TAGS_MAX = 16, CACHE_TAG_NAME_MAX = 255 };
+
+/* Bytes that a name may have: CACHE_TAG_NAME_MAX, a little less with a limit of a few MiB. */
+size_t cache_tag_name_max(const struct cache *cache);
+
+/* Entries that were written with the tag since it was last invalidated and bear it still; those that expired, or went by another tag, count
+ * until somebody comes across them. */
+uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice tag);
+
+/* What reads this tag afterwards does not find what was written before. Answers how many entries went (cache_tag_count). */
+uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag);
 
 /* ------------------------------------------------- uploads of large values */
 
@@ -364,6 +391,11 @@ void cache_watch_end(struct cache *cache); /* once for each begin */
 typedef void (*cache_visit)(void *context, struct slice name, const struct cache_info *info);
 uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
                     cache_visit visit, void *context);
+
+/* The same for entries that bear a tag. It looks at all entries, as there is no list of them; `count` bounds what it visits and, ten times
+ * as much, where it looks. */
+uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, struct slice tag, uint64_t cursor,
+                        uint32_t count, cache_visit visit, void *context);
 
 /* A random live key of the database, copied into `name` (room for CACHE_KEY_SIZE_MAX bytes); false if there is none. */
 bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uint64_t random, uint8_t *name,
@@ -430,7 +462,9 @@ struct cache_stats {
     uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
     uint64_t table_bytes;    /* control structures: used_memory_startup */
-    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes; /* the other uses */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes,
+        tag_bytes;       /* the other uses */
+    uint64_t tags;       /* names that entries bear */
     uint64_t idle_bytes; /* resident beside these, to be used again */
     uint64_t pinned_bytes;
     uint32_t shards, segments_total, segments_used, segment_size;

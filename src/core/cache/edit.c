@@ -31,6 +31,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->cache = cache;
     ret_edit->actor = actor;
     ret_edit->versioned = false;
+    ret_edit->tags = NULL;
+    ret_edit->tag_count = 0;
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
@@ -38,9 +40,9 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     tidy_session(cache, actor, shard_of(ret_edit), &wanted);
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
-    if (ret_edit->found && has_expired(ret_edit->expires_at_ms, actor)) {
-        store_remove(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit), STORE_EXPIRED);
-        actor_count_removed(actor, cache->engine->shards[ret_edit->shard].store, true);
+    const struct store_spot *spot = spot_of(ret_edit);
+    if (ret_edit->found && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms)) {
+        store_remove_gone(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit));
         ret_edit->found = false;
     }
 }
@@ -85,10 +87,12 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 /* ------------------------------------------------------------------------------------------ writing */
 
 /* The largest value that goes into the log beside this key. */
-static bool goes_inline(const struct engine *engine, uint64_t name_size, uint64_t value_size) {
-    uint64_t most = store_inline_max(engine), fields = ENTRY_FIELDS_MAX + name_size;
+static bool goes_inline(const struct engine *engine, uint64_t name_size, uint32_t tag_count, uint64_t value_size) {
+    uint64_t most = store_inline_max(engine), fields = ENTRY_FIELDS_MAX + name_size + tag_count * ENTRY_TAG_SIZE;
     return value_size <= ENTRY_OWNED_SIZE || (fields <= most && value_size <= most - fields);
 }
+
+static uint32_t tags_of(const struct store_spot *spot) { return spot->location ? spot->entry.tag_count : 0; }
 
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
     if (value_size > CACHE_VALUE_SIZE_MAX || edit->key.name.size > store_name_max(edit->cache->engine))
@@ -110,13 +114,39 @@ static void note_change(struct cache_edit *edit) {
     edit->actor->counts.changes++;
 }
 
-static enum status put(struct cache_edit *edit, const struct store_value *value) {
+/* The value's tags are taken for it, and given back if it fails. */
+static enum status put_tagged(struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
-    look_again(edit);
-    TRY(store_put(edit->cache->engine, edit->actor, shard_of(edit), &key, value, spot_of(edit)));
+    enum status status = store_put(edit->cache->engine, edit->actor, shard_of(edit), &key, value, spot_of(edit));
+    if (status != STATUS_OK) {
+        tags_give(edit->cache, edit->actor, value->tags, value->tag_count);
+        return status;
+    }
     refresh(edit);
     note_change(edit);
     return STATUS_OK;
+}
+
+/* With the tags of `source`, whose value this is, changed or not; NULL: with those that the edit brings. What keeps tags is no younger
+ * than its source where one of them has been invalidated. */
+static enum status put(struct cache_edit *edit, const struct store_value *value, const struct store_spot *source) {
+    struct engine *engine = edit->cache->engine;
+    struct store_value tagged = *value;
+    uint32_t numbers[ENTRY_TAGS_MAX];
+    look_again(edit);
+    tagged.tags = numbers;
+    if (!source) {
+        TRY(tags_take(edit->cache, edit->actor, edit->tags, edit->tag_count, numbers, &tagged.tag_count));
+        if (tagged.tag_count)
+            tagged.stamp = store_stamp_next(engine);
+    } else if (__builtin_expect(tags_of(source) != 0, 0)) {
+        tagged.tag_count = store_tags(engine, source, numbers);
+        for (uint32_t i = 0; i < tagged.tag_count; i++)
+            tag_hold(&engine->range, edit->actor, engine->tags, numbers[i]);
+        if (tagged.stamp != source->entry.stamp)
+            tagged.stamp = store_stamp_kept(engine, edit->actor, source);
+    }
+    return put_tagged(edit, &tagged);
 }
 
 /* A chain with room for `size` bytes. */
@@ -154,30 +184,38 @@ static uint64_t new_stamp(const struct cache_edit *edit) {
 }
 
 static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
-                               uint64_t expires_at_ms, bool lives_on) {
+                               uint64_t expires_at_ms, const struct store_spot *source) {
     struct store_value value = {.type = type,
                                 .expires_at_ms = expires_at_ms,
                                 .stamp = new_stamp(edit),
-                                .lives_on = lives_on,
+                                .lives_on = source == spot_of(edit),
                                 .extents = chain,
                                 .extents_size = size};
-    enum status status = put(edit, &value);
+    enum status status = put(edit, &value, source);
     if (status != STATUS_OK)
         extent_release(&edit->cache->engine->range, edit->actor, chain.first);
     return status;
 }
 
-enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
+static enum status set_from(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms,
+                            const struct store_spot *source) {
     TRY(check_sizes(edit, value.size));
     expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, expires_at_ms);
-    if (goes_inline(edit->cache->engine, edit->key.name.size, value.size))
-        return put(edit, &(struct store_value){
-                             .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value});
+    uint32_t tag_count = source ? tags_of(source) : edit->tag_count;
+    if (goes_inline(edit->cache->engine, edit->key.name.size, tag_count, value.size)) {
+        struct store_value wanted = {
+            .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value};
+        return put(edit, &wanted, source);
+    }
     struct range *range = &edit->cache->engine->range;
     struct extents chain;
     TRY(take_extents(range, edit->actor, value.size, &chain));
     fill_extents(range, chain.first, 0, value.data, value.size);
-    return put_extents(edit, chain, value.size, type, expires_at_ms, false);
+    return put_extents(edit, chain, value.size, type, expires_at_ms, source);
+}
+
+enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
+    return set_from(edit, type, value, expires_at_ms, NULL);
 }
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
@@ -243,7 +281,8 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
     if (offset > old_size)
         fill_extents(range, chain.first, old_size, NULL, offset - old_size);
     fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit), true);
+    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit),
+                       spot_of(edit));
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
@@ -268,7 +307,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
         fill_extents(&engine->range, first, offset, bytes.data, bytes.size);
         uint64_t parts[2] = {new_size, first};
         words_write(engine->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
-        store_stamp_renew(engine, spot);
+        store_stamp_renew(engine, edit->actor, spot);
     }
     index_write_end(spot->bucket);
     uint64_t charge_now = extent_charge(&engine->range, first);
@@ -304,7 +343,7 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
         .lives_on = true,
         .value = slice_make(value, new_size),
     };
-    enum status status = put(edit, &wanted);
+    enum status status = put(edit, &wanted, spot_of(edit));
     if (value != scratch)
         memory_give(memory, value, new_size);
     return status;
@@ -324,45 +363,79 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
                                                              : patch_to_new_extents(edit, offset, bytes, new_size);
-    if (goes_inline(edit->cache->engine, edit->key.name.size, new_size))
+    if (goes_inline(edit->cache->engine, edit->key.name.size, tags_of(spot_of(edit)), new_size))
         return patch_inline(edit, offset, bytes, new_size);
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
 
-/* Writes the entry anew with the value that it has. */
-static enum status rewrite(struct cache_edit *edit, uint64_t expires_at_ms, uint64_t stamp) {
+/* Writes the entry anew with the value that it has, but expiry, stamp and tags as wanted. */
+static enum status rewrite(struct cache_edit *edit, const struct store_value *wanted) {
     ASSERT(edit->found);
     struct store_spot *spot = spot_of(edit);
     struct engine *engine = edit->cache->engine;
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
-    struct store_value value = {
-        .type = spot->entry.type, .expires_at_ms = expires_at_ms, .stamp = stamp, .lives_on = true};
+    struct store_value value = *wanted;
+    value.type = spot->entry.type;
+    value.lives_on = true;
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
         value.root = &root;
-        return put(edit, &value);
+        return put_tagged(edit, &value);
     }
     if (!first) {
         /* The bytes stand in the range, where the lock keeps them still; the new entry never overlaps the old one unless it is
          * the same place, and then the value lies at the same offset. */
         value.value = slice_make(engine->range.base + spot->location + spot->entry.value_at, size);
-        return put(edit, &value);
+        return put_tagged(edit, &value);
     }
     value.extents.first = first;
     value.extents_size = size;
     /* The old entry lets go of the chain that the new one takes over. */
     bool held = extent_hold(&engine->range, first);
     ASSERT(held);
-    enum status status = put(edit, &value);
+    enum status status = put_tagged(edit, &value);
     if (status != STATUS_OK)
         extent_release(&engine->range, edit->actor, first);
     return status;
 }
 
+static enum status rewrite_with_tags(struct cache_edit *edit, uint64_t expires_at_ms, uint64_t stamp) {
+    struct engine *engine = edit->cache->engine;
+    uint32_t numbers[ENTRY_TAGS_MAX];
+    struct store_value wanted = {.expires_at_ms = expires_at_ms,
+                                 .stamp = stamp,
+                                 .tags = numbers,
+                                 .tag_count = store_tags(engine, spot_of(edit), numbers)};
+    for (uint32_t i = 0; i < wanted.tag_count; i++)
+        tag_hold(&engine->range, edit->actor, engine->tags, numbers[i]);
+    return rewrite(edit, &wanted);
+}
+
+enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count) {
+    ASSERT(edit->found);
+    struct engine *engine = edit->cache->engine;
+    struct store_spot *spot = spot_of(edit);
+    look_again(edit);
+    if (!edit->found)
+        return STATUS_INVALID;
+    uint32_t numbers[ENTRY_TAGS_MAX];
+    struct store_value wanted = {.expires_at_ms = edit->expires_at_ms, .stamp = spot->entry.stamp, .tags = numbers};
+    TRY(tags_take(edit->cache, edit->actor, tags, tag_count, numbers, &wanted.tag_count));
+    if (wanted.tag_count || tags_of(spot))
+        wanted.stamp = store_stamp_kept(engine, edit->actor, spot);
+    if (tags_of(spot) && wanted.stamp == spot->entry.stamp) { /* invalidated since the edit began */
+        tags_give(edit->cache, edit->actor, numbers, wanted.tag_count);
+        store_remove_gone(engine, edit->actor, shard_of(edit), spot);
+        edit->found = false;
+        return STATUS_OK;
+    }
+    return rewrite(edit, &wanted);
+}
+
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     ASSERT(edit->found);
     look_again(edit);
-    return edit->found ? rewrite(edit, expires_at_ms, spot_of(edit)->entry.stamp) : STATUS_INVALID;
+    return edit->found ? rewrite_with_tags(edit, expires_at_ms, spot_of(edit)->entry.stamp) : STATUS_INVALID;
 }
 
 enum status cache_edit_version(struct cache_edit *edit) {
@@ -372,7 +445,7 @@ enum status cache_edit_version(struct cache_edit *edit) {
         return STATUS_INVALID;
     if (edit->version)
         return STATUS_OK;
-    return rewrite(edit, edit->expires_at_ms, store_stamp_next(edit->cache->engine));
+    return rewrite_with_tags(edit, edit->expires_at_ms, store_stamp_next(edit->cache->engine));
 }
 
 enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to, uint64_t expires_at_ms) {
@@ -382,26 +455,27 @@ enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to
     look_again(&source);
     if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
-    if (goes_inline(to->cache->engine, to->key.name.size, from->size)) {
+    const struct store_spot *spot = const_spot_of(from);
+    if (goes_inline(to->cache->engine, to->key.name.size, tags_of(spot), from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
-            return cache_edit_set(to, from->type, piece, expires_at_ms);
+            return set_from(to, from->type, piece, expires_at_ms, spot);
     }
     TRY(check_sizes(to, from->size));
     struct range *range = &to->cache->engine->range;
     struct extents chain = {0};
     uint64_t first;
-    store_value_size(from->cache->engine, const_spot_of(from)->location, &const_spot_of(from)->entry, &first);
+    store_value_size(from->cache->engine, spot->location, &spot->entry, &first);
     if (first) {
         /* Both own the chain from now on; whoever patches it first makes a chain of its own. */
         bool held = extent_hold(range, first);
         ASSERT(held);
         chain.first = first;
-        return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
+        return put_extents(to, chain, from->size, from->type, expires_at_ms, spot);
     }
     TRY(take_extents(range, to->actor, from->size, &chain));
     fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
-    return put_extents(to, chain, from->size, from->type, expires_at_ms, false);
+    return put_extents(to, chain, from->size, from->type, expires_at_ms, spot);
 }
 
 void cache_edit_count_read(struct cache_edit *edit) {
@@ -499,7 +573,7 @@ static enum status set_large_once(struct cache *cache, struct actor *actor, cons
     fill_extents(range, chain.first, 0, value.data, value.size);
     cache_edit_begin(cache, actor, key, &edit);
     expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
-    enum status status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, false);
+    enum status status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, NULL);
     cache_edit_end(&edit);
     return status;
 }
@@ -523,7 +597,7 @@ enum status cache_set(struct cache *cache, struct actor *actor, const struct cac
                       uint64_t expires_at_ms) {
     if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
         return STATUS_OK;
-    if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, value.size))
+    if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, 0, value.size))
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
     return set_large(cache, actor, key, value, expires_at_ms);
 }
@@ -595,7 +669,7 @@ enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *
         .extents = {upload->first, upload->last, upload->room},
         .extents_size = upload->size,
     };
-    TRY(put(edit, &value));
+    TRY(put(edit, &value, NULL));
     *upload = (struct cache_upload){0};
     return STATUS_OK;
 }

@@ -27,12 +27,14 @@ struct cache {
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
               "the policies of the engine by the same numbers");
-static_assert((int)CACHE_SESSION == (int)STORE_SESSION && (int)CACHE_EVICTED == (int)STORE_EVICTED &&
+static_assert((int)CACHE_SESSION == (int)STORE_SESSION && (int)CACHE_INVALIDATED == (int)STORE_INVALIDATED &&
                   (int)CACHE_STORES_MAX == (int)STORES_MAX && (int)CACHE_STORE_NAME_MAX == (int)STORE_NAME_MAX &&
                   (int)CACHE_STORE_PATTERNS_MAX == (int)STORE_PATTERNS_MAX &&
                   (int)CACHE_ENTRIES_MAX_MIN == (int)STORE_ENTRIES_MAX_MIN &&
                   (int)CACHE_SHARE_ALL == (int)STORE_SHARE_ALL,
               "stores by the same numbers");
+static_assert((int)CACHE_TAGS_MAX == (int)ENTRY_TAGS_MAX && (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX,
+              "tags by the same numbers");
 static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
@@ -83,10 +85,6 @@ static inline uint64_t expiry_of_new(const struct cache *cache, const struct act
     return __builtin_expect(ttl_ms != 0, 0) ? actor->now_ms + ttl_ms : 0;
 }
 
-static inline bool has_expired(uint64_t expires_at_ms, const struct actor *actor) {
-    return expires_at_ms != 0 && expires_at_ms <= actor->now_ms;
-}
-
 /* Whether the key's session is over although the entry still stands; inside a reader's validation or under the lock. */
 static inline bool in_ended_session(const struct cache *cache, const struct actor *actor, const struct shard *shard,
                                     const struct store_key *key) {
@@ -116,8 +114,14 @@ enum { INDEX_CHARGE_BYTES = 14 };
 /* Makes room for a write into a store, unless the actor holds locks. */
 void prepare_store(struct cache *cache, struct actor *actor, uint32_t store, uint64_t write_bytes);
 
-/* Empties a shard, under its lock. */
-void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard);
+/* Empties a shard, under its lock. `give_tags`: its entries give theirs back; else whoever calls clears the table of tags. */
+void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, bool give_tags);
+
+/* Takes the tags of these names for an entry, each once. STATUS_INVALID for a wrong name, or for more than there may be; STATUS_FULL. */
+MUST_CHECK enum status tags_take(struct cache *cache, struct actor *actor, const struct slice *names, uint32_t count,
+                                 uint32_t ret_numbers[ENTRY_TAGS_MAX], uint32_t *ret_count);
+/* Gives back what no entry has come to bear. */
+void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);

@@ -16,8 +16,16 @@ struct scanned {
 struct gathered {
     struct buf entries; /* struct scanned */
     struct buf names;
+    uint32_t tag; /* only what bears it; 0: everything */
     enum status status;
 };
+
+static bool bears(const struct engine *engine, uint64_t location, const struct entry *entry, uint32_t tag) {
+    for (uint32_t i = 0; i < entry->tag_count; i++)
+        if (entry_tag(entry, engine->range.base + location, i) == tag)
+            return true;
+    return false;
+}
 
 static void gather_entry(struct cache *cache, struct actor *actor, const struct shard *shard, uint32_t db,
                          uint64_t cell, struct gathered *gathered) {
@@ -26,7 +34,8 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     struct entry entry;
     bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
-    if (entry.db != db || has_expired(entry.expires_at_ms, actor))
+    if (entry.db != db || store_is_gone(engine, location, &entry, actor->now_ms) ||
+        (gathered->tag && !bears(engine, location, &entry, gathered->tag)))
         return;
     if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {
         struct store_key key = {.name = slice_make(engine->range.base + location + entry.key_at, entry.key_size),
@@ -77,12 +86,12 @@ static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, vo
     return (uint32_t)count;
 }
 
-uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
-                    cache_visit visit, void *context) {
+static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
+                     uint32_t tag, cache_visit visit, void *context) {
     uint32_t shards = cache->engine->shard_count, engine = engine_db(cache, db);
     uint32_t visited = 0;
     uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT;
-    struct gathered gathered;
+    struct gathered gathered = {.tag = tag};
     buf_init(&gathered.entries, cache->memory);
     buf_init(&gathered.names, cache->memory);
     do {
@@ -101,6 +110,20 @@ uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint6
     buf_fini(&gathered.entries);
     buf_fini(&gathered.names);
     return cursor;
+}
+
+uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
+                    cache_visit visit, void *context) {
+    return scan(cache, actor, db, cursor, count, 0, visit, context);
+}
+
+uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, struct slice tag, uint64_t cursor,
+                        uint32_t count, cache_visit visit, void *context) {
+    uint32_t number;
+    struct tag_facts facts;
+    if (!tag_find(&cache->engine->range, actor, cache->engine->tags, tag, &number, &facts))
+        return 0;
+    return scan(cache, actor, db, cursor, count, number, visit, context);
 }
 
 struct pick {
@@ -185,8 +208,11 @@ static bool others_are_empty(const struct cache *cache, uint32_t db) {
     return true;
 }
 
-/* Removes the live entries of one segment, of one database or all that own memory elsewhere (db UINT32_MAX). */
-static void clear_segment(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t number, uint32_t db) {
+enum { OF_ALL = UINT32_MAX };
+
+/* Removes the live entries of one segment: of one database, or of all databases (OF_ALL) those with some of these flags. */
+static void clear_segment(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t number, uint32_t db,
+                          uint32_t flags) {
     struct engine *engine = cache->engine;
     uint64_t begin = range_segment_at(&engine->range, number);
     uint32_t used = atomic_load_explicit(&engine->range.segments[number].used, memory_order_relaxed);
@@ -195,7 +221,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
         bool whole = store_entry_at(engine, spot.location, &spot.entry);
         ASSERT(whole);
         offset += spot.entry.size;
-        if (db == UINT32_MAX ? !(spot.entry.flags & ENTRY_OWNS) : spot.entry.db != db)
+        if (db == OF_ALL ? !(spot.entry.flags & flags) : spot.entry.db != db)
             continue;
         uint64_t hash = store_hash_at(engine, spot.location);
         spot.bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
@@ -205,16 +231,18 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
     }
 }
 
-/* Drops everything at once: what owns memory elsewhere one by one, the index by emptying its buckets, the logs as whole segments. */
-void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard) {
+/* Drops everything at once: what owns memory elsewhere or bears tags one by one, the index by emptying its buckets, the logs as whole segments. */
+void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, bool give_tags) {
     struct engine *engine = cache->engine;
+    bool tags = give_tags && atomic_load_explicit(&engine->tags->count, memory_order_relaxed) != 0;
+    uint32_t flags = tags ? ENTRY_OWNS | ENTRY_TAGS : ENTRY_OWNS;
     struct segment *segments = engine->range.segments;
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         for (uint32_t number = shard->logs[log].first; number;
              number = atomic_load_explicit(&segments[number].next, memory_order_relaxed))
-            if (atomic_load_explicit(&segments[number].live, memory_order_relaxed) !=
-                atomic_load_explicit(&segments[number].weight, memory_order_relaxed))
-                clear_segment(cache, actor, shard, number, UINT32_MAX);
+            if (tags || atomic_load_explicit(&segments[number].live, memory_order_relaxed) !=
+                            atomic_load_explicit(&segments[number].weight, memory_order_relaxed))
+                clear_segment(cache, actor, shard, number, OF_ALL, flags);
     index_clear(&engine->range, actor, &shard->index);
     filter_reset(engine, actor, shard);
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
@@ -240,7 +268,7 @@ static void clear_shard_db(struct cache *cache, struct actor *actor, struct shar
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         for (uint32_t number = shard->logs[log].first; number;) {
             uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);
-            clear_segment(cache, actor, shard, number, db);
+            clear_segment(cache, actor, shard, number, db, 0);
             if (number != shard->logs[log].open &&
                 atomic_load_explicit(&segments[number].live, memory_order_relaxed) == 0)
                 store_drop_segment(cache->engine, actor, shard, number);
@@ -248,13 +276,18 @@ static void clear_shard_db(struct cache *cache, struct actor *actor, struct shar
         }
 }
 
+static void clear_all(struct cache *cache, struct actor *actor) {
+    for (uint32_t i = 0; i < cache->engine->shard_count; i++)
+        clear_shard(cache, actor, &cache->engine->shards[i], false);
+    tags_clear(&cache->engine->range, actor, cache->engine->tags);
+}
+
 void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
     bool taken;
     lock_rest(cache, actor, &taken);
     uint32_t engine = engine_db(cache, db);
     if (others_are_empty(cache, db))
-        for (uint32_t i = 0; i < cache->engine->shard_count; i++)
-            clear_shard(cache, actor, &cache->engine->shards[i]);
+        clear_all(cache, actor);
     else if (cache_count(cache, db) != 0)
         for (uint32_t i = 0; i < cache->engine->shard_count; i++)
             clear_shard_db(cache, actor, &cache->engine->shards[i], engine);
@@ -266,8 +299,7 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
 void cache_flush_all(struct cache *cache, struct actor *actor) {
     bool taken;
     lock_rest(cache, actor, &taken);
-    for (uint32_t i = 0; i < cache->engine->shard_count; i++)
-        clear_shard(cache, actor, &cache->engine->shards[i]);
+    clear_all(cache, actor);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         new_epoch(cache, db);
     if (taken)

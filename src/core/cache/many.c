@@ -168,7 +168,7 @@ SELDOM const uint8_t *find_any_value(const struct batch *batch, const struct vis
     struct store_view view;
     *ret_size = 0;
     if (!store_view_match(engine, &key, visit->cell, &view) || view.entry.type != CACHE_STRING ||
-        (view.entry.flags & ENTRY_OWNS) || has_expired(view.entry.expires_at_ms, batch->actor))
+        (view.entry.flags & ENTRY_OWNS) || store_is_gone(engine, view.location, &view.entry, batch->actor->now_ms))
         return NULL;
     *ret_size = view.entry.stored_size;
     return engine->range.base + view.location + view.entry.value_at;

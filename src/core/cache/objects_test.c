@@ -27,7 +27,7 @@ static enum status make_list(struct testing_cache *t, uint32_t db, uint32_t i, u
         struct object_root root = store_root(engine, spot_of(&edit));
         while (count-- && list_push(engine, &t->actor, shard, &root, slice_make(bytes, sizeof bytes)))
             continue;
-        store_root_set(engine, shard, spot_of(&edit), &root);
+        store_root_set(engine, &t->actor, shard, spot_of(&edit), &root);
     }
     cache_edit_end(&edit);
     if (status == STATUS_OK && expires_at_ms) {

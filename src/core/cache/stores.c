@@ -76,7 +76,7 @@ void cache_store_flush(struct cache *cache, struct actor *actor, uint32_t store)
         cache_lock_all(cache, actor, 0);
     for (uint32_t i = record->first_shard; i < record->first_shard + record->shard_count; i++) {
         ASSERT(store_held(actor, i));
-        clear_shard(cache, actor, &cache->engine->shards[i]);
+        clear_shard(cache, actor, &cache->engine->shards[i], true);
     }
     /* Watches of keys in other stores break as well: rare, and on the safe side. */
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)

@@ -24,6 +24,7 @@ struct actor_counts {
     uint64_t retries;      /* lock-free reads repeated because a writer came between */
     uint64_t expired;      /* entries this actor removed because their time had come */
     uint64_t evicted;      /* entries this actor removed for memory */
+    uint64_t invalidated;  /* entries this actor came across that one of their tags had invalidated */
     uint64_t copied_bytes; /* bytes moved by reclaim */
     uint64_t changes;      /* entries written or deleted by edits; what expires, is evicted or flushed does not count */
 };
@@ -37,17 +38,19 @@ struct actor {
     bool in_a_hurry;   /* for room that copying did not bring: what eviction reaches goes; the engine's */
     bool expired_last; /* its last slice of housekeeping was one of expiry; the engine's too */
     struct actor_counts counts;
-    struct actor_counts *of_store; /* hits, misses, expired, evicted once more by store number; NULL: not counted */
+    struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };
 
-/* Counts an entry that expired or was evicted. */
-static inline void actor_count_removed(struct actor *actor, uint32_t store, bool expired) {
-    actor->counts.expired += expired;
-    actor->counts.evicted += !expired;
-    if (!actor->of_store)
-        return;
-    actor->of_store[store].expired += expired;
-    actor->of_store[store].evicted += !expired;
+enum actor_removed { ACTOR_EXPIRED, ACTOR_EVICTED, ACTOR_INVALIDATED };
+
+/* Counts an entry that went by itself. */
+static inline void actor_count_removed(struct actor *actor, uint32_t store, enum actor_removed why) {
+    struct actor_counts *counts[] = {&actor->counts, actor->of_store ? &actor->of_store[store] : NULL};
+    for (int i = 0; i < 2 && counts[i]; i++) {
+        counts[i]->expired += why == ACTOR_EXPIRED;
+        counts[i]->evicted += why == ACTOR_EVICTED;
+        counts[i]->invalidated += why == ACTOR_INVALIDATED;
+    }
 }
 
 #endif

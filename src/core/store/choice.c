@@ -82,7 +82,7 @@ static uint64_t age_of(const struct engine *engine, const struct segment *segmen
 }
 
 static double mean_bytes_of(const struct engine *engine, const struct segment *segment) {
-    uint64_t entries = GET(segment->blocks), weight = GET(segment->weight);
+    uint64_t entries = segment_entries(segment), weight = GET(segment->weight);
     return entries ? (double)weight / (double)entries : range_segment_size(&engine->range);
 }
 
@@ -105,7 +105,7 @@ static void look_at_head(const struct engine *engine, const struct policy *polic
     if (number == 0 || number > engine->range.head->segment_count || (policy->expiring_only && !store_log_expires(log)))
         return;
     const struct segment *segment = &engine->range.segments[number];
-    if (GET(segment->blocks) == 0 || GET(segment->kind) != SEGMENT_LOG)
+    if (segment_entries(segment) == 0 || GET(segment->kind) != SEGMENT_LOG)
         return;
     struct candidate candidate = {.choice = {.segment = number, .shard = at}};
     candidate.score = score_of(engine, policy, segment, GET(list->walked), clock, single);
@@ -139,7 +139,7 @@ static struct choice any_of(struct engine *engine, struct store *store, const st
         uint32_t number = 1 + (i < PROBES ? (uint32_t)policy_chance(&store->eviction, rows) : i - PROBES);
         const struct segment *segment = &engine->range.segments[number];
         if (!is_log(engine, number, &shard) || shard < store->first_shard ||
-            shard >= store->first_shard + store->shard_count || GET(segment->blocks) == 0 ||
+            shard >= store->first_shard + store->shard_count || segment_entries(segment) == 0 ||
             (policy->expiring_only && !store_log_expires(GET(segment->log))))
             continue;
         return (struct choice){.segment = number, .shard = shard};
@@ -155,7 +155,7 @@ static struct candidate random_of(struct engine *engine, struct store *store, co
     const struct segment *segment = &engine->range.segments[candidate.choice.segment];
     candidate.score = score_of(engine, policy, segment, 0, clock, single);
     /* Of a segment that is not taken as a whole, any entry may be the first to go. */
-    uint64_t entries = GET(segment->blocks);
+    uint64_t entries = segment_entries(segment);
     if (entries && (single || store_log_is_large(GET(segment->log))))
         candidate.choice.skip = (uint32_t)policy_chance(&store->eviction, entries);
     return candidate;

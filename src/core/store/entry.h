@@ -8,10 +8,10 @@
  *     meta    | stamp, high 12 | class 16 | database 4 |           a stamp's other 32 bits follow if these 12 are not 0
  *
  * All fields before the key are 4 bytes wide, an entry begins at a multiple of 4 and takes a multiple of 4. Fields that an
- * entry does not use cost nothing: a plain one has 4 bytes beside key and value. A tag is a number of 31 bits (tag.h); the last one has the highest bit set. A stamp is the version of the value, for those
- * who asked for it (docs/decisions/0012): 8 bytes, of which an entry outside database 0 has 4 already. An expiry of 4 bytes counts
- * milliseconds from the base of the segment; one that does not fit there is 8 bytes of Unix time. An entry with
- * ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
+ * entry does not use cost nothing: a plain one has 4 bytes beside key and value. A tag is a number of 31 bits (tag.h); the last one has the
+ * highest bit set. A stamp is the version of the value, for those who asked for it (docs/decisions/0012) and for entries with tags: 8 bytes,
+ * of which an entry outside database 0 has 4 already. An expiry of 4 bytes counts milliseconds from the base of the segment; one that does
+ * not fit there is 8 bytes of Unix time. An entry with ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
  * ENTRY_OBJECT, 16 bytes as well, the root of its objects (object.h).
  *
  * Threads: decoding reads shared bytes by words.h and trusts nothing: all parts lie within the segment or it answers false.
@@ -138,8 +138,45 @@ static inline uint32_t entry_tags_count(const uint8_t *from, uint64_t room) {
     return 0;
 }
 
-/* Reads them back. `room`: bytes from the entry's start to the end of its segment, whose base is read only if it is needed. False if that cannot be an entry, which
- * happens to readers that came too late. */
+/* The fields that hardly any entry has, from `at` on; answers where they end, 0: they do not fit. */
+static inline uint32_t entry_fields_decode(const uint8_t *from, uint64_t room, const uint64_t *base_ms, uint32_t at,
+                                           struct entry *ret_entry) {
+    uint32_t flags = ret_entry->flags;
+    if (flags & ENTRY_META) {
+        if (room < at + 4)
+            return 0;
+        uint32_t meta = words_load32(from + at);
+        ret_entry->db = meta & 15;
+        at += 4;
+        if (meta >> 20) {
+            if (room < at + 4)
+                return 0;
+            ret_entry->stamp = (uint64_t)(meta >> 20) << 32 | words_load32(from + at);
+            at += 4;
+        }
+    }
+    if (flags & ENTRY_EXPIRY) {
+        if (room < at + 4)
+            return 0;
+        ret_entry->expires_at_ms = __atomic_load_n(base_ms, __ATOMIC_RELAXED) + words_load32(from + at);
+        at += 4;
+    } else if (flags & ENTRY_EXPIRY_WIDE) {
+        if (room < at + 8)
+            return 0;
+        ret_entry->expires_at_ms = words_load32(from + at) | (uint64_t)words_load32(from + at + 4) << 32;
+        at += 8;
+    }
+    if (flags & ENTRY_TAGS) {
+        ret_entry->tag_count = entry_tags_count(from + at, room - at);
+        if (ret_entry->tag_count == 0)
+            return 0;
+        at += ret_entry->tag_count * ENTRY_TAG_SIZE;
+    }
+    return at;
+}
+
+/* Reads them back. `room`: bytes from the entry's start to the end of its segment, whose base is read only if it is needed. False if that
+ * cannot be an entry, which happens to readers that came too late. */
 __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *from, uint64_t room,
                                                                const uint64_t *base_ms, struct entry *ret_entry) {
     uint32_t word = words_load32(from), at = 4;
@@ -167,37 +204,10 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
         ret_entry->key_size = word >> 10 & 0xff;
         ret_entry->stored_size = word >> 18;
     }
-    if (word & (ENTRY_META | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)) {
-        if (word & ENTRY_META) {
-            if (room < at + 4)
-                return false;
-            uint32_t meta = words_load32(from + at);
-            ret_entry->db = meta & 15;
-            at += 4;
-            if (meta >> 20) {
-                if (room < at + 4)
-                    return false;
-                ret_entry->stamp = (uint64_t)(meta >> 20) << 32 | words_load32(from + at);
-                at += 4;
-            }
-        }
-        if (word & ENTRY_EXPIRY) {
-            if (room < at + 4)
-                return false;
-            ret_entry->expires_at_ms = __atomic_load_n(base_ms, __ATOMIC_RELAXED) + words_load32(from + at);
-            at += 4;
-        } else if (word & ENTRY_EXPIRY_WIDE) {
-            if (room < at + 8)
-                return false;
-            ret_entry->expires_at_ms = words_load32(from + at) | (uint64_t)words_load32(from + at + 4) << 32;
-            at += 8;
-        }
-    }
-    if (word & ENTRY_TAGS) {
-        ret_entry->tag_count = entry_tags_count(from + at, room - at);
-        if (ret_entry->tag_count == 0)
+    if (word & (ENTRY_META | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE | ENTRY_TAGS)) {
+        at = entry_fields_decode(from, room, base_ms, at, ret_entry);
+        if (at == 0)
             return false;
-        at += ret_entry->tag_count * ENTRY_TAG_SIZE;
     }
     ret_entry->key_at = at;
     ret_entry->value_at = at + ret_entry->key_size;

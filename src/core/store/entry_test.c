@@ -93,7 +93,9 @@ static void tags_come_back(void **state) {
                                        .stored_size = 5,
                                        .stamp = ENTRY_STAMP_FIRST + shape,
                                        .tag_count = count,
-                                       .expires_at_ms = shape & 4 ? base_ms + 1 : shape & 8 ? 1 : 0};
+                                       .expires_at_ms = shape & 4   ? base_ms + 1
+                                                        : shape & 8 ? 1
+                                                                    : 0};
             entry_plan(&entry, base_ms);
             uint8_t *bytes = aligned_alloc(ENTRY_ALIGNMENT, entry.size);
             assert_non_null(bytes);
@@ -165,5 +167,5 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
 }
 
 UNIT_TESTS(entry, UNIT(all_shapes_come_back), UNIT(stamps_come_back), UNIT(tags_come_back),
-           UNIT(owners_of_memory_come_back),
-           UNIT(plain_entries_have_four_bytes_of_header), UNIT(decoding_random_bytes_stays_in_its_room));
+           UNIT(owners_of_memory_come_back), UNIT(plain_entries_have_four_bytes_of_header),
+           UNIT(decoding_random_bytes_stays_in_its_room));

@@ -193,7 +193,7 @@ static bool do_push(struct lists *l, uint32_t i) {
         struct object_root root = store_root(l->t.engine, &spot.spot);
         done = list_push(l->t.engine, &l->t.actor, spot.shard, &root, slice_make(bytes, bytes_of(l, seed, bytes)));
         if (done) {
-            store_root_set(l->t.engine, spot.shard, &spot.spot, &root);
+            store_root_set(l->t.engine, &l->t.actor, spot.shard, &spot.spot, &root);
             twin->seeds[twin->count++] = seed;
         }
     }
@@ -208,7 +208,7 @@ static void do_pop(struct lists *l, uint32_t i) {
     if (twin->there && twin->count) {
         struct object_root root = store_root(l->t.engine, &spot.spot);
         list_pop(l->t.engine, &l->t.actor, spot.shard, &root);
-        store_root_set(l->t.engine, spot.shard, &spot.spot, &root);
+        store_root_set(l->t.engine, &l->t.actor, spot.shard, &spot.spot, &root);
         memmove(twin->seeds, twin->seeds + 1, --twin->count * sizeof twin->seeds[0]);
     }
     close_list(l, &spot);

@@ -90,17 +90,27 @@ struct segment {
         weight; /* LOG: live bytes with what its entries own; OBJECTS: a bit for the first block of each run;
                                 INDEX: a bit for each unit that may hold old bytes */
     _Atomic uint64_t
-        blocks; /* BLOCKS, OBJECTS, INDEX: a bit for each block or unit taken; LOG: count of live entries */
+        blocks; /* BLOCKS, OBJECTS, INDEX: a bit for each block or unit taken; LOG: count of live entries, and SEGMENT_TAGGED for each that bears tags */
     _Atomic uint64_t
         clock; /* LOG: the engine's clock (store.h) when it was opened; OBJECTS: its number in the shard's table */
 };
 static_assert(sizeof(struct segment) == 64, "a row of the table is one cache line");
 
+/* LOG: live entries, and whether some of them bear tags. */
+#define SEGMENT_TAGGED (1ull << 32)
+static inline uint64_t segment_entries(const struct segment *segment) {
+    return (uint32_t)atomic_load_explicit(&segment->blocks, memory_order_relaxed);
+}
+static inline bool segment_bears_tags(const struct segment *segment) {
+    return atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG &&
+           atomic_load_explicit(&segment->blocks, memory_order_relaxed) >= SEGMENT_TAGGED;
+}
+
 struct range_head {
     uint64_t magic;
     uint32_t version, shard_count, store_count;
     uint64_t range_size, hash_seed;
-    uint64_t segments_at, references_at, charges_at, stores_at, shards_at, first_segment_at; /* offsets */
+    uint64_t segments_at, references_at, charges_at, stores_at, shards_at, tags_at, first_segment_at; /* offsets */
     _Atomic uint64_t table_bytes; /* head, tables, shards: charged in full */
     uint32_t segment_size, segment_count, unit_size;
     uint32_t class_count,
@@ -123,6 +133,7 @@ struct range_head {
     _Atomic uint64_t blocks_live;    /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
     _Atomic uint64_t stamps; /* versions handed out (entry.h) */
+    _Atomic uint32_t sweep;  /* a tag was invalidated: look for what is dead */
     _Atomic uint32_t db_map[RANGE_DATABASES];
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
@@ -155,7 +166,8 @@ struct range {
     struct range_head *head;
     struct segment *segments;     /* rows 1 to segment_count; row 0 is nobody */
     _Atomic uint32_t *references; /* RANGE_REFERENCES a segment: holders of the value that begins there (extent.c) */
-    _Atomic uint64_t *charges;    /* by shard: bytes of its segments, and of the large values of its entries */
+    _Atomic uint64_t
+        *charges; /* by shard: bytes of its segments, and of the large values of its entries; behind them, of tags */
     uint32_t segment_shift, unit_shift;
     uint32_t segment_mask, unit_mask; /* sizes less one */
     uint64_t segments_origin;         /* offset of segment 0 if there were one */

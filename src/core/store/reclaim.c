@@ -50,11 +50,16 @@ static uint64_t limit_bytes(const struct engine *engine) {
 
 /* ------------------------------------------------------------------------------------------ verdicts */
 
-static void forget(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
-                   enum store_removal reason, struct slice_budget *budget) {
-    struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
+/* What is to be removed, which is counted as freed. */
+static struct store_spot let_go(const struct engine *engine, const struct visit *visit, struct slice_budget *budget) {
     budget->freed += store_owned_bytes(engine, visit->location, &visit->entry);
-    store_remove(engine, actor, shard, &spot, reason);
+    return (struct store_spot){visit->bucket, visit->cell, visit->location, visit->entry};
+}
+
+static void forget_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
+                        struct slice_budget *budget) {
+    struct store_spot spot = let_go(engine, visit, budget);
+    store_remove_gone(engine, actor, shard, &spot);
 }
 
 /* Moves an entry to the end of a log. False if there is no memory to copy to. */
@@ -69,8 +74,9 @@ static bool copy(struct engine *engine, struct actor *actor, struct shard *shard
     const uint8_t *from = engine->range.base + visit->location;
     const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, to)];
     entry_encode(&entry, segment->base_ms, engine->range.base + to);
-    words_move(engine->range.base + to + entry.key_at, from + visit->entry.key_at,
-               (size_t)entry.key_size + entry.stored_size);
+    uint32_t body_at = entry_body_at(&entry);
+    words_move(engine->range.base + to + body_at, from + entry_body_at(&visit->entry),
+               (size_t)(entry.value_at - body_at) + entry.stored_size);
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(visit->hash, index_local_level(shape, visit->hash));
     index_write_begin(visit->bucket);
@@ -87,8 +93,9 @@ static void evict(struct engine *engine, struct actor *actor, struct shard *shar
                   enum store_queue queue, struct slice_budget *budget) {
     if (policies[store_policy_of(engine, shard)].two_queues)
         ghost_add(engine, actor, shard, queue, visit->hash);
-    actor_count_removed(actor, shard->store, false);
-    forget(engine, actor, shard, visit, STORE_EVICTED, budget);
+    actor_count_removed(actor, shard->store, ACTOR_EVICTED);
+    struct store_spot spot = let_go(engine, visit, budget);
+    store_remove(engine, actor, shard, &spot, STORE_EVICTED);
     budget->drops -= budget->drops > 0;
 }
 
@@ -135,9 +142,8 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
                                         memory_order_relaxed);
     enum store_queue queue = store_queue_of_log(log);
     uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed)), use_left;
-    if (visit->entry.expires_at_ms && visit->entry.expires_at_ms <= actor->now_ms) {
-        actor_count_removed(actor, shard->store, true);
-        forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
+    if (store_is_gone(engine, visit->location, &visit->entry, actor->now_ms)) {
+        forget_gone(engine, actor, shard, visit, budget);
         return true;
     }
     if (!walk->evict)
@@ -235,14 +241,13 @@ static uint64_t expiry_step_ms(uint32_t step) { return (uint64_t)(4 + step % 4) 
 static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
     uint64_t at_ms = visit->entry.expires_at_ms;
-    if (at_ms == 0)
-        return true;
-    if (at_ms <= actor->now_ms) {
-        actor_count_removed(actor, shard->store, true);
-        forget(engine, actor, shard, visit, STORE_EXPIRED, budget);
-        shard->expiries.gone++;
+    if (store_is_gone(engine, visit->location, &visit->entry, actor->now_ms)) {
+        forget_gone(engine, actor, shard, visit, budget);
+        shard->expiries.gone += at_ms != 0;
         return true;
     }
+    if (at_ms == 0)
+        return true;
     shard->expiries.left++;
     shard->expiries.left_for[expiry_step(at_ms - actor->now_ms)]++;
     return true;
@@ -347,8 +352,7 @@ static uint32_t first_offset(const struct shard *shard, uint32_t log, uint32_t n
 
 /* The mean size of a segment's entries, or twice that where there is but one size class. */
 static uint64_t lap_bytes(const struct engine *engine, const struct segment *segment) {
-    uint64_t entries = atomic_load_explicit(&segment->blocks, memory_order_relaxed),
-             weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
+    uint64_t entries = segment_entries(segment), weight = atomic_load_explicit(&segment->weight, memory_order_relaxed);
     bool large = store_log_is_large(atomic_load_explicit(&segment->log, memory_order_relaxed));
     uint32_t laps = large ? engine->range.head->large_laps : engine->range.head->laps;
     return entries ? weight / entries * laps : 0;
@@ -646,11 +650,33 @@ static bool is_due(const struct engine *engine, const struct segment *segment, u
            atomic_load_explicit(&segment->due_ms, memory_order_relaxed) <= now_ms;
 }
 
+void reclaim_sweep(struct engine *engine) {
+    atomic_store_explicit(&engine->range.head->sweep, 1, memory_order_release);
+}
+
+/* What has been invalidated is found like what has expired: all segments in which entries bear tags are due. */
+static void begin_sweep(struct engine *engine, struct actor *actor) {
+    uint32_t end = atomic_load_explicit(&engine->range.head->never_used, memory_order_relaxed);
+    for (uint32_t number = 1; number < end; number++) {
+        struct segment *segment = &engine->range.segments[number];
+        uint32_t at = atomic_load_explicit(&segment->shard, memory_order_acquire);
+        if (at >= engine->shard_count || !segment_bears_tags(segment))
+            continue;
+        store_lock(engine, actor, at);
+        if (atomic_load_explicit(&segment->shard, memory_order_relaxed) == at && segment_bears_tags(segment))
+            atomic_store_explicit(&segment->due_ms, 0, memory_order_relaxed);
+        store_unlock(engine, actor, at);
+    }
+}
+
 /* A slice is a number of entries, in as many segments as they stand in; the lock is let go between two. */
 bool reclaim_expired(struct engine *engine, struct actor *actor) {
     struct slice_budget budget = whole_slice;
     bool worked = false;
     uint32_t at;
+    if (__builtin_expect(atomic_load_explicit(&engine->range.head->sweep, memory_order_relaxed) != 0, 0) &&
+        atomic_exchange_explicit(&engine->range.head->sweep, 0, memory_order_acquire))
+        begin_sweep(engine, actor);
     for (at = 0; at < engine->shard_count && !is_spent(engine, &budget); at++) {
         struct shard *shard = &engine->shards[at];
         if (shard->expiry.segment == 0)

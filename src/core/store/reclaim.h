@@ -37,7 +37,10 @@ bool reclaim_trim(struct engine *engine, struct actor *actor, uint32_t store);
 /* One slice ahead of need: expiry, and reclaim while the pool is low, in turns if there is both. True if there is more to do. */
 bool reclaim_housekeep(struct engine *engine, struct actor *actor);
 
-/* One slice over segments with entries that have expired. False if there are none. */
+/* Has housekeeping look for entries that were invalidated. */
+void reclaim_sweep(struct engine *engine);
+
+/* One slice over segments with entries that have expired, or were invalidated. False if there are none. */
 bool reclaim_expired(struct engine *engine, struct actor *actor);
 
 #endif

@@ -206,7 +206,7 @@ void resident_verify(const struct engine *engine) {
     const struct range *range = &engine->range;
     const struct range_head *head = range->head;
     struct resident_account account = resident_account(engine);
-    uint64_t index = 0, size = range_segment_size(range), all = account.logs;
+    uint64_t index = index_bytes(range, &engine->tags->index), size = range_segment_size(range), all = account.logs;
     for (uint32_t i = 0; i < engine->shard_count; i++)
         index += index_bytes(range, &engine->shards[i].index);
     ASSERT(account.index == index && index == (uint64_t)GET(head->units) * head->unit_size);

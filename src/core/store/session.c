@@ -29,7 +29,7 @@ bool session_is_over(const struct engine *engine, const struct shard *shard, con
     if (!head_of(engine, shard->store, key->name, key->db, key->hash, &head))
         return false;
     store_view_open(engine, shard, &head.key, &view);
-    return view.found && view.entry.expires_at_ms != 0 && view.entry.expires_at_ms <= now_ms;
+    return view.found && store_is_gone(engine, view.location, &view.entry, now_ms);
 }
 
 void session_tidy(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key) {
@@ -38,10 +38,8 @@ void session_tidy(struct engine *engine, struct actor *actor, struct shard *shar
     if (!head_of(engine, shard->store, key->name, key->db, key->hash, &head))
         return;
     store_find(engine, shard, &head.key, &spot);
-    if (!spot.location || spot.entry.expires_at_ms == 0 || spot.entry.expires_at_ms > actor->now_ms)
-        return;
-    actor_count_removed(actor, shard->store, true);
-    store_remove(engine, actor, shard, &spot, STORE_EXPIRED);
+    if (spot.location && store_is_gone(engine, spot.location, &spot.entry, actor->now_ms))
+        store_remove_gone(engine, actor, shard, &spot);
 }
 
 struct ending {
@@ -53,6 +51,20 @@ struct ending {
     uint64_t wanted, kept;
     enum store_removal reason;
 };
+
+static void count_member(struct actor *actor, uint32_t store, enum store_removal reason) {
+    switch (reason) {
+        case STORE_EXPIRED:
+            return actor_count_removed(actor, store, ACTOR_EXPIRED);
+        case STORE_EVICTED:
+            return actor_count_removed(actor, store, ACTOR_EVICTED);
+        case STORE_INVALIDATED:
+            return actor_count_removed(actor, store, ACTOR_INVALIDATED);
+        case STORE_DELETED:
+        case STORE_REPLACED:
+            return;
+    }
+}
 
 /* Whether a cell is of the session that ends: then its entry is gone. Whoever removes the head has counted it already. */
 static bool entry_goes(void *context, uint64_t cell) {
@@ -66,8 +78,8 @@ static bool entry_goes(void *context, uint64_t cell) {
     if (spot.entry.db != ending->head->entry.db ||
         !slice_equal(store_session_id(ending->engine, ending->shard->store, name), ending->id))
         return false;
-    if (spot.location != ending->head->location && (ending->reason == STORE_EXPIRED || ending->reason == STORE_EVICTED))
-        actor_count_removed(ending->actor, ending->shard->store, ending->reason == STORE_EXPIRED);
+    if (spot.location != ending->head->location)
+        count_member(ending->actor, ending->shard->store, ending->reason);
     store_release(ending->engine, ending->actor, ending->shard, &spot, ending->reason);
     return true;
 }
@@ -127,7 +139,7 @@ static bool find_live_head(const struct engine *engine, struct shard *shard, uin
     if (!head_of(engine, shard->store, name, db, hash, ret_head))
         return false;
     store_find(engine, shard, &ret_head->key, ret_spot);
-    return ret_spot->location && (ret_spot->entry.expires_at_ms == 0 || ret_spot->entry.expires_at_ms > now_ms);
+    return ret_spot->location && !store_is_gone(engine, ret_spot->location, &ret_spot->entry, now_ms);
 }
 
 static void note_use(void *context, _Atomic uint64_t *cell) {
@@ -172,6 +184,6 @@ void session_evict(struct engine *engine, struct actor *actor, struct shard *sha
     ASSERT(in_session);
     store_find(engine, shard, &head.key, &spot);
     ASSERT(spot.location);
-    actor_count_removed(actor, shard->store, false);
+    actor_count_removed(actor, shard->store, ACTOR_EVICTED);
     store_remove(engine, actor, shard, &spot, STORE_EVICTED);
 }

@@ -262,7 +262,7 @@ void store_account(struct engine *engine, struct shard *shard, uint64_t location
     if (__builtin_expect(live == 0 || now == 0, 0) && atomic_load_explicit(&segment->sealed, memory_order_relaxed))
         count32(&shard->empties, 1, -sign);
     count(&segment->weight, entry->size + owned_bytes, sign);
-    count(&segment->blocks, 1, sign);
+    count(&segment->blocks, entry->tag_count ? SEGMENT_TAGGED + 1 : 1, sign);
     count(&shard->live, entry->size, sign);
     count(&shard->entries[entry->db], 1, sign);
     if (entry->flags & ENTRY_EXTENTS) {
@@ -287,6 +287,7 @@ static void write_bytes(struct engine *engine, uint64_t location, const struct e
     const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
     uint8_t *to = engine->range.base + location;
     entry_encode(entry, segment->base_ms, to);
+    entry_tags_encode(entry, value->tags, to);
     words_write(to + entry->key_at, name.data, name.size);
     if (entry->flags & ENTRY_EXTENTS) {
         uint64_t parts[2] = {value->extents_size, value->extents.first};
@@ -316,7 +317,7 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     struct entry entry = *wanted;
     entry_plan(&entry, segment->base_ms);
     if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
-        (entry.flags & ENTRY_OWNS) || !entry.stamp != !old->stamp)
+        (entry.flags & (ENTRY_OWNS | ENTRY_TAGS)) || !entry.stamp != !old->stamp)
         return false;
     uint8_t *to = engine->range.base + spot->location;
     /* Size and flags are the same, so the account can only change by an expiry. */
@@ -366,7 +367,11 @@ static void free_objects(struct engine *engine, struct actor *actor, struct shar
 static void release_old(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t location,
                         const struct entry *entry, const struct object_root *kept) {
     store_account(engine, shard, location, entry, store_owned_bytes(engine, location, entry), -1);
-    if (__builtin_expect(!(entry->flags & ENTRY_OWNS), 1))
+    if (__builtin_expect(!(entry->flags & (ENTRY_OWNS | ENTRY_TAGS)), 1))
+        return;
+    for (uint32_t i = 0; i < entry->tag_count; i++)
+        tag_give(&engine->range, actor, engine->tags, entry_tag(entry, engine->range.base + location, i), entry->stamp);
+    if (!(entry->flags & ENTRY_OWNS))
         return;
     if (entry->flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, &(struct store_spot){.location = location, .entry = *entry});
@@ -379,21 +384,38 @@ static void release_old(struct engine *engine, struct actor *actor, struct shard
     extent_release(&engine->range, actor, first);
 }
 
-void store_stamp_renew(struct engine *engine, struct store_spot *spot) {
+bool store_tags_say_dead(const struct engine *engine, uint64_t location, const struct entry *entry) {
+    const uint8_t *at = engine->range.base + location;
+    for (uint32_t i = 0; i < entry->tag_count; i++)
+        if (tag_invalidated(&engine->range, engine->tags, entry_tag(entry, at, i)) >= entry->stamp)
+            return true;
+    return false;
+}
+
+static uint64_t next_stamp(void *context) { return store_stamp_next(context); }
+
+uint64_t store_stamp_kept(struct engine *engine, struct actor *actor, const struct store_spot *spot) {
+    uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, spot, numbers);
+    if (count == 0)
+        return store_stamp_next(engine);
+    return tag_renew(&engine->range, actor, engine->tags, numbers, count, spot->entry.stamp, next_stamp, engine);
+}
+
+void store_stamp_renew(struct engine *engine, struct actor *actor, struct store_spot *spot) {
     if (__builtin_expect(spot->entry.stamp == 0, 1))
         return;
     const struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, spot->location)];
-    spot->entry.stamp = store_stamp_next(engine);
+    spot->entry.stamp = store_stamp_kept(engine, actor, spot);
     entry_encode(&spot->entry, segment->base_ms, engine->range.base + spot->location);
 }
 
-void store_root_set(struct engine *engine, struct shard *shard, struct store_spot *spot,
+void store_root_set(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                     const struct object_root *root) {
     ASSERT((spot->entry.flags & ENTRY_OBJECT) && root->first != 0);
     store_account(engine, shard, spot->location, &spot->entry, store_root(engine, spot).charge, -1);
     index_write_begin(spot->bucket);
     words_write(engine->range.base + spot->location + spot->entry.value_at, root, sizeof *root);
-    store_stamp_renew(engine, spot);
+    store_stamp_renew(engine, actor, spot);
     index_write_end(spot->bucket);
     store_spot_use(spot);
     store_account(engine, shard, spot->location, &spot->entry, root->charge, 1);
@@ -454,6 +476,7 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
         .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
         .stamp = value->stamp,
+        .tag_count = value->tag_count,
     };
 }
 
@@ -472,6 +495,7 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
     ASSERT(!value->root || (engine->owner && value->root->first));
+    ASSERT(value->tag_count <= ENTRY_TAGS_MAX && (value->tag_count == 0 || value->stamp));
     struct entry entry = entry_for(key, value);
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
         if (!value->lives_on)
@@ -514,6 +538,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
+    for (uint32_t i = 0; i < entry.tag_count; i++)
+        tag_join(&engine->range, actor, engine->tags, value->tags[i], entry.stamp);
     if (!created && !value->lives_on)
         tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
@@ -564,4 +590,10 @@ void store_remove_but(struct engine *engine, struct actor *actor, struct shard *
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                   enum store_removal reason) {
     store_remove_but(engine, actor, shard, spot, reason, 0);
+}
+
+void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
+    bool expired = store_has_expired(&spot->entry, actor->now_ms);
+    actor_count_removed(actor, shard->store, expired ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
+    store_remove(engine, actor, shard, spot, expired ? STORE_EXPIRED : STORE_INVALIDATED);
 }

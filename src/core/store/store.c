@@ -6,7 +6,7 @@
 #include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 3, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
+enum { VERSION = 4, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory: seven classes in
  * each queue, of which two are for large values. Not where segments would be large anyway: there more of them cost more in directories than more classes bring. */
@@ -58,6 +58,9 @@ static uint32_t unit_size_for(uint32_t segment_size) {
     return size < RANGE_UNIT_SIZE_MIN ? RANGE_UNIT_SIZE_MIN : size;
 }
 
+/* A place for each shard, and one for tags. */
+static uint64_t charge_count(const struct range_head *head) { return head->shard_count + 1ull; }
+
 /* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects and of
  * two filters, one for each segment, and of ghosts as many (which is far more units than they take). */
 static uint64_t directory_size(const struct range_head *head, uint64_t segments) {
@@ -70,8 +73,8 @@ static uint64_t directories_size(const struct range_head *head, uint64_t segment
 
 /* Address space of all tables for one segment. */
 static uint64_t tables_a_segment(const struct range_head *head) {
-    uint64_t numbers = 2ull * (head->segment_size / head->unit_size) + 4;
-    return head->shard_count * numbers * sizeof(uint32_t) + sizeof(struct segment) +
+    uint64_t units = head->segment_size / head->unit_size, numbers = 2 * units + 4;
+    return (head->shard_count * numbers + TAG_DIRECTORIES * units) * sizeof(uint32_t) + sizeof(struct segment) +
            RANGE_REFERENCES * sizeof(uint32_t);
 }
 
@@ -103,12 +106,14 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     head->segments_at = at;
     at += bits_align_up((count + 1) * sizeof(struct segment), TABLE_ALIGNMENT);
     head->charges_at = at;
-    at += bits_align_up(head->shard_count * sizeof(uint64_t), TABLE_ALIGNMENT);
+    at += bits_align_up(charge_count(head) * sizeof(uint64_t), TABLE_ALIGNMENT);
     head->stores_at = at;
     at = bits_align_up(at + head->store_count * sizeof(struct store), TABLE_ALIGNMENT);
     head->shards_at = at;
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
     at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
+    head->tags_at = at;
+    at += bits_align_up(sizeof(struct tags), TABLE_ALIGNMENT) + TAG_DIRECTORIES * directory_size(head, count);
     head->references_at = at;
     at += bits_align_up((count + 1) * RANGE_REFERENCES * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
@@ -130,8 +135,8 @@ static uint64_t shard_bytes(const struct range_head *head) {
 
 /* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
 static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
-    uint64_t fixed = bits_align_up(sizeof *head, TABLE_ALIGNMENT) +
-                     head->shard_count * (shard_bytes(head) + sizeof(uint64_t)) +
+    uint64_t fixed = bits_align_up(sizeof *head, TABLE_ALIGNMENT) + head->shard_count * shard_bytes(head) +
+                     charge_count(head) * sizeof(uint64_t) + sizeof(struct tags) +
                      head->store_count * sizeof(struct store);
     uint64_t row = sizeof(struct segment) + sizeof(uint32_t); /* and its number in a directory */
     return fixed + (limit_bytes > fixed ? (limit_bytes - fixed) / (head->segment_size + row) + 1 : 0) * row;
@@ -154,6 +159,7 @@ static void attach(struct engine *engine, const struct engine_options *options) 
     range->charges = (_Atomic uint64_t *)(void *)(range->base + head->charges_at);
     engine->shards = (struct shard *)(void *)(range->base + head->shards_at);
     engine->stores = (struct store *)(void *)(range->base + head->stores_at);
+    engine->tags = (struct tags *)(void *)(range->base + head->tags_at);
     engine->shard_count = head->shard_count;
     engine->store_count = head->store_count;
     engine->hash_seed = head->hash_seed;
@@ -179,6 +185,13 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
                           memory_order_relaxed);
     named_limit_changed(engine);
     return STATUS_OK;
+}
+
+static void init_tags(struct engine *engine) {
+    const struct range_head *head = engine->range.head;
+    uint64_t at = head->tags_at + bits_align_up(sizeof(struct tags), TABLE_ALIGNMENT);
+    uint64_t size = directory_size(head, head->segment_count);
+    tags_init(engine->tags, head->shard_count, at, at + size, at + 2 * size);
 }
 
 static enum status init_shards(struct engine *engine) {
@@ -225,6 +238,8 @@ enum status engine_open(const struct engine_options *options, struct engine **re
         status = engine_limit_set(engine, options->limit_bytes);
     if (status == STATUS_OK)
         status = init_shards(engine);
+    if (status == STATUS_OK)
+        init_tags(engine);
     if (status != STATUS_OK) {
         engine_close(engine);
         return status;
@@ -286,13 +301,14 @@ struct verified {
     uint64_t queue_bytes[STORE_QUEUES][2];
     uint64_t entries[RANGE_DATABASES], expiring[RANGE_DATABASES];
     uint32_t empties, open_count;
+    uint64_t tags; /* that entries bear */
 };
 
 /* Adds up what the index refers to in one segment. */
 static void verify_segment(struct engine *engine, struct shard *shard, uint32_t number, struct verified *sum) {
     const struct range *range = &engine->range;
     const struct segment *segment = &range->segments[number];
-    uint64_t begin = range_segment_at(range, number), live = 0, weight = 0;
+    uint64_t begin = range_segment_at(range, number), live = 0, weight = 0, entries = 0;
     enum store_queue queue = store_queue_of_log(segment->log);
     uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed);
     for (uint32_t offset = 0; offset < used;) {
@@ -307,6 +323,9 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
             sum->objects += entry.flags & ENTRY_OBJECT ? owned : 0;
             sum->extents += entry.flags & ENTRY_EXTENTS ? owned : 0;
             sum->entries[entry.db]++;
+            sum->tags += entry.tag_count;
+            entries += entry.tag_count ? SEGMENT_TAGGED + 1 : 1;
+            ASSERT(entry.tag_count == 0 || entry.stamp);
             sum->expiring[entry.db] += entry.expires_at_ms != 0;
             sum->queue_bytes[queue][entry.expires_at_ms != 0] += entry.size + owned;
             ASSERT(store_log_expires(segment->log) == (entry.expires_at_ms != 0));
@@ -316,6 +335,7 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
         offset += entry.size;
     }
     ASSERT(live == atomic_load_explicit(&segment->live, memory_order_relaxed));
+    ASSERT(entries == atomic_load_explicit(&segment->blocks, memory_order_relaxed));
     sum->empties += live == 0 && atomic_load_explicit(&segment->sealed, memory_order_relaxed);
     sum->open_count += shard->logs[atomic_load_explicit(&segment->log, memory_order_relaxed)].open == number;
     ASSERT(weight == atomic_load_explicit(&segment->weight, memory_order_relaxed));
@@ -332,7 +352,8 @@ static uint64_t owned_segments(const struct engine *engine, uint32_t at) {
     return bytes;
 }
 
-static void verify_shard(struct engine *engine, uint32_t at) {
+/* Answers how many tags its entries bear. */
+static uint64_t verify_shard(struct engine *engine, uint32_t at) {
     struct shard *shard = &engine->shards[at];
     struct verified sum = {0};
     index_verify(&engine->range, &shard->index);
@@ -374,6 +395,7 @@ static void verify_shard(struct engine *engine, uint32_t at) {
         entries += sum.entries[db];
     }
     ASSERT(entries == atomic_load_explicit(&shard->index.entries, memory_order_relaxed));
+    return sum.tags;
 }
 
 void engine_verify(struct engine *engine, struct actor *actor) {
@@ -386,8 +408,13 @@ void engine_verify(struct engine *engine, struct actor *actor) {
     resident_verify(engine);
     lock_give(&engine->range.head->pool, &engine->range.waiting);
     lock_give(&engine->range.head->blocks, &engine->range.waiting);
+    uint64_t tags = 0;
     for (uint32_t i = 0; i < engine->shard_count; i++)
-        verify_shard(engine, i);
+        tags += verify_shard(engine, i);
+    ASSERT(tags_verify(&engine->range, engine->tags) == tags);
+    ASSERT((uint64_t)engine->range.head->tag_units * engine->range.head->unit_size +
+               index_bytes(&engine->range, &engine->tags->index) ==
+           atomic_load_explicit(&engine->range.charges[engine->shard_count], memory_order_relaxed));
     for (uint32_t i = 0; i < engine->shard_count; i++)
         store_unlock(engine, actor, i);
 }

@@ -25,6 +25,7 @@
 #include "core/store/index.h"
 #include "core/store/object.h"
 #include "core/store/policy.h"
+#include "core/store/tag.h"
 
 enum {
     STORE_CLASSES_MAX = 8,       /* by size, of what stands in a log whole, */
@@ -137,7 +138,7 @@ struct route {
 };
 
 /* Why an entry is no longer there. */
-enum store_removal { STORE_DELETED, STORE_REPLACED, STORE_EXPIRED, STORE_EVICTED };
+enum store_removal { STORE_DELETED, STORE_REPLACED, STORE_EXPIRED, STORE_EVICTED, STORE_INVALIDATED };
 
 /* Told of each entry that goes, but for flushes, under its shard's lock: it may not call the engine. NULL: nobody is. */
 struct store_removed {
@@ -150,6 +151,7 @@ struct engine {
     struct range range;
     struct shard *shards;
     struct store *stores;
+    struct tags *tags;
     uint32_t shard_count, store_count, route_count;
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
@@ -284,6 +286,9 @@ struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
+    const uint32_t
+        *tags; /* numbers, each taken for this entry (tag.h): taken over on success. With tags there is a stamp */
+    uint32_t tag_count;
     bool
         lives_on; /* what stands at the spot becomes this one, longer or with another expiry: nobody is told that it was replaced */
     struct slice value;
@@ -304,7 +309,18 @@ static inline uint64_t store_stamp_next(struct engine *engine) {
 }
 
 /* Gives an entry that has a stamp another one, because what it owns is being changed in place. Inside index_write_begin and end. */
-void store_stamp_renew(struct engine *engine, struct store_spot *spot);
+void store_stamp_renew(struct engine *engine, struct actor *actor, struct store_spot *spot);
+
+/* Copies the numbers of an entry's tags; answers how many. */
+static inline uint32_t store_tags(const struct engine *engine, const struct store_spot *spot,
+                                  uint32_t ret_numbers[ENTRY_TAGS_MAX]) {
+    for (uint32_t i = 0; i < spot->entry.tag_count; i++)
+        ret_numbers[i] = entry_tag(&spot->entry, engine->range.base + spot->location, i);
+    return spot->entry.tag_count;
+}
+
+/* A stamp for a change of the value that keeps the entry's tags; see tag_renew. */
+uint64_t store_stamp_kept(struct engine *engine, struct actor *actor, const struct store_spot *spot);
 
 /* The short way to what most writes are: a plain string put over another with as much room, in the cell that the key's hint tells, if
  * the index still has the shape of the key. False: nothing has happened. For stores without a time to live or sessions, when nobody is
@@ -317,6 +333,8 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
 /* The same, but the entry at the location `kept` stays. */
 void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                       enum store_removal reason, uint64_t kept);
+/* The same for what is gone though it stands there still (store_is_gone); it is counted. */
+void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
 /* Removes nothing else, though it be the head of a session. */
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                         enum store_removal reason);
@@ -353,7 +371,7 @@ static inline struct object_root store_root(const struct engine *engine, const s
 }
 
 /* Writes the root after objects were taken or given; its charge says how many bytes they are now. */
-void store_root_set(struct engine *engine, struct shard *shard, struct store_spot *spot,
+void store_root_set(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                     const struct object_root *root);
 
 __attribute__((always_inline)) static inline bool store_entry_at(const struct engine *engine, uint64_t location,
@@ -362,6 +380,24 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
     uint32_t number = range_segment_of(range, location);
     return entry_decode(range->base + location, range_segment_at(range, number + 1) - location,
                         &range->segments[number].base_ms, ret_entry);
+}
+
+/* Whether its time has come. */
+static inline bool store_has_expired(const struct entry *entry, uint64_t now_ms) {
+    return entry->expires_at_ms != 0 && entry->expires_at_ms <= now_ms;
+}
+
+/* Whether one of its tags was invalidated since the value was written. Without a lock, for an entry that is found to have been there
+ * afterwards. */
+bool store_tags_say_dead(const struct engine *engine, uint64_t location, const struct entry *entry);
+static inline bool store_is_dead(const struct engine *engine, uint64_t location, const struct entry *entry) {
+    return __builtin_expect((entry->flags & ENTRY_TAGS) != 0, 0) && store_tags_say_dead(engine, location, entry);
+}
+
+/* Whether nobody may see the entry any more, though it stands in the index. */
+static inline bool store_is_gone(const struct engine *engine, uint64_t location, const struct entry *entry,
+                                 uint64_t now_ms) {
+    return store_has_expired(entry, now_ms) || store_is_dead(engine, location, entry);
 }
 
 /* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. False: it is something else. */

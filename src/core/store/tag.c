@@ -380,6 +380,18 @@ void tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
     leave(range, tags);
 }
 
+uint64_t tag_renew(struct range *range, struct actor *actor, struct tags *tags, const uint32_t *numbers, uint32_t count,
+                   uint64_t stamp, uint64_t (*next)(void *context), void *context) {
+    bool dead = false;
+    enter(range, actor, tags);
+    for (uint32_t i = 0; i < count; i++)
+        dead = dead || stamp <= words_load64(borne(range, tags, numbers[i]));
+    if (!dead)
+        stamp = next(context);
+    leave(range, tags);
+    return stamp;
+}
+
 uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number) {
     uint32_t page = number >> page_shift(range);
     if (page >= atomic_load_explicit(&tags->page_count, memory_order_acquire))
@@ -447,7 +459,7 @@ void tags_clear(struct range *range, struct actor *actor, struct tags *tags) {
 /* ------------------------------------------------------------------------------------ verify */
 
 struct sums {
-    uint64_t records, bytes, listed[TAG_SLOTS_MAX + 1];
+    uint64_t records, bytes, bearers, listed[TAG_SLOTS_MAX + 1];
 };
 
 /* Answers how many slots the record takes. */
@@ -462,6 +474,7 @@ static uint32_t verify_record(const struct range *range, const struct tags *tags
     ASSERT(get32(record, BEARERS_AT) > 0 && get32(record, MEMBERS_AT) <= get32(record, BEARERS_AT));
     ASSERT(find(range, tags, hash, name_of(record)) == at);
     sums->records++;
+    sums->bearers += get32(record, BEARERS_AT);
     sums->bytes += (uint64_t)slots << TAG_SLOT_SHIFT;
     return slots;
 }
@@ -506,7 +519,7 @@ static void verify_lists(const struct range *range, const struct tags *tags, con
     }
 }
 
-void tags_verify(const struct range *range, const struct tags *tags) {
+uint64_t tags_verify(const struct range *range, const struct tags *tags) {
     struct sums sums = {0};
     uint32_t count = GET(tags->page_count);
     ASSERT(count == 0 || directory(range, tags)[count - 1]);
@@ -522,4 +535,5 @@ void tags_verify(const struct range *range, const struct tags *tags) {
     ASSERT(sums.records == GET(tags->index.entries));
     if (GET(tags->index.page_count))
         index_verify(range, &tags->index);
+    return sums.bearers;
 }

@@ -32,6 +32,7 @@ enum {
     TAG_SLOT_SIZE = 1 << TAG_SLOT_SHIFT,
     TAG_NAME_AT = 25,   /* in a record */
     TAG_SLOTS_MAX = 18, /* of a record: 25 B and the longest name */
+    TAG_DIRECTORIES = 3,
 };
 
 /* Entries that may name a record: half of what is counted, so that tag_hold, which cannot say no, has the other half. */
@@ -73,6 +74,10 @@ void tag_hold(struct range *range, struct actor *actor, struct tags *tags, uint3
 /* One bearer less; the last one takes the record with him. `stamp`: of the entry, which was a member if it is not 0 and younger than the
  * last invalidation. */
 void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
+/* A new stamp, from `next`, for an entry with that stamp whose value is changed; or the old one, if one of its tags was invalidated since it
+ * got that: the change came before then, and is dead with it. */
+uint64_t tag_renew(struct range *range, struct actor *actor, struct tags *tags, const uint32_t *numbers, uint32_t count,
+                   uint64_t stamp, uint64_t (*next)(void *context), void *context);
 /* A bearer becomes a member, unless the tag was invalidated since its entry got this stamp: then it is dead already. */
 void tag_join(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
 
@@ -95,7 +100,7 @@ bool tag_find(struct range *range, struct actor *actor, struct tags *tags, struc
 /* Forgets all, and gives everything back; no entry may name a tag any more. */
 void tags_clear(struct range *range, struct actor *actor, struct tags *tags);
 
-/* While nobody writes. */
-void tags_verify(const struct range *range, const struct tags *tags);
+/* While nobody writes. Answers how many bearers there are. */
+uint64_t tags_verify(const struct range *range, const struct tags *tags);
 
 #endif

@@ -1,0 +1,158 @@
+/* app/cmd/tag_cmd.c: TAG: names by which keys are invalidated together. */
+#include <stdio.h>
+
+#include "app/cmd/commands.h"
+#include "app/cmd/key_call.h"
+#include "app/cmd/scan.h"
+#include "app/cmd/string_options.h"
+#include "base/number.h"
+
+/* The tags that a key is to have: copies in the arena, or arguments. */
+struct wanted {
+    struct cmd_call *call;
+    struct slice tags[CACHE_TAGS_MAX];
+    uint32_t count;
+    bool failed; /* no memory for a copy */
+};
+
+static uint32_t find(const struct wanted *wanted, struct slice tag) {
+    uint32_t at = 0;
+    while (at < wanted->count && !slice_equal(wanted->tags[at], tag))
+        at++;
+    return at;
+}
+
+static void note_tag(void *context, struct slice tag) {
+    struct wanted *wanted = context;
+    uint8_t *copy = arena_take(wanted->call->arena, tag.size);
+    wanted->failed = wanted->failed || !copy;
+    if (!copy)
+        return;
+    memcpy(copy, tag.data, tag.size);
+    wanted->tags[wanted->count++] = slice_make(copy, tag.size);
+}
+
+/* One argument's change; false, with the error written, if that would be too many. */
+static bool add(struct wanted *wanted, struct slice tag, uint32_t *changes) {
+    if (find(wanted, tag) < wanted->count)
+        return true;
+    if (wanted->count == CACHE_TAGS_MAX) {
+        reply_errorf(wanted->call->reply, "ERR a key has at most %d tags", CACHE_TAGS_MAX);
+        return false;
+    }
+    wanted->tags[wanted->count++] = tag;
+    ++*changes;
+    return true;
+}
+
+static bool take_away(struct wanted *wanted, struct slice tag, uint32_t *changes) {
+    uint32_t at = find(wanted, tag);
+    if (at == wanted->count)
+        return true;
+    wanted->tags[at] = wanted->tags[--wanted->count];
+    ++*changes;
+    return true;
+}
+
+typedef bool (*tag_change)(struct wanted *wanted, struct slice tag, uint32_t *changes);
+
+/* Writes the reply. */
+static void change_found(struct cmd_call *call, struct cache_edit *edit, tag_change change) {
+    struct wanted wanted = {.call = call};
+    uint32_t changes = 0;
+    cache_edit_tags(edit, note_tag, &wanted);
+    enum status status = wanted.failed ? STATUS_NO_MEMORY : STATUS_OK;
+    for (uint32_t i = 3; i < call->argc && status == STATUS_OK; i++)
+        if (!change(&wanted, call->argv[i], &changes))
+            return;
+    if (status == STATUS_OK && changes)
+        status = cache_edit_retag(edit, wanted.tags, wanted.count);
+    if (status != STATUS_OK)
+        cmd_error_status(call, status);
+    else
+        reply_integer(call->reply, edit->found ? changes : 0);
+}
+
+static void change_tags(struct cmd_call *call, tag_change change) {
+    if (!string_options_check_tags(call, 3, call->argc - 3))
+        return;
+    struct cache_key key = cmd_key(call, 2);
+    struct cache_edit edit;
+    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    if (edit.found)
+        change_found(call, &edit, change);
+    else
+        reply_integer(call->reply, 0);
+    cache_edit_end(&edit);
+}
+
+void cmd_tag_add(struct cmd_call *call) { change_tags(call, add); }
+void cmd_tag_remove(struct cmd_call *call) { change_tags(call, take_away); }
+
+static void reply_tag(void *context, struct slice tag) {
+    struct wanted *wanted = context;
+    reply_bulk(wanted->call->reply, tag);
+}
+
+static void count_tag(void *context, struct slice tag) {
+    (void)tag;
+    ++*(uint32_t *)context;
+}
+
+void cmd_tag_of(struct cmd_call *call) {
+    struct cache_key key = cmd_key(call, 2);
+    struct wanted wanted = {.call = call};
+    struct cache_edit edit;
+    uint32_t count = 0;
+    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    cache_edit_tags(&edit, count_tag, &count);
+    reply_set(call->reply, count);
+    cache_edit_tags(&edit, reply_tag, &wanted);
+    cache_edit_end(&edit);
+}
+
+void cmd_tag_count(struct cmd_call *call) {
+    reply_integer(call->reply, (int64_t)cache_tag_count(call->env->cache, call->actor, call->argv[2]));
+}
+
+void cmd_tag_invalidate(struct cmd_call *call) {
+    uint64_t count = 0;
+    for (uint32_t i = 2; i < call->argc; i++)
+        count += cache_tag_invalidate(call->env->cache, call->actor, call->argv[i]);
+    reply_integer(call->reply, (int64_t)count);
+}
+
+/* ------------------------------------------------------------------------------------------ KEYS */
+
+struct listed {
+    struct cmd_call *call;
+    struct key_call_array names;
+};
+
+static void list_key(void *context, struct slice name, const struct cache_info *info) {
+    struct listed *listed = context;
+    (void)info;
+    key_call_array_add(listed->call, &listed->names, name);
+}
+
+void cmd_tag_keys(struct cmd_call *call) {
+    struct listed listed = {.call = call};
+    uint64_t cursor;
+    int64_t count = SCAN_COUNT_DEFAULT;
+    if (!scan_cursor(call, 3, &cursor))
+        return;
+    if (call->argc != 4 && (call->argc != 6 || !cmd_is(call, 4, "count"))) {
+        cmd_error_syntax(call);
+        return;
+    }
+    if (call->argc == 6 && !cmd_integer(call, 5, &count))
+        return;
+    if (count < 1) {
+        cmd_error_syntax(call);
+        return;
+    }
+    key_call_array_begin(call, &listed.names);
+    cursor = cache_scan_tag(call->env->cache, call->actor, call->client->db, call->argv[2], cursor,
+                            count < UINT32_MAX ? (uint32_t)count : UINT32_MAX, list_key, &listed);
+    scan_end(call, &listed.names, cursor);
+}

@@ -1,0 +1,125 @@
+#include "app/cmd/cmd_fixture.h"
+
+static void tags_are_given_and_taken(void **state) {
+    (void)state;
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    EXPECT_REPLY(&f, "TAG ADD k red", ":0\r\n");
+    EXPECT_REPLY(&f, "SET k v TAGS 2 red blue EX 100", "+OK\r\n");
+    EXPECT_REPLY(&f, "TTL k", ":100\r\n");
+    EXPECT_REPLY(&f, "TAG OF k", "*2\r\n$3\r\nred\r\n$4\r\nblue\r\n");
+    EXPECT_REPLY(&f, "TAG ADD k blue green green", ":1\r\n");
+    EXPECT_REPLY(&f, "TAG COUNT green", ":1\r\n");
+    EXPECT_REPLY(&f, "TAG REMOVE k red yellow", ":1\r\n");
+    f.client.protocol = 3;
+    EXPECT_REPLY(&f, "TAG OF k", "~2\r\n$5\r\ngreen\r\n$4\r\nblue\r\n");
+    f.client.protocol = 2;
+    EXPECT_REPLY(&f, "TTL k", ":100\r\n");
+    EXPECT_REPLY(&f, "APPEND k w", ":2\r\n");
+    EXPECT_REPLY(&f, "RENAME k l", "+OK\r\n");
+    EXPECT_REPLY(&f, "TAG OF k", "*0\r\n");
+    EXPECT_REPLY(&f, "COPY l m", ":1\r\n");
+    EXPECT_REPLY(&f, "TAG COUNT blue", ":2\r\n");
+    EXPECT_REPLY(&f, "TAG INVALIDATE blue", ":2\r\n");
+    EXPECT_REPLY(&f, "MGET l m", "*2\r\n$-1\r\n$-1\r\n");
+    EXPECT_REPLY(&f, "TAG OF l", "*0\r\n");
+    cmd_fixture_close(&f);
+}
+
+static void a_set_without_tags_drops_them(void **state) {
+    (void)state;
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    EXPECT_REPLY(&f, "SET k v TAGS 1 red", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET k w", "+OK\r\n");
+    EXPECT_REPLY(&f, "TAG INVALIDATE red", ":0\r\n");
+    EXPECT_REPLY(&f, "GET k", "$1\r\nw\r\n");
+    EXPECT_REPLY(&f, "SET n 1 TAGS 1 red", "+OK\r\n");
+    EXPECT_REPLY(&f, "INCR n", ":2\r\n");
+    EXPECT_REPLY(&f, "SET n 5 GET TAGS 1 blue", "$1\r\n2\r\n");
+    EXPECT_REPLY(&f, "TAG INVALIDATE red", ":0\r\n");
+    EXPECT_REPLY(&f, "SET n 6 XX KEEPTTL TAGS 1 blue", "+OK\r\n");
+    EXPECT_REPLY(&f, "TAG INVALIDATE red blue green", ":1\r\n");
+    EXPECT_REPLY(&f, "SET n 7 XX", "$-1\r\n");
+    EXPECT_REPLY(&f, "SET n 8 NX TAGS 1 blue", "+OK\r\n");
+    EXPECT_REPLY(&f, "GET n", "$1\r\n8\r\n");
+    cmd_fixture_close(&f);
+}
+
+static void wrong_tags_are_told_and_change_nothing(void **state) {
+    (void)state;
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    EXPECT_REPLY(&f, "SET k v TAGS 1 red", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS red", "-ERR value is not an integer or out of range\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS 0 red", "-ERR numtags must be 1 to 16\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS 17 red", "-ERR numtags must be 1 to 16\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS 2 red", "-ERR fewer tags than numtags says\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS 1 \"\"", "-ERR a tag has 1 to 255 bytes\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS 1 a b", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "TAG ADD k \"\"", "-ERR a tag has 1 to 255 bytes\r\n");
+    EXPECT_REPLY(&f, "TAG ADD k 1 2 3 4 5 6 7 8 9 a b c d e f", ":15\r\n");
+    EXPECT_REPLY(&f, "TAG ADD k g", "-ERR a key has at most 16 tags\r\n");
+    EXPECT_REPLY(&f, "TAG ADD k", "-ERR wrong number of arguments for 'tag|add' command\r\n");
+    EXPECT_REPLY(&f, "GETEX k TAGS 1 a", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "GET k", "$1\r\nv\r\n");
+    EXPECT_REPLY(&f, "TAG COUNT red", ":1\r\n");
+    cmd_fixture_close(&f);
+}
+
+static void keys_of_a_tag_are_listed_in_steps(void **state) {
+    (void)state;
+    struct cmd_fixture f;
+    char line[80];
+    cmd_fixture_open(&f);
+    for (int i = 0; i < 500; i++) {
+        snprintf(line, sizeof line, "SET key:%d v TAGS 1 %s", i, i % 100 ? "other" : "hundredth");
+        EXPECT_REPLY(&f, line, "+OK\r\n");
+    }
+    EXPECT_REPLY(&f, "SELECT 1", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET elsewhere v TAGS 1 hundredth", "+OK\r\n");
+    EXPECT_REPLY(&f, "TAG KEYS hundredth 0 COUNT 1000000", "*2\r\n$1\r\n0\r\n*1\r\n$9\r\nelsewhere\r\n");
+    EXPECT_REPLY(&f, "SELECT 0", "+OK\r\n");
+    EXPECT_PART(&f, "TAG KEYS hundredth 0 COUNT 1000000", "*2\r\n$1\r\n0\r\n*5\r\n$");
+    EXPECT_PART(&f, "TAG KEYS hundredth 0 COUNT 1000000", "key:400");
+    EXPECT_REPLY(&f, "TAG COUNT hundredth", ":6\r\n");
+    EXPECT_REPLY(&f, "TAG KEYS nobody 0", "*2\r\n$1\r\n0\r\n*0\r\n");
+    EXPECT_REPLY(&f, "TAG KEYS other x", "-ERR invalid cursor\r\n");
+    EXPECT_REPLY(&f, "TAG KEYS other 0 COUNT", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "TAG KEYS other 0 COUNT 0", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "TAG KEYS other 0 MATCH x", "-ERR syntax error\r\n");
+    int found = 0;
+    uint64_t cursor = 0;
+    do {
+        snprintf(line, sizeof line, "TAG KEYS other %llu", (unsigned long long)cursor);
+        struct slice reply = cmd_fixture_run(&f, line);
+        for (size_t i = 0; i + 4 <= reply.size; i++)
+            found += memcmp(reply.data + i, "key:", 4) == 0;
+        cursor = strtoull((const char *)memchr(reply.data + 4, '\n', reply.size - 4) + 1, NULL, 10);
+    } while (cursor);
+    assert_true(found >= 495);
+    cmd_fixture_close(&f);
+}
+
+static void transactions_notice(void **state) {
+    (void)state;
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    EXPECT_REPLY(&f, "SET k v TAGS 1 red", "+OK\r\n");
+    EXPECT_REPLY(&f, "WATCH k", "+OK\r\n");
+    EXPECT_REPLY(&f, "TAG INVALIDATE red", ":1\r\n");
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET k w", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "EXEC", "*-1\r\n");
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET k w TAGS 1 red", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "TAG INVALIDATE red", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "GET k", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "EXEC", "*3\r\n+OK\r\n:1\r\n$-1\r\n");
+    cmd_fixture_close(&f);
+}
+
+UNIT_TESTS(tag_cmd, UNIT(tags_are_given_and_taken), UNIT(a_set_without_tags_drops_them),
+           UNIT(wrong_tags_are_told_and_change_nothing), UNIT(keys_of_a_tag_are_listed_in_steps),
+           UNIT(transactions_notice));

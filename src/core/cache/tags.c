@@ -1,0 +1,69 @@
+/* core/cache/tags.c: the names that entries bear. */
+#include "core/cache/internal.h"
+
+size_t cache_tag_name_max(const struct cache *cache) { return tag_name_max(&cache->engine->range); }
+
+static bool is_among(const uint32_t *numbers, uint32_t count, uint32_t number) {
+    for (uint32_t i = 0; i < count; i++)
+        if (numbers[i] == number)
+            return true;
+    return false;
+}
+
+enum status tags_take(struct cache *cache, struct actor *actor, const struct slice *names, uint32_t count,
+                      uint32_t ret_numbers[ENTRY_TAGS_MAX], uint32_t *ret_count) {
+    struct engine *engine = cache->engine;
+    enum status status = STATUS_OK;
+    *ret_count = 0;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        uint32_t number;
+        status = tag_take(&engine->range, actor, engine->tags, names[i], true, &number);
+        if (status != STATUS_OK)
+            break;
+        if (!is_among(ret_numbers, *ret_count, number) && *ret_count < ENTRY_TAGS_MAX) {
+            ret_numbers[(*ret_count)++] = number;
+            continue;
+        }
+        if (!is_among(ret_numbers, *ret_count, number))
+            status = STATUS_INVALID;
+        tags_give(cache, actor, &number, 1);
+    }
+    if (status != STATUS_OK) {
+        tags_give(cache, actor, ret_numbers, *ret_count);
+        *ret_count = 0;
+    }
+    return status;
+}
+
+void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        tag_give(&cache->engine->range, actor, cache->engine->tags, numbers[i], 0);
+}
+
+void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context) {
+    if (!edit->found)
+        return;
+    struct engine *engine = edit->cache->engine;
+    uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, const_spot_of(edit), numbers);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t bytes[TAG_NAME_MAX];
+        size_t size = tag_name(&engine->range, edit->actor, engine->tags, numbers[i], bytes);
+        name(context, slice_make(bytes, size));
+    }
+}
+
+uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice tag) {
+    uint32_t number;
+    struct tag_facts facts;
+    return tag_find(&cache->engine->range, actor, cache->engine->tags, tag, &number, &facts) ? facts.members : 0;
+}
+
+static uint64_t next_stamp(void *context) { return store_stamp_next(context); }
+
+uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag) {
+    struct engine *engine = cache->engine;
+    uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, false, next_stamp, engine);
+    if (count)
+        reclaim_sweep(engine);
+    return count;
+}
