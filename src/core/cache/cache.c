@@ -325,7 +325,21 @@ static enum cache_glance count_miss(struct actor *actor, const struct shard *sha
     return CACHE_GLANCE_MISS;
 }
 
-/* What is not where it was seen, or not plain: an expiry, another database, an overflow bucket. */
+struct glance_value cache_glance_tagged(const struct engine *engine, struct slice name, const uint8_t *entry) {
+    static const struct glance_value none = {NULL, 0};
+    uint64_t room = range_room_from(&engine->range, (uint64_t)(entry - engine->range.base));
+    uint32_t size, tags_size;
+    uint64_t stamp = room > ENTRY_TAGGED_TAGS_AT ? entry_tagged_decode(entry, name.size, &size) : 0;
+    if (!stamp || tags_kill(&engine->range, engine->tags, entry + ENTRY_TAGGED_TAGS_AT, room - ENTRY_TAGGED_TAGS_AT,
+                            stamp, &tags_size))
+        return none;
+    const uint8_t *key = entry + ENTRY_TAGGED_TAGS_AT + tags_size;
+    if (ENTRY_TAGGED_TAGS_AT + tags_size + name.size + size > room || !words_equal(key, name.data, name.size))
+        return none;
+    return (struct glance_value){key + name.size, size};
+}
+
+/* What is not where it was seen, or has more than tags: an expiry, another database, an overflow bucket. */
 static enum cache_glance glance_about(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                       struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;

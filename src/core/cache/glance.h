@@ -10,7 +10,16 @@
 
 #include "core/cache/internal.h"
 
-/* Looks for a plain entry in the cell that was noted ahead. The key's bytes decide; its fingerprint would only save looking at them. */
+/* A value in its entry. */
+struct glance_value {
+    const uint8_t *bytes; /* NULL: there is none */
+    uint64_t size;
+};
+
+/* Of an entry that has tags, and a stamp as they need it, but nothing else beside key and value: if it is this key's and lives. */
+struct glance_value cache_glance_tagged(const struct engine *engine, struct slice name, const uint8_t *entry);
+
+/* Looks for a plain entry in the cell that was noted ahead, or for one with tags. The key's bytes decide; its fingerprint would only save looking at them. */
 static inline bool glance_ahead(const struct cache *cache, const struct cache_key *key, struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
@@ -22,11 +31,21 @@ static inline bool glance_ahead(const struct cache *cache, const struct cache_ke
         return false;
     uint32_t number = atomic_load_explicit(&bucket->number, memory_order_acquire), value_at, size;
     uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
-    const uint8_t *entry = store_plain_entry_at(engine, cell_location(cell), key->name.size, &value_at, &size);
-    if ((number & 1) || !entry || size > CACHE_GLANCE_MAX ||
-        !words_equal(entry + value_at - key->name.size, key->name.data, key->name.size))
+    if ((number & 1) || cell >> 48 == 0)
         return false;
-    *ret_sight = (struct cache_sight){size, number, shard, bucket, shape, cell, cell_at, entry + value_at};
+    const uint8_t *entry = engine->range.base + cell_location(cell), *value;
+    if (__builtin_expect(store_entry_is_plain(&engine->range, entry, key->name.size, &value_at, &size), 1)) {
+        value = entry + value_at;
+        if (!words_equal(value - key->name.size, key->name.data, key->name.size))
+            return false;
+    } else {
+        struct glance_value tagged = cache_glance_tagged(engine, key->name, entry);
+        value = tagged.bytes;
+        size = (uint32_t)tagged.size;
+    }
+    if (!value || size > CACHE_GLANCE_MAX)
+        return false;
+    *ret_sight = (struct cache_sight){size, number, shard, bucket, shape, cell, cell_at, value};
     return true;
 }
 

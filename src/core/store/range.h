@@ -191,6 +191,11 @@ static inline bool range_is_one_segment(const struct range *range, uint64_t at, 
     return ((at - range->segments_origin) & range->segment_mask) + (size - 1) <= range->segment_mask;
 }
 
+/* Bytes from a place in a segment to its end. */
+static inline uint64_t range_room_from(const struct range *range, uint64_t at) {
+    return range->segment_mask + 1 - ((at - range->segments_origin) & range->segment_mask);
+}
+
 /* A unit lies in segment unit >> (segment_shift - unit_shift). */
 static inline uint64_t range_unit_at(const struct range *range, uint32_t unit) {
     return range->segments_origin + ((uint64_t)unit << range->unit_shift);

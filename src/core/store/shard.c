@@ -385,11 +385,9 @@ static void release_old(struct engine *engine, struct actor *actor, struct shard
 }
 
 bool store_tags_say_dead(const struct engine *engine, uint64_t location, const struct entry *entry) {
-    const uint8_t *at = engine->range.base + location;
-    for (uint32_t i = 0; i < entry->tag_count; i++)
-        if (tag_invalidated(&engine->range, engine->tags, entry_tag(entry, at, i)) >= entry->stamp)
-            return true;
-    return false;
+    uint32_t size;
+    return tags_kill(&engine->range, engine->tags, engine->range.base + location + entry_body_at(entry),
+                     entry->tag_count * ENTRY_TAG_SIZE, entry->stamp, &size);
 }
 
 static uint64_t next_stamp(void *context) { return store_stamp_next(context); }

@@ -24,6 +24,7 @@
 #define STRATA_CORE_STORE_TAG_H
 
 #include "base/slice.h"
+#include "core/store/entry.h"
 #include "core/store/index.h"
 
 enum {
@@ -84,6 +85,38 @@ void tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
 /* Entries that bear the tag and have a stamp up to the answer are dead; 0: none. For a number that is no record's any more the answer
  * means nothing, but nothing else happens. */
 uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number);
+
+/* Whether an entry with that stamp and these numbers, as they stand in it, is dead; as above. At most ENTRY_TAGS_MAX, in `room` bytes;
+ * `ret_size`: what they take, 0 if they do not end there (and it says dead). */
+static inline bool tags_kill(const struct range *range, const struct tags *tags, const uint8_t *numbers, uint64_t room,
+                             uint64_t stamp, uint32_t *ret_size) {
+    const uint32_t *directory = (const uint32_t *)(const void *)(range->base + tags->pages_at);
+    const uint8_t *units = range->base + range->segments_origin;
+    const uint32_t page_count = atomic_load_explicit(&tags->page_count, memory_order_relaxed);
+    const uint32_t unit_shift = range->unit_shift, page_shift = unit_shift - TAG_SLOT_SHIFT;
+    const uint64_t unit_mask = range->unit_mask;
+    const uint8_t *at = numbers;
+    const uint8_t *end = numbers + (room < ENTRY_TAGS_MAX * ENTRY_TAG_SIZE ? room : ENTRY_TAGS_MAX * ENTRY_TAG_SIZE);
+    uint32_t number;
+    *ret_size = 0;
+    do {
+        if (__builtin_expect(end - at < ENTRY_TAG_SIZE, 0))
+            return true;
+        number = words_load32(at);
+        uint32_t slot = number & ~ENTRY_TAG_LAST, page = slot >> page_shift;
+        at += ENTRY_TAG_SIZE;
+        if (__builtin_expect(page >= page_count, 0))
+            continue; /* no record's number */
+        /* A page that was given back has unit 0, where something stands as well: who bears the tag has a record. */
+        uint64_t unit = __atomic_load_n(&directory[page], __ATOMIC_RELAXED);
+        const uint8_t *record = units + (unit << unit_shift) + ((uint64_t)slot << TAG_SLOT_SHIFT & unit_mask);
+        uint64_t invalidated = __atomic_load_n((const word64 *)(const void *)record, __ATOMIC_ACQUIRE);
+        if (__builtin_expect(invalidated >= stamp, 0) && invalidated < ENTRY_STAMP_END)
+            return true;
+    } while (!(number & ENTRY_TAG_LAST));
+    *ret_size = (uint32_t)(at - numbers);
+    return false;
+}
 
 /* Invalidates with a stamp that is younger than all that were taken before, taken by `next` under the table's lock. Answers how many
  * members there were; 0 if nobody has such a tag, for which no stamp is taken. `soft`: members stay alive, and are stale. */

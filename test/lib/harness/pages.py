@@ -7,6 +7,10 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TIMEOUT_S = 120
 
 
 def steps(text):
@@ -37,3 +41,16 @@ def environment(folder, program=None, port=None):
     if program:
         (folder / "strata").symlink_to(program)
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def run_against(report, page, server, steps_min):
+    """Runs every command of a page against a server that has been started, as if it were at port 7379; then stops it."""
+    found = steps((ROOT / page).read_text())
+    report.expect(f"{page} shows commands", len(found) >= steps_min, f"only {len(found)}")
+    commands = environment(os.path.join(server.folder, "bin"), program=server.program)
+    for command, expected in found:
+        done = subprocess.run(["sh", "-c", command.replace("7379", str(server.port))], cwd=server.folder, env=commands,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, check=False)  # fmt: skip
+        report.expect(command[:100], fits(expected, done.stdout), f"{page} says:\n{expected}\nit is:\n{done.stdout}")
+    status = server.stop()
+    report.expect("the server stops in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
