@@ -10,11 +10,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { KEYS = 16, VALUE_MAX = 40000, RANGE_SIZE = 8 << 20, AMPLE = 8 << 20, SMALL = 1 << 20, OPERATIONS_MAX = 400 };
+enum { KEYS = 16, VALUE_MAX = 40000, RANGE_SIZE = 8 << 20, AMPLE = 8 << 20, SMALL = 1 << 20, OPERATIONS_MAX = 400, TAGS = 5 };
 
 struct value {
     bool there;
     uint64_t size, expires_at_ms;
+    uint32_t tags; /* a bit for each */
     uint8_t bytes[VALUE_MAX];
 };
 
@@ -92,7 +93,64 @@ static void set(struct fuzz *fuzz, uint32_t at, uint8_t how, uint64_t expires_at
     values[at].there = true;
     values[at].size = size;
     values[at].expires_at_ms = expires_at_ms;
+    values[at].tags = 0;
     memcpy(values[at].bytes, source + how, size);
+}
+
+/* The names of the tags of which `mask` has a bit; answers how many. */
+static uint32_t tags_of(uint32_t mask, struct slice ret_tags[TAGS]) {
+    static const char *const names[TAGS] = {"a", "tag", "another tag", "t4", "a tag with a name of some length"};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < TAGS; i++)
+        if (mask >> i & 1)
+            ret_tags[count++] = slice_from_string(names[i]);
+    return count;
+}
+
+static void set_tagged(struct fuzz *fuzz, uint32_t at, uint8_t how) {
+    struct cache_key key = key_of(fuzz, at);
+    struct slice tags[TAGS];
+    struct cache_edit edit;
+    uint64_t size = size_of(how);
+    cache_prepare(fuzz->cache, &fuzz->actor, &key, size);
+    cache_edit_begin(fuzz->cache, &fuzz->actor, &key, &edit);
+    agree(fuzz, value_at(fuzz, at), edit.found);
+    edit.tags = tags;
+    edit.tag_count = tags_of(how, tags);
+    if (written(fuzz, cache_edit_set(&edit, CACHE_STRING, slice_make(source + how, size), 0))) {
+        values[at].there = true;
+        values[at].size = size;
+        values[at].expires_at_ms = 0;
+        values[at].tags = how & ((1u << TAGS) - 1);
+        memcpy(values[at].bytes, source + how, size);
+    }
+    cache_edit_end(&edit);
+}
+
+static void retag(struct fuzz *fuzz, uint32_t at, uint8_t how) {
+    struct cache_key key = key_of(fuzz, at);
+    struct slice tags[TAGS];
+    struct cache_edit edit;
+    cache_edit_begin(fuzz->cache, &fuzz->actor, &key, &edit);
+    agree(fuzz, value_at(fuzz, at), edit.found);
+    if (edit.found && written(fuzz, cache_edit_retag(&edit, tags, tags_of(how, tags))))
+        values[at].tags = how & ((1u << TAGS) - 1);
+    cache_edit_end(&edit);
+}
+
+static void invalidate(struct fuzz *fuzz, uint8_t how) {
+    struct slice tag;
+    uint64_t members = 0;
+    uint32_t bit = 1u << how % TAGS;
+    (void)tags_of(bit, &tag);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        struct value *value = value_at(fuzz, i);
+        bool goes = value->there && value->tags & bit;
+        members += goes;
+        value->there = value->there && !goes;
+    }
+    uint64_t said = cache_tag_invalidate(fuzz->cache, &fuzz->actor, tag);
+    ASSERT(said >= members || fuzz->may_lose); /* what has expired or went by another tag may count with it */
 }
 
 static void patch(struct fuzz *fuzz, uint32_t at, uint8_t how, bool append) {
@@ -106,7 +164,7 @@ static void patch(struct fuzz *fuzz, uint32_t at, uint8_t how, bool append) {
              size = size_of(how) / 8;
     if (offset + size <= VALUE_MAX && written(fuzz, cache_edit_patch(&edit, offset, slice_make(source + how, size)))) {
         if (!value->there)
-            value->expires_at_ms = 0;
+            value->expires_at_ms = value->tags = 0;
         if (offset > old)
             memset(value->bytes + old, 0, offset - old);
         memcpy(value->bytes + offset, source + how, size);
@@ -163,12 +221,16 @@ static void upload(struct fuzz *fuzz, uint32_t at, uint8_t how) {
     }
     if (!full && how % 4) {
         struct cache_edit edit;
+        struct slice tag;
         cache_edit_begin(fuzz->cache, &fuzz->actor, &key, &edit);
         agree(fuzz, value_at(fuzz, at), edit.found);
+        edit.tags = &tag;
+        edit.tag_count = tags_of(how & 1, &tag);
         if (written(fuzz, cache_edit_set_upload(&edit, &upload, 0))) {
             values[at].there = true;
             values[at].size = size;
             values[at].expires_at_ms = 0;
+            values[at].tags = how & edit.tag_count;
             memcpy(values[at].bytes, source + how, size);
         }
         cache_edit_end(&edit);
@@ -185,7 +247,7 @@ static void toggle_filter(struct fuzz *fuzz, uint8_t how) {
 static void operate(struct fuzz *fuzz, uint8_t what, uint32_t at, uint8_t how) {
     uint64_t soon = fuzz->actor.now_ms + 1 + how * 10u;
     struct cache_key key = key_of(fuzz, at);
-    switch (what % 16) {
+    switch (what % 20) {
         case 0 ... 2:
             return set(fuzz, at, how, 0);
         case 3:
@@ -215,6 +277,12 @@ static void operate(struct fuzz *fuzz, uint8_t what, uint32_t at, uint8_t how) {
             for (uint32_t i = how % 3; i < KEYS; i += 3)
                 values[i].there = false;
             return;
+        case 15 ... 16:
+            return set_tagged(fuzz, at, how);
+        case 17:
+            return retag(fuzz, at, how);
+        case 18:
+            return invalidate(fuzz, how);
         default:
             if (how % 4 == 0)
                 return toggle_filter(fuzz, how);
