@@ -10,7 +10,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { KEYS = 16, VALUE_MAX = 40000, RANGE_SIZE = 8 << 20, AMPLE = 8 << 20, SMALL = 1 << 20, OPERATIONS_MAX = 400, TAGS = 5 };
+enum {
+    KEYS = 16,
+    VALUE_MAX = 40000,
+    RANGE_SIZE = 8 << 20,
+    AMPLE = 8 << 20,
+    SMALL = 1 << 20,
+    OPERATIONS_MAX = 400,
+    TAGS = 5
+};
 
 struct value {
     bool there;
