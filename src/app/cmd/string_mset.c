@@ -18,6 +18,7 @@ struct mset_saved {
     enum cache_type type;
     uint64_t expires_at_ms;
     struct value_view view;
+    struct cache_kept_tags *tags; /* NULL: none */
 };
 
 static struct slice mset_value(const struct cmd_call *call, const struct mset_plan *plan, uint32_t index) {
@@ -31,6 +32,15 @@ static enum status mset_save(struct cmd_call *call, const struct cache_edit *edi
     saved->existed = true;
     saved->type = edit->type;
     saved->expires_at_ms = edit->expires_at_ms;
+    struct cache_kept_tags tags;
+    if (cache_edit_keep_tags(edit, &tags)) {
+        saved->tags = arena_take(call->arena, sizeof tags);
+        if (!saved->tags) {
+            cache_give_tags(call->env->cache, call->actor, &tags);
+            return STATUS_NO_MEMORY;
+        }
+        *saved->tags = tags;
+    }
     if (edit->size >= VALUE_PIN_MIN)
         return value_view_any(call, &edit->key, &saved->view);
     void *bytes = arena_take(call->arena, edit->size ? edit->size : 1);
@@ -43,6 +53,7 @@ static enum status mset_save(struct cmd_call *call, const struct cache_edit *edi
 
 static enum status mset_put_back(struct cmd_call *call, struct cache_edit *edit, const struct mset_saved *saved) {
     struct slice piece = value_piece(call, &saved->view, 0);
+    edit->kept = saved->tags;
     TRY(cache_edit_set(edit, saved->type, piece, saved->expires_at_ms));
     for (uint64_t at = piece.size; at < saved->view.size; at += piece.size) {
         piece = value_piece(call, &saved->view, at);
@@ -98,8 +109,11 @@ static enum status mset_write(struct cmd_call *call, const struct mset_plan *pla
     }
     if (status != STATUS_OK)
         mset_undo(call, plan, saved, done);
-    for (uint32_t i = 0; i < touched; i++)
+    for (uint32_t i = 0; i < touched; i++) {
         value_release(call, &saved[i].view);
+        if (saved[i].tags)
+            cache_give_tags(call->env->cache, call->actor, saved[i].tags);
+    }
     return status;
 }
 

@@ -31,7 +31,7 @@ static void add_integer(struct cmd_call *call, struct cache_edit *edit, int64_t 
     }
     char text[NUMBER_TEXT_MAX];
     struct slice digits = slice_make(text, number_format_i64(value, text));
-    enum status status = cache_edit_set(edit, CACHE_STRING, digits, edit->found ? edit->expires_at_ms : 0);
+    enum status status = edit->found ? cache_edit_change(edit, digits) : cache_edit_set(edit, CACHE_STRING, digits, 0);
     if (status == STATUS_OK)
         reply_integer(call->reply, value);
     else
@@ -93,7 +93,7 @@ static void add_decimal(struct cmd_call *call, struct cache_edit *edit) {
         return;
     }
     struct slice digits = slice_make(text, decimal_format_plain(value, text));
-    enum status status = cache_edit_set(edit, CACHE_STRING, digits, edit->found ? edit->expires_at_ms : 0);
+    enum status status = edit->found ? cache_edit_change(edit, digits) : cache_edit_set(edit, CACHE_STRING, digits, 0);
     if (status == STATUS_OK)
         reply_bulk(call->reply, digits);
     else

@@ -36,6 +36,11 @@ static void a_set_without_tags_drops_them(void **state) {
     EXPECT_REPLY(&f, "GET k", "$1\r\nw\r\n");
     EXPECT_REPLY(&f, "SET n 1 TAGS 1 red", "+OK\r\n");
     EXPECT_REPLY(&f, "INCR n", ":2\r\n");
+    EXPECT_REPLY(&f, "INCRBYFLOAT n 0", "$1\r\n2\r\n");
+    EXPECT_REPLY(&f, "DECRBY n 0", ":2\r\n");
+    EXPECT_REPLY(&f, "SETBIT n 7 0", ":0\r\n");
+    EXPECT_REPLY(&f, "GETEX n EX 100", "$1\r\n2\r\n");
+    EXPECT_REPLY(&f, "TAG OF n", "*1\r\n$3\r\nred\r\n");
     EXPECT_REPLY(&f, "SET n 5 GET TAGS 1 blue", "$1\r\n2\r\n");
     EXPECT_REPLY(&f, "TAG INVALIDATE red", ":0\r\n");
     EXPECT_REPLY(&f, "SET n 6 XX KEEPTTL TAGS 1 blue", "+OK\r\n");
@@ -102,6 +107,28 @@ static void keys_of_a_tag_are_listed_in_steps(void **state) {
     cmd_fixture_close(&f);
 }
 
+/* The second key is too long: the first one is put back. */
+static void a_failed_mset_puts_tags_back(void **state) {
+    (void)state;
+    enum { TOO_LONG = 70000 };
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    char *name = malloc(TOO_LONG);
+    assert_non_null(name);
+    memset(name, 'x', TOO_LONG);
+    const struct slice argv[] = {SLICE("MSET"), SLICE("k"), SLICE("new"), slice_make(name, TOO_LONG), SLICE("v")};
+    EXPECT_REPLY(&f, "SET k old TAGS 1 red EX 100", "+OK\r\n");
+    (void)cmd_fixture_run_argv(&f, argv, 5);
+    assert_int_equal(f.errors, 1);
+    EXPECT_REPLY(&f, "GET k", "$3\r\nold\r\n");
+    EXPECT_REPLY(&f, "TTL k", ":100\r\n");
+    EXPECT_REPLY(&f, "TAG OF k", "*1\r\n$3\r\nred\r\n");
+    EXPECT_REPLY(&f, "TAG INVALIDATE red", ":1\r\n");
+    EXPECT_REPLY(&f, "GET k", "$-1\r\n");
+    free(name);
+    cmd_fixture_close(&f);
+}
+
 static void transactions_notice(void **state) {
     (void)state;
     struct cmd_fixture f;
@@ -122,4 +149,4 @@ static void transactions_notice(void **state) {
 
 UNIT_TESTS(tag_cmd, UNIT(tags_are_given_and_taken), UNIT(a_set_without_tags_drops_them),
            UNIT(wrong_tags_are_told_and_change_nothing), UNIT(keys_of_a_tag_are_listed_in_steps),
-           UNIT(transactions_notice));
+           UNIT(a_failed_mset_puts_tags_back), UNIT(transactions_notice));

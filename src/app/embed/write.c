@@ -247,8 +247,9 @@ enum strata_status strata_increment(struct strata_cache *cache, const void *key,
     if (answer == STRATA_OK) {
         char text[NUMBER_TEXT_MAX];
         uint64_t created_ms = ttl_ms ? after(editing.slot, ttl_ms) : 0;
-        answer = status_out(cache_edit_set(edit, CACHE_STRING, slice_make(text, number_format_i64(number, text)),
-                                           edit->found ? edit->expires_at_ms : created_ms));
+        struct slice digits = slice_make(text, number_format_i64(number, text));
+        answer = status_out(edit->found ? cache_edit_change(edit, digits)
+                                        : cache_edit_set(edit, CACHE_STRING, digits, created_ms));
     }
     edit_end(cache, &editing);
     if (answer == STRATA_OK && ret_value)

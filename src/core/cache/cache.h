@@ -241,6 +241,8 @@ bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_
 
 /* ----------------------------------------------------------------- edits */
 
+struct cache_kept_tags;
+
 struct cache_edit {
     bool found;
     enum cache_type type;   /* valid when found, like all below */
@@ -252,6 +254,7 @@ struct cache_edit {
     const struct slice *
         tags; /* in, after begin: the tags of what a set writes; none at begin. Other writes leave the tags as they are */
     uint32_t tag_count;
+    const struct cache_kept_tags *kept; /* in, after begin: a set puts back what had these; NULL at begin */
     /* private */
     struct cache *cache;
     struct actor *actor;
@@ -281,6 +284,9 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 MUST_CHECK enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value,
                                       uint64_t expires_at_ms);
 
+/* Gives an entry that is there another value; its type, expiry and tags stay. */
+MUST_CHECK enum status cache_edit_change(struct cache_edit *edit, struct slice value);
+
 /* Makes the value at least offset + bytes.size long, zero-filling, and writes `bytes` at `offset`. Keeps expiry. Creates a
  * string when there is none. In place where that is possible. `bytes` must not point into the cache.
  * STATUS_INVALID for a collection that is made of objects: only its owner changes it. */
@@ -295,6 +301,15 @@ MUST_CHECK enum status cache_edit_version(struct cache_edit *edit);
 MUST_CHECK enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count);
 /* Names the tags of an entry, in no order; none if there is no entry. A name lives during the call, which may not call the cache. */
 void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context);
+
+/* The tags of an entry, held for as long as somebody may want to put it back as it was: with its version, so that it is gone if one of
+ * them was invalidated meanwhile. Answers how many there are; give them back, whatever becomes of it. */
+struct cache_kept_tags {
+    uint64_t version;
+    uint32_t count, numbers[16];
+};
+uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept);
+void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept);
 
 /* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);

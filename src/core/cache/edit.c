@@ -33,6 +33,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->versioned = false;
     ret_edit->tags = NULL;
     ret_edit->tag_count = 0;
+    ret_edit->kept = NULL;
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
@@ -101,12 +102,14 @@ static enum status check_sizes(const struct cache_edit *edit, uint64_t value_siz
 }
 
 /* Another edit of the same thread, under locks taken for several keys, may have made the index split since, or have changed this key. */
-static void look_again(struct cache_edit *edit) {
-    if (edit->locked_here)
-        return;
+static void look_again_anyway(struct cache_edit *edit) {
     struct store_key key = key_of(edit);
     store_find(edit->cache->engine, shard_of(edit), &key, spot_of(edit));
     refresh(edit);
+}
+static void look_again(struct cache_edit *edit) {
+    if (!edit->locked_here)
+        look_again_anyway(edit);
 }
 
 static void note_change(struct cache_edit *edit) {
@@ -127,6 +130,24 @@ static enum status put_tagged(struct cache_edit *edit, const struct store_value 
     return STATUS_OK;
 }
 
+static uint32_t hold_tags(const struct cache_edit *edit, const uint32_t *numbers, uint32_t count,
+                          uint32_t ret_numbers[ENTRY_TAGS_MAX]) {
+    for (uint32_t i = 0; i < count; i++) {
+        tag_hold(&edit->cache->engine->range, edit->actor, edit->cache->engine->tags, numbers[i]);
+        ret_numbers[i] = numbers[i];
+    }
+    return count;
+}
+
+/* What has been invalidated since the edit began is not written over but removed first: it may be the head of a session. */
+static void end_dead(struct cache_edit *edit) {
+    struct store_spot *spot = spot_of(edit);
+    if (!spot->location || !store_is_dead(edit->cache->engine, spot->location, &spot->entry))
+        return;
+    store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot);
+    look_again_anyway(edit);
+}
+
 /* With the tags of `source`, whose value this is, changed or not; NULL: with those that the edit brings. What keeps tags is no younger
  * than its source where one of them has been invalidated. */
 static enum status put(struct cache_edit *edit, const struct store_value *value, const struct store_spot *source) {
@@ -135,14 +156,18 @@ static enum status put(struct cache_edit *edit, const struct store_value *value,
     uint32_t numbers[ENTRY_TAGS_MAX];
     look_again(edit);
     tagged.tags = numbers;
-    if (!source) {
+    if (!source)
+        end_dead(edit);
+    if (!source && edit->kept) {
+        tagged.tag_count = hold_tags(edit, edit->kept->numbers, edit->kept->count, numbers);
+        tagged.stamp = edit->kept->version;
+    } else if (!source) {
         TRY(tags_take(edit->cache, edit->actor, edit->tags, edit->tag_count, numbers, &tagged.tag_count));
         if (tagged.tag_count)
             tagged.stamp = store_stamp_next(engine);
     } else if (__builtin_expect(tags_of(source) != 0, 0)) {
-        tagged.tag_count = store_tags(engine, source, numbers);
-        for (uint32_t i = 0; i < tagged.tag_count; i++)
-            tag_hold(&engine->range, edit->actor, engine->tags, numbers[i]);
+        uint32_t of_source[ENTRY_TAGS_MAX];
+        tagged.tag_count = hold_tags(edit, of_source, store_tags(engine, source, of_source), numbers);
         if (tagged.stamp != source->entry.stamp)
             tagged.stamp = store_stamp_kept(engine, edit->actor, source);
     }
@@ -216,6 +241,22 @@ static enum status set_from(struct cache_edit *edit, enum cache_type type, struc
 
 enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
     return set_from(edit, type, value, expires_at_ms, NULL);
+}
+
+enum status cache_edit_change(struct cache_edit *edit, struct slice value) {
+    look_again(edit);
+    return edit->found ? set_from(edit, edit->type, value, edit->expires_at_ms, spot_of(edit)) : STATUS_INVALID;
+}
+
+uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept) {
+    const struct store_spot *spot = const_spot_of(edit);
+    uint32_t numbers[ENTRY_TAGS_MAX];
+    *ret_kept = (struct cache_kept_tags){.count = 0};
+    if (!edit->found || tags_of(spot) == 0)
+        return 0;
+    ret_kept->version = spot->entry.stamp;
+    ret_kept->count = hold_tags(edit, numbers, store_tags(edit->cache->engine, spot, numbers), ret_kept->numbers);
+    return ret_kept->count;
 }
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
@@ -509,6 +550,10 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
     store_find(engine, shard, &wanted, &spot);
+    if (spot.location && store_is_dead(engine, spot.location, &spot.entry)) { /* it may be the head of a session */
+        store_remove_gone(engine, actor, shard, &spot);
+        store_find(engine, shard, &wanted, &spot);
+    }
     value->expires_at_ms = expiry_of_new(cache, actor, wanted.hash, value->expires_at_ms);
     enum status status = store_put(engine, actor, shard, &wanted, value, &spot);
     if (status == STATUS_OK) {

@@ -119,11 +119,14 @@ uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint6
 
 uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, struct slice tag, uint64_t cursor,
                         uint32_t count, cache_visit visit, void *context) {
+    struct engine *engine = cache->engine;
     uint32_t number;
-    struct tag_facts facts;
-    if (!tag_find(&cache->engine->range, actor, cache->engine->tags, tag, &number, &facts))
+    /* Held, or the number might become another tag's meanwhile. A name that cannot be is nobody's. */
+    if (tag_take(&engine->range, actor, engine->tags, tag, false, &number) != STATUS_OK || !number)
         return 0;
-    return scan(cache, actor, db, cursor, count, number, visit, context);
+    cursor = scan(cache, actor, db, cursor, count, number, visit, context);
+    tag_give(&engine->range, actor, engine->tags, number, 0);
+    return cursor;
 }
 
 struct pick {

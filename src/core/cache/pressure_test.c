@@ -37,6 +37,27 @@ static void lowered_limit_is_reached_by_compaction(void **state) {
     lower_the_limit_over_dead_bytes(1, CACHE_ALLKEYS_LFU);
 }
 
+/* In segments of 4 KiB, the ends of which are filled up later: what dies early leaves empty ones before others in which much lives. */
+static void what_expires_hides_nothing(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {5, 50, 500, 3000};
+    static uint8_t bytes[3000];
+    for (int policy = CACHE_ALLKEYS_LRU; policy <= CACHE_ALLKEYS_LFU; policy++) {
+        struct testing_cache t = testing_open(1 << 20, 1, (enum cache_policy)policy);
+        struct rng rng = rng_seeded(unit_seed());
+        for (uint32_t i = 0; i < 30000; i++) {
+            uint64_t expires_at_ms = rng_below(&rng, 8) ? t.actor.now_ms + 1 + rng_below(&rng, 60) : 0;
+            struct slice value = slice_make(bytes, sizes[rng_below(&rng, COUNT_OF(sizes))]);
+            uint32_t key = (uint32_t)rng_below(&rng, 5000);
+            assert_int_equal(testing_set(&t, 0, name_of(key), value, expires_at_ms), STATUS_OK);
+            t.actor.now_ms += i % 16 == 0;
+            if (i % 64 == 0)
+                (void)cache_housekeep(t.cache, &t.actor);
+        }
+        testing_close(&t);
+    }
+}
+
 /* Copies share their bytes, which must not be counted as many times as they could go. */
 static void shared_values_with_expiry_do_not_make_it_full(void **state) {
     (void)state;
@@ -345,8 +366,9 @@ static void a_full_store_takes_expiries(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(pressure, UNIT(eviction_refuses_nothing), UNIT(a_full_store_takes_expiries),
-           UNIT(lowered_limit_is_reached_by_compaction), UNIT(shared_values_with_expiry_do_not_make_it_full),
-           UNIT(read_is_counted_where_the_entry_is_now), UNIT(spread_expiries_cost_little),
-           UNIT(swap_moves_a_key_that_waits_for_its_lock), UNIT(two_edits_of_one_key_see_each_others_changes),
-           UNIT(unused_promise_ends_with_housekeeping), UNIT(refused_large_set_changes_nothing));
+UNIT_TESTS(pressure, UNIT(eviction_refuses_nothing), UNIT(what_expires_hides_nothing),
+           UNIT(a_full_store_takes_expiries), UNIT(lowered_limit_is_reached_by_compaction),
+           UNIT(shared_values_with_expiry_do_not_make_it_full), UNIT(read_is_counted_where_the_entry_is_now),
+           UNIT(spread_expiries_cost_little), UNIT(swap_moves_a_key_that_waits_for_its_lock),
+           UNIT(two_edits_of_one_key_see_each_others_changes), UNIT(unused_promise_ends_with_housekeeping),
+           UNIT(refused_large_set_changes_nothing));

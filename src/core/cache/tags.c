@@ -40,6 +40,10 @@ void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers
         tag_give(&cache->engine->range, actor, cache->engine->tags, numbers[i], 0);
 }
 
+void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept) {
+    tags_give(cache, actor, kept->numbers, kept->count);
+}
+
 void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context) {
     if (!edit->found)
         return;

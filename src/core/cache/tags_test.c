@@ -129,7 +129,7 @@ static void scans_pass_it_over(void **state) {
 
 /* ------------------------------------------------------------- changes that keep tags */
 
-enum change { PATCH, PATCH_LONGER, EXPIRE, VERSION, COPY, RETAG, CHANGES };
+enum change { PATCH, PATCH_LONGER, CHANGE, EXPIRE, VERSION, COPY, RETAG, CHANGES };
 
 /* Changes the key in one of the ways; before that, with the lock taken already, somebody else may invalidate a tag. */
 static void change(struct testing_cache *t, const char *name, enum change how, const char *invalidated) {
@@ -150,6 +150,9 @@ static void change(struct testing_cache *t, const char *name, enum change how, c
             break;
         case PATCH_LONGER:
             status = cache_edit_patch(&edit, edit.size, SLICE("some more of it"));
+            break;
+        case CHANGE:
+            status = cache_edit_change(&edit, SLICE("42"));
             break;
         case EXPIRE:
             status = cache_edit_expire(&edit, t->actor.now_ms + 1000);
@@ -234,6 +237,118 @@ static void a_tag_added_later_begins_then(void **state) {
     assert_int_equal(invalidate(&t, "red"), 1);
     assert_false(is_there(&t, "k"));
     testing_close(&t);
+}
+
+/* Members of a session whose head was invalidated do not come back with the next head, even if that was being written already. */
+static void an_invalidated_head_ends_its_session(void **state) {
+    (void)state;
+    static const struct slice patterns[] = {{(const uint8_t *)"cart:{sid}:*", 12},
+                                            {(const uint8_t *)"session:{sid}", 13}};
+    const struct cache_store store = {
+        .name = SLICE("sessions"), .patterns = patterns, .pattern_count = 2, .policy = CACHE_SESSION};
+    struct testing_cache t = testing_open_as((struct cache_options){
+        .limit_bytes = 4 * MIB, .policy = CACHE_ALLKEYS_LFU, .stores = &store, .store_count = 1});
+    struct actor other = {.id = 9, .now_ms = t.actor.now_ms};
+    struct cache_key key = cache_key(t.cache, 0, SLICE("session:1"));
+    struct slice red = SLICE("red");
+    for (int edited = 0; edited < 2; edited++) {
+        struct cache_edit edit;
+        assert_int_equal(put(&t, "session:1", "red", NULL, NULL), STATUS_OK);
+        assert_int_equal(put(&t, "cart:1:a", NULL, NULL, NULL), STATUS_OK);
+        if (edited) {
+            cache_edit_begin(t.cache, &t.actor, &key, &edit);
+            edit.tags = &red;
+            edit.tag_count = 1;
+        }
+        assert_int_equal(cache_tag_invalidate(t.cache, &other, red), 1);
+        assert_false(is_there(&t, "cart:1:a"));
+        if (edited) {
+            assert_int_equal(cache_edit_set(&edit, CACHE_STRING, SLICE("new"), 0), STATUS_OK);
+            cache_edit_end(&edit);
+        } else {
+            assert_int_equal(cache_set(t.cache, &t.actor, &key, SLICE("new"), 0), STATUS_OK);
+        }
+        assert_true(is_there(&t, "session:1"));
+        assert_false(is_there(&t, "cart:1:a"));
+    }
+    testing_close(&t);
+}
+
+/* The sweep for the invalidation is over before the entry stands where it would have been seen. */
+static void what_is_written_dead_is_swept(void **state) {
+    (void)state;
+    struct testing_cache t = testing_open(MIB, 1, CACHE_NOEVICTION);
+    struct cache_key key = cache_key(t.cache, 0, SLICE("a"));
+    struct actor other = {.id = 9, .now_ms = t.actor.now_ms};
+    struct cache_edit edit;
+    assert_int_equal(put(&t, "a", "red", NULL, NULL), STATUS_OK);
+    cache_edit_begin(t.cache, &t.actor, &key, &edit);
+    assert_int_equal(cache_tag_invalidate(t.cache, &other, SLICE("red")), 1);
+    atomic_store(&t.cache->engine->range.head->sweep, 0);
+    assert_int_equal(cache_edit_patch(&edit, 1, SLICE("x")), STATUS_OK);
+    cache_edit_end(&edit);
+    while (cache_housekeep(t.cache, &t.actor))
+        continue;
+    assert_int_equal(cache_count(t.cache, 0), 0);
+    testing_close(&t);
+}
+
+/* Invalidations that come faster than a sweep takes keep nobody from being found in the end. */
+static void constant_invalidation_starves_nobody(void **state) {
+    (void)state;
+    enum { LASTING = 50000, OTHERS = 500, ROUNDS = 200 };
+    struct testing_cache t = testing_open(16 * MIB, 1, CACHE_NOEVICTION);
+    uint64_t at_ms = t.actor.now_ms + ROUNDS / 4;
+    char name[32];
+    for (int i = 0; i < LASTING; i++) {
+        snprintf(name, sizeof name, "key:%d", i);
+        assert_int_equal(put(&t, name, "lasting", NULL, NULL), STATUS_OK);
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        snprintf(name, sizeof name, "dead:%d", i);
+        assert_int_equal(put(&t, name, "gone", NULL, NULL), STATUS_OK);
+        snprintf(name, sizeof name, "expiring:%d", i);
+        assert_int_equal(testing_set(&t, 0, text(name), text(name), at_ms), STATUS_OK);
+    }
+    assert_int_equal(invalidate(&t, "gone"), OTHERS);
+    for (int i = 0; i < ROUNDS;
+         i++) { /* in each millisecond an invalidation, and two slices where a sweep has some 25 */
+        t.actor.now_ms += 1;
+        assert_int_equal(put(&t, "x", "x", NULL, NULL), STATUS_OK);
+        assert_int_equal(invalidate(&t, "x"), 1);
+        (void)cache_housekeep(t.cache, &t.actor);
+        (void)cache_housekeep(t.cache, &t.actor);
+    }
+    assert_true(cache_count(t.cache, 0) <= LASTING + 1);
+    testing_close(&t);
+}
+
+/* What is put back is as it was: with its tags, and gone if one was invalidated meanwhile. */
+static void kept_tags_are_put_back(void **state) {
+    (void)state;
+    for (int invalidated = 0; invalidated < 2; invalidated++) {
+        struct testing_cache t = testing_open(MIB, 1, CACHE_ALLKEYS_LFU);
+        struct cache_key key = cache_key(t.cache, 0, SLICE("a"));
+        struct cache_kept_tags kept;
+        struct cache_edit edit;
+        assert_int_equal(put(&t, "a", "red", "blue", NULL), STATUS_OK);
+        cache_edit_begin(t.cache, &t.actor, &key, &edit);
+        uint64_t version = edit.version;
+        assert_int_equal(cache_edit_keep_tags(&edit, &kept), 2);
+        assert_int_equal(cache_edit_set(&edit, CACHE_STRING, SLICE("other"), 0), STATUS_OK);
+        assert_int_equal(cache_edit_keep_tags(&edit, &(struct cache_kept_tags){0}), 0);
+        if (invalidated)
+            (void)invalidate(&t, "blue");
+        edit.kept = &kept;
+        assert_int_equal(cache_edit_set(&edit, CACHE_STRING, SLICE("a"), 0), STATUS_OK);
+        assert_int_equal(edit.version, version);
+        cache_edit_end(&edit);
+        cache_give_tags(t.cache, &t.actor, &kept);
+        assert_int_equal(is_there(&t, "a"), !invalidated);
+        assert_int_equal(count_of(&t, "blue"), !invalidated);
+        assert_tags(&t, "a", invalidated ? "" : "red blue");
+        testing_close(&t);
+    }
 }
 
 /* ------------------------------------------------------------------------------ limits */
@@ -384,7 +499,7 @@ static void invalidate_one(struct testing_cache *t, struct twin *twin, uint32_t 
 /* In so little memory that segments are compacted all the time, though nothing has to go. */
 static void a_naive_twin_agrees(void **state) {
     (void)state;
-    struct testing_cache t = testing_open(128 * 1024, 1, CACHE_NOEVICTION);
+    struct testing_cache t = testing_open(96 * 1024, 1, CACHE_NOEVICTION);
     struct rng rng = rng_seeded(unit_seed());
     static struct twin twin;
     memset(&twin, 0, sizeof twin);
@@ -422,5 +537,7 @@ static void a_naive_twin_agrees(void **state) {
 
 UNIT_TESTS(tags, UNIT(what_bears_an_invalidated_tag_is_gone), UNIT(batches_and_glances_see_it_too),
            UNIT(scans_pass_it_over), UNIT(other_changes_keep_the_tags), UNIT(a_change_brings_nothing_back),
-           UNIT(a_tag_added_later_begins_then), UNIT(wrong_tags_change_nothing), UNIT(tags_end_where_memory_ends),
+           UNIT(a_tag_added_later_begins_then), UNIT(an_invalidated_head_ends_its_session),
+           UNIT(what_is_written_dead_is_swept), UNIT(constant_invalidation_starves_nobody),
+           UNIT(kept_tags_are_put_back), UNIT(wrong_tags_change_nothing), UNIT(tags_end_where_memory_ends),
            UNIT(flushes_forget_tags), UNIT(a_naive_twin_agrees));

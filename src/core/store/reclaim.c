@@ -423,11 +423,13 @@ static bool step(struct engine *engine, struct actor *actor, uint32_t store) {
     /* Holes between large values are dead bytes too. */
     if (vacate_segment(engine, actor, choice.segment ? choice.dead_bytes : 0))
         return true;
-    if (choice.segment)
-        return begin(engine, actor, &choice, false);
-    /* Room can be short although what lives fits: in holes that nothing can be moved into. Then something has to go as well. */
-    if (!tight)
-        choice = choice_evict(engine, &claim, actor->now_ms, false);
+    if (choice.segment && begin(engine, actor, &choice, false))
+        return true;
+    /* Room can be short although what lives fits: in holes that nothing can be moved into, or for want of memory to copy to. Then
+     * something has to go as well. */
+    if (tight)
+        return false;
+    choice = choice_evict(engine, &claim, actor->now_ms, false);
     return choice.segment && begin(engine, actor, &choice, true);
 }
 
@@ -687,8 +689,13 @@ bool reclaim_expired(struct engine *engine, struct actor *actor) {
         store_unlock(engine, actor, at);
         worked = true;
     }
-    uint32_t end = atomic_load_explicit(&engine->range.head->never_used, memory_order_relaxed);
-    for (uint32_t number = 1; number < end && !is_spent(engine, &budget); number++) {
+    /* The search goes on where it ended, so that segments that are due again and again do not keep it from the others. */
+    _Atomic uint32_t *due_at = &engine->range.head->due_at;
+    uint32_t count = atomic_load_explicit(&engine->range.head->never_used, memory_order_relaxed) - 1;
+    uint32_t from = atomic_load_explicit(due_at, memory_order_relaxed);
+    for (uint32_t i = 0; i < count && !is_spent(engine, &budget); i++) {
+        uint32_t number = 1 + (from + i) % count;
+        atomic_store_explicit(due_at, number, memory_order_relaxed);
         if (!is_due(engine, &engine->range.segments[number], actor->now_ms, &at))
             continue;
         store_lock(engine, actor, at);

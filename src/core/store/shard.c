@@ -186,7 +186,8 @@ static void retire(struct engine *engine, struct shard *shard, uint32_t log) {
     uint32_t open = list->open;
     if (!open)
         return;
-    if (range_segment_size(&engine->range) > STORE_TAIL_SEGMENT_MAX || store_log_is_large(log))
+    if (range_segment_size(&engine->range) > STORE_TAIL_SEGMENT_MAX || store_log_is_large(log) ||
+        atomic_load_explicit(&engine->range.segments[open].live, memory_order_relaxed) == 0)
         return store_seal(engine, shard, open);
     uint32_t *place = tail_of(list, 0), shortest = open;
     for (int i = 0; !place && i < STORE_TAILS; i++)
@@ -253,14 +254,26 @@ void store_drop_segment(struct engine *engine, struct actor *actor, struct shard
     range_give(&engine->range, actor, number);
 }
 
+/* Nothing lives in the segment any more, or something does again. A tail is worth more as a whole segment then than as the end that it has
+ * left; and it would stand before all others of its log. */
+static void note_empty(struct engine *engine, struct shard *shard, uint64_t location, bool empty) {
+    uint32_t number = range_segment_of(&engine->range, location);
+    struct segment *segment = &engine->range.segments[number];
+    uint32_t log = atomic_load_explicit(&segment->log, memory_order_relaxed);
+    if (atomic_load_explicit(&segment->sealed, memory_order_relaxed))
+        count32(&shard->empties, 1, empty ? 1 : -1);
+    else if (empty && shard->logs[log].open != number)
+        store_seal(engine, shard, number);
+}
+
 void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign) {
     struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
     uint32_t live = atomic_load_explicit(&segment->live, memory_order_relaxed),
              now = sign > 0 ? live + entry->size : live - entry->size;
     atomic_store_explicit(&segment->live, now, memory_order_relaxed);
-    if (__builtin_expect(live == 0 || now == 0, 0) && atomic_load_explicit(&segment->sealed, memory_order_relaxed))
-        count32(&shard->empties, 1, -sign);
+    if (__builtin_expect(live == 0 || now == 0, 0))
+        note_empty(engine, shard, location, now == 0);
     count(&segment->weight, entry->size + owned_bytes, sign);
     count(&segment->blocks, entry->tag_count ? SEGMENT_TAGGED + 1 : 1, sign);
     count(&shard->live, entry->size, sign);
@@ -490,6 +503,15 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
            (more > 0 && claim_is_closed(engine, shard->store));
 }
 
+/* The last step of a write. What is dead by now is looked for: the sweep may have passed. */
+static void join_tags(struct engine *engine, struct actor *actor, uint64_t location, const struct entry *entry,
+                      const uint32_t *tags) {
+    struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
+    for (uint32_t i = 0; i < entry->tag_count; i++)
+        if (!tag_join(&engine->range, actor, engine->tags, tags[i], entry->stamp))
+            atomic_store_explicit(&segment->due_ms, 0, memory_order_relaxed);
+}
+
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
     ASSERT(!value->root || (engine->owner && value->root->first));
@@ -536,8 +558,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     else
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
-    for (uint32_t i = 0; i < entry.tag_count; i++)
-        tag_join(&engine->range, actor, engine->tags, value->tags[i], entry.stamp);
+    join_tags(engine, actor, location, &entry, value->tags);
     if (!created && !value->lives_on)
         tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};

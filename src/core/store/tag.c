@@ -78,7 +78,7 @@ static uint32_t add_page(struct range *range, struct actor *actor, struct tags *
     uint32_t count = GET(tags->page_count), page = tags->gap;
     while (page < count && directory(range, tags)[page])
         page++;
-    if (page >> (32 - page_shift(range))) /* numbers have 32 bits: 64 GiB of slots */
+    if (page >> (31 - page_shift(range))) /* numbers have 31 bits: 32 GiB of slots */
         return 0;
     uint32_t unit = range_take_unit(range, actor, SEGMENT_TAGS, tags->index.shard);
     if (!unit)
@@ -369,15 +369,17 @@ void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint3
     leave(range, tags);
 }
 
-void tag_join(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp) {
+bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp) {
     enter(range, actor, tags);
     uint8_t *record = borne(range, tags, number);
     uint32_t members = get32(record, MEMBERS_AT);
-    if (stamp > words_load64(record)) {
+    bool joins = stamp > words_load64(record);
+    if (joins) {
         ASSERT(members < get32(record, BEARERS_AT));
         words_store32(record + MEMBERS_AT, members + 1);
     }
     leave(range, tags);
+    return joins;
 }
 
 uint64_t tag_renew(struct range *range, struct actor *actor, struct tags *tags, const uint32_t *numbers, uint32_t count,

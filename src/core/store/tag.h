@@ -79,8 +79,8 @@ void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint3
  * got that: the change came before then, and is dead with it. */
 uint64_t tag_renew(struct range *range, struct actor *actor, struct tags *tags, const uint32_t *numbers, uint32_t count,
                    uint64_t stamp, uint64_t (*next)(void *context), void *context);
-/* A bearer becomes a member, unless the tag was invalidated since its entry got this stamp: then it is dead already. */
-void tag_join(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
+/* A bearer becomes a member; false if the tag was invalidated since its entry got this stamp: then it is dead already. */
+bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
 
 /* Entries that bear the tag and have a stamp up to the answer are dead; 0: none. For a number that is no record's any more the answer
  * means nothing, but nothing else happens. */
