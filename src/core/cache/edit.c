@@ -102,14 +102,14 @@ static enum status check_sizes(const struct cache_edit *edit, uint64_t value_siz
 }
 
 /* Another edit of the same thread, under locks taken for several keys, may have made the index split since, or have changed this key. */
-static void look_again_anyway(struct cache_edit *edit) {
+static void find_anew(struct cache_edit *edit) {
     struct store_key key = key_of(edit);
     store_find(edit->cache->engine, shard_of(edit), &key, spot_of(edit));
     refresh(edit);
 }
 static void look_again(struct cache_edit *edit) {
     if (!edit->locked_here)
-        look_again_anyway(edit);
+        find_anew(edit);
 }
 
 static void note_change(struct cache_edit *edit) {
@@ -130,12 +130,11 @@ static enum status put_tagged(struct cache_edit *edit, const struct store_value 
     return STATUS_OK;
 }
 
-static uint32_t hold_tags(const struct cache_edit *edit, const uint32_t *numbers, uint32_t count,
+/* The numbers of what stands at the spot, held once more for an entry to come; answers how many. */
+static uint32_t hold_tags(const struct cache_edit *edit, const struct store_spot *spot,
                           uint32_t ret_numbers[ENTRY_TAGS_MAX]) {
-    for (uint32_t i = 0; i < count; i++) {
-        tag_hold(&edit->cache->engine->range, edit->actor, edit->cache->engine->tags, numbers[i]);
-        ret_numbers[i] = numbers[i];
-    }
+    uint32_t count = store_tags(edit->cache->engine, spot, ret_numbers);
+    tags_hold(edit->cache, edit->actor, ret_numbers, count);
     return count;
 }
 
@@ -145,7 +144,7 @@ static void end_dead(struct cache_edit *edit) {
     if (!spot->location || !store_is_dead(edit->cache->engine, spot->location, &spot->entry))
         return;
     store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot);
-    look_again_anyway(edit);
+    find_anew(edit);
 }
 
 /* With the tags of `source`, whose value this is, changed or not; NULL: with those that the edit brings. What keeps tags is no younger
@@ -159,15 +158,16 @@ static enum status put(struct cache_edit *edit, const struct store_value *value,
     if (!source)
         end_dead(edit);
     if (!source && edit->kept) {
-        tagged.tag_count = hold_tags(edit, edit->kept->numbers, edit->kept->count, numbers);
+        tagged.tags = edit->kept->numbers;
+        tagged.tag_count = edit->kept->count;
         tagged.stamp = edit->kept->version;
+        tags_hold(edit->cache, edit->actor, tagged.tags, tagged.tag_count);
     } else if (!source) {
         TRY(tags_take(edit->cache, edit->actor, edit->tags, edit->tag_count, numbers, &tagged.tag_count));
         if (tagged.tag_count)
             tagged.stamp = store_stamp_next(engine);
     } else if (__builtin_expect(tags_of(source) != 0, 0)) {
-        uint32_t of_source[ENTRY_TAGS_MAX];
-        tagged.tag_count = hold_tags(edit, of_source, store_tags(engine, source, of_source), numbers);
+        tagged.tag_count = hold_tags(edit, source, numbers);
         if (tagged.stamp != source->entry.stamp)
             tagged.stamp = store_stamp_kept(engine, edit->actor, source);
     }
@@ -250,12 +250,11 @@ enum status cache_edit_change(struct cache_edit *edit, struct slice value) {
 
 uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept) {
     const struct store_spot *spot = const_spot_of(edit);
-    uint32_t numbers[ENTRY_TAGS_MAX];
     *ret_kept = (struct cache_kept_tags){.count = 0};
     if (!edit->found || tags_of(spot) == 0)
         return 0;
     ret_kept->version = spot->entry.stamp;
-    ret_kept->count = hold_tags(edit, numbers, store_tags(edit->cache->engine, spot, numbers), ret_kept->numbers);
+    ret_kept->count = hold_tags(edit, spot, ret_kept->numbers);
     return ret_kept->count;
 }
 
@@ -441,14 +440,9 @@ static enum status rewrite(struct cache_edit *edit, const struct store_value *wa
 }
 
 static enum status rewrite_with_tags(struct cache_edit *edit, uint64_t expires_at_ms, uint64_t stamp) {
-    struct engine *engine = edit->cache->engine;
     uint32_t numbers[ENTRY_TAGS_MAX];
-    struct store_value wanted = {.expires_at_ms = expires_at_ms,
-                                 .stamp = stamp,
-                                 .tags = numbers,
-                                 .tag_count = store_tags(engine, spot_of(edit), numbers)};
-    for (uint32_t i = 0; i < wanted.tag_count; i++)
-        tag_hold(&engine->range, edit->actor, engine->tags, numbers[i]);
+    struct store_value wanted = {.expires_at_ms = expires_at_ms, .stamp = stamp, .tags = numbers};
+    wanted.tag_count = hold_tags(edit, spot_of(edit), numbers);
     return rewrite(edit, &wanted);
 }
 

@@ -19,7 +19,8 @@ struct glance_value {
 /* Of an entry that has tags, and a stamp as they need it, but nothing else beside key and value: if it is this key's and lives. */
 struct glance_value cache_glance_tagged(const struct engine *engine, struct slice name, const uint8_t *entry);
 
-/* Looks for a plain entry in the cell that was noted ahead, or for one with tags. The key's bytes decide; its fingerprint would only save looking at them. */
+/* Looks for a plain entry in the cell that was noted ahead, or for one with tags. The key's bytes decide; its fingerprint would only save
+ * looking at them. */
 static inline bool glance_ahead(const struct cache *cache, const struct cache_key *key, struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];

@@ -120,6 +120,8 @@ void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, 
 /* Takes the tags of these names for an entry, each once. STATUS_INVALID for a wrong name, or for more than there may be; STATUS_FULL. */
 MUST_CHECK enum status tags_take(struct cache *cache, struct actor *actor, const struct slice *names, uint32_t count,
                                  uint32_t ret_numbers[ENTRY_TAGS_MAX], uint32_t *ret_count);
+/* One bearer more of each. */
+void tags_hold(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 /* Gives back what no entry has come to bear. */
 void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 

@@ -234,7 +234,8 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
     }
 }
 
-/* Drops everything at once: what owns memory elsewhere or bears tags one by one, the index by emptying its buckets, the logs as whole segments. */
+/* Drops everything at once: what owns memory elsewhere or bears tags one by one, the index by emptying its buckets, the logs as whole
+ * segments. */
 void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, bool give_tags) {
     struct engine *engine = cache->engine;
     bool tags = give_tags && atomic_load_explicit(&engine->tags->count, memory_order_relaxed) != 0;

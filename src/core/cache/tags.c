@@ -35,6 +35,11 @@ enum status tags_take(struct cache *cache, struct actor *actor, const struct sli
     return status;
 }
 
+void tags_hold(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        tag_hold(&cache->engine->range, actor, cache->engine->tags, numbers[i]);
+}
+
 void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         tag_give(&cache->engine->range, actor, cache->engine->tags, numbers[i], 0);
@@ -62,11 +67,9 @@ uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice 
     return tag_find(&cache->engine->range, actor, cache->engine->tags, tag, &number, &facts) ? facts.members : 0;
 }
 
-static uint64_t next_stamp(void *context) { return store_stamp_next(context); }
-
 uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag) {
     struct engine *engine = cache->engine;
-    uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, false, next_stamp, engine);
+    uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, false, store_stamp_from, engine);
     if (count)
         reclaim_sweep(engine);
     return count;

@@ -403,13 +403,13 @@ bool store_tags_say_dead(const struct engine *engine, uint64_t location, const s
                      entry->tag_count * ENTRY_TAG_SIZE, entry->stamp, &size);
 }
 
-static uint64_t next_stamp(void *context) { return store_stamp_next(context); }
+uint64_t store_stamp_from(void *engine) { return store_stamp_next(engine); }
 
 uint64_t store_stamp_kept(struct engine *engine, struct actor *actor, const struct store_spot *spot) {
     uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, spot, numbers);
     if (count == 0)
         return store_stamp_next(engine);
-    return tag_renew(&engine->range, actor, engine->tags, numbers, count, spot->entry.stamp, next_stamp, engine);
+    return tag_renew(&engine->range, actor, engine->tags, numbers, count, spot->entry.stamp, store_stamp_from, engine);
 }
 
 void store_stamp_renew(struct engine *engine, struct actor *actor, struct store_spot *spot) {

@@ -308,6 +308,9 @@ static inline uint64_t store_stamp_next(struct engine *engine) {
     return ENTRY_STAMP_FIRST + taken % (ENTRY_STAMP_END - ENTRY_STAMP_FIRST);
 }
 
+/* The same, as tag.h asks for it. */
+uint64_t store_stamp_from(void *engine);
+
 /* Gives an entry that has a stamp another one, because what it owns is being changed in place. Inside index_write_begin and end. */
 void store_stamp_renew(struct engine *engine, struct actor *actor, struct store_spot *spot);
 
