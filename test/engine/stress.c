@@ -144,7 +144,7 @@ static void open_world(struct run *run) {
                                     .stores = stores};
     /* Where nothing is evicted nobody need be told: there are shorter ways to write then. */
     if (scene->policy != CACHE_NOEVICTION || scene->resizes)
-        options.removed = (struct cache_removed){stress_removed, run};
+        options.changes = (struct cache_changes){stress_removed, run, CACHE_REMOVALS};
     run->history.store_count = 1;
     run->history.stores[0].losses = scene->changes_policy ? HISTORY_LOSES_ANY : losses_of(scene->policy);
     for (uint32_t i = 1; scene->resizes && i < HISTORY_STORES_MAX; i++) {

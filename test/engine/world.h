@@ -34,7 +34,7 @@ struct world_options {
     uint64_t seed;
     const struct cache_store *stores;
     uint32_t store_count;
-    struct cache_removed removed;
+    struct cache_changes changes;
 };
 
 static inline void world_open(struct world *world, const struct world_options *options) {
@@ -51,7 +51,7 @@ static inline void world_open(struct world *world, const struct world_options *o
         .policy = options->policy,
         .stores = options->stores,
         .store_count = options->store_count,
-        .removed = options->removed,
+        .changes = options->changes,
         .seed = options->seed,
         .waiting = {futex_wait, futex_wake, NULL},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},

@@ -8,7 +8,7 @@ struct note {
 };
 
 static enum strata_reason reason_out(unsigned reason) {
-    switch ((enum cache_removal)reason) {
+    switch ((enum cache_change)reason) {
         case CACHE_EXPIRED:
             return STRATA_EXPIRED;
         case CACHE_EVICTED:
@@ -16,7 +16,7 @@ static enum strata_reason reason_out(unsigned reason) {
         case CACHE_REPLACED:
             return STRATA_REPLACED;
         case CACHE_DELETED:
-        case CACHE_INVALIDATED: /* there are no tags here */
+        default: /* there are no tags here, and others are not asked for */
             break;
     }
     return STRATA_DELETED;

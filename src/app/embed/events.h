@@ -14,7 +14,7 @@
 
 #include "app/embed/handle.h"
 
-/* For cache_removed.call, with the cache as context. */
+/* For cache_changes.call, with the cache as context. */
 void events_note(void *context, struct actor *actor, unsigned reason, uint32_t db, struct slice name);
 
 /* Ends a call that has noted something: leaves the gate and tells. */

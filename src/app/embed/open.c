@@ -145,7 +145,7 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
         core.backing.dense = pages_dense;
     }
     if (options->on_removed)
-        core.removed = (struct cache_removed){events_note, cache};
+        core.changes = (struct cache_changes){events_note, cache, CACHE_REMOVALS};
     return cache_open(&core, &cache->core);
 }
 

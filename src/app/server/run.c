@@ -133,6 +133,7 @@ void batch_run(struct worker *worker) {
         SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
     run_blocks(worker);
     close_timed(worker);
+    worker->call.client = NULL;
     worker->counts.command_ticks += worker->turn_ticks - begin;
     batch->count = batch->key_count = batch->argument_count = 0;
 }
@@ -297,6 +298,12 @@ static bool hold_output(struct connection *connection, const struct cmd_request 
     return true;
 }
 
+/* What has been changed is told of, while no lock is held. */
+static inline void changes_look(struct worker *worker) {
+    if (__builtin_expect(worker->changes.waiting, 0))
+        changes_hand_on(worker);
+}
+
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
 static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct cmd_client *client = item->client;
@@ -339,7 +346,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->first_key = item->key;
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
     cmd_run(call);
-
+    changes_look(worker);
     worker->counts.commands++;
     connection->commands++;
     if (call->spec)
@@ -383,6 +390,7 @@ static inline uint32_t run_row(struct worker *worker, const struct cmd_request *
         close_timed(worker);
     reply_init(&worker->reply, &connection->out, &connection->foreign, items->client->protocol);
     uint32_t done = cmd_run_row(&worker->call, items, count);
+    changes_look(worker);
     if (done == 0)
         return 0;
     worker->counts.commands += done;
@@ -402,7 +410,9 @@ void run_queued(struct cmd_call *call) {
     size_t reply_begins_at = call->reply->out->size;
     uint64_t begin = clock_ticks();
     call->outcome = CMD_RAN;
+    worker->changes.queued = call;
     call->spec->run(call);
+    worker->changes.queued = NULL;
     uint64_t ticks = clock_ticks() - begin;
     uint32_t errors = call->reply->errors - errors_before;
     struct command_stat *stat = &worker->commands[call->spec->index];

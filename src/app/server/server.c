@@ -288,6 +288,7 @@ static enum status open_cache(struct server *server) {
         .entries_max = (uint64_t)values->maxentries,
         .stores = wanted.stores,
         .store_count = wanted.count,
+        .changes = {.call = changes_note, .context = server},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
@@ -428,6 +429,7 @@ static struct server *make_server(const struct config *config) {
     pthread_mutex_init(&server->config_lock, NULL);
     pthread_mutex_init(&server->logs_lock, NULL);
     pthread_mutex_init(&server->errors_lock, NULL);
+    pthread_mutex_init(&server->changes_lock, NULL);
     slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
     latency_init(&server->latency);
     server->worker_count = (uint32_t)config->values.threads;
@@ -575,6 +577,7 @@ void server_free(struct server *server) {
     pthread_mutex_destroy(&server->config_lock);
     pthread_mutex_destroy(&server->logs_lock);
     pthread_mutex_destroy(&server->errors_lock);
+    pthread_mutex_destroy(&server->changes_lock);
     if (server->stop_fd >= 0)
         close(server->stop_fd);
     if (server->signal_fd >= 0)

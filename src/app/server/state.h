@@ -14,6 +14,7 @@
 #include "app/cmd/cmd.h"
 #include "app/cmd/server_api.h"
 #include "app/config/config.h"
+#include "app/server/changes.h"
 #include "app/server/stats.h"
 #include "core/obs/latency.h"
 #include "core/obs/slowlog.h"
@@ -73,6 +74,9 @@ struct server {
     uint64_t timed_apart_ticks; /* TIMED_APART_US */
 
     struct pubsub *pubsub;
+
+    pthread_mutex_t changes_lock;
+    uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */

@@ -39,6 +39,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     pthread_mutex_init(&worker->turn, NULL);
     pthread_mutex_init(&worker->monitor_lock, NULL);
     inbox_init(&worker->inbox);
+    buf_init(&worker->changes.notes, &memory_libc);
     resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
     arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
@@ -97,6 +98,7 @@ void worker_free(struct worker *worker) {
     arena_fini(&worker->arena);
     buf_fini(&worker->monitor_lines);
     inbox_fini(&worker->inbox);
+    buf_fini(&worker->changes.notes);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
         buf_fini(&worker->buffers[i]);
     if (worker->commands) {
@@ -395,6 +397,8 @@ static void keep_house(struct worker *worker) {
         return;
     worker->housekept_ms = worker->now_ms;
     worker->housekeeping_more = cache_housekeep(worker->server->cache, &worker->actor);
+    if (__builtin_expect(worker->changes.waiting, 0))
+        changes_hand_on(worker);
 }
 
 /* ----------------------------------------------------------------- stopping */

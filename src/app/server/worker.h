@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "app/server/changes.h"
 #include "app/server/connection.h"
 #include "app/server/pubsub.h"
 #include "app/server/state.h"
@@ -103,6 +104,7 @@ struct worker {
     bool monitor_lost;        /* under monitor_lock: the bound was reached */
 
     struct inbox inbox; /* messages for its subscribers */
+    struct changes changes;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

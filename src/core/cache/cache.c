@@ -48,7 +48,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .memory = options->memory,
         .owner = options->owner,
         .entries_max = options->entries_max,
-        .removed = {options->removed.call, options->removed.context},
+        .changes = {options->changes.call, options->changes.context, options->changes.wanted},
         .stores = stores,
         .store_count = options->store_count,
     };

@@ -52,15 +52,32 @@ enum cache_policy {
     CACHE_POLICY_COUNT
 };
 
-/* Why an entry is no longer there. */
-enum cache_removal { CACHE_DELETED, CACHE_REPLACED, CACHE_EXPIRED, CACHE_EVICTED, CACHE_INVALIDATED };
+/* What happens to entries. The first five say why one is no longer there, or is another. */
+enum cache_change {
+    CACHE_DELETED,
+    CACHE_REPLACED,
+    CACHE_EXPIRED,     /* when somebody comes across it, which may be later than its time */
+    CACHE_EVICTED,     /* for memory, or a store's capacity */
+    CACHE_INVALIDATED, /* by a tag; when somebody comes across it */
+    CACHE_CREATED,
+    CACHE_PATCHED,         /* a part of its value is another, or it has grown */
+    CACHE_EXPIRY_SET,      /* or taken away */
+    CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has */
+    CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
+};
+enum {
+    CACHE_REMOVALS =
+        1 << CACHE_DELETED | 1 << CACHE_REPLACED | 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED
+};
 
-/* Told of each entry that goes or is overwritten, but for flushes and for patches and new expiries, by which it lives on. Called under its shard's lock, so it must be quick and may not
- * call the cache; the name lives during the call. `db` is the engine's database. NULL: nobody is told. */
-struct cache_removed {
-    void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,
-                 struct slice name); /* enum cache_removal */
+/* Told of each change that is wanted, by the actor that makes it, before it lets go of the entry's shard (of a flush, before it lets go of
+ * all; of a tag, before the call returns): so it must be quick and may not call the cache. The name lives during the call. `db` is the
+ * engine's database (cache_db_of). NULL: nobody is told. */
+struct cache_changes {
+    void (*call)(void *context, struct actor *actor, unsigned change, uint32_t db,
+                 struct slice name); /* enum cache_change */
     void *context;
+    uint32_t wanted; /* at first: a bit for each change (cache_changes_want) */
 };
 
 enum {
@@ -110,7 +127,7 @@ struct cache_options {
     uint64_t entries_max;             /* of the default store: 0 for any number, else at least CACHE_ENTRIES_MAX_MIN */
     const struct cache_store *stores; /* not kept */
     uint32_t store_count;
-    struct cache_removed removed;
+    struct cache_changes changes;
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
     struct cache_backing backing;
@@ -398,6 +415,16 @@ struct cache_watch {
 struct cache_watch cache_watch_begin(struct cache *cache, struct actor *actor, const struct cache_key *key);
 bool cache_watch_holds(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_watch watch);
 void cache_watch_end(struct cache *cache); /* once for each begin */
+
+/* ---------------------------------------------------------------- changes */
+
+/* Says anew which changes are told of, a bit for each. Who asks for more passes before he relies on it: what is under way may not have
+ * seen it. */
+void cache_changes_want(struct cache *cache, uint32_t wanted);
+/* Waits until all that was being changed is. The actor holds no locks. */
+void cache_changes_pass(struct cache *cache, struct actor *actor);
+/* Which database has this place in the engine at present. */
+uint32_t cache_db_of(const struct cache *cache, uint32_t place);
 
 /* -------------------------------------------------------------- keyspaces */
 

@@ -130,6 +130,11 @@ static enum status put_tagged(struct cache_edit *edit, const struct store_value 
     return STATUS_OK;
 }
 
+/* Of an entry that lives on. */
+static void tell(struct cache_edit *edit, enum cache_change change) {
+    store_tell(edit->cache->engine, edit->actor, change, edit->key.place, edit->key.name);
+}
+
 /* The numbers of what stands at the spot, held once more for an entry to come; answers how many. */
 static uint32_t hold_tags(const struct cache_edit *edit, const struct store_spot *spot,
                           uint32_t ret_numbers[ENTRY_TAGS_MAX]) {
@@ -171,7 +176,11 @@ static enum status put(struct cache_edit *edit, const struct store_value *value,
         if (tagged.stamp != source->entry.stamp)
             tagged.stamp = store_stamp_kept(engine, edit->actor, source);
     }
-    return put_tagged(edit, &tagged);
+    bool patched = tagged.lives_on && spot_of(edit)->location;
+    TRY(put_tagged(edit, &tagged));
+    if (patched)
+        tell(edit, CACHE_PATCHED);
+    return STATUS_OK;
 }
 
 /* A chain with room for `size` bytes. */
@@ -359,6 +368,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
         store_spot_use(spot);
         refresh(edit);
         note_change(edit);
+        tell(edit, CACHE_PATCHED);
     }
     return alone;
 }
@@ -470,7 +480,11 @@ enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, 
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     ASSERT(edit->found);
     look_again(edit);
-    return edit->found ? rewrite_with_tags(edit, expires_at_ms, spot_of(edit)->entry.stamp) : STATUS_INVALID;
+    if (!edit->found)
+        return STATUS_INVALID;
+    TRY(rewrite_with_tags(edit, expires_at_ms, spot_of(edit)->entry.stamp));
+    tell(edit, CACHE_EXPIRY_SET);
+    return STATUS_OK;
 }
 
 enum status cache_edit_version(struct cache_edit *edit) {
@@ -586,7 +600,7 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
     struct engine *engine = cache->engine;
     uint32_t at = store_shard_of(engine, key->hash);
     const struct shard *shard = &engine->shards[at];
-    if (!key->hint || engine->sessions || engine->removed.call || store_held(actor, at) ||
+    if (!key->hint || engine->sessions || store_is_wanted(engine, STORE_REPLACED) || store_held(actor, at) ||
         atomic_load_explicit(&engine->stores[shard->store].ttl_ms, memory_order_relaxed))
         return false;
     store_lock(engine, actor, at);

@@ -296,6 +296,7 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
         for (uint32_t i = 0; i < cache->engine->shard_count; i++)
             clear_shard_db(cache, actor, &cache->engine->shards[i], engine);
     new_epoch(cache, db);
+    store_tell(cache->engine, actor, CACHE_FLUSHED, engine, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);
 }
@@ -306,6 +307,7 @@ void cache_flush_all(struct cache *cache, struct actor *actor) {
     clear_all(cache, actor);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         new_epoch(cache, db);
+    store_tell(cache->engine, actor, CACHE_FLUSHED, CACHE_DATABASES, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);
 }

@@ -24,11 +24,12 @@ static void note_removal(void *context, struct actor *actor, unsigned reason, ui
 static struct testing_cache open_sessions_told(struct removals *removals) {
     const struct cache_store store = {
         .name = SLICE("sessions"), .patterns = patterns, .pattern_count = COUNT_OF(patterns), .policy = CACHE_SESSION};
-    return testing_open_as((struct cache_options){.limit_bytes = LIMIT,
-                                                  .policy = CACHE_ALLKEYS_LFU,
-                                                  .stores = &store,
-                                                  .store_count = 1,
-                                                  .removed = {removals ? note_removal : NULL, removals}});
+    return testing_open_as(
+        (struct cache_options){.limit_bytes = LIMIT,
+                               .policy = CACHE_ALLKEYS_LFU,
+                               .stores = &store,
+                               .store_count = 1,
+                               .changes = {removals ? note_removal : NULL, removals, CACHE_REMOVALS}});
 }
 
 static struct testing_cache open_sessions(void) { return open_sessions_told(NULL); }

@@ -39,7 +39,7 @@ static struct testing_cache open_with(const struct cache_store *stores, uint32_t
     struct cache_options options = {
         .limit_bytes = LIMIT, .policy = CACHE_ALLKEYS_LFU, .stores = stores, .store_count = count};
     if (removals)
-        options.removed = (struct cache_removed){note_removal, removals};
+        options.changes = (struct cache_changes){note_removal, removals, CACHE_REMOVALS};
     return testing_open_as(options);
 }
 

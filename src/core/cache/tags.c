@@ -72,5 +72,6 @@ uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct s
     uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, false, store_stamp_from, engine);
     if (count)
         reclaim_sweep(engine);
+    store_tell(engine, actor, CACHE_TAG_INVALIDATED, CACHE_DATABASES, tag);
     return count;
 }

@@ -49,10 +49,10 @@ struct ending {
     const struct store_spot *head;
     struct slice id;
     uint64_t wanted, kept;
-    enum store_removal reason;
+    enum store_change reason;
 };
 
-static void count_member(struct actor *actor, uint32_t store, enum store_removal reason) {
+static void count_member(struct actor *actor, uint32_t store, enum store_change reason) {
     switch (reason) {
         case STORE_EXPIRED:
             return actor_count_removed(actor, store, ACTOR_EXPIRED);
@@ -60,8 +60,7 @@ static void count_member(struct actor *actor, uint32_t store, enum store_removal
             return actor_count_removed(actor, store, ACTOR_EVICTED);
         case STORE_INVALIDATED:
             return actor_count_removed(actor, store, ACTOR_INVALIDATED);
-        case STORE_DELETED:
-        case STORE_REPLACED:
+        default: /* deleted, which nobody counts */
             return;
     }
 }
@@ -85,7 +84,7 @@ static bool entry_goes(void *context, uint64_t cell) {
 }
 
 bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                  enum store_removal reason, uint64_t kept) {
+                  enum store_change reason, uint64_t kept) {
     struct head head;
     struct slice name = slice_make(engine->range.base + spot->location + spot->entry.key_at, spot->entry.key_size);
     uint64_t hash = store_hash_in(engine, shard->store, spot->entry.db, name);

@@ -38,7 +38,7 @@ void session_tidy(struct engine *engine, struct actor *actor, struct shard *shar
 /* The entry at the spot is to be removed: if it is a head, it goes together with its members, for the same reason; but not the one at
  * the location `kept`, which is newer than the session's end. False: it is none, and nothing has happened. */
 bool session_ends(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                  enum store_removal reason, uint64_t kept);
+                  enum store_change reason, uint64_t kept);
 
 /* What eviction should know of an entry's session. */
 struct session_state {

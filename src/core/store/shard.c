@@ -314,12 +314,9 @@ static void write_bytes(struct engine *engine, uint64_t location, const struct e
 
 /* The bytes of an entry that has just gone still stand where they stood, until the lock is let go. */
 static void tell_removed(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
-                         enum store_removal reason) {
-    if (__builtin_expect(!engine->removed.call, 1))
-        return;
+                         enum store_change reason) {
     const uint8_t *at = engine->range.base + spot->location;
-    engine->removed.call(engine->removed.context, actor, reason, spot->entry.db,
-                         slice_make(at + spot->entry.key_at, spot->entry.key_size));
+    store_tell(engine, actor, reason, spot->entry.db, slice_make(at + spot->entry.key_at, spot->entry.key_size));
 }
 
 /* Overwrites where the entry stands, if the new one has the same shape. */
@@ -559,7 +556,9 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
     join_tags(engine, actor, location, &entry, value->tags);
-    if (!created && !value->lives_on)
+    if (created)
+        store_tell(engine, actor, STORE_CREATED, key->db, key->name);
+    else if (!value->lives_on)
         tell_removed(engine, actor, spot, STORE_REPLACED);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
@@ -581,13 +580,13 @@ static void release_removed(struct engine *engine, struct actor *actor, struct s
 }
 
 void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                   enum store_removal reason) {
+                   enum store_change reason) {
     tell_removed(engine, actor, spot, reason);
     release_removed(engine, actor, shard, spot);
 }
 
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                        enum store_removal reason) {
+                        enum store_change reason) {
     ASSERT(spot->location);
     /* Told before: nobody misses what has not been told of. */
     tell_removed(engine, actor, spot, reason);
@@ -598,7 +597,7 @@ void store_remove_alone(struct engine *engine, struct actor *actor, struct shard
 }
 
 void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                      enum store_removal reason, uint64_t kept) {
+                      enum store_change reason, uint64_t kept) {
     ASSERT(spot->location && spot->location != kept);
     if (!store_is_by_session(shard) || !session_ends(engine, actor, shard, spot, reason, kept))
         return store_remove_alone(engine, actor, shard, spot, reason);
@@ -607,7 +606,7 @@ void store_remove_but(struct engine *engine, struct actor *actor, struct shard *
 }
 
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                  enum store_removal reason) {
+                  enum store_change reason) {
     store_remove_but(engine, actor, shard, spot, reason, 0);
 }
 

@@ -165,7 +165,10 @@ static void attach(struct engine *engine, const struct engine_options *options) 
     engine->hash_seed = head->hash_seed;
     engine->memory = options->memory;
     engine->owner = options->owner;
-    engine->removed = options->removed;
+    engine->changes.call = options->changes.call;
+    engine->changes.context = options->changes.context;
+    atomic_store_explicit(&engine->changes.wanted, options->changes.call ? options->changes.wanted : 0,
+                          memory_order_relaxed);
 }
 
 enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {

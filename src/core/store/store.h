@@ -137,14 +137,22 @@ struct route {
     uint32_t store;
 };
 
-/* Why an entry is no longer there. */
-enum store_removal { STORE_DELETED, STORE_REPLACED, STORE_EXPIRED, STORE_EVICTED, STORE_INVALIDATED };
+/* What happens to entries: the first five say why one is no longer there, or is another. */
+enum store_change {
+    STORE_DELETED,
+    STORE_REPLACED,
+    STORE_EXPIRED,
+    STORE_EVICTED,
+    STORE_INVALIDATED,
+    STORE_CREATED,
+};
 
-/* Told of each entry that goes, but for flushes, under its shard's lock: it may not call the engine. NULL: nobody is. */
-struct store_removed {
-    void (*call)(void *context, struct actor *actor, unsigned reason, uint32_t db,
-                 struct slice name); /* enum store_removal */
+/* Told of each change that is wanted, but for flushes, under its shard's lock: it may not call the engine. NULL: nobody is. */
+struct store_changes {
+    void (*call)(void *context, struct actor *actor, unsigned change, uint32_t db,
+                 struct slice name); /* enum store_change, or what the caller of the engine tells by itself */
     void *context;
+    _Atomic uint32_t wanted; /* a bit for each change */
 };
 
 struct engine {
@@ -160,7 +168,7 @@ struct engine {
     uint64_t hash_seed;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
-    struct store_removed removed;
+    struct store_changes changes;
 };
 
 /* A named store beside the default one. */
@@ -185,7 +193,7 @@ struct engine_options {
     struct range_backing backing;
     const struct memory *memory;
     const struct object_owner *owner; /* lives as long as the engine; NULL: there are no objects */
-    struct store_removed removed;
+    struct store_changes changes;
     const struct store_options
         *stores; /* not kept. One called "default" says what the default store is like; else it has the policy above */
     uint32_t store_count;
@@ -209,6 +217,16 @@ struct store_key {
     const void *bucket; /* where the hash lived when the index had this shape, or NULL */
     uint64_t shape;
 };
+
+/* Read under a shard's lock, so that whoever has passed through all locks since he asked for changes misses none. */
+static inline bool store_is_wanted(const struct engine *engine, unsigned change) {
+    return __builtin_expect(atomic_load_explicit(&engine->changes.wanted, memory_order_relaxed) >> change & 1, 0);
+}
+static inline void store_tell(const struct engine *engine, struct actor *actor, unsigned change, uint32_t db,
+                              struct slice name) {
+    if (store_is_wanted(engine, change))
+        engine->changes.call(engine->changes.context, actor, change, db, name);
+}
 
 /* The shard's number stands in the upper bits of every hash: the index uses lower ones only. */
 enum { STORE_HASH_BITS = 48 };
@@ -332,15 +350,15 @@ bool store_overwrite(struct engine *engine, const struct store_key *key, struct 
 
 /* Removes what stands at the spot; with the head of a session, all of it. */
 void store_remove(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                  enum store_removal reason);
+                  enum store_change reason);
 /* The same, but the entry at the location `kept` stays. */
 void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                      enum store_removal reason, uint64_t kept);
+                      enum store_change reason, uint64_t kept);
 /* The same for what is gone though it stands there still (store_is_gone); it is counted. */
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
 /* Removes nothing else, though it be the head of a session. */
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
-                        enum store_removal reason);
+                        enum store_change reason);
 
 /* Value size and, for a large value, its first extent. */
 static inline uint64_t store_value_size(const struct engine *engine, uint64_t location, const struct entry *entry,
@@ -459,7 +477,7 @@ void store_drop_segment(struct engine *engine, struct actor *actor, struct shard
 /* The end of a removal, when no cell leads to the entry any more, but before readers see that: tells of it, and takes it out of filter and
  * accounts. */
 void store_release(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_spot *spot,
-                   enum store_removal reason);
+                   enum store_change reason);
 
 uint64_t store_hash_at(void *engine, uint64_t location);
 

@@ -1,0 +1,99 @@
+#include "app/server/changes.h"
+
+#include "app/server/worker.h"
+#include "base/bits.h"
+
+struct note {
+    const struct cmd_spec *spec;
+    uint64_t client;
+    uint32_t kind, db, name_size, unused;
+};
+
+/* What a watcher does. */
+typedef void (*watch)(struct worker *worker, const struct change *change);
+
+static const watch watches[CHANGES_WATCHERS] = {NULL};
+
+void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t kinds) {
+    struct server *server = worker->server;
+    pthread_mutex_lock(&server->changes_lock);
+    server->changes_wanted[watcher] = kinds;
+    uint32_t all = 0;
+    for (int i = 0; i < CHANGES_WATCHERS; i++)
+        all |= server->changes_wanted[i];
+    cache_changes_want(server->cache, all);
+    pthread_mutex_unlock(&server->changes_lock);
+    worker->changes.passes = true;
+    worker->changes.waiting = true;
+}
+
+void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
+    const struct server *server = context;
+    struct worker *worker = (struct worker *)(void *)((uint8_t *)actor - offsetof(struct worker, actor));
+    struct changes *changes = &worker->changes;
+    const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
+    struct note note = {.kind = kind,
+                        .db = place < CACHE_DATABASES ? cache_db_of(server->cache, place) : place,
+                        .name_size = (uint32_t)name.size};
+    if (call->client) {
+        note.spec = call->spec;
+        note.client = call->client->id;
+    }
+    size_t size = sizeof note + bits_align_up(name.size, sizeof(uint64_t));
+    changes->waiting = true;
+    if (buf_reserve(&changes->notes, size) != STATUS_OK) {
+        changes->lost = true;
+        return;
+    }
+    uint8_t *to = changes->notes.data + changes->notes.size;
+    memcpy(to, &note, sizeof note);
+    if (name.size)
+        memcpy(to + sizeof note, name.data, name.size);
+    changes->notes.size += size;
+}
+
+static void tell(struct worker *worker, const struct change *change) {
+    for (int i = 0; i < CHANGES_WATCHERS; i++)
+        if (watches[i])
+            watches[i](worker, change);
+}
+
+static void tell_all(struct worker *worker, const struct buf *notes) {
+    for (size_t at = 0; at < notes->size;) {
+        struct note note;
+        memcpy(&note, notes->data + at, sizeof note);
+        tell(worker, &(struct change){.kind = (enum cache_change)note.kind,
+                                      .db = note.db,
+                                      .name = slice_make(notes->data + at + sizeof note, note.name_size),
+                                      .spec = note.spec,
+                                      .client = note.client});
+        at += sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
+    }
+}
+
+/* Empties the notes for those to come, unless others were made meanwhile. */
+static void keep(struct changes *changes, struct buf *notes) {
+    enum { KEPT_MAX = 64 * 1024 };
+    if (changes->notes.data || notes->capacity > KEPT_MAX) {
+        buf_fini(notes);
+        return;
+    }
+    changes->notes = *notes;
+    buf_clear(&changes->notes);
+}
+
+void changes_hand_on(struct worker *worker) {
+    struct changes *changes = &worker->changes;
+    while (changes->waiting) {
+        bool lost = changes->lost, passes = changes->passes;
+        struct buf notes = changes->notes;
+        buf_init(&changes->notes, notes.memory);
+        changes->waiting = changes->lost = changes->passes = false;
+        if (passes)
+            cache_changes_pass(worker->server->cache, &worker->actor);
+        tell_all(worker, &notes);
+        if (lost)
+            tell(worker, &(struct change){.db = CACHE_DATABASES, .lost = true});
+        keep(changes, &notes);
+    }
+}

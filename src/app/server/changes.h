@@ -1,0 +1,52 @@
+/* app/server/changes.h: what happens to entries, from the engine to whoever wants to know.
+ *
+ *     cache, under a shard's lock -> changes_note -> worker->changes -> changes_hand_on, without locks -> each watcher
+ *
+ * The worker that makes a change notes it while the entry's shard is locked, and hands it on as soon as it holds no lock any more: behind
+ * the command (all of EXEC), the row of commands or the slice of housekeeping that made it, before its reply is sent. So a worker's
+ * changes are handed on in their order. Two workers may hand on changes of one key in another order than that in which they happened,
+ * but never before.
+ *
+ * A watcher is a part of the server. It says which kinds of changes it wants; while nobody wants any, a write pays one load.
+ *
+ * Threads: changes_want in the turn of any worker; the rest by the worker itself.
+ * Errors:  without memory for the note a change is lost, and the watchers are told that one was (`lost`).
+ */
+#ifndef STRATA_APP_SERVER_CHANGES_H
+#define STRATA_APP_SERVER_CHANGES_H
+
+#include "app/cmd/cmd.h"
+
+struct server;
+struct worker;
+
+struct change {
+    enum cache_change kind;
+    uint32_t db;                 /* as clients count; CACHE_DATABASES: all, or none */
+    struct slice name;           /* lives during the call */
+    const struct cmd_spec *spec; /* the command that did it; NULL: it happened by itself */
+    uint64_t client;             /* who sent it; 0: nobody */
+    bool lost;                   /* something happened, but nobody knows what */
+};
+
+enum changes_watcher { CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_WATCHERS };
+
+/* The kinds of which this watcher is told from now on, a bit for each. When the command that asked is over, no change can be under way
+ * that has not seen it; before, none of a key whose shard the command has locked. */
+void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t kinds);
+
+/* For struct cache_changes, with the server as context. */
+void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name);
+
+/* What a worker has noted. */
+struct changes {
+    struct buf notes;
+    const struct cmd_call *queued; /* the command of EXEC that runs */
+    bool waiting;                  /* there is something for changes_hand_on to do */
+    bool lost, passes;
+};
+
+/* The worker holds no locks. Watchers may make further changes, which are handed on as well. */
+void changes_hand_on(struct worker *worker);
+
+#endif

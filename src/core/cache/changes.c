@@ -1,0 +1,24 @@
+/* core/cache/changes.c: who is told of what happens to entries. */
+#include "core/cache/internal.h"
+
+void cache_changes_want(struct cache *cache, uint32_t wanted) {
+    struct store_changes *changes = &cache->engine->changes;
+    atomic_store_explicit(&changes->wanted, changes->call ? wanted : 0, memory_order_relaxed);
+}
+
+void cache_changes_pass(struct cache *cache, struct actor *actor) {
+    struct engine *engine = cache->engine;
+    ASSERT(!cache_locked(actor));
+    /* What begins later in a shard takes its lock after this, and sees what was asked for. */
+    for (uint32_t i = 0; i < engine->shard_count; i++) {
+        store_lock(engine, actor, i);
+        store_unlock(engine, actor, i);
+    }
+}
+
+uint32_t cache_db_of(const struct cache *cache, uint32_t place) {
+    uint32_t db = 0;
+    while (db < CACHE_DATABASES && engine_db(cache, db) != place)
+        db++;
+    return db;
+}
