@@ -64,6 +64,7 @@ enum cache_change {
     CACHE_EXPIRY_SET,      /* or taken away */
     CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
+    CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
 };
 enum {
     CACHE_REMOVALS =

@@ -269,8 +269,10 @@ uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_t
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     look_again(edit);
-    if (!edit->found)
+    if (!edit->found) {
+        tell(edit, CACHE_NOTHING_DELETED);
         return;
+    }
     store_remove_but(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED, kept);
     note_change(edit);
     edit->found = false;
