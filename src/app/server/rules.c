@@ -184,6 +184,7 @@ void rules_settle(struct server *server) {
 static void settle_for(struct server *server, const struct rules *rules) {
     cache_rules_ask(server->cache, rules_class_count(rules) > 0);
     atomic_store_explicit(&server->has_owners, has_owners(rules), memory_order_relaxed);
+    atomic_store_explicit(&server->env.follows, has_edges(rules), memory_order_relaxed);
     rules_settle(server);
 }
 
