@@ -30,6 +30,7 @@ enum server_stop { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_NOW };
 
 /* What may be changed while the server runs; read with relaxed loads. */
 struct settings {
+    _Atomic uint32_t leases_max, lease_waiters_max;
     _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
     _Atomic uint32_t pubsub_soft_s;
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
@@ -41,6 +42,7 @@ struct settings {
 
 struct worker;
 struct pubsub;
+struct server_leases;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -77,6 +79,10 @@ struct server {
 
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
+    uint32_t changes_to_leases;                /* the same */
+    _Atomic uint32_t changes_noted;            /* what any watcher wants */
+
+    struct server_leases *leases;
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */

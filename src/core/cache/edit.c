@@ -15,7 +15,8 @@ static struct store_key key_of(const struct cache_edit *edit) {
 /* Copies what the spot says into the public part. */
 static void refresh(struct cache_edit *edit) {
     const struct store_spot *spot = spot_of(edit);
-    edit->found = spot->location != 0;
+    edit->nothing = spot->location && spot->entry.type == CACHE_NOTHING;
+    edit->found = spot->location && !edit->nothing;
     if (!edit->found)
         return;
     uint64_t first;
@@ -42,9 +43,9 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     const struct store_spot *spot = spot_of(ret_edit);
-    if (ret_edit->found && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms)) {
+    if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms)) {
         store_remove_gone(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit));
-        ret_edit->found = false;
+        ret_edit->found = ret_edit->nothing = false;
     }
 }
 
@@ -269,13 +270,13 @@ uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_t
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     look_again(edit);
-    if (!edit->found) {
+    if (!edit->found && !edit->nothing) {
         tell(edit, CACHE_NOTHING_DELETED);
         return;
     }
     store_remove_but(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED, kept);
     note_change(edit);
-    edit->found = false;
+    edit->found = edit->nothing = false;
 }
 
 void cache_edit_delete(struct cache_edit *edit) { remove_but(edit, 0); }
@@ -401,10 +402,20 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
     return status;
 }
 
+/* What is patched begins anew, without what the nothing has: no tags, no expiry. */
+static void end_nothing(struct cache_edit *edit) {
+    if (!edit->nothing)
+        return;
+    store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
+    note_change(edit);
+    find_anew(edit);
+}
+
 enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
     if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
         return STATUS_TOO_LARGE;
     look_again(edit);
+    end_nothing(edit);
     uint64_t new_size = offset + bytes.size;
     if (edit->found && edit->size > new_size)
         new_size = edit->size;

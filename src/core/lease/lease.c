@@ -200,6 +200,11 @@ static struct lease *find_token(const struct leases *leases, uint64_t token) {
     return lease && lease->id == id ? lease : NULL;
 }
 
+static void count(struct leases *leases, uint64_t hash, uint32_t by) {
+    _Atomic uint32_t *counter = &leases->counts[hash % LEASE_COUNTS];
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
 static size_t lease_size(size_t name_size) { return sizeof(struct lease) + name_size; }
 
 /* ------------------------------------------------------------------------------------------- waiters */
@@ -273,6 +278,7 @@ static void end(struct leases *leases, struct lease *lease, enum lease_end why, 
     *at = lease->next;
     heap_remove(leases, &lease->due);
     slot_give(leases, slot_of(lease->id));
+    count(leases, lease->hash, UINT32_MAX);
     leases->out--;
     leases->bytes -= lease_size(lease->name_size);
     memory_give(leases->options.memory, lease, lease_size(lease->name_size));
@@ -309,6 +315,7 @@ static enum lease_answer begin_lease(struct leases *leases, const struct lease_k
     lease->due.at_ms = lease->until_ms;
     heap_add(leases, &lease->due);
     leases->out++;
+    count(leases, lease->hash, 1);
     leases->bytes += size;
     buckets_grow(leases);
     struct lease **bucket = bucket_of(leases, lease->hash);
@@ -452,12 +459,14 @@ enum status leases_init(struct leases *leases, const struct leases_options *opti
     const struct memory *memory = options->memory;
     leases->buckets = memory_take(memory, BUCKETS_MIN * sizeof *leases->buckets);
     leases->marks = memory_take(memory, 2 * sizeof *leases->marks);
-    if (!leases->buckets || !leases->marks) {
+    leases->counts = memory_take(memory, LEASE_COUNTS * sizeof *leases->counts);
+    if (!leases->buckets || !leases->marks || !leases->counts) {
         leases_fini(leases);
         return STATUS_NO_MEMORY;
     }
     memset(leases->buckets, 0, BUCKETS_MIN * sizeof *leases->buckets);
     memset(leases->marks, 0, 2 * sizeof *leases->marks);
+    memset(leases->counts, 0, LEASE_COUNTS * sizeof *leases->counts);
     return STATUS_OK;
 }
 
@@ -475,6 +484,7 @@ void leases_fini(struct leases *leases) {
     memory_give(memory, leases->buckets, leases->bucket_count * sizeof *leases->buckets);
     memory_give(memory, leases->heap, leases->heap_room * sizeof *leases->heap);
     memory_give(memory, leases->marks, 2 * sizeof *leases->marks);
+    memory_give(memory, leases->counts, LEASE_COUNTS * sizeof *leases->counts);
     *leases = (struct leases){0};
 }
 
@@ -493,7 +503,7 @@ static uint32_t verify_waiters(const struct leases *leases, const struct lease *
 }
 
 void leases_verify(const struct leases *leases) {
-    uint32_t out = 0, waiting = 0, reachable = 0, unused = 0;
+    uint32_t out = 0, waiting = 0, reachable = 0, unused = 0, counted = 0;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < leases->slot_count; i++) {
         const struct lease *lease = leases->slots[i].lease;
@@ -501,6 +511,7 @@ void leases_verify(const struct leases *leases) {
             continue;
         ASSERT(slot_of(lease->id) == i && find_token(leases, token_of(leases, lease->id)) == lease);
         ASSERT(leases->heap[lease->due.index] == &lease->due && lease->due.at_ms >= lease->until_ms);
+        ASSERT(leases_may_concern(leases, lease->hash));
         out++;
         bytes += lease_size(lease->name_size);
         waiting += verify_waiters(leases, lease, &bytes);
@@ -510,8 +521,10 @@ void leases_verify(const struct leases *leases) {
             reachable++;
     for (uint32_t at = leases->free_first; at != NO_SLOT; at = leases->slots[at].next_free)
         unused++;
+    for (uint32_t i = 0; i < LEASE_COUNTS; i++)
+        counted += leases->counts[i];
     for (uint32_t i = 1; i < leases->heap_count; i++)
         ASSERT(leases->heap[(i - 1) / 2]->at_ms <= leases->heap[i]->at_ms);
-    ASSERT(out == leases->out && out == reachable && out + unused == leases->slot_count);
+    ASSERT(out == leases->out && out == reachable && out + unused == leases->slot_count && out == counted);
     ASSERT(waiting == leases->waiting && leases->heap_count == out + waiting && bytes == leases->bytes);
 }

@@ -17,7 +17,7 @@
  * never lost, so none is missed; two other tags invalidated since may refuse a write that need not be, once in some 16 million pairs.
  *
  * Threads: one at a time; whoever shares it has a lock around it. Of one key, asking, writing and telling stand under one more lock,
- *          under which the key is absent when it is asked for.
+ *          under which the key is absent when it is asked for; who has that one may ask leases_may_concern without the other.
  * Memory:  from `memory`; one piece for each lease and tables that grow. Waiters belong to the caller.
  * Time:    `now_ms` is handed in and never goes back.
  * Errors:  what fails changes nothing.
@@ -25,6 +25,7 @@
 #ifndef STRATA_CORE_LEASE_LEASE_H
 #define STRATA_CORE_LEASE_LEASE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/memory.h"
@@ -36,6 +37,7 @@ enum {
     LEASE_MS_MAX = 3600 * 1000,
     LEASE_WAIT_MS_MAX = 3600 * 1000,
     LEASE_MARKS = 4096, /* stamps of each row, a power of two: 64 KiB in all */
+    LEASE_COUNTS = 4096,
 };
 
 struct lease_key {
@@ -122,6 +124,7 @@ struct leases { /* only the calls below touch it; what is counted may be read */
     struct lease_due **heap;
     uint32_t heap_count, heap_room;
     uint64_t (*marks)[LEASE_MARKS];
+    _Atomic uint32_t *counts; /* of leases by their hashes */
 };
 
 MUST_CHECK enum status leases_init(struct leases *leases, const struct leases_options *options);
@@ -156,6 +159,11 @@ void leases_end_write(struct leases *leases, uint64_t token, bool done);
 bool leases_release(struct leases *leases, const struct lease_key *key, uint64_t token, uint64_t now_ms);
 /* Whether there is a lease with this token. */
 bool leases_is_out(const struct leases *leases, uint64_t token);
+
+/* Whether there may be a lease of a key with this hash. */
+static inline bool leases_may_concern(const struct leases *leases, uint64_t hash) {
+    return atomic_load_explicit(&leases->counts[hash % LEASE_COUNTS], memory_order_relaxed) != 0;
+}
 
 /* What happened. */
 void leases_written(struct leases *leases, const struct lease_key *key);
