@@ -286,6 +286,8 @@ static void spread_stamps(struct twin *twin) {
 
 static void pass_time(struct twin *twin) {
     twin->now_ms += rng_below(&twin->rng, 12);
+    if (rng_below(&twin->rng, 2))
+        return; /* nobody looks at the clock */
     leases_run_due(&twin->leases, twin->now_ms);
     assert_true(leases_due_ms(&twin->leases) > twin->now_ms);
     for (;;) {
