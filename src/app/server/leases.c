@@ -155,6 +155,13 @@ void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts) {
     leave(leases);
 }
 
+void leases_reset_counts(struct server *server) {
+    struct server_leases *leases = enter(server);
+    leases->table.given = leases->refused = leases->refused_sets = 0;
+    memset(leases->table.ends, 0, sizeof leases->table.ends);
+    leave(leases);
+}
+
 /* ------------------------------------------------------------------------------------ bound to connections */
 
 /* Room for one token more, among those that have not ended. Under the lock. */
@@ -463,6 +470,15 @@ void leases_look(struct worker *worker) {
     }
     if (atomic_load_explicit(&worker->woken, memory_order_acquire))
         hand_out(worker);
+}
+
+void leases_worker_ends(struct worker *worker) {
+    while (worker->woken_first) {
+        struct lease_wait *wait = worker->woken_first;
+        ASSERT(!wait->connection);
+        worker->woken_first = wait->woken_next;
+        wait_free(wait);
+    }
 }
 
 uint64_t leases_due(struct worker *worker) {

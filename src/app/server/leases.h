@@ -48,6 +48,10 @@ uint64_t leases_due(struct worker *worker);
 void leases_connection_ends(struct connection *connection);
 
 void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts);
+void leases_reset_counts(struct server *server); /* of what has ever been */
+
+/* After its connections are gone. */
+void leases_worker_ends(struct worker *worker);
 
 /* Commands (server_api.h). */
 enum lease_answer leases_api_ask(struct cmd_server *api, struct cmd_client *client, const struct cmd_lease_ask *ask,

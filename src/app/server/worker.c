@@ -94,6 +94,7 @@ void worker_free(struct worker *worker) {
             connection_close(worker->first);
         connection_free_dead(worker);
     }
+    leases_worker_ends(worker);
     loop_free(worker->loop);
     timers_fini(&worker->timers);
     arena_fini(&worker->arena);
