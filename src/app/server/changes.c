@@ -7,13 +7,13 @@
 struct note {
     const struct cmd_spec *spec;
     uint64_t client;
-    uint32_t kind, db, name_size, unused;
+    uint32_t kind, db, name_size, planned;
 };
 
 /* What a watcher does. */
 typedef void (*watch)(struct worker *worker, const struct change *change);
 
-static const watch watches[CHANGES_WATCHERS] = {NULL};
+static const watch watches[CHANGES_WATCHERS] = {[CHANGES_TO_FOLLOW] = rules_follow};
 
 /* Under changes_lock. */
 static void want_all(struct server *server) {
@@ -43,7 +43,7 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
-    struct worker *worker = (struct worker *)(void *)((uint8_t *)actor - offsetof(struct worker, actor));
+    struct worker *worker = worker_of_actor(actor);
     if (LEASES_CHANGES >> kind & 1)
         leases_note(worker, (enum cache_change)kind, place, name);
     if (!(atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1))
@@ -52,7 +52,8 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
     struct note note = {.kind = kind,
                         .db = place < CACHE_DATABASES ? cache_db_of(server->cache, place) : place,
-                        .name_size = (uint32_t)name.size};
+                        .name_size = (uint32_t)name.size,
+                        .planned = worker->rules.planned};
     if (call->client) {
         note.spec = call->spec;
         note.client = call->client->id;
@@ -84,7 +85,8 @@ static void tell_all(struct worker *worker, const struct buf *notes) {
                                       .db = note.db,
                                       .name = slice_make(notes->data + at + sizeof note, note.name_size),
                                       .spec = note.spec,
-                                      .client = note.client});
+                                      .client = note.client,
+                                      .planned = note.planned});
         at += sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
     }
 }
