@@ -245,6 +245,7 @@ static const char *const lost_texts[LEASE_ENDS] = {
     [LEASE_DELETED] = "the key was deleted since",
     [LEASE_FLUSHED] = "the database was flushed since",
     [LEASE_SWAPPED] = "the database was swapped since",
+    [LEASE_RULED] = "the rules have changed since",
     [LEASE_RELEASED] = "the lease was given up",
     [LEASE_USED] = "the token was used before",
     [LEASE_OF_TAG] = "one of the tags was invalidated since",
@@ -257,51 +258,59 @@ struct cset {
     struct string_options options;
 };
 
-static enum status cset_write(struct cmd_call *call, const struct cset *cset, struct cache_edit *edit) {
-    if (!(cset->options.flags & OPTION_NEGATIVE))
-        return value_write(call, edit, call->argv[2], cset->expires_at_ms);
-    if (!cset->expires_at_ms || cset->expires_at_ms > call->actor->now_ms)
-        return cache_edit_set(edit, CACHE_NOTHING, slice_make(NULL, 0), cset->expires_at_ms);
-    cache_edit_delete(edit);
-    return STATUS_OK;
+/* A write that is under way. */
+struct guard {
+    struct cmd_call *call;
+    const struct cset *cset;
+    struct cache_key key;
+    enum lease_end end; /* LEASE_ENDS: not asked yet */
+};
+
+/* For struct cache_check: with all its tags, those of rules included. From here on either the lease hears of an invalidation, or what is
+ * written is older than it. */
+static enum status ask_lease(void *context, const struct slice *tags, uint32_t tag_count, uint64_t *ret_version) {
+    struct guard *guard = context;
+    struct cmd_server *server = guard->call->env->server;
+    guard->end =
+        server->api->lease_begin_write(server, &guard->key, guard->cset->token, tags, tag_count, ret_version);
+    return guard->end == LEASE_HOLDS ? STATUS_OK : STATUS_INVALID;
 }
 
-/* The key is locked, and its tags have records that no invalidation can miss: from here on either the lease hears of an invalidation, or
- * what is written is older than it. */
-static enum status cset_guarded(struct cmd_call *call, const struct cset *cset, struct cache_edit *edit,
-                                struct cache_kept_tags *tags, enum lease_end *ret_end) {
-    struct cmd_server *server = call->env->server;
-    struct cache_key key = cache_key(call->env->cache, call->client->db, call->argv[1]);
-    *ret_end = server->api->lease_begin_write(server, &key, cset->token, call->argv + cset->options.tags_at,
-                                              cset->options.tag_count, &tags->version);
-    if (*ret_end != LEASE_HOLDS)
+static enum status cset_write(struct cmd_call *call, const struct cset *cset, struct cache_edit *edit,
+                              struct guard *guard) {
+    uint64_t version;
+    if (cset->expires_at_ms && cset->expires_at_ms <= call->actor->now_ms) {
+        /* Nothing will be there that could have tags. */
+        TRY(ask_lease(guard, NULL, 0, &version));
+        cache_edit_delete(edit);
         return STATUS_OK;
-    if (tags->count) {
-        edit->kept = tags;
-        edit->tag_count = tags->count;
     }
-    enum status status = cset_write(call, cset, edit);
-    server->api->lease_end_write(server, cset->token, status == STATUS_OK);
-    return status;
+    edit->check = &(struct cache_check){ask_lease, guard};
+    if (!(cset->options.flags & OPTION_NEGATIVE))
+        return value_write(call, edit, call->argv[2], cset->expires_at_ms);
+    return cache_edit_set(edit, CACHE_NOTHING, slice_make(NULL, 0), cset->expires_at_ms);
 }
 
 static void cset(struct cmd_call *call, const struct cset *cset) {
     struct cache_key key = cmd_key(call, 1);
-    struct cache_kept_tags tags;
+    struct cmd_server *server = call->env->server;
     struct cache_edit edit;
-    enum lease_end end = LEASE_HOLDS;
     value_edit_begin(call, &key, call->upload ? 0 : call->argv[2].size, &edit);
-    enum status status = cache_take_tags(call->env->cache, call->actor, call->argv + cset->options.tags_at,
-                                         cset->options.tag_count, &tags);
-    if (status == STATUS_OK) {
-        status = cset_guarded(call, cset, &edit, &tags, &end);
-        cache_give_tags(call->env->cache, call->actor, &tags);
-    }
+    edit.tags = call->argv + cset->options.tags_at;
+    edit.tag_count = cset->options.tag_count;
+    /* No databases are swapped while the key is locked. */
+    struct guard guard = {.call = call,
+                          .cset = cset,
+                          .key = cache_key(call->env->cache, call->client->db, call->argv[1]),
+                          .end = LEASE_ENDS};
+    enum status status = cset_write(call, cset, &edit, &guard);
+    if (guard.end == LEASE_HOLDS)
+        server->api->lease_end_write(server, cset->token, status == STATUS_OK);
     cache_edit_end(&edit);
-    if (status != STATUS_OK)
+    if (guard.end != LEASE_HOLDS && guard.end != LEASE_ENDS)
+        reply_errorf(call->reply, "LEASELOST %s", lost_texts[guard.end]);
+    else if (status != STATUS_OK)
         cmd_error_status(call, status);
-    else if (end != LEASE_HOLDS)
-        reply_errorf(call->reply, "LEASELOST %s", lost_texts[end]);
     else
         reply_ok(call->reply);
 }

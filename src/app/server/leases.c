@@ -5,9 +5,13 @@
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/rules/pattern.h"
 #include "sys/os/clock.h"
 
-enum { BOUND_PRUNE_MIN = 64 }; /* tokens of a connection among which those are looked for that have ended */
+enum {
+    PATTERN_ARENA_SIZE = 4096,
+    BOUND_PRUNE_MIN = 64, /* tokens of a connection among which those are looked for that have ended */
+};
 
 struct server_leases {
     struct server *server;
@@ -114,6 +118,21 @@ static struct lease_key key_of(const struct cache_key *key) {
     return (struct lease_key){.name = key->name, .hash = key->hash, .place = key->place};
 }
 
+static bool matches(void *context, struct slice name) { return rules_pattern_matches(context, name, NULL); }
+
+/* Without memory for the pattern: all. */
+static void remove_like(struct server_leases *leases, uint32_t place, struct slice text, uint64_t now_ms) {
+    struct rules_pattern pattern;
+    struct rules_pattern_problem problem;
+    struct arena arena;
+    arena_init(&arena, &memory_libc, PATTERN_ARENA_SIZE);
+    if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &pattern, &problem) == STATUS_OK)
+        leases_removed_like(&leases->table, place, matches, &pattern, now_ms);
+    else
+        leases_cleared(&leases->table, place, LEASE_DELETED, now_ms);
+    arena_fini(&arena);
+}
+
 void leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name) {
     struct server *server = worker->server;
     struct lease_key key = {.name = name, .place = place};
@@ -128,11 +147,19 @@ void leases_note(struct worker *worker, enum cache_change change, uint32_t place
         leases_written(&leases->table, &key);
     else if (of_key)
         leases_removed(&leases->table, place, key.hash, worker->now_ms);
+    else if (change == CACHE_PATTERN_GOING)
+        remove_like(leases, place, name, worker->now_ms);
     else if (change == CACHE_TAG_GOING)
         leases_tag_invalidated(&leases->table, hash_bytes(name, leases->seed));
     else
-        leases_cleared(&leases->table, place == CACHE_DATABASES ? LEASE_PLACES_ALL : place, change == CACHE_SWAPPED,
-                       worker->now_ms);
+        leases_cleared(&leases->table, place == CACHE_DATABASES ? LEASE_PLACES_ALL : place,
+                       change == CACHE_SWAPPED ? LEASE_SWAPPED : LEASE_FLUSHED, worker->now_ms);
+    leave(leases);
+}
+
+void leases_rules_changed(struct worker *worker) {
+    struct server_leases *leases = enter(worker->server);
+    leases_cleared(&leases->table, LEASE_PLACES_ALL, LEASE_RULED, worker->now_ms);
     leave(leases);
 }
 
@@ -149,7 +176,7 @@ void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts) {
                                             .refused = leases->refused,
                                             .refused_sets = leases->refused_sets};
     static const enum lease_end lost[] = {LEASE_TIMED_OUT, LEASE_WRITTEN, LEASE_DELETED,
-                                          LEASE_FLUSHED,   LEASE_SWAPPED, LEASE_OF_TAG};
+                                          LEASE_FLUSHED,   LEASE_SWAPPED, LEASE_RULED, LEASE_OF_TAG};
     for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
         ret_counts->lost += table->ends[lost[i]];
     leave(leases);
@@ -267,8 +294,9 @@ enum lease_answer leases_api_ask(struct cmd_server *api, struct cmd_client *clie
 enum lease_end leases_api_begin_write(struct cmd_server *api, const struct cache_key *key, uint64_t token,
                                       const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp) {
     struct server_leases *leases = server_of(api)->leases;
-    uint64_t hashes[CACHE_TAGS_MAX], now_ms = clock_steady_ms();
-    ASSERT(tag_count <= CACHE_TAGS_MAX);
+    enum { TAGS_MAX = CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX };
+    uint64_t hashes[TAGS_MAX], now_ms = clock_steady_ms();
+    ASSERT(tag_count <= TAGS_MAX);
     for (uint32_t i = 0; i < tag_count; i++)
         hashes[i] = hash_bytes(tags[i], leases->seed);
     struct lease_key wanted = key_of(key);

@@ -24,7 +24,7 @@
 enum {
     LEASES_BYTES_MAX = 64 * 1024 * 1024, /* of names of keys, leases and waits */
     LEASES_CHANGES = 1 << CACHE_CREATED | 1 << CACHE_DELETED | 1 << CACHE_NOTHING_DELETED | 1 << CACHE_FLUSHED |
-                     1 << CACHE_SWAPPED | 1 << CACHE_TAG_GOING,
+                     1 << CACHE_SWAPPED | 1 << CACHE_TAG_GOING | 1 << CACHE_PATTERN_GOING,
 };
 
 struct server_leases;
@@ -38,6 +38,9 @@ void leases_free(struct server_leases *leases);
 
 /* Something of LEASES_CHANGES has happened, under the lock of the key or of all. */
 void leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name);
+
+/* Rules have come into force by which what is loaded will have other tags than those by which it was invalidated. */
+void leases_rules_changed(struct worker *worker);
 
 /* Once in a turn: what time ends, and who is woken. */
 void leases_look(struct worker *worker);

@@ -78,6 +78,7 @@ enum cache_change {
     CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
     CACHE_SWAPPED,         /* no name; a database has another number from now on */
     CACHE_TAG_GOING,       /* as CACHE_TAG_INVALIDATED, but before it happens */
+    CACHE_PATTERN_GOING,   /* the name is a pattern; keys that match it are about to be deleted (cache_tell_pattern) */
 };
 enum {
     CACHE_REMOVALS =
@@ -299,6 +300,14 @@ bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_
 
 struct cache_kept_tags;
 
+/* Asked under the shard's lock, when all is ready but the value to be published: the tags that it will bear, those of the rules included, are
+ * borne already, so an invalidation that comes after this finds them. `ret_version`, of cache_stamp, says since when the value is
+ * known: what was invalidated since kills it. A status that is not STATUS_OK refuses the write. It may not call the cache. */
+struct cache_check {
+    enum status (*call)(void *context, const struct slice *tags, uint32_t tag_count, uint64_t *ret_version);
+    void *context;
+};
+
 struct cache_edit {
     bool found;
     bool nothing;           /* not found, because a CACHE_NOTHING stands there */
@@ -311,8 +320,8 @@ struct cache_edit {
     const struct slice *
         tags; /* in, after begin: the tags of what a set writes; none at begin. Other writes leave the tags as they are */
     uint32_t tag_count;
-    const struct cache_kept_tags *
-        kept; /* in, after begin: what a set writes has these tags, and is no younger than they say; NULL at begin */
+    const struct cache_kept_tags *kept; /* in, after begin: a set puts back what had these; NULL at begin */
+    const struct cache_check *check;    /* in, after begin: asked whether a set may write; NULL at begin */
     /* private */
     struct cache *cache;
     struct actor *actor;
@@ -367,10 +376,6 @@ struct cache_kept_tags {
     uint32_t count, numbers[36];
 };
 uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept);
-/* The same for tags that an entry is to have, by their names, of which there may be none; the version is for the caller to fill in: a stamp
- * from before what the entry says was looked up. Errors as for a set. */
-MUST_CHECK enum status cache_take_tags(struct cache *cache, struct actor *actor, const struct slice *tags,
-                                       uint32_t tag_count, struct cache_kept_tags *ret_kept);
 void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept);
 /* A version that nothing has yet: younger than what was written and invalidated before, older than what will be. */
 uint64_t cache_stamp(struct cache *cache);
@@ -476,6 +481,8 @@ void cache_watch_end(struct cache *cache); /* once for each begin */
 void cache_changes_want(struct cache *cache, uint32_t wanted);
 /* Waits until all that was being changed is. The actor holds no locks. */
 void cache_changes_pass(struct cache *cache, struct actor *actor);
+/* Before somebody looks for the keys of a database that match a pattern, in order to delete them. */
+void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern);
 /* Which database has this place in the engine at present. */
 uint32_t cache_db_of(const struct cache *cache, uint32_t place);
 /* The hash of a key in that place: what struct cache_key has. Keys of one session have the same. */

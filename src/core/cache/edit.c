@@ -35,6 +35,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->tags = NULL;
     ret_edit->tag_count = 0;
     ret_edit->kept = NULL;
+    ret_edit->check = NULL;
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
@@ -198,6 +199,24 @@ __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edi
     return STATUS_OK;
 }
 
+/* Whether the value may be written; else its tags are given back. One with tags is as old as the answer says. */
+__attribute__((noinline)) static enum status ask_check(struct cache_edit *edit, struct store_value *value) {
+    struct engine *engine = edit->cache->engine;
+    uint8_t bytes[ENTRY_TAGS_MAX][TAG_NAME_MAX];
+    struct slice names[ENTRY_TAGS_MAX];
+    uint64_t stamp;
+    for (uint32_t i = 0; i < value->tag_count; i++) {
+        size_t size = tag_name(&engine->range, edit->actor, engine->tags, value->tags[i], bytes[i]);
+        names[i] = slice_make(bytes[i], size);
+    }
+    enum status status = edit->check->call(edit->check->context, names, value->tag_count, &stamp);
+    if (status != STATUS_OK)
+        tags_give(edit->cache, edit->actor, value->tags, value->tag_count);
+    else if (value->tag_count)
+        value->stamp = stamp;
+    return status;
+}
+
 /* Writes the value, of which `source` is as in bear_tags. The expiry of a new one is what was asked for: rules and the store see to the rest. */
 static enum status put(struct cache_edit *edit, const struct store_value *wanted, const struct store_spot *source) {
     struct store_value value = *wanted;
@@ -210,9 +229,12 @@ static enum status put(struct cache_edit *edit, const struct store_value *wanted
     TRY(bear_tags(edit, source, &value, numbers));
     if (is_ruled(edit->cache) && !itself && !back)
         TRY(follow_rules(edit, created, &value, numbers));
+    bool checked = __builtin_expect(edit->check != NULL, 0) && !source;
+    if (checked)
+        TRY(ask_check(edit, &value));
     if (created)
         value.expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, value.expires_at_ms);
-    if (value.tag_count && (!source || !value.stamp) && !back)
+    if (value.tag_count && (!source || !value.stamp) && !back && !checked)
         value.stamp = store_stamp_next(edit->cache->engine);
     bool patched = value.lives_on && spot_of(edit)->location;
     TRY(put_tagged(edit, &value));

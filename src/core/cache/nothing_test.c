@@ -118,34 +118,62 @@ static void it_goes_as_values_do(void **state) {
     testing_close(&t);
 }
 
-/* What is written with tags that were taken before, and a stamp from before that, is as old as the stamp. */
-static void what_was_loaded_is_as_old_as_its_stamp(void **state) {
+/* A check that invalidates tags itself, as somebody else may at that moment. */
+struct asked {
+    struct testing_cache *t;
+    uint64_t version;
+    uint32_t tag_count;
+    enum status answer;
+};
+
+static enum status check(void *context, const struct slice *tags, uint32_t tag_count, uint64_t *ret_version) {
+    struct asked *asked = context;
+    asked->tag_count = tag_count;
+    for (uint32_t i = 0; i < tag_count; i++)
+        assert_true(slice_equal(tags[i], SLICE("t")) || slice_equal(tags[i], SLICE("u")));
+    *ret_version = asked->version;
+    return asked->answer;
+}
+
+static enum status set_checked(struct testing_cache *t, const char *name, struct asked *asked) {
+    struct slice tags[] = {SLICE("t"), SLICE("u"), SLICE("t")};
+    struct cache_edit e;
+    edit(t, name, &e);
+    e.tags = tags;
+    e.tag_count = 3;
+    e.check = &(struct cache_check){check, asked};
+    enum status status = cache_edit_set(&e, CACHE_STRING, SLICE("v"), 0);
+    assert_true(status != STATUS_OK || e.version == asked->version);
+    cache_edit_end(&e);
+    return status;
+}
+
+/* What a check lets pass is as old as it says; what it does not changes nothing. */
+static void what_is_checked_is_as_old_as_it_says(void **state) {
     (void)state;
     struct testing_cache t = testing_open(LIMIT, 1, CACHE_ALLKEYS_LFU);
-    struct slice tags[] = {SLICE("t"), SLICE("u"), SLICE("t")};
-    for (int when = 0; when < 4; when++) {
-        struct cache_edit e;
-        struct cache_kept_tags kept;
-        uint64_t stamp = cache_stamp(t.cache);
-        edit(&t, "k", &e);
-        assert_int_equal(cache_take_tags(t.cache, &t.actor, tags, 3, &kept), STATUS_OK);
-        assert_int_equal(kept.count, 2);
-        if (when == 1) /* since the stamp, before the write */
-            cache_tag_invalidate(t.cache, &t.actor, SLICE("u"));
-        kept.version = when == 2 ? cache_stamp(t.cache) : stamp;
-        e.kept = &kept;
-        assert_int_equal(cache_edit_set(&e, CACHE_STRING, SLICE("v"), 0), STATUS_OK);
-        assert_int_equal(e.version, kept.version);
-        cache_give_tags(t.cache, &t.actor, &kept);
-        cache_edit_end(&e);
-        if (when == 3)
-            cache_tag_invalidate(t.cache, &t.actor, SLICE("t"));
-        assert_int_equal(look(&t, "k"), when == 0 || when == 2 ? 'f' : '-');
-        struct cache_key key = cache_key(t.cache, 0, SLICE("k"));
-        (void)cache_delete(t.cache, &t.actor, &key);
-    }
-    struct cache_kept_tags kept;
-    assert_int_equal(cache_take_tags(t.cache, &t.actor, (struct slice[]){SLICE("")}, 1, &kept), STATUS_INVALID);
+    struct asked asked = {.t = &t};
+    struct cache_key key = cache_key(t.cache, 0, SLICE("k"));
+    asked.version = cache_stamp(t.cache);
+    assert_int_equal(set_checked(&t, "k", &asked), STATUS_OK);
+    assert_int_equal(asked.tag_count, 2);
+    assert_int_equal(look(&t, "k"), 'f');
+    asked.version = cache_stamp(t.cache);
+    assert_int_equal(cache_tag_invalidate(t.cache, &t.actor, SLICE("u")), 1);
+    /* The record is there still, as nobody has come across the entry: it tells of the invalidation. */
+    assert_int_equal(set_checked(&t, "other", &asked), STATUS_OK);
+    assert_int_equal(look(&t, "other"), '-');
+    asked.version = cache_stamp(t.cache);
+    assert_int_equal(set_checked(&t, "k", &asked), STATUS_OK);
+    assert_int_equal(cache_tag_invalidate(t.cache, &t.actor, SLICE("t")), 1);
+    assert_int_equal(look(&t, "k"), '-');
+    asked.answer = STATUS_INVALID;
+    assert_int_equal(set_checked(&t, "k", &asked), STATUS_INVALID);
+    assert_int_equal(look(&t, "k"), '-');
+    assert_int_equal(testing_set(&t, 0, SLICE("k"), SLICE("old"), 0), STATUS_OK);
+    assert_int_equal(set_checked(&t, "k", &asked), STATUS_INVALID);
+    assert_int_equal(look(&t, "k"), 'f');
+    (void)cache_delete(t.cache, &t.actor, &key);
     struct cache_stats stats;
     cache_stats(t.cache, &stats);
     assert_int_equal(stats.tags, 0);
@@ -153,4 +181,4 @@ static void what_was_loaded_is_as_old_as_its_stamp(void **state) {
 }
 
 UNIT_TESTS(nothing, UNIT(no_call_finds_it), UNIT(whatever_writes_begins_anew), UNIT(it_goes_as_values_do),
-           UNIT(what_was_loaded_is_as_old_as_its_stamp));
+           UNIT(what_is_checked_is_as_old_as_it_says));

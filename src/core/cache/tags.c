@@ -45,12 +45,6 @@ void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers
         tag_give(&cache->engine->range, actor, cache->engine->tags, numbers[i], 0);
 }
 
-enum status cache_take_tags(struct cache *cache, struct actor *actor, const struct slice *tags, uint32_t tag_count,
-                            struct cache_kept_tags *ret_kept) {
-    *ret_kept = (struct cache_kept_tags){.count = 0};
-    return tags_take(cache, actor, tags, tag_count, ret_kept->numbers, &ret_kept->count);
-}
-
 uint64_t cache_stamp(struct cache *cache) { return store_stamp_next(cache->engine); }
 
 void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept) {

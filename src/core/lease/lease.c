@@ -418,15 +418,24 @@ void leases_removed(struct leases *leases, uint32_t place, uint64_t hash, uint64
     }
 }
 
-void leases_cleared(struct leases *leases, uint32_t place, bool swapped, uint64_t now_ms) {
+void leases_removed_like(struct leases *leases, uint32_t place, bool (*matches)(void *context, struct slice name),
+                         void *context, uint64_t now_ms) {
+    for (uint32_t i = 0; i < leases->slot_count; i++) {
+        struct lease *lease = leases->slots[i].lease;
+        if (lease && lease->place == place && matches(context, slice_make(lease->name, lease->name_size)))
+            pass_on(leases, lease, LEASE_DELETED, now_ms);
+    }
+}
+
+void leases_cleared(struct leases *leases, uint32_t place, enum lease_end why, uint64_t now_ms) {
     for (uint32_t i = 0; i < leases->slot_count; i++) {
         struct lease *lease = leases->slots[i].lease;
         if (!lease || (place != LEASE_PLACES_ALL && lease->place != place))
             continue;
-        if (swapped)
-            end(leases, lease, LEASE_SWAPPED, LEASE_LOOK);
+        if (why == LEASE_SWAPPED)
+            end(leases, lease, why, LEASE_LOOK);
         else
-            pass_on(leases, lease, LEASE_FLUSHED, now_ms);
+            pass_on(leases, lease, why, now_ms);
     }
 }
 

@@ -55,6 +55,7 @@ enum lease_end {
     LEASE_DELETED,
     LEASE_FLUSHED,
     LEASE_SWAPPED,
+    LEASE_RULED, /* other rules have come into force */
     LEASE_RELEASED,
     LEASE_USED, /* its write has been done */
     LEASE_OF_TAG,
@@ -169,8 +170,11 @@ static inline bool leases_may_concern(const struct leases *leases, uint64_t hash
 void leases_written(struct leases *leases, const struct lease_key *key);
 /* All keys with this hash. */
 void leases_removed(struct leases *leases, uint32_t place, uint64_t hash, uint64_t now_ms);
-/* Of a place, or LEASE_PLACES_ALL. `swapped`: it is another database now, so whoever waits looks there. */
-void leases_cleared(struct leases *leases, uint32_t place, bool swapped, uint64_t now_ms);
+/* Of a place, or LEASE_PLACES_ALL. Of one that was swapped whoever waits looks into the other. */
+void leases_cleared(struct leases *leases, uint32_t place, enum lease_end why, uint64_t now_ms);
+/* All keys of a place that match. */
+void leases_removed_like(struct leases *leases, uint32_t place, bool (*matches)(void *context, struct slice name),
+                         void *context, uint64_t now_ms);
 void leases_tag_invalidated(struct leases *leases, uint64_t tag_hash);
 
 /* When leases_run_due has something to do; UINT64_MAX: never. */

@@ -255,7 +255,7 @@ static void tell(struct twin *twin, uint32_t at) {
     } else {
         bool swapped = how == 20;
         uint32_t place = how == 23 ? LEASE_PLACES_ALL : key.place;
-        leases_cleared(&twin->leases, place, swapped, twin->now_ms);
+        leases_cleared(&twin->leases, place, swapped ? LEASE_SWAPPED : LEASE_FLUSHED, twin->now_ms);
         for (uint32_t i = 0; i < KEYS; i++) {
             if (!twin->of[i].held || (place != LEASE_PLACES_ALL && key_of(i).place != place))
                 continue;

@@ -299,17 +299,36 @@ static void flushes_and_swaps_end_what_they_concern(void **state) {
     struct lease_key other = {.name = SLICE("b"), .hash = 9, .place = 4};
     assert_int_equal(leases_ask(&world.leases, &other, 100, NULL, 0, &given), LEASE_GIVEN);
     wait_for(&world, "a", &waiter, 100, 1000, 0);
-    leases_cleared(&world.leases, 4, true, 1);
+    leases_cleared(&world.leases, 4, LEASE_SWAPPED, 1);
     assert_true(leases_is_out(&world.leases, of_a));
     assert_false(leases_is_out(&world.leases, given.token));
-    leases_cleared(&world.leases, 0, true, 1);
+    leases_cleared(&world.leases, 0, LEASE_SWAPPED, 1);
     expect_woken(&world, 0, &waiter, LEASE_LOOK);
     assert_int_equal(try_write(&world, "a", of_a, 1), LEASE_SWAPPED);
     of_a = load(&world, "a", 100, 1);
     wait_for(&world, "a", &waiter, 100, 1000, 1);
-    leases_cleared(&world.leases, LEASE_PLACES_ALL, false, 2);
+    leases_cleared(&world.leases, LEASE_PLACES_ALL, LEASE_FLUSHED, 2);
     expect_woken(&world, 1, &waiter, LEASE_LOAD);
     assert_int_equal(try_write(&world, "a", of_a, 2), LEASE_FLUSHED);
+    done(&world);
+}
+
+static bool begins_with(void *context, struct slice name) { return slice_starts_with(name, slice_from_string(context)); }
+
+static void patterns_end_what_matches(void **state) {
+    struct world world;
+    struct lease_waiter waiter = {0};
+    char prefix[] = "user:";
+    (void)state;
+    begin(&world);
+    uint64_t user = load(&world, "user:1", 100, 0), other = load(&world, "page:1", 100, 0);
+    wait_for(&world, "user:1", &waiter, 100, 1000, 0);
+    leases_removed_like(&world.leases, 3, begins_with, prefix, 1);
+    assert_true(leases_is_out(&world.leases, user));
+    leases_removed_like(&world.leases, 0, begins_with, prefix, 1);
+    expect_woken(&world, 0, &waiter, LEASE_LOAD);
+    assert_int_equal(try_write(&world, "user:1", user, 2), LEASE_DELETED);
+    assert_int_equal(try_write(&world, "page:1", other, 2), LEASE_HOLDS);
     done(&world);
 }
 
@@ -411,5 +430,5 @@ UNIT_TESTS(lease, UNIT(one_loads_and_others_are_busy), UNIT(names_with_one_hash_
            UNIT(whoever_waits_is_woken_in_order), UNIT(the_lease_passes_to_the_first_who_wants_it),
            UNIT(time_ends_leases_and_waits), UNIT(a_write_under_way_is_not_ended_by_time),
            UNIT(an_invalidated_tag_refuses_the_write), UNIT(no_invalidation_is_forgotten),
-           UNIT(flushes_and_swaps_end_what_they_concern), UNIT(bounds_are_kept), UNIT(tokens_are_given_once),
+           UNIT(flushes_and_swaps_end_what_they_concern), UNIT(patterns_end_what_matches), UNIT(bounds_are_kept), UNIT(tokens_are_given_once),
            UNIT(want_of_memory_changes_nothing));
