@@ -271,8 +271,7 @@ struct guard {
 static enum status ask_lease(void *context, const struct slice *tags, uint32_t tag_count, uint64_t *ret_version) {
     struct guard *guard = context;
     struct cmd_server *server = guard->call->env->server;
-    guard->end =
-        server->api->lease_begin_write(server, &guard->key, guard->cset->token, tags, tag_count, ret_version);
+    guard->end = server->api->lease_begin_write(server, &guard->key, guard->cset->token, tags, tag_count, ret_version);
     return guard->end == LEASE_HOLDS ? STATUS_OK : STATUS_INVALID;
 }
 

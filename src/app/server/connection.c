@@ -741,10 +741,9 @@ void connection_look_after(struct connection *connection) {
     }
     bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
                 now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
-    bool idle = timeout_ms && !connection->client.monitor && !connection->postponed &&
-                !connection->blocked && !connection->push_waits &&
-                !connection->client.listener.count && now_ms - connection->active_ms > timeout_ms &&
-                now_ms - connection->progress_ms > timeout_ms;
+    bool idle = timeout_ms && !connection->client.monitor && !connection->postponed && !connection->blocked &&
+                !connection->push_waits && !connection->client.listener.count &&
+                now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
     if (connection->client.authenticated || !SETTING(worker->server, password_set))
         connection->known_ms = now_ms;

@@ -65,16 +65,16 @@ struct connection {
     bool bulky;     /* the last read filled all the room it was given */
     bool monitoring;
     bool input_ended;
-    bool postponed;             /* waits for the end of CLIENT PAUSE */
-    bool blocked;               /* waits for a lease to end; its command runs again then */
-    bool choked;                /* waits for its replies to be taken */
-    bool patient;               /* it was choked for too long: read on until it takes something */
-    bool killed;                /* somebody else asked to close it */
-    bool touched;               /* stands in batch.touched */
+    bool postponed;                               /* waits for the end of CLIENT PAUSE */
+    bool blocked;                                 /* waits for a lease to end; its command runs again then */
+    bool choked;                                  /* waits for its replies to be taken */
+    bool patient;                                 /* it was choked for too long: read on until it takes something */
+    bool killed;                                  /* somebody else asked to close it */
+    bool touched;                                 /* stands in batch.touched */
     struct lease_wait *blocked_wait, *push_waits; /* what it waits for (leases.h) */
     struct buf bound_leases;                      /* tokens of leases that end with it; others may be among them */
-    struct cache_upload upload; /* a large value that is being received; size 0: none */
-    uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */
+    struct cache_upload upload;                   /* a large value that is being received; size 0: none */
+    uint64_t upload_discard;                      /* bytes of it still to be thrown away, after upload_status */
     enum status upload_status;
 
     /* output: `out` from out_sent on, with values from `foreign` in between */

@@ -16,20 +16,20 @@ enum {
 struct server_leases {
     struct server *server;
     pthread_mutex_t lock;
-    struct leases table;       /* under the lock, as all below */
-    uint64_t ids;              /* of pushes */
-    uint64_t watched_ms;       /* when worker 0 will look by itself */
+    struct leases table; /* under the lock, as all below */
+    uint64_t ids;        /* of pushes */
+    uint64_t watched_ms; /* when worker 0 will look by itself */
     uint64_t refused, refused_sets;
-    uint64_t seed;             /* of the hashes of tags */
-    bool told;                 /* changes are wanted */
-    _Atomic bool out;          /* there are leases; read without the lock */
-    _Atomic uint64_t blocked;  /* connections */
+    uint64_t seed;            /* of the hashes of tags */
+    bool told;                /* changes are wanted */
+    _Atomic bool out;         /* there are leases; read without the lock */
+    _Atomic uint64_t blocked; /* connections */
 };
 
 /* A command that waits. */
 struct lease_wait {
     struct lease_waiter waiter;
-    struct connection *connection; /* NULL: it is closed */
+    struct connection *connection;      /* NULL: it is closed */
     struct lease_wait *next, *previous; /* of those of the connection that wait for a push */
     struct lease_wait *woken_next;
     bool woken; /* stands in the worker's list: under the lock */
@@ -175,8 +175,8 @@ void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts) {
                                             .released = table->ends[LEASE_RELEASED],
                                             .refused = leases->refused,
                                             .refused_sets = leases->refused_sets};
-    static const enum lease_end lost[] = {LEASE_TIMED_OUT, LEASE_WRITTEN, LEASE_DELETED,
-                                          LEASE_FLUSHED,   LEASE_SWAPPED, LEASE_RULED, LEASE_OF_TAG};
+    static const enum lease_end lost[] = {LEASE_TIMED_OUT, LEASE_WRITTEN, LEASE_DELETED, LEASE_FLUSHED,
+                                          LEASE_SWAPPED,   LEASE_RULED,   LEASE_OF_TAG};
     for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
         ret_counts->lost += table->ends[lost[i]];
     leave(leases);
@@ -301,8 +301,7 @@ enum lease_end leases_api_begin_write(struct cmd_server *api, const struct cache
         hashes[i] = hash_bytes(tags[i], leases->seed);
     struct lease_key wanted = key_of(key);
     enter(server_of(api));
-    enum lease_end end =
-        leases_begin_write(&leases->table, &wanted, token, hashes, tag_count, now_ms, ret_stamp);
+    enum lease_end end = leases_begin_write(&leases->table, &wanted, token, hashes, tag_count, now_ms, ret_stamp);
     leases->refused_sets += end != LEASE_HOLDS;
     leave(leases);
     return end;

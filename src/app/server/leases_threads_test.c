@@ -12,7 +12,7 @@ enum {
     KEYS = 3,
     LOADERS = 6,
     WRITERS = 2,
-    CHANGES = 1500,        /* of each writer */
+    CHANGES = 1500,          /* of each writer */
     CHANGES_FAULTY = 200000, /* until the fault has to have been found */
     PINGS_MAX = 4,
 };
@@ -91,7 +91,8 @@ static void load(struct truth *truth, struct peer *peer, struct rng *rng, uint32
         ASSERT(peer_line(peer));
     }
     if (key % 2)
-        snprintf(request, sizeof request, "CSET k%u %llu TOKEN %s EX 100 TAGS 2 t%u other\r\n", key, number, token, key);
+        snprintf(request, sizeof request, "CSET k%u %llu TOKEN %s EX 100 TAGS 2 t%u other\r\n", key, number, token,
+                 key);
     else
         snprintf(request, sizeof request, "CSET k%u %llu TOKEN %s\r\n", key, number, token);
     peer_say(peer, request);

@@ -309,6 +309,20 @@ static inline void changes_look(struct worker *worker) {
         changes_hand_on(worker);
 }
 
+/* What a command has used. */
+static inline void tidy(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
+    if (__builtin_expect(item->uploaded, 0))
+        connection_drop_upload(connection);
+    if (worker->arena.used)
+        arena_reset(&worker->arena);
+}
+
+/* It waits, and runs again later. */
+static void put_back(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
+    connection_block(connection, item->begins_at);
+    tidy(worker, connection, item);
+}
+
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
 static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct cmd_client *client = item->client;
@@ -352,12 +366,8 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
     cmd_run(call);
     changes_look(worker);
-    if (__builtin_expect(call->outcome == CMD_WAITS, 0)) {
-        connection_block(connection, item->begins_at);
-        if (worker->arena.used)
-            arena_reset(&worker->arena);
-        return;
-    }
+    if (__builtin_expect(call->outcome == CMD_WAITS, 0))
+        return put_back(worker, connection, item);
     worker->counts.commands++;
     connection->commands++;
     if (call->spec)
@@ -367,10 +377,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
         call->outcome != CMD_REJECTED)
         monitor_feed(worker, call);
-    if (item->uploaded)
-        connection_drop_upload(connection);
-    if (worker->arena.used)
-        arena_reset(&worker->arena);
+    tidy(worker, connection, item);
     after_command(worker, connection, call);
     /* After the reply, so that who publishes to itself gets it first. */
     if (__builtin_expect(worker->inbox.own, 0))

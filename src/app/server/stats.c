@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "app/server/monitor.h"
 #include "app/server/leases.h"
+#include "app/server/monitor.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 

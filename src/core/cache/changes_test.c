@@ -10,9 +10,9 @@ struct told {
 };
 
 static void note(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
-    static const char *const words[] = {"deleted", "replaced",   "expired", "evicted", "invalidated",    "created",
-                                        "patched", "expiry set", "flushed", "tag",     "nothing deleted",
-                                        "swapped", "tag going",  "pattern going"};
+    static const char *const words[] = {"deleted",         "replaced", "expired",    "evicted",      "invalidated",
+                                        "created",         "patched",  "expiry set", "flushed",      "tag",
+                                        "nothing deleted", "swapped",  "tag going",  "pattern going"};
     struct told *told = context;
     (void)actor;
     assert_true(change < COUNT_OF(words));
@@ -162,9 +162,8 @@ static void flushes_are_told_of_without_names(void **state) {
 static void whoever_asks_hears_of_tags_before_and_of_swaps(void **state) {
     (void)state;
     struct told told = {0};
-    struct testing_cache t =
-        open_told(&told, 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_GOING | 1 << CACHE_SWAPPED |
-                              1 << CACHE_PATTERN_GOING);
+    struct testing_cache t = open_told(
+        &told, 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_GOING | 1 << CACHE_SWAPPED | 1 << CACHE_PATTERN_GOING);
     assert_int_equal(cache_tag_invalidate(t.cache, &t.actor, SLICE("red")), 0);
     expect(&told, "tag going:red@16 tag:red@16 ");
     cache_swap(t.cache, &t.actor, 0, 3);

@@ -109,9 +109,7 @@ static bool heap_reserve(struct leases *leases) {
     return true;
 }
 
-uint64_t leases_due_ms(const struct leases *leases) {
-    return leases->heap_count ? leases->heap[0]->at_ms : UINT64_MAX;
-}
+uint64_t leases_due_ms(const struct leases *leases) { return leases->heap_count ? leases->heap[0]->at_ms : UINT64_MAX; }
 
 /* ------------------------------------------------------------------------------------ slots and buckets */
 
@@ -123,8 +121,8 @@ static bool slot_reserve(struct leases *leases) {
     const struct memory *memory = leases->options.memory;
     if (count > LEASES_MAX)
         return false;
-    struct lease_slot *slots = memory->resize(memory->context, leases->slots, leases->slot_count * sizeof *slots,
-                                              count * sizeof *slots);
+    struct lease_slot *slots =
+        memory->resize(memory->context, leases->slots, leases->slot_count * sizeof *slots, count * sizeof *slots);
     if (!slots)
         return false;
     for (uint32_t i = leases->slot_count; i < count; i++)
@@ -340,8 +338,8 @@ enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key,
         return LEASE_BUSY;
     }
     ASSERT(!waiter->lease && waiter->lease_ms == lease_ms);
-    if (leases->waiting >= leases->options.waiters_max ||
-        leases->bytes + waiter->bytes > leases->options.bytes_max || !heap_reserve(leases))
+    if (leases->waiting >= leases->options.waiters_max || leases->bytes + waiter->bytes > leases->options.bytes_max ||
+        !heap_reserve(leases))
         return LEASE_TOO_MANY;
     enqueue(leases, lease, waiter);
     return LEASE_WAITS;
@@ -449,7 +447,8 @@ void leases_run_due(struct leases *leases, uint64_t now_ms) {
     while (leases_due_ms(leases) <= now_ms) {
         struct lease_due *due = leases->heap[0];
         if (due->waits) {
-            struct lease_waiter *waiter = (struct lease_waiter *)(void *)((uint8_t *)due - offsetof(struct lease_waiter, due));
+            struct lease_waiter *waiter =
+                (struct lease_waiter *)(void *)((uint8_t *)due - offsetof(struct lease_waiter, due));
             wake(leases, waiter, LEASE_MISS, 0);
             continue;
         }

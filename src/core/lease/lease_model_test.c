@@ -4,7 +4,17 @@
 #include "core/lease/lease.h"
 #include "unit.h"
 
-enum { KEYS = 12, HASHES = 5, PLACES = 2, WAITERS = 24, STEPS = 60000, TAGS = 4, TOKENS = 64, LEASES_AT_ONCE = 6, WAITS_AT_ONCE = 10 };
+enum {
+    KEYS = 12,
+    HASHES = 5,
+    PLACES = 2,
+    WAITERS = 24,
+    STEPS = 60000,
+    TAGS = 4,
+    TOKENS = 64,
+    LEASES_AT_ONCE = 6,
+    WAITS_AT_ONCE = 10
+};
 
 struct twin_waiter {
     struct lease_waiter waiter; /* first: the table's */
@@ -161,10 +171,10 @@ static void ask(struct twin *twin, uint32_t at) {
         leases_ask(&twin->leases, &key, lease_ms, waiter ? &waiter->waiter : NULL, twin->now_ms, &given);
     if (over)
         twin_pass(twin, at, LEASE_TIMED_OUT);
-    enum lease_answer wanted = lease->held            ? (!waiter                                  ? LEASE_BUSY
-                                                         : count_waiting(twin) >= WAITS_AT_ONCE ? LEASE_TOO_MANY
-                                                                                                  : LEASE_WAITS)
-                               : !lease_ms            ? LEASE_NOBODY
+    enum lease_answer wanted = lease->held                         ? (!waiter                                ? LEASE_BUSY
+                                                                      : count_waiting(twin) >= WAITS_AT_ONCE ? LEASE_TOO_MANY
+                                                                                                             : LEASE_WAITS)
+                               : !lease_ms                         ? LEASE_NOBODY
                                : count_out(twin) >= LEASES_AT_ONCE ? LEASE_TOO_MANY
                                                                    : LEASE_GIVEN;
     assert_int_equal(answer, wanted);
@@ -201,13 +211,13 @@ static void write_by_token(struct twin *twin) {
     uint64_t stamp = 0;
     enum lease_end wanted = token->why;
     if (wanted == LEASE_HOLDS)
-        wanted = at != token->key                                       ? LEASE_OF_OTHER_KEY
-                 : lease->until_ms <= twin->now_ms                      ? LEASE_TIMED_OUT
+        wanted = at != token->key                                    ? LEASE_OF_OTHER_KEY
+                 : lease->until_ms <= twin->now_ms                   ? LEASE_TIMED_OUT
                  : tagged && tag_is_younger(twin, tag, lease->stamp) ? LEASE_OF_TAG
-                                                                        : LEASE_HOLDS;
+                                                                     : LEASE_HOLDS;
     bool held = token->why == LEASE_HOLDS;
-    enum lease_end end = leases_begin_write(&twin->leases, &key, token->token, &twin->tag_hashes[tag], tagged,
-                                            twin->now_ms, &stamp);
+    enum lease_end end =
+        leases_begin_write(&twin->leases, &key, token->token, &twin->tag_hashes[tag], tagged, twin->now_ms, &stamp);
     if (end == LEASE_UNKNOWN)
         assert_int_not_equal(wanted, LEASE_HOLDS); /* it is not known for ever why */
     else
@@ -276,8 +286,8 @@ static void spread_stamps(struct twin *twin) {
         uint64_t stamp;
         if (!twin->of[i].held || twin->of[i].until_ms <= twin->now_ms)
             continue;
-        assert_int_equal(
-            leases_begin_write(&twin->leases, &key, twin->of[i].token, NULL, 0, twin->now_ms, &stamp), LEASE_HOLDS);
+        assert_int_equal(leases_begin_write(&twin->leases, &key, twin->of[i].token, NULL, 0, twin->now_ms, &stamp),
+                         LEASE_HOLDS);
         leases_end_write(&twin->leases, twin->of[i].token, false);
         assert_true(stamp <= twin->of[i].stamp);
         twin->of[i].stamp = stamp;

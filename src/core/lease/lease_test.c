@@ -313,7 +313,9 @@ static void flushes_and_swaps_end_what_they_concern(void **state) {
     done(&world);
 }
 
-static bool begins_with(void *context, struct slice name) { return slice_starts_with(name, slice_from_string(context)); }
+static bool begins_with(void *context, struct slice name) {
+    return slice_starts_with(name, slice_from_string(context));
+}
 
 static void patterns_end_what_matches(void **state) {
     struct world world;
@@ -430,5 +432,5 @@ UNIT_TESTS(lease, UNIT(one_loads_and_others_are_busy), UNIT(names_with_one_hash_
            UNIT(whoever_waits_is_woken_in_order), UNIT(the_lease_passes_to_the_first_who_wants_it),
            UNIT(time_ends_leases_and_waits), UNIT(a_write_under_way_is_not_ended_by_time),
            UNIT(an_invalidated_tag_refuses_the_write), UNIT(no_invalidation_is_forgotten),
-           UNIT(flushes_and_swaps_end_what_they_concern), UNIT(patterns_end_what_matches), UNIT(bounds_are_kept), UNIT(tokens_are_given_once),
-           UNIT(want_of_memory_changes_nothing));
+           UNIT(flushes_and_swaps_end_what_they_concern), UNIT(patterns_end_what_matches), UNIT(bounds_are_kept),
+           UNIT(tokens_are_given_once), UNIT(want_of_memory_changes_nothing));
