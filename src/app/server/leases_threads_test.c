@@ -11,6 +11,7 @@
 enum {
     KEYS = 3,
     LOADERS = 6,
+    LOADERS_MAX = 62,
     WRITERS = 2,
     CHANGES = 1500,          /* of each writer */
     CHANGES_FAULTY = 200000, /* until the fault has to have been found */
@@ -24,7 +25,7 @@ struct truth {
     _Atomic uint64_t stale, loads, hits, lost;
     atomic_bool over;
     _Atomic uint32_t writers; /* that are at it */
-    uint32_t changes;
+    uint32_t changes, loaders;
     bool flushes;
 };
 
@@ -147,10 +148,11 @@ static void *read_and_load(void *context) {
 
 /* Until all changes are made, or with a fault until it is found. */
 static void play(struct truth *truth, bool faulty) {
-    struct player players[WRITERS + LOADERS];
-    pthread_t threads[WRITERS + LOADERS];
+    struct player players[WRITERS + LOADERS_MAX];
+    pthread_t threads[WRITERS + LOADERS_MAX];
+    const uint32_t all = WRITERS + truth->loaders;
     atomic_store(&truth->writers, WRITERS);
-    for (uint32_t i = 0; i < WRITERS + LOADERS; i++) {
+    for (uint32_t i = 0; i < all; i++) {
         players[i] = (struct player){truth, i};
         assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? write_truth : read_and_load, &players[i]), 0);
     }
@@ -161,11 +163,19 @@ static void play(struct truth *truth, bool faulty) {
     for (uint32_t i = 0; i < WRITERS; i++)
         pthread_join(threads[i], NULL);
     atomic_store(&truth->over, true);
-    for (uint32_t i = WRITERS; i < WRITERS + LOADERS; i++)
+    for (uint32_t i = WRITERS; i < all; i++)
         pthread_join(threads[i], NULL);
     printf("seed %llu: %llu hits, %llu loads, %llu refused, %llu stale\n", (unsigned long long)unit_seed(),
            (unsigned long long)truth->hits, (unsigned long long)truth->loads, (unsigned long long)truth->lost,
            (unsigned long long)truth->stale);
+}
+
+/* For the soak, which is this test for longer. */
+static uint32_t from_environment(const char *name, uint32_t usual, uint32_t most) {
+    const char *text = getenv(name);
+    uint64_t number = text ? strtoull(text, NULL, 10) : usual;
+    assert_true(number > 0 && number <= most);
+    return (uint32_t)number;
 }
 
 static struct server *begin(void) {
@@ -181,7 +191,10 @@ static void end(struct server *server) {
 
 static void no_stale_value_after_a_change(void **state) {
     (void)state;
-    struct truth truth = {.server = begin(), .changes = CHANGES, .flushes = true};
+    struct truth truth = {.server = begin(),
+                          .changes = from_environment("STRATA_LEASES_CHANGES", CHANGES, UINT32_MAX),
+                          .loaders = from_environment("STRATA_LEASES_LOADERS", LOADERS, LOADERS_MAX),
+                          .flushes = true};
     play(&truth, false);
     assert_int_equal(truth.stale, 0);
     assert_true(truth.hits > 0 && truth.loads > 0 && truth.lost > 0);
@@ -195,7 +208,7 @@ static void no_stale_value_after_a_change(void **state) {
 
 /* A server that forgets to tell leases of some change; one lease that is out all the time keeps it so. */
 static void fault_is_found(enum cache_change forgotten) {
-    struct truth truth = {.server = begin(), .changes = CHANGES_FAULTY};
+    struct truth truth = {.server = begin(), .changes = CHANGES_FAULTY, .loaders = LOADERS};
     static struct peer peer;
     char words[5][64];
     peer_connect(&peer, truth.server);
