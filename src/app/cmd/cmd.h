@@ -32,6 +32,7 @@ enum cmd_ownership { CMD_OWNERSHIP_OFF, CMD_OWNERSHIP_WARN, CMD_OWNERSHIP_ENFORC
 struct cmd_env {
     struct cache *cache;
     struct cmd_server *server;  /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
+    atomic_bool follows;        /* something follows from writes, before the next one runs: they do not run in rows */
     _Atomic uint32_t ownership; /* enum cmd_ownership; off while no rule in force names an owner */
     _Atomic uint64_t not_owner; /* writes by others than the owner, allowed or not */
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around

@@ -257,12 +257,17 @@ void cmd_run(struct cmd_call *call) {
         hush(call, mark);
 }
 
+/* What follows from a write happens before the next one; and each may be refused. */
+static inline bool writes_run_alone(const struct cmd_env *env) {
+    return owner_is_asked(env) || __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
+}
+
 uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
     struct cmd_client *client = requests->client;
     const struct cmd_spec *spec = requests->spec;
     ASSERT(spec->run_row && requests->argc == spec->row_argc);
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
-        client->reply_skip_next || client->listener.count || (owner_is_asked(call->env) && spec->flags & CMD_WRITE))
+        client->reply_skip_next || client->listener.count || (spec->flags & CMD_WRITE && writes_run_alone(call->env)))
         return 0;
     call->client = client;
     call->spec = spec;
