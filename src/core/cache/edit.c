@@ -232,7 +232,7 @@ static enum status put(struct cache_edit *edit, const struct store_value *wanted
     bool checked = __builtin_expect(edit->check != NULL, 0) && !source;
     if (checked)
         TRY(ask_check(edit, &value));
-    if (created)
+    if (!itself && !back) /* copies, too */
         value.expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, value.expires_at_ms);
     if (value.tag_count && (!source || !value.stamp) && !back && !checked)
         value.stamp = store_stamp_next(edit->cache->engine);
