@@ -250,6 +250,8 @@ void cmd_run(struct cmd_call *call) {
         client->last_command = spec;
         call->outcome = CMD_RAN;
         spec->run(call);
+        if (__builtin_expect(call->outcome == CMD_WAITS, 0))
+            return;
     }
     if (__builtin_expect(client->reply_off | client->reply_skip | client->reply_skip_next, 0))
         hush(call, mark);

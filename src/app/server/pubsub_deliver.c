@@ -179,6 +179,14 @@ static enum status output_append(struct connection *connection, struct slice hea
     return STATUS_OK;
 }
 
+void pubsub_send_later(struct worker *worker, struct connection *connection) {
+    if (connection->in_outputs)
+        return;
+    connection->in_outputs = true;
+    connection->outputs_next = worker->inbox.outputs;
+    worker->inbox.outputs = connection;
+}
+
 static void deliver_to(struct worker *worker, struct connection *connection, struct slice head,
                        struct pubsub_message *message) {
     uint64_t hard = SETTING(worker->server, pubsub_hard_bytes);
@@ -193,11 +201,7 @@ static void deliver_to(struct worker *worker, struct connection *connection, str
         cut(connection, "for which there is no memory");
         return;
     }
-    if (!connection->in_outputs) {
-        connection->in_outputs = true;
-        connection->outputs_next = worker->inbox.outputs;
-        worker->inbox.outputs = connection;
-    }
+    pubsub_send_later(worker, connection);
     worker->inbox.outputs_large |= unsent > OUTPUT_EARLY_BYTES;
 }
 

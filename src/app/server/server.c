@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
@@ -50,6 +51,8 @@ void server_settle(struct server *server) {
     const struct config_values *values = &server->config.values;
     struct settings *settings = &server->settings;
     set_u32(&settings->clients_max, values->maxclients);
+    set_u32(&settings->leases_max, values->lease_max);
+    set_u32(&settings->lease_waiters_max, values->lease_waiters_max);
     set_u32(&settings->timeout_s, values->timeout_s);
     set_u32(&settings->keepalive_s, values->tcp_keepalive_s);
     set_u32(&settings->output_soft_s, values->client_output_buffer_limit.normal.soft_s);
@@ -112,6 +115,7 @@ static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_cou
     for (int kind = 0; kind < TOPIC_KINDS; kind++)
         ret_counts->topics[kind] = pubsub_count(api, (enum topic_kind)kind);
     ret_counts->pubsub_clients = pubsub_clients(server_of(api));
+    leases_counts(server_of(api), &ret_counts->leases);
     ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
 }
 
@@ -223,6 +227,13 @@ static const struct cmd_server_api server_calls = {
     .each_topic = pubsub_each,
     .topic_listeners = pubsub_listeners,
     .topic_count = pubsub_count,
+    .lease_ask = leases_api_ask,
+    .lease_begin_write = leases_api_begin_write,
+    .lease_end_write = leases_api_end_write,
+    .lease_release = leases_api_release,
+    .lease_woken = leases_api_woken,
+    .lease_wait_end = leases_api_wait_end,
+    .lease_leave = leases_api_leave,
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
@@ -424,7 +435,10 @@ static struct server *make_server(const struct config *config) {
         return NULL;
     memset(server, 0, sizeof *server);
     server->pubsub = pubsub_new(random_u64());
-    if (!server->pubsub) {
+    server->leases = leases_new(server, random_u64());
+    if (!server->pubsub || !server->leases) {
+        pubsub_free(server->pubsub);
+        leases_free(server->leases);
         memory_give(&memory_libc, server, sizeof *server);
         return NULL;
     }
@@ -582,6 +596,7 @@ void server_free(struct server *server) {
         worker_free(server->workers[i]);
     rules_stop(server);
     pubsub_free(server->pubsub);
+    leases_free(server->leases);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);
     if (server->pid_written)

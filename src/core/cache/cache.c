@@ -209,6 +209,15 @@ static enum attempt read_extents(struct cache *cache, struct actor *actor, const
     return to ? ATTEMPT_HIT : ATTEMPT_NO_MEMORY;
 }
 
+static enum attempt read_nothing(const struct shard *shard, const struct store_view *view, struct cache_read *read) {
+    if (!store_view_holds(shard, view))
+        return ATTEMPT_TORN;
+    if (!read->quiet)
+        store_view_use(view);
+    read->nothing = true;
+    return ATTEMPT_MISS;
+}
+
 static enum attempt read_once(struct cache *cache, struct actor *actor, const struct shard *shard,
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
@@ -216,6 +225,8 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
     if (!view.found || store_is_gone(cache->engine, view.location, &view.entry, actor->now_ms) ||
         in_ended_session(cache, actor, shard, key))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
+    if (__builtin_expect(view.entry.type == CACHE_NOTHING, 0))
+        return read_nothing(shard, &view, read);
     enum attempt answer = ATTEMPT_HIT;
     if (view.entry.flags & ENTRY_EXTENTS) {
         answer = read_extents(cache, actor, shard, &view, read);
@@ -313,6 +324,7 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
     read->pin = (struct cache_pin){0};
     read->size = 0;
+    read->nothing = false;
     if (store_has_filter(shard))
         return get_filtered(cache, actor, key, read, ret_found);
     return end_read(actor, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);

@@ -10,8 +10,9 @@ struct told {
 };
 
 static void note(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
-    static const char *const words[] = {"deleted", "replaced",   "expired", "evicted", "invalidated",    "created",
-                                        "patched", "expiry set", "flushed", "tag",     "nothing deleted"};
+    static const char *const words[] = {"deleted",         "replaced", "expired",    "evicted",      "invalidated",
+                                        "created",         "patched",  "expiry set", "flushed",      "tag",
+                                        "nothing deleted", "swapped",  "tag going",  "pattern going"};
     struct told *told = context;
     (void)actor;
     assert_true(change < COUNT_OF(words));
@@ -158,6 +159,22 @@ static void flushes_are_told_of_without_names(void **state) {
     testing_close(&t);
 }
 
+static void whoever_asks_hears_of_tags_before_and_of_swaps(void **state) {
+    (void)state;
+    struct told told = {0};
+    struct testing_cache t = open_told(
+        &told, 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_GOING | 1 << CACHE_SWAPPED | 1 << CACHE_PATTERN_GOING);
+    assert_int_equal(cache_tag_invalidate(t.cache, &t.actor, SLICE("red")), 0);
+    expect(&told, "tag going:red@16 tag:red@16 ");
+    cache_swap(t.cache, &t.actor, 0, 3);
+    expect(&told, "swapped: swapped:@3 ");
+    cache_tell_pattern(t.cache, &t.actor, 0, SLICE("a*"));
+    expect(&told, "pattern going:a*@3 ");
+    cache_swap(t.cache, &t.actor, 1, 1);
+    expect(&told, "swapped:@1 swapped:@1 ");
+    testing_close(&t);
+}
+
 static void only_what_is_wanted_is_told(void **state) {
     (void)state;
     struct told told = {0};
@@ -179,4 +196,4 @@ static void only_what_is_wanted_is_told(void **state) {
 
 UNIT_TESTS(changes, UNIT(every_kind_of_write_is_told_once), UNIT(large_values_as_well),
            UNIT(what_goes_by_itself_is_told_when_it_is_found), UNIT(flushes_are_told_of_without_names),
-           UNIT(only_what_is_wanted_is_told));
+           UNIT(whoever_asks_hears_of_tags_before_and_of_swaps), UNIT(only_what_is_wanted_is_told));
