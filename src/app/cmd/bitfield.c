@@ -247,8 +247,12 @@ static enum status fields_one_by_one(struct cmd_call *call, struct cache_edit *e
         uint8_t bytes[FIELD_BYTES_MAX];
         uint64_t at = field->offset / 8;
         fields_load(edit, at, bytes, sizeof bytes);
+        enum status status = STATUS_OK;
+        call->change = CMD_CHANGE_MORE;
         if (field_run(call->reply, field, bytes))
-            TRY(cache_edit_patch(edit, at, slice_make(bytes, field_end(field) - at)));
+            status = cache_edit_patch(edit, at, slice_make(bytes, field_end(field) - at));
+        call->change = CMD_CHANGE_PLAIN;
+        TRY(status);
     }
     return STATUS_OK;
 }

@@ -32,6 +32,7 @@ enum server_stop { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_NOW };
 struct settings {
     _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
     _Atomic uint32_t pubsub_soft_s;
+    _Atomic uint32_t events; /* enum config_event: keyspace notifications */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
     _Atomic uint64_t slow_ticks;    /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */

@@ -40,6 +40,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     pthread_mutex_init(&worker->monitor_lock, NULL);
     inbox_init(&worker->inbox);
     buf_init(&worker->changes.notes, &memory_libc);
+    notify_init(&worker->notify, &memory_libc);
     resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
     arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
@@ -99,6 +100,7 @@ void worker_free(struct worker *worker) {
     buf_fini(&worker->monitor_lines);
     inbox_fini(&worker->inbox);
     buf_fini(&worker->changes.notes);
+    notify_fini(&worker->notify);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
         buf_fini(&worker->buffers[i]);
     if (worker->commands) {
@@ -156,6 +158,8 @@ void worker_leave(struct worker *worker) {
 }
 
 bool worker_is_current(const struct worker *worker) { return worker == current; }
+
+struct worker *worker_current(void) { return current; }
 
 void worker_pause_turn(void) {
     if (current)

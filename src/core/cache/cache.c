@@ -276,7 +276,9 @@ static void count_filtered(struct actor *actor, const struct shard *shard, enum 
 }
 
 /* Counts what a read found and says it. */
-__attribute__((always_inline)) static inline enum status end_read(struct actor *actor, const struct shard *shard,
+__attribute__((always_inline)) static inline enum status end_read(struct cache *cache, struct actor *actor,
+                                                                  const struct cache_key *key,
+                                                                  const struct shard *shard,
                                                                   const struct cache_read *read, enum attempt answer,
                                                                   bool *ret_found) {
     if (answer == ATTEMPT_NO_MEMORY)
@@ -289,6 +291,8 @@ __attribute__((always_inline)) static inline enum status end_read(struct actor *
             actor->of_store[shard->store].hits += answer == ATTEMPT_HIT;
             actor->of_store[shard->store].misses += answer == ATTEMPT_MISS;
         }
+        if (answer == ATTEMPT_MISS)
+            store_tell(cache->engine, actor, CACHE_MISSED, key->db, key->name);
     }
     return STATUS_OK;
 }
@@ -303,7 +307,7 @@ static __attribute__((noinline)) enum status get_filtered(struct cache *cache, s
     enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, shard, &wanted, read);
     if (answer == ATTEMPT_MISS && !read->quiet)
         count_filtered(actor, shard, said);
-    return end_read(actor, shard, read, answer, ret_found);
+    return end_read(cache, actor, key, shard, read, answer, ret_found);
 }
 
 enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
@@ -314,7 +318,7 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     read->size = 0;
     if (store_has_filter(shard))
         return get_filtered(cache, actor, key, read, ret_found);
-    return end_read(actor, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
+    return end_read(cache, actor, key, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
 }
 
 static enum cache_glance count_miss(struct actor *actor, const struct shard *shard, enum filter_answer said) {
@@ -369,9 +373,19 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
     return CACHE_GLANCE_HIT;
 }
 
+enum cache_glance cache_glance_untold(const struct cache *cache, struct actor *actor, const struct cache_key *key,
+                                      struct cache_sight *ret_sight) {
+    return glance_ahead(cache, key, ret_sight) ? CACHE_GLANCE_HIT : glance_about(cache, actor, key, ret_sight);
+}
+
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                struct cache_sight *ret_sight) {
-    return glance_ahead(cache, key, ret_sight) ? CACHE_GLANCE_HIT : glance_about(cache, actor, key, ret_sight);
+    if (glance_ahead(cache, key, ret_sight))
+        return CACHE_GLANCE_HIT;
+    enum cache_glance glance = glance_about(cache, actor, key, ret_sight);
+    if (glance == CACHE_GLANCE_MISS)
+        store_tell(cache->engine, actor, CACHE_MISSED, key->db, key->name);
+    return glance;
 }
 
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {

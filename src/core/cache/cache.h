@@ -64,6 +64,7 @@ enum cache_change {
     CACHE_EXPIRY_SET,      /* or taken away */
     CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
+    CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
 };
 enum {
     CACHE_REMOVALS =
@@ -72,7 +73,8 @@ enum {
 
 /* Told of each change that is wanted, by the actor that makes it, before it lets go of the entry's shard (of a flush, before it lets go of
  * all; of a tag, before the call returns): so it must be quick and may not call the cache. The name lives during the call. `db` is the
- * engine's database (cache_db_of). NULL: nobody is told. */
+ * engine's database (cache_db_of). A miss is told by a reader that may hold no lock, while another writes the key; its `db` is the
+ * client's. NULL: nobody is told. */
 struct cache_changes {
     void (*call)(void *context, struct actor *actor, unsigned change, uint32_t db,
                  struct slice name); /* enum cache_change */
@@ -423,6 +425,8 @@ void cache_watch_end(struct cache *cache); /* once for each begin */
 void cache_changes_want(struct cache *cache, uint32_t wanted);
 /* Waits until all that was being changed is. The actor holds no locks. */
 void cache_changes_pass(struct cache *cache, struct actor *actor);
+/* For who counts a miss by himself, after a quiet read. */
+void cache_tell_miss(struct cache *cache, struct actor *actor, const struct cache_key *key);
 /* Which database has this place in the engine at present. */
 uint32_t cache_db_of(const struct cache *cache, uint32_t place);
 
