@@ -188,7 +188,7 @@ static bool field_run(struct reply *reply, const struct field *field, uint8_t *b
     }
     field_put(field, bytes, (uint64_t)value);
     reply_integer(reply, (int64_t)(field->action == FIELD_SET ? old : value));
-    return true;
+    return value != old;
 }
 
 /* --------------------------------------------------------------- execution */

@@ -145,6 +145,7 @@ enum store_change {
     STORE_EVICTED,
     STORE_INVALIDATED,
     STORE_CREATED,
+    STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
 };
 
 /* Told of each change that is wanted, but for flushes, under its shard's lock: it may not call the engine. NULL: nobody is. */
