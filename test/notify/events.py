@@ -71,7 +71,7 @@ class Draw:
         for _ in range(self.random.randrange(1, 4)):
             at = self.random.randrange(40)
             operations += self.one(["GET", "u8", at], ["SET", "u8", at, self.random.randrange(3)], ["INCRBY", "i5", at, 1],
-                                   ["OVERFLOW", "FAIL", "INCRBY", "u2", at, 3])  # fmt: skip
+                                   ["OVERFLOW", "FAIL", "INCRBY", "u2", at // 8 * 8, 3])  # fmt: skip
         return ["BITFIELD", self.key(), *operations]
 
     def expire(self):
