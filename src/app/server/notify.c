@@ -123,6 +123,7 @@ enum status notify_each(struct notify *notify, const struct change *change,
             return send_of(&sending, CONFIG_EVENT_MISS, SLICE("keymiss"));
         case CACHE_FLUSHED:
         case CACHE_TAG_INVALIDATED:
+        case CACHE_NOTHING_DELETED:
             return STATUS_OK; /* of no key */
     }
     return STATUS_OK;
