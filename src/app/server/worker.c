@@ -399,6 +399,9 @@ static void keep_house(struct worker *worker) {
     uint64_t every_ms = housekeeping_every_ms(worker);
     if (worker->now_ms - worker->housekept_ms < every_ms)
         return;
+    /* What it removes is told of, and those who listen are behind. Writers wait as well, so nobody needs room meanwhile. */
+    if (atomic_load_explicit(&worker->server->inboxes_full, memory_order_relaxed) && notify_publishing(worker->server))
+        return;
     worker->housekept_ms = worker->now_ms;
     worker->housekeeping_more = cache_housekeep(worker->server->cache, &worker->actor);
     if (__builtin_expect(worker->changes.waiting, 0))
