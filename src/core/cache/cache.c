@@ -322,11 +322,20 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     return end_read(cache, actor, key, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
 }
 
-static enum cache_glance count_miss(struct actor *actor, const struct shard *shard, enum filter_answer said) {
+/* Apart, so that a miss of which nobody wants to know pays for the question alone. */
+static __attribute__((noinline, cold)) void tell_miss(const struct engine *engine, struct actor *actor,
+                                                      const struct cache_key *key) {
+    engine->changes.call(engine->changes.context, actor, CACHE_MISSED, key->db, key->name);
+}
+
+static enum cache_glance count_miss(const struct engine *engine, struct actor *actor, const struct shard *shard,
+                                    const struct cache_key *key, enum filter_answer said) {
     actor->counts.misses++;
     if (actor->of_store)
         actor->of_store[shard->store].misses++;
     count_filtered(actor, shard, said);
+    if (store_is_wanted(engine, CACHE_MISSED))
+        tell_miss(engine, actor, key);
     return CACHE_GLANCE_MISS;
 }
 
@@ -354,11 +363,11 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
         return CACHE_GLANCE_UNSURE;
     enum filter_answer said = store_has_filter(shard) ? ask_filter(engine, shard, &wanted) : FILTER_UNKNOWN;
     if (said == FILTER_EXCLUDES)
-        return count_miss(actor, shard, said);
+        return count_miss(engine, actor, shard, key, said);
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
     if (!view.found || store_is_gone(engine, view.location, &view.entry, actor->now_ms))
-        return store_view_holds(shard, &view) ? count_miss(actor, shard, said) : CACHE_GLANCE_UNSURE;
+        return store_view_holds(shard, &view) ? count_miss(engine, actor, shard, key, said) : CACHE_GLANCE_UNSURE;
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
     *ret_sight = (struct cache_sight){
@@ -374,19 +383,9 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
     return CACHE_GLANCE_HIT;
 }
 
-enum cache_glance cache_glance_untold(const struct cache *cache, struct actor *actor, const struct cache_key *key,
-                                      struct cache_sight *ret_sight) {
-    return glance_ahead(cache, key, ret_sight) ? CACHE_GLANCE_HIT : glance_about(cache, actor, key, ret_sight);
-}
-
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                struct cache_sight *ret_sight) {
-    if (glance_ahead(cache, key, ret_sight))
-        return CACHE_GLANCE_HIT;
-    enum cache_glance glance = glance_about(cache, actor, key, ret_sight);
-    if (glance == CACHE_GLANCE_MISS)
-        store_tell(cache->engine, actor, CACHE_MISSED, key->db, key->name);
-    return glance;
+    return glance_ahead(cache, key, ret_sight) ? CACHE_GLANCE_HIT : glance_about(cache, actor, key, ret_sight);
 }
 
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {

@@ -134,10 +134,6 @@ void tags_hold(struct cache *cache, struct actor *actor, const uint32_t *numbers
 /* Gives back what no entry has come to bear. */
 void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 
-/* cache_glance, but whoever calls tells of misses himself. */
-enum cache_glance cache_glance_untold(const struct cache *cache, struct actor *actor, const struct cache_key *key,
-                                      struct cache_sight *ret_sight);
-
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);
 

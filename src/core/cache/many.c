@@ -208,12 +208,12 @@ ALWAYS bool take(const struct batch *batch, const struct visit *visit, struct ca
     return true;
 }
 
-/* Counts what it finds by itself. */
+/* Counts what it finds, and tells of a miss, by itself. */
 static __attribute__((noinline)) void look_alone(struct cache *cache, struct actor *actor, uint32_t db,
                                                  struct cache_wish *wish) {
     struct cache_key key = cache_key(cache, db, wish->name);
     struct cache_sight sight;
-    wish->answer = cache_glance_untold(cache, actor, &key, &sight);
+    wish->answer = cache_glance(cache, actor, &key, &sight);
     if (wish->answer != CACHE_GLANCE_HIT)
         return;
     wish->size = sight.size;
@@ -249,6 +249,7 @@ ALWAYS void take_all(const struct batch *batch, const struct visit *visits, stru
         } else if (is_miss(visit)) {
             wish->answer = CACHE_GLANCE_MISS;
             misses++;
+            store_tell(batch->cache->engine, actor, CACHE_MISSED, batch->db, wish->name);
             if (!plain && actor->of_store)
                 actor->of_store[visit->shard->store].misses++;
         } else {
@@ -277,12 +278,6 @@ ALWAYS void go_through(const struct batch *batch, uint32_t count, bool plain) {
     }
 }
 
-static void tell_misses(const struct batch *batch, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        if (batch->wishes[i].answer == CACHE_GLANCE_MISS)
-            store_tell(batch->cache->engine, batch->actor, CACHE_MISSED, batch->db, batch->wishes[i].name);
-}
-
 void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, struct cache_wish *wishes,
                        uint32_t wish_count) {
     const struct engine *engine = cache->engine;
@@ -309,6 +304,4 @@ void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, st
         go_through(&batch, wish_count, true);
     else
         go_through(&batch, wish_count, false);
-    if (store_is_wanted(engine, CACHE_MISSED))
-        tell_misses(&batch, wish_count);
 }
