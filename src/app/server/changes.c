@@ -8,13 +8,15 @@ struct note {
     const struct cmd_spec *spec;
     uint64_t client;
     uint32_t kind, db, name_size;
-    uint16_t how, is_first;
+    uint8_t how; /* enum cmd_change */
+    bool is_first, planned;
 };
 
 /* What a watcher does. */
 typedef void (*watch)(struct worker *worker, const struct change *change);
 
-static const watch watches[CHANGES_WATCHERS] = {[CHANGES_TO_PUBLISH] = notify_change};
+static const watch watches[CHANGES_WATCHERS] = {
+    [CHANGES_TO_PUBLISH] = notify_change, [CHANGES_TO_FOLLOW] = rules_follow};
 
 void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t kinds) {
     struct server *server = worker->server;
@@ -33,7 +35,7 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 static void add_call(struct note *note, const struct cmd_call *call, struct slice name) {
     note->spec = call->spec;
     note->client = call->client->id;
-    note->how = (uint16_t)call->change;
+    note->how = (uint8_t)call->change;
     /* Commands that run in a row, and so without arguments in the call, remove nothing. */
     note->is_first = note->kind == CACHE_DELETED && call->spec->remove_event.size &&
                      slice_equal(name, call->argv[call->spec->key_at]);
@@ -41,12 +43,14 @@ static void add_call(struct note *note, const struct cmd_call *call, struct slic
 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     const struct server *server = context;
-    struct worker *worker = (struct worker *)(void *)((uint8_t *)actor - offsetof(struct worker, actor));
+    struct worker *worker = worker_of_actor(actor);
     struct changes *changes = &worker->changes;
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
-    struct note note = {.kind = kind,
-                        .db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place,
-                        .name_size = (uint32_t)name.size};
+    struct note note = {
+        .kind = kind,
+        .db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place,
+        .name_size = (uint32_t)name.size,
+        .planned = worker->rules.planned};
     if (call->client)
         add_call(&note, call, name);
     size_t size = sizeof note + bits_align_up(name.size, sizeof(uint64_t));
@@ -78,7 +82,8 @@ static void tell_all(struct worker *worker, const struct buf *notes) {
                                       .spec = note.spec,
                                       .client = note.client,
                                       .how = (enum cmd_change)note.how,
-                                      .is_first = note.is_first});
+                                      .is_first = note.is_first,
+                                      .planned = note.planned});
         at += sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
     }
 }

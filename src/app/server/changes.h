@@ -28,10 +28,11 @@ struct change {
     uint64_t client;             /* who sent it; 0: nobody */
     enum cmd_change how;         /* what the command says of it */
     bool is_first;               /* of a removal by a command with a `remove_event`: it is that of its first key */
+    bool planned;                /* by a plan of the rules, whose edges have been followed */
     bool lost;                   /* something happened, but nobody knows what */
 };
 
-enum changes_watcher { CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_WATCHERS };
+enum changes_watcher { CHANGES_TO_FOLLOW, CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_WATCHERS };
 
 /* The kinds of which this watcher is told from now on, a bit for each. When the command that asked is over, no change can be under way
  * that has not seen it; before, none of a key whose shard the command has locked. */

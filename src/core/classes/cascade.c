@@ -1,7 +1,5 @@
 #include "core/classes/cascade.h"
 
-#include "base/assert.h"
-
 enum { SCAN_COUNT = 256, MATCH_ARENA_SIZE = 4096 };
 
 static uint64_t delete_key(const struct cascade *cascade, struct slice name) {
@@ -72,7 +70,6 @@ static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan
 
 uint64_t cascade_run(const struct cascade *cascade, const struct rules_plan *plan) {
     uint64_t entries = 0;
-    ASSERT(!cache_locked(cascade->actor));
     for (uint32_t i = 0; i < plan->count; i++) {
         struct cascade_action action = {&plan->actions[i], act(cascade, plan, &plan->actions[i])};
         entries += action.entries;

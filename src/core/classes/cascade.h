@@ -3,7 +3,7 @@
  * Actions are done in the order of the plan: keys are deleted, tags and classes invalidated with one stamp each. A pattern that no class takes as a whole
  * is looked for among all keys of the database, which takes about half a second for a million of them.
  *
- * Threads: any, each with an actor of its own that holds no locks.
+ * Threads: any, each with an actor of its own that holds no locks, or all.
  * Errors:  none: what a plan says can always be done. A pattern's scan sees every key that is there from its begin to its end.
  */
 #ifndef STRATA_CORE_CLASSES_CASCADE_H

@@ -18,7 +18,8 @@ static size_t size_of(const struct spelling *spelling) {
 
 static struct slice shortened(const struct spelling *spelling, uint8_t *to) {
     static const char digits[] = "0123456789abcdef";
-    to[0] = CLASSES_LONG_MARK;
+    to[0] = CLASSES_CLASS_MARK;
+    to[1] = CLASSES_LONG_MARK;
     for (uint64_t half = 0; half < 2; half++) {
         XXH64_state_t state;
         XXH64_reset(&state, half);
@@ -27,7 +28,7 @@ static struct slice shortened(const struct spelling *spelling, uint8_t *to) {
                 XXH64_update(&state, spelling->pieces[i].data, spelling->pieces[i].size);
         uint64_t hash = XXH64_digest(&state);
         for (int i = 0; i < 16; i++)
-            to[1 + 16 * half + (uint64_t)i] = (uint8_t)digits[hash >> (60 - 4 * i) & 15];
+            to[2 + 16 * half + (uint64_t)i] = (uint8_t)digits[hash >> (60 - 4 * i) & 15];
     }
     return slice_make(to, CLASSES_LONG_SIZE);
 }

@@ -13,12 +13,12 @@
 
 enum {
     CLASSES_CLASS_MARK = '=',  /* entries of a class: =user:{id} */
-    CLASSES_LONG_MARK = '#',   /* instead of a long name */
-    CLASSES_LONG_SIZE = 1 + 32 /* the mark and hexadecimal digits */
+    CLASSES_LONG_MARK = '#',   /* behind it, instead of a long name */
+    CLASSES_LONG_SIZE = 2 + 32 /* the marks and hexadecimal digits */
 };
 
 /* First bytes of names that rules alone give: clients' tags do not begin with them. */
-#define CLASSES_MARKS "~^=#"
+#define CLASSES_MARKS "~^="
 
 static inline bool classes_is_marked(struct slice name) {
     return name.size && name.data[0] && strchr(CLASSES_MARKS, name.data[0]);

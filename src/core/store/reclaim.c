@@ -23,7 +23,9 @@ enum {
     EXPIRY_TAIL_SHARE = 1024,
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
-    EXPIRY_PROMPT_MS = 1000, /* somebody is told of what expires: as soon as the next one has, but not more often */
+    EXPIRY_PROMPT_MAX_MS =
+        1000, /* somebody is told of what expires: looks as soon as the next has, but not more often, */
+    EXPIRY_PROMPT_ENTRIES = 32, /* or than in a millisecond for so many that are left */
 };
 
 struct slice_budget {
@@ -286,7 +288,10 @@ static uint64_t expiry_due_ms(const struct shard_expiries *seen, uint64_t now_ms
 
 /* The same, if it is to be found soon that an entry has expired, whatever it costs in looks. */
 static uint64_t prompt_due_ms(const struct shard_expiries *seen, uint64_t now_ms, uint64_t due_ms) {
-    uint64_t soon_ms = now_ms + EXPIRY_PROMPT_MS;
+    uint64_t wait_ms = seen->left / EXPIRY_PROMPT_ENTRIES;
+    wait_ms = wait_ms < EXPIRY_WAIT_MIN_MS ? EXPIRY_WAIT_MIN_MS : wait_ms;
+    wait_ms = wait_ms > EXPIRY_PROMPT_MAX_MS ? EXPIRY_PROMPT_MAX_MS : wait_ms;
+    uint64_t soon_ms = now_ms + wait_ms;
     soon_ms = seen->first_ms > soon_ms ? seen->first_ms : soon_ms;
     return due_ms < soon_ms ? due_ms : soon_ms;
 }
