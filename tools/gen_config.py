@@ -82,7 +82,7 @@ def field_declaration(key):
     if kind == 'output_limit':
         return 'struct config_output_limits %s;' % name
     if kind == 'events':
-        return 'uint32_t %s; /* enum config_event */' % name
+        return 'uint32_t %s;' % name
     return None
 
 

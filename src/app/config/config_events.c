@@ -7,21 +7,11 @@ static const struct {
     char letter;
     uint32_t events;
 } letters[] = {
-    {'A', CONFIG_EVENTS_ALL},
-    {'g', CONFIG_EVENT_GENERIC},
-    {'$', CONFIG_EVENT_STRING},
-    {'l', CONFIG_EVENT_LIST},
-    {'s', CONFIG_EVENT_SET},
-    {'h', CONFIG_EVENT_HASH},
-    {'z', CONFIG_EVENT_SORTED_SET},
-    {'x', CONFIG_EVENT_EXPIRED},
-    {'e', CONFIG_EVENT_EVICTED},
-    {'t', CONFIG_EVENT_STREAM},
-    {'d', CONFIG_EVENT_MODULE},
-    {'n', CONFIG_EVENT_NEW},
-    {'K', CONFIG_EVENT_TO_KEY},
-    {'E', CONFIG_EVENT_TO_EVENT},
-    {'m', CONFIG_EVENT_MISS},
+    {'A', CONFIG_EVENTS_ALL},       {'g', CONFIG_EVENT_GENERIC},  {'$', CONFIG_EVENT_STRING},
+    {'l', CONFIG_EVENT_LIST},       {'s', CONFIG_EVENT_SET},      {'h', CONFIG_EVENT_HASH},
+    {'z', CONFIG_EVENT_SORTED_SET}, {'x', CONFIG_EVENT_EXPIRED},  {'e', CONFIG_EVENT_EVICTED},
+    {'t', CONFIG_EVENT_STREAM},     {'d', CONFIG_EVENT_MODULE},   {'n', CONFIG_EVENT_NEW},
+    {'K', CONFIG_EVENT_TO_KEY},     {'E', CONFIG_EVENT_TO_EVENT}, {'m', CONFIG_EVENT_MISS},
 };
 
 bool config_events_parse(struct slice text, uint32_t *ret_events) {

@@ -128,7 +128,7 @@ struct config_values {
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
     int64_t latency_monitor_threshold_ms;
-    uint32_t notify_keyspace_events; /* enum config_event */
+    uint32_t notify_keyspace_events;
 };
 
 #endif

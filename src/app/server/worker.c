@@ -161,7 +161,9 @@ void worker_leave(struct worker *worker) {
 
 bool worker_is_current(const struct worker *worker) { return worker == current; }
 
-struct worker *worker_current(void) { return current; }
+struct worker *worker_current(void) {
+    return current;
+}
 
 void worker_pause_turn(void) {
     if (current)
