@@ -2,7 +2,7 @@
 
 #include "app/server/pubsub.h"
 #include "app/server/worker.h"
-#include "base/assert.h"
+#include "base/number.h"
 
 void notify_init(struct notify *notify, const struct memory *memory) {
     *notify = (struct notify){.holds = false};
@@ -131,12 +131,16 @@ enum status notify_each(struct notify *notify, const struct change *change,
 
 /* --------------------------------------------------------------- publishing */
 
-static enum status publish(struct worker *worker, const char *kind, uint32_t db, struct slice channel,
+static enum status publish(struct worker *worker, struct slice kind, uint32_t db, struct slice channel,
                            struct slice text) {
     struct buf *name = &worker->notify.channel;
     uint64_t receivers;
     buf_clear(name);
-    TRY(buf_printf(name, "__%s@%u__:", kind, db));
+    char digits[NUMBER_TEXT_MAX];
+    size_t digits_size = number_format_u64(db, digits);
+    TRY(buf_append_slice(name, kind));
+    TRY(buf_append(name, digits, digits_size));
+    TRY(buf_append_slice(name, SLICE("__:")));
     TRY(buf_append_slice(name, channel));
     return pubsub_publish(worker->server, TOPIC_CHANNEL, buf_slice(name), text, &receivers);
 }
@@ -147,15 +151,18 @@ static enum status publish_event(void *context, const struct notify_event *event
     if (!(wanted & (uint32_t)event->class))
         return STATUS_OK;
     if (wanted & CONFIG_EVENT_TO_KEY)
-        TRY(publish(worker, "keyspace", event->db, event->key, event->event));
+        TRY(publish(worker, SLICE("__keyspace@"), event->db, event->key, event->event));
     if (wanted & CONFIG_EVENT_TO_EVENT)
-        TRY(publish(worker, "keyevent", event->db, event->event, event->key));
+        TRY(publish(worker, SLICE("__keyevent@"), event->db, event->event, event->key));
     return STATUS_OK;
 }
 
 void notify_change(struct worker *worker, const struct change *change) {
-    if (!(SETTING(worker->server, events) & CONFIG_EVENTS_TO))
+    /* Who has subscribed is counted before he has his confirmation. */
+    if (!(SETTING(worker->server, events) & CONFIG_EVENTS_TO) || pubsub_clients(worker->server) == 0) {
+        worker->notify.holds = false;
         return;
+    }
     if (change->lost || notify_each(&worker->notify, change, publish_event, worker) != STATUS_OK)
         pubsub_lose(worker->server);
 }
