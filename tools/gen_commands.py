@@ -23,7 +23,9 @@ CATEGORIES = ['admin', 'bitmap', 'blocking', 'connection', 'dangerous', 'fast', 
 KEY_FLAGS = {'RO': 'RO', 'RW': 'RW', 'OW': 'OW', 'RM': 'RM', 'access': 'ACCESS', 'update': 'UPDATE',
              'insert': 'INSERT', 'delete': 'DELETE', 'variable_flags': 'VARIABLE', 'not_key': 'NOT_KEY'}
 COMMAND_KEYS = {'summary', 'since', 'group', 'complexity', 'deprecated', 'arity', 'flags', 'own_flags', 'categories',
-                'tips', 'keys', 'upload', 'row', 'syntax', 'subcommands'}
+                'tips', 'keys', 'upload', 'row', 'syntax', 'subcommands', 'events'}
+EVENT_CLASSES = {'generic': 'g', 'string': '$', 'bitmap': '$'}  # of the group whose commands write
+EVENTS = {'write', 'remove'}
 TYPES = ['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']
 TYPE_OF_NAME = {'key': 'key', 'newkey': 'key', 'destkey': 'key', 'pattern': 'pattern', 'seconds': 'integer',
                 'milliseconds': 'integer', 'unix-time-seconds': 'unix-time', 'unix-time-milliseconds': 'unix-time'}
@@ -209,6 +211,9 @@ class Command:
             raise Mistake('row: the arity does not allow %d arguments' % row)
         if row and not self.key_at():
             raise Mistake('row: the first key must always stand in one place')
+        self.events = data.get('events', {})
+        if set(self.events) - EVENTS or self.events and ('write' not in self.events or self.group not in EVENT_CLASSES):
+            raise Mistake('events: `write`, and `remove` where the first key goes another way than by del')
         self.arguments = Syntax(data.get('syntax', '')).read()
         self.name_keys()
         self.syntax = ' '.join([self.full.replace('|', ' ').upper()] + ([show(self.arguments)] if self.arguments else []))
@@ -447,12 +452,19 @@ class Writer:
         return ('    {.name = %s, .last_name = {(const uint8_t *)%s, %d}, .run = %s, .arity = %d,\n'
                 '     .flags = %s,\n'
                 '     .run_row = %s, .row_argc = %d, .key_at = %d,\n'
+                '     .event_class = %s, .write_event = %s, .remove_event = %s,\n'
                 '     .index = %d, .keys = %s, .key_count = %d, .upload_at = %d,\n'
                 '     .subcommands = %s, .subcommand_count = %d, .docs = &%s},' % (
                     text(command.full), text(command.name), len(command.name), command.function or 'NULL',
                     command.data['arity'], flags, command.row_function or 'NULL', command.data.get('row', 0),
-                    command.key_at(), index, keys, len(command.keys), command.data.get('upload', 0),
+                    command.key_at(), *self.events(command), index, keys, len(command.keys), command.data.get('upload', 0),
                     subcommands, len(command.subcommands), docs))
+
+    @staticmethod
+    def events(command):
+        names = [command.events.get(name) for name in ('write', 'remove')]
+        return ["'%s'" % EVENT_CLASSES[command.group] if command.events else '0'] + [
+            '{(const uint8_t *)%s, %d}' % (text(name), len(name)) if name else '{NULL, 0}' for name in names]
 
     def names_table(self, commands):
         seed, bits, slots = find_seed([c.name for c in commands])

@@ -10,7 +10,7 @@ import sys
 import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', 'output_limit', 'fixed']
+TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', 'output_limit', 'events', 'fixed']
 KNOWN = {'name', 'type', 'unit', 'default', 'min', 'max', 'choices', 'auto', 'percent', 'running', 'also', 'get',
          'secret', 'description', 'listed', 'zero'}
 FIXED_INPUT_MAX = 64
@@ -81,6 +81,8 @@ def field_declaration(key):
         return 'struct config_list %s;' % name
     if kind == 'output_limit':
         return 'struct config_output_limits %s;' % name
+    if kind == 'events':
+        return 'uint32_t %s;' % name
     return None
 
 
@@ -220,6 +222,8 @@ def describe_type(key):
         return 'list, at most %d' % key['max']
     if kind == 'output_limit':
         return '`normal HARD SOFT SECONDS pubsub HARD SOFT SECONDS`; what is not named stays as it is'
+    if kind == 'events':
+        return 'letters of `KEg$lshzxetdmn`; `A` stands for `g$lshzxetd`'
     return '`yes` or `no`'
 
 

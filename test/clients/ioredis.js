@@ -35,6 +35,19 @@ async function main() {
     assert.ok((await redis.getBuffer('large')).equals(large));
     assert.equal(await redis.strlen('large'), large.length);
   });
+  await testCase('ioredis hears of keys that expire', async () => {
+    const listener = silent(redis.duplicate());
+    const heard = [];
+    listener.on('pmessage', (pattern, channel, key) => heard.push([channel, key]));
+    assert.equal(await listener.psubscribe('__keyevent@3__:*'), 1);
+    assert.equal(await redis.config('SET', 'notify-keyspace-events', 'Exg'), 'OK');
+    assert.deepEqual(await redis.config('GET', 'notify-keyspace-events'), ['notify-keyspace-events', 'gxE']);
+    await redis.set('soon', '1', 'PX', 20);
+    await settle(() => heard.length === 2);
+    assert.deepEqual(heard, [['__keyevent@3__:expire', 'soon'], ['__keyevent@3__:expired', 'soon']]);
+    await redis.config('SET', 'notify-keyspace-events', '');
+    listener.disconnect();
+  });
   await testCase('ioredis pipeline of 2,000', async () => {
     const pipeline = redis.pipeline();
     for (let i = 0; i < 1000; i++) pipeline.set(`p${i}`, i).get(`p${i}`);

@@ -188,7 +188,7 @@ static bool field_run(struct reply *reply, const struct field *field, uint8_t *b
     }
     field_put(field, bytes, (uint64_t)value);
     reply_integer(reply, (int64_t)(field->action == FIELD_SET ? old : value));
-    return true;
+    return value != old;
 }
 
 /* --------------------------------------------------------------- execution */
@@ -247,8 +247,12 @@ static enum status fields_one_by_one(struct cmd_call *call, struct cache_edit *e
         uint8_t bytes[FIELD_BYTES_MAX];
         uint64_t at = field->offset / 8;
         fields_load(edit, at, bytes, sizeof bytes);
+        enum status status = STATUS_OK;
+        call->change = CMD_CHANGE_MORE;
         if (field_run(call->reply, field, bytes))
-            TRY(cache_edit_patch(edit, at, slice_make(bytes, field_end(field) - at)));
+            status = cache_edit_patch(edit, at, slice_make(bytes, field_end(field) - at));
+        call->change = CMD_CHANGE_PLAIN;
+        TRY(status);
     }
     return STATUS_OK;
 }

@@ -98,6 +98,13 @@ enum cmd_outcome {
     CMD_WAITS, /* it has replied nothing: it runs again from its beginning when there is something to say */
 };
 
+/* What a command says of a change that it makes, to those who are told of changes (struct cache_changes). */
+enum cmd_change {
+    CMD_CHANGE_PLAIN,
+    CMD_CHANGE_EXPIRES, /* it gives an expiry that the client asked for */
+    CMD_CHANGE_MORE,    /* it is a further part of the change before */
+};
+
 struct cmd_call {
     struct cmd_env *env;
     struct cmd_client *client;
@@ -111,6 +118,7 @@ struct cmd_call {
     const struct cache_key *first_key; /* hashed ahead by the server, or NULL */
     struct reply *reply;
     enum cmd_outcome outcome; /* out */
+    enum cmd_change change;   /* of what is being changed; CMD_CHANGE_PLAIN before and after */
 };
 
 void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory *memory);

@@ -52,7 +52,7 @@ void cmd_dump(struct cmd_call *call) {
     struct cache_read read = {.size_max = UINT64_MAX, .quiet = quiet, .reserve = dump_reserve, .context = &dump};
     enum status status = cache_get(call->env->cache, call->actor, &key, &read, &found);
     if (quiet && status == STATUS_OK)
-        key_call_count(call, found);
+        key_call_count(call, &key, found);
     if (status != STATUS_OK || !found) {
         reply_rewind(call->reply, dump.mark);
         if (status != STATUS_OK)

@@ -1,6 +1,7 @@
 /* app/cmd/expire.c: when keys end. */
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
+#include "app/cmd/value.h"
 #include "base/assert.h"
 
 /* ------------------------------------------------------------------ EXPIRE */
@@ -75,7 +76,7 @@ static void expire(struct cmd_call *call, int64_t unit_ms, int64_t base_ms) {
     if ((changes || !edit.found) && when_ms <= (int64_t)call->actor->now_ms)
         cache_edit_delete(&edit); /* of what is not there, too: who loads it has to hear of it */
     else if (changes)
-        status = cache_edit_expire(&edit, (uint64_t)when_ms);
+        status = value_expire(call, &edit, (uint64_t)when_ms);
     cache_edit_end(&edit);
     if (status == STATUS_OK)
         reply_integer(call->reply, changes);
@@ -95,7 +96,7 @@ void cmd_persist(struct cmd_call *call) {
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
     bool changes = edit.found && edit.expires_at_ms != 0;
     if (changes)
-        status = cache_edit_expire(&edit, 0);
+        status = value_expire(call, &edit, 0);
     cache_edit_end(&edit);
     if (status == STATUS_OK)
         reply_integer(call->reply, changes);

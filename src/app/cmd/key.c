@@ -35,50 +35,66 @@ void cmd_unlink(struct cmd_call *call) { cmd_del(call); }
 
 /* ----------------------------------------------------------------- lookup */
 
-static uint32_t count_present(struct cmd_call *call, const struct cache_key *keys, uint32_t count) {
+static uint32_t count_present(struct cmd_call *call, const struct cache_key *keys, uint32_t count, bool *ret_there) {
     uint32_t present = 0;
     struct cache_info info;
-    for (uint32_t i = 0; i < count; i++)
-        present += cache_find(call->env->cache, call->actor, &keys[i], false, &info);
+    for (uint32_t i = 0; i < count; i++) {
+        ret_there[i] = cache_find(call->env->cache, call->actor, &keys[i], false, &info);
+        present += ret_there[i];
+    }
     return present;
 }
 
-/* How many of the keys are there, all looked at in one moment. */
-static uint32_t count_present_at_once(struct cmd_call *call, const struct cache_key *keys, uint32_t count) {
+/* How many of the keys are there, and which, all looked at in one moment. */
+static uint32_t count_present_at_once(struct cmd_call *call, const struct cache_key *keys, uint32_t count,
+                                      bool *ret_there) {
     struct cache *cache = call->env->cache;
     if (count == 1 || cache_locked(call->actor))
-        return count_present(call, keys, count);
+        return count_present(call, keys, count, ret_there);
     for (int try = 0; try < MOMENT_TRIES_MAX; try++) {
         struct cache_moment moment = cache_moment_begin(cache, keys, count);
-        uint32_t present = count_present(call, keys, count);
+        uint32_t present = count_present(call, keys, count, ret_there);
         if (cache_moment_holds(cache, keys, count, moment))
             return present;
     }
     cache_lock_keys(cache, call->actor, keys, count, 0);
-    uint32_t present = count_present(call, keys, count);
+    uint32_t present = count_present(call, keys, count, ret_there);
     cache_unlock(cache, call->actor);
     return present;
 }
 
+static bool find_all(struct cmd_call *call, struct cache_key **ret_keys, bool **ret_there, uint32_t *ret_present) {
+    uint32_t count;
+    if (!key_call_keys(call, 1, ret_keys, &count))
+        return false;
+    *ret_there = arena_take(call->arena, count * sizeof **ret_there);
+    if (!*ret_there) {
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return false;
+    }
+    *ret_present = count_present_at_once(call, *ret_keys, count, *ret_there);
+    return true;
+}
+
 void cmd_exists(struct cmd_call *call) {
     struct cache_key *keys;
-    uint32_t count;
-    if (!key_call_keys(call, 1, &keys, &count))
+    bool *there;
+    uint32_t present;
+    if (!find_all(call, &keys, &there, &present))
         return;
-    uint32_t present = count_present_at_once(call, keys, count);
-    call->actor->counts.hits += present;
-    call->actor->counts.misses += count - present;
+    for (uint32_t i = 0; i < call->argc - 1; i++)
+        key_call_count(call, &keys[i], there[i]);
     reply_integer(call->reply, present);
 }
 
 void cmd_touch(struct cmd_call *call) {
     struct cache_key *keys;
-    uint32_t count;
-    if (!key_call_keys(call, 1, &keys, &count))
+    bool *there;
+    uint32_t present;
+    if (!find_all(call, &keys, &there, &present))
         return;
-    uint32_t present = count_present_at_once(call, keys, count);
     struct cache_info info;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < call->argc - 1; i++)
         (void)cache_find(call->env->cache, call->actor, &keys[i], true, &info);
     reply_integer(call->reply, present);
 }
@@ -139,7 +155,7 @@ static bool transfer_run(struct cmd_call *call, const struct transfer *transfer,
     bool reads = !transfer->remove, quiet = call->client->no_touch; /* only COPY reads */
     bool found = cache_find(cache, call->actor, &transfer->keys[0], reads && !quiet, &info);
     if (reads && quiet)
-        key_call_count(call, found);
+        key_call_count(call, &transfer->keys[0], found);
     enum status status;
     uint64_t size = info.size, size_expected;
     int tries = 0;

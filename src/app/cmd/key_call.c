@@ -49,15 +49,17 @@ bool key_call_database(struct cmd_call *call, uint32_t at, uint32_t *ret_db) {
 
 /* ---------------------------------------------------------------- lookups */
 
-void key_call_count(struct cmd_call *call, bool found) {
+void key_call_count(struct cmd_call *call, const struct cache_key *key, bool found) {
     call->actor->counts.hits += found;
     call->actor->counts.misses += !found;
+    if (!found)
+        cache_tell_miss(call->env->cache, call->actor, key);
 }
 
 bool key_call_ask(struct cmd_call *call, uint32_t at, struct cache_info *ret_info) {
     struct cache_key key = cmd_key(call, at);
     bool found = cache_find(call->env->cache, call->actor, &key, false, ret_info);
-    key_call_count(call, found);
+    key_call_count(call, &key, found);
     return found;
 }
 

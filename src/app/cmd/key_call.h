@@ -20,8 +20,8 @@ bool key_call_database(struct cmd_call *call, uint32_t at, uint32_t *ret_db);
 /* Looks the key at argument `at` up for a question about it: a hit or a miss, but no use of its value. */
 bool key_call_ask(struct cmd_call *call, uint32_t at, struct cache_info *ret_info);
 
-/* After a look that did not count: a hit or a miss, for statistics. */
-void key_call_count(struct cmd_call *call, bool found);
+/* After a look that did not count: a hit or a miss, for statistics and for those who are told of misses. */
+void key_call_count(struct cmd_call *call, const struct cache_key *key, bool found);
 
 /* What TYPE says. */
 const char *key_call_type_name(enum cache_type type);

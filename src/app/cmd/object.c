@@ -44,7 +44,11 @@ void cmd_object_encoding(struct cmd_call *call) {
 
 /* The entry at argument 2, or a null reply. */
 static bool object_find(struct cmd_call *call, struct cache_info *ret_info) {
-    if (key_call_ask(call, 2, ret_info))
+    struct cache_key key = cmd_key(call, 2);
+    bool found = cache_find(call->env->cache, call->actor, &key, false, ret_info);
+    call->actor->counts.hits += found;
+    call->actor->counts.misses += !found; /* which is told to nobody, as in Redis */
+    if (found)
         return true;
     reply_null(call->reply);
     return false;

@@ -76,6 +76,9 @@ struct cmd_spec {
     uint32_t index; /* dense number for statistics, subcommands included */
     const struct cmd_key_spec *keys;
     uint32_t key_count;
+    /* What keyspace notifications call the writes of this command, and the removal of its first key; empty: none, and `del`. */
+    struct slice write_event, remove_event;
+    char event_class;                   /* of its writes, a letter of notify-keyspace-events; 0: it writes nothing */
     int upload_at;                      /* argument that may arrive as an upload (a large value), or 0 */
     const struct cmd_spec *subcommands; /* sorted as in spec/ */
     uint32_t subcommand_count;

@@ -62,8 +62,8 @@ static enum status getex_expire(struct cmd_call *call, const struct cache_key *k
     cache_edit_begin(call->env->cache, call->actor, key, &edit);
     if (expires_at_ms && expires_at_ms <= call->actor->now_ms)
         cache_edit_delete(&edit);
-    else if (edit.found && edit.expires_at_ms != expires_at_ms)
-        status = cache_edit_expire(&edit, expires_at_ms);
+    else if (edit.found && (expires_at_ms || edit.expires_at_ms))
+        status = value_expire(call, &edit, expires_at_ms);
     cache_edit_end(&edit);
     return status;
 }

@@ -87,8 +87,10 @@ static enum status mset_write_one(struct cmd_call *call, const struct mset_plan 
     /* Where all keys go because their time is over, nothing can fail, and nothing could put a session together again. */
     bool past = expires_at_ms && expires_at_ms <= call->actor->now_ms;
     enum status status = past ? STATUS_OK : mset_save(call, &edit, saved);
+    call->change = plan->expires_at_ms ? CMD_CHANGE_EXPIRES : CMD_CHANGE_PLAIN;
     if (status == STATUS_OK)
         status = value_write(call, &edit, mset_value(call, plan, index), expires_at_ms);
+    call->change = CMD_CHANGE_PLAIN;
     cache_edit_end(&edit);
     return status;
 }

@@ -34,7 +34,9 @@ static enum value_result set_write(struct cmd_call *call, const struct set_plan 
         edit.tags = call->argv + plan->options.tags_at;
         edit.tag_count = plan->options.tag_count;
         bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
+        call->change = plan->expires_at_ms ? CMD_CHANGE_EXPIRES : CMD_CHANGE_PLAIN;
         status = value_write(call, &edit, call->argv[plan->value_at], keeps ? edit.expires_at_ms : plan->expires_at_ms);
+        call->change = CMD_CHANGE_PLAIN;
     }
     cache_edit_end(&edit);
     *ret_status = status;

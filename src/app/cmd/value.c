@@ -250,3 +250,10 @@ enum status value_write(struct cmd_call *call, struct cache_edit *edit, struct s
         return cache_edit_set_upload(edit, call->upload, expires_at_ms);
     return cache_edit_set(edit, CACHE_STRING, bytes, expires_at_ms);
 }
+
+enum status value_expire(struct cmd_call *call, struct cache_edit *edit, uint64_t expires_at_ms) {
+    call->change = expires_at_ms ? CMD_CHANGE_EXPIRES : CMD_CHANGE_PLAIN;
+    enum status status = cache_edit_expire(edit, expires_at_ms);
+    call->change = CMD_CHANGE_PLAIN;
+    return status;
+}

@@ -75,4 +75,7 @@ bool value_expiry(struct cmd_call *call, uint32_t at, bool seconds, bool relativ
 MUST_CHECK enum status value_write(struct cmd_call *call, struct cache_edit *edit, struct slice bytes,
                                    uint64_t expires_at_ms);
 
+/* Sets or removes (0) the expiry of an entry that is there, because the client asked for it. */
+MUST_CHECK enum status value_expire(struct cmd_call *call, struct cache_edit *edit, uint64_t expires_at_ms);
+
 #endif

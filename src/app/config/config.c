@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/config/config_events.h"
 #include "app/config/config_value.h"
 #include "base/assert.h"
 #include "base/bits.h"
@@ -138,6 +139,9 @@ size_t config_text(const struct config *config, enum config_key_id id, char *ret
                          (unsigned long long)limits->normal.hard_bytes, (unsigned long long)limits->normal.soft_bytes,
                          (long long)limits->normal.soft_s, (unsigned long long)limits->pubsub.hard_bytes,
                          (unsigned long long)limits->pubsub.soft_bytes, (long long)limits->pubsub.soft_s);
+            break;
+        case CONFIG_TYPE_EVENTS:
+            size = (int)config_events_text(*(const uint32_t *)field, ret_text);
             break;
         case CONFIG_TYPE_FIXED:
             size = snprintf(ret_text, text_size, "%s", key->default_text);

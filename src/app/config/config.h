@@ -38,7 +38,8 @@ enum config_type {
     CONFIG_TYPE_STRING,
     CONFIG_TYPE_LIST,
     CONFIG_TYPE_OUTPUT_LIMIT,
-    CONFIG_TYPE_FIXED, /* has no field: only its one value is accepted */
+    CONFIG_TYPE_EVENTS, /* a bit for each, see config_events.h */
+    CONFIG_TYPE_FIXED,  /* has no field: only its one value is accepted */
 };
 
 struct config_key {

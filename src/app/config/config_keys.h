@@ -58,6 +58,7 @@ enum config_key_id {
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
+    CONFIG_NOTIFY_KEYSPACE_EVENTS,
     CONFIG_DATABASES,
     CONFIG_DAEMONIZE,
     CONFIG_SAVE,
@@ -65,7 +66,6 @@ enum config_key_id {
     CONFIG_CLUSTER_ENABLED,
     CONFIG_REPLICA_READ_ONLY,
     CONFIG_REPLICAOF,
-    CONFIG_NOTIFY_KEYSPACE_EVENTS,
     CONFIG_TLS_PORT,
     CONFIG_LATENCY_TRACKING,
     CONFIG_LATENCY_TRACKING_INFO_PERCENTILES,
@@ -127,6 +127,7 @@ struct config_values {
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
     int64_t latency_monitor_threshold_ms;
+    uint32_t notify_keyspace_events;
 };
 
 #endif

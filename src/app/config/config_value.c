@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "app/config/config_events.h"
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/number.h"
@@ -324,6 +325,13 @@ static bool parse_output_limit(struct slice text, struct config_output_limits *f
     return true;
 }
 
+static bool parse_events(struct slice text, uint32_t *field, struct config_problem *ret_problem) {
+    if (config_events_parse(text, field))
+        return true;
+    return problem(ret_problem, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
+                   "'%.*s' has a letter that is none of Ag$lshzxetdmnKE", SHOW(text));
+}
+
 static bool parse_fixed(const struct config_key *key, struct slice text, struct config_problem *ret_problem) {
     if (slice_equal_nocase(text, slice_from_string(key->default_text)))
         return true;
@@ -340,6 +348,8 @@ bool config_value_read(const struct config_key *key, const struct config_machine
                        void *field, struct config_problem *ret_problem) {
     if (key->type == CONFIG_TYPE_STRING)
         return parse_string(key, text, field, ret_problem);
+    if (key->type == CONFIG_TYPE_EVENTS)
+        return parse_events(text, field, ret_problem);
     text = trimmed(text);
     switch (key->type) {
         case CONFIG_TYPE_INT:

@@ -1,19 +1,23 @@
 #include "app/server/changes.h"
 
 #include "app/server/leases.h"
+#include "app/server/notify.h"
 #include "app/server/worker.h"
 #include "base/bits.h"
 
 struct note {
     const struct cmd_spec *spec;
     uint64_t client;
-    uint32_t kind, db, name_size, planned;
+    uint32_t kind, db, name_size;
+    uint8_t how; /* enum cmd_change */
+    bool is_first, planned;
 };
 
 /* What a watcher does. */
 typedef void (*watch)(struct worker *worker, const struct change *change);
 
-static const watch watches[CHANGES_WATCHERS] = {[CHANGES_TO_FOLLOW] = rules_follow};
+static const watch watches[CHANGES_WATCHERS] = {
+    [CHANGES_TO_PUBLISH] = notify_change, [CHANGES_TO_FOLLOW] = rules_follow};
 
 /* Under changes_lock. */
 static void want_all(struct server *server) {
@@ -41,6 +45,16 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
     worker->changes.waiting = true;
 }
 
+/* What the call says of a change, while its arguments are there. */
+static void add_call(struct note *note, const struct cmd_call *call, struct slice name) {
+    note->spec = call->spec;
+    note->client = call->client->id;
+    note->how = (uint8_t)call->change;
+    /* Commands that run in a row, and so without arguments in the call, remove nothing. */
+    note->is_first = note->kind == CACHE_DELETED && call->spec->remove_event.size &&
+                     slice_equal(name, call->argv[call->spec->key_at]);
+}
+
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
@@ -50,14 +64,13 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
         return;
     struct changes *changes = &worker->changes;
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
-    struct note note = {.kind = kind,
-                        .db = place < CACHE_DATABASES ? cache_db_of(server->cache, place) : place,
-                        .name_size = (uint32_t)name.size,
-                        .planned = worker->rules.planned};
-    if (call->client) {
-        note.spec = call->spec;
-        note.client = call->client->id;
-    }
+    struct note note = {
+        .kind = kind,
+        .db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place,
+        .name_size = (uint32_t)name.size,
+        .planned = worker->rules.planned};
+    if (call->client)
+        add_call(&note, call, name);
     size_t size = sizeof note + bits_align_up(name.size, sizeof(uint64_t));
     changes->waiting = true;
     if (buf_reserve(&changes->notes, size) != STATUS_OK) {
@@ -86,6 +99,8 @@ static void tell_all(struct worker *worker, const struct buf *notes) {
                                       .name = slice_make(notes->data + at + sizeof note, note.name_size),
                                       .spec = note.spec,
                                       .client = note.client,
+                                      .how = (enum cmd_change)note.how,
+                                      .is_first = note.is_first,
                                       .planned = note.planned});
         at += sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
     }

@@ -28,6 +28,8 @@ struct change {
     struct slice name;           /* lives during the call */
     const struct cmd_spec *spec; /* the command that did it; NULL: it happened by itself */
     uint64_t client;             /* who sent it; 0: nobody */
+    enum cmd_change how;         /* what the command says of it */
+    bool is_first;               /* of a removal by a command with a `remove_event`: it is that of its first key */
     bool planned;                /* by a plan of the rules, whose edges have been followed */
     bool lost;                   /* something happened, but nobody knows what */
 };

@@ -208,6 +208,12 @@ enum status pubsub_publish(struct server *server, enum topic_kind kind, struct s
     return publication.status;
 }
 
+void pubsub_lose(struct server *server) {
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        if (inbox_lose(server->workers[i]))
+            loop_wake(server->workers[i]->loop);
+}
+
 enum status pubsub_api_publish(struct cmd_server *api, enum topic_kind kind, struct slice channel, struct slice text,
                                uint64_t *ret_receivers) {
     return pubsub_publish(server_of(api), kind, channel, text, ret_receivers);

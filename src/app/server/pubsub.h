@@ -86,6 +86,9 @@ uint64_t pubsub_clients(const struct server *server);
 MUST_CHECK enum status pubsub_publish(struct server *server, enum topic_kind kind, struct slice channel,
                                       struct slice text, uint64_t *ret_receivers);
 
+/* Something that was to be published is lost: all subscribers are cut, because none of them could know. */
+void pubsub_lose(struct server *server);
+
 /* Whether there is something to hand out. */
 static inline bool inbox_is_waiting(const struct inbox *inbox) {
     return inbox->taken.size || atomic_load_explicit(&inbox->waiting, memory_order_acquire);

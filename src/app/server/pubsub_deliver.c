@@ -111,6 +111,19 @@ bool inbox_put(struct worker *worker, struct pubsub_message *message, struct top
     return was_empty && !mine;
 }
 
+bool inbox_lose(struct worker *worker) {
+    struct inbox *inbox = &worker->inbox;
+    pthread_mutex_lock(&inbox->lock);
+    uint32_t waiting = atomic_load_explicit(&inbox->waiting, memory_order_relaxed);
+    inbox->lost = true;
+    atomic_store_explicit(&inbox->waiting, waiting ? waiting : 1, memory_order_release);
+    pthread_mutex_unlock(&inbox->lock);
+    bool mine = worker_is_current(worker);
+    if (mine)
+        inbox->own = true;
+    return waiting == 0 && !mine;
+}
+
 /* -------------------------------------------------------------- handing out */
 
 static struct connection *connection_of(struct listener *listener) {

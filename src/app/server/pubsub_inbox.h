@@ -12,6 +12,8 @@
 struct pubsub_message *message_new(struct slice channel, struct slice text);
 /* Takes a reference of its own. True when the worker must be woken to see it. The topic's lock is held. */
 bool inbox_put(struct worker *worker, struct pubsub_message *message, struct topic_part *part, enum topic_kind kind);
+/* Something for its listeners is lost. True when the worker must be woken to see it. */
+bool inbox_lose(struct worker *worker);
 /* How many entries it has received. */
 uint64_t inbox_received(struct inbox *inbox);
 

@@ -2,6 +2,7 @@
 
 #include "app/server/clients.h"
 #include "app/server/monitor.h"
+#include "app/server/notify.h"
 #include "base/assert.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
@@ -253,7 +254,8 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     const struct cmd_spec *spec = item->spec;
     if (!spec || item->uploaded)
         return false;
-    if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) && will_do(item, CMD_PUBLISHES))
+    if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
+        will_do(item, CMD_PUBLISHES | notify_publishing(server)))
         return true;
     if (!clients_paused_until(server, worker->actor.now_ms))
         return false;
@@ -393,6 +395,7 @@ static inline bool row_may_run(const struct worker *worker, const struct connect
     return connection->state == CONNECTION_OPEN && !connection->held && !connection->killed &&
            connection_unsent(connection) + OUTPUT_MAX <= limit &&
            !atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
+           !atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
            !atomic_load_explicit(&server->monitors, memory_order_relaxed);
 }
 

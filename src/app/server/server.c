@@ -56,6 +56,7 @@ void server_settle(struct server *server) {
     set_u32(&settings->timeout_s, values->timeout_s);
     set_u32(&settings->keepalive_s, values->tcp_keepalive_s);
     set_u32(&settings->output_soft_s, values->client_output_buffer_limit.normal.soft_s);
+    set_u32(&settings->events, values->notify_keyspace_events);
     set_u32(&settings->pubsub_soft_s, values->client_output_buffer_limit.pubsub.soft_s);
     set_u32(&settings->shutdown_timeout_s, values->shutdown_timeout_s);
     set_u32(&settings->housekeeping_ms, values->housekeeping_interval_ms);
@@ -188,8 +189,11 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
         done = may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
                stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size);
     if (done) {
+        bool same = next.values.notify_keyspace_events == server->config.values.notify_keyspace_events;
         server->config = next;
         server_settle(server);
+        if (!same)
+            changes_want(worker_current(), CHANGES_TO_PUBLISH, notify_kinds(next.values.notify_keyspace_events));
     }
     pthread_mutex_unlock(&server->config_lock);
     return done;
@@ -295,6 +299,8 @@ static enum status open_cache(struct server *server) {
     server->range_size = range;
     struct stores_wanted wanted;
     stores_wanted(&server->config, &wanted);
+    uint32_t events = server->changes_wanted[CHANGES_TO_PUBLISH] = notify_kinds(values->notify_keyspace_events);
+    atomic_store(&server->changes_noted, events);
     struct cache_options options = {
         .range = server->range,
         .range_size = range,
@@ -305,7 +311,7 @@ static enum status open_cache(struct server *server) {
         .entries_max = (uint64_t)values->maxentries,
         .stores = wanted.stores,
         .store_count = wanted.count,
-        .changes = {.call = changes_note, .context = server},
+        .changes = {.call = changes_note, .context = server, .wanted = events},
         .rules = {.terms = rules_terms, .context = server},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},

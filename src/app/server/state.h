@@ -33,6 +33,7 @@ struct settings {
     _Atomic uint32_t leases_max, lease_waiters_max;
     _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
     _Atomic uint32_t pubsub_soft_s;
+    _Atomic uint32_t events;                               /* enum config_event: keyspace notifications */
     _Atomic uint32_t ownership;                            /* enum cmd_ownership */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;

@@ -41,6 +41,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     pthread_mutex_init(&worker->monitor_lock, NULL);
     inbox_init(&worker->inbox);
     buf_init(&worker->changes.notes, &memory_libc);
+    notify_init(&worker->notify, &memory_libc);
     rules_plan_init(&worker->rules.plan, NULL, &memory_libc, 0, 0);
     resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
@@ -102,6 +103,7 @@ void worker_free(struct worker *worker) {
     buf_fini(&worker->monitor_lines);
     inbox_fini(&worker->inbox);
     buf_fini(&worker->changes.notes);
+    notify_fini(&worker->notify);
     rules_plan_fini(&worker->rules.plan);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
         buf_fini(&worker->buffers[i]);
@@ -160,6 +162,10 @@ void worker_leave(struct worker *worker) {
 }
 
 bool worker_is_current(const struct worker *worker) { return worker == current; }
+
+struct worker *worker_current(void) {
+    return current;
+}
 
 void worker_pause_turn(void) {
     if (current)
@@ -398,6 +404,9 @@ static uint64_t housekeeping_every_ms(const struct worker *worker) {
 static void keep_house(struct worker *worker) {
     uint64_t every_ms = housekeeping_every_ms(worker);
     if (worker->now_ms - worker->housekept_ms < every_ms)
+        return;
+    /* What it removes is told of, and those who listen are behind. Writers wait as well, so nobody needs room meanwhile. */
+    if (atomic_load_explicit(&worker->server->inboxes_full, memory_order_relaxed) && notify_publishing(worker->server))
         return;
     worker->housekept_ms = worker->now_ms;
     worker->housekeeping_more = cache_housekeep(worker->server->cache, &worker->actor);

@@ -15,6 +15,7 @@
 
 #include "app/server/changes.h"
 #include "app/server/connection.h"
+#include "app/server/notify.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/state.h"
@@ -108,6 +109,7 @@ struct worker {
     struct lease_wait *woken_first, *woken_last; /* under the lock of leases: what does not wait any more */
     atomic_bool woken;                           /* there are some */
     struct changes changes;
+    struct notify notify;
     struct worker_rules rules;
 
     int stopping; /* enum server_stop as this worker has seen it */
@@ -132,6 +134,8 @@ void worker_leave(struct worker *worker);
 
 /* Whether this is the worker whose turn the calling thread holds. */
 bool worker_is_current(const struct worker *worker);
+/* That worker; NULL: the thread is none. */
+struct worker *worker_current(void);
 
 /* Around a sleep inside the engine (struct cache_waiting): the calling worker's turn is let go, so that whoever holds the
  * engine's lock and waits for this turn does not wait for ever. */

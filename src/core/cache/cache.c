@@ -288,7 +288,9 @@ static void count_filtered(struct actor *actor, const struct shard *shard, enum 
 }
 
 /* Counts what a read found and says it. */
-__attribute__((always_inline)) static inline enum status end_read(struct actor *actor, const struct shard *shard,
+__attribute__((always_inline)) static inline enum status end_read(struct cache *cache, struct actor *actor,
+                                                                  const struct cache_key *key,
+                                                                  const struct shard *shard,
                                                                   const struct cache_read *read, enum attempt answer,
                                                                   bool *ret_found) {
     if (answer == ATTEMPT_NO_MEMORY)
@@ -301,6 +303,8 @@ __attribute__((always_inline)) static inline enum status end_read(struct actor *
             actor->of_store[shard->store].hits += answer == ATTEMPT_HIT;
             actor->of_store[shard->store].misses += answer == ATTEMPT_MISS;
         }
+        if (answer == ATTEMPT_MISS)
+            store_tell(cache->engine, actor, CACHE_MISSED, key->db, key->name);
     }
     return STATUS_OK;
 }
@@ -315,7 +319,7 @@ static __attribute__((noinline)) enum status get_filtered(struct cache *cache, s
     enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, shard, &wanted, read);
     if (answer == ATTEMPT_MISS && !read->quiet)
         count_filtered(actor, shard, said);
-    return end_read(actor, shard, read, answer, ret_found);
+    return end_read(cache, actor, key, shard, read, answer, ret_found);
 }
 
 enum status cache_get(struct cache *cache, struct actor *actor, const struct cache_key *key, struct cache_read *read,
@@ -327,14 +331,23 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     read->nothing = false;
     if (store_has_filter(shard))
         return get_filtered(cache, actor, key, read, ret_found);
-    return end_read(actor, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
+    return end_read(cache, actor, key, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
 }
 
-static enum cache_glance count_miss(struct actor *actor, const struct shard *shard, enum filter_answer said) {
+/* Apart, so that a miss of which nobody wants to know pays for the question alone. */
+static __attribute__((noinline, cold)) void tell_miss(const struct engine *engine, struct actor *actor,
+                                                      const struct cache_key *key) {
+    engine->changes.call(engine->changes.context, actor, CACHE_MISSED, key->db, key->name);
+}
+
+static enum cache_glance count_miss(const struct engine *engine, struct actor *actor, const struct shard *shard,
+                                    const struct cache_key *key, enum filter_answer said) {
     actor->counts.misses++;
     if (actor->of_store)
         actor->of_store[shard->store].misses++;
     count_filtered(actor, shard, said);
+    if (store_is_wanted(engine, CACHE_MISSED))
+        tell_miss(engine, actor, key);
     return CACHE_GLANCE_MISS;
 }
 
@@ -389,11 +402,11 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
         return CACHE_GLANCE_UNSURE;
     enum filter_answer said = store_has_filter(shard) ? ask_filter(engine, shard, &wanted) : FILTER_UNKNOWN;
     if (said == FILTER_EXCLUDES)
-        return count_miss(actor, shard, said);
+        return count_miss(engine, actor, shard, key, said);
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
     if (!view.found || store_is_gone(engine, view.location, &view.entry, actor->now_ms))
-        return store_view_holds(shard, &view) ? count_miss(actor, shard, said) : CACHE_GLANCE_UNSURE;
+        return store_view_holds(shard, &view) ? count_miss(engine, actor, shard, key, said) : CACHE_GLANCE_UNSURE;
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
     *ret_sight = (struct cache_sight){

@@ -79,6 +79,7 @@ enum cache_change {
     CACHE_SWAPPED,         /* no name; a database has another number from now on */
     CACHE_TAG_GOING,       /* as CACHE_TAG_INVALIDATED, but before it happens */
     CACHE_PATTERN_GOING,   /* the name is a pattern; keys that match it are about to be deleted (cache_tell_pattern) */
+    CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
 };
 enum {
     CACHE_REMOVALS =
@@ -87,7 +88,8 @@ enum {
 
 /* Told of each change that is wanted, by the actor that makes it, before it lets go of the entry's shard (of a flush, before it lets go of
  * all; of a tag, before the call returns): so it must be quick and may not call the cache. The name lives during the call. `db` is the
- * engine's database (cache_db_of). NULL: nobody is told. */
+ * engine's database (cache_db_of). A miss is told by a reader that may hold no lock, while another writes the key; its `db` is the
+ * client's. NULL: nobody is told. */
 struct cache_changes {
     void (*call)(void *context, struct actor *actor, unsigned change, uint32_t db,
                  struct slice name); /* enum cache_change */
@@ -483,6 +485,8 @@ void cache_changes_want(struct cache *cache, uint32_t wanted);
 void cache_changes_pass(struct cache *cache, struct actor *actor);
 /* Before somebody looks for the keys of a database that match a pattern, in order to delete them. */
 void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern);
+/* For who counts a miss by himself, after a quiet read. */
+void cache_tell_miss(struct cache *cache, struct actor *actor, const struct cache_key *key);
 /* Which database has this place in the engine at present. */
 uint32_t cache_db_of(const struct cache *cache, uint32_t place);
 /* The hash of a key in that place: what struct cache_key has. Keys of one session have the same. */

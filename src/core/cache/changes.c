@@ -24,6 +24,10 @@ uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice n
     return store_hash(cache->engine, place, name);
 }
 
+void cache_tell_miss(struct cache *cache, struct actor *actor, const struct cache_key *key) {
+    store_tell(cache->engine, actor, CACHE_MISSED, key->db, key->name);
+}
+
 uint32_t cache_db_of(const struct cache *cache, uint32_t place) {
     uint32_t db = 0;
     while (db < CACHE_DATABASES && engine_db(cache, db) != place)

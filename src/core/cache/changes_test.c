@@ -1,7 +1,7 @@
 /* Every change of an entry is told of once, by the kind that was asked for, and by nothing else. */
 #include "core/cache/cache_fixture.h"
 
-enum { LIMIT = 1 << 20, ALL = (1 << (CACHE_NOTHING_DELETED + 1)) - 1 };
+enum { LIMIT = 1 << 20, ALL = ((1 << (CACHE_NOTHING_DELETED + 1)) - 1) | 1 << CACHE_MISSED };
 
 /* What was told since the last look, as text: "created:a deleted:b ". */
 struct told {
@@ -10,9 +10,9 @@ struct told {
 };
 
 static void note(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
-    static const char *const words[] = {"deleted",         "replaced", "expired",    "evicted",      "invalidated",
-                                        "created",         "patched",  "expiry set", "flushed",      "tag",
-                                        "nothing deleted", "swapped",  "tag going",  "pattern going"};
+    static const char *const words[] = {"deleted",         "replaced", "expired",    "evicted",       "invalidated",
+                                        "created",         "patched",  "expiry set", "flushed",       "tag",
+                                        "nothing deleted", "swapped",  "tag going",  "pattern going", "missed"};
     struct told *told = context;
     (void)actor;
     assert_true(change < COUNT_OF(words));
@@ -175,6 +175,95 @@ static void whoever_asks_hears_of_tags_before_and_of_swaps(void **state) {
     testing_close(&t);
 }
 
+static void a_flush_is_one_change_whatever_goes_with_it(void **state) {
+    (void)state;
+    struct told told = {0};
+    struct testing_cache t = open_told(&told, ALL);
+    static uint8_t bytes[20000];
+    for (uint32_t db = 0; db < 2; db++) {
+        assert_int_equal(testing_set(&t, db, SLICE("small"), SLICE("1"), 0), STATUS_OK);
+        assert_int_equal(testing_set(&t, db, SLICE("large"), slice_make(bytes, sizeof bytes), 0), STATUS_OK);
+    }
+    expect(&told, "created:small created:large created:small@1 created:large@1 ");
+    cache_flush(t.cache, &t.actor, 1); /* one by one, as there is another database */
+    expect(&told, "flushed:@1 ");
+    cache_flush(t.cache, &t.actor, 0); /* at once, but for what owns memory elsewhere */
+    expect(&told, "flushed: ");
+    testing_close(&t);
+}
+
+static void an_expired_entry_is_told_of_before_what_is_written_over_it(void **state) {
+    (void)state;
+    struct told told = {0};
+    struct testing_cache t = open_told(&told, ALL);
+    set(&t, "a", "1", t.actor.now_ms + 5);
+    set(&t, "wide", "1", t.actor.now_ms + (1ull << 40));
+    t.actor.now_ms += 5;
+    set(&t, "a", "2", 0); /* by the plain write, which looks at nothing else */
+    expect(&told, "created:a created:wide expired:a created:a ");
+    t.actor.now_ms += 1ull << 40;
+    set(&t, "wide", "2", 0);
+    expect(&told, "expired:wide created:wide ");
+    set(&t, "a", "3", t.actor.now_ms + 5);
+    t.actor.now_ms += 5;
+    cache_changes_want(t.cache, ALL & ~(1 << CACHE_EXPIRED));
+    set(&t, "a", "4", 0);
+    expect(&told, "replaced:a replaced:a "); /* nobody wants to know */
+    testing_close(&t);
+}
+
+static void *reserve_none(void *context, uint64_t size) {
+    (void)size;
+    return context;
+}
+
+static void misses_are_told_by_every_way_to_read_that_counts(void **state) {
+    (void)state;
+    struct told told = {0};
+    struct testing_cache t = open_told(&told, 1 << CACHE_MISSED);
+    struct cache_key key = cache_key(t.cache, 3, SLICE("m"));
+    struct cache_info info;
+    struct cache_sight sight;
+    struct cache_edit e;
+    char nowhere;
+    bool found = true;
+    cache_swap(t.cache, &t.actor, 3, 5); /* the database is the client's */
+    assert_false(cache_find(t.cache, &t.actor, &key, false, &info));
+    expect(&told, "");
+    assert_false(cache_find(t.cache, &t.actor, &key, true, &info));
+    expect(&told, "missed:m@3 ");
+    struct cache_read read = {.size_max = 0, .reserve = reserve_none, .context = &nowhere};
+    assert_int_equal(cache_get(t.cache, &t.actor, &key, &read, &found), STATUS_OK);
+    assert_false(found);
+    expect(&told, "missed:m@3 ");
+    key = cache_key(t.cache, 3, SLICE("m"));
+    assert_int_equal(cache_glance(t.cache, &t.actor, &key, &sight), CACHE_GLANCE_MISS);
+    expect(&told, "missed:m@3 ");
+    cache_edit_begin(t.cache, &t.actor, &key, &e);
+    cache_edit_count_read(&e);
+    cache_edit_end(&e);
+    expect(&told, "missed:m@3 ");
+    cache_tell_miss(t.cache, &t.actor, &key);
+    expect(&told, "missed:m@3 ");
+    uint8_t room[8];
+    set(&t, "b", "1", 0);
+    struct cache_wish wishes[] = {{.name = SLICE("a"), .to = room, .room = sizeof room},
+                                  {.name = SLICE("b"), .to = room, .room = sizeof room},
+                                  {.name = SLICE("c"), .to = room, .room = sizeof room}};
+    cache_glance_many(t.cache, &t.actor, 0, wishes, COUNT_OF(wishes));
+    expect(&told, "missed:a missed:c ");
+    assert_int_equal(cache_filter_set(t.cache, &t.actor, 0, true, 0), STATUS_OK); /* each is looked up alone */
+    while (cache_housekeep(t.cache, &t.actor))
+        ;
+    cache_glance_many(t.cache, &t.actor, 0, wishes, COUNT_OF(wishes));
+    expect(&told, "missed:a missed:c ");
+    t.actor.now_ms += 5;
+    set(&t, "b", "1", t.actor.now_ms);
+    cache_glance_many(t.cache, &t.actor, 0, &wishes[1], 1);
+    expect(&told, "missed:b ");
+    testing_close(&t);
+}
+
 static void only_what_is_wanted_is_told(void **state) {
     (void)state;
     struct told told = {0};
@@ -196,4 +285,6 @@ static void only_what_is_wanted_is_told(void **state) {
 
 UNIT_TESTS(changes, UNIT(every_kind_of_write_is_told_once), UNIT(large_values_as_well),
            UNIT(what_goes_by_itself_is_told_when_it_is_found), UNIT(flushes_are_told_of_without_names),
-           UNIT(whoever_asks_hears_of_tags_before_and_of_swaps), UNIT(only_what_is_wanted_is_told));
+           UNIT(whoever_asks_hears_of_tags_before_and_of_swaps), UNIT(a_flush_is_one_change_whatever_goes_with_it),
+           UNIT(an_expired_entry_is_told_of_before_what_is_written_over_it),
+           UNIT(misses_are_told_by_every_way_to_read_that_counts), UNIT(only_what_is_wanted_is_told));

@@ -645,6 +645,7 @@ void cache_edit_count_read(struct cache_edit *edit) {
         edit->actor->counts.misses++;
         if (of_store)
             of_store->misses++;
+        store_tell(edit->cache->engine, edit->actor, CACHE_MISSED, edit->key.db, edit->key.name);
         return;
     }
     edit->actor->counts.hits++;
@@ -658,6 +659,16 @@ void cache_edit_count_read(struct cache_edit *edit) {
     cell_count_use(cell_at, cell);
 }
 
+/* Whether what stands there is not simply overwritten: an invalidated entry may be the head of a session, and of one whose time is over
+ * somebody may want to know. */
+static inline bool must_go_first(const struct engine *engine, const struct actor *actor,
+                                 const struct store_spot *spot) {
+    if (__builtin_expect(!(spot->entry.flags & (ENTRY_TAGS | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)), 1))
+        return false;
+    return store_is_dead(engine, spot->location, &spot->entry) ||
+           (store_is_wanted(engine, STORE_EXPIRED) && store_has_expired(&spot->entry, actor->now_ms));
+}
+
 static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               struct store_value *value) {
     struct engine *engine = cache->engine;
@@ -668,7 +679,7 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
     store_find(engine, shard, &wanted, &spot);
-    if (spot.location && store_is_dead(engine, spot.location, &spot.entry)) { /* it may be the head of a session */
+    if (spot.location && must_go_first(engine, actor, &spot)) {
         store_remove_gone(engine, actor, shard, &spot);
         store_find(engine, shard, &wanted, &spot);
     }

@@ -158,6 +158,55 @@ static void a_tenth_among_others_expires_in_time(void **state) {
     testing_close(&t);
 }
 
+struct lateness {
+    uint64_t *expires_at_ms; /* by the number in the name */
+    uint64_t worst_ms;
+    uint32_t told;
+};
+
+static void note_lateness(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
+    struct lateness *lateness = context;
+    char text[32] = "";
+    (void)db;
+    assert_int_equal(change, CACHE_EXPIRED);
+    assert_true(name.size < sizeof text);
+    memcpy(text, name.data, name.size);
+    unsigned number;
+    assert_int_equal(sscanf(text, "key:%u", &number), 1);
+    uint64_t late_ms = actor->now_ms - lateness->expires_at_ms[number];
+    lateness->worst_ms = late_ms > lateness->worst_ms ? late_ms : lateness->worst_ms;
+    lateness->told++;
+}
+
+/* Entries that expire one by one for half an hour, a few in each segment in a second: whoever wants to be told does not wait until looks pay. */
+static void whoever_wants_to_know_is_told_soon(void **state) {
+    (void)state;
+    enum { KEYS = 20000, SPREAD_MS = 1800 * SECOND_MS, LATE_MS_MAX = 2 * SECOND_MS, TURNS_SLICES_MAX = 10 };
+    static uint64_t expires_at_ms[KEYS];
+    char text[32];
+    struct lateness lateness = {.expires_at_ms = expires_at_ms};
+    struct testing_cache t =
+        testing_open_as((struct cache_options){.limit_bytes = 64 << 20,
+                                               .policy = CACHE_NOEVICTION,
+                                               .changes = {note_lateness, &lateness, 1 << CACHE_EXPIRED}});
+    struct rng rng = rng_seeded(unit_seed());
+    for (uint32_t i = 0; i < KEYS; i++) {
+        expires_at_ms[i] = t.actor.now_ms + SECOND_MS + rng_below(&rng, SPREAD_MS);
+        snprintf(text, sizeof text, "key:%u", i);
+        assert_int_equal(testing_set(&t, 0, slice_from_string(text), SLICE("a value of twenty by"), expires_at_ms[i]),
+                         STATUS_OK);
+    }
+    uint32_t slices = 0;
+    for (uint64_t end_ms = t.actor.now_ms + SPREAD_MS / 4; t.actor.now_ms < end_ms; t.actor.now_ms += TURN_MS)
+        for (uint32_t i = 0; i < TURNS_SLICES_MAX && cache_housekeep(t.cache, &t.actor); i++)
+            slices++;
+    print_message("seed %llu: %u told of, the latest after %llu ms, %u slices\n", (unsigned long long)unit_seed(),
+                  lateness.told, (unsigned long long)lateness.worst_ms, slices);
+    assert_true(lateness.told > KEYS / 5);
+    assert_true(lateness.worst_ms <= LATE_MS_MAX);
+    testing_close(&t);
+}
+
 /* ---------------------------------------------------------------------------------- taking turns */
 
 /* While there is always something to expire that frees no segment, housekeeping makes room all the same. */
@@ -191,5 +240,6 @@ static void expiry_does_not_keep_reclaim_waiting(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(expiry, UNIT(every_look_agrees_at_the_border), UNIT(a_second_in_which_all_expires),
-           UNIT(a_tenth_among_others_expires_in_time), UNIT(expiry_does_not_keep_reclaim_waiting));
+UNIT_TESTS(expiry, UNIT(whoever_wants_to_know_is_told_soon), UNIT(every_look_agrees_at_the_border),
+           UNIT(a_second_in_which_all_expires), UNIT(a_tenth_among_others_expires_in_time),
+           UNIT(expiry_does_not_keep_reclaim_waiting));

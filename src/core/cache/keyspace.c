@@ -230,7 +230,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
         spot.bucket = index_place_of(&engine->range, &shard->index, hash).bucket;
         spot.cell = index_find(&engine->range, &shard->index, hash, spot.location);
         if (spot.cell)
-            store_remove(engine, actor, shard, &spot, STORE_DELETED);
+            store_remove(engine, actor, shard, &spot, STORE_CLEARED);
     }
 }
 

@@ -208,7 +208,7 @@ ALWAYS bool take(const struct batch *batch, const struct visit *visit, struct ca
     return true;
 }
 
-/* Counts what it finds by itself. */
+/* Counts what it finds, and tells of a miss, by itself. */
 static __attribute__((noinline)) void look_alone(struct cache *cache, struct actor *actor, uint32_t db,
                                                  struct cache_wish *wish) {
     struct cache_key key = cache_key(cache, db, wish->name);
@@ -249,6 +249,7 @@ ALWAYS void take_all(const struct batch *batch, const struct visit *visits, stru
         } else if (is_miss(visit)) {
             wish->answer = CACHE_GLANCE_MISS;
             misses++;
+            store_tell(batch->cache->engine, actor, CACHE_MISSED, batch->db, wish->name);
             if (!plain && actor->of_store)
                 actor->of_store[visit->shard->store].misses++;
         } else {

@@ -23,6 +23,9 @@ enum {
     EXPIRY_TAIL_SHARE = 1024,
     EXPIRY_WAIT_MIN_MS = 100,
     EXPIRY_WAIT_MAX_MS = 60 * 1000,
+    EXPIRY_PROMPT_MAX_MS =
+        1000, /* somebody is told of what expires: looks as soon as the next has, but not more often, */
+    EXPIRY_PROMPT_ENTRIES = 32, /* or than in a millisecond for so many that are left */
 };
 
 struct slice_budget {
@@ -248,7 +251,8 @@ static bool act_expire(struct engine *engine, struct actor *actor, struct shard 
     }
     if (at_ms == 0)
         return true;
-    shard->expiries.left++;
+    if (shard->expiries.left++ == 0 || at_ms < shard->expiries.first_ms)
+        shard->expiries.first_ms = at_ms;
     shard->expiries.left_for[expiry_step(at_ms - actor->now_ms)]++;
     return true;
 }
@@ -280,6 +284,16 @@ static uint64_t expiry_due_ms(const struct shard_expiries *seen, uint64_t now_ms
     if (wait_ms > EXPIRY_WAIT_MAX_MS)
         wait_ms = EXPIRY_WAIT_MAX_MS;
     return now_ms + wait_ms;
+}
+
+/* The same, if it is to be found soon that an entry has expired, whatever it costs in looks. */
+static uint64_t prompt_due_ms(const struct shard_expiries *seen, uint64_t now_ms, uint64_t due_ms) {
+    uint64_t wait_ms = seen->left / EXPIRY_PROMPT_ENTRIES;
+    wait_ms = wait_ms < EXPIRY_WAIT_MIN_MS ? EXPIRY_WAIT_MIN_MS : wait_ms;
+    wait_ms = wait_ms > EXPIRY_PROMPT_MAX_MS ? EXPIRY_PROMPT_MAX_MS : wait_ms;
+    uint64_t soon_ms = now_ms + wait_ms;
+    soon_ms = seen->first_ms > soon_ms ? seen->first_ms : soon_ms;
+    return due_ms < soon_ms ? due_ms : soon_ms;
 }
 
 /* Notes how far eviction has come in the oldest segment of a log, unless it left something behind it. */
@@ -621,6 +635,8 @@ static void expire_on(struct engine *engine, struct actor *actor, struct shard *
     if (!walk_on(engine, actor, shard, &shard->expiry, act_expire, budget))
         return;
     uint64_t due_ms = expiry_due_ms(&shard->expiries, actor->now_ms);
+    if (store_is_wanted(engine, STORE_EXPIRED) && shard->expiries.left)
+        due_ms = prompt_due_ms(&shard->expiries, actor->now_ms, due_ms);
     if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
         atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
     shard->expiry.segment = 0;

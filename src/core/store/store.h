@@ -64,10 +64,11 @@ struct shard_log {
 
 enum { STORE_EXPIRY_STEPS = 64 }; /* of times that are left: four to a doubling, up to four minutes */
 
-/* What an expiry walk has seen so far: entries that it removed, those with an expiry that it left, and how many of them for about how
- * long. */
+/* What an expiry walk has seen so far: entries that it removed, those with an expiry that it left, how many of them for about how
+ * long, and when the first of these expires. */
 struct shard_expiries {
     uint32_t gone, left, left_for[STORE_EXPIRY_STEPS];
+    uint64_t first_ms; /* the next expiry of all that it left */
 };
 
 /* A walk over a segment in slices. */
@@ -145,6 +146,7 @@ enum store_change {
     STORE_EVICTED,
     STORE_INVALIDATED,
     STORE_CREATED,
+    STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
 };
 
 /* Told of each change that is wanted, but for flushes, under its shard's lock: it may not call the engine. NULL: nobody is. */
