@@ -309,8 +309,9 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct cmd_client *client = item->client;
     struct connection *connection = client->connection;
     struct server *server = worker->server;
-    /* What was published before this request comes before its reply. */
-    if (__builtin_expect(client->listener.count != 0, 0) && inbox_is_waiting(&worker->inbox))
+    /* What was published or changed before this request comes before its reply. */
+    if (__builtin_expect((client->listener.count | client->tracking) != 0, 0) &&
+        (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox)))
         pubsub_catch_up(worker);
     if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
         return;
@@ -410,6 +411,8 @@ void run_queued(struct cmd_call *call) {
     size_t reply_begins_at = call->reply->out->size;
     uint64_t begin = clock_ticks();
     call->outcome = CMD_RAN;
+    if (__builtin_expect(call->client->tracking != 0, 0))
+        cmd_track(call);
     worker->changes.queued = call;
     call->spec->run(call);
     worker->changes.queued = NULL;

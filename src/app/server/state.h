@@ -34,6 +34,7 @@ struct settings {
     _Atomic uint32_t pubsub_soft_s;
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
+    _Atomic uint64_t tracked_keys_max; /* 0: any number */
     _Atomic uint64_t slow_ticks;    /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks; /* the same for LATENCY */
     atomic_bool password_set, protected_mode;
@@ -41,6 +42,7 @@ struct settings {
 
 struct worker;
 struct pubsub;
+struct tracking;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -74,6 +76,7 @@ struct server {
     uint64_t timed_apart_ticks; /* TIMED_APART_US */
 
     struct pubsub *pubsub;
+    struct tracking *tracking;
 
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */

@@ -17,6 +17,7 @@
 #include "app/server/connection.h"
 #include "app/server/pubsub.h"
 #include "app/server/state.h"
+#include "app/server/tracking.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"
 #include "sys/os/thread.h"
@@ -105,6 +106,7 @@ struct worker {
 
     struct inbox inbox; /* messages for its subscribers */
     struct changes changes;
+    struct mailbox mailbox; /* of client-side caching */
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

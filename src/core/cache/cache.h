@@ -60,9 +60,9 @@ enum cache_change {
     CACHE_EVICTED,     /* for memory, or a store's capacity */
     CACHE_INVALIDATED, /* by a tag; when somebody comes across it */
     CACHE_CREATED,
-    CACHE_PATCHED,         /* a part of its value is another, or it has grown */
-    CACHE_EXPIRY_SET,      /* or taken away */
-    CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has */
+    CACHE_PATCHED,    /* a part of its value is another, or it has grown */
+    CACHE_EXPIRY_SET, /* or taken away */
+    CACHE_FLUSHED, /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. Also when databases are swapped */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
 };
 enum {
@@ -365,6 +365,9 @@ size_t cache_tag_name_max(const struct cache *cache);
 /* Entries that were written with the tag since it was last invalidated and bear it still; those that expired, or went by another tag, count
  * until somebody comes across them. */
 uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice tag);
+
+/* False: no entry of this key that anybody can see bears tags. Without a lock. */
+bool cache_may_bear_tags(const struct cache *cache, const struct cache_key *key);
 
 /* What reads this tag afterwards does not find what was written before. Answers how many entries went (cache_tag_count). */
 uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag);

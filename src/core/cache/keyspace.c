@@ -323,6 +323,9 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
     atomic_store_explicit(&map[b], of_a, memory_order_relaxed);
     new_epoch(cache, a);
     new_epoch(cache, b);
+    /* Whoever knows a key of either knows something that is not there any more. */
+    store_tell(cache->engine, actor, CACHE_FLUSHED, of_a, slice_make(NULL, 0));
+    store_tell(cache->engine, actor, CACHE_FLUSHED, of_b, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);
 }

@@ -1,0 +1,28 @@
+/* app/server/tracking_mail.h: what tracking.c asks of tracking_deliver.c.
+ *
+ * Mail is collected by the worker that makes it (worker->mailbox.outgoing) until tracking_post. A call that finds no memory makes everybody drop
+ * everything instead.
+ *
+ * Threads: in the turn of the worker that makes the mail; with locks of the tables held, or without.
+ */
+#ifndef STRATA_APP_SERVER_TRACKING_MAIL_H
+#define STRATA_APP_SERVER_TRACKING_MAIL_H
+
+#include "app/server/tracking.h"
+
+/* Prefixes of a client of the mode BCAST. */
+struct tracked_prefixes {
+    struct listener listener; /* first: members of topics name it */
+    struct tracker *tracker;
+};
+
+struct tracker *tracker_at(const struct tracking *tracking, uint32_t number);
+
+/* The client had read the key. Clients of one key come one after the other. */
+void mail_key(struct worker *worker, struct tracker *tracker, struct slice name);
+/* To all listeners of this part but the client `origin`, if it does not want to hear of itself. The topic's lock is held. */
+void mail_prefix(struct worker *worker, struct topic_part *part, struct slice name, uint64_t origin);
+/* The client must drop everything. */
+void mail_null(struct worker *worker, struct tracker *tracker);
+
+#endif
