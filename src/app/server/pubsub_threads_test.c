@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/server/peer_fixture.h"
 #include "app/server/pubsub.h"
 #include "app/server/server_start_fixture.h"
 #include "app/server/worker.h"
@@ -11,7 +12,7 @@
 #include "base/rng.h"
 #include "unit.h"
 
-enum { LISTENERS = 6, PUBLISHERS = 3, ROUNDS = 60, TOPICS = 5, PATIENCE_S = 60 };
+enum { LISTENERS = 6, PUBLISHERS = 3, ROUNDS = 60, TOPICS = 5 };
 
 static struct server *server_started(unsigned threads, uint64_t pubsub_hard_bytes) {
     struct config config;
@@ -21,49 +22,6 @@ static struct server *server_started(unsigned threads, uint64_t pubsub_hard_byte
 }
 
 /* ------------------------------------------------------------------ clients */
-
-/* Threads end the program with ASSERT: cmocka's checks are for the test's own thread. */
-struct peer {
-    int fd;
-    char input[64 * 1024];
-    size_t size, at;
-};
-
-static void peer_connect(struct peer *peer, const struct server *server) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server_port(server))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    peer->fd = socket(AF_INET, SOCK_STREAM, 0);
-    peer->size = peer->at = 0;
-    struct timeval patience = {.tv_sec = PATIENCE_S};
-    setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    ASSERT(connect(peer->fd, (struct sockaddr *)&address, sizeof address) == 0);
-}
-
-static void peer_say(const struct peer *peer, const char *text) {
-    ssize_t sent = send(peer->fd, text, strlen(text), MSG_NOSIGNAL);
-    ASSERT(sent == (ssize_t)strlen(text));
-}
-
-/* A line without its end. NULL: the server has closed. */
-static char *peer_line(struct peer *peer) {
-    for (;;) {
-        char *end = memmem(peer->input + peer->at, peer->size - peer->at, "\r\n", 2);
-        if (end) {
-            char *line = peer->input + peer->at;
-            *end = 0;
-            peer->at = (size_t)(end + 2 - peer->input);
-            return line;
-        }
-        memmove(peer->input, peer->input + peer->at, peer->size - peer->at);
-        peer->size -= peer->at;
-        peer->at = 0;
-        ASSERT(peer->size < sizeof peer->input);
-        ssize_t got = recv(peer->fd, peer->input + peer->size, sizeof peer->input - peer->size, 0);
-        if (got <= 0)
-            return NULL;
-        peer->size += (size_t)got;
-    }
-}
 
 /* The words of a message or confirmation: bulk strings, and an integer as its text. */
 static uint32_t peer_words(struct peer *peer, char words[5][64]) {
