@@ -179,7 +179,7 @@ def by_itself(report, server):
 
 
 def evicted(report):
-    with Strata(threads=2, maxmemory="4mb") as server, server.client() as writer:
+    with Strata(threads=2, maxmemory="4mb", maxmemory_policy="allkeys-random") as server, server.client() as writer:
         with report.case("evicted entries are told of"):
             tracker = Tracker(server)
             for at in range(200):

@@ -296,7 +296,7 @@ void tracking_each_prefix(struct cmd_server *api, const struct cmd_client *clien
 
 /* -------------------------------------------------------------- on and off */
 
-enum { EVERY_CHANGE = (1 << (CACHE_TAG_INVALIDATED + 1)) - 1 };
+enum { EVERY_CHANGE = (1 << (CACHE_RETAGGED + 1)) - 1 };
 
 static void state_set(struct tracker *tracker, struct cmd_client *client, uint32_t modes) {
     client->tracking = (client->tracking & CMD_TRACKING_TARGET) | modes;
@@ -484,8 +484,9 @@ static void key_has_changed(struct worker *worker, const struct change *change) 
     uint64_t hash = hash_bytes(change->name, tracking->seed);
     struct taking taking = {.worker = worker, .change = change, .hash = hash, .own_doing = is_own_doing(change)};
     take_from(tracking, &tracking->shards[hash % TRACKING_SHARDS], &taking, NULL, change->name, hash);
-    /* Whoever has prefixes was told when the tag was invalidated. */
-    if (atomic_load_explicit(&tracking->prefix_count, memory_order_acquire) && change->kind != CACHE_INVALIDATED)
+    /* Tags matter to those who have prefixes only when one is invalidated, and then they drop everything. */
+    bool of_tags = change->kind == CACHE_INVALIDATED || change->kind == CACHE_RETAGGED;
+    if (atomic_load_explicit(&tracking->prefix_count, memory_order_acquire) && !of_tags)
         tell_prefixes(worker, change, hash);
 }
 

@@ -64,6 +64,7 @@ enum cache_change {
     CACHE_EXPIRY_SET, /* or taken away */
     CACHE_FLUSHED, /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. Also when databases are swapped */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
+    CACHE_RETAGGED,        /* it bears other tags */
 };
 enum {
     CACHE_REMOVALS =

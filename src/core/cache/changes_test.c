@@ -1,7 +1,7 @@
 /* Every change of an entry is told of once, by the kind that was asked for, and by nothing else. */
 #include "core/cache/cache_fixture.h"
 
-enum { LIMIT = 1 << 20, ALL = (1 << (CACHE_TAG_INVALIDATED + 1)) - 1 };
+enum { LIMIT = 1 << 20, ALL = (1 << (CACHE_RETAGGED + 1)) - 1 };
 
 /* What was told since the last look, as text: "created:a deleted:b ". */
 struct told {
@@ -10,8 +10,8 @@ struct told {
 };
 
 static void note(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
-    static const char *const words[] = {"deleted", "replaced", "expired",    "evicted", "invalidated",
-                                        "created", "patched",  "expiry set", "flushed", "tag"};
+    static const char *const words[] = {"deleted", "replaced",   "expired", "evicted", "invalidated", "created",
+                                        "patched", "expiry set", "flushed", "tag",     "retagged"};
     struct told *told = context;
     (void)actor;
     assert_true(change < COUNT_OF(words));
@@ -145,6 +145,7 @@ static void flushes_are_told_of_without_names(void **state) {
     struct told told = {0};
     struct testing_cache t = open_told(&told, ALL);
     cache_swap(t.cache, &t.actor, 0, 3);
+    expect(&told, "flushed: flushed:@3 ");
     set(&t, "a", "1", 0);
     expect(&told, "created:a@3 ");
     assert_int_equal(cache_db_of(t.cache, 3), 0);
@@ -177,6 +178,32 @@ static void only_what_is_wanted_is_told(void **state) {
     testing_close(&t);
 }
 
+static void other_tags_and_other_databases_are_told_of(void **state) {
+    (void)state;
+    struct told told = {0};
+    struct testing_cache t = open_told(&told, ALL);
+    struct cache_edit e;
+    struct slice tags[] = {SLICE("x"), SLICE("y")};
+    set(&t, "a", "1", 0);
+    expect(&told, "created:a ");
+    edit(&t, "a", &e);
+    assert_int_equal(cache_edit_retag(&e, tags, 2), STATUS_OK);
+    cache_edit_end(&e);
+    expect(&told, "retagged:a ");
+    struct cache_key key = cache_key(t.cache, 0, SLICE("a"));
+    assert_true(cache_may_bear_tags(t.cache, &key));
+    struct cache_key none = cache_key(t.cache, 0, SLICE("none"));
+    assert_false(cache_may_bear_tags(t.cache, &none));
+    edit(&t, "a", &e);
+    assert_int_equal(cache_edit_retag(&e, NULL, 0), STATUS_OK);
+    cache_edit_end(&e);
+    expect(&told, "retagged:a ");
+    assert_false(cache_may_bear_tags(t.cache, &key));
+    cache_swap(t.cache, &t.actor, 0, 3);
+    expect(&told, "flushed: flushed:@3 ");
+    testing_close(&t);
+}
+
 UNIT_TESTS(changes, UNIT(every_kind_of_write_is_told_once), UNIT(large_values_as_well),
            UNIT(what_goes_by_itself_is_told_when_it_is_found), UNIT(flushes_are_told_of_without_names),
-           UNIT(only_what_is_wanted_is_told));
+           UNIT(only_what_is_wanted_is_told), UNIT(other_tags_and_other_databases_are_told_of));

@@ -474,7 +474,9 @@ enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, 
         edit->found = false;
         return STATUS_OK;
     }
-    return rewrite(edit, &wanted);
+    TRY(rewrite(edit, &wanted));
+    tell(edit, CACHE_RETAGGED);
+    return STATUS_OK;
 }
 
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
