@@ -8,6 +8,7 @@ void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory
     buf_init(&client->name, memory);
     buf_init(&client->lib_name, memory);
     buf_init(&client->lib_version, memory);
+    buf_init(&client->service, memory);
     buf_init(&client->multi, memory);
     buf_init(&client->watched, memory);
     arena_init(&client->multi_arena, memory, MULTI_CHUNK_SIZE);
@@ -21,6 +22,7 @@ void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct acto
     buf_fini(&client->watched);
     buf_fini(&client->multi);
     buf_fini(&client->lib_version);
+    buf_fini(&client->service);
     buf_fini(&client->lib_name);
     buf_fini(&client->name);
 }

@@ -54,6 +54,21 @@ void cmd_client_getname(struct cmd_call *call) {
         reply_null(call->reply);
 }
 
+void cmd_client_service(struct cmd_call *call) {
+    struct cmd_client *client = call->client;
+    if (call->argc > 3) {
+        cmd_error_syntax(call);
+    } else if (call->argc == 3) {
+        if (client_name_check(call, "Service names", call->argv[2]) &&
+            client_name_set(call, &client->service, call->argv[2]))
+            reply_ok(call->reply);
+    } else if (client->service.size) {
+        reply_bulk(call->reply, buf_slice(&client->service));
+    } else {
+        reply_null(call->reply);
+    }
+}
+
 void cmd_client_setinfo(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     struct buf *kept = cmd_is(call, 2, "lib-name")  ? &client->lib_name

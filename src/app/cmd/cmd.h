@@ -37,10 +37,16 @@ enum cmd_tracking {
     CMD_TRACKING_TARGET = 1 << 7, /* others have redirected to it, once at least */
 };
 
+/* What becomes of writes by another service than the owner of the key's class. */
+enum cmd_ownership { CMD_OWNERSHIP_OFF, CMD_OWNERSHIP_WARN, CMD_OWNERSHIP_ENFORCE };
+
 /* Shared by all workers of one server. */
 struct cmd_env {
     struct cache *cache;
-    struct cmd_server *server; /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
+    struct cmd_server *server;  /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
+    atomic_bool follows;        /* something follows from writes, before the next one runs: they do not run in rows */
+    _Atomic uint32_t ownership; /* enum cmd_ownership; off while no rule in force names an owner */
+    _Atomic uint64_t not_owner; /* writes by others than the owner, allowed or not */
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around
      * commands (statistics, slow log, MONITOR). NULL: just runs it. */
     void (*run_queued)(struct cmd_call *call);
@@ -74,6 +80,7 @@ struct cmd_client {
     bool no_evict, no_touch, monitor;
     bool in_multi, multi_failed, in_exec;
     struct buf name, lib_name, lib_version;
+    struct buf service;        /* as which it writes (CLIENT SERVICE) */
     struct arena multi_arena;  /* queued arguments; reset by EXEC and DISCARD */
     uint64_t multi_size_bytes; /* of what is queued */
     struct buf multi;          /* array of struct cmd_queued */

@@ -181,6 +181,7 @@ void cmd_reset(struct cmd_call *call) {
     client->reply_off = client->reply_skip = client->reply_skip_next = false;
     client->authenticated = !password_is_set(call);
     buf_clear(&client->name);
+    buf_clear(&client->service);
     protocol_set(call, 2);
     reply_simple(call->reply, SLICE("RESET"));
 }

@@ -181,6 +181,7 @@ static void section_stats(struct info *info) {
     number(info, "expired_keys", counts->expired);
     number(info, "evicted_keys", counts->evicted);
     number(info, "invalidated_keys", counts->invalidated);
+    number(info, "not_owner_writes", atomic_load_explicit(&info->call->env->not_owner, memory_order_relaxed));
     number(info, "evicted_clients", 0);
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);

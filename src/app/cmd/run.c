@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "app/cmd/commands.h"
+#include "app/cmd/owner.h"
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
 #include "base/assert.h"
@@ -183,6 +184,15 @@ __attribute__((noinline)) static void refuse_subscriber(struct cmd_call *call, c
     reject(call, spec, "ERR", text);
 }
 
+/* Apart for the same reason. */
+__attribute__((noinline)) static bool is_owned(struct cmd_call *call, const struct cmd_spec *spec) {
+    char text[OWNER_TEXT_MAX];
+    if (owner_agrees(call, spec, text))
+        return true;
+    reject(call, spec, "NOTOWNER", text);
+    return false;
+}
+
 /* False when the command may not run now; the error is written. */
 static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
     const struct cmd_client *client = call->client;
@@ -205,7 +215,7 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
         reject(call, spec, "ERR", "Command not allowed inside a transaction");
         return false;
     }
-    return true;
+    return !owner_is_asked(call->env) || is_owned(call, spec);
 }
 
 /* CLIENT REPLY OFF and SKIP. The reply is made and taken back: what a command does must not depend on who listens. */
@@ -257,12 +267,18 @@ void cmd_run(struct cmd_call *call) {
         hush(call, mark);
 }
 
+/* What follows from a write happens before the next one; and each may be refused. */
+static inline bool writes_run_alone(const struct cmd_env *env) {
+    return owner_is_asked(env) || __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
+}
+
 uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
     struct cmd_client *client = requests->client;
     const struct cmd_spec *spec = requests->spec;
     ASSERT(spec->run_row && requests->argc == spec->row_argc);
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
-        client->reply_skip_next || client->listener.count || client->tracking)
+        client->reply_skip_next || client->listener.count || client->tracking ||
+        (spec->flags & CMD_WRITE && writes_run_alone(call->env)))
         return 0;
     call->client = client;
     call->spec = spec;

@@ -73,6 +73,7 @@ struct cmd_command_counts {
 struct cmd_process;
 struct histogram;
 struct slowlog;
+struct rules;
 struct latency_monitor;
 
 struct cmd_server_api {
@@ -138,6 +139,13 @@ struct cmd_server_api {
     void (*logs_unlock)(struct cmd_server *);
     struct slowlog *(*slowlog)(struct cmd_server *);
     struct latency_monitor *(*latency)(struct cmd_server *);
+    /* Rules. A load appends to `problems` what is wrong, also if it is only warnings. STATUS_INVALID: the old rules stay; STATUS_BUSY:
+     * another load is under way. The client's transaction holds no locks. */
+    enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
+    /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
+    const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
+    /* What this client's command changes from now on follows from a plan; edges are not followed again. */
+    void (*rules_planned)(struct cmd_server *, struct cmd_client *, bool planned);
 };
 
 struct cmd_process {

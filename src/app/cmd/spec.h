@@ -35,6 +35,7 @@ enum cmd_flag {
     CMD_SUBSCRIBING =
         1 << 18, /* answers with pushes, which no CLIENT REPLY keeps back; allowed to a RESP2 subscriber */
     CMD_IN_SUBSCRIBER = 1 << 19, /* what else is allowed to a RESP2 subscriber: PING, QUIT, RESET */
+    CMD_UNOWNED = 1 << 20,       /* changes keys whoever owns them */
 };
 
 /* Where the keys stand. Arguments count from 0, which is the command's name; `last` below 0 counts from the end (-1: the last). */
@@ -96,5 +97,8 @@ const struct cmd_spec *cmd_lookup_sub(const struct cmd_spec *container, struct s
  * arguments make no sense). */
 uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count, uint32_t *ret_at,
                            uint32_t max);
+/* Calls for each key that the command may change, until one answers false; answers whether none did. */
+bool cmd_each_written(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count,
+                      bool (*visit)(void *context, struct slice key), void *context);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "app/cmd/value.h"
 #include "base/bits.h"
+#include "core/classes/names.h"
 
 /* `excludes`: words that may not stand beside this one. */
 static const struct option {
@@ -34,6 +35,10 @@ bool string_options_check_tags(struct cmd_call *call, uint32_t at, uint32_t coun
     for (uint32_t i = 0; i < count; i++)
         if (call->argv[at + i].size == 0 || call->argv[at + i].size > most) {
             reply_errorf(call->reply, "ERR a tag has 1 to %zu bytes", most);
+            return false;
+        } else if (classes_is_marked(call->argv[at + i])) {
+            reply_error(call->reply,
+                        SLICE("ERR a tag does not begin with one of " CLASSES_MARKS ", as those of rules do"));
             return false;
         }
     return true;

@@ -2,10 +2,12 @@
 #include <stdio.h>
 
 #include "app/cmd/commands.h"
+#include "app/cmd/invalidate.h"
 #include "app/cmd/key_call.h"
 #include "app/cmd/scan.h"
 #include "app/cmd/string_options.h"
 #include "base/number.h"
+#include "core/classes/names.h"
 
 /* The tags that a key is to have: copies in the arena, or arguments. */
 struct wanted {
@@ -24,6 +26,8 @@ static uint32_t find(const struct wanted *wanted, struct slice tag) {
 
 static void note_tag(void *context, struct slice tag) {
     struct wanted *wanted = context;
+    if (classes_is_marked(tag)) /* the rules' own, which a change puts on again */
+        return;
     uint8_t *copy = arena_take(wanted->call->arena, tag.size);
     wanted->failed = wanted->failed || !copy;
     if (!copy)
@@ -91,13 +95,11 @@ void cmd_tag_remove(struct cmd_call *call) { change_tags(call, take_away); }
 
 static void reply_tag(void *context, struct slice tag) {
     struct wanted *wanted = context;
-    reply_bulk(wanted->call->reply, tag);
+    if (!classes_is_marked(tag))
+        reply_bulk(wanted->call->reply, tag);
 }
 
-static void count_tag(void *context, struct slice tag) {
-    (void)tag;
-    ++*(uint32_t *)context;
-}
+static void count_tag(void *context, struct slice tag) { *(uint32_t *)context += !classes_is_marked(tag); }
 
 void cmd_tag_of(struct cmd_call *call) {
     struct cache_key key = cmd_key(call, 2);
@@ -117,6 +119,8 @@ void cmd_tag_count(struct cmd_call *call) {
 
 void cmd_tag_invalidate(struct cmd_call *call) {
     uint64_t count = 0;
+    if (invalidate_by_rules(call, 2))
+        return;
     for (uint32_t i = 2; i < call->argc; i++)
         count += cache_tag_invalidate(call->env->cache, call->actor, call->argv[i]);
     reply_integer(call->reply, (int64_t)count);

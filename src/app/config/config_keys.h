@@ -50,6 +50,8 @@ enum config_key_id {
     CONFIG_PIDFILE,
     CONFIG_LOGFILE,
     CONFIG_LOGLEVEL,
+    CONFIG_RULES,
+    CONFIG_OWNERSHIP,
     CONFIG_HOUSEKEEPING_INTERVAL,
     CONFIG_SHUTDOWN_TIMEOUT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
@@ -89,6 +91,13 @@ enum config_loglevel {
     CONFIG_LOGLEVEL_COUNT
 };
 
+enum config_ownership {
+    CONFIG_OWNERSHIP_OFF,
+    CONFIG_OWNERSHIP_WARN,
+    CONFIG_OWNERSHIP_ENFORCE,
+    CONFIG_OWNERSHIP_COUNT
+};
+
 /* Plain data: may be copied by assignment. Made by config_defaults and the config_load functions only. */
 struct config_values {
     int64_t port;
@@ -114,6 +123,8 @@ struct config_values {
     char pidfile[1024];
     char logfile[1024];
     enum config_loglevel loglevel;
+    char rules[1024];
+    enum config_ownership ownership;
     int64_t housekeeping_interval_ms;
     int64_t shutdown_timeout_s;
     int64_t slowlog_log_slower_than_us;

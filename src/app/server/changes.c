@@ -6,7 +6,7 @@
 struct note {
     const struct cmd_spec *spec;
     uint64_t client;
-    uint32_t kind, db, name_size, unused;
+    uint32_t kind, db, name_size, planned;
 };
 
 /* What a watcher does. */
@@ -14,6 +14,7 @@ typedef void (*watch)(struct worker *worker, const struct change *change);
 
 static const watch watches[CHANGES_WATCHERS] = {
     [CHANGES_TO_TRACK] = tracking_change,
+    [CHANGES_TO_FOLLOW] = rules_follow,
 };
 
 void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t kinds) {
@@ -31,12 +32,13 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     const struct server *server = context;
-    struct worker *worker = (struct worker *)(void *)((uint8_t *)actor - offsetof(struct worker, actor));
+    struct worker *worker = worker_of_actor(actor);
     struct changes *changes = &worker->changes;
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
     struct note note = {.kind = kind,
                         .db = place < CACHE_DATABASES ? cache_db_of(server->cache, place) : place,
-                        .name_size = (uint32_t)name.size};
+                        .name_size = (uint32_t)name.size,
+                        .planned = worker->rules.planned};
     if (call->client) {
         note.spec = call->spec;
         note.client = call->client->id;
@@ -69,7 +71,8 @@ static size_t read_note(const struct buf *notes, size_t at, struct change *ret_c
                                   .db = note.db,
                                   .name = slice_make(notes->data + at + sizeof note, note.name_size),
                                   .spec = note.spec,
-                                  .client = note.client};
+                                  .client = note.client,
+                                  .planned = note.planned};
     return at + sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
 }
 

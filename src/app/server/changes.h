@@ -26,10 +26,11 @@ struct change {
     struct slice name;           /* lives during the call */
     const struct cmd_spec *spec; /* the command that did it; NULL: it happened by itself */
     uint64_t client;             /* who sent it; 0: nobody */
+    bool planned;                /* by a plan of the rules, whose edges have been followed */
     bool lost;                   /* something happened, but nobody knows what */
 };
 
-enum changes_watcher { CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_WATCHERS };
+enum changes_watcher { CHANGES_TO_FOLLOW, CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_WATCHERS };
 
 /* The kinds of which this watcher is told from now on, a bit for each. When the command that asked is over, no change can be under way
  * that has not seen it; before, none of a key whose shard the command has locked. */

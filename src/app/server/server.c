@@ -13,6 +13,7 @@
 #include "app/server/clients.h"
 #include "app/server/monitor.h"
 #include "app/server/pubsub.h"
+#include "app/server/rules.h"
 #include "app/server/run.h"
 #include "app/server/stores.h"
 #include "app/server/tracking.h"
@@ -70,6 +71,8 @@ void server_settle(struct server *server) {
     atomic_store(&settings->protected_mode, values->protected_mode);
     static const enum log_level levels[] = {LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING};
     log_level_set(levels[values->loglevel]);
+    set_u32(&settings->ownership, values->ownership); /* by the numbers of enum cmd_ownership */
+    rules_settle(server);
     pthread_mutex_lock(&server->logs_lock);
     slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
     pthread_mutex_unlock(&server->logs_lock);
@@ -246,6 +249,9 @@ static const struct cmd_server_api server_calls = {
     .logs_unlock = api_logs_unlock,
     .slowlog = api_slowlog,
     .latency = api_latency,
+    .rules_load = rules_api_load,
+    .rules_now = rules_api_now,
+    .rules_planned = rules_api_planned,
 };
 
 /* -------------------------------------------------------------------- cache */
@@ -296,6 +302,7 @@ static enum status open_cache(struct server *server) {
         .stores = wanted.stores,
         .store_count = wanted.count,
         .changes = {.call = changes_note, .context = server},
+        .rules = {.terms = rules_terms, .context = server},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
@@ -440,6 +447,7 @@ static struct server *make_server(const struct config *config) {
     pthread_mutex_init(&server->logs_lock, NULL);
     pthread_mutex_init(&server->errors_lock, NULL);
     pthread_mutex_init(&server->changes_lock, NULL);
+    pthread_mutex_init(&server->rules_lock, NULL);
     slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
     latency_init(&server->latency);
     server->worker_count = (uint32_t)config->values.threads;
@@ -458,6 +466,7 @@ static enum status take_signals(struct server *server) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, &server->signals_before);
     signal(SIGPIPE, SIG_IGN);
     server->signals_taken = true;
@@ -477,6 +486,7 @@ static enum status start_all(struct server *server) {
         .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
+    TRY(rules_start(server));
     /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
     TRY(listen_tcp(server));
@@ -536,6 +546,11 @@ static void take_signal(struct server *server) {
     struct signalfd_siginfo signal_info;
     if (read(server->signal_fd, &signal_info, sizeof signal_info) != sizeof signal_info)
         return;
+    if (signal_info.ssi_signo == SIGHUP) {
+        atomic_store(&server->rules_asked_for, true);
+        loop_wake(server->workers[0]->loop);
+        return;
+    }
     bool again = atomic_load(&server->stop) != SERVER_RUNS;
     if (again && signal_info.ssi_signo == SIGINT) {
         log_warning("Second interrupt: stopping at once");
@@ -576,6 +591,7 @@ void server_free(struct server *server) {
         join_workers(server);
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
+    rules_stop(server);
     pubsub_free(server->pubsub);
     tracking_free(server->tracking);
     if (server->unix_open)
@@ -590,6 +606,7 @@ void server_free(struct server *server) {
     pthread_mutex_destroy(&server->logs_lock);
     pthread_mutex_destroy(&server->errors_lock);
     pthread_mutex_destroy(&server->changes_lock);
+    pthread_mutex_destroy(&server->rules_lock);
     if (server->stop_fd >= 0)
         close(server->stop_fd);
     if (server->signal_fd >= 0)

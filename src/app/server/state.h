@@ -32,6 +32,7 @@ enum server_stop { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_NOW };
 struct settings {
     _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
     _Atomic uint32_t pubsub_soft_s;
+    _Atomic uint32_t ownership;                            /* enum cmd_ownership */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
     _Atomic uint64_t tracked_keys_max; /* 0: any number */
@@ -43,6 +44,7 @@ struct settings {
 struct worker;
 struct pubsub;
 struct tracking;
+struct rules_in_force;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -78,6 +80,10 @@ struct server {
     struct pubsub *pubsub;
     struct tracking *tracking;
 
+    struct rules_in_force *rules; /* under rules_lock once the workers run; workers have pointers of their own */
+    pthread_mutex_t rules_lock;
+    _Atomic bool has_owners;      /* rules in force name some */
+    _Atomic bool rules_asked_for; /* SIGHUP: the file is to be read again */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
 

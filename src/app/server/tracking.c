@@ -296,7 +296,8 @@ void tracking_each_prefix(struct cmd_server *api, const struct cmd_client *clien
 
 /* -------------------------------------------------------------- on and off */
 
-enum { EVERY_CHANGE = (1 << (CACHE_RETAGGED + 1)) - 1 };
+/* Of what was not there nobody has read anything. */
+enum { EVERY_CHANGE = ((1 << (CACHE_RETAGGED + 1)) - 1) & ~(1 << CACHE_NOTHING_DELETED) };
 
 static void state_set(struct tracker *tracker, struct cmd_client *client, uint32_t modes) {
     client->tracking = (client->tracking & CMD_TRACKING_TARGET) | modes;
@@ -438,9 +439,9 @@ static bool tell_client(void *context, struct slice name, uint32_t client) {
     return keeps;
 }
 
-/* What ends by itself, or by a tag, is found by anybody's command. */
+/* What ends by itself, or by a tag, is found by anybody's command; and what follows by rules was nobody's wish. */
 static bool is_own_doing(const struct change *change) {
-    return change->client && change->kind != CACHE_EXPIRED && change->kind != CACHE_EVICTED &&
+    return change->client && !change->planned && change->kind != CACHE_EXPIRED && change->kind != CACHE_EVICTED &&
            change->kind != CACHE_INVALIDATED;
 }
 
@@ -493,7 +494,7 @@ static void key_has_changed(struct worker *worker, const struct change *change) 
 static void tag_is_invalidated(struct worker *worker, const struct change *change) {
     struct tracking *tracking = worker->server->tracking;
     uint64_t hash = hash_bytes(change->name, tracking->seed);
-    struct taking taking = {.worker = worker, .change = change, .own_doing = true};
+    struct taking taking = {.worker = worker, .change = change}; /* who names a tag does not know all its keys */
     for (uint32_t i = 0; i < TRACKING_SHARDS; i++)
         take_from(tracking, &tracking->shards[i], &taking, &change->name, change->name, hash);
     /* Nobody knows which keys those have that asked for prefixes, nor which keys bore the tag. */
@@ -510,7 +511,7 @@ void tracking_change(struct worker *worker, const struct change *change) {
         worker->mailbox.outgoing_all = worker->mailbox.outgoing_any = true;
     } else if (change->kind == CACHE_TAG_INVALIDATED) {
         tag_is_invalidated(worker, change);
-    } else {
+    } else if (change->kind != CACHE_NOTHING_DELETED) {
         key_has_changed(worker, change);
     }
 }

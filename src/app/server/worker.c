@@ -40,6 +40,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     pthread_mutex_init(&worker->monitor_lock, NULL);
     inbox_init(&worker->inbox);
     buf_init(&worker->changes.notes, &memory_libc);
+    rules_plan_init(&worker->rules.plan, NULL, &memory_libc, 0, 0);
     resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
     arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
@@ -103,6 +104,7 @@ void worker_free(struct worker *worker) {
     inbox_fini(&worker->inbox);
     mailbox_fini(&worker->mailbox, worker->server->worker_count);
     buf_fini(&worker->changes.notes);
+    rules_plan_fini(&worker->rules.plan);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
         buf_fini(&worker->buffers[i]);
     if (worker->commands) {
@@ -504,6 +506,8 @@ void worker_run(void *context) {
             pubsub_hand_out(worker);
         close_killed(worker);
         look_at_pause(worker);
+        if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))
+            rules_load_file(worker);
         done = look_at_stop(worker);
         if (!worker->stopping)
             resume_relieved(worker);

@@ -16,6 +16,7 @@
 #include "app/server/changes.h"
 #include "app/server/connection.h"
 #include "app/server/pubsub.h"
+#include "app/server/rules.h"
 #include "app/server/state.h"
 #include "app/server/tracking.h"
 #include "sys/loop/loop.h"
@@ -107,6 +108,7 @@ struct worker {
     struct inbox inbox; /* messages for its subscribers */
     struct changes changes;
     struct mailbox mailbox; /* of client-side caching */
+    struct worker_rules rules;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;
@@ -117,6 +119,9 @@ MUST_CHECK enum status worker_new(struct server *server, uint32_t index, struct 
 void worker_free(struct worker *worker);
 /* Adds a listener; takes over the descriptor. */
 MUST_CHECK enum status worker_listen(struct worker *worker, int fd, enum source_kind kind);
+static inline struct worker *worker_of_actor(struct actor *actor) {
+    return (struct worker *)(void *)((uint8_t *)actor - offsetof(struct worker, actor));
+}
 /* Body of the worker's thread. */
 void worker_run(void *worker);
 

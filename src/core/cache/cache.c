@@ -34,6 +34,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         return STATUS_NO_MEMORY;
     memset(cache, 0, cache_size(marks));
     cache->memory = options->memory;
+    cache->rules = options->rules;
     cache->mark_count = marks;
     struct engine_options engine = {
         .range = options->range,

@@ -64,6 +64,7 @@ enum cache_change {
     CACHE_EXPIRY_SET, /* or taken away */
     CACHE_FLUSHED, /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. Also when databases are swapped */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
+    CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
     CACHE_RETAGGED,        /* it bears other tags */
 };
 enum {
@@ -79,6 +80,28 @@ struct cache_changes {
                  struct slice name); /* enum cache_change */
     void *context;
     uint32_t wanted; /* at first: a bit for each change (cache_changes_want) */
+};
+
+enum {
+    CACHE_TAGS_MAX = 16,      /* that a write brings */
+    CACHE_RULE_TAGS_MAX = 20, /* and that rules add */
+    CACHE_TAG_NAME_MAX = 255,
+};
+
+/* What rules say of a value that is written. */
+struct cache_terms {
+    bool created;           /* in: the value is new; false: it had another name, or the rules did not know of it */
+    uint64_t expires_at_ms; /* in: as asked for, 0: never; out */
+    uint32_t tag_count;     /* out: tags that it bears beside those that it brings */
+    struct slice tags[CACHE_RULE_TAGS_MAX];
+    uint8_t names[CACHE_RULE_TAGS_MAX * CACHE_TAG_NAME_MAX]; /* room for them */
+};
+
+/* Asked about each value that is written as new, under its shard's lock: so it must be quick and may not call the cache. Patches and changes of
+ * a value that is there leave tags and expiry as they are. A status that is not STATUS_OK refuses the write. NULL: there are no rules. */
+struct cache_rules {
+    enum status (*terms)(void *context, struct actor *actor, struct slice name, struct cache_terms *terms);
+    void *context;
 };
 
 enum {
@@ -129,6 +152,7 @@ struct cache_options {
     const struct cache_store *stores; /* not kept */
     uint32_t store_count;
     struct cache_changes changes;
+    struct cache_rules rules;
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
     struct cache_backing backing;
@@ -324,7 +348,7 @@ void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, 
  * them was invalidated meanwhile. Answers how many there are; give them back, whatever becomes of it. */
 struct cache_kept_tags {
     uint64_t version;
-    uint32_t count, numbers[16];
+    uint32_t count, numbers[36];
 };
 uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept);
 void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept);
@@ -358,8 +382,6 @@ bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_k
  * invalidated since its value was written. Nothing is walked for that. A set gives an entry the tags that it brings (struct cache_edit), or
  * none; other changes of the value keep them, and are dead with it if a tag was invalidated meanwhile. A tag is there while
  * entries bear it that still stand in memory. Entries with tags have a version. */
-enum { CACHE_TAGS_MAX = 16, CACHE_TAG_NAME_MAX = 255 };
-
 /* Bytes that a name may have: CACHE_TAG_NAME_MAX, a little less with a limit of a few MiB. */
 size_t cache_tag_name_max(const struct cache *cache);
 
@@ -372,6 +394,14 @@ bool cache_may_bear_tags(const struct cache *cache, const struct cache_key *key)
 
 /* What reads this tag afterwards does not find what was written before. Answers how many entries went (cache_tag_count). */
 uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag);
+
+/* ------------------------------------------------------------------- rules */
+
+/* Whether struct cache_rules is asked; not at first. */
+void cache_rules_ask(struct cache *cache, bool asked);
+/* Gives an entry that is there the tags of the rules, beside those of its own whose names do not begin with one of `marks`. Its value and
+ * version stay, its expiry is bounded. */
+MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit, const char *marks);
 
 /* ------------------------------------------------- uploads of large values */
 

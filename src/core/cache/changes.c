@@ -1,4 +1,4 @@
-/* core/cache/changes.c: who is told of what happens to entries. */
+/* core/cache/changes.c: who is told of what happens to entries, and who is asked about it. */
 #include "core/cache/internal.h"
 
 void cache_changes_want(struct cache *cache, uint32_t wanted) {
@@ -21,4 +21,9 @@ uint32_t cache_db_of(const struct cache *cache, uint32_t place) {
     while (db < CACHE_DATABASES && engine_db(cache, db) != place)
         db++;
     return db;
+}
+
+void cache_rules_ask(struct cache *cache, bool asked) {
+    ASSERT(!asked || cache->rules.terms);
+    atomic_store_explicit(&cache->ruled, asked, memory_order_relaxed);
 }

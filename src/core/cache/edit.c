@@ -95,6 +95,9 @@ static bool goes_inline(const struct engine *engine, uint64_t name_size, uint32_
 
 static uint32_t tags_of(const struct store_spot *spot) { return spot->location ? spot->entry.tag_count : 0; }
 
+/* At most, by the rules. */
+static uint32_t tags_to_come(const struct cache_edit *edit) { return is_ruled(edit->cache) ? CACHE_RULE_TAGS_MAX : 0; }
+
 static enum status check_sizes(const struct cache_edit *edit, uint64_t value_size) {
     if (value_size > CACHE_VALUE_SIZE_MAX || edit->key.name.size > store_name_max(edit->cache->engine))
         return STATUS_TOO_LARGE;
@@ -152,32 +155,66 @@ static void end_dead(struct cache_edit *edit) {
     find_anew(edit);
 }
 
-/* With the tags of `source`, whose value this is, changed or not; NULL: with those that the edit brings. What keeps tags is no younger
- * than its source where one of them has been invalidated. */
-static enum status put(struct cache_edit *edit, const struct store_value *value, const struct store_spot *source) {
-    struct engine *engine = edit->cache->engine;
-    struct store_value tagged = *value;
+/* Under other names: a value that is there is changed, and not made, or brought from elsewhere. */
+static bool changes_itself(const struct cache_edit *edit, const struct store_spot *source) {
+    return source && source == const_spot_of(edit) && source->location;
+}
+
+/* Holds the tags that the write is to bear, and finds its stamp: with the tags of `source`, whose value this is, changed or not; NULL: with those
+ * that the edit brings. What keeps tags is no younger than its source where one of them has been invalidated. */
+static enum status bear_tags(struct cache_edit *edit, const struct store_spot *source, struct store_value *value,
+                             uint32_t numbers[ENTRY_TAGS_MAX]) {
+    value->tags = numbers;
+    if (!source && edit->kept) {
+        value->tags = edit->kept->numbers;
+        value->tag_count = edit->kept->count;
+        value->stamp = edit->kept->version;
+        tags_hold(edit->cache, edit->actor, value->tags, value->tag_count);
+    } else if (!source) {
+        TRY(tags_take(edit->cache, edit->actor, edit->tags, edit->tag_count, CACHE_TAGS_MAX, numbers,
+                      &value->tag_count));
+    } else if (__builtin_expect(tags_of(source) != 0, 0)) {
+        value->tag_count = hold_tags(edit, source, numbers);
+        if (value->stamp != source->entry.stamp)
+            value->stamp = store_stamp_kept(edit->cache->engine, edit->actor, source);
+    }
+    return STATUS_OK;
+}
+
+/* Asks the rules about a write, whose own tags are held already; on failure they are given back. */
+__attribute__((noinline)) static enum status follow_rules(struct cache_edit *edit, bool created,
+                                                          struct store_value *value, uint32_t numbers[ENTRY_TAGS_MAX]) {
+    struct cache *cache = edit->cache;
+    struct cache_terms terms = {.created = created, .expires_at_ms = value->expires_at_ms};
+    enum status status = cache->rules.terms(cache->rules.context, edit->actor, edit->key.name, &terms);
+    if (status == STATUS_OK)
+        status = tags_take(cache, edit->actor, terms.tags, terms.tag_count, ENTRY_TAGS_MAX, numbers, &value->tag_count);
+    if (status != STATUS_OK) {
+        tags_give(cache, edit->actor, value->tags, value->tag_count);
+        return status;
+    }
+    value->expires_at_ms = terms.expires_at_ms;
+    return STATUS_OK;
+}
+
+/* Writes the value, of which `source` is as in bear_tags. The expiry of a new one is what was asked for: rules and the store see to the rest. */
+static enum status put(struct cache_edit *edit, const struct store_value *wanted, const struct store_spot *source) {
+    struct store_value value = *wanted;
     uint32_t numbers[ENTRY_TAGS_MAX];
     look_again(edit);
-    tagged.tags = numbers;
     if (!source)
         end_dead(edit);
-    if (!source && edit->kept) {
-        tagged.tags = edit->kept->numbers;
-        tagged.tag_count = edit->kept->count;
-        tagged.stamp = edit->kept->version;
-        tags_hold(edit->cache, edit->actor, tagged.tags, tagged.tag_count);
-    } else if (!source) {
-        TRY(tags_take(edit->cache, edit->actor, edit->tags, edit->tag_count, numbers, &tagged.tag_count));
-        if (tagged.tag_count)
-            tagged.stamp = store_stamp_next(engine);
-    } else if (__builtin_expect(tags_of(source) != 0, 0)) {
-        tagged.tag_count = hold_tags(edit, source, numbers);
-        if (tagged.stamp != source->entry.stamp)
-            tagged.stamp = store_stamp_kept(engine, edit->actor, source);
-    }
-    bool patched = tagged.lives_on && spot_of(edit)->location;
-    TRY(put_tagged(edit, &tagged));
+    bool itself = changes_itself(edit, source), back = !source && edit->kept;
+    bool created = !back && !itself && (!source || source == spot_of(edit));
+    TRY(bear_tags(edit, source, &value, numbers));
+    if (is_ruled(edit->cache) && !itself && !back)
+        TRY(follow_rules(edit, created, &value, numbers));
+    if (created)
+        value.expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, value.expires_at_ms);
+    if (value.tag_count && (!source || !value.stamp) && !back)
+        value.stamp = store_stamp_next(edit->cache->engine);
+    bool patched = value.lives_on && spot_of(edit)->location;
+    TRY(put_tagged(edit, &value));
     if (patched)
         tell(edit, CACHE_PATCHED);
     return STATUS_OK;
@@ -234,8 +271,7 @@ static enum status put_extents(struct cache_edit *edit, struct extents chain, ui
 static enum status set_from(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms,
                             const struct store_spot *source) {
     TRY(check_sizes(edit, value.size));
-    expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, expires_at_ms);
-    uint32_t tag_count = source ? tags_of(source) : edit->tag_count;
+    uint32_t tag_count = (source ? tags_of(source) : edit->tag_count) + tags_to_come(edit);
     if (goes_inline(edit->cache->engine, edit->key.name.size, tag_count, value.size)) {
         struct store_value wanted = {
             .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value};
@@ -269,8 +305,10 @@ uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_t
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     look_again(edit);
-    if (!edit->found)
+    if (!edit->found) {
+        tell(edit, CACHE_NOTHING_DELETED);
         return;
+    }
     store_remove_but(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED, kept);
     note_change(edit);
     edit->found = false;
@@ -293,9 +331,7 @@ void cache_edit_undo(struct cache_edit *edit) {
     edit->found = false;
 }
 
-static uint64_t expiry_of_patched(const struct cache_edit *edit) {
-    return edit->found ? edit->expires_at_ms : expiry_of_new(edit->cache, edit->actor, edit->key.hash, 0);
-}
+static uint64_t expiry_of_patched(const struct cache_edit *edit) { return edit->found ? edit->expires_at_ms : 0; }
 
 /* Copies the value as it is into a chain that has room for it, both piece by piece. */
 static void copy_value(const struct cache_edit *edit, uint64_t to) {
@@ -413,7 +449,7 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
                                                              : patch_to_new_extents(edit, offset, bytes, new_size);
-    if (goes_inline(edit->cache->engine, edit->key.name.size, tags_of(spot_of(edit)), new_size))
+    if (goes_inline(edit->cache->engine, edit->key.name.size, tags_of(spot_of(edit)) + tags_to_come(edit), new_size))
         return patch_inline(edit, offset, bytes, new_size);
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
@@ -456,16 +492,15 @@ static enum status rewrite_with_tags(struct cache_edit *edit, uint64_t expires_a
     return rewrite(edit, &wanted);
 }
 
-enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count) {
-    ASSERT(edit->found);
+/* Instead of its tags, these, and those that the rules put on. */
+static enum status retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count) {
     struct engine *engine = edit->cache->engine;
     struct store_spot *spot = spot_of(edit);
-    look_again(edit);
-    if (!edit->found)
-        return STATUS_INVALID;
     uint32_t numbers[ENTRY_TAGS_MAX];
     struct store_value wanted = {.expires_at_ms = edit->expires_at_ms, .stamp = spot->entry.stamp, .tags = numbers};
-    TRY(tags_take(edit->cache, edit->actor, tags, tag_count, numbers, &wanted.tag_count));
+    TRY(tags_take(edit->cache, edit->actor, tags, tag_count, CACHE_TAGS_MAX, numbers, &wanted.tag_count));
+    if (is_ruled(edit->cache))
+        TRY(follow_rules(edit, false, &wanted, numbers));
     if (wanted.tag_count || tags_of(spot))
         wanted.stamp = store_stamp_kept(engine, edit->actor, spot);
     if (tags_of(spot) && wanted.stamp == spot->entry.stamp) { /* invalidated since the edit began */
@@ -479,12 +514,54 @@ enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, 
     return STATUS_OK;
 }
 
+enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count) {
+    ASSERT(edit->found);
+    look_again(edit);
+    return edit->found ? retag(edit, tags, tag_count) : STATUS_INVALID;
+}
+
+/* Names of tags, copied. */
+struct own_tags {
+    const char *marks; /* first bytes of those that are not taken */
+    uint32_t count;
+    struct slice names[CACHE_TAGS_MAX];
+    uint8_t bytes[CACHE_TAGS_MAX][TAG_NAME_MAX];
+};
+
+static void take_own(void *context, struct slice name) {
+    struct own_tags *own = context;
+    if (own->count == CACHE_TAGS_MAX || (name.data[0] && strchr(own->marks, name.data[0])))
+        return;
+    memcpy(own->bytes[own->count], name.data, name.size);
+    own->names[own->count] = slice_make(own->bytes[own->count], name.size);
+    own->count++;
+}
+
+enum status cache_edit_reclass(struct cache_edit *edit, const char *marks) {
+    ASSERT(edit->found);
+    look_again(edit);
+    if (!edit->found)
+        return STATUS_INVALID;
+    struct own_tags own = {.marks = marks};
+    cache_edit_tags(edit, take_own, &own);
+    return retag(edit, own.names, own.count);
+}
+
+/* Not later than the rules allow. */
+static uint64_t bounded_expiry(const struct cache_edit *edit, uint64_t expires_at_ms) {
+    const struct cache_rules *rules = &edit->cache->rules;
+    struct cache_terms terms = {.expires_at_ms = expires_at_ms};
+    if (!is_ruled(edit->cache) || rules->terms(rules->context, edit->actor, edit->key.name, &terms) != STATUS_OK)
+        return expires_at_ms;
+    return terms.expires_at_ms;
+}
+
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     ASSERT(edit->found);
     look_again(edit);
     if (!edit->found)
         return STATUS_INVALID;
-    TRY(rewrite_with_tags(edit, expires_at_ms, spot_of(edit)->entry.stamp));
+    TRY(rewrite_with_tags(edit, bounded_expiry(edit, expires_at_ms), spot_of(edit)->entry.stamp));
     tell(edit, CACHE_EXPIRY_SET);
     return STATUS_OK;
 }
@@ -507,7 +584,7 @@ enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to
     if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     const struct store_spot *spot = const_spot_of(from);
-    if (goes_inline(to->cache->engine, to->key.name.size, tags_of(spot), from->size)) {
+    if (goes_inline(to->cache->engine, to->key.name.size, tags_of(spot) + tags_to_come(to), from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
             return set_from(to, from->type, piece, expires_at_ms, spot);
@@ -627,7 +704,6 @@ static enum status set_large_once(struct cache *cache, struct actor *actor, cons
     TRY(take_extents(range, actor, value.size, &chain));
     fill_extents(range, chain.first, 0, value.data, value.size);
     cache_edit_begin(cache, actor, key, &edit);
-    expires_at_ms = expiry_of_new(cache, actor, edit.key.hash, expires_at_ms);
     enum status status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, NULL);
     cache_edit_end(&edit);
     return status;
@@ -648,11 +724,32 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
     return status;
 }
 
+/* By an edit, so that rules are followed. Other than what is set plainly, it may need room for its tags as well. */
+static enum status set_ruled(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                             uint64_t expires_at_ms) {
+    enum status status = STATUS_FULL;
+    for (int i = 0; status == STATUS_FULL && i < (cache_locked(actor) ? 1 : SET_TRIES); i++) {
+        struct cache_edit edit;
+        if (i > 0 && reclaim_make_room(cache->engine, actor, cache_store_of(cache, key), 0) != STATUS_OK)
+            break;
+        cache_edit_begin(cache, actor, key, &edit);
+        status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
+        cache_edit_end(&edit);
+    }
+    return status;
+}
+
 enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                       uint64_t expires_at_ms) {
+    const uint32_t tag_count = is_ruled(cache) ? CACHE_RULE_TAGS_MAX : 0;
+    const bool is_inline = key->name.size <= store_name_max(cache->engine) &&
+                           goes_inline(cache->engine, key->name.size, tag_count, value.size);
+    if (is_ruled(cache))
+        return is_inline ? set_ruled(cache, actor, key, value, expires_at_ms)
+                         : set_large(cache, actor, key, value, expires_at_ms);
     if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
         return STATUS_OK;
-    if (key->name.size <= store_name_max(cache->engine) && goes_inline(cache->engine, key->name.size, 0, value.size))
+    if (is_inline)
         return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
     return set_large(cache, actor, key, value, expires_at_ms);
 }
@@ -720,7 +817,7 @@ enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *
     TRY(check_sizes(edit, upload->size));
     struct store_value value = {
         .type = CACHE_STRING,
-        .expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, expires_at_ms),
+        .expires_at_ms = expires_at_ms,
         .extents = {upload->first, upload->last, upload->room},
         .extents_size = upload->size,
     };

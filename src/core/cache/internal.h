@@ -19,6 +19,8 @@ enum { CACHE_MARKS_MAX = 65536, CACHE_BYTES_A_MARK = 1024 };
 struct cache {
     struct engine *engine;
     const struct memory *memory;
+    struct cache_rules rules;
+    atomic_bool ruled;                        /* they are asked */
     _Atomic uint32_t watches;                 /* open ones; while there is none, writes leave the marks alone */
     _Atomic uint32_t epochs[CACHE_DATABASES]; /* flushes and swaps of each database */
     uint32_t mark_count;                      /* a power of two; a tiny cache has few */
@@ -33,7 +35,9 @@ static_assert((int)CACHE_SESSION == (int)STORE_SESSION && (int)CACHE_CREATED == 
                   (int)CACHE_ENTRIES_MAX_MIN == (int)STORE_ENTRIES_MAX_MIN &&
                   (int)CACHE_SHARE_ALL == (int)STORE_SHARE_ALL,
               "stores by the same numbers");
-static_assert((int)CACHE_TAGS_MAX == (int)ENTRY_TAGS_MAX && (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX,
+static_assert((int)CACHE_TAGS_MAX + (int)CACHE_RULE_TAGS_MAX == (int)ENTRY_TAGS_MAX &&
+                  (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX &&
+                  sizeof((struct cache_kept_tags *)0)->numbers / sizeof(uint32_t) == ENTRY_TAGS_MAX,
               "tags by the same numbers");
 static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
@@ -103,6 +107,10 @@ static inline void trim_store(struct cache *cache, struct actor *actor, uint32_t
         MAYBE(reclaim_trim(cache->engine, actor, store));
 }
 
+static inline bool is_ruled(const struct cache *cache) {
+    return __builtin_expect(atomic_load_explicit(&cache->ruled, memory_order_relaxed), 0);
+}
+
 static inline void mark_change(struct cache *cache, uint64_t hash) {
     if (__builtin_expect(atomic_load_explicit(&cache->watches, memory_order_relaxed) != 0, 0))
         atomic_fetch_add_explicit(&cache->marks[hash & (cache->mark_count - 1)], 1, memory_order_relaxed);
@@ -117,9 +125,10 @@ void prepare_store(struct cache *cache, struct actor *actor, uint32_t store, uin
 /* Empties a shard, under its lock. `give_tags`: its entries give theirs back; else whoever calls clears the table of tags. */
 void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, bool give_tags);
 
-/* Takes the tags of these names for an entry, each once. STATUS_INVALID for a wrong name, or for more than there may be; STATUS_FULL. */
+/* Takes the tags of these names for an entry beside those whose numbers are there already, each once; if it fails, none of
+ * them. STATUS_INVALID for a wrong name, or for more than `most` then; STATUS_FULL. */
 MUST_CHECK enum status tags_take(struct cache *cache, struct actor *actor, const struct slice *names, uint32_t count,
-                                 uint32_t ret_numbers[ENTRY_TAGS_MAX], uint32_t *ret_count);
+                                 uint32_t most, uint32_t numbers[ENTRY_TAGS_MAX], uint32_t *number_count);
 /* One bearer more of each. */
 void tags_hold(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 /* Gives back what no entry has come to bear. */

@@ -11,26 +11,26 @@ static bool is_among(const uint32_t *numbers, uint32_t count, uint32_t number) {
 }
 
 enum status tags_take(struct cache *cache, struct actor *actor, const struct slice *names, uint32_t count,
-                      uint32_t ret_numbers[ENTRY_TAGS_MAX], uint32_t *ret_count) {
+                      uint32_t most, uint32_t numbers[ENTRY_TAGS_MAX], uint32_t *number_count) {
     struct engine *engine = cache->engine;
     enum status status = STATUS_OK;
-    *ret_count = 0;
+    const uint32_t before = *number_count;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         uint32_t number;
         status = tag_take(&engine->range, actor, engine->tags, names[i], true, &number);
         if (status != STATUS_OK)
             break;
-        if (!is_among(ret_numbers, *ret_count, number) && *ret_count < ENTRY_TAGS_MAX) {
-            ret_numbers[(*ret_count)++] = number;
+        if (!is_among(numbers, *number_count, number) && *number_count < most) {
+            numbers[(*number_count)++] = number;
             continue;
         }
-        if (!is_among(ret_numbers, *ret_count, number))
+        if (!is_among(numbers, *number_count, number))
             status = STATUS_INVALID;
         tags_give(cache, actor, &number, 1);
     }
     if (status != STATUS_OK) {
-        tags_give(cache, actor, ret_numbers, *ret_count);
-        *ret_count = 0;
+        tags_give(cache, actor, numbers + before, *number_count - before);
+        *number_count = before;
     }
     return status;
 }

@@ -42,7 +42,7 @@ enum {
     ENTRY_STORED_MAX = (1 << 22) - 1,
     ENTRY_OWNED_SIZE = 16, /* stored by an entry that owns memory elsewhere */
     ENTRY_FIELDS_MAX = 24, /* bytes before tags and key */
-    ENTRY_TAGS_MAX = 16,
+    ENTRY_TAGS_MAX = 36,
     ENTRY_TAG_SIZE = 4,
     ENTRY_PLAIN_KEY_AT = 4,
     ENTRY_PLAIN_SIZE_MAX = ENTRY_PLAIN_KEY_AT + ENTRY_KEY_SHORT_MAX + ENTRY_STORED_SHORT_MAX,

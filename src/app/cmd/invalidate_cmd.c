@@ -1,0 +1,202 @@
+/* app/cmd/invalidate_cmd.c: INVALIDATE and EVENT: what goes, and what follows from it by the rules.
+ *
+ * Without rules a plan has one action. Each makes its plan first: if that cannot be done, nothing has changed. */
+#include <stdio.h>
+
+#include "app/cmd/commands.h"
+#include "app/cmd/invalidate.h"
+#include "app/cmd/server_api.h"
+#include "app/rules/event_data.h"
+#include "core/classes/cascade.h"
+
+/* A command's plan and what became of it. */
+struct errand {
+    struct cmd_call *call;
+    const struct rules *rules;
+    struct rules *none; /* stands in for rules, where there are none */
+    struct rules_plan plan;
+    bool dry_run;
+};
+
+static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
+
+/* False, with the error written, if there is no memory. */
+static bool errand_begin(struct errand *errand, struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    *errand = (struct errand){.call = call};
+    errand->rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
+    if (!errand->rules) {
+        const struct manifest empty = {0};
+        const struct manifest_sink sink = {no_problem, NULL, NULL};
+        if (rules_compile(&empty, &memory_libc, &sink, &errand->none) != STATUS_OK) {
+            cmd_error_status(call, STATUS_NO_MEMORY);
+            return false;
+        }
+        errand->rules = errand->none;
+    }
+    rules_plan_init(&errand->plan, errand->rules, &memory_libc, 0, 0);
+    return true;
+}
+
+static void errand_end(struct errand *errand) {
+    rules_plan_fini(&errand->plan);
+    rules_free(errand->none);
+}
+
+/* ------------------------------------------------------------------------------------------ replies */
+
+/* What an action is about, which edge led to it, and from where. */
+static void reply_action(void *context, const struct cascade_action *done) {
+    static const char *const kinds[] = {[RULES_TARGET_KEY] = "key",
+                                        [RULES_TARGET_TAG] = "tag",
+                                        [RULES_TARGET_CLASS] = "class",
+                                        [RULES_TARGET_PATTERN] = "pattern"};
+    const struct errand *errand = context;
+    const struct rules_action *action = done->action;
+    struct reply *reply = errand->call->reply;
+    if (!errand->dry_run)
+        return;
+    reply_map(reply, 6);
+    reply_bulk_string(reply, "kind");
+    reply_bulk_string(reply, kinds[action->kind]);
+    reply_bulk_string(reply, "what");
+    reply_bulk(reply, action->text);
+    reply_bulk_string(reply, "entries");
+    reply_integer(reply, (int64_t)done->entries);
+    reply_bulk_string(reply, "from");
+    reply_integer(reply, action->from == RULES_NONE ? -1 : (int64_t)action->from);
+    reply_bulk_string(reply, "line");
+    reply_integer(reply, action->edge == RULES_NONE ? 0 : rules_edge(errand->rules, action->edge)->place.line);
+    reply_bulk_string(reply, "because");
+    if (action->edge == RULES_NONE)
+        reply_null(reply);
+    else
+        reply_bulk(reply, rules_edge(errand->rules, action->edge)->text);
+}
+
+/* Replies how many entries went, or what would go. */
+static void errand_run(struct errand *errand) {
+    struct cmd_call *call = errand->call;
+    struct cmd_server *server = call->env->server;
+    const struct cascade cascade = {.cache = call->env->cache,
+                                    .actor = call->actor,
+                                    .db = call->client->db,
+                                    .dry_run = errand->dry_run,
+                                    .done = reply_action,
+                                    .context = errand};
+    if (errand->dry_run)
+        reply_array(call->reply, errand->plan.count);
+    if (server)
+        server->api->rules_planned(server, call->client, true);
+    uint64_t entries = cascade_run(&cascade, &errand->plan);
+    if (server)
+        server->api->rules_planned(server, call->client, false);
+    if (!errand->dry_run)
+        reply_integer(call->reply, (int64_t)entries);
+}
+
+/* The words behind the target, from argument `at` on. */
+static bool read_words(struct errand *errand, uint32_t at) {
+    struct cmd_call *call = errand->call;
+    for (; at < call->argc; at++) {
+        if (!cmd_is(call, at, "dryrun")) {
+            cmd_error_syntax(call);
+            return false;
+        }
+        errand->dry_run = true;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------ commands */
+
+typedef enum status (*make_plan)(struct rules_plan *plan, struct slice what);
+
+static void invalidate(struct cmd_call *call, make_plan make, const char *invalid) {
+    struct errand errand;
+    if (!errand_begin(&errand, call))
+        return;
+    if (read_words(&errand, 3)) {
+        enum status status = make(&errand.plan, call->argv[2]);
+        if (status == STATUS_OK)
+            errand_run(&errand);
+        else if (status == STATUS_INVALID)
+            reply_errorf(call->reply, "ERR %s", invalid);
+        else
+            cmd_error_status(call, status);
+    }
+    errand_end(&errand);
+}
+
+static enum status plan_class(struct rules_plan *plan, struct slice pattern) {
+    uint32_t class = rules_class_named(plan->rules, pattern);
+    return class == RULES_NONE ? STATUS_INVALID : rules_plan_class(plan, class);
+}
+
+static enum status plan_tag(struct rules_plan *plan, struct slice tag) {
+    return tag.size ? rules_plan_tag(plan, tag) : STATUS_INVALID;
+}
+
+void cmd_invalidate_key(struct cmd_call *call) { invalidate(call, rules_plan_key, "that is no key"); }
+void cmd_invalidate_tag(struct cmd_call *call) { invalidate(call, plan_tag, "a tag has a name"); }
+void cmd_invalidate_class(struct cmd_call *call) {
+    invalidate(call, plan_class, "no class has this pattern; RULES MATCH key tells that of a key");
+}
+void cmd_invalidate_pattern(struct cmd_call *call) {
+    invalidate(call, rules_plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
+}
+
+bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
+    struct cmd_server *server = call->env->server;
+    struct errand errand;
+    if (!server || !server->api->rules_now(server, call->client, NULL) || !errand_begin(&errand, call))
+        return false;
+    enum status status = STATUS_OK;
+    for (uint32_t i = from; i < call->argc && status == STATUS_OK; i++)
+        status = rules_plan_tag(&errand.plan, call->argv[i]);
+    if (status == STATUS_OK)
+        errand_run(&errand);
+    else
+        cmd_error_status(call, status);
+    errand_end(&errand);
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------ events */
+
+/* Arguments 2 and 3 are the event and its data, if there are any. */
+static void emit(struct cmd_call *call, bool words) {
+    struct errand errand;
+    struct event_data event;
+    struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
+    char problem[EVENT_DATA_PROBLEM_MAX];
+    uint32_t at = 3;
+    if (call->argc > 3 && !(words && cmd_is(call, 3, "dryrun")))
+        text = call->argv[at++];
+    if (!words && call->argc > 4) {
+        cmd_error_syntax(call);
+        return;
+    }
+    if (event_data_open(&event, text, call->arena, problem) != STATUS_OK) {
+        reply_errorf(call->reply, "ERR %s", problem);
+        return;
+    }
+    if (errand_begin(&errand, call)) {
+        enum status status = STATUS_OK;
+        bool understood = read_words(&errand, at);
+        if (understood)
+            status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
+        if (status == STATUS_INVALID)
+            reply_errorf(call->reply, "ERR the rules for this event need '%.*s' in its data, as a text or number",
+                         (int)missing.size, missing.size ? (const char *)missing.data : "");
+        else if (status != STATUS_OK)
+            cmd_error_status(call, status);
+        else if (understood)
+            errand_run(&errand);
+        errand_end(&errand);
+    }
+    event_data_close(&event);
+}
+
+void cmd_invalidate_event(struct cmd_call *call) { emit(call, true); }
+void cmd_event_emit(struct cmd_call *call) { emit(call, false); }

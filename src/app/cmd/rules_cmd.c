@@ -1,0 +1,179 @@
+/* app/cmd/rules_cmd.c: RULES: the manifest in force. */
+#include <stdio.h>
+
+#include "app/cmd/commands.h"
+#include "app/cmd/info.h"
+#include "app/cmd/server_api.h"
+#include "app/rules/diagnostics.h"
+#include "app/rules/manifest_yaml.h"
+#include "core/classes/terms.h"
+
+enum { DIFFERENCES_MAX = 2 * MANIFEST_CLASSES_MAX, PROBLEM_SHOWN_MAX = 400 };
+
+static const struct rules *rules_now(struct cmd_call *call, struct slice *ret_text) {
+    struct cmd_server *server = call->env->server;
+    return server ? server->api->rules_now(server, call->client, ret_text) : NULL;
+}
+
+/* The first line of what is wrong, which says where, and how much more there is. */
+static void refuse_manifest(struct cmd_call *call, const struct buf *problems) {
+    struct slice text = buf_slice(problems);
+    const uint8_t *end = text.size ? memchr(text.data, '\n', text.size) : NULL;
+    size_t size = end ? (size_t)(end - text.data) : text.size;
+    size = size < PROBLEM_SHOWN_MAX ? size : PROBLEM_SHOWN_MAX;
+    reply_errorf(call->reply, "ERR the manifest is wrong, and nothing has changed: %.*s; RULES CHECK tells all",
+                 (int)size, text.size ? (const char *)text.data : "");
+}
+
+void cmd_rules_load(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    struct buf problems;
+    buf_init(&problems, &memory_libc);
+    enum status status = server->api->rules_load(server, call->client, call->argv[2], &problems);
+    if (status == STATUS_INVALID)
+        refuse_manifest(call, &problems);
+    else if (status == STATUS_BUSY)
+        reply_error(call->reply, SLICE("BUSY another manifest is being loaded"));
+    else if (status != STATUS_OK)
+        cmd_error_status(call, status);
+    else
+        reply_ok(call->reply);
+    buf_fini(&problems);
+}
+
+void cmd_rules_get(struct cmd_call *call) {
+    struct slice text;
+    if (rules_now(call, &text))
+        reply_bulk(call->reply, text);
+    else
+        reply_null(call->reply);
+}
+
+/* Compiles an argument; what is wrong with it stands in `problems`. */
+static enum status compile(struct cmd_call *call, struct buf *problems, struct rules **ret_rules) {
+    struct diagnostics diagnostics;
+    diagnostics_init(&diagnostics, &memory_libc);
+    struct manifest_sink sink = diagnostics_sink(&diagnostics);
+    enum status status = manifest_compile(call->argv[2], &memory_libc, &sink, ret_rules);
+    if (status == STATUS_OK || status == STATUS_INVALID) {
+        enum status written = diagnostics_write(&diagnostics, DIAGNOSTICS_TEXT, "manifest", call->argv[2], problems);
+        if (written != STATUS_OK && status == STATUS_OK)
+            rules_free(*ret_rules);
+        status = written == STATUS_OK ? status : written;
+    }
+    diagnostics_fini(&diagnostics);
+    return status;
+}
+
+void cmd_rules_check(struct cmd_call *call) {
+    struct rules *rules = NULL;
+    struct buf problems;
+    buf_init(&problems, &memory_libc);
+    enum status status = compile(call, &problems, &rules);
+    if (status == STATUS_OK || status == STATUS_INVALID)
+        reply_bulk(call->reply, buf_slice(&problems));
+    else
+        cmd_error_status(call, status);
+    if (status == STATUS_OK)
+        rules_free(rules);
+    buf_fini(&problems);
+}
+
+static void reply_difference(struct cmd_call *call, const struct rules *before, const struct rules *after,
+                             const struct rules_difference *difference) {
+    char text[RULES_PATTERN_SIZE_MAX + 24 * MANIFEST_FIELD_COUNT];
+    static const char marks[] = {[RULES_ADDED] = '+', [RULES_REMOVED] = '-', [RULES_CHANGED] = '~'};
+    const struct rules_class *class = difference->change == RULES_ADDED ? rules_class(after, difference->class_after)
+                                                                        : rules_class(before, difference->class_before);
+    int size = snprintf(text, sizeof text, "%c %.*s", marks[difference->change], (int)class->pattern.text.size,
+                        (const char *)class->pattern.text.data);
+    const char *between = ": ";
+    for (int field = 0; field < MANIFEST_FIELD_COUNT; field++) {
+        if (!(difference->fields >> field & 1))
+            continue;
+        size += snprintf(text + size, sizeof text - (size_t)size, "%s%s", between,
+                         rules_field_name((enum manifest_field)field));
+        between = ", ";
+    }
+    reply_bulk(call->reply, slice_make((const uint8_t *)text, (size_t)size));
+}
+
+/* Without rules in force, all classes are new. */
+static void reply_diff(struct cmd_call *call, const struct rules *before, const struct rules *after) {
+    static const size_t size = DIFFERENCES_MAX * sizeof(struct rules_difference);
+    struct rules_difference *differences = memory_take(&memory_libc, size);
+    if (!differences) {
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return;
+    }
+    uint32_t count = 0;
+    if (before)
+        count = rules_diff(before, after, differences, DIFFERENCES_MAX);
+    else
+        for (; count < rules_class_count(after); count++)
+            differences[count] = (struct rules_difference){RULES_ADDED, RULES_NONE, count, 0};
+    reply_array(call->reply, count);
+    for (uint32_t i = 0; i < count; i++)
+        reply_difference(call, before, after, &differences[i]);
+    memory_give(&memory_libc, differences, size);
+}
+
+void cmd_rules_diff(struct cmd_call *call) {
+    struct rules *after = NULL;
+    struct buf problems;
+    buf_init(&problems, &memory_libc);
+    enum status status = compile(call, &problems, &after);
+    if (status == STATUS_OK) {
+        reply_diff(call, rules_now(call, NULL), after);
+        rules_free(after);
+    } else if (status == STATUS_INVALID) {
+        refuse_manifest(call, &problems);
+    } else {
+        cmd_error_status(call, status);
+    }
+    buf_fini(&problems);
+}
+
+static void reply_count(struct cmd_call *call, const char *name, uint64_t count) {
+    reply_bulk_string(call->reply, name);
+    reply_integer(call->reply, (int64_t)count);
+}
+
+void cmd_rules_info(struct cmd_call *call) {
+    const struct rules *rules = rules_now(call, NULL);
+    reply_map(call->reply, 4);
+    reply_count(call, "classes", rules ? rules_class_count(rules) : 0);
+    reply_count(call, "edges", rules ? rules_edge_count(rules) : 0);
+    reply_count(call, "events", rules ? rules_event_count(rules) : 0);
+    reply_count(call, "services", rules ? rules_service_count(rules) : 0);
+}
+
+void cmd_rules_match(struct cmd_call *call) {
+    const struct rules *rules = rules_now(call, NULL);
+    struct slice key = call->argv[2];
+    struct rules_fields fields;
+    uint32_t number = rules ? rules_match(rules, key, &fields) : RULES_NONE;
+    if (number == RULES_NONE) {
+        reply_null(call->reply);
+        return;
+    }
+    const struct rules_class *class = rules_class(rules, number);
+    struct cache_terms terms = {.created = true};
+    classes_terms(rules, key, call->actor->now_ms, 0, cache_tag_name_max(call->env->cache), &terms);
+    reply_map(call->reply, 7);
+    reply_bulk_string(call->reply, "class");
+    reply_bulk(call->reply, class->pattern.text);
+    reply_count(call, "line", class->place.line);
+    reply_bulk_string(call->reply, "owner");
+    if (class->owner == RULES_NONE)
+        reply_null(call->reply);
+    else
+        reply_bulk(call->reply, rules_service(rules, class->owner));
+    reply_count(call, "ttl_default_ms", class->ttl_default_ms);
+    reply_count(call, "ttl_max_ms", class->ttl_max_ms);
+    reply_bulk_string(call->reply, "tags");
+    reply_array(call->reply, terms.tag_count);
+    for (uint32_t i = 0; i < terms.tag_count; i++)
+        reply_bulk(call->reply, terms.tags[i]);
+    reply_count(call, "edges", class->edge_count);
+}

@@ -1,0 +1,324 @@
+#include "app/server/rules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "app/rules/diagnostics.h"
+#include "app/rules/manifest_yaml.h"
+#include "app/server/worker.h"
+#include "base/assert.h"
+#include "core/classes/cascade.h"
+#include "core/classes/terms.h"
+#include "sys/os/log.h"
+
+enum { RECLASS_SCAN_COUNT = 128, RECLASS_TRIES_MAX = 4 };
+
+/* Changes of a key that fire edges. What expires or is evicted has not changed. */
+enum {
+    RULES_CHANGES =
+        1 << CACHE_CREATED | 1 << CACHE_REPLACED | 1 << CACHE_PATCHED | 1 << CACHE_DELETED | 1 << CACHE_NOTHING_DELETED
+};
+
+struct rules_in_force {
+    struct rules *rules;
+    struct buf text; /* as it was loaded */
+};
+
+static void free_set(struct rules_in_force *set) {
+    if (!set)
+        return;
+    rules_free(set->rules);
+    buf_fini(&set->text);
+    memory_give(&memory_libc, set, sizeof *set);
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+/* Compiles; what is wrong is appended to `problems`. */
+static enum status make_set(struct slice text, const char *name, struct buf *problems,
+                            struct rules_in_force **ret_set) {
+    struct rules_in_force *set = memory_take(&memory_libc, sizeof *set);
+    if (!set)
+        return STATUS_NO_MEMORY;
+    *set = (struct rules_in_force){0};
+    buf_init(&set->text, &memory_libc);
+    struct diagnostics diagnostics;
+    diagnostics_init(&diagnostics, &memory_libc);
+    struct manifest_sink sink = diagnostics_sink(&diagnostics);
+    enum status status = buf_append_slice(&set->text, text);
+    if (status == STATUS_OK)
+        status = manifest_compile(text, &memory_libc, &sink, &set->rules);
+    if (status == STATUS_OK || status == STATUS_INVALID) {
+        enum status written = diagnostics_write(&diagnostics, DIAGNOSTICS_TEXT, name, text, problems);
+        status = written == STATUS_OK ? status : written;
+    }
+    diagnostics_fini(&diagnostics);
+    if (status == STATUS_OK)
+        *ret_set = set;
+    else
+        free_set(set);
+    return status;
+}
+
+static enum status read_file(const char *path, struct buf *text) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum status status = fd < 0 ? STATUS_IO : STATUS_OK;
+    while (status == STATUS_OK) {
+        status = buf_reserve(text, 64 * 1024);
+        if (status != STATUS_OK)
+            break;
+        ssize_t got = read(fd, text->data + text->size, text->capacity - text->size);
+        if (got == 0)
+            break;
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            status = STATUS_IO;
+        else
+            text->size += (size_t)got;
+        if (text->size > MANIFEST_TEXT_MAX)
+            status = STATUS_TOO_LARGE;
+    }
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+static void log_problems(const struct buf *problems) {
+    const char *at = (const char *)problems->data, *end = at + problems->size;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        line_end = line_end ? line_end : end;
+        log_warning("%.*s", (int)(line_end - at), at);
+        at = line_end + 1;
+    }
+}
+
+/* Says in the log what is wrong. */
+static enum status set_from_file(const char *path, struct rules_in_force **ret_set) {
+    struct buf text, problems;
+    buf_init(&text, &memory_libc);
+    buf_init(&problems, &memory_libc);
+    enum status status = read_file(path, &text);
+    if (status == STATUS_IO)
+        log_warning("Cannot read the rules in %s: %s", path, strerror(errno));
+    else if (status == STATUS_TOO_LARGE)
+        log_warning("The rules in %s have more than %d bytes", path, MANIFEST_TEXT_MAX);
+    if (status == STATUS_OK)
+        status = make_set(buf_slice(&text), path, &problems, ret_set);
+    log_problems(&problems);
+    buf_fini(&problems);
+    buf_fini(&text);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------ coming into force */
+
+static bool has_edges(const struct rules *rules) {
+    for (uint32_t i = 0; i < rules_class_count(rules); i++)
+        if (rules_class(rules, i)->edge_count)
+            return true;
+    return false;
+}
+
+static void put_into(struct worker *worker, const struct rules_in_force *set) {
+    rules_plan_fini(&worker->rules.plan);
+    worker->rules.set = set;
+    rules_plan_init(&worker->rules.plan, set ? set->rules : NULL, &memory_libc, 0, 0);
+}
+
+/* Brings what is there under the rules. */
+struct reclassing {
+    struct worker *worker;
+    struct cache *cache;
+    uint32_t db;
+};
+
+static void reclass(void *context, struct slice name, const struct cache_info *info) {
+    const struct reclassing *reclassing = context;
+    struct actor *actor = &reclassing->worker->actor;
+    struct cache_key key = cache_key(reclassing->cache, reclassing->db, name);
+    enum status status = STATUS_FULL;
+    (void)info;
+    for (int i = 0; status == STATUS_FULL && i < RECLASS_TRIES_MAX; i++) {
+        struct cache_edit edit;
+        cache_prepare(reclassing->cache, actor, &key, name.size);
+        cache_edit_begin(reclassing->cache, actor, &key, &edit);
+        status = edit.found ? cache_edit_reclass(&edit, CLASSES_MARKS) : STATUS_OK;
+        if (status != STATUS_OK && i + 1 == RECLASS_TRIES_MAX)
+            cache_edit_delete(
+                &edit); /* there is no room for its tags, without which it could outlive an invalidation */
+        cache_edit_end(&edit);
+    }
+}
+
+static void reclass_all(struct worker *worker) {
+    struct reclassing reclassing = {.worker = worker, .cache = worker->server->cache};
+    for (; reclassing.db < CACHE_DATABASES; reclassing.db++) {
+        uint64_t cursor = 0;
+        if (cache_count(reclassing.cache, reclassing.db) == 0)
+            continue;
+        do
+            cursor = cache_scan(reclassing.cache, &worker->actor, reclassing.db, cursor, RECLASS_SCAN_COUNT, reclass,
+                                &reclassing);
+        while (cursor);
+    }
+}
+
+static bool has_owners(const struct rules *rules) {
+    for (uint32_t i = 0; i < rules_class_count(rules); i++)
+        if (rules_class(rules, i)->owner != RULES_NONE)
+            return true;
+    return false;
+}
+
+void rules_settle(struct server *server) {
+    uint32_t mode = atomic_load_explicit(&server->has_owners, memory_order_relaxed) ? SETTING(server, ownership)
+                                                                                    : CMD_OWNERSHIP_OFF;
+    atomic_store_explicit(&server->env.ownership, mode, memory_order_relaxed);
+}
+
+/* What the server asks of a set in general. */
+static void settle_for(struct server *server, const struct rules *rules) {
+    cache_rules_ask(server->cache, rules_class_count(rules) > 0);
+    atomic_store_explicit(&server->has_owners, has_owners(rules), memory_order_relaxed);
+    atomic_store_explicit(&server->env.follows, has_edges(rules), memory_order_relaxed);
+    rules_settle(server);
+}
+
+/* The set belongs to the server from here on. */
+static void put_in_force(struct worker *worker, struct rules_in_force *set) {
+    struct server *server = worker->server;
+    struct rules_in_force *old = server->rules;
+    server->rules = set;
+    /* Edges are watched before values are classed, and no longer than that: a change that is told of without rules means nothing. */
+    changes_want(worker, CHANGES_TO_FOLLOW, has_edges(set->rules) ? RULES_CHANGES : 0);
+    put_into(worker, set);
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        if (server->workers[i] == worker)
+            continue;
+        worker_visit(server->workers[i]);
+        put_into(server->workers[i], set);
+        worker_leave(server->workers[i]);
+    }
+    settle_for(server, set->rules);
+    free_set(old);
+    cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */
+    reclass_all(worker);
+}
+
+static enum status load(struct worker *worker, struct slice text, const char *name, struct buf *problems) {
+    struct server *server = worker->server;
+    struct rules_in_force *set;
+    if (pthread_mutex_trylock(&server->rules_lock) != 0)
+        return STATUS_BUSY;
+    enum status status = make_set(text, name, problems, &set);
+    if (status == STATUS_OK)
+        put_in_force(worker, set);
+    pthread_mutex_unlock(&server->rules_lock);
+    return status;
+}
+
+enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems) {
+    (void)api;
+    const struct connection *connection = client->connection;
+    return load(connection->worker, text, "manifest", problems);
+}
+
+void rules_load_file(struct worker *worker) {
+    struct server *server = worker->server;
+    const char *path = server->config.values.rules;
+    struct buf text, problems;
+    buf_init(&text, &memory_libc);
+    buf_init(&problems, &memory_libc);
+    enum status status = read_file(path, &text);
+    if (status == STATUS_OK)
+        status = load(worker, buf_slice(&text), path, &problems);
+    log_problems(&problems);
+    if (status == STATUS_OK)
+        log_notice("The rules in %s are in force", path);
+    else
+        log_warning("The rules in %s are not in force: %s; those from before stay", path,
+                    status == STATUS_IO ? strerror(errno) : status_text(status));
+    buf_fini(&problems);
+    buf_fini(&text);
+}
+
+enum status rules_start(struct server *server) {
+    const char *path = server->config.values.rules;
+    if (!path[0])
+        return STATUS_OK;
+    enum status status = set_from_file(path, &server->rules);
+    if (status != STATUS_OK)
+        return status;
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        put_into(server->workers[i], server->rules);
+    settle_for(server, server->rules->rules);
+    changes_want(server->workers[0], CHANGES_TO_FOLLOW, has_edges(server->rules->rules) ? RULES_CHANGES : 0);
+    log_notice("Rules of %u classes from %s", rules_class_count(server->rules->rules), path);
+    return STATUS_OK;
+}
+
+void rules_stop(struct server *server) {
+    free_set(server->rules);
+    server->rules = NULL;
+}
+
+const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text) {
+    (void)api;
+    const struct connection *connection = client->connection;
+    const struct rules_in_force *set = connection->worker->rules.set;
+    if (ret_text)
+        *ret_text = set ? buf_slice(&set->text) : slice_make(NULL, 0);
+    return set ? set->rules : NULL;
+}
+
+/* ------------------------------------------------------------------------------------------ at work */
+
+enum status rules_terms(void *context, struct actor *actor, struct slice name, struct cache_terms *terms) {
+    const struct server *server = context;
+    struct worker *worker = worker_of_actor(actor);
+    if (!worker->rules.set)
+        return STATUS_OK;
+    uint64_t random = ++worker->rules.jitters * 0x9e3779b97f4a7c15u >> 20;
+    classes_terms(worker->rules.set->rules, name, actor->now_ms, random, cache_tag_name_max(server->cache), terms);
+    return STATUS_OK;
+}
+
+void rules_api_planned(struct cmd_server *api, struct cmd_client *client, bool planned) {
+    (void)api;
+    struct connection *connection = client->connection;
+    connection->worker->rules.planned = planned;
+}
+
+static void cascade(struct worker *worker, uint32_t db, const struct rules_plan *plan) {
+    const struct cascade cascade = {.cache = worker->server->cache, .actor = &worker->actor, .db = db};
+    worker->rules.planned = true;
+    if (plan)
+        cascade_run(&cascade, plan);
+    else
+        cascade_everything(&cascade, worker->rules.set->rules);
+    worker->rules.planned = false;
+}
+
+void rules_follow(struct worker *worker, const struct change *change) {
+    struct rules_plan *plan = &worker->rules.plan;
+    struct rules_fields fields;
+    if (!worker->rules.set || change->planned)
+        return;
+    if (change->lost) {
+        cascade(worker, 0, NULL);
+        return;
+    }
+    uint32_t class = rules_match(plan->rules, change->name, &fields);
+    if (class == RULES_NONE || rules_class(plan->rules, class)->edge_count == 0)
+        return;
+    enum status status = rules_plan_changed(plan, change->name, class, &fields);
+    if (status != STATUS_OK)
+        cascade(worker, 0, NULL);
+    else if (plan->count)
+        cascade(worker, change->db, plan);
+    rules_plan_reset(plan);
+}

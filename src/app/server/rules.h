@@ -1,0 +1,54 @@
+/* app/server/rules.h: the rules in force, and how others come into force while the server runs.
+ *
+ * Each worker has a pointer of its own to the set that it goes by. A load puts the new set into every worker in turn, so that nobody goes
+ * by the old one any more, and then brings the entries that are there under the new one: they get its tags. Only then it answers; so what the
+ * rules promise holds from the answer on. A bad manifest changes nothing.
+ *
+ * A worker that makes a change follows the edges of the rules before it replies (changes.h): what goes is gone when the writer knows of its write.
+ *
+ * Threads: rules_load in the turn of a worker, one at a time (STATUS_BUSY); the rest by the worker itself.
+ * Time:    a load looks at every entry, about 2 microseconds each, in which the loading worker does nothing else.
+ * Errors:  where memory fails for a plan, every class goes: never less than the rules demand.
+ */
+#ifndef STRATA_APP_SERVER_RULES_H
+#define STRATA_APP_SERVER_RULES_H
+
+#include "app/cmd/server_api.h"
+#include "core/rules/plan.h"
+
+struct server;
+struct worker;
+struct change;
+
+struct rules_in_force;
+
+/* What the file of the configuration says, before the workers run. STATUS_INVALID: it is wrong, and the log says why. */
+MUST_CHECK enum status rules_start(struct server *server);
+void rules_stop(struct server *server);
+
+/* Commands. */
+enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems);
+const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text);
+void rules_api_planned(struct cmd_server *api, struct cmd_client *client, bool planned);
+
+/* The setting and the rules say together who is asked about. Under no lock of the configuration, or under it. */
+void rules_settle(struct server *server);
+
+/* After SIGHUP, in the turn of any worker: the file once more. Says in the log what came of it. */
+void rules_load_file(struct worker *worker);
+
+/* For struct cache_rules, with the server as context. */
+enum status rules_terms(void *context, struct actor *actor, struct slice name, struct cache_terms *terms);
+
+/* For changes.c. */
+void rules_follow(struct worker *worker, const struct change *change);
+
+/* A worker's own. */
+struct worker_rules {
+    const struct rules_in_force *set; /* NULL: there are none */
+    struct rules_plan plan;
+    bool planned;     /* what happens now follows from a plan, whose edges have been followed */
+    uint64_t jitters; /* drawn so far */
+};
+
+#endif

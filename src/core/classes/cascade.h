@@ -1,0 +1,37 @@
+/* core/classes/cascade.h: what a plan says is done.
+ *
+ * Actions are done in the order of the plan: keys are deleted, tags and classes invalidated with one stamp each. A pattern that no class takes as a whole
+ * is looked for among all keys of the database, which takes about half a second for a million of them.
+ *
+ * Threads: any, each with an actor of its own that holds no locks, or all.
+ * Errors:  none: what a plan says can always be done. A pattern's scan sees every key that is there from its begin to its end.
+ */
+#ifndef STRATA_CORE_CLASSES_CASCADE_H
+#define STRATA_CORE_CLASSES_CASCADE_H
+
+#include "core/classes/names.h"
+#include "core/rules/plan.h"
+
+/* What one action did, or would do. */
+struct cascade_action {
+    const struct rules_action *action;
+    uint64_t entries; /* that went; of classes and tags those that were written since they were last invalidated */
+};
+
+struct cascade {
+    struct cache *cache;
+    struct actor *actor;
+    uint32_t db;  /* of keys and patterns; tags and classes reach all databases */
+    bool dry_run; /* only counts */
+    /* Told of each action; may be NULL. It may not call the cache. */
+    void (*done)(void *context, const struct cascade_action *action);
+    void *context;
+};
+
+/* Answers how many entries went, or would go; some perhaps twice. */
+uint64_t cascade_run(const struct cascade *cascade, const struct rules_plan *plan);
+
+/* Without a plan, for want of memory: every class goes. */
+uint64_t cascade_everything(const struct cascade *cascade, const struct rules *rules);
+
+#endif

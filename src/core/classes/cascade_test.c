@@ -1,0 +1,148 @@
+/* What follows from a change goes, and nothing else that the rules do not name. */
+#include "core/classes/cascade.h"
+
+#include "base/rng.h"
+#include "core/classes/classes_fixture.h"
+
+enum { LIMIT = 4 << 20 };
+
+static const struct fixture_class shop[] = {
+    {.pattern = "user:{id}", .tags = {"user:{id}"}, .invalidates = {"profile:{id}", "feed:{id}:*"}},
+    {.pattern = "profile:{id}", .invalidates = {"card:*:{id}"}},
+    {.pattern = "feed:{user}:{page}", .invalidates = {"home"}},
+    {.pattern = "card:{size}:{id}"},
+    {.pattern = "item:{shop}:{id}", .tags = {"shop:{shop}"}},
+    {.pattern = "count:{shop}", .derives = {"item:{shop}:*"}},
+    {.pattern = "search:{words}:{shop}", .derives = {"item:{shop}:*"}},
+    {.pattern = "best", .derives = {"item:*"}},
+    {.pattern = "home"},
+    {.pattern = "plain:{id}"},
+    {.pattern = NULL},
+};
+
+static uint64_t run(struct ruled *ruled, struct rules_plan *plan, bool dry_run) {
+    const struct cascade cascade = {.cache = ruled->t.cache, .actor = &ruled->t.actor, .dry_run = dry_run};
+    return cascade_run(&cascade, plan);
+}
+
+static uint64_t after_change(struct ruled *ruled, const char *key, bool dry_run) {
+    struct rules_plan plan;
+    struct rules_fields fields;
+    struct slice name = slice_from_string(key);
+    rules_plan_init(&plan, ruled->rules, &memory_libc, 0, 0);
+    uint32_t class = rules_match(ruled->rules, name, &fields);
+    assert_int_equal(rules_plan_changed(&plan, name, class, &fields), STATUS_OK);
+    uint64_t count = run(ruled, &plan, dry_run);
+    rules_plan_fini(&plan);
+    return count;
+}
+
+static void edges_of_each_kind_take_what_they_name(void **state) {
+    (void)state;
+    static const char *const keys[] = {"user:7",   "profile:7", "feed:7:1", "feed:7:2",  "feed:8:1", "card:s:7",
+                                       "card:m:7", "card:s:8",  "home",     "profile:8", "plain:7"};
+    struct ruled ruled;
+    ruled_open(&ruled, shop, LIMIT);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        ruled_set(&ruled, keys[i], "v", 0);
+    assert_int_equal(after_change(&ruled, "user:7", true), 6);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        assert_true(ruled_has(&ruled, keys[i]));
+    assert_int_equal(after_change(&ruled, "user:7", false), 6);
+    static const bool left[] = {true, false, false, false, true, false, false, true, false, true, true};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (ruled_has(&ruled, keys[i]) != left[i])
+            fail_msg("%s", keys[i]);
+    ruled_set(&ruled, "feed:7:1", "new", 0);
+    assert_true(ruled_has(&ruled, "feed:7:1"));
+    assert_int_equal(after_change(&ruled, "plain:7", false), 0);
+    ruled_close(&ruled);
+}
+
+static void a_class_goes_as_one(void **state) {
+    (void)state;
+    struct ruled ruled;
+    struct rules_plan plan;
+    ruled_open(&ruled, shop, LIMIT);
+    char name[32];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "feed:%d:%d", i % 50, i);
+        ruled_set(&ruled, name, "v", 0);
+    }
+    ruled_set(&ruled, "home", "v", 0);
+    ruled_set(&ruled, "user:1", "v", 0);
+    rules_plan_init(&plan, ruled.rules, &memory_libc, 0, 0);
+    assert_int_equal(rules_plan_class(&plan, rules_class_named(ruled.rules, SLICE("feed:{user}:{page}"))), STATUS_OK);
+    assert_int_equal(run(&ruled, &plan, false), 1001);
+    rules_plan_reset(&plan);
+    assert_false(ruled_has(&ruled, "feed:3:3") || ruled_has(&ruled, "home"));
+    assert_true(ruled_has(&ruled, "user:1"));
+    assert_int_equal(rules_plan_pattern(&plan, SLICE("us*")), STATUS_OK);
+    assert_int_equal(run(&ruled, &plan, false), 1);
+    assert_false(ruled_has(&ruled, "user:1"));
+    rules_plan_fini(&plan);
+    const struct cascade all = {.cache = ruled.t.cache, .actor = &ruled.t.actor};
+    ruled_set(&ruled, "feed:1:1", "v", 0);
+    ruled_set(&ruled, "other", "v", 0);
+    assert_int_equal(cascade_everything(&all, ruled.rules), 1);
+    assert_true(ruled_has(&ruled, "other") && !ruled_has(&ruled, "feed:1:1"));
+    ruled_close(&ruled);
+}
+
+/* Which keys go by a change of another, as a person would say who reads the rules. */
+static bool goes(const char *changed, const char *other) {
+    char a[3][16] = {{0}}, b[3][16] = {{0}};
+    sscanf(changed, "%15[^:]:%15[^:]:%15[^:]", a[0], a[1], a[2]);
+    sscanf(other, "%15[^:]:%15[^:]:%15[^:]", b[0], b[1], b[2]);
+    if (strcmp(a[0], "user") == 0) {
+        bool feeds = strcmp(b[0], "feed") == 0 && strcmp(a[1], b[1]) == 0;
+        bool profile = strcmp(b[0], "profile") == 0 && strcmp(a[1], b[1]) == 0;
+        return feeds || profile || (strcmp(b[0], "card") == 0 && strcmp(a[1], b[2]) == 0) || strcmp(b[0], "home") == 0;
+    }
+    if (strcmp(a[0], "profile") == 0)
+        return strcmp(b[0], "card") == 0 && strcmp(a[1], b[2]) == 0;
+    if (strcmp(a[0], "feed") == 0)
+        return strcmp(b[0], "home") == 0;
+    if (strcmp(a[0], "item") == 0)
+        return (strcmp(b[0], "count") == 0 && strcmp(a[1], b[1]) == 0) ||
+               (strcmp(b[0], "search") == 0 && strcmp(a[1], b[2]) == 0) || strcmp(b[0], "best") == 0;
+    return false;
+}
+
+enum { NAMES = 60 };
+
+static void random_key(struct rng *rng, char name[32]) {
+    static const char *const forms[] = {"user:%u",  "profile:%u",   "feed:%u:%u", "card:%u:%u", "item:%u:%u",
+                                        "count:%u", "search:%u:%u", "best",       "home",       "plain:%u"};
+    uint32_t form = (uint32_t)rng_below(rng, COUNT_OF(forms));
+    uint32_t first = (uint32_t)rng_below(rng, 3), second = (uint32_t)rng_below(rng, 3);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+    snprintf(name, 32, forms[form], first, second);
+#pragma GCC diagnostic pop
+}
+
+static void a_naive_reader_of_the_rules_agrees(void **state) {
+    (void)state;
+    struct ruled ruled;
+    struct rng rng = rng_seeded(unit_seed());
+    char names[NAMES][32];
+    ruled_open(&ruled, shop, LIMIT);
+    for (int round = 0; round < 400; round++) {
+        for (int i = 0; i < NAMES; i++) {
+            random_key(&rng, names[i]);
+            ruled_set(&ruled, names[i], "v", 0);
+        }
+        char changed[32];
+        random_key(&rng, changed);
+        after_change(&ruled, changed, false);
+        for (int i = 0; i < NAMES; i++)
+            if (ruled_has(&ruled, names[i]) == goes(changed, names[i]))
+                fail_msg("%s after %s, seed %llu, round %d", names[i], changed, (unsigned long long)unit_seed(), round);
+    }
+    ruled_close(&ruled);
+}
+
+UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_class_goes_as_one),
+           UNIT(a_naive_reader_of_the_rules_agrees));
