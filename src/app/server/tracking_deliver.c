@@ -146,25 +146,23 @@ static bool goes_on(const struct outgoing *outgoing, enum mail_kind kind, struct
     return mail.kind == kind && !mail.part && slice_equal(slice_make(bytes, mail.name_size), name);
 }
 
-/* False: no memory, and everybody is going to drop everything. */
-static bool mail_to(struct worker *worker, uint32_t home, enum mail_kind kind, const struct tracker *tracker,
+/* Without memory for it, whoever is told by that worker is going to drop everything. */
+static void mail_to(struct worker *worker, uint32_t home, enum mail_kind kind, const struct tracker *tracker,
                     struct slice name) {
     struct outgoing *outgoing = &worker->mailbox.outgoing[home];
     worker->mailbox.outgoing_any = true;
     bool open = goes_on(outgoing, kind, name) ||
                 begin_record(outgoing, &(struct mail){.kind = kind, .name_size = (uint32_t)name.size}, name);
-    if (open && add_client(outgoing, tracker->number))
-        return true;
-    lose_record(outgoing);
-    return false;
+    if (!open || !add_client(outgoing, tracker->number))
+        lose_record(outgoing);
 }
 
 void mail_key(struct worker *worker, struct tracker *tracker, struct slice name) {
-    (void)mail_to(worker, home_of(worker->server->tracking, tracker), MAIL_KEY, tracker, name);
+    mail_to(worker, home_of(worker->server->tracking, tracker), MAIL_KEY, tracker, name);
 }
 
 void mail_null(struct worker *worker, struct tracker *tracker) {
-    (void)mail_to(worker, home_of(worker->server->tracking, tracker), MAIL_NULL, tracker, slice_make(NULL, 0));
+    mail_to(worker, home_of(worker->server->tracking, tracker), MAIL_NULL, tracker, slice_make(NULL, 0));
 }
 
 void mail_prefix(struct worker *worker, struct topic_part *part, struct slice name, uint64_t origin) {
@@ -207,28 +205,23 @@ static void post_all(struct worker *worker, bool bcast_only) {
     }
 }
 
-/* False: they are lost. */
-static bool post_records(struct worker *worker, struct worker *to, struct outgoing *outgoing) {
+static void post_records(struct worker *worker, struct worker *to, struct outgoing *outgoing) {
     enum { KEPT_MAX = 64 * 1024 };
     struct mailbox *mailbox = &to->mailbox;
     close_record(outgoing);
-    bool kept = !outgoing->lost, sleeps = false;
-    if (outgoing->records.size) {
-        pthread_mutex_lock(&mailbox->lock);
-        bool taken = mailbox->records.size <= MAILBOX_BYTES_MAX &&
-                     buf_append_slice(&mailbox->records, buf_slice(&outgoing->records)) == STATUS_OK;
-        sleeps = taken && set_waiting(mailbox);
-        pthread_mutex_unlock(&mailbox->lock);
-        if (!taken)
-            drop_records(&outgoing->records, 0);
-        kept &= taken;
-    }
+    pthread_mutex_lock(&mailbox->lock);
+    bool taken = mailbox->records.size <= MAILBOX_BYTES_MAX &&
+                 buf_append_slice(&mailbox->records, buf_slice(&outgoing->records)) == STATUS_OK;
+    mailbox->lost |= outgoing->lost || !taken;
+    bool sleeps = set_waiting(mailbox);
+    pthread_mutex_unlock(&mailbox->lock);
+    if (!taken)
+        drop_records(&outgoing->records, 0);
     buf_clear(&outgoing->records);
     buf_shrink(&outgoing->records, KEPT_MAX);
     outgoing->lost = false;
     if (sleeps)
         wake(worker, to);
-    return kept;
 }
 
 void tracking_post(struct worker *worker) {
@@ -238,12 +231,12 @@ void tracking_post(struct worker *worker) {
     if (!mailbox->outgoing_any)
         return;
     bool all = mailbox->outgoing_all, all_bcast = mailbox->outgoing_all_bcast;
+    mailbox->outgoing_any = mailbox->outgoing_all = mailbox->outgoing_all_bcast = false;
     for (uint32_t i = 0; i < server->worker_count; i++) {
         struct outgoing *outgoing = &mailbox->outgoing[i];
-        if ((outgoing->records.size || outgoing->lost) && !post_records(worker, server->workers[i], outgoing))
-            all = true;
+        if (outgoing->records.size || outgoing->lost)
+            post_records(worker, server->workers[i], outgoing);
     }
-    mailbox->outgoing_any = mailbox->outgoing_all = mailbox->outgoing_all_bcast = false;
     if (all)
         post_all(worker, false);
     if (all_bcast)
@@ -331,9 +324,7 @@ static void tell(struct worker *worker, const struct tracker *tracker, struct te
     uint32_t home = home_of(tracking, tracker);
     if (home != worker->index) {
         /* Another worker's since it was mailed, or known here only. */
-        if (!mail_to(worker, home, telling->kind, tracker, telling->name) &&
-            atomic_load(&tracker->worker) == worker->index)
-            push_cut(tracker->connection, "for which there is no memory");
+        mail_to(worker, home, telling->kind, tracker, telling->name);
         return;
     }
     struct connection *connection = broken ? tracker->connection : target->connection;
@@ -376,13 +367,17 @@ static uint64_t deliver(struct worker *worker, const uint8_t *at, const struct m
     return count;
 }
 
-static void tell_everybody(struct worker *worker, bool bcast_only) {
+/* Everybody, or everybody of the mode BCAST, drops everything. `lost`: and so do those who redirect to a connection of this worker. */
+static void tell_everybody(struct worker *worker, bool bcast_only, bool lost) {
     struct telling telling;
+    uint32_t wanted = bcast_only ? CMD_TRACKS_BCAST : CMD_TRACKS;
     telling_begin(&telling, MAIL_NULL, slice_make(NULL, 0));
-    for (const struct connection *connection = worker->first; connection; connection = connection->older) {
-        uint32_t wanted = bcast_only ? CMD_TRACKS_BCAST : CMD_TRACKS;
-        if (connection->client.tracking & wanted)
-            tell(worker, tracker_at(worker->server->tracking, connection->client.tracker), &telling);
+    for (struct connection *connection = worker->first; connection; connection = connection->older) {
+        const struct cmd_client *client = &connection->client;
+        if (client->tracking & wanted)
+            tell(worker, tracker_at(worker->server->tracking, client->tracker), &telling);
+        if (lost && client->tracking & CMD_TRACKING_TARGET && is_open(connection))
+            write_to(worker, connection, &telling, true);
     }
     telling_end(&telling);
 }
@@ -395,12 +390,12 @@ static void take(struct worker *worker) {
     mailbox->taken = mailbox->records;
     mailbox->records = empty;
     mailbox->taken_at = 0;
-    bool all = mailbox->all, all_bcast = mailbox->all_bcast;
-    mailbox->all = mailbox->all_bcast = false;
+    bool all = mailbox->all, all_bcast = mailbox->all_bcast, lost = mailbox->lost;
+    mailbox->all = mailbox->all_bcast = mailbox->lost = false;
     atomic_store_explicit(&mailbox->waiting, false, memory_order_relaxed);
     pthread_mutex_unlock(&mailbox->lock);
-    if (all || all_bcast)
-        tell_everybody(worker, !all);
+    if (all || all_bcast || lost)
+        tell_everybody(worker, !all && !lost, lost);
 }
 
 bool tracking_hand_out(struct worker *worker, uint64_t deliveries_max) {

@@ -1,7 +1,7 @@
 /* app/server/tracking_mail.h: what tracking.c asks of tracking_deliver.c.
  *
- * Mail is collected by the worker that makes it (worker->mailbox.outgoing) until tracking_post. A call that finds no memory makes everybody drop
- * everything instead.
+ * Mail is collected by the worker that makes it (worker->mailbox.outgoing) until tracking_post. A call that finds no memory makes everybody
+ * who is told by that worker drop everything instead.
  *
  * Threads: in the turn of the worker that makes the mail; with locks of the tables held, or without.
  */

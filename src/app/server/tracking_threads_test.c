@@ -267,4 +267,115 @@ static void keys_noted_too_late_are_found_out(void **state) {
     server_free(world.server);
 }
 
-UNIT_TESTS(tracking_threads, UNIT(no_copy_is_older_than_what_is_acknowledged), UNIT(keys_noted_too_late_are_found_out));
+/* ------------------------------------------------------------- a worker behind */
+
+static void peer_send(const struct peer *peer, const void *bytes, size_t size) {
+    for (size_t sent = 0; sent < size;) {
+        ssize_t some = send(peer->fd, (const char *)bytes + sent, size - sent, MSG_NOSIGNAL);
+        ASSERT(some > 0);
+        sent += (size_t)some;
+    }
+}
+
+static uint64_t id_of(struct peer *peer) {
+    peer_say(peer, "CLIENT ID\r\n");
+    const char *line = peer_line(peer);
+    ASSERT(line && line[0] == ':');
+    return strtoull(line + 1, NULL, 10);
+}
+
+static struct worker *worker_with(const struct server *server, uint64_t id) {
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        bool found = false;
+        worker_visit(worker);
+        for (const struct connection *one = worker->first; one; one = one->older)
+            found |= one->client.id == id;
+        worker_leave(worker);
+        if (found)
+            return worker;
+    }
+    return NULL;
+}
+
+/* Changes of keys with long names, more than a mailbox holds. */
+static void change_too_many(struct peer *writer) {
+    enum { NAME_SIZE = 60000 };
+    static char request[NAME_SIZE + 128];
+    uint32_t changes = MAILBOX_BYTES_MAX / NAME_SIZE + 100;
+    for (uint32_t i = 0; i < changes; i++) {
+        int head = snprintf(request, sizeof request, "*3\r\n$3\r\nSET\r\n$%d\r\n", NAME_SIZE);
+        memset(request + head, 'k', NAME_SIZE);
+        memcpy(request + head, &i, sizeof i);
+        int tail = snprintf(request + head + NAME_SIZE, 64, "\r\n$1\r\nv\r\n");
+        peer_send(writer, request, (size_t)(head + NAME_SIZE + tail));
+        const char *line = peer_line(writer);
+        ASSERT(line && strcmp(line, "+OK") == 0);
+    }
+}
+
+/* A connection of this worker, or of another one. */
+static void connect_beside(struct peer *peer, const struct server *server, const struct worker *worker, bool same) {
+    peer_connect(peer, server);
+    while ((worker_with(server, id_of(peer)) == worker) != same) {
+        close(peer->fd);
+        peer_connect(peer, server);
+    }
+}
+
+static void begin_tracking(struct peer *peer, const char *mode) {
+    char request[128];
+    snprintf(request, sizeof request, "HELLO 3\r\nCLIENT TRACKING on%s\r\nGET quiet\r\n", mode);
+    peer_say(peer, request);
+    while (strcmp(peer_line(peer), "_") != 0)
+        ;
+}
+
+static void expect_lines(struct peer *peer, const char *const *lines) {
+    for (; *lines; lines++)
+        assert_string_equal(peer_line(peer), *lines);
+}
+
+/* All whom its worker tells, also those whose keys have not changed: nobody knows what was lost. Others are told nothing. */
+static void a_full_mailbox_drops_everything(void **state) {
+    static const char *const everything[] = {">2", "$10", "invalidate", "_", NULL};
+    static const char *const message[] = {"*3", "$7", "message", "$20", "__redis__:invalidate", "$-1", NULL};
+    struct config config;
+    testing_server_config(&config, 2);
+    config.values.maxmemory_bytes = 256 << 20; /* so that segments have room for such names */
+    config.values.client_output_buffer_limit.pubsub.hard_bytes = 0;
+    config.values.client_output_buffer_limit.pubsub.soft_bytes = 0;
+    struct server *server = testing_server_start(&config);
+    static struct peer behind, beside, target, elsewhere, writer;
+    char mode[64];
+    peer_connect(&behind, server);
+    struct worker *worker = worker_with(server, id_of(&behind));
+    assert_non_null(worker);
+    connect_beside(&writer, server, worker, false);
+    connect_beside(&beside, server, worker, true);
+    connect_beside(&target, server, worker, true);
+    connect_beside(&elsewhere, server, worker, false);
+    snprintf(mode, sizeof mode, " REDIRECT %llu", (unsigned long long)id_of(&target));
+    peer_say(&target, "SUBSCRIBE __redis__:invalidate\r\n");
+    while (strcmp(peer_line(&target), ":1") != 0)
+        ;
+    begin_tracking(&behind, " BCAST");
+    begin_tracking(&beside, "");
+    begin_tracking(&elsewhere, mode);
+    worker_visit(worker); /* it does nothing now */
+    change_too_many(&writer);
+    worker_leave(worker);
+    expect_lines(&beside, everything);
+    expect_lines(&behind, everything); /* first of all, whatever else it is told */
+    expect_lines(&target, message);
+    peer_say(&elsewhere, "PING\r\n");
+    assert_string_equal(peer_line(&elsewhere), "+PONG");
+    struct peer *all[] = {&behind, &beside, &target, &elsewhere, &writer};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        close(all[i]->fd);
+    server_stop(server);
+    server_free(server);
+}
+
+UNIT_TESTS(tracking_threads, UNIT(no_copy_is_older_than_what_is_acknowledged), UNIT(keys_noted_too_late_are_found_out),
+           UNIT(a_full_mailbox_drops_everything));
