@@ -57,10 +57,11 @@ struct outgoing {
 /* Of a worker. */
 struct mailbox {
     pthread_mutex_t lock;
-    struct buf records;        /* under lock, as the next one */
-    bool all, all_bcast, lost; /* everybody drops everything; or everybody of the mode BCAST */
-    _Atomic bool waiting;      /* there is something of these */
-    struct buf taken;          /* the owner's, as all below: what is being handed out, from taken_at on */
+    struct buf records;   /* under lock, as the next one */
+    bool all, all_bcast;  /* everybody drops everything; or everybody of the mode BCAST */
+    bool lost;            /* there was no room: so does whoever is told by this worker */
+    _Atomic bool waiting; /* there is something of these */
+    struct buf taken;     /* the owner's, as all below: what is being handed out, from taken_at on */
     size_t taken_at;
     struct outgoing *outgoing; /* for each worker */
     bool outgoing_all, outgoing_all_bcast, outgoing_any;
