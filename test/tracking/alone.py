@@ -158,6 +158,37 @@ def tags(report, server):
             one.close()
 
 
+RULES = """
+version: 1
+keys:
+  "user:{id}":    { invalidates: ["profile:{id}", "feed:{id}:*"] }
+  "profile:{id}": { ttl: 5m }
+  "feed:{user}:{page}": { ttl: 5m }
+"""
+
+
+def rules(report):
+    """What rules take away is told of, also to a NOLOOP client whose own write it follows from."""
+    with Strata(threads=WORKERS, maxmemory="64mb") as server, server.client() as writer:
+        with report.case("what goes by rules is told of before the writer's reply, and what a load of rules tags as well"):
+            trackers = [Tracker(server, *modes) for modes in ((), ("NOLOOP",))]
+            writer.calls([["SET", name, "x"] for name in ("profile:1", "profile:2", "feed:1:a", "feed:1:b", "feed:2:a")])
+            for tracker in trackers:
+                tracker.call("MGET", "profile:1", "feed:1:a", "feed:1:b", "feed:2:a")
+            expect(writer.call("RULES", "LOAD", RULES), ("+", b"OK"))
+            for tracker in trackers:
+                tracker.news()
+                tracker.call("MGET", "profile:1", "profile:2", "feed:1:a", "feed:1:b", "feed:2:a")
+            writer.call("SET", "user:1", "new")
+            for tracker in trackers:
+                expect(sorted(set(tracker.news())), [b"feed:1:a", b"feed:1:b", b"profile:1"])
+            trackers[1].call("SET", "user:2", "own")
+            for tracker in trackers:
+                expect(sorted(set(tracker.news())), [b"feed:2:a", b"profile:2"])
+            for tracker in trackers:
+                tracker.close()
+
+
 def by_itself(report, server):
     with server.client() as writer:
         tracker, noloop = Tracker(server), Tracker(server, "NOLOOP")
@@ -283,6 +314,7 @@ def flows(report):
         tags(report, server)
         by_itself(report, server)
         redirected(report, server)
+    rules(report)
     evicted(report)
     table(report)
     lagging(report)

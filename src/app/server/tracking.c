@@ -294,6 +294,17 @@ void tracking_each_prefix(struct cmd_server *api, const struct cmd_client *clien
         visit(context, topic_name(at->part->topic));
 }
 
+const struct topic_part *tracking_prefix_part(struct worker *worker, struct slice prefix) {
+    struct tracking *tracking = worker->server->tracking;
+    pthread_rwlock_rdlock(&tracking->prefix_lock);
+    const struct topic *topic = topics_find(&tracking->prefixes, prefix, hash_bytes(prefix, tracking->seed));
+    const struct topic_part *part = topic ? topic->parts : NULL;
+    while (part && part->owner != worker->index)
+        part = part->next;
+    pthread_rwlock_unlock(&tracking->prefix_lock);
+    return part;
+}
+
 /* -------------------------------------------------------------- on and off */
 
 /* Of what was not there nobody has read anything. */
@@ -474,8 +485,8 @@ static void tell_prefixes(struct worker *worker, const struct change *change, ui
             continue;
         struct slice prefix = slice_part(change->name, 0, tracking->sizes[i]);
         const struct topic *topic = topics_find(&tracking->prefixes, prefix, hash_bytes(prefix, tracking->seed));
-        for (struct topic_part *part = topic ? topic->parts : NULL; part; part = part->next)
-            mail_prefix(worker, part, change->name, origin);
+        for (const struct topic_part *part = topic ? topic->parts : NULL; part; part = part->next)
+            mail_prefix(worker, part->owner, change->name, prefix.size, origin);
     }
     pthread_rwlock_unlock(&tracking->prefix_lock);
 }

@@ -12,15 +12,15 @@
 
 enum mail_kind {
     MAIL_KEY,    /* clients had read the key */
-    MAIL_PREFIX, /* listeners of `part` want to know of the key */
+    MAIL_PREFIX, /* who has the prefix wants to know of the key */
     MAIL_NULL,   /* clients must drop everything */
 };
 
 /* Followed by the key's name, to a multiple of 4 bytes, and the numbers of trackers; in all to a multiple of 8. */
 struct mail {
     uint32_t kind, name_size, count, size;
-    struct topic_part *part;
-    uint64_t origin; /* of MAIL_PREFIX: the client that made the change */
+    uint64_t prefix_size; /* of MAIL_PREFIX: so much of the name, as the next one */
+    uint64_t origin;      /* the client that made the change */
 };
 
 enum status mailbox_init(struct mailbox *mailbox, uint32_t worker_count) {
@@ -45,33 +45,12 @@ static struct mail mail_read(const struct buf *records, size_t at) {
     return mail;
 }
 
-static void part_done(struct topic_part *part) {
-    atomic_fetch_sub_explicit(&part->queued, 1, memory_order_release);
-    topics_part_done(part, &memory_libc);
-}
-
-/* Nobody will read these any more. */
-static void drop_records(struct buf *records, size_t from) {
-    for (size_t at = from; at < records->size;) {
-        struct mail mail = mail_read(records, at);
-        if (mail.part)
-            part_done(mail.part);
-        at += mail.size;
-    }
-    buf_clear(records);
-}
-
-/* After all connections of all workers are gone. */
 void mailbox_fini(struct mailbox *mailbox, uint32_t worker_count) {
-    drop_records(&mailbox->records, 0);
-    drop_records(&mailbox->taken, mailbox->taken_at);
     buf_fini(&mailbox->records);
     buf_fini(&mailbox->taken);
     buf_fini(&mailbox->fresh);
-    for (uint32_t i = 0; mailbox->outgoing && i < worker_count; i++) {
-        drop_records(&mailbox->outgoing[i].records, 0);
+    for (uint32_t i = 0; mailbox->outgoing && i < worker_count; i++)
         buf_fini(&mailbox->outgoing[i].records);
-    }
     free(mailbox->outgoing);
     pthread_mutex_destroy(&mailbox->lock);
 }
@@ -143,7 +122,7 @@ static bool goes_on(const struct outgoing *outgoing, enum mail_kind kind, struct
         return false;
     struct mail mail = mail_read(&outgoing->records, outgoing->open_at - 1);
     const uint8_t *bytes = outgoing->records.data + outgoing->open_at - 1 + sizeof mail;
-    return mail.kind == kind && !mail.part && slice_equal(slice_make(bytes, mail.name_size), name);
+    return mail.kind == kind && slice_equal(slice_make(bytes, mail.name_size), name);
 }
 
 /* Without memory for it, whoever is told by that worker is going to drop everything. */
@@ -165,16 +144,15 @@ void mail_null(struct worker *worker, struct tracker *tracker) {
     mail_to(worker, home_of(worker->server->tracking, tracker), MAIL_NULL, tracker, slice_make(NULL, 0));
 }
 
-void mail_prefix(struct worker *worker, struct topic_part *part, struct slice name, uint64_t origin) {
-    struct outgoing *outgoing = &worker->mailbox.outgoing[part->owner];
+void mail_prefix(struct worker *worker, uint32_t home, struct slice name, size_t prefix_size, uint64_t origin) {
+    struct outgoing *outgoing = &worker->mailbox.outgoing[home];
     worker->mailbox.outgoing_any = true;
-    struct mail mail = {.kind = MAIL_PREFIX, .name_size = (uint32_t)name.size, .part = part, .origin = origin};
-    if (begin_record(outgoing, &mail, name)) {
-        atomic_fetch_add_explicit(&part->queued, 1, memory_order_relaxed);
+    struct mail mail = {
+        .kind = MAIL_PREFIX, .name_size = (uint32_t)name.size, .prefix_size = prefix_size, .origin = origin};
+    if (begin_record(outgoing, &mail, name))
         close_record(outgoing);
-    } else {
+    else
         lose_record(outgoing);
-    }
 }
 
 /* ----------------------------------------------------------------- posting */
@@ -215,8 +193,6 @@ static void post_records(struct worker *worker, struct worker *to, struct outgoi
     mailbox->lost |= outgoing->lost || !taken;
     bool sleeps = set_waiting(mailbox);
     pthread_mutex_unlock(&mailbox->lock);
-    if (!taken)
-        drop_records(&outgoing->records, 0);
     buf_clear(&outgoing->records);
     buf_shrink(&outgoing->records, KEPT_MAX);
     outgoing->lost = false;
@@ -336,16 +312,18 @@ static void tell(struct worker *worker, const struct tracker *tracker, struct te
         write_to(worker, connection, telling, redirect != 0);
 }
 
-static uint64_t tell_part(struct worker *worker, const struct mail *mail, struct telling *telling) {
+static uint64_t tell_prefix(struct worker *worker, const struct mail *mail, struct telling *telling) {
+    struct slice prefix = slice_part(telling->name, 0, mail->prefix_size);
+    const struct topic_part *part = tracking_prefix_part(worker, prefix);
     telling->kind = MAIL_KEY;
-    for (uint32_t i = 0; i < mail->part->count; i++) {
-        const struct tracked_prefixes *prefixes = (const void *)mail->part->members[i].listener;
+    for (uint32_t i = 0; part && i < part->count; i++) {
+        const struct tracked_prefixes *prefixes = (const void *)part->members[i].listener;
         const struct tracker *tracker = prefixes->tracker;
         bool own = mail->origin && atomic_load_explicit(&tracker->client, memory_order_relaxed) == mail->origin;
         if (!own || !(atomic_load_explicit(&tracker->state, memory_order_relaxed) & CMD_TRACKS_NOLOOP))
             tell(worker, tracker, telling);
     }
-    return mail->part->count;
+    return part ? part->count : 0;
 }
 
 /* Answers how many clients there were. */
@@ -359,10 +337,8 @@ static uint64_t deliver(struct worker *worker, const uint8_t *at, const struct m
         memcpy(&number, numbers + i * sizeof number, sizeof number);
         tell(worker, tracker_at(worker->server->tracking, number), &telling);
     }
-    if (mail->part) {
-        count += tell_part(worker, mail, &telling);
-        part_done(mail->part);
-    }
+    if (mail->kind == MAIL_PREFIX)
+        count += tell_prefix(worker, mail, &telling);
     telling_end(&telling);
     return count;
 }

@@ -17,11 +17,13 @@ struct tracked_prefixes {
 };
 
 struct tracker *tracker_at(const struct tracking *tracking, uint32_t number);
+/* The worker's own clients that have this prefix, NULL: none. They change in calls by this worker only. */
+const struct topic_part *tracking_prefix_part(struct worker *worker, struct slice prefix);
 
 /* The client had read the key. Clients of one key come one after the other. */
 void mail_key(struct worker *worker, struct tracker *tracker, struct slice name);
-/* To all listeners of this part but the client `origin`, if it does not want to hear of itself. The topic's lock is held. */
-void mail_prefix(struct worker *worker, struct topic_part *part, struct slice name, uint64_t origin);
+/* To all of a worker who have this prefix of the name, but the client `origin` if it does not want to hear of itself. */
+void mail_prefix(struct worker *worker, uint32_t home, struct slice name, size_t prefix_size, uint64_t origin);
 /* The client must drop everything. */
 void mail_null(struct worker *worker, struct tracker *tracker);
 
