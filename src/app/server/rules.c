@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -197,11 +198,16 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     changes_want(worker, CHANGES_TO_FOLLOW, has_edges(set->rules) ? RULES_CHANGES : 0);
     put_into(worker, set);
     for (uint32_t i = 0; i < server->worker_count; i++) {
-        if (server->workers[i] == worker)
-            continue;
-        worker_visit(server->workers[i]);
-        put_into(server->workers[i], set);
-        worker_leave(server->workers[i]);
+        bool done = server->workers[i] == worker;
+        while (!done) { /* one that sleeps in the middle of a cascade lets its turn go, too */
+            worker_visit(server->workers[i]);
+            done = !server->workers[i]->rules.planned;
+            if (done)
+                put_into(server->workers[i], set);
+            worker_leave(server->workers[i]);
+            if (!done)
+                sched_yield();
+        }
     }
     settle_for(server, set->rules);
     free_set(old);
@@ -229,8 +235,12 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
 
 void rules_load_file(struct worker *worker) {
     struct server *server = worker->server;
-    const char *path = server->config.values.rules;
+    const char *path = server->config.values.rules; /* never changes */
     struct buf text, problems;
+    if (!path[0]) {
+        log_notice("SIGHUP: no file of rules is configured");
+        return;
+    }
     buf_init(&text, &memory_libc);
     buf_init(&problems, &memory_libc);
     enum status status = read_file(path, &text);

@@ -47,7 +47,8 @@ void rules_follow(struct worker *worker, const struct change *change);
 struct worker_rules {
     const struct rules_in_force *set; /* NULL: there are none */
     struct rules_plan plan;
-    bool planned;     /* what happens now follows from a plan, whose edges have been followed */
+    bool
+        planned; /* what happens now follows from a plan, whose edges have been followed; nobody else touches the set then */
     uint64_t jitters; /* drawn so far */
 };
 

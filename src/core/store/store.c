@@ -6,7 +6,7 @@
 #include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 4, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
+enum { VERSION = 5, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory: seven classes in
  * each queue, of which two are for large values. Not where segments would be large anyway: there more of them cost more in directories than more classes bring. */
@@ -71,6 +71,10 @@ static uint64_t directories_size(const struct range_head *head, uint64_t segment
     return 2 * directory_size(head, segments) + 4 * segment_table_size(segments);
 }
 
+static uint32_t tag_groups(const struct range_head *head) {
+    return head->unit_size == RANGE_UNIT_SIZE_MIN ? TAG_GROUPS_TINY : TAG_GROUPS_MAX;
+}
+
 /* Address space of all tables for one segment. */
 static uint64_t tables_a_segment(const struct range_head *head) {
     uint64_t units = head->segment_size / head->unit_size, numbers = 2 * units + 4;
@@ -113,7 +117,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
     at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
     head->tags_at = at;
-    at += bits_align_up(sizeof(struct tags), TABLE_ALIGNMENT) + TAG_DIRECTORIES * directory_size(head, count);
+    at += bits_align_up(tags_size(tag_groups(head)), TABLE_ALIGNMENT) + TAG_DIRECTORIES * directory_size(head, count);
     head->references_at = at;
     at += bits_align_up((count + 1) * RANGE_REFERENCES * sizeof(uint32_t), TABLE_ALIGNMENT);
     head->first_segment_at = bits_align_up(at, head->segment_size);
@@ -136,7 +140,7 @@ static uint64_t shard_bytes(const struct range_head *head) {
 /* What of the tables can become resident while `limit` segments are in use: rows and references of those segments only. */
 static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes) {
     uint64_t fixed = bits_align_up(sizeof *head, TABLE_ALIGNMENT) + head->shard_count * shard_bytes(head) +
-                     charge_count(head) * sizeof(uint64_t) + sizeof(struct tags) +
+                     charge_count(head) * sizeof(uint64_t) + tags_size(tag_groups(head)) +
                      head->store_count * sizeof(struct store);
     uint64_t row = sizeof(struct segment) + sizeof(uint32_t); /* and its number in a directory */
     return fixed + (limit_bytes > fixed ? (limit_bytes - fixed) / (head->segment_size + row) + 1 : 0) * row;
@@ -192,9 +196,9 @@ enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
 
 static void init_tags(struct engine *engine) {
     const struct range_head *head = engine->range.head;
-    uint64_t at = head->tags_at + bits_align_up(sizeof(struct tags), TABLE_ALIGNMENT);
+    uint64_t at = head->tags_at + bits_align_up(tags_size(tag_groups(head)), TABLE_ALIGNMENT);
     uint64_t size = directory_size(head, head->segment_count);
-    tags_init(engine->tags, head->shard_count, at, at + size, at + 2 * size);
+    tags_init(engine->tags, tag_groups(head), head->shard_count, at, at + size, at + 2 * size);
 }
 
 static enum status init_shards(struct engine *engine) {

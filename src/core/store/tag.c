@@ -62,9 +62,10 @@ static uint32_t slots_for(size_t name_size) {
 /* Bytes of names change under the lock only, and readers without it write nothing: plain reads are as good as any. */
 static struct slice name_of(const uint8_t *record) { return slice_make(record + TAG_NAME_AT, record[NAME_SIZE_AT]); }
 
-void tags_init(struct tags *tags, uint32_t charged_to, uint64_t pages_at, uint64_t index_pages_at,
+void tags_init(struct tags *tags, uint32_t groups, uint32_t charged_to, uint64_t pages_at, uint64_t index_pages_at,
                uint64_t index_overflow_at) {
-    memset(tags, 0, sizeof *tags);
+    memset(tags, 0, tags_size(groups));
+    tags->group_mask = groups - 1;
     tags->pages_at = pages_at;
     tags->index.shard = charged_to;
     tags->index.pages_at = index_pages_at;
@@ -407,6 +408,10 @@ uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uin
     return stamp < ENTRY_STAMP_END ? stamp : 0;
 }
 
+bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number, uint64_t stamp) {
+    return tag_invalidated(range, tags, number) >= stamp;
+}
+
 uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *tags, struct slice name, bool soft,
                         uint64_t (*next)(void *context), void *context) {
     uint64_t hash = hash_bytes(name, range->head->hash_seed), members = 0;
@@ -423,6 +428,8 @@ uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *t
         } else {
             __atomic_store_n((word64 *)(void *)record, stamp, __ATOMIC_RELEASE);
             words_store32(record + MEMBERS_AT, 0);
+            /* After the record: who sees this sees that. */
+            atomic_store_explicit(&tags->latest[number_at(range, at) & tags->group_mask], stamp, memory_order_release);
         }
     }
     leave(range, tags);

@@ -9,6 +9,9 @@
  *     members   live entries that bear the tag: those written since its last invalidation
  *     bearers   entries that name the record, the dead ones included that nobody has come across yet: while there are some, it stays
  *
+ * A reader asks first whether any tag of the same group was invalidated since the entry was written, which spares most reads a look at the
+ * record: 5 instructions a tag in place of 20, and a line that is hardly ever in the cache where there are millions of tags.
+ *
  * Slots lie in pages, which are units of the range (SEGMENT_TAGS), found by a directory of their numbers; a page's first slot says which
  * page it is, so 0 is nobody's number. A page whose slots are all free is given back, but for one, so that a tag that comes and goes does
  * not take and clear a page each time; tags_clear gives that back, too. A number may be used again when nothing bears it any more.
@@ -34,6 +37,8 @@ enum {
     TAG_NAME_AT = 25,   /* in a record */
     TAG_SLOTS_MAX = 18, /* of a record: 25 B and the longest name */
     TAG_DIRECTORIES = 3,
+    TAG_GROUPS_TINY = 8, /* by the low bits of numbers; where units are smallest, */
+    TAG_GROUPS_MAX = 256 /* and elsewhere */
 };
 
 /* Entries that may name a record: half of what is counted, so that tag_hold, which cannot say no, has the other half. */
@@ -48,6 +53,9 @@ struct tags {
     uint32_t spare;                         /* a page that is all free, by its number + 1; 0: none */
     uint32_t free_first[TAG_SLOTS_MAX + 1]; /* lists of other free runs by length, [0]: the longer ones; 0: none */
     _Atomic uint64_t count, bytes;          /* records, and what their slots take */
+    uint32_t group_mask;
+    _Atomic uint64_t
+        latest[TAG_GROUPS_MAX]; /* stamps of the last invalidation in each group; group_mask + 1 are there */
 };
 
 struct tag_facts {
@@ -61,9 +69,14 @@ static inline size_t tag_name_max(const struct range *range) {
     return room < TAG_NAME_MAX ? room : TAG_NAME_MAX;
 }
 
-/* Takes no memory yet. `charged_to`: which of the range's charges pays. Directories are zero-filled arrays in the range, with a number for
+/* What a table with so many groups takes, at the place of struct tags. */
+static inline size_t tags_size(uint32_t groups) {
+    return offsetof(struct tags, latest) + groups * sizeof(_Atomic uint64_t);
+}
+
+/* Takes no memory yet. `groups`: a power of two up to TAG_GROUPS_MAX. `charged_to`: which of the range's charges pays. Directories are zero-filled arrays in the range, with a number for
  * every unit that it may have. Names are hashed with the range's seed. */
-void tags_init(struct tags *tags, uint32_t charged_to, uint64_t pages_at, uint64_t index_pages_at,
+void tags_init(struct tags *tags, uint32_t groups, uint32_t charged_to, uint64_t pages_at, uint64_t index_pages_at,
                uint64_t index_overflow_at);
 
 /* The record of a name, with one bearer more: found, or made if `create`; 0 if nobody has such a tag. STATUS_FULL, also with
@@ -86,32 +99,26 @@ bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
  * means nothing, but nothing else happens. */
 uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number);
 
+/* Whether an entry with that stamp is dead by a tag of a group in which one has been invalidated since: looks at its record. */
+bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number, uint64_t stamp);
+
 /* Whether an entry with that stamp and these numbers, as they stand in it, is dead; as above. At most ENTRY_TAGS_MAX, in `room` bytes;
- * `ret_size`: what they take, 0 if they do not end there (and it says dead). */
+ * `ret_size`: what they take, 0 if they do not end there (and it says dead). Mostly the groups tell, and no record is read. */
 static inline bool tags_kill(const struct range *range, const struct tags *tags, const uint8_t *numbers, uint64_t room,
                              uint64_t stamp, uint32_t *ret_size) {
-    const uint32_t *directory = (const uint32_t *)(const void *)(range->base + tags->pages_at);
-    const uint8_t *units = range->base + range->segments_origin;
-    const uint32_t page_count = atomic_load_explicit(&tags->page_count, memory_order_relaxed);
-    const uint32_t unit_shift = range->unit_shift, page_shift = unit_shift - TAG_SLOT_SHIFT;
-    const uint64_t unit_mask = range->unit_mask;
     const uint8_t *at = numbers;
     const uint8_t *end = numbers + (room < ENTRY_TAGS_MAX * ENTRY_TAG_SIZE ? room : ENTRY_TAGS_MAX * ENTRY_TAG_SIZE);
+    const _Atomic uint64_t *latest_of = tags->latest;
+    const uint32_t group_mask = tags->group_mask;
     uint32_t number;
     *ret_size = 0;
     do {
         if (__builtin_expect(end - at < ENTRY_TAG_SIZE, 0))
             return true;
         number = words_load32(at);
-        uint32_t slot = number & ~ENTRY_TAG_LAST, page = slot >> page_shift;
         at += ENTRY_TAG_SIZE;
-        if (__builtin_expect(page >= page_count, 0))
-            continue; /* no record's number */
-        /* A page that was given back has unit 0, where something stands as well: who bears the tag has a record. */
-        uint64_t unit = __atomic_load_n(&directory[page], __ATOMIC_RELAXED);
-        const uint8_t *record = units + (unit << unit_shift) + ((uint64_t)slot << TAG_SLOT_SHIFT & unit_mask);
-        uint64_t invalidated = __atomic_load_n((const word64 *)(const void *)record, __ATOMIC_ACQUIRE);
-        if (__builtin_expect(invalidated >= stamp, 0) && invalidated < ENTRY_STAMP_END)
+        uint64_t latest = atomic_load_explicit(&latest_of[number & group_mask], memory_order_acquire);
+        if (__builtin_expect(latest >= stamp, 0) && tag_kills(range, tags, number & ~ENTRY_TAG_LAST, stamp))
             return true;
     } while (!(number & ENTRY_TAG_LAST));
     *ret_size = (uint32_t)(at - numbers);

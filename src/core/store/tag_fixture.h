@@ -61,7 +61,7 @@ static inline void testing_tags_open(struct testing_tags *table, uint64_t limit_
         assert_int_equal(number, table->first + i);
     }
     uint64_t at = range_segment_at(range, table->first);
-    tags_init(&table->tags, 0, at, at + size, at + 2 * size);
+    tags_init(&table->tags, TAG_GROUPS_TINY, 0, at, at + size, at + 2 * size);
     table->stamps = ENTRY_STAMP_FIRST;
     table->empty = testing_tags_memory(table);
 }
