@@ -15,6 +15,8 @@ KNOWN = {'name', 'type', 'unit', 'default', 'min', 'max', 'choices', 'auto', 'pe
          'secret', 'description', 'listed', 'zero'}
 FIXED_INPUT_MAX = 64
 
+LINE_MAX = 120
+
 
 def fail(text):
     sys.exit('spec/config.yaml: ' + text)
@@ -120,9 +122,13 @@ def make_header(keys):
     for key in keys:
         if key['type'] == 'enum':
             prefix = key['id'] + '_'
-            out += ['enum config_%s {' % key['field']]
-            out += ['    %s%s,' % (prefix, choice.upper().replace('-', '_')) for choice in key['choices']]
-            out += ['    %sCOUNT' % prefix, '};', '']
+            names = [prefix + choice.upper().replace('-', '_') for choice in key['choices']] + [prefix + 'COUNT']
+            line = 'enum config_%s { %s };' % (key['field'], ', '.join(names))
+            if len(line) <= LINE_MAX:  # as clang-format has it
+                out += [line, '']
+            else:
+                out += ['enum config_%s {' % key['field']] + ['    %s,' % name for name in names[:-1]]
+                out += ['    ' + names[-1], '};', '']
     out += ['/* Plain data: may be copied by assignment. Made by config_defaults and the config_load functions only. */',
             'struct config_values {']
     for key in keys:

@@ -91,12 +91,7 @@ enum config_loglevel {
     CONFIG_LOGLEVEL_COUNT
 };
 
-enum config_ownership {
-    CONFIG_OWNERSHIP_OFF,
-    CONFIG_OWNERSHIP_WARN,
-    CONFIG_OWNERSHIP_ENFORCE,
-    CONFIG_OWNERSHIP_COUNT
-};
+enum config_ownership { CONFIG_OWNERSHIP_OFF, CONFIG_OWNERSHIP_WARN, CONFIG_OWNERSHIP_ENFORCE, CONFIG_OWNERSHIP_COUNT };
 
 /* Plain data: may be copied by assignment. Made by config_defaults and the config_load functions only. */
 struct config_values {

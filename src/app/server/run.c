@@ -304,15 +304,19 @@ static inline void changes_look(struct worker *worker) {
         changes_hand_on(worker);
 }
 
+static void catch_up(struct worker *worker) {
+    if (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox))
+        pubsub_catch_up(worker);
+}
+
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
 static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct cmd_client *client = item->client;
     struct connection *connection = client->connection;
     struct server *server = worker->server;
     /* What was published or changed before this request comes before its reply. */
-    if (__builtin_expect((client->listener.count | client->tracking) != 0, 0) &&
-        (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox)))
-        pubsub_catch_up(worker);
+    if (__builtin_expect((client->listener.count | client->tracking) != 0, 0))
+        catch_up(worker);
     if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
         return;
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
