@@ -14,7 +14,6 @@ TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', '
 KNOWN = {'name', 'type', 'unit', 'default', 'min', 'max', 'choices', 'auto', 'percent', 'running', 'also', 'get',
          'secret', 'description', 'listed', 'zero'}
 FIXED_INPUT_MAX = 64
-
 LINE_MAX = 120
 
 

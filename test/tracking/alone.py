@@ -70,6 +70,19 @@ def everybody(report, server):
             tracker.close()
 
 
+def prefixes(report, server):
+    """The same key changed by the same client again: nobody was told the first time, and somebody is the second."""
+    with report.case("a prefix that comes between two changes of a key"), server.client() as writer:
+        other, tracker = Tracker(server, "BCAST", "PREFIX", "none"), Tracker(server)
+        writer.call("SET", "twice", 1)
+        tracker.call("CLIENT", "TRACKING", "off")
+        tracker.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "tw")
+        writer.call("SET", "twice", 2)
+        expect((tracker.news(), other.news()), ([b"twice"], []))
+        tracker.close()
+        other.close()
+
+
 def own_writes(report, server):
     with report.case("a client's own change is told after the reply, and after the whole of EXEC"), server.client(3) as client:
         client.call("CLIENT", "TRACKING", "on")
@@ -309,6 +322,7 @@ def redirected(report, server):
 def flows(report):
     with Strata(threads=WORKERS, maxmemory="64mb") as server:
         everybody(report, server)
+        prefixes(report, server)
         own_writes(report, server)
         published_after(report, server)
         tags(report, server)

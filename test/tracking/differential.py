@@ -160,6 +160,9 @@ class World:
         self.server, self.pushes, self.numbers = server, [], {}
         for _ in range(IDS_FROM):  # so that ids are no other numbers
             Client(server.address).close()
+        # The table goes with the last tracker, where redis-server keeps it for one that tracks again: somebody always tracks.
+        self.keeper = Client(server.address, protocol=3)
+        self.keeper.call("CLIENT", "TRACKING", "on")
         self.peers = [Peer(self, number) for number in range(CLIENTS)]
 
     def encode(self, words):

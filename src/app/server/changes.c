@@ -118,8 +118,7 @@ void changes_hand_on(struct worker *worker) {
         tell_all(worker, &notes, tracked);
         if (lost)
             tell(worker, &(struct change){.db = CACHE_DATABASES, .lost = true}, false);
-        if (worker->mailbox.outgoing_any)
-            tracking_post(worker);
+        tracking_post(worker);
         keep(changes, &notes);
     }
 }
