@@ -551,7 +551,7 @@ def write(path, lines):
 
 
 FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store',
-            'pubsub', 'tag', 'rules']
+            'pubsub', 'tag', 'rules', 'lease']
 
 
 def main(arguments):

@@ -14,7 +14,6 @@ TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', '
 KNOWN = {'name', 'type', 'unit', 'default', 'min', 'max', 'choices', 'auto', 'percent', 'running', 'also', 'get',
          'secret', 'description', 'listed', 'zero'}
 FIXED_INPUT_MAX = 64
-LINE_MAX = 120
 
 
 def fail(text):
@@ -85,6 +84,9 @@ def field_declaration(key):
     return None
 
 
+LINE_MAX = 120
+
+
 def make_header(keys):
     out = ['/* app/config/config_keys.h: the configuration as typed fields, one for each key.',
            ' *',
@@ -126,8 +128,7 @@ def make_header(keys):
             if len(line) <= LINE_MAX:  # as clang-format has it
                 out += [line, '']
             else:
-                out += ['enum config_%s {' % key['field']] + ['    %s,' % name for name in names[:-1]]
-                out += ['    ' + names[-1], '};', '']
+                out += ['enum config_%s {' % key['field'], *('    %s,' % name for name in names[:-1]), '    ' + names[-1], '};', '']
     out += ['/* Plain data: may be copied by assignment. Made by config_defaults and the config_load functions only. */',
             'struct config_values {']
     for key in keys:

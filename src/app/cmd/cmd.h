@@ -79,6 +79,8 @@ struct cmd_client {
     bool reply_off, reply_skip, reply_skip_next; /* CLIENT REPLY */
     bool no_evict, no_touch, monitor;
     bool in_multi, multi_failed, in_exec;
+    bool lease_waited; /* its command is one that has waited (server_api.h, lease_woken) */
+    bool has_leases;   /* it waits for pushes, or leases are bound to it */
     struct buf name, lib_name, lib_version;
     struct buf service;        /* as which it writes (CLIENT SERVICE) */
     struct arena multi_arena;  /* queued arguments; reset by EXEC and DISCARD */
@@ -110,6 +112,7 @@ enum cmd_outcome {
     CMD_REJECTED, /* answered with an error before it ran */
     CMD_QUEUED,   /* for EXEC */
     CMD_RAN,
+    CMD_WAITS, /* it has replied nothing: it runs again from its beginning when there is something to say */
 };
 
 struct cmd_call {

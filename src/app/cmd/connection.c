@@ -176,6 +176,8 @@ void cmd_reset(struct cmd_call *call) {
         server->api->unsubscribe_all(server, client);
     if (client->tracking & CMD_TRACKS)
         server->api->untrack(server, client);
+    if (client->has_leases)
+        server->api->lease_leave(server, client);
     client->db = 0;
     client->monitor = client->no_evict = client->no_touch = false;
     client->reply_off = client->reply_skip = client->reply_skip_next = false;

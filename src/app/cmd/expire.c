@@ -72,8 +72,8 @@ static void expire(struct cmd_call *call, int64_t unit_ms, int64_t base_ms) {
     enum status status = STATUS_OK;
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
     bool changes = edit.found && conditions_hold(&conditions, edit.expires_at_ms, when_ms);
-    if (changes && when_ms <= (int64_t)call->actor->now_ms)
-        cache_edit_delete(&edit);
+    if ((changes || !edit.found) && when_ms <= (int64_t)call->actor->now_ms)
+        cache_edit_delete(&edit); /* of what is not there, too: who loads it has to hear of it */
     else if (changes)
         status = cache_edit_expire(&edit, (uint64_t)when_ms);
     cache_edit_end(&edit);

@@ -87,7 +87,7 @@ static void section_clients(struct info *info) {
     number(info, "maxclients", info->counts.clients_max);
     number(info, "client_recent_max_input_buffer", info->counts.input_largest_bytes);
     number(info, "client_recent_max_output_buffer", info->counts.output_largest_bytes);
-    number(info, "blocked_clients", 0);
+    number(info, "blocked_clients", info->counts.leases.blocked);
     number(info, "tracking_clients", info->counts.tracking_clients);
     number(info, "pubsub_clients", info->counts.pubsub_clients);
     number(info, "clients_in_timeout_table", 0);
@@ -203,6 +203,15 @@ static void section_stats(struct info *info) {
     number(info, "client_output_buffer_limit_disconnections", counts->output_limit_cuts);
     number(info, "pubsub_cut_clients", counts->pubsub_cuts);
     number(info, "acl_access_denied_auth", counts->auth_denied);
+    number(info, "lease_out", info->counts.leases.out);
+    number(info, "lease_waiting", info->counts.leases.waiting);
+    number(info, "lease_bytes", info->counts.leases.bytes);
+    number(info, "lease_given", info->counts.leases.given);
+    number(info, "lease_used", info->counts.leases.used);
+    number(info, "lease_lost", info->counts.leases.lost);
+    number(info, "lease_released", info->counts.leases.released);
+    number(info, "lease_refused", info->counts.leases.refused);
+    number(info, "lease_refused_sets", info->counts.leases.refused_sets);
     number(info, "eventloop_cycles", counts->loop_turns);
     number(info, "eventloop_duration_sum", counts->loop_us);
     number(info, "eventloop_duration_cmd_sum", counts->loop_command_us);

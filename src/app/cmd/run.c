@@ -236,7 +236,7 @@ static void hush(struct cmd_call *call, struct reply_mark mark) {
 __attribute__((noinline)) static void run_tracked(struct cmd_call *call) {
     cmd_track(call);
     call->spec->run(call);
-    if (!call->client->in_multi && strncmp(call->spec->name, "client|", 7) != 0)
+    if (call->outcome != CMD_WAITS && !call->client->in_multi && strncmp(call->spec->name, "client|", 7) != 0)
         call->client->tracking &= ~(uint32_t)CMD_TRACKS_CACHING;
 }
 
@@ -262,6 +262,8 @@ void cmd_run(struct cmd_call *call) {
             run_tracked(call);
         else
             spec->run(call);
+        if (__builtin_expect(call->outcome == CMD_WAITS, 0))
+            return;
     }
     if (__builtin_expect(client->reply_off | client->reply_skip | client->reply_skip_next, 0))
         hush(call, mark);

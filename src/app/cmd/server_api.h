@@ -9,6 +9,7 @@
 #define STRATA_APP_CMD_SERVER_API_H
 
 #include "app/cmd/cmd.h"
+#include "core/lease/lease.h"
 
 /* A connection as CLIENT LIST, INFO and KILL see it; a snapshot. */
 struct cmd_client_view {
@@ -49,6 +50,11 @@ struct cmd_kill_filter {
 /* What requirepass says of a password. */
 enum cmd_password { CMD_PASSWORD_NONE_SET, CMD_PASSWORD_RIGHT, CMD_PASSWORD_WRONG };
 
+struct cmd_lease_counts {
+    uint64_t out, waiting, blocked, bytes; /* at present */
+    uint64_t given, used, lost, released, refused_sets, refused;
+};
+
 /* Summed over all workers at the time of the call. */
 struct cmd_server_counts {
     uint64_t connections_received, connections_rejected, clients, clients_max, monitors;
@@ -61,9 +67,31 @@ struct cmd_server_counts {
     uint64_t topics[TOPIC_KINDS];         /* that somebody listens to: channels, patterns, shard channels */
     uint64_t pubsub_clients, pubsub_cuts; /* cuts: of listeners that lagged behind */
     uint64_t tracking_clients, tracked_keys, tracked_items, tracked_prefixes;
+    struct cmd_lease_counts leases;
     double commands_per_s, input_kb_per_s, output_kb_per_s;
     uint64_t
         memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
+};
+
+/* What CGET asks for, of a key that is absent. */
+struct cmd_lease_ask {
+    const struct cache_key *key; /* made under its lock */
+    uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
+    bool bound;                  /* the lease ends with the connection */
+    void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */
+};
+
+/* Why something that waited does not any more. */
+struct cmd_lease_woken {
+    enum lease_wake how;
+    uint64_t token;
+    void *again;
+};
+
+struct cmd_lease_given {
+    uint64_t token;   /* LEASE_GIVEN */
+    uint64_t left_ms; /* LEASE_BUSY */
+    uint64_t id;      /* LEASE_WAITS */
 };
 
 struct cmd_command_counts {
@@ -107,6 +135,19 @@ struct cmd_server_api {
     void (*each_tracked_prefix)(struct cmd_server *, const struct cmd_client *,
                                 void (*visit)(void *context, struct slice prefix), void *context);
     bool (*client_is_there)(struct cmd_server *, uint64_t id);
+    /* Leases. The caller has the key's lock for the first three. */
+    /* LEASE_WAITS: a client of RESP3 gets a push with `ret->id` later; the command of another one has to answer CMD_WAITS. */
+    enum lease_answer (*lease_ask)(struct cmd_server *, struct cmd_client *, const struct cmd_lease_ask *,
+                                   struct cmd_lease_given *ret);
+    enum lease_end (*lease_begin_write)(struct cmd_server *, const struct cache_key *, uint64_t token,
+                                        const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp);
+    void (*lease_end_write)(struct cmd_server *, uint64_t token, bool done);
+    bool (*lease_release)(struct cmd_server *, const struct cache_key *, uint64_t token);
+    /* What the client's command waited for, when it runs again; lease_wait_end before it answers. */
+    void (*lease_woken)(struct cmd_server *, struct cmd_client *, struct cmd_lease_woken *ret);
+    void (*lease_wait_end)(struct cmd_server *, struct cmd_client *);
+    /* Ends all its waiting for pushes, and the leases that are bound to it. */
+    void (*lease_leave)(struct cmd_server *, struct cmd_client *);
     /* Begins an orderly stop. STATUS_OK: the connection will be closed without a reply. */
     enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
     /* statistics */

@@ -48,7 +48,9 @@ uint32_t cmd_get_row(struct cmd_call *call, const struct cmd_request *requests, 
 void cmd_getdel(struct cmd_call *call) {
     struct cache_key key = cmd_key(call, 1);
     bool locked = value_lock(call, &key, 1, 0);
-    if (get_finish(call, value_to_reply(call, &key, 0, UINT64_MAX)))
+    enum value_result result = value_to_reply(call, &key, 0, UINT64_MAX);
+    /* Of what is not there, too: who loads it has to hear of it. */
+    if (get_finish(call, result) || result == VALUE_MISSING)
         (void)cache_delete(call->env->cache, call->actor, &key);
     value_unlock(call, locked);
 }

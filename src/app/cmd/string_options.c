@@ -21,6 +21,7 @@ static const struct option {
     {"ifeq", OPTION_IFEQ, OPTIONS_CONDITION, true},
     {"get", OPTION_GET, 0, false},
     {"tags", OPTION_TAGS, 0, true},
+    {"negative", OPTION_NEGATIVE, 0, false},
 };
 
 static const struct option *find(struct cmd_call *call, uint32_t at, uint32_t allowed) {

@@ -1,4 +1,4 @@
-/* app/cmd/string_options.h: the option words of SET, GETEX and MSETEX, and the names of tags.
+/* app/cmd/string_options.h: the option words of SET, GETEX, MSETEX and CSET, and the names of tags.
  *
  * Each word may stand once or more often, in any order and case; the last argument of a repeated word counts, as in Redis. Words
  * of one group exclude each other.
@@ -23,6 +23,7 @@ enum string_option {
     OPTION_EXAT = 1 << 8,
     OPTION_PXAT = 1 << 9,
     OPTION_TAGS = 1 << 10,
+    OPTION_NEGATIVE = 1 << 11,
     OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ,
     OPTIONS_EXPIRY = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
     OPTIONS_TIME = OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_PERSIST,

@@ -146,7 +146,7 @@ void cmd_delifeq(struct cmd_call *call) {
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
     if (value_is_string(call, &edit)) {
         bool equal = edit.found && value_equals(&edit, call->argv[2]);
-        if (equal)
+        if (equal || !edit.found) /* of what is not there, too: who loads it has to hear of it */
             cache_edit_delete(&edit);
         reply_integer(call->reply, equal);
     }

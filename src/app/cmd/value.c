@@ -27,8 +27,8 @@ static void reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offs
         cache_unpin(call->env->cache, call->actor, pin);
 }
 
-enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *key, uint64_t offset,
-                                 uint64_t size_max) {
+static inline enum value_result part_to_reply(struct cmd_call *call, const struct cache_key *key, uint64_t offset,
+                                              uint64_t size_max, bool *ret_nothing) {
     struct reply *reply = call->reply;
     struct reply_room room = {.reply = reply, .mark = reply_mark(reply)};
     struct cache_read read = {
@@ -52,11 +52,22 @@ enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *
         cmd_error_status(call, status);
         return VALUE_FAILED;
     }
+    *ret_nothing = read.nothing;
     if (!found)
         return VALUE_MISSING;
     if (read.pin.first)
         cache_unpin(call->env->cache, call->actor, read.pin);
     return VALUE_WRONG_TYPE;
+}
+
+enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *key, uint64_t offset,
+                                 uint64_t size_max) {
+    bool nothing;
+    return part_to_reply(call, key, offset, size_max, &nothing);
+}
+
+enum value_result value_or_nothing_to_reply(struct cmd_call *call, const struct cache_key *key, bool *ret_nothing) {
+    return part_to_reply(call, key, 0, UINT64_MAX, ret_nothing);
 }
 
 struct arena_room {

@@ -23,6 +23,9 @@ enum value_result { VALUE_FOUND, VALUE_MISSING, VALUE_WRONG_TYPE, VALUE_FAILED }
 enum value_result value_to_reply(struct cmd_call *call, const struct cache_key *key, uint64_t offset,
                                  uint64_t size_max);
 
+/* The whole value; where it is missing, whether a CACHE_NOTHING stands there. */
+enum value_result value_or_nothing_to_reply(struct cmd_call *call, const struct cache_key *key, bool *ret_nothing);
+
 /* A whole value as it was at one moment. */
 struct value_view {
     uint64_t size;

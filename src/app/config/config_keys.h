@@ -44,6 +44,8 @@ enum config_key_id {
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT,
     CONFIG_TRACKING_TABLE_MAX_KEYS,
     CONFIG_PROTO_MAX_BULK_LEN,
+    CONFIG_LEASE_MAX,
+    CONFIG_LEASE_WAITERS_MAX,
     CONFIG_THREADS,
     CONFIG_SHARDS,
     CONFIG_DIR,
@@ -112,6 +114,8 @@ struct config_values {
     struct config_output_limits client_output_buffer_limit;
     int64_t tracking_table_max_keys;
     uint64_t proto_max_bulk_len_bytes;
+    int64_t lease_max;
+    int64_t lease_waiters_max;
     int64_t threads;
     int64_t shards;
     char dir[1024];

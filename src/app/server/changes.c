@@ -1,5 +1,6 @@
 #include "app/server/changes.h"
 
+#include "app/server/leases.h"
 #include "app/server/worker.h"
 #include "base/bits.h"
 
@@ -17,22 +18,39 @@ static const watch watches[CHANGES_WATCHERS] = {
     [CHANGES_TO_FOLLOW] = rules_follow,
 };
 
+/* Under changes_lock. */
+static void want_all(struct server *server) {
+    uint32_t all = 0;
+    for (int i = 0; i < CHANGES_WATCHERS; i++)
+        all |= server->changes_wanted[i];
+    atomic_store_explicit(&server->changes_noted, all, memory_order_relaxed);
+    cache_changes_want(server->cache, all | server->changes_to_leases);
+}
+
+void changes_want_leases(struct server *server, uint32_t kinds) {
+    pthread_mutex_lock(&server->changes_lock);
+    server->changes_to_leases = kinds;
+    want_all(server);
+    pthread_mutex_unlock(&server->changes_lock);
+}
+
 void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t kinds) {
     struct server *server = worker->server;
     pthread_mutex_lock(&server->changes_lock);
     server->changes_wanted[watcher] = kinds;
-    uint32_t all = 0;
-    for (int i = 0; i < CHANGES_WATCHERS; i++)
-        all |= server->changes_wanted[i];
-    cache_changes_want(server->cache, all);
+    want_all(server);
     pthread_mutex_unlock(&server->changes_lock);
     worker->changes.passes = true;
     worker->changes.waiting = true;
 }
 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
-    const struct server *server = context;
+    struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
+    if (LEASES_CHANGES >> kind & 1)
+        leases_note(worker, (enum cache_change)kind, place, name);
+    if (!(atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1))
+        return;
     struct changes *changes = &worker->changes;
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
     struct note note = {.kind = kind,

@@ -9,6 +9,8 @@
  *
  * A watcher is a part of the server. It says which kinds of changes it wants; while nobody wants any, a write pays one load.
  *
+ * Leases are no watcher: they have to end before the change is seen, and are told of it where it happens.
+ *
  * Threads: changes_want in the turn of any worker; the rest by the worker itself.
  * Errors:  without memory for the note a change is lost, and the watchers are told that one was (`lost`).
  */
@@ -35,6 +37,9 @@ enum changes_watcher { CHANGES_TO_FOLLOW, CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, 
 /* The kinds of which this watcher is told from now on, a bit for each. When the command that asked is over, no change can be under way
  * that has not seen it; before, none of a key whose shard the command has locked. */
 void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t kinds);
+
+/* The kinds of which leases are told at once, under the lock (leases_note). From any thread; as above for keys whose shard it has locked. */
+void changes_want_leases(struct server *server, uint32_t kinds);
 
 /* For struct cache_changes, with the server as context. */
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name);

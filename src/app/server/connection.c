@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
 #include "base/assert.h"
@@ -47,6 +48,7 @@ struct connection *connection_open(struct worker *worker, int fd, bool is_unix) 
     buf_init(&connection->in, &memory_libc);
     buf_init(&connection->out, &memory_libc);
     buf_init(&connection->foreign, &memory_libc);
+    buf_init(&connection->bound_leases, &memory_libc);
     char text[SOCKET_TEXT_SIZE];
     socket_peer_text(fd, text);
     snprintf(connection->peer, sizeof connection->peer, "%.63s", text);
@@ -75,6 +77,7 @@ void connection_close(struct connection *connection) {
     monitor_end(connection);
     pubsub_unsubscribe_all(&worker->server->api, &connection->client);
     tracking_leave(connection);
+    leases_connection_ends(connection);
     if (connection->postponed)
         worker->postponed--;
     if (worker->walk == connection)
@@ -362,14 +365,14 @@ static void copy_pinned(struct connection *connection) {
 
 static bool may_read(const struct connection *connection) {
     return connection->state == CONNECTION_LINGERING ||
-           (connection->state == CONNECTION_OPEN && !connection->postponed && !connection->choked &&
-            !connection->input_ended);
+           (connection->state == CONNECTION_OPEN && !connection->postponed && !connection->blocked &&
+            !connection->choked && !connection->input_ended);
 }
 
 void connection_update_interest(struct connection *connection) {
     if (connection->state == CONNECTION_DEAD)
         return;
-    uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) |
+    uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) | (connection->blocked ? LOOP_GONE : 0u) |
                         (connection->state != CONNECTION_LINGERING && connection_unsent(connection) ? LOOP_WRITE : 0u);
     if (interest != connection->source.interest &&
         loop_change(connection->worker->loop, &connection->source, interest) != STATUS_OK)
@@ -624,6 +627,17 @@ void connection_postpone(struct connection *connection, size_t begins_at) {
     connection->worker->postponed++;
 }
 
+void connection_block(struct connection *connection, size_t begins_at) {
+    ASSERT(!connection->blocked);
+    connection_hold(connection, begins_at);
+    connection->blocked = true;
+}
+
+void connection_unblock(struct connection *connection) {
+    connection->blocked = false;
+    connection_resume(connection);
+}
+
 /* Puts what is not finished into the connection's own buffer. False: it is closed. */
 static bool keep_rest(struct connection *connection) {
     struct worker *worker = connection->worker;
@@ -728,9 +742,9 @@ void connection_look_after(struct connection *connection) {
     }
     bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
                 now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
-    bool idle = timeout_ms && !connection->client.monitor && !connection->postponed &&
-                !connection->client.listener.count && now_ms - connection->active_ms > timeout_ms &&
-                now_ms - connection->progress_ms > timeout_ms;
+    bool idle = timeout_ms && !connection->client.monitor && !connection->postponed && !connection->blocked &&
+                !connection->push_waits && !connection->client.listener.count &&
+                now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
     if (connection->client.authenticated || !SETTING(worker->server, password_set))
         connection->known_ms = now_ms;
@@ -778,7 +792,7 @@ void connection_view(const struct connection *connection, struct cmd_client_view
         .tracking_redirect = client->tracking_redirect,
         .unix_socket = connection->is_unix,
         .closing = connection->state != CONNECTION_OPEN || client->close_after_reply || connection->killed,
-        .blocked = connection->postponed,
+        .blocked = connection->postponed || connection->blocked,
     };
     memcpy(ret_view->topics, client->listener.counts, sizeof ret_view->topics);
     memcpy(ret_view->address, connection->peer, sizeof connection->peer);

@@ -8,7 +8,8 @@
  * LINGERING: our side has ended its sending; what still comes is read and dropped, because closing with unread input would make the kernel
  * throw away replies on their way.
  *
- * Reading stops while the client's commands are postponed (CLIENT PAUSE) and while it does not take its replies (choked).
+ * Reading stops while the client's commands are postponed (CLIENT PAUSE), while one of them waits (blocked), and while it does not take
+ * its replies (choked).
  *
  * Threads: belongs to one worker.
  * Memory:  nothing beside this struct and a small table while idle; input that is not finished and replies that are not sent are in
@@ -40,6 +41,7 @@ enum {
 enum connection_state { CONNECTION_OPEN, CONNECTION_CLOSING, CONNECTION_LINGERING, CONNECTION_DEAD };
 
 struct worker;
+struct lease_wait;
 
 struct connection {
     struct loop_source source; /* first: events carry it */
@@ -63,13 +65,16 @@ struct connection {
     bool bulky;     /* the last read filled all the room it was given */
     bool monitoring;
     bool input_ended;
-    bool postponed;             /* waits for the end of CLIENT PAUSE */
-    bool choked;                /* waits for its replies to be taken */
-    bool patient;               /* it was choked for too long: read on until it takes something */
-    bool killed;                /* somebody else asked to close it */
-    bool touched;               /* stands in batch.touched */
-    struct cache_upload upload; /* a large value that is being received; size 0: none */
-    uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */
+    bool postponed;                               /* waits for the end of CLIENT PAUSE */
+    bool blocked;                                 /* waits for a lease to end; its command runs again then */
+    bool choked;                                  /* waits for its replies to be taken */
+    bool patient;                                 /* it was choked for too long: read on until it takes something */
+    bool killed;                                  /* somebody else asked to close it */
+    bool touched;                                 /* stands in batch.touched */
+    struct lease_wait *blocked_wait, *push_waits; /* what it waits for (leases.h) */
+    struct buf bound_leases;                      /* tokens of leases that end with it; others may be among them */
+    struct cache_upload upload;                   /* a large value that is being received; size 0: none */
+    uint64_t upload_discard;                      /* bytes of it still to be thrown away, after upload_status */
     enum status upload_status;
 
     /* output: `out` from out_sent on, with values from `foreign` in between */
@@ -113,6 +118,9 @@ void connection_free_dead(struct worker *worker);
 void connection_hold(struct connection *connection, size_t begins_at);
 /* The same, until the end of the pause. */
 void connection_postpone(struct connection *connection, size_t begins_at);
+/* The same, until what it waits for has happened. */
+void connection_block(struct connection *connection, size_t begins_at);
+void connection_unblock(struct connection *connection);
 
 /* Writes an error reply of the server itself (not of a command). */
 void connection_error(struct connection *connection, const char *text);

@@ -1,14 +1,14 @@
-/* app/server/peer_fixture.h: a client of a server in the same process, for tests with threads.
+/* app/server/peer_fixture.h: a client of a server in the same process, which sends lines and reads replies.
  *
- * Threads: a peer belongs to one; they end the program with ASSERT, because cmocka's checks are for the test's own thread.
+ * It ends the program with ASSERT where something goes wrong: cmocka's checks are for the test's own thread.
  */
 #ifndef STRATA_APP_SERVER_PEER_FIXTURE_H
 #define STRATA_APP_SERVER_PEER_FIXTURE_H
 
 #include <arpa/inet.h>
-#include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "app/server/server.h"
@@ -56,6 +56,24 @@ static inline char *peer_line(struct peer *peer) {
             return NULL;
         peer->size += (size_t)got;
     }
+}
+
+/* The words of a message or confirmation: bulk strings, and an integer as its text. */
+static inline uint32_t peer_words(struct peer *peer, char words[5][64]) {
+    char *head = peer_line(peer);
+    ASSERT(head && head[0] == '*');
+    uint32_t count = (uint32_t)atoi(head + 1);
+    ASSERT(count <= 5);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *line = peer_line(peer);
+        ASSERT(line);
+        if (line[0] == '$') {
+            line = peer_line(peer);
+            ASSERT(line);
+        }
+        snprintf(words[i], 64, "%s", line);
+    }
+    return count;
 }
 
 #endif

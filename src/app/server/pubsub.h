@@ -94,6 +94,8 @@ static inline bool inbox_is_waiting(const struct inbox *inbox) {
  * connections whose clients have gone. */
 void pubsub_hand_out(struct worker *worker);
 void pubsub_catch_up(struct worker *worker);
+/* Something was put into the connection's output; it is sent as below. */
+void pubsub_send_later(struct worker *worker, struct connection *connection);
 /* Sends what was put into outputs. Before the end of each turn. */
 void pubsub_send(struct worker *worker);
 

@@ -182,6 +182,14 @@ static enum status output_append(struct connection *connection, struct slice hea
     return STATUS_OK;
 }
 
+void pubsub_send_later(struct worker *worker, struct connection *connection) {
+    if (connection->in_outputs)
+        return;
+    connection->in_outputs = true;
+    connection->outputs_next = worker->inbox.outputs;
+    worker->inbox.outputs = connection;
+}
+
 static void output(struct worker *worker, struct connection *connection, struct slice head,
                    struct pubsub_message *message) {
     if (!connection->out.data)
@@ -190,11 +198,7 @@ static void output(struct worker *worker, struct connection *connection, struct 
         push_cut(connection, "for which there is no memory");
         return;
     }
-    if (!connection->in_outputs) {
-        connection->in_outputs = true;
-        connection->outputs_next = worker->inbox.outputs;
-        worker->inbox.outputs = connection;
-    }
+    pubsub_send_later(worker, connection);
     worker->inbox.outputs_large |= connection_unsent(connection) > OUTPUT_EARLY_BYTES;
 }
 

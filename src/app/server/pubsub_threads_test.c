@@ -1,7 +1,4 @@
-#include <arpa/inet.h>
 #include <pthread.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "app/server/peer_fixture.h"
 #include "app/server/pubsub.h"
@@ -19,26 +16,6 @@ static struct server *server_started(unsigned threads, uint64_t pubsub_hard_byte
     testing_server_config(&config, threads);
     config.values.client_output_buffer_limit.pubsub.hard_bytes = pubsub_hard_bytes;
     return testing_server_start(&config);
-}
-
-/* ------------------------------------------------------------------ clients */
-
-/* The words of a message or confirmation: bulk strings, and an integer as its text. */
-static uint32_t peer_words(struct peer *peer, char words[5][64]) {
-    char *head = peer_line(peer);
-    ASSERT(head && head[0] == '*');
-    uint32_t count = (uint32_t)atoi(head + 1);
-    ASSERT(count <= 5);
-    for (uint32_t i = 0; i < count; i++) {
-        const char *line = peer_line(peer);
-        ASSERT(line);
-        if (line[0] == '$') {
-            line = peer_line(peer);
-            ASSERT(line);
-        }
-        snprintf(words[i], 64, "%s", line);
-    }
-    return count;
 }
 
 /* ------------------------------------------------- comers, goers, publishers */

@@ -8,6 +8,7 @@
 
 #include "app/rules/diagnostics.h"
 #include "app/rules/manifest_yaml.h"
+#include "app/server/leases.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "core/classes/cascade.h"
@@ -194,6 +195,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     struct server *server = worker->server;
     struct rules_in_force *old = server->rules;
     server->rules = set;
+    leases_rules_changed(worker);
     /* Edges are watched before values are classed, and no longer than that: a change that is told of without rules means nothing. */
     changes_want(worker, CHANGES_TO_FOLLOW, has_edges(set->rules) ? RULES_CHANGES : 0);
     put_into(worker, set);
@@ -212,6 +214,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     settle_for(server, set->rules);
     free_set(old);
     cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */
+    leases_rules_changed(worker);                      /* and those that were given meanwhile */
     reclass_all(worker);
 }
 

@@ -263,6 +263,19 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     return !(spec->flags & CMD_ADMIN) && !slice_equal(spec->last_name, SLICE("client"));
 }
 
+void run_limit_output(struct worker *worker, struct connection *connection) {
+    const struct cmd_client *client = &connection->client;
+    uint64_t hard = !client->authenticated   ? UNAUTHENTICATED_OUTPUT_MAX
+                    : client->listener.count ? SETTING(worker->server, pubsub_hard_bytes)
+                                             : SETTING(worker->server, output_hard_bytes);
+    if (!hard || connection_waiting(connection) <= hard)
+        return;
+    worker->counts.output_limit_cuts++;
+    log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
+                (unsigned long long)client->id, connection->peer);
+    connection_close(connection);
+}
+
 static void after_command(struct worker *worker, struct connection *connection, const struct cmd_call *call) {
     struct cmd_client *client = &connection->client;
     if (connection->foreign.size)
@@ -273,17 +286,9 @@ static void after_command(struct worker *worker, struct connection *connection, 
     }
     if (connection->monitoring != client->monitor)
         monitor_end(connection);
-    uint64_t hard = !client->authenticated   ? UNAUTHENTICATED_OUTPUT_MAX
-                    : client->listener.count ? SETTING(worker->server, pubsub_hard_bytes)
-                                             : SETTING(worker->server, output_hard_bytes);
-    if (hard && connection_waiting(connection) > hard) {
-        worker->counts.output_limit_cuts++;
-        log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
-                    (unsigned long long)client->id, connection->peer);
-        connection_close(connection);
-    } else if (client->close_after_reply) {
+    run_limit_output(worker, connection);
+    if (client->close_after_reply)
         connection_close_after_output(connection);
-    }
 }
 
 /* More waits for the client than it should. Sends; if that does not help, the rest of its requests waits. */
@@ -307,6 +312,20 @@ static inline void changes_look(struct worker *worker) {
 static void catch_up(struct worker *worker) {
     if (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox))
         pubsub_catch_up(worker);
+}
+
+/* What a command has used. */
+static inline void tidy(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
+    if (__builtin_expect(item->uploaded, 0))
+        connection_drop_upload(connection);
+    if (worker->arena.used)
+        arena_reset(&worker->arena);
+}
+
+/* It waits, and runs again later. */
+static void put_back(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
+    connection_block(connection, item->begins_at);
+    tidy(worker, connection, item);
 }
 
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
@@ -352,6 +371,8 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
     cmd_run(call);
     changes_look(worker);
+    if (__builtin_expect(call->outcome == CMD_WAITS, 0))
+        return put_back(worker, connection, item);
     worker->counts.commands++;
     connection->commands++;
     if (call->spec)
@@ -361,10 +382,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
         call->outcome != CMD_REJECTED)
         monitor_feed(worker, call);
-    if (item->uploaded)
-        connection_drop_upload(connection);
-    if (worker->arena.used)
-        arena_reset(&worker->arena);
+    tidy(worker, connection, item);
     after_command(worker, connection, call);
     /* After the reply, so that who publishes to itself gets it first. */
     if (__builtin_expect(worker->inbox.own, 0))

@@ -21,6 +21,9 @@ void batch_finish(struct worker *worker);
 /* The connection's input of this turn is parsed as far as it goes. */
 void batch_touch(struct worker *worker, struct connection *connection);
 
+/* Cuts a client for which more waits than may. */
+void run_limit_output(struct worker *worker, struct connection *connection);
+
 /* env.run_queued: a command of EXEC. */
 void run_queued(struct cmd_call *call);
 

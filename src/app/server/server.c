@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
@@ -51,6 +52,8 @@ void server_settle(struct server *server) {
     const struct config_values *values = &server->config.values;
     struct settings *settings = &server->settings;
     set_u32(&settings->clients_max, values->maxclients);
+    set_u32(&settings->leases_max, values->lease_max);
+    set_u32(&settings->lease_waiters_max, values->lease_waiters_max);
     set_u32(&settings->timeout_s, values->timeout_s);
     set_u32(&settings->keepalive_s, values->tcp_keepalive_s);
     set_u32(&settings->output_soft_s, values->client_output_buffer_limit.normal.soft_s);
@@ -115,6 +118,7 @@ static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_cou
         ret_counts->topics[kind] = pubsub_count(api, (enum topic_kind)kind);
     ret_counts->pubsub_clients = pubsub_clients(server_of(api));
     tracking_counts(server_of(api), ret_counts);
+    leases_counts(server_of(api), &ret_counts->leases);
     ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
 }
 
@@ -230,6 +234,13 @@ static const struct cmd_server_api server_calls = {
     .untrack = tracking_off,
     .each_tracked_prefix = tracking_each_prefix,
     .client_is_there = tracking_client_is_there,
+    .lease_ask = leases_api_ask,
+    .lease_begin_write = leases_api_begin_write,
+    .lease_end_write = leases_api_end_write,
+    .lease_release = leases_api_release,
+    .lease_woken = leases_api_woken,
+    .lease_wait_end = leases_api_wait_end,
+    .lease_leave = leases_api_leave,
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
@@ -431,9 +442,11 @@ static struct server *make_server(const struct config *config) {
         return NULL;
     memset(server, 0, sizeof *server);
     server->pubsub = pubsub_new(random_u64());
+    server->leases = leases_new(server, random_u64());
     server->tracking = tracking_new(random_u64());
-    if (!server->pubsub || !server->tracking) {
+    if (!server->pubsub || !server->leases || !server->tracking) {
         pubsub_free(server->pubsub);
+        leases_free(server->leases);
         tracking_free(server->tracking);
         memory_give(&memory_libc, server, sizeof *server);
         return NULL;
@@ -594,6 +607,7 @@ void server_free(struct server *server) {
     rules_stop(server);
     pubsub_free(server->pubsub);
     tracking_free(server->tracking);
+    leases_free(server->leases);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);
     if (server->pid_written)

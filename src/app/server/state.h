@@ -30,6 +30,7 @@ enum server_stop { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_NOW };
 
 /* What may be changed while the server runs; read with relaxed loads. */
 struct settings {
+    _Atomic uint32_t leases_max, lease_waiters_max;
     _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
     _Atomic uint32_t pubsub_soft_s;
     _Atomic uint32_t ownership;                            /* enum cmd_ownership */
@@ -44,6 +45,7 @@ struct settings {
 struct worker;
 struct pubsub;
 struct tracking;
+struct server_leases;
 struct rules_in_force;
 
 struct server {
@@ -86,6 +88,10 @@ struct server {
     _Atomic bool rules_asked_for; /* SIGHUP: the file is to be read again */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
+    uint32_t changes_to_leases;                /* the same */
+    _Atomic uint32_t changes_noted;            /* what any watcher wants */
+
+    struct server_leases *leases;
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
@@ -164,6 +165,7 @@ void stats_reset(struct cmd_server *api) {
         worker_leave(worker);
     }
     atomic_store(&server->auth_denied, 0);
+    leases_reset_counts(server);
     pthread_mutex_lock(&server->errors_lock);
     server->error_count = 0;
     pthread_mutex_unlock(&server->errors_lock);

@@ -308,7 +308,10 @@ const struct topic_part *tracking_prefix_part(struct worker *worker, struct slic
 /* -------------------------------------------------------------- on and off */
 
 /* Of what was not there nobody has read anything. */
-enum { EVERY_CHANGE = ((1 << (CACHE_RETAGGED + 1)) - 1) & ~(1 << CACHE_NOTHING_DELETED) };
+enum {
+    TRACKED_CHANGES = CACHE_REMOVALS | 1 << CACHE_CREATED | 1 << CACHE_PATCHED | 1 << CACHE_EXPIRY_SET |
+                      1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_RETAGGED
+};
 
 static void state_set(struct tracker *tracker, struct cmd_client *client, uint32_t modes) {
     client->tracking = (client->tracking & CMD_TRACKING_TARGET) | modes;
@@ -338,7 +341,7 @@ enum status tracking_on(struct cmd_server *api, struct cmd_client *client, const
         pthread_mutex_lock(&tracking->switch_lock);
         atomic_fetch_add(&tracking->clients, 1);
         /* Also when others track: their wish may be so new that a change is under way which has not seen it. */
-        changes_want(connection->worker, CHANGES_TO_TRACK, EVERY_CHANGE);
+        changes_want(connection->worker, CHANGES_TO_TRACK, TRACKED_CHANGES);
         pthread_mutex_unlock(&tracking->switch_lock);
     }
     return STATUS_OK;
@@ -517,12 +520,12 @@ void tracking_change(struct worker *worker, const struct change *change) {
     struct tracking *tracking = worker->server->tracking;
     if (atomic_load_explicit(&tracking->clients, memory_order_acquire) == 0)
         return;
-    if (change->lost || change->kind == CACHE_FLUSHED) {
+    if (change->lost || change->kind == CACHE_FLUSHED || change->kind == CACHE_SWAPPED) {
         clear_table(tracking);
         worker->mailbox.outgoing_all = worker->mailbox.outgoing_any = true;
     } else if (change->kind == CACHE_TAG_INVALIDATED) {
         tag_is_invalidated(worker, change);
-    } else if (change->kind != CACHE_NOTHING_DELETED) {
+    } else if (1 << change->kind & TRACKED_CHANGES) {
         key_has_changed(worker, change);
     }
 }

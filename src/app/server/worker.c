@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
 #include "base/assert.h"
@@ -97,6 +98,7 @@ void worker_free(struct worker *worker) {
             connection_close(worker->first);
         connection_free_dead(worker);
     }
+    leases_worker_ends(worker);
     loop_free(worker->loop);
     timers_fini(&worker->timers);
     arena_fini(&worker->arena);
@@ -476,11 +478,14 @@ static void forget_dead(struct worker *worker) {
     }
 }
 
-static uint64_t sleep_ms(const struct worker *worker) {
+static uint64_t sleep_ms(struct worker *worker) {
     if (worker->resume || worker->inbox.own || worker->inbox.taken.size || worker->mailbox.taken.size)
         return 0;
     uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = housekeeping_every_ms(worker);
-    return timers_wait_ms(&worker->timers, worker->now_ms, since_ms < every_ms ? every_ms - since_ms : 0);
+    uint64_t most_ms = since_ms < every_ms ? every_ms - since_ms : 0, due_ms = leases_due(worker);
+    if (due_ms < worker->now_ms + most_ms)
+        most_ms = due_ms > worker->now_ms ? due_ms - worker->now_ms : 0;
+    return timers_wait_ms(&worker->timers, worker->now_ms, most_ms);
 }
 
 void worker_run(void *context) {
@@ -504,6 +509,7 @@ void worker_run(void *context) {
             monitor_hand_out(worker);
         if (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox))
             pubsub_hand_out(worker);
+        leases_look(worker);
         close_killed(worker);
         look_at_pause(worker);
         if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))

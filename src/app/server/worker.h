@@ -105,7 +105,9 @@ struct worker {
     struct buf monitor_lines; /* under monitor_lock */
     bool monitor_lost;        /* under monitor_lock: the bound was reached */
 
-    struct inbox inbox; /* messages for its subscribers */
+    struct inbox inbox;                          /* messages for its subscribers */
+    struct lease_wait *woken_first, *woken_last; /* under the lock of leases: what does not wait any more */
+    atomic_bool woken;                           /* there are some */
     struct changes changes;
     struct mailbox mailbox; /* of client-side caching */
     struct worker_rules rules;

@@ -209,6 +209,15 @@ static enum attempt read_extents(struct cache *cache, struct actor *actor, const
     return to ? ATTEMPT_HIT : ATTEMPT_NO_MEMORY;
 }
 
+static enum attempt read_nothing(const struct shard *shard, const struct store_view *view, struct cache_read *read) {
+    if (!store_view_holds(shard, view))
+        return ATTEMPT_TORN;
+    if (!read->quiet)
+        store_view_use(view);
+    read->nothing = true;
+    return ATTEMPT_MISS;
+}
+
 static enum attempt read_once(struct cache *cache, struct actor *actor, const struct shard *shard,
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
@@ -216,6 +225,8 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
     if (!view.found || store_is_gone(cache->engine, view.location, &view.entry, actor->now_ms) ||
         in_ended_session(cache, actor, shard, key))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
+    if (__builtin_expect(view.entry.type == CACHE_NOTHING, 0))
+        return read_nothing(shard, &view, read);
     enum attempt answer = ATTEMPT_HIT;
     if (view.entry.flags & ENTRY_EXTENTS) {
         answer = read_extents(cache, actor, shard, &view, read);
@@ -313,6 +324,7 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
     read->pin = (struct cache_pin){0};
     read->size = 0;
+    read->nothing = false;
     if (store_has_filter(shard))
         return get_filtered(cache, actor, key, read, ret_found);
     return end_read(actor, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
@@ -326,21 +338,48 @@ static enum cache_glance count_miss(struct actor *actor, const struct shard *sha
     return CACHE_GLANCE_MISS;
 }
 
-struct glance_value cache_glance_tagged(const struct engine *engine, struct slice name, const uint8_t *entry) {
-    static const struct glance_value none = {NULL, 0};
-    uint64_t room = range_room_from(&engine->range, (uint64_t)(entry - engine->range.base));
-    uint32_t size, tags_size;
-    uint64_t stamp = room > ENTRY_TAGGED_TAGS_AT ? entry_tagged_decode(entry, name.size, &size) : 0;
-    if (!stamp || tags_kill(&engine->range, engine->tags, entry + ENTRY_TAGGED_TAGS_AT, room - ENTRY_TAGGED_TAGS_AT,
-                            stamp, &tags_size))
-        return none;
-    const uint8_t *key = entry + ENTRY_TAGGED_TAGS_AT + tags_size;
-    if (ENTRY_TAGGED_TAGS_AT + tags_size + name.size + size > room || !words_equal(key, name.data, name.size))
-        return none;
-    return (struct glance_value){key + name.size, size};
+/* When an entry expires, whose field begins at `*at` and ends where that is afterwards. */
+static inline uint64_t expiry_at(const struct range *range, uint64_t location, uint32_t word, const uint8_t **at) {
+    uint64_t expires_at_ms = words_load32(*at);
+    *at += 4;
+    if (word & ENTRY_EXPIRY)
+        return expires_at_ms +
+               __atomic_load_n(&range->segments[range_segment_of(range, location)].base_ms, __ATOMIC_RELAXED);
+    expires_at_ms |= (uint64_t)words_load32(*at) << 32;
+    *at += 4;
+    return expires_at_ms;
 }
 
-/* What is not where it was seen, or has more than tags: an expiry, another database, an overflow bucket. */
+struct glance_value cache_glance_dressed(const struct engine *engine, uint64_t now_ms, struct slice name,
+                                         const uint8_t *entry) {
+    static const struct glance_value none = {NULL, 0};
+    const struct range *range = &engine->range;
+    const uint64_t location = (uint64_t)(entry - range->base);
+    const uint32_t word = words_load32(entry);
+    if ((word & (ENTRY_TYPE_MASK | ENTRY_LONG | ENTRY_OWNS | ENTRY_KEY_SHORT_MAX << 10)) != (uint64_t)name.size << 10 ||
+        location > range->head->range_size - ENTRY_SHORT_SIZE_MAX)
+        return none;
+    const uint8_t *at = entry + ENTRY_PLAIN_KEY_AT;
+    uint64_t stamp = 0;
+    if (word & ENTRY_META) {
+        uint32_t meta = words_load32(at);
+        if (meta & 15)
+            return none; /* of another database */
+        stamp = (uint64_t)(meta >> 20) << 32 | words_load32(at + 4);
+        at += meta >> 20 ? 8 : 4;
+    }
+    if ((word & (ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)) && expiry_at(range, location, word, &at) <= now_ms)
+        return none;
+    if (word & ENTRY_TAGS) {
+        uint32_t size;
+        if (tags_kill(range, engine->tags, at, ENTRY_TAGS_MAX * ENTRY_TAG_SIZE, stamp, &size))
+            return none;
+        at += size;
+    }
+    return words_equal(at, name.data, name.size) ? (struct glance_value){at + name.size, word >> 18} : none;
+}
+
+/* What is not where it was seen, or is none of the entries that a glance knows: in another database, in an overflow bucket. */
 static enum cache_glance glance_about(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                       struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;
@@ -372,7 +411,8 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
 
 enum cache_glance cache_glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                struct cache_sight *ret_sight) {
-    return glance_ahead(cache, key, ret_sight) ? CACHE_GLANCE_HIT : glance_about(cache, actor, key, ret_sight);
+    return glance_ahead(cache, actor->now_ms, key, ret_sight) ? CACHE_GLANCE_HIT
+                                                              : glance_about(cache, actor, key, ret_sight);
 }
 
 bool cache_glance_copy(struct actor *actor, const struct cache_sight *sight, uint8_t *to) {

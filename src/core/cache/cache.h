@@ -37,7 +37,18 @@ enum {
 /* What an index can point into: 2 TiB. Tables may take half of a range, so this is twice the largest limit that is sure to fit. */
 #define CACHE_RANGE_SIZE_MAX (1ull << 41)
 
-enum cache_type { CACHE_STRING, CACHE_LIST, CACHE_SET, CACHE_SORTED_SET, CACHE_HASH, CACHE_STREAM, CACHE_OBJECT };
+/* CACHE_NOTHING is what is known not to exist: an entry with an expiry and tags like any other, but no call finds a key that has it; only
+ * `nothing` tells. Writing overwrites it, a deletion takes it away. */
+enum cache_type {
+    CACHE_STRING,
+    CACHE_LIST,
+    CACHE_SET,
+    CACHE_SORTED_SET,
+    CACHE_HASH,
+    CACHE_STREAM,
+    CACHE_OBJECT,
+    CACHE_NOTHING
+};
 
 enum cache_policy {
     CACHE_NOEVICTION,
@@ -60,11 +71,14 @@ enum cache_change {
     CACHE_EVICTED,     /* for memory, or a store's capacity */
     CACHE_INVALIDATED, /* by a tag; when somebody comes across it */
     CACHE_CREATED,
-    CACHE_PATCHED,    /* a part of its value is another, or it has grown */
-    CACHE_EXPIRY_SET, /* or taken away */
-    CACHE_FLUSHED, /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. Also when databases are swapped */
+    CACHE_PATCHED,         /* a part of its value is another, or it has grown */
+    CACHE_EXPIRY_SET,      /* or taken away */
+    CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
     CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
+    CACHE_SWAPPED,         /* no name; a database has another number from now on */
+    CACHE_TAG_GOING,       /* as CACHE_TAG_INVALIDATED, but before it happens */
+    CACHE_PATTERN_GOING,   /* the name is a pattern; keys that match it are about to be deleted (cache_tell_pattern) */
     CACHE_RETAGGED,        /* it bears other tags */
 };
 enum {
@@ -222,6 +236,8 @@ struct cache_read {
     struct cache_info info;
     uint64_t size;        /* bytes copied or pinned */
     struct cache_pin pin; /* if pin.first is not 0; read from `offset` on */
+    /* out, valid when not found */
+    bool nothing; /* a CACHE_NOTHING stands there */
 };
 
 /* Copies or pins a part of the value. A miss is ret_found == false. Counts hits and misses. */
@@ -285,8 +301,17 @@ bool cache_moment_holds(struct cache *cache, const struct cache_key *keys, size_
 
 struct cache_kept_tags;
 
+/* Asked under the shard's lock, when all is ready but the value to be published: the tags that it will bear, those of the rules included, are
+ * borne already, so an invalidation that comes after this finds them. `ret_version`, of cache_stamp, says since when the value is
+ * known: what was invalidated since kills it. A status that is not STATUS_OK refuses the write. It may not call the cache. */
+struct cache_check {
+    enum status (*call)(void *context, const struct slice *tags, uint32_t tag_count, uint64_t *ret_version);
+    void *context;
+};
+
 struct cache_edit {
     bool found;
+    bool nothing;           /* not found, because a CACHE_NOTHING stands there */
     enum cache_type type;   /* valid when found, like all below */
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* 0: never */
@@ -297,6 +322,7 @@ struct cache_edit {
         tags; /* in, after begin: the tags of what a set writes; none at begin. Other writes leave the tags as they are */
     uint32_t tag_count;
     const struct cache_kept_tags *kept; /* in, after begin: a set puts back what had these; NULL at begin */
+    const struct cache_check *check;    /* in, after begin: asked whether a set may write; NULL at begin */
     /* private */
     struct cache *cache;
     struct actor *actor;
@@ -352,6 +378,8 @@ struct cache_kept_tags {
 };
 uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept);
 void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept);
+/* A version that nothing has yet: younger than what was written and invalidated before, older than what will be. */
+uint64_t cache_stamp(struct cache *cache);
 
 /* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
@@ -457,8 +485,12 @@ void cache_watch_end(struct cache *cache); /* once for each begin */
 void cache_changes_want(struct cache *cache, uint32_t wanted);
 /* Waits until all that was being changed is. The actor holds no locks. */
 void cache_changes_pass(struct cache *cache, struct actor *actor);
+/* Before somebody looks for the keys of a database that match a pattern, in order to delete them. */
+void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern);
 /* Which database has this place in the engine at present. */
 uint32_t cache_db_of(const struct cache *cache, uint32_t place);
+/* The hash of a key in that place: what struct cache_key has. Keys of one session have the same. */
+uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice name);
 
 /* -------------------------------------------------------------- keyspaces */
 

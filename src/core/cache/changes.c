@@ -16,6 +16,14 @@ void cache_changes_pass(struct cache *cache, struct actor *actor) {
     }
 }
 
+void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern) {
+    store_tell(cache->engine, actor, CACHE_PATTERN_GOING, engine_db(cache, db), pattern);
+}
+
+uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice name) {
+    return store_hash(cache->engine, place, name);
+}
+
 uint32_t cache_db_of(const struct cache *cache, uint32_t place) {
     uint32_t db = 0;
     while (db < CACHE_DATABASES && engine_db(cache, db) != place)

@@ -1,7 +1,7 @@
 /* Every change of an entry is told of once, by the kind that was asked for, and by nothing else. */
 #include "core/cache/cache_fixture.h"
 
-enum { LIMIT = 1 << 20, ALL = (1 << (CACHE_RETAGGED + 1)) - 1 };
+enum { LIMIT = 1 << 20, ALL = ((1 << (CACHE_NOTHING_DELETED + 1)) - 1) | 1 << CACHE_RETAGGED };
 
 /* What was told since the last look, as text: "created:a deleted:b ". */
 struct told {
@@ -10,8 +10,9 @@ struct told {
 };
 
 static void note(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
-    static const char *const words[] = {"deleted", "replaced",   "expired", "evicted", "invalidated",     "created",
-                                        "patched", "expiry set", "flushed", "tag",     "nothing deleted", "retagged"};
+    static const char *const words[] = {"deleted",         "replaced", "expired",    "evicted",       "invalidated",
+                                        "created",         "patched",  "expiry set", "flushed",       "tag",
+                                        "nothing deleted", "swapped",  "tag going",  "pattern going", "retagged"};
     struct told *told = context;
     (void)actor;
     assert_true(change < COUNT_OF(words));
@@ -145,7 +146,6 @@ static void flushes_are_told_of_without_names(void **state) {
     struct told told = {0};
     struct testing_cache t = open_told(&told, ALL);
     cache_swap(t.cache, &t.actor, 0, 3);
-    expect(&told, "flushed: flushed:@3 ");
     set(&t, "a", "1", 0);
     expect(&told, "created:a@3 ");
     assert_int_equal(cache_db_of(t.cache, 3), 0);
@@ -156,6 +156,22 @@ static void flushes_are_told_of_without_names(void **state) {
     expect(&told, "flushed:@16 ");
     cache_store_flush(t.cache, &t.actor, 0);
     expect(&told, "flushed:@16 ");
+    testing_close(&t);
+}
+
+static void whoever_asks_hears_of_tags_before_and_of_swaps(void **state) {
+    (void)state;
+    struct told told = {0};
+    struct testing_cache t = open_told(
+        &told, 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_GOING | 1 << CACHE_SWAPPED | 1 << CACHE_PATTERN_GOING);
+    assert_int_equal(cache_tag_invalidate(t.cache, &t.actor, SLICE("red")), 0);
+    expect(&told, "tag going:red@16 tag:red@16 ");
+    cache_swap(t.cache, &t.actor, 0, 3);
+    expect(&told, "swapped: swapped:@3 ");
+    cache_tell_pattern(t.cache, &t.actor, 0, SLICE("a*"));
+    expect(&told, "pattern going:a*@3 ");
+    cache_swap(t.cache, &t.actor, 1, 1);
+    expect(&told, "swapped:@1 swapped:@1 ");
     testing_close(&t);
 }
 
@@ -178,7 +194,7 @@ static void only_what_is_wanted_is_told(void **state) {
     testing_close(&t);
 }
 
-static void other_tags_and_other_databases_are_told_of(void **state) {
+static void other_tags_are_told_of(void **state) {
     (void)state;
     struct told told = {0};
     struct testing_cache t = open_told(&told, ALL);
@@ -199,11 +215,10 @@ static void other_tags_and_other_databases_are_told_of(void **state) {
     cache_edit_end(&e);
     expect(&told, "retagged:a ");
     assert_false(cache_may_bear_tags(t.cache, &key));
-    cache_swap(t.cache, &t.actor, 0, 3);
-    expect(&told, "flushed: flushed:@3 ");
     testing_close(&t);
 }
 
 UNIT_TESTS(changes, UNIT(every_kind_of_write_is_told_once), UNIT(large_values_as_well),
            UNIT(what_goes_by_itself_is_told_when_it_is_found), UNIT(flushes_are_told_of_without_names),
-           UNIT(only_what_is_wanted_is_told), UNIT(other_tags_and_other_databases_are_told_of));
+           UNIT(whoever_asks_hears_of_tags_before_and_of_swaps), UNIT(only_what_is_wanted_is_told),
+           UNIT(other_tags_are_told_of));

@@ -15,7 +15,8 @@ static struct store_key key_of(const struct cache_edit *edit) {
 /* Copies what the spot says into the public part. */
 static void refresh(struct cache_edit *edit) {
     const struct store_spot *spot = spot_of(edit);
-    edit->found = spot->location != 0;
+    edit->nothing = spot->location && spot->entry.type == CACHE_NOTHING;
+    edit->found = spot->location && !edit->nothing;
     if (!edit->found)
         return;
     uint64_t first;
@@ -34,6 +35,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->tags = NULL;
     ret_edit->tag_count = 0;
     ret_edit->kept = NULL;
+    ret_edit->check = NULL;
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
@@ -42,9 +44,9 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     const struct store_spot *spot = spot_of(ret_edit);
-    if (ret_edit->found && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms)) {
+    if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms)) {
         store_remove_gone(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit));
-        ret_edit->found = false;
+        ret_edit->found = ret_edit->nothing = false;
     }
 }
 
@@ -197,6 +199,24 @@ __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edi
     return STATUS_OK;
 }
 
+/* Whether the value may be written; else its tags are given back. One with tags is as old as the answer says. */
+__attribute__((noinline)) static enum status ask_check(struct cache_edit *edit, struct store_value *value) {
+    struct engine *engine = edit->cache->engine;
+    uint8_t bytes[ENTRY_TAGS_MAX][TAG_NAME_MAX];
+    struct slice names[ENTRY_TAGS_MAX];
+    uint64_t stamp;
+    for (uint32_t i = 0; i < value->tag_count; i++) {
+        size_t size = tag_name(&engine->range, edit->actor, engine->tags, value->tags[i], bytes[i]);
+        names[i] = slice_make(bytes[i], size);
+    }
+    enum status status = edit->check->call(edit->check->context, names, value->tag_count, &stamp);
+    if (status != STATUS_OK)
+        tags_give(edit->cache, edit->actor, value->tags, value->tag_count);
+    else if (value->tag_count)
+        value->stamp = stamp;
+    return status;
+}
+
 /* Writes the value, of which `source` is as in bear_tags. The expiry of a new one is what was asked for: rules and the store see to the rest. */
 static enum status put(struct cache_edit *edit, const struct store_value *wanted, const struct store_spot *source) {
     struct store_value value = *wanted;
@@ -209,9 +229,12 @@ static enum status put(struct cache_edit *edit, const struct store_value *wanted
     TRY(bear_tags(edit, source, &value, numbers));
     if (is_ruled(edit->cache) && !itself && !back)
         TRY(follow_rules(edit, created, &value, numbers));
-    if (created)
+    bool checked = __builtin_expect(edit->check != NULL, 0) && !source;
+    if (checked)
+        TRY(ask_check(edit, &value));
+    if (!itself && !back) /* copies, too */
         value.expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, value.expires_at_ms);
-    if (value.tag_count && (!source || !value.stamp) && !back)
+    if (value.tag_count && (!source || !value.stamp) && !back && !checked)
         value.stamp = store_stamp_next(edit->cache->engine);
     bool patched = value.lives_on && spot_of(edit)->location;
     TRY(put_tagged(edit, &value));
@@ -305,13 +328,13 @@ uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_t
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     look_again(edit);
-    if (!edit->found) {
+    if (!edit->found && !edit->nothing) {
         tell(edit, CACHE_NOTHING_DELETED);
         return;
     }
     store_remove_but(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED, kept);
     note_change(edit);
-    edit->found = false;
+    edit->found = edit->nothing = false;
 }
 
 void cache_edit_delete(struct cache_edit *edit) { remove_but(edit, 0); }
@@ -435,10 +458,20 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
     return status;
 }
 
+/* What is patched begins anew, without what the nothing has: no tags, no expiry. */
+static void end_nothing(struct cache_edit *edit) {
+    if (!edit->nothing)
+        return;
+    store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
+    note_change(edit);
+    find_anew(edit);
+}
+
 enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
     if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
         return STATUS_TOO_LARGE;
     look_again(edit);
+    end_nothing(edit);
     uint64_t new_size = offset + bytes.size;
     if (edit->found && edit->size > new_size)
         new_size = edit->size;

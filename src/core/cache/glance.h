@@ -16,12 +16,15 @@ struct glance_value {
     uint64_t size;
 };
 
-/* Of an entry that has tags, and a stamp as they need it, but nothing else beside key and value: if it is this key's and lives. */
-struct glance_value cache_glance_tagged(const struct engine *engine, struct slice name, const uint8_t *entry);
+/* Of an entry in database 0 that has more than key and value (a version, an expiry, tags): its value, if it is this key's short string and
+ * lives. */
+struct glance_value cache_glance_dressed(const struct engine *engine, uint64_t now_ms, struct slice name,
+                                         const uint8_t *entry);
 
-/* Looks for a plain entry in the cell that was noted ahead, or for one with tags. The key's bytes decide; its fingerprint would only save
+/* Looks for a plain entry in the cell that was noted ahead, or for one with an expiry or tags. The key's bytes decide; its fingerprint would only save
  * looking at them. */
-static inline bool glance_ahead(const struct cache *cache, const struct cache_key *key, struct cache_sight *ret_sight) {
+static inline bool glance_ahead(const struct cache *cache, uint64_t now_ms, const struct cache_key *key,
+                                struct cache_sight *ret_sight) {
     const struct engine *engine = cache->engine;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
     const struct index_bucket *bucket = key->bucket;
@@ -40,9 +43,9 @@ static inline bool glance_ahead(const struct cache *cache, const struct cache_ke
         if (!words_equal(value - key->name.size, key->name.data, key->name.size))
             return false;
     } else {
-        struct glance_value tagged = cache_glance_tagged(engine, key->name, entry);
-        value = tagged.bytes;
-        size = (uint32_t)tagged.size;
+        struct glance_value dressed = cache_glance_dressed(engine, now_ms, key->name, entry);
+        value = dressed.bytes;
+        size = (uint32_t)dressed.size;
     }
     if (!value || size > CACHE_GLANCE_MAX)
         return false;
@@ -52,7 +55,7 @@ static inline bool glance_ahead(const struct cache *cache, const struct cache_ke
 
 static inline enum cache_glance glance(const struct cache *cache, struct actor *actor, const struct cache_key *key,
                                        struct cache_sight *ret_sight) {
-    if (__builtin_expect(glance_ahead(cache, key, ret_sight), 1))
+    if (__builtin_expect(glance_ahead(cache, actor->now_ms, key, ret_sight), 1))
         return CACHE_GLANCE_HIT;
     struct cache_sight sight; /* another one, so that the caller's can stay in registers */
     enum cache_glance glance = cache_glance(cache, actor, key, &sight);

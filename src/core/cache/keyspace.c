@@ -34,7 +34,7 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     struct entry entry;
     bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
-    if (entry.db != db || store_is_gone(engine, location, &entry, actor->now_ms) ||
+    if (entry.db != db || entry.type == CACHE_NOTHING || store_is_gone(engine, location, &entry, actor->now_ms) ||
         (gathered->tag && !bears(engine, location, &entry, gathered->tag)))
         return;
     if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {
@@ -323,9 +323,8 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
     atomic_store_explicit(&map[b], of_a, memory_order_relaxed);
     new_epoch(cache, a);
     new_epoch(cache, b);
-    /* Whoever knows a key of either knows something that is not there any more. */
-    store_tell(cache->engine, actor, CACHE_FLUSHED, of_a, slice_make(NULL, 0));
-    store_tell(cache->engine, actor, CACHE_FLUSHED, of_b, slice_make(NULL, 0));
+    store_tell(cache->engine, actor, CACHE_SWAPPED, of_a, slice_make(NULL, 0));
+    store_tell(cache->engine, actor, CACHE_SWAPPED, of_b, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);
 }

@@ -45,6 +45,8 @@ void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers
         tag_give(&cache->engine->range, actor, cache->engine->tags, numbers[i], 0);
 }
 
+uint64_t cache_stamp(struct cache *cache) { return store_stamp_next(cache->engine); }
+
 void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept) {
     tags_give(cache, actor, kept->numbers, kept->count);
 }
@@ -85,6 +87,8 @@ uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice 
 
 uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag) {
     struct engine *engine = cache->engine;
+    /* Who is about to write with this tag either hears of it now, or has a record that the invalidation finds. */
+    store_tell(engine, actor, CACHE_TAG_GOING, CACHE_DATABASES, tag);
     uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, false, store_stamp_from, engine);
     if (count)
         reclaim_sweep(engine);

@@ -41,6 +41,8 @@ static uint64_t search_keys(const struct cascade *cascade, struct slice text) {
     arena_init(&arena, &memory_libc, MATCH_ARENA_SIZE);
     if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &search.pattern, &problem) == STATUS_OK) {
         uint64_t cursor = 0;
+        if (!cascade->dry_run) /* of those that are not there, somebody may be about to write an older value */
+            cache_tell_pattern(cascade->cache, cascade->actor, cascade->db, text);
         do
             cursor = cache_scan(cascade->cache, cascade->actor, cascade->db, cursor, SCAN_COUNT, look_at, &search);
         while (cursor);

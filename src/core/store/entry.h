@@ -46,6 +46,8 @@ enum {
     ENTRY_TAG_SIZE = 4,
     ENTRY_PLAIN_KEY_AT = 4,
     ENTRY_PLAIN_SIZE_MAX = ENTRY_PLAIN_KEY_AT + ENTRY_KEY_SHORT_MAX + ENTRY_STORED_SHORT_MAX,
+    ENTRY_SHORT_SIZE_MAX =
+        ENTRY_FIELDS_MAX + ENTRY_TAGS_MAX * ENTRY_TAG_SIZE + ENTRY_KEY_SHORT_MAX + ENTRY_STORED_SHORT_MAX,
     ENTRY_ALIGNMENT = 4, /* 1.5 B an entry are lost on average; with 8 it would be 3.5 */
 };
 
@@ -223,20 +225,6 @@ static inline bool entry_plain_decode(const uint8_t *from, size_t key_size, uint
     *ret_value_at = ENTRY_PLAIN_KEY_AT + (uint32_t)key_size;
     *ret_stored_size = word >> 18;
     return (word & (ENTRY_FLAGS_MASK | ENTRY_TYPE_MASK | ENTRY_KEY_SHORT_MAX << 10)) == (uint64_t)key_size << 10;
-}
-
-enum { ENTRY_TAGGED_TAGS_AT = 12 };
-
-/* The head of a string in database 0 with tags and, as they need it, a stamp, but nothing else; with a key of this size. There are
- * ENTRY_TAGGED_TAGS_AT bytes. Answers the stamp; 0: it is something else. */
-static inline uint64_t entry_tagged_decode(const uint8_t *from, size_t key_size, uint32_t *ret_stored_size) {
-    uint32_t word = words_load32(from), meta = words_load32(from + 4);
-    *ret_stored_size = word >> 18;
-    if ((word & (ENTRY_FLAGS_MASK | ENTRY_TYPE_MASK | ENTRY_KEY_SHORT_MAX << 10)) !=
-            (ENTRY_META | ENTRY_TAGS | (uint64_t)key_size << 10) ||
-        (meta & 15))
-        return 0;
-    return meta >> 20 ? (uint64_t)(meta >> 20) << 32 | words_load32(from + 8) : 0;
 }
 
 static inline uint32_t entry_plain_size(uint32_t value_at, uint32_t stored_size) {

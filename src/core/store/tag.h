@@ -100,7 +100,8 @@ bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
 uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number);
 
 /* Whether an entry with that stamp is dead by a tag of a group in which one has been invalidated since: looks at its record. */
-bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number, uint64_t stamp);
+__attribute__((noinline, cold)) bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number,
+                                               uint64_t stamp);
 
 /* Whether an entry with that stamp and these numbers, as they stand in it, is dead; as above. At most ENTRY_TAGS_MAX, in `room` bytes;
  * `ret_size`: what they take, 0 if they do not end there (and it says dead). Mostly the groups tell, and no record is read. */

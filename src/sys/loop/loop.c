@@ -19,7 +19,7 @@ struct loop {
 
 static uint32_t epoll_bits(uint32_t interest) {
     return (interest & LOOP_READ ? EPOLLIN : 0u) | (interest & LOOP_WRITE ? EPOLLOUT : 0u) |
-           (interest & LOOP_ALONE ? EPOLLEXCLUSIVE : 0u);
+           (interest & LOOP_ALONE ? EPOLLEXCLUSIVE : 0u) | (interest & LOOP_GONE ? EPOLLRDHUP : 0u);
 }
 
 static enum status control(struct loop *loop, int operation, struct loop_source *source, uint32_t interest) {
@@ -95,7 +95,7 @@ uint32_t loop_wait(struct loop *loop, uint64_t timeout_ms, struct loop_event *re
         ret_events[count++] = (struct loop_event){
             .source = events[i].data.ptr,
             .ready = (bits & EPOLLIN ? LOOP_READABLE : 0u) | (bits & EPOLLOUT ? LOOP_WRITABLE : 0u) |
-                     (bits & (EPOLLERR | EPOLLHUP) ? LOOP_BROKEN : 0u),
+                     (bits & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) ? LOOP_BROKEN : 0u),
         };
     }
     return count;

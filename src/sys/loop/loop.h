@@ -21,6 +21,7 @@ enum loop_interest {
     LOOP_READ = 1,
     LOOP_WRITE = 2,
     LOOP_ALONE = 4, /* of several loops that watch the same descriptor, wake one (a shared listener) */
+    LOOP_GONE = 8,  /* an end of the other side's sending is LOOP_BROKEN, too */
 };
 
 enum loop_ready {

@@ -1,0 +1,343 @@
+/* app/cmd/lease_cmd.c: CGET CSET CRELEASE: of all who miss a key one loads it. */
+#include "app/cmd/lease_cmd.h"
+
+#include <stdio.h>
+
+#include "app/cmd/commands.h"
+#include "app/cmd/string_options.h"
+#include "app/cmd/value.h"
+
+enum { TOKEN_DIGITS = 16 };
+
+static void reply_token(struct reply *reply, uint64_t token) {
+    char text[TOKEN_DIGITS + 1];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)token);
+    reply_bulk_string(reply, text);
+}
+
+/* Writes the error if it is none. */
+static bool read_token(struct cmd_call *call, uint32_t at, uint64_t *ret_token) {
+    struct slice text = call->argv[at];
+    uint64_t token = 0;
+    bool valid = text.size == TOKEN_DIGITS;
+    for (size_t i = 0; valid && i < text.size; i++) {
+        uint8_t digit = text.data[i], letter = digit | 0x20;
+        bool hex = letter >= 'a' && letter <= 'f';
+        valid = hex || (digit >= '0' && digit <= '9');
+        token = token << 4 | (uint64_t)(hex ? letter - 'a' + 10 : digit - '0');
+    }
+    if (valid)
+        *ret_token = token;
+    else
+        reply_errorf(call->reply, "ERR a token has %d hexadecimal digits", TOKEN_DIGITS);
+    return valid;
+}
+
+/* ------------------------------------------------------------------------------------------ CGET */
+
+struct cget {
+    struct slice name;
+    uint32_t db, lease_ms, wait_ms;
+    bool bound;
+    bool pushes; /* the answer is a push */
+    uint64_t id;
+    const struct cmd_lease_woken *woken; /* NULL: it has not waited yet */
+};
+
+/* The answer is a word and what belongs to it: `count` members in all. */
+static void head(struct cmd_call *call, const struct cget *cget, size_t count, const char *word) {
+    if (cget->pushes) {
+        reply_push(call->reply, count + 2);
+        reply_bulk(call->reply, SLICE("cget"));
+        reply_integer(call->reply, (int64_t)cget->id);
+    } else {
+        reply_array(call->reply, count);
+    }
+    reply_bulk_string(call->reply, word);
+}
+
+/* An error stands alone, or in a push in the place of the word. */
+static void head_of_error(struct cmd_call *call, const struct cget *cget) {
+    if (!cget->pushes)
+        return;
+    reply_push(call->reply, 3);
+    reply_bulk(call->reply, SLICE("cget"));
+    reply_integer(call->reply, (int64_t)cget->id);
+}
+
+static void answer_load(struct cmd_call *call, const struct cget *cget, uint64_t token) {
+    head(call, cget, 2, "LOAD");
+    reply_token(call->reply, token);
+}
+
+/* False: there is no value. */
+static bool answer_value(struct cmd_call *call, const struct cget *cget) {
+    struct reply_mark mark = reply_mark(call->reply);
+    struct cache_key key = cget->pushes ? cache_key(call->env->cache, cget->db, cget->name) : cmd_key(call, 1);
+    bool nothing = false;
+    head(call, cget, 2, "HIT");
+    enum value_result result = value_or_nothing_to_reply(call, &key, &nothing);
+    if (result == VALUE_FOUND)
+        return true;
+    cmd_reply_rewind(call, mark);
+    if (result == VALUE_MISSING && !nothing)
+        return false;
+    if (result == VALUE_MISSING) {
+        head(call, cget, 1, "NEGATIVE");
+        return true;
+    }
+    head_of_error(call, cget);
+    if (result == VALUE_WRONG_TYPE)
+        cmd_error_wrong_type(call);
+    else
+        cmd_error_status(call, STATUS_NO_MEMORY);
+    return true;
+}
+
+/* Under the key's lock, where it is still absent. False: it is not. */
+static bool ask(struct cmd_call *call, const struct cget *cget, enum lease_answer *ret_answer,
+                struct cmd_lease_given *ret_given) {
+    struct cmd_server *server = call->env->server;
+    struct cache_key key = cache_key(call->env->cache, cget->db, cget->name);
+    struct cache_edit edit;
+    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    bool absent = !edit.found && !edit.nothing;
+    if (absent) {
+        key = cache_key(call->env->cache, cget->db, cget->name); /* no databases are swapped now */
+        struct cmd_lease_ask ask = {.key = &key,
+                                    .lease_ms = cget->lease_ms,
+                                    .wait_ms = cget->wait_ms,
+                                    .bound = cget->bound,
+                                    .again = cget->woken ? cget->woken->again : NULL};
+        *ret_answer = server->api->lease_ask(server, call->client, &ask, ret_given);
+    }
+    cache_edit_end(&edit);
+    return absent;
+}
+
+/* False: it waits for a push, or again. */
+static bool answer_ask(struct cmd_call *call, const struct cget *cget, enum lease_answer answer,
+                       const struct cmd_lease_given *given) {
+    switch (answer) {
+        case LEASE_GIVEN:
+            answer_load(call, cget, given->token);
+            return true;
+        case LEASE_BUSY:
+            head(call, cget, 2, "BUSY");
+            reply_integer(call->reply, (int64_t)given->left_ms);
+            return true;
+        case LEASE_NOBODY:
+            head(call, cget, 1, "MISS");
+            return true;
+        case LEASE_TOO_MANY:
+            head_of_error(call, cget);
+            reply_error(call->reply, SLICE("BUSY too many leases or waiting clients"));
+            return true;
+        case LEASE_WAITS:
+            break;
+    }
+    if (cget->pushes)
+        return false;
+    if (call->client->protocol == 3) {
+        reply_array(call->reply, 2);
+        reply_bulk(call->reply, SLICE("WAITING"));
+        reply_integer(call->reply, (int64_t)given->id);
+        return true;
+    }
+    call->outcome = CMD_WAITS;
+    return false;
+}
+
+/* False: it waits. */
+static bool cget_run(struct cmd_call *call, const struct cget *cget) {
+    enum lease_answer answer;
+    struct cmd_lease_given given;
+    if (cget->woken && cget->woken->how == LEASE_LOAD) {
+        answer_load(call, cget, cget->woken->token);
+        return true;
+    }
+    do {
+        if (answer_value(call, cget))
+            return true;
+        if ((cget->woken && cget->woken->how == LEASE_MISS) || (!cget->lease_ms && !cget->wait_ms)) {
+            head(call, cget, 1, "MISS");
+            return true;
+        }
+    } while (!ask(call, cget, &answer, &given));
+    return answer_ask(call, cget, answer, &given);
+}
+
+/* Milliseconds at argument `at`; writes the error. */
+static bool read_ms(struct cmd_call *call, uint32_t at, uint32_t most, uint32_t *ret_ms) {
+    int64_t value;
+    if (at >= call->argc || *ret_ms) {
+        cmd_error_syntax(call);
+        return false;
+    }
+    if (!cmd_integer(call, at, &value))
+        return false;
+    if (value < 1 || value > most) {
+        reply_errorf(call->reply, "ERR leases and waits last 1 to %u milliseconds", most);
+        return false;
+    }
+    *ret_ms = (uint32_t)value;
+    return true;
+}
+
+static bool cget_parse(struct cmd_call *call, struct cget *cget) {
+    for (uint32_t at = 2; at < call->argc; at += 2) {
+        if (cmd_is(call, at, "lease")) {
+            if (!read_ms(call, at + 1, LEASE_MS_MAX, &cget->lease_ms))
+                return false;
+            cget->bound = at + 2 < call->argc && cmd_is(call, at + 2, "bound");
+            at += cget->bound;
+        } else if (cmd_is(call, at, "wait")) {
+            if (!read_ms(call, at + 1, LEASE_WAIT_MS_MAX, &cget->wait_ms))
+                return false;
+        } else {
+            cmd_error_syntax(call);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_server(struct cmd_call *call) {
+    if (!call->env->server)
+        reply_error(call->reply, SLICE("ERR there are no leases here"));
+    return call->env->server != NULL;
+}
+
+void cmd_cget(struct cmd_call *call) {
+    struct cmd_client *client = call->client;
+    struct cmd_server *server = call->env->server;
+    struct cget cget = {.name = call->argv[1], .db = client->db};
+    struct cmd_lease_woken woken;
+    if (!has_server(call) || !cget_parse(call, &cget))
+        return;
+    if (client->in_exec)
+        cget.wait_ms = 0;
+    if (client->lease_waited) {
+        server->api->lease_woken(server, client, &woken);
+        cget.woken = &woken;
+    }
+    if (cget_run(call, &cget) && cget.woken)
+        server->api->lease_wait_end(server, client);
+}
+
+bool cmd_lease_push(struct cmd_call *call, const struct cmd_lease_push *push) {
+    struct cget cget = {.name = push->name,
+                        .db = push->db,
+                        .lease_ms = push->lease_ms,
+                        .wait_ms = 1, /* as it has waited before, until the same time */
+                        .bound = push->bound,
+                        .pushes = true,
+                        .id = push->id,
+                        .woken = &push->woken};
+    return cget_run(call, &cget);
+}
+
+/* ------------------------------------------------------------------------------------------ CSET */
+
+static const char *const lost_texts[LEASE_ENDS] = {
+    [LEASE_TIMED_OUT] = "the lease has ended",
+    [LEASE_WRITTEN] = "the key was written since",
+    [LEASE_DELETED] = "the key was deleted since",
+    [LEASE_FLUSHED] = "the database was flushed since",
+    [LEASE_SWAPPED] = "the database was swapped since",
+    [LEASE_RULED] = "the rules have changed since",
+    [LEASE_RELEASED] = "the lease was given up",
+    [LEASE_USED] = "the token was used before",
+    [LEASE_OF_TAG] = "one of the tags was invalidated since",
+    [LEASE_OF_OTHER_KEY] = "the token is for another key",
+    [LEASE_UNKNOWN] = "no lease has this token",
+};
+
+struct cset {
+    uint64_t token, expires_at_ms;
+    struct string_options options;
+};
+
+/* A write that is under way. */
+struct guard {
+    struct cmd_call *call;
+    const struct cset *cset;
+    struct cache_key key;
+    enum lease_end end; /* LEASE_ENDS: not asked yet */
+};
+
+/* For struct cache_check: with all its tags, those of rules included. From here on either the lease hears of an invalidation, or what is
+ * written is older than it. */
+static enum status ask_lease(void *context, const struct slice *tags, uint32_t tag_count, uint64_t *ret_version) {
+    struct guard *guard = context;
+    struct cmd_server *server = guard->call->env->server;
+    guard->end = server->api->lease_begin_write(server, &guard->key, guard->cset->token, tags, tag_count, ret_version);
+    return guard->end == LEASE_HOLDS ? STATUS_OK : STATUS_INVALID;
+}
+
+static enum status cset_write(struct cmd_call *call, const struct cset *cset, struct cache_edit *edit,
+                              struct guard *guard) {
+    uint64_t version;
+    if (cset->expires_at_ms && cset->expires_at_ms <= call->actor->now_ms) {
+        /* Nothing will be there that could have tags. */
+        TRY(ask_lease(guard, NULL, 0, &version));
+        cache_edit_delete(edit);
+        return STATUS_OK;
+    }
+    edit->check = &(struct cache_check){ask_lease, guard};
+    if (!(cset->options.flags & OPTION_NEGATIVE))
+        return value_write(call, edit, call->argv[2], cset->expires_at_ms);
+    return cache_edit_set(edit, CACHE_NOTHING, slice_make(NULL, 0), cset->expires_at_ms);
+}
+
+static void cset(struct cmd_call *call, const struct cset *cset) {
+    struct cache_key key = cmd_key(call, 1);
+    struct cmd_server *server = call->env->server;
+    struct cache_edit edit;
+    value_edit_begin(call, &key, call->upload ? 0 : call->argv[2].size, &edit);
+    edit.tags = call->argv + cset->options.tags_at;
+    edit.tag_count = cset->options.tag_count;
+    /* No databases are swapped while the key is locked. */
+    struct guard guard = {.call = call,
+                          .cset = cset,
+                          .key = cache_key(call->env->cache, call->client->db, call->argv[1]),
+                          .end = LEASE_ENDS};
+    enum status status = cset_write(call, cset, &edit, &guard);
+    if (guard.end == LEASE_HOLDS)
+        server->api->lease_end_write(server, cset->token, status == STATUS_OK);
+    cache_edit_end(&edit);
+    if (guard.end != LEASE_HOLDS && guard.end != LEASE_ENDS)
+        reply_errorf(call->reply, "LEASELOST %s", lost_texts[guard.end]);
+    else if (status != STATUS_OK)
+        cmd_error_status(call, status);
+    else
+        reply_ok(call->reply);
+}
+
+void cmd_cset(struct cmd_call *call) {
+    struct cset plan;
+    uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE;
+    if (!has_server(call))
+        return;
+    if (!cmd_is(call, 3, "token")) {
+        cmd_error_syntax(call);
+        return;
+    }
+    if (!read_token(call, 4, &plan.token) || !string_options_read(call, 5, allowed, &plan.options) ||
+        !string_options_expiry(call, &plan.options, &plan.expires_at_ms))
+        return;
+    if ((plan.options.flags & OPTION_NEGATIVE) && (call->upload || call->argv[2].size)) {
+        reply_error(call->reply, SLICE("ERR with NEGATIVE the value has to be empty"));
+        return;
+    }
+    cset(call, &plan);
+}
+
+void cmd_crelease(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    uint64_t token;
+    if (!has_server(call) || !read_token(call, 2, &token))
+        return;
+    struct cache_key key = cache_key(call->env->cache, call->client->db, call->argv[1]);
+    reply_integer(call->reply, server->api->lease_release(server, &key, token));
+}
