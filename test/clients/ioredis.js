@@ -133,6 +133,23 @@ async function main() {
     assert.equal(await local.get('a'), 'y');
     local.disconnect();
   });
+  await testCase('ioredis tracks keys, with a second connection that is told', async () => {
+    const [listener, reader] = [redis.duplicate(), redis.duplicate()].map(silent);
+    const told = [];
+    listener.on('message', (channel, message) => told.push(`${channel} ${message}`));
+    const id = await listener.client('ID');
+    await listener.subscribe('__redis__:invalidate');
+    assert.equal(await reader.client('TRACKING', 'ON', 'REDIRECT', id), 'OK');
+    assert.equal(await reader.client('GETREDIR'), id);
+    await reader.mget('tracked', 'a');
+    await redis.set('tracked', '1');
+    await redis.set('tracked', '2');
+    await redis.set('not tracked', '1');
+    await listener.ping();
+    assert.deepEqual(told, ['__redis__:invalidate tracked']);
+    await reader.call('CLIENT', 'TRACKING', 'OFF');
+    [listener, reader].forEach(client => client.disconnect());
+  });
   await testCase('ioredis quits', async () => { assert.equal(await redis.quit(), 'OK'); });
   finish();
 }

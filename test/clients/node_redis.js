@@ -1,6 +1,6 @@
 // redis 5 (node-redis), RESP2 and RESP3: argv is PORT, PASSWORD_PORT, UNIX_PATH.
 'use strict';
-const { createClient, RESP_TYPES } = require('redis');
+const { createClient, RESP_TYPES, BasicClientSideCache } = require('redis');
 const { assert, testCase, settle, binary, large, finish } = require('./cases');
 const [port, passwordPort, unixPath] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4]];
 
@@ -133,4 +133,41 @@ async function flows(RESP) {
   await testCase(`${name} closes`, async () => { await client.close(); });
 }
 
-flows(2).then(() => flows(3)).then(finish);
+// The library keeps what it has read, and forgets it when the server says so.
+async function cachingFlows() {
+  const cache = new BasicClientSideCache({ ttl: 0, maxEntries: 0 });
+  const writer = await connected({});
+  await testCase('redis with a cache of its own reads each value once, until somebody changes it', async () => {
+    const reader = await connected({ RESP: 3, clientSideCache: cache });
+    for (let round = 0; round < 20; round++) {
+      const key = `csc${round % 3}`;
+      await writer.set(key, `value ${round}`);
+      await reader.ping(); // what was told before this is known
+      const before = cache.stats();
+      for (let i = 0; i < 5; i++) assert.equal(await reader.get(key), `value ${round}`);
+      assert.equal(cache.stats().missCount - before.missCount, 1);
+      assert.equal(cache.stats().hitCount - before.hitCount, 4);
+    }
+    reader.destroy();
+  });
+  await testCase('redis with a cache of its own forgets by tag, by expiry, by FLUSHALL and with what it wrote itself', async () => {
+    const reader = await connected({ RESP: 3, clientSideCache: cache });
+    const expectAfter = async (change, wanted) => {
+      await writer.sendCommand(['SET', 'csc', 'here', 'TAGS', '1', 'group']);
+      await reader.ping();
+      assert.equal(await reader.get('csc'), 'here');
+      await change();
+      await reader.ping();
+      assert.equal(await reader.get('csc'), wanted);
+    };
+    await expectAfter(() => writer.sendCommand(['TAG', 'INVALIDATE', 'group']), null);
+    await expectAfter(() => writer.sendCommand(['PEXPIRE', 'csc', '-1']), null);
+    await expectAfter(() => writer.sendCommand(['RENAME', 'csc', 'other']), null);
+    await expectAfter(() => reader.set('csc', 'mine'), 'mine');
+    await expectAfter(() => writer.flushAll(), null);
+    reader.destroy();
+  });
+  writer.destroy();
+}
+
+flows(2).then(() => flows(3)).then(cachingFlows).then(finish);

@@ -10,7 +10,7 @@
 
 enum client_type { TYPE_ANY = -1, TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB };
 
-enum { FLAGS_SIZE = 10 };
+enum { FLAGS_SIZE = 14 };
 
 enum { SHOWN_MAX = 128 }; /* bytes of an argument that an error text repeats */
 
@@ -111,6 +111,8 @@ static void view_refresh(const struct cmd_call *call, struct cmd_client_view *vi
     view->monitor = client->monitor;
     view->no_evict = client->no_evict;
     view->no_touch = client->no_touch;
+    view->tracking = client->tracking;
+    view->tracking_redirect = client->tracking_redirect;
 }
 
 static bool is_subscriber(const struct cmd_client_view *view) {
@@ -126,9 +128,17 @@ static void flags_write(const struct cmd_client_view *view, char ret_flags[FLAGS
         bool holds;
         char flag;
     } flags[] = {
-        {view->monitor, 'O'},  {is_subscriber(view), 'P'}, {view->multi != UINT32_MAX, 'x'},
-        {view->blocked, 'b'},  {view->closing, 'c'},       {view->unix_socket, 'U'},
-        {view->no_evict, 'e'}, {view->no_touch, 'T'},
+        {view->monitor, 'O'},
+        {is_subscriber(view), 'P'},
+        {view->multi != UINT32_MAX, 'x'},
+        {view->blocked, 'b'},
+        {view->tracking & CMD_TRACKS, 't'},
+        {view->tracking & CMD_TRACKS_BROKEN, 'R'},
+        {view->tracking & CMD_TRACKS_BCAST, 'B'},
+        {view->closing, 'c'},
+        {view->unix_socket, 'U'},
+        {view->no_evict, 'e'},
+        {view->no_touch, 'T'},
     };
     size_t count = 0;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
@@ -154,10 +164,11 @@ static enum status line_write(struct buf *out, const struct cmd_client_view *vie
     TRY(buf_printf(out, " multi=%s watch=%u qbuf=%llu qbuf-free=%llu argv-mem=0 multi-mem=%llu rbs=0 rbp=0 obl=0",
                    multi, view->watched, (unsigned long long)view->query_bytes,
                    (unsigned long long)view->query_free_bytes, (unsigned long long)view->multi_bytes));
-    TRY(buf_printf(out, " oll=%d omem=%llu tot-mem=%llu events=%s cmd=%s user=default redir=-1 resp=%u",
+    TRY(buf_printf(out, " oll=%d omem=%llu tot-mem=%llu events=%s cmd=%s user=default redir=%lld resp=%u",
                    view->output_bytes > 0, (unsigned long long)view->output_bytes,
                    (unsigned long long)view->memory_bytes, view->output_bytes > 0 ? "rw" : "r",
-                   view->last_command[0] ? view->last_command : "NULL", view->protocol));
+                   view->last_command[0] ? view->last_command : "NULL",
+                   view->tracking & CMD_TRACKS ? (long long)view->tracking_redirect : -1, view->protocol));
     return buf_printf(out, " lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu\n", view->lib_name,
                       view->lib_version, (unsigned long long)view->bytes_in, (unsigned long long)view->bytes_out,
                       (unsigned long long)view->commands);

@@ -198,7 +198,7 @@ static void pause_and_unblock_check_their_arguments(void **state) {
     EXPECT_REPLY(&f, "CLIENT UNBLOCK x foo", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n");
     EXPECT_REPLY(&f, "CLIENT UNBLOCK 5 error", ":0\r\n");
     EXPECT_REPLY(&f, "CLIENT NO-EVICT maybe", "-ERR syntax error\r\n");
-    EXPECT_REPLY(&f, "CLIENT TRACKING on", "-ERR unknown subcommand 'TRACKING'. Try CLIENT HELP.\r\n");
+    EXPECT_REPLY(&f, "CLIENT FOLLOW on", "-ERR unknown subcommand 'FOLLOW'. Try CLIENT HELP.\r\n");
     cmd_fixture_close(&f);
 }
 

@@ -25,6 +25,18 @@ enum {
     CMD_WATCHED_MAX = 16 * 1024,            /* keys that a connection watches */
 };
 
+/* Client-side caching: what CLIENT TRACKING has said of a connection, a bit each. */
+enum cmd_tracking {
+    CMD_TRACKS = 1 << 0,
+    CMD_TRACKS_BCAST = 1 << 1,
+    CMD_TRACKS_OPTIN = 1 << 2,
+    CMD_TRACKS_OPTOUT = 1 << 3,
+    CMD_TRACKS_NOLOOP = 1 << 4,
+    CMD_TRACKS_CACHING = 1 << 5,  /* CLIENT CACHING: the next command is not as OPTIN or OPTOUT say */
+    CMD_TRACKS_BROKEN = 1 << 6,   /* whom it redirects to has gone */
+    CMD_TRACKING_TARGET = 1 << 7, /* others have redirected to it, once at least */
+};
+
 /* What becomes of writes by another service than the owner of the key's class. */
 enum cmd_ownership { CMD_OWNERSHIP_OFF, CMD_OWNERSHIP_WARN, CMD_OWNERSHIP_ENFORCE };
 
@@ -38,6 +50,8 @@ struct cmd_env {
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around
      * commands (statistics, slow log, MONITOR). NULL: just runs it. */
     void (*run_queued)(struct cmd_call *call);
+    /* The client tracks the keys that this command is about to read. */
+    void (*note_keys)(struct cmd_call *call);
 };
 
 /* A queued command of MULTI: arguments copied. */
@@ -74,9 +88,12 @@ struct cmd_client {
     struct buf multi;          /* array of struct cmd_queued */
     struct buf watched;        /* array of struct cmd_watched; names from memory_libc */
     const struct cmd_spec *last_command;
-    struct listener listener; /* what it has subscribed to; changed through server_api.h only */
-    uint64_t random_draws;    /* by RANDOMKEY, so that no two are alike */
-    void *connection;         /* the server's */
+    struct listener listener;   /* what it has subscribed to; changed through server_api.h only */
+    uint32_t tracking;          /* enum cmd_tracking; 0: client-side caching does not concern it. As `listener` */
+    uint32_t tracker;           /* the server's number for that, 0: none yet */
+    uint64_t tracking_redirect; /* the id of another client, 0: none */
+    uint64_t random_draws;      /* by RANDOMKEY, so that no two are alike */
+    void *connection;           /* the server's */
 };
 
 /* A request that waits to run: read, its command found, its first key hashed. */
@@ -141,6 +158,9 @@ void cmd_run(struct cmd_call *call);
  * as each of them is of the plainest kind; answers how many were run and have a reply, which is none of an error. The next one, if
  * there is any, goes to cmd_run. Of the call, the client's and the request's part are not looked at. */
 uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count);
+
+/* Before a command runs, also one of EXEC, whose client has `tracking`: notes its keys if they are to be. */
+void cmd_track(struct cmd_call *call);
 
 /* The key at argument `at`, in the client's database. */
 struct cache_key cmd_key(const struct cmd_call *call, uint32_t at);

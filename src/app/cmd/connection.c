@@ -174,6 +174,8 @@ void cmd_reset(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     if (client->listener.count)
         server->api->unsubscribe_all(server, client);
+    if (client->tracking & CMD_TRACKS)
+        server->api->untrack(server, client);
     if (client->has_leases)
         server->api->lease_leave(server, client);
     client->db = 0;

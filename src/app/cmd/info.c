@@ -88,7 +88,7 @@ static void section_clients(struct info *info) {
     number(info, "client_recent_max_input_buffer", info->counts.input_largest_bytes);
     number(info, "client_recent_max_output_buffer", info->counts.output_largest_bytes);
     number(info, "blocked_clients", info->counts.leases.blocked);
-    number(info, "tracking_clients", 0);
+    number(info, "tracking_clients", info->counts.tracking_clients);
     number(info, "pubsub_clients", info->counts.pubsub_clients);
     number(info, "clients_in_timeout_table", 0);
     number(info, "total_blocking_keys", 0);
@@ -193,9 +193,9 @@ static void section_stats(struct info *info) {
     number(info, "total_forks", 0);
     number(info, "migrate_cached_sockets", 0);
     number(info, "slave_expires_tracked_keys", 0);
-    number(info, "tracking_total_keys", 0);
-    number(info, "tracking_total_items", 0);
-    number(info, "tracking_total_prefixes", 0);
+    number(info, "tracking_total_keys", counts->tracked_keys);
+    number(info, "tracking_total_items", counts->tracked_items);
+    number(info, "tracking_total_prefixes", counts->tracked_prefixes);
     number(info, "total_error_replies", counts->errors);
     number(info, "total_reads_processed", counts->reads);
     number(info, "total_writes_processed", counts->writes);

@@ -232,6 +232,14 @@ static void hush(struct cmd_call *call, struct reply_mark mark) {
     client->reply_skip_next = false;
 }
 
+/* Apart, as refuse_subscriber. What CLIENT CACHING says is for the next command that is not CLIENT, or for a whole transaction. */
+__attribute__((noinline)) static void run_tracked(struct cmd_call *call) {
+    cmd_track(call);
+    call->spec->run(call);
+    if (call->outcome != CMD_WAITS && !call->client->in_multi && strncmp(call->spec->name, "client|", 7) != 0)
+        call->client->tracking &= ~(uint32_t)CMD_TRACKS_CACHING;
+}
+
 void cmd_run(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     struct reply_mark mark = reply_mark(call->reply);
@@ -240,6 +248,7 @@ void cmd_run(struct cmd_call *call) {
     call->outcome = CMD_REJECTED;
     if (!spec || !permitted(call, spec)) {
         client->multi_failed |= client->in_multi;
+        client->tracking &= client->in_multi ? UINT32_MAX : ~(uint32_t)CMD_TRACKS_CACHING;
     } else if (__builtin_expect(call->upload_status != STATUS_OK, 0)) {
         client->multi_failed |= client->in_multi;
         cmd_error_status(call, call->upload_status);
@@ -249,7 +258,10 @@ void cmd_run(struct cmd_call *call) {
     } else {
         client->last_command = spec;
         call->outcome = CMD_RAN;
-        spec->run(call);
+        if (__builtin_expect(client->tracking != 0, 0))
+            run_tracked(call);
+        else
+            spec->run(call);
         if (__builtin_expect(call->outcome == CMD_WAITS, 0))
             return;
     }
@@ -267,7 +279,8 @@ uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, 
     const struct cmd_spec *spec = requests->spec;
     ASSERT(spec->run_row && requests->argc == spec->row_argc);
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
-        client->reply_skip_next || client->listener.count || (spec->flags & CMD_WRITE && writes_run_alone(call->env)))
+        client->reply_skip_next || client->listener.count || client->tracking ||
+        (spec->flags & CMD_WRITE && writes_run_alone(call->env)))
         return 0;
     call->client = client;
     call->spec = spec;

@@ -24,6 +24,16 @@ struct cmd_client_view {
     uint64_t multi_bytes; /* of the queued commands */
     uint64_t bytes_in, bytes_out, commands;
     bool monitor, no_evict, no_touch, unix_socket, closing, blocked;
+    uint32_t tracking; /* enum cmd_tracking */
+    uint64_t tracking_redirect;
+};
+
+/* What CLIENT TRACKING ON asks for. */
+struct cmd_tracking_wish {
+    uint32_t modes;    /* enum cmd_tracking, the modes of it */
+    uint64_t redirect; /* 0: to itself */
+    const struct slice *prefixes;
+    uint32_t prefix_count;
 };
 
 struct cmd_kill_filter {
@@ -56,6 +66,7 @@ struct cmd_server_counts {
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     uint64_t topics[TOPIC_KINDS];         /* that somebody listens to: channels, patterns, shard channels */
     uint64_t pubsub_clients, pubsub_cuts; /* cuts: of listeners that lagged behind */
+    uint64_t tracking_clients, tracked_keys, tracked_items, tracked_prefixes;
     struct cmd_lease_counts leases;
     double commands_per_s, input_kb_per_s, output_kb_per_s;
     uint64_t
@@ -117,6 +128,13 @@ struct cmd_server_api {
                        void *context);
     uint64_t (*topic_listeners)(struct cmd_server *, enum topic_kind, struct slice name);
     uint64_t (*topic_count)(struct cmd_server *, enum topic_kind);
+    /* Client-side caching. A client that tracks already gets other modes, and more prefixes. STATUS_CLOSED: nobody is there to redirect
+     * to; nothing has changed then, nor with STATUS_NO_MEMORY or STATUS_FULL. */
+    enum status (*track)(struct cmd_server *, struct cmd_client *, const struct cmd_tracking_wish *);
+    void (*untrack)(struct cmd_server *, struct cmd_client *);
+    void (*each_tracked_prefix)(struct cmd_server *, const struct cmd_client *,
+                                void (*visit)(void *context, struct slice prefix), void *context);
+    bool (*client_is_there)(struct cmd_server *, uint64_t id);
     /* Leases. The caller has the key's lock for the first three. */
     /* LEASE_WAITS: a client of RESP3 gets a push with `ret->id` later; the command of another one has to answer CMD_WAITS. */
     enum lease_answer (*lease_ask)(struct cmd_server *, struct cmd_client *, const struct cmd_lease_ask *,

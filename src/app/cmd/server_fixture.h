@@ -12,7 +12,7 @@
 #include "base/glob.h"
 #include "base/hash.h"
 
-enum { SERVER_FIXTURE_VIEWS_MAX = 8 };
+enum { SERVER_FIXTURE_VIEWS_MAX = 8, SERVER_FIXTURE_PREFIXES_MAX = 8 };
 
 struct server_fixture {
     struct cmd_server server; /* first: commands hand in its address */
@@ -24,6 +24,10 @@ struct server_fixture {
     bool pause_writes_only;
     uint32_t kill_calls;
     struct topics topics[TOPIC_KINDS];
+    enum status track_status; /* what CLIENT TRACKING ON gets */
+    struct slice prefixes[SERVER_FIXTURE_PREFIXES_MAX];
+    uint32_t prefix_count;
+    struct buf noted;    /* names of keys that were to be noted, a line each */
     struct buf messages; /* what subscribers were sent: a line `ID KIND TOPIC TEXT` each, KIND a digit */
 };
 
@@ -138,6 +142,55 @@ static inline uint64_t server_fixture_topic_count(struct cmd_server *server, enu
     return server_fixture_of(server)->topics[kind].count;
 }
 
+static inline enum status server_fixture_track(struct cmd_server *server, struct cmd_client *client,
+                                               const struct cmd_tracking_wish *wish) {
+    struct server_fixture *s = server_fixture_of(server);
+    if (s->track_status != STATUS_OK)
+        return s->track_status;
+    client->tracking = CMD_TRACKS | wish->modes;
+    client->tracking_redirect = wish->redirect;
+    for (uint32_t i = 0; i < wish->prefix_count; i++) {
+        assert_true(s->prefix_count < SERVER_FIXTURE_PREFIXES_MAX);
+        uint8_t *copy = malloc(wish->prefixes[i].size + 1);
+        assert_non_null(copy);
+        memcpy(copy, wish->prefixes[i].data, wish->prefixes[i].size);
+        s->prefixes[s->prefix_count++] = slice_make(copy, wish->prefixes[i].size);
+    }
+    return STATUS_OK;
+}
+
+static inline void server_fixture_untrack(struct cmd_server *server, struct cmd_client *client) {
+    struct server_fixture *s = server_fixture_of(server);
+    client->tracking = 0;
+    while (s->prefix_count)
+        free((void *)(uintptr_t)s->prefixes[--s->prefix_count].data);
+}
+
+static inline void server_fixture_each_prefix(struct cmd_server *server, const struct cmd_client *client,
+                                              void (*visit)(void *context, struct slice prefix), void *context) {
+    const struct server_fixture *s = server_fixture_of(server);
+    (void)client;
+    for (uint32_t i = 0; i < s->prefix_count; i++)
+        visit(context, s->prefixes[i]);
+}
+
+static inline bool server_fixture_client_is_there(struct cmd_server *server, uint64_t id) {
+    const struct server_fixture *s = server_fixture_of(server);
+    for (uint32_t i = 0; i < s->view_count; i++)
+        if (s->views[i].id == id)
+            return true;
+    return false;
+}
+
+static inline void server_fixture_note_keys(struct cmd_call *call) {
+    struct server_fixture *s = server_fixture_of(call->env->server);
+    uint32_t at[8], count = cmd_key_positions(call->spec, call->argv, call->argc, at, 8);
+    for (uint32_t i = 0; i < count && i < 8; i++)
+        assert_int_equal(
+            buf_printf(&s->noted, "%.*s\n", (int)call->argv[at[i]].size, (const char *)call->argv[at[i]].data),
+            STATUS_OK);
+}
+
 /* Opens `f` as well; its client is the first view, number 1. */
 static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixture *f) {
     static const struct cmd_server_api api = {
@@ -154,11 +207,16 @@ static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixt
         .each_topic = server_fixture_each_topic,
         .topic_listeners = server_fixture_listeners,
         .topic_count = server_fixture_topic_count,
+        .track = server_fixture_track,
+        .untrack = server_fixture_untrack,
+        .each_tracked_prefix = server_fixture_each_prefix,
+        .client_is_there = server_fixture_client_is_there,
     };
     *s = (struct server_fixture){.server = {.api = &api}};
     for (int kind = 0; kind < TOPIC_KINDS; kind++)
         topics_init(&s->topics[kind], &memory_libc);
     buf_init(&s->messages, &memory_libc);
+    buf_init(&s->noted, &memory_libc);
     cmd_fixture_open(f);
     f->env.server = &s->server;
     s->views[s->view_count++] = (struct cmd_client_view){.id = f->client.id,
@@ -182,7 +240,9 @@ static inline void server_fixture_close(struct server_fixture *s, struct cmd_fix
     server_fixture_unsubscribe_all(&s->server, &f->client);
     for (int kind = 0; kind < TOPIC_KINDS; kind++)
         topics_fini(&s->topics[kind]);
+    server_fixture_untrack(&s->server, &f->client);
     buf_fini(&s->messages);
+    buf_fini(&s->noted);
     cmd_fixture_close(f);
 }
 

@@ -42,6 +42,7 @@ enum config_key_id {
     CONFIG_MAXENTRIES,
     CONFIG_CLIENT_QUERY_BUFFER_LIMIT,
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT,
+    CONFIG_TRACKING_TABLE_MAX_KEYS,
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_LEASE_MAX,
     CONFIG_LEASE_WAITERS_MAX,
@@ -111,6 +112,7 @@ struct config_values {
     int64_t maxentries;
     uint64_t client_query_buffer_limit_bytes;
     struct config_output_limits client_output_buffer_limit;
+    int64_t tracking_table_max_keys;
     uint64_t proto_max_bulk_len_bytes;
     int64_t lease_max;
     int64_t lease_waiters_max;

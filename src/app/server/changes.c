@@ -17,7 +17,10 @@ struct note {
 typedef void (*watch)(struct worker *worker, const struct change *change);
 
 static const watch watches[CHANGES_WATCHERS] = {
-    [CHANGES_TO_PUBLISH] = notify_change, [CHANGES_TO_FOLLOW] = rules_follow};
+    [CHANGES_TO_PUBLISH] = notify_change,
+    [CHANGES_TO_TRACK] = tracking_change,
+    [CHANGES_TO_FOLLOW] = rules_follow,
+};
 
 /* Under changes_lock. */
 static void want_all(struct server *server) {
@@ -84,25 +87,40 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     changes->notes.size += size;
 }
 
-static void tell(struct worker *worker, const struct change *change) {
+/* Client-side caching may know already. */
+static void tell(struct worker *worker, const struct change *change, bool tracked) {
     for (int i = 0; i < CHANGES_WATCHERS; i++)
-        if (watches[i])
+        if (watches[i] && !(tracked && i == CHANGES_TO_TRACK))
             watches[i](worker, change);
 }
 
-static void tell_all(struct worker *worker, const struct buf *notes) {
-    for (size_t at = 0; at < notes->size;) {
-        struct note note;
-        memcpy(&note, notes->data + at, sizeof note);
-        tell(worker, &(struct change){.kind = (enum cache_change)note.kind,
-                                      .db = note.db,
-                                      .name = slice_make(notes->data + at + sizeof note, note.name_size),
-                                      .spec = note.spec,
-                                      .client = note.client,
-                                      .how = (enum cmd_change)note.how,
-                                      .is_first = note.is_first,
-                                      .planned = note.planned});
-        at += sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
+/* Reads the note at `at`; answers where the next one is. */
+static size_t read_note(const struct buf *notes, size_t at, struct change *ret_change) {
+    struct note note;
+    memcpy(&note, notes->data + at, sizeof note);
+    *ret_change = (struct change){.kind = (enum cache_change)note.kind,
+                                  .db = note.db,
+                                  .name = slice_make(notes->data + at + sizeof note, note.name_size),
+                                  .spec = note.spec,
+                                  .client = note.client,
+                                  .planned = note.planned};
+    return at + sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
+}
+
+static void tell_all(struct worker *worker, const struct buf *notes, size_t tracked) {
+    struct change change;
+    for (size_t at = 0, next; at < notes->size; at = next) {
+        next = read_note(notes, at, &change);
+        tell(worker, &change, at < tracked);
+    }
+}
+
+void changes_track_now(struct worker *worker) {
+    struct changes *changes = &worker->changes;
+    struct change change;
+    while (changes->tracked < changes->notes.size) {
+        changes->tracked = read_note(&changes->notes, changes->tracked, &change);
+        tracking_change(worker, &change);
     }
 }
 
@@ -122,13 +140,16 @@ void changes_hand_on(struct worker *worker) {
     while (changes->waiting) {
         bool lost = changes->lost, passes = changes->passes;
         struct buf notes = changes->notes;
+        size_t tracked = changes->tracked;
+        changes->tracked = 0;
         buf_init(&changes->notes, notes.memory);
         changes->waiting = changes->lost = changes->passes = false;
         if (passes)
             cache_changes_pass(worker->server->cache, &worker->actor);
-        tell_all(worker, &notes);
+        tell_all(worker, &notes, tracked);
         if (lost)
-            tell(worker, &(struct change){.db = CACHE_DATABASES, .lost = true});
+            tell(worker, &(struct change){.db = CACHE_DATABASES, .lost = true}, false);
+        tracking_post(worker);
         keep(changes, &notes);
     }
 }

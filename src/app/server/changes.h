@@ -52,8 +52,11 @@ struct changes {
     const struct cmd_call *queued; /* the command of EXEC that runs */
     bool waiting;                  /* there is something for changes_hand_on to do */
     bool lost, passes;
+    size_t tracked; /* bytes of `notes` that client-side caching has been told of ahead */
 };
 
+/* Tells client-side caching of what was noted so far: for a transaction that is about to read, and holds locks. */
+void changes_track_now(struct worker *worker);
 /* The worker holds no locks. Watchers may make further changes, which are handed on as well. */
 void changes_hand_on(struct worker *worker);
 

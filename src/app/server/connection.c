@@ -76,6 +76,7 @@ void connection_close(struct connection *connection) {
     close(connection->source.fd);
     monitor_end(connection);
     pubsub_unsubscribe_all(&worker->server->api, &connection->client);
+    tracking_leave(connection);
     leases_connection_ends(connection);
     if (connection->postponed)
         worker->postponed--;
@@ -284,7 +285,7 @@ static void output_is_through(struct connection *connection) {
     buf_clear(&connection->foreign);
     connection->out_sent = 0;
     connection->foreign_at = connection->foreign_counted = 0;
-    connection->soft_since_ms = 0;
+    connection->soft_since_ms = connection->pushed_bytes = 0;
     connection->patient = false;
 }
 
@@ -787,6 +788,8 @@ void connection_view(const struct connection *connection, struct cmd_client_view
         .monitor = client->monitor,
         .no_evict = client->no_evict,
         .no_touch = client->no_touch,
+        .tracking = client->tracking,
+        .tracking_redirect = client->tracking_redirect,
         .unix_socket = connection->is_unix,
         .closing = connection->state != CONNECTION_OPEN || client->close_after_reply || connection->killed,
         .blocked = connection->postponed || connection->blocked,

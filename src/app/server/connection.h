@@ -84,6 +84,7 @@ struct connection {
     uint64_t foreign_sent;    /* bytes of it that are */
     uint32_t foreign_counted; /* those included in foreign_bytes */
     uint64_t foreign_bytes;   /* unsent bytes of foreign values */
+    uint64_t pushed_bytes;    /* of client-side caching, since nothing was unsent */
     uint64_t foreign_since_ms;
     uint64_t progress_ms; /* when the client last took something */
     uint64_t soft_since_ms;

@@ -127,7 +127,8 @@ enum status notify_each(struct notify *notify, const struct change *change,
         case CACHE_SWAPPED:
         case CACHE_TAG_GOING:
         case CACHE_PATTERN_GOING:
-            return STATUS_OK; /* of no key that is there */
+        case CACHE_RETAGGED:
+            return STATUS_OK; /* of no key that is there, or of its tags only */
     }
     return STATUS_OK;
 }

@@ -181,7 +181,7 @@ static void only_what_events_come_from_is_wanted(void **state) {
         {"Eg",
          1 << CACHE_CREATED | 1 << CACHE_REPLACED | 1 << CACHE_PATCHED | 1 << CACHE_DELETED | 1 << CACHE_EXPIRY_SET},
         {"AKEm", ALL & ~(1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_NOTHING_DELETED |
-                         1 << CACHE_SWAPPED | 1 << CACHE_TAG_GOING | 1 << CACHE_PATTERN_GOING)},
+                         1 << CACHE_SWAPPED | 1 << CACHE_TAG_GOING | 1 << CACHE_PATTERN_GOING | 1 << CACHE_RETAGGED)},
     };
     for (size_t i = 0; i < COUNT_OF(wanted); i++) {
         uint32_t events;

@@ -131,7 +131,7 @@ static struct connection *connection_of(struct listener *listener) {
 }
 
 /* It is closed at the end of the turn: whoever calls walks the listeners. */
-static void cut(struct connection *connection, const char *why) {
+void push_cut(struct connection *connection, const char *why) {
     struct worker *worker = connection->worker;
     log_warning("Closing a subscriber %s: id=%llu addr=%s", why, (unsigned long long)connection->client.id,
                 connection->peer);
@@ -145,7 +145,7 @@ static void cut(struct connection *connection, const char *why) {
 static void cut_all(struct worker *worker) {
     for (struct connection *connection = worker->first; connection; connection = connection->older) {
         if (connection->client.listener.count && !connection->killed && connection->state == CONNECTION_OPEN)
-            cut(connection, "of a worker that lost messages");
+            push_cut(connection, "of a worker that lost messages");
     }
 }
 
@@ -167,24 +167,27 @@ static bool head_write(struct buf *head, const struct inbox_entry *entry) {
     return done;
 }
 
+/* `message`: NULL, there is nothing behind the head. */
 static enum status output_append(struct connection *connection, struct slice head, struct pubsub_message *message) {
     struct buf *out = &connection->out;
-    bool shared = message->size >= MESSAGE_SHARE_SIZE_MIN;
-    TRY(buf_reserve(out, head.size + (shared ? 0 : message->size)));
+    size_t size = message ? message->size : 0;
+    bool shared = size >= MESSAGE_SHARE_SIZE_MIN;
+    TRY(buf_reserve(out, head.size + (shared ? 0 : size)));
     if (shared)
         TRY(buf_reserve(&connection->foreign, sizeof(struct reply_foreign)));
     uint8_t *at = out->data + out->size;
     memcpy(at, head.data, head.size);
+    out->size += head.size;
+    if (!message)
+        return STATUS_OK;
     if (connection->client.protocol == 3)
         *at = '>';
-    out->size += head.size;
     if (!shared) {
-        memcpy(at + head.size, message->bytes, message->size);
-        out->size += message->size;
+        memcpy(at + head.size, message->bytes, size);
+        out->size += size;
         return STATUS_OK;
     }
-    struct reply_foreign foreign = {
-        .at = out->size, .size = message->size, .handle = {(uintptr_t)message, FOREIGN_MESSAGE}};
+    struct reply_foreign foreign = {.at = out->size, .size = size, .handle = {(uintptr_t)message, FOREIGN_MESSAGE}};
     enum status status = buf_append(&connection->foreign, &foreign, sizeof foreign);
     ASSERT(status == STATUS_OK);
     message_ref(message);
@@ -200,22 +203,39 @@ void pubsub_send_later(struct worker *worker, struct connection *connection) {
     worker->inbox.outputs = connection;
 }
 
+static void output(struct worker *worker, struct connection *connection, struct slice head,
+                   struct pubsub_message *message) {
+    if (!connection->out.data)
+        connection->out = worker_take_buffer(worker);
+    if (output_append(connection, head, message) != STATUS_OK) {
+        push_cut(connection, "for which there is no memory");
+        return;
+    }
+    pubsub_send_later(worker, connection);
+    worker->inbox.outputs_large |= connection_unsent(connection) > OUTPUT_EARLY_BYTES;
+}
+
 static void deliver_to(struct worker *worker, struct connection *connection, struct slice head,
                        struct pubsub_message *message) {
     uint64_t hard = SETTING(worker->server, pubsub_hard_bytes);
     uint64_t unsent = connection_unsent(connection) + head.size + message->size;
-    if (hard && unsent > hard) {
-        cut(connection, "that reached its output buffer limit");
-        return;
-    }
-    if (!connection->out.data)
-        connection->out = worker_take_buffer(worker);
-    if (output_append(connection, head, message) != STATUS_OK) {
-        cut(connection, "for which there is no memory");
-        return;
-    }
-    pubsub_send_later(worker, connection);
-    worker->inbox.outputs_large |= unsent > OUTPUT_EARLY_BYTES;
+    if (hard && unsent > hard)
+        push_cut(connection, "that reached its output buffer limit");
+    else
+        output(worker, connection, head, message);
+}
+
+/* A client that is no subscriber may have a large reply before it, which is not counted. */
+void push_to(struct worker *worker, struct connection *connection, struct slice bytes) {
+    uint64_t hard = SETTING(worker->server, pubsub_hard_bytes);
+    uint64_t unsent = connection_unsent(connection) + bytes.size;
+    connection->pushed_bytes += bytes.size;
+    uint64_t counted =
+        connection->client.listener.count || connection->pushed_bytes > unsent ? unsent : connection->pushed_bytes;
+    if (hard && counted > hard)
+        push_cut(connection, "that reached its output buffer limit");
+    else
+        output(worker, connection, bytes, NULL);
 }
 
 /* Answers how many listeners there were. */
@@ -232,7 +252,7 @@ static uint64_t deliver(struct worker *worker, const struct inbox_entry *entry, 
         if (ready)
             deliver_to(worker, connection, buf_slice(head), entry->message);
         else
-            cut(connection, "for which there is no memory");
+            push_cut(connection, "for which there is no memory");
     }
     return part->count;
 }
@@ -260,6 +280,9 @@ static bool take(struct worker *worker) {
     }
     if (lost)
         cut_all(worker);
+    /* A message that was published after a change comes after it. */
+    if (mailbox_is_waiting(&worker->mailbox))
+        tracking_hand_out(worker, UINT64_MAX);
     return inbox->taken.size > 0;
 }
 
@@ -268,6 +291,8 @@ static void hand_out(struct worker *worker, uint64_t until, uint64_t deliveries_
     enum { TAKEN_KEEP_SIZE = 16 * 1024 };
     struct inbox *inbox = &worker->inbox;
     struct buf head;
+    if (mailbox_is_waiting(&worker->mailbox) && !tracking_hand_out(worker, deliveries_max))
+        return;
     buf_init(&head, &memory_libc);
     uint64_t deliveries = 0;
     while (deliveries < deliveries_max && inbox->taken_before + inbox->taken_at < until &&

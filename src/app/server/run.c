@@ -311,6 +311,11 @@ static inline void changes_look(struct worker *worker) {
         changes_hand_on(worker);
 }
 
+static void catch_up(struct worker *worker) {
+    if (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox))
+        pubsub_catch_up(worker);
+}
+
 /* What a command has used. */
 static inline void tidy(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
     if (__builtin_expect(item->uploaded, 0))
@@ -330,9 +335,9 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct cmd_client *client = item->client;
     struct connection *connection = client->connection;
     struct server *server = worker->server;
-    /* What was published before this request comes before its reply. */
-    if (__builtin_expect(client->listener.count != 0, 0) && inbox_is_waiting(&worker->inbox))
-        pubsub_catch_up(worker);
+    /* What was published or changed before this request comes before its reply. */
+    if (__builtin_expect((client->listener.count | client->tracking) != 0, 0))
+        catch_up(worker);
     if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
         return;
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
@@ -431,6 +436,8 @@ void run_queued(struct cmd_call *call) {
     size_t reply_begins_at = call->reply->out->size;
     uint64_t begin = clock_ticks();
     call->outcome = CMD_RAN;
+    if (__builtin_expect(call->client->tracking != 0, 0))
+        cmd_track(call);
     worker->changes.queued = call;
     call->spec->run(call);
     worker->changes.queued = NULL;

@@ -17,6 +17,7 @@
 #include "app/server/rules.h"
 #include "app/server/run.h"
 #include "app/server/stores.h"
+#include "app/server/tracking.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/bits.h"
@@ -65,6 +66,7 @@ void server_settle(struct server *server) {
     set_u64(&settings->output_soft_bytes, values->client_output_buffer_limit.normal.soft_bytes);
     set_u64(&settings->pubsub_hard_bytes, values->client_output_buffer_limit.pubsub.hard_bytes);
     set_u64(&settings->pubsub_soft_bytes, values->client_output_buffer_limit.pubsub.soft_bytes);
+    set_u64(&settings->tracked_keys_max, (uint64_t)values->tracking_table_max_keys);
     set_u64(&settings->bulk_size_max, values->proto_max_bulk_len_bytes);
     set_u64(&settings->slow_ticks, ticks_of_us(server, values->slowlog_log_slower_than_us));
     int64_t latency_ms = values->latency_monitor_threshold_ms;
@@ -116,6 +118,7 @@ static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_cou
     for (int kind = 0; kind < TOPIC_KINDS; kind++)
         ret_counts->topics[kind] = pubsub_count(api, (enum topic_kind)kind);
     ret_counts->pubsub_clients = pubsub_clients(server_of(api));
+    tracking_counts(server_of(api), ret_counts);
     leases_counts(server_of(api), &ret_counts->leases);
     ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
 }
@@ -231,6 +234,10 @@ static const struct cmd_server_api server_calls = {
     .each_topic = pubsub_each,
     .topic_listeners = pubsub_listeners,
     .topic_count = pubsub_count,
+    .track = tracking_on,
+    .untrack = tracking_off,
+    .each_tracked_prefix = tracking_each_prefix,
+    .client_is_there = tracking_client_is_there,
     .lease_ask = leases_api_ask,
     .lease_begin_write = leases_api_begin_write,
     .lease_end_write = leases_api_end_write,
@@ -442,9 +449,11 @@ static struct server *make_server(const struct config *config) {
     memset(server, 0, sizeof *server);
     server->pubsub = pubsub_new(random_u64());
     server->leases = leases_new(server, random_u64());
-    if (!server->pubsub || !server->leases) {
+    server->tracking = tracking_new(random_u64());
+    if (!server->pubsub || !server->leases || !server->tracking) {
         pubsub_free(server->pubsub);
         leases_free(server->leases);
+        tracking_free(server->tracking);
         memory_give(&memory_libc, server, sizeof *server);
         return NULL;
     }
@@ -492,7 +501,8 @@ static enum status start_all(struct server *server) {
     server_settle(server);
     allow_descriptors(server);
     TRY(open_cache(server));
-    server->env = (struct cmd_env){.cache = server->cache, .server = &server->api, .run_queued = run_queued};
+    server->env = (struct cmd_env){
+        .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(rules_start(server));
@@ -602,6 +612,7 @@ void server_free(struct server *server) {
         worker_free(server->workers[i]);
     rules_stop(server);
     pubsub_free(server->pubsub);
+    tracking_free(server->tracking);
     leases_free(server->leases);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);

@@ -37,13 +37,15 @@ struct settings {
     _Atomic uint32_t ownership;                            /* enum cmd_ownership */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
-    _Atomic uint64_t slow_ticks;    /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
-    _Atomic uint64_t latency_ticks; /* the same for LATENCY */
+    _Atomic uint64_t tracked_keys_max; /* 0: any number */
+    _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
+    _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
     atomic_bool password_set, protected_mode;
 };
 
 struct worker;
 struct pubsub;
+struct tracking;
 struct server_leases;
 struct rules_in_force;
 
@@ -79,6 +81,7 @@ struct server {
     uint64_t timed_apart_ticks; /* TIMED_APART_US */
 
     struct pubsub *pubsub;
+    struct tracking *tracking;
 
     struct rules_in_force *rules; /* under rules_lock once the workers run; workers have pointers of their own */
     pthread_mutex_t rules_lock;

@@ -60,6 +60,9 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
         memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
         status = loop_new(&memory_libc, &worker->loop);
     }
+    enum status mailbox_status = mailbox_init(&worker->mailbox, server->worker_count);
+    if (status == STATUS_OK)
+        status = mailbox_status;
     if (status == STATUS_OK)
         status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
     /* Room for all timers there are, so that setting one cannot fail later. */
@@ -102,6 +105,7 @@ void worker_free(struct worker *worker) {
     arena_fini(&worker->arena);
     buf_fini(&worker->monitor_lines);
     inbox_fini(&worker->inbox);
+    mailbox_fini(&worker->mailbox, worker->server->worker_count);
     buf_fini(&worker->changes.notes);
     notify_fini(&worker->notify);
     rules_plan_fini(&worker->rules.plan);
@@ -376,6 +380,7 @@ static void tick(struct worker *worker) {
     rate_look(&counts->input_rate, counts->bytes_in, worker->now_ms);
     rate_look(&counts->output_rate, counts->bytes_out, worker->now_ms);
     walk_connections(worker);
+    tracking_tick(worker);
     if (worker->index == 0)
         server_note_memory(worker->server);
     enum status status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
@@ -483,7 +488,7 @@ static void forget_dead(struct worker *worker) {
 }
 
 static uint64_t sleep_ms(struct worker *worker) {
-    if (worker->resume || worker->inbox.own || worker->inbox.taken.size)
+    if (worker->resume || worker->inbox.own || worker->inbox.taken.size || worker->mailbox.taken.size)
         return 0;
     uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = housekeeping_every_ms(worker);
     uint64_t most_ms = since_ms < every_ms ? every_ms - since_ms : 0, due_ms = leases_due(worker);
@@ -511,7 +516,7 @@ void worker_run(void *context) {
         run_timers(worker);
         if (woken)
             monitor_hand_out(worker);
-        if (inbox_is_waiting(&worker->inbox))
+        if (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox))
             pubsub_hand_out(worker);
         leases_look(worker);
         close_killed(worker);

@@ -19,6 +19,7 @@
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/state.h"
+#include "app/server/tracking.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"
 #include "sys/os/thread.h"
@@ -110,6 +111,7 @@ struct worker {
     atomic_bool woken;                           /* there are some */
     struct changes changes;
     struct notify notify;
+    struct mailbox mailbox; /* of client-side caching */
     struct worker_rules rules;
 
     int stopping; /* enum server_stop as this worker has seen it */

@@ -73,13 +73,14 @@ enum cache_change {
     CACHE_CREATED,
     CACHE_PATCHED,         /* a part of its value is another, or it has grown */
     CACHE_EXPIRY_SET,      /* or taken away */
-    CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has */
+    CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
     CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
     CACHE_SWAPPED,         /* no name; a database has another number from now on */
     CACHE_TAG_GOING,       /* as CACHE_TAG_INVALIDATED, but before it happens */
     CACHE_PATTERN_GOING,   /* the name is a pattern; keys that match it are about to be deleted (cache_tell_pattern) */
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
+    CACHE_RETAGGED,        /* it bears other tags */
 };
 enum {
     CACHE_REMOVALS =
@@ -417,6 +418,9 @@ size_t cache_tag_name_max(const struct cache *cache);
 /* Entries that were written with the tag since it was last invalidated and bear it still; those that expired, or went by another tag, count
  * until somebody comes across them. */
 uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice tag);
+
+/* False: no entry of this key that anybody can see bears tags. Without a lock. */
+bool cache_may_bear_tags(const struct cache *cache, const struct cache_key *key);
 
 /* What reads this tag afterwards does not find what was written before. Answers how many entries went (cache_tag_count). */
 uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag);

@@ -1,7 +1,7 @@
 /* Every change of an entry is told of once, by the kind that was asked for, and by nothing else. */
 #include "core/cache/cache_fixture.h"
 
-enum { LIMIT = 1 << 20, ALL = ((1 << (CACHE_NOTHING_DELETED + 1)) - 1) | 1 << CACHE_MISSED };
+enum { LIMIT = 1 << 20, ALL = ((1 << (CACHE_NOTHING_DELETED + 1)) - 1) | 1 << CACHE_MISSED | 1 << CACHE_RETAGGED };
 
 /* What was told since the last look, as text: "created:a deleted:b ". */
 struct told {
@@ -10,9 +10,9 @@ struct told {
 };
 
 static void note(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
-    static const char *const words[] = {"deleted",         "replaced", "expired",    "evicted",       "invalidated",
-                                        "created",         "patched",  "expiry set", "flushed",       "tag",
-                                        "nothing deleted", "swapped",  "tag going",  "pattern going", "missed"};
+    static const char *const words[] = {
+        "deleted", "replaced", "expired",         "evicted", "invalidated", "created",       "patched", "expiry set",
+        "flushed", "tag",      "nothing deleted", "swapped", "tag going",   "pattern going", "missed",  "retagged"};
     struct told *told = context;
     (void)actor;
     assert_true(change < COUNT_OF(words));
@@ -283,8 +283,33 @@ static void only_what_is_wanted_is_told(void **state) {
     testing_close(&t);
 }
 
+static void other_tags_are_told_of(void **state) {
+    (void)state;
+    struct told told = {0};
+    struct testing_cache t = open_told(&told, ALL);
+    struct cache_edit e;
+    struct slice tags[] = {SLICE("x"), SLICE("y")};
+    set(&t, "a", "1", 0);
+    expect(&told, "created:a ");
+    edit(&t, "a", &e);
+    assert_int_equal(cache_edit_retag(&e, tags, 2), STATUS_OK);
+    cache_edit_end(&e);
+    expect(&told, "retagged:a ");
+    struct cache_key key = cache_key(t.cache, 0, SLICE("a"));
+    assert_true(cache_may_bear_tags(t.cache, &key));
+    struct cache_key none = cache_key(t.cache, 0, SLICE("none"));
+    assert_false(cache_may_bear_tags(t.cache, &none));
+    edit(&t, "a", &e);
+    assert_int_equal(cache_edit_retag(&e, NULL, 0), STATUS_OK);
+    cache_edit_end(&e);
+    expect(&told, "retagged:a ");
+    assert_false(cache_may_bear_tags(t.cache, &key));
+    testing_close(&t);
+}
+
 UNIT_TESTS(changes, UNIT(every_kind_of_write_is_told_once), UNIT(large_values_as_well),
            UNIT(what_goes_by_itself_is_told_when_it_is_found), UNIT(flushes_are_told_of_without_names),
            UNIT(whoever_asks_hears_of_tags_before_and_of_swaps), UNIT(a_flush_is_one_change_whatever_goes_with_it),
            UNIT(an_expired_entry_is_told_of_before_what_is_written_over_it),
-           UNIT(misses_are_told_by_every_way_to_read_that_counts), UNIT(only_what_is_wanted_is_told));
+           UNIT(misses_are_told_by_every_way_to_read_that_counts), UNIT(only_what_is_wanted_is_told),
+           UNIT(other_tags_are_told_of));

@@ -542,7 +542,9 @@ static enum status retag(struct cache_edit *edit, const struct slice *tags, uint
         edit->found = false;
         return STATUS_OK;
     }
-    return rewrite(edit, &wanted);
+    TRY(rewrite(edit, &wanted));
+    tell(edit, CACHE_RETAGGED);
+    return STATUS_OK;
 }
 
 enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count) {

@@ -63,6 +63,22 @@ void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, 
     }
 }
 
+bool cache_may_bear_tags(const struct cache *cache, const struct cache_key *key) {
+    const struct engine *engine = cache->engine;
+    if (atomic_load_explicit(&engine->tags->count, memory_order_acquire) == 0)
+        return false;
+    for (int tries = 0; tries < STORE_READ_TRIES; tries++) {
+        struct store_key wanted = engine_key(cache, key);
+        const struct shard *shard = &engine->shards[store_shard_of(engine, wanted.hash)];
+        struct store_view view;
+        store_view_open(engine, shard, &wanted, &view);
+        bool bears = view.found && view.entry.flags & ENTRY_TAGS;
+        if (!(view.number & 1) && store_view_holds(shard, &view))
+            return bears;
+    }
+    return true;
+}
+
 uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice tag) {
     uint32_t number;
     struct tag_facts facts;
