@@ -103,6 +103,8 @@ static size_t read_note(const struct buf *notes, size_t at, struct change *ret_c
                                   .name = slice_make(notes->data + at + sizeof note, note.name_size),
                                   .spec = note.spec,
                                   .client = note.client,
+                                  .how = (enum cmd_change)note.how,
+                                  .is_first = note.is_first,
                                   .planned = note.planned};
     return at + sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
 }
