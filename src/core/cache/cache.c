@@ -363,8 +363,13 @@ static inline uint64_t expiry_at(const struct range *range, uint64_t location, u
     return expires_at_ms;
 }
 
-struct glance_value cache_glance_dressed(const struct engine *engine, uint64_t now_ms, struct slice name,
-                                         const uint8_t *entry) {
+static struct glance_value glance_precisely(const struct engine *engine, uint64_t now_ms, struct slice name,
+                                            const uint8_t *entry);
+
+/* Asks the groups of tags; if they do not know, it is done again `precisely`, elsewhere, so that nothing is kept on the stack here. */
+__attribute__((always_inline)) static inline struct glance_value glance_dressed(const struct engine *engine,
+                                                                                uint64_t now_ms, struct slice name,
+                                                                                const uint8_t *entry, bool precisely) {
     static const struct glance_value none = {NULL, 0};
     const struct range *range = &engine->range;
     const uint64_t location = (uint64_t)(entry - range->base);
@@ -385,11 +390,23 @@ struct glance_value cache_glance_dressed(const struct engine *engine, uint64_t n
         return none;
     if (word & ENTRY_TAGS) {
         uint32_t size;
-        if (tags_kill(range, engine->tags, at, ENTRY_TAGS_MAX * ENTRY_TAG_SIZE, stamp, &size))
+        if (!precisely && tags_may_kill(engine->tags, at, stamp, &size))
+            return glance_precisely(engine, now_ms, name, entry);
+        if (precisely && tags_kill(range, engine->tags, at, ENTRY_TAGS_MAX * ENTRY_TAG_SIZE, stamp, &size))
             return none;
         at += size;
     }
     return words_equal(at, name.data, name.size) ? (struct glance_value){at + name.size, word >> 18} : none;
+}
+
+__attribute__((noinline)) static struct glance_value glance_precisely(const struct engine *engine, uint64_t now_ms,
+                                                                      struct slice name, const uint8_t *entry) {
+    return glance_dressed(engine, now_ms, name, entry, true);
+}
+
+struct glance_value cache_glance_dressed(const struct engine *engine, uint64_t now_ms, struct slice name,
+                                         const uint8_t *entry) {
+    return glance_dressed(engine, now_ms, name, entry, false);
 }
 
 /* What is not where it was seen, or is none of the entries that a glance knows: in another database, in an overflow bucket. */

@@ -11,6 +11,7 @@
  * Own work of a hit of 20 + 32 bytes, in instructions: hash 40, place of the bucket 60, cell 40, end 7, comparing and copying 60, groups and
  * chains 30 (docs/decisions/0014). That is why the usual batch has code of its own, in one piece.
  * A reader's visit to a chain lasts from the second stage to the fourth; what does not go smoothly there is looked up alone. */
+#include "core/cache/glance.h"
 #include "core/cache/internal.h"
 
 /* A function that only prefetches has to be inlined: the compiler takes a call of it for one that does nothing. */
@@ -166,6 +167,10 @@ SELDOM const uint8_t *find_any_value(const struct batch *batch, const struct vis
     const struct engine *engine = batch->cache->engine;
     const struct store_key key = {.name = wish->name, .db = batch->place};
     struct store_view view;
+    struct glance_value dressed = cache_glance_dressed(engine, batch->actor->now_ms, wish->name, visit->entry);
+    *ret_size = (uint32_t)dressed.size;
+    if (dressed.bytes && batch->place == 0)
+        return dressed.bytes;
     *ret_size = 0;
     if (!store_view_match(engine, &key, visit->cell, &view) || view.entry.type != CACHE_STRING ||
         (view.entry.flags & ENTRY_OWNS) || store_is_gone(engine, view.location, &view.entry, batch->actor->now_ms))

@@ -103,27 +103,50 @@ uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uin
 __attribute__((noinline, cold)) bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number,
                                                uint64_t stamp);
 
-/* Whether an entry with that stamp and these numbers, as they stand in it, is dead; as above. At most ENTRY_TAGS_MAX, in `room` bytes;
- * `ret_size`: what they take, 0 if they do not end there (and it says dead). Mostly the groups tell, and no record is read. */
-static inline bool tags_kill(const struct range *range, const struct tags *tags, const uint8_t *numbers, uint64_t room,
-                             uint64_t stamp, uint32_t *ret_size) {
-    const uint8_t *at = numbers;
-    const uint8_t *end = numbers + (room < ENTRY_TAGS_MAX * ENTRY_TAG_SIZE ? room : ENTRY_TAGS_MAX * ENTRY_TAG_SIZE);
-    const _Atomic uint64_t *latest_of = tags->latest;
+/* Where the tags that begin here end at the latest. */
+static inline const uint8_t *tags_end(const uint8_t *numbers, uint64_t room) {
+    return numbers + (room < ENTRY_TAGS_MAX * ENTRY_TAG_SIZE ? room / ENTRY_TAG_SIZE * ENTRY_TAG_SIZE
+                                                             : ENTRY_TAGS_MAX * ENTRY_TAG_SIZE);
+}
+
+/* Whether an entry with that stamp and these numbers, as they stand in it, may be dead: the groups of its tags say only that it lives. At most
+ * ENTRY_TAGS_MAX; `ret_size`: what they take, 0 if they do not end there (and it says that it may be). */
+static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers, uint64_t stamp, uint32_t *ret_size) {
+    const _Atomic uint64_t *latest = tags->latest;
+    const uint8_t *at = numbers, *end = numbers + ENTRY_TAGS_MAX * ENTRY_TAG_SIZE;
     const uint32_t group_mask = tags->group_mask;
     uint32_t number;
     *ret_size = 0;
     do {
-        if (__builtin_expect(end - at < ENTRY_TAG_SIZE, 0))
-            return true;
         number = words_load32(at);
         at += ENTRY_TAG_SIZE;
-        uint64_t latest = atomic_load_explicit(&latest_of[number & group_mask], memory_order_acquire);
+        if (__builtin_expect(atomic_load_explicit(&latest[number & group_mask], memory_order_acquire) >= stamp, 0))
+            return true;
+        if (number & ENTRY_TAG_LAST) {
+            *ret_size = (uint32_t)(at - numbers);
+            return false;
+        }
+    } while (at < end);
+    return true;
+}
+
+/* Whether it is; for tags in `room` bytes. */
+static inline bool tags_kill(const struct range *range, const struct tags *tags, const uint8_t *numbers, uint64_t room,
+                             uint64_t stamp, uint32_t *ret_size) {
+    const uint32_t group_mask = tags->group_mask;
+    *ret_size = 0;
+    for (const uint8_t *at = numbers, *end = tags_end(numbers, room); at < end;) {
+        uint32_t number = words_load32(at);
+        at += ENTRY_TAG_SIZE;
+        uint64_t latest = atomic_load_explicit(&tags->latest[number & group_mask], memory_order_acquire);
         if (__builtin_expect(latest >= stamp, 0) && tag_kills(range, tags, number & ~ENTRY_TAG_LAST, stamp))
             return true;
-    } while (!(number & ENTRY_TAG_LAST));
-    *ret_size = (uint32_t)(at - numbers);
-    return false;
+        if (number & ENTRY_TAG_LAST) {
+            *ret_size = (uint32_t)(at - numbers);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Invalidates with a stamp that is younger than all that were taken before, taken by `next` under the table's lock. Answers how many
