@@ -40,7 +40,13 @@ SEQUENCES = {
     ],
     "rueidis with client cache": [
         (["HELLO", "3"], "%"),
-        (["CLIENT", "TRACKING", "ON", "OPTIN"], ERROR),
+        (["CLIENT", "TRACKING", "ON", "OPTIN"], OK),
+        (["CLIENT", "SETINFO", "LIB-NAME", "rueidis"], OK),
+        (["CLIENT", "CACHING", "YES"], OK),
+        (["MULTI"], OK),
+        (["PTTL", "absent"], ("+", b"QUEUED")),
+        (["GET", "absent"], ("+", b"QUEUED")),
+        (["EXEC"], "*"),
         (["PING"], ("+", b"PONG")),
     ],
     "lettuce": [

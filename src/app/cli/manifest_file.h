@@ -10,4 +10,7 @@
 /* "-" is standard input. */
 bool manifest_file_read(const char *path, struct buf *text);
 
+/* Whether there is a manifest that a server can go by. What is wrong is written to standard error. */
+bool manifest_file_is_good(const char *path);
+
 #endif

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/cli/cli.h"
+#include "app/cli/manifest_file.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
 #include "app/server/server.h"
@@ -152,6 +153,14 @@ static bool enter_folder_and_log(struct config *config) {
     return true;
 }
 
+/* As the server would find them, from its folder. */
+static bool are_rules_good(const struct config *config) {
+    const char *path = config->values.rules;
+    char from_here[2 * CONFIG_PATH_MAX + 2];
+    snprintf(from_here, sizeof from_here, "%s/%s", config->values.dir, path);
+    return !path[0] || manifest_file_is_good(path[0] == '/' ? path : from_here);
+}
+
 static void print_address(const struct config *config, unsigned port) {
     const struct config_list *bind = &config->values.bind;
     printf("Strata is ready on ");
@@ -190,6 +199,8 @@ static int run(struct config *config) {
         return port_taken(config, address);
     if (!enter_folder_and_log(config))
         return 1;
+    if (config->values.rules[0] && !manifest_file_is_good(config->values.rules))
+        return 1;
     enum status status = server_start(config, &server);
     if (status == STATUS_BUSY && !port_is_free(config, &address))
         return port_taken(config, address);
@@ -220,6 +231,8 @@ int cli_server(int argc, char **argv) {
         return 1;
     }
     if (request.check) {
+        if (!are_rules_good(&config))
+            return 1;
         print_checked(&config);
         return 0;
     }

@@ -133,17 +133,23 @@ static enum status plan_class(struct rules_plan *plan, struct slice pattern) {
     return class == RULES_NONE ? STATUS_INVALID : rules_plan_class(plan, class);
 }
 
+/* A pattern as KEYS takes it, or a class's own, which means that. */
+static enum status plan_pattern(struct rules_plan *plan, struct slice pattern) {
+    uint32_t class = rules_class_named(plan->rules, pattern);
+    return class == RULES_NONE ? rules_plan_pattern(plan, pattern) : rules_plan_class(plan, class);
+}
+
 static enum status plan_tag(struct rules_plan *plan, struct slice tag) {
     return tag.size ? rules_plan_tag(plan, tag) : STATUS_INVALID;
 }
 
 void cmd_invalidate_key(struct cmd_call *call) { invalidate(call, rules_plan_key, "that is no key"); }
-void cmd_invalidate_tag(struct cmd_call *call) { invalidate(call, plan_tag, "a tag has a name"); }
+void cmd_invalidate_tag(struct cmd_call *call) { invalidate(call, plan_tag, "a tag has 1 to 255 bytes"); }
 void cmd_invalidate_class(struct cmd_call *call) {
     invalidate(call, plan_class, "no class has this pattern; RULES MATCH key tells that of a key");
 }
 void cmd_invalidate_pattern(struct cmd_call *call) {
-    invalidate(call, rules_plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
+    invalidate(call, plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
 }
 
 bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {

@@ -3,17 +3,13 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Texts, numbers and truth values as they are written in keys. */
+/* Texts and numbers as they are written in keys. */
 static bool text_of(struct event_data *event, const json_t *value, struct slice *ret_text) {
     char number[32];
     int size;
     struct slice text;
     if (json_is_string(value)) {
         *ret_text = slice_make((const uint8_t *)json_string_value(value), json_string_length(value));
-        return true;
-    }
-    if (json_is_boolean(value)) {
-        *ret_text = json_is_true(value) ? SLICE("true") : SLICE("false");
         return true;
     }
     if (json_is_integer(value))
@@ -39,9 +35,9 @@ static bool lookup(void *context, struct slice path, uint32_t index, struct slic
         value = member(value, slice_part(path, 0, size));
         path = slice_part(path, dot ? size + 1 : size, path.size);
     }
-    if (json_is_array(value))
-        value = json_array_get(value, index);
-    else if (index)
+    if (json_is_array(value)) /* as one value it is nothing: the others would be left out */
+        value = index == RULES_DATA_SINGLE ? NULL : json_array_get(value, index);
+    else if (index && index != RULES_DATA_SINGLE)
         value = NULL; /* one value is a list of one */
     return value && text_of(event, value, ret_text);
 }

@@ -30,7 +30,9 @@ static void values_are_found_by_their_path(void **state) {
         "\"nothing\": null, \"share\": 0.5, \"a.b\": 1}";
     assert_string_equal(found(json, "id", 0), "7");
     assert_string_equal(found(json, "user.id", 0), "a b");
-    assert_string_equal(found(json, "user.deep.x", 0), "true");
+    assert_string_equal(found(json, "user.deep.x", 0), "(nothing)");
+    assert_string_equal(found(json, "id", RULES_DATA_SINGLE), "7");
+    assert_string_equal(found(json, "ids", RULES_DATA_SINGLE), "(nothing)");
     assert_string_equal(found(json, "share", 0), "0.5");
     assert_string_equal(found(json, "ids", 0), "1");
     assert_string_equal(found(json, "ids", 1), "two");

@@ -420,7 +420,7 @@ static enum status know_data(const struct rules_edge *edge, const struct rules_d
         bool list = is_list(name);
         if (list)
             path.size -= 2;
-        if (!data->lookup(data->context, path, list ? index : 0, &ret_known->values[i])) {
+        if (!data->lookup(data->context, path, list ? index : RULES_DATA_SINGLE, &ret_known->values[i])) {
             if (list) {
                 *ret_more = false;
                 return STATUS_OK;

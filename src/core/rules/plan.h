@@ -61,7 +61,9 @@ MUST_CHECK enum status rules_plan_class(struct rules_plan *plan, uint32_t class)
 MUST_CHECK enum status rules_plan_pattern(struct rules_plan *plan, struct slice pattern);
 
 /* The data of an event by path ("user.id"): false if there is nothing, or no text or number. For paths that are asked for as lists `index` counts their
- * members; otherwise it is 0. The text has to live until the plan has been made. */
+ * members; otherwise it is RULES_DATA_SINGLE, and a list is nothing. The text has to live until the plan has been made. */
+enum { RULES_DATA_SINGLE = UINT32_MAX };
+
 struct rules_data {
     bool (*lookup)(void *context, struct slice path, uint32_t index, struct slice *ret_text);
     void *context;

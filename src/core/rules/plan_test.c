@@ -160,6 +160,7 @@ static bool find_data(void *context, struct slice path, uint32_t index, struct s
         size_t size = strcspn(at, " "), name = strcspn(at, "=");
         if (slice_equal(slice_make(at, name), path)) {
             struct slice value = slice_make(at + name + 1, size - name - 1);
+            index = index == RULES_DATA_SINGLE ? 0 : index;
             for (;; index--) {
                 size_t end = 0;
                 while (end < value.size && value.data[end] != ',')
