@@ -44,6 +44,7 @@ enum cmd_ownership { CMD_OWNERSHIP_OFF, CMD_OWNERSHIP_WARN, CMD_OWNERSHIP_ENFORC
 struct cmd_env {
     struct cache *cache;
     struct cmd_server *server;  /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
+    atomic_bool loading_rules;  /* others come into force, and entries are not yet under them */
     atomic_bool follows;        /* something follows from writes, before the next one runs: they do not run in rows */
     _Atomic uint32_t ownership; /* enum cmd_ownership; off while no rule in force names an owner */
     _Atomic uint64_t not_owner; /* writes by others than the owner, allowed or not */

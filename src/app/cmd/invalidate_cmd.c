@@ -15,13 +15,17 @@ struct errand {
     const struct rules *rules;
     struct rules *none; /* stands in for rules, where there are none */
     struct rules_plan plan;
-    bool dry_run;
+    bool dry_run, everywhere;
 };
 
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
 
-/* False, with the error written, if there is no memory. */
+/* False, with the error written: there is no memory, or rules are being loaded, and what they name could not be found yet. */
 static bool errand_begin(struct errand *errand, struct cmd_call *call) {
+    if (atomic_load_explicit(&call->env->loading_rules, memory_order_acquire)) {
+        reply_error(call->reply, SLICE("BUSY rules are being loaded; try again"));
+        return false;
+    }
     struct cmd_server *server = call->env->server;
     *errand = (struct errand){.call = call};
     errand->rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
@@ -80,7 +84,8 @@ static void errand_run(struct errand *errand) {
     struct cmd_server *server = call->env->server;
     const struct cascade cascade = {.cache = call->env->cache,
                                     .actor = call->actor,
-                                    .db = call->client->db,
+                                    .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
+                                    .everywhere = errand->everywhere,
                                     .dry_run = errand->dry_run,
                                     .done = reply_action,
                                     .context = errand};
@@ -112,10 +117,11 @@ static bool read_words(struct errand *errand, uint32_t at) {
 
 typedef enum status (*make_plan)(struct rules_plan *plan, struct slice what);
 
-static void invalidate(struct cmd_call *call, make_plan make, const char *invalid) {
+static void invalidate(struct cmd_call *call, make_plan make, bool everywhere, const char *invalid) {
     struct errand errand;
     if (!errand_begin(&errand, call))
         return;
+    errand.everywhere = everywhere;
     if (read_words(&errand, 3)) {
         enum status status = make(&errand.plan, call->argv[2]);
         if (status == STATUS_OK)
@@ -143,20 +149,23 @@ static enum status plan_tag(struct rules_plan *plan, struct slice tag) {
     return tag.size ? rules_plan_tag(plan, tag) : STATUS_INVALID;
 }
 
-void cmd_invalidate_key(struct cmd_call *call) { invalidate(call, rules_plan_key, "that is no key"); }
-void cmd_invalidate_tag(struct cmd_call *call) { invalidate(call, plan_tag, "a tag has 1 to 255 bytes"); }
+void cmd_invalidate_key(struct cmd_call *call) { invalidate(call, rules_plan_key, false, "that is no key"); }
+void cmd_invalidate_tag(struct cmd_call *call) { invalidate(call, plan_tag, true, "a tag has 1 to 255 bytes"); }
 void cmd_invalidate_class(struct cmd_call *call) {
-    invalidate(call, plan_class, "no class has this pattern; RULES MATCH key tells that of a key");
+    invalidate(call, plan_class, true, "no class has this pattern; RULES MATCH key tells that of a key");
 }
 void cmd_invalidate_pattern(struct cmd_call *call) {
-    invalidate(call, plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
+    invalidate(call, plan_pattern, false, "that is no pattern, or has more than 255 bytes or 16 wildcards");
 }
 
 bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
     struct cmd_server *server = call->env->server;
     struct errand errand;
-    if (!server || !server->api->rules_now(server, call->client, NULL) || !errand_begin(&errand, call))
+    if (!server || !server->api->rules_now(server, call->client, NULL))
         return false;
+    if (!errand_begin(&errand, call))
+        return true;
+    errand.everywhere = true;
     enum status status = STATUS_OK;
     for (uint32_t i = from; i < call->argc && status == STATUS_OK; i++)
         status = rules_plan_tag(&errand.plan, call->argv[i]);

@@ -12,7 +12,7 @@
 /* The tags that a key is to have: copies in the arena, or arguments. */
 struct wanted {
     struct cmd_call *call;
-    struct slice tags[CACHE_TAGS_MAX];
+    struct slice tags[CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX]; /* an entry has no more */
     uint32_t count;
     bool failed; /* no memory for a copy */
 };
@@ -40,7 +40,7 @@ static void note_tag(void *context, struct slice tag) {
 static bool add(struct wanted *wanted, struct slice tag, uint32_t *changes) {
     if (find(wanted, tag) < wanted->count)
         return true;
-    if (wanted->count == CACHE_TAGS_MAX) {
+    if (wanted->count >= CACHE_TAGS_MAX) {
         reply_errorf(wanted->call->reply, "ERR a key has at most %d tags", CACHE_TAGS_MAX);
         return false;
     }

@@ -8,7 +8,7 @@
 struct note {
     const struct cmd_spec *spec;
     uint64_t client;
-    uint32_t kind, db, name_size;
+    uint32_t kind, db, place, name_size;
     uint8_t how; /* enum cmd_change */
     bool is_first, planned;
 };
@@ -70,6 +70,7 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     struct note note = {
         .kind = kind,
         .db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place,
+        .place = place,
         .name_size = (uint32_t)name.size,
         .planned = worker->rules.planned};
     if (call->client)
@@ -100,6 +101,7 @@ static size_t read_note(const struct buf *notes, size_t at, struct change *ret_c
     memcpy(&note, notes->data + at, sizeof note);
     *ret_change = (struct change){.kind = (enum cache_change)note.kind,
                                   .db = note.db,
+                                  .place = note.place,
                                   .name = slice_make(notes->data + at + sizeof note, note.name_size),
                                   .spec = note.spec,
                                   .client = note.client,

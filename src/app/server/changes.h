@@ -25,6 +25,7 @@ struct worker;
 struct change {
     enum cache_change kind;
     uint32_t db;                 /* as clients count; CACHE_DATABASES: all, or none */
+    uint32_t place;              /* of the database in the engine, which stays its own when databases are swapped */
     struct slice name;           /* lives during the call */
     const struct cmd_spec *spec; /* the command that did it; NULL: it happened by itself */
     uint64_t client;             /* who sent it; 0: nobody */

@@ -381,6 +381,21 @@ void leases_connection_ends(struct connection *connection) {
 /* ------------------------------------------------------------------------------------ who is woken */
 
 /* Writes the push; false: it waits again. */
+/* What is read for a push is read by its client, as if it asked now. By OPTIN it may not have asked for that: then it is told of more. */
+static void note_for_tracking(struct cmd_call *call, struct slice name) {
+    const struct slice arguments[] = {SLICE("cget"), name};
+    const uint32_t tracking = call->client->tracking;
+    if (__builtin_expect(tracking == 0, 1))
+        return;
+    struct cmd_call as_asked = *call;
+    as_asked.spec = cmd_lookup(arguments[0]);
+    as_asked.argv = arguments;
+    as_asked.argc = 2;
+    call->client->tracking |= tracking & CMD_TRACKS_OPTIN ? CMD_TRACKS_CACHING : 0;
+    cmd_track(&as_asked);
+    call->client->tracking = tracking;
+}
+
 static bool push(struct worker *worker, struct connection *connection, struct lease_wait *wait) {
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);
@@ -397,6 +412,7 @@ static bool push(struct worker *worker, struct connection *connection, struct le
                                     .bound = wait->bound,
                                     .name = slice_make(wait->name, wait->name_size),
                                     .woken = {wait->how, wait->token, wait}};
+    note_for_tracking(&call, wanted.name);
     bool done = cmd_lease_push(&call, &wanted);
     if (worker->arena.used)
         arena_reset(&worker->arena);

@@ -135,13 +135,13 @@ static void put_into(struct worker *worker, const struct rules_in_force *set) {
 struct reclassing {
     struct worker *worker;
     struct cache *cache;
-    uint32_t db;
+    uint32_t place;
 };
 
 static void reclass(void *context, struct slice name, const struct cache_info *info) {
     const struct reclassing *reclassing = context;
     struct actor *actor = &reclassing->worker->actor;
-    struct cache_key key = cache_key(reclassing->cache, reclassing->db, name);
+    struct cache_key key = cache_key(reclassing->cache, cache_db_of(reclassing->cache, reclassing->place), name);
     enum status status = STATUS_FULL;
     (void)info;
     for (int i = 0; status == STATUS_FULL && i < RECLASS_TRIES_MAX; i++) {
@@ -149,22 +149,22 @@ static void reclass(void *context, struct slice name, const struct cache_info *i
         cache_prepare(reclassing->cache, actor, &key, name.size);
         cache_edit_begin(reclassing->cache, actor, &key, &edit);
         status = edit.found ? cache_edit_reclass(&edit, CLASSES_MARKS) : STATUS_OK;
-        if (status != STATUS_OK && i + 1 == RECLASS_TRIES_MAX)
-            cache_edit_delete(
-                &edit); /* there is no room for its tags, without which it could outlive an invalidation */
+        /* Without its tags it could outlive an invalidation. That there is nothing can be asked for again. */
+        if (edit.nothing || (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
+            cache_edit_delete(&edit);
         cache_edit_end(&edit);
     }
 }
 
 static void reclass_all(struct worker *worker) {
     struct reclassing reclassing = {.worker = worker, .cache = worker->server->cache};
-    for (; reclassing.db < CACHE_DATABASES; reclassing.db++) {
+    for (; reclassing.place < CACHE_DATABASES; reclassing.place++) {
         uint64_t cursor = 0;
-        if (cache_count(reclassing.cache, reclassing.db) == 0)
+        if (cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place)) == 0)
             continue;
         do
-            cursor = cache_scan(reclassing.cache, &worker->actor, reclassing.db, cursor, RECLASS_SCAN_COUNT, reclass,
-                                &reclassing);
+            cursor = cache_scan_place(reclassing.cache, &worker->actor, reclassing.place, cursor, RECLASS_SCAN_COUNT,
+                                      reclass, &reclassing);
         while (cursor);
     }
 }
@@ -194,6 +194,7 @@ static void settle_for(struct server *server, const struct rules *rules) {
 static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     struct server *server = worker->server;
     struct rules_in_force *old = server->rules;
+    atomic_store(&server->env.loading_rules, true);
     server->rules = set;
     leases_rules_changed(worker);
     /* Edges are watched before values are classed, and no longer than that: a change that is told of without rules means nothing. */
@@ -216,6 +217,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */
     leases_rules_changed(worker);                      /* and those that were given meanwhile */
     reclass_all(worker);
+    atomic_store(&server->env.loading_rules, false);
 }
 
 static enum status load(struct worker *worker, struct slice text, const char *name, struct buf *problems) {
@@ -249,6 +251,8 @@ void rules_load_file(struct worker *worker) {
     enum status status = read_file(path, &text);
     if (status == STATUS_OK)
         status = load(worker, buf_slice(&text), path, &problems);
+    if (status == STATUS_BUSY) /* another load is under way: after it */
+        atomic_store(&server->rules_asked_for, true);
     log_problems(&problems);
     if (status == STATUS_OK)
         log_notice("The rules in %s are in force", path);
@@ -306,8 +310,8 @@ void rules_api_planned(struct cmd_server *api, struct cmd_client *client, bool p
     connection->worker->rules.planned = planned;
 }
 
-static void cascade(struct worker *worker, uint32_t db, const struct rules_plan *plan) {
-    const struct cascade cascade = {.cache = worker->server->cache, .actor = &worker->actor, .db = db};
+static void cascade(struct worker *worker, uint32_t place, const struct rules_plan *plan) {
+    const struct cascade cascade = {.cache = worker->server->cache, .actor = &worker->actor, .place = place};
     worker->rules.planned = true;
     if (plan)
         cascade_run(&cascade, plan);
@@ -332,6 +336,6 @@ void rules_follow(struct worker *worker, const struct change *change) {
     if (status != STATUS_OK)
         cascade(worker, 0, NULL);
     else if (plan->count)
-        cascade(worker, change->db, plan);
+        cascade(worker, change->place, plan);
     rules_plan_reset(plan);
 }

@@ -21,6 +21,7 @@
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/bits.h"
+#include "core/classes/names.h"
 #include "sys/os/clock.h"
 #include "sys/os/futex.h"
 #include "sys/os/log.h"
@@ -319,7 +320,7 @@ static enum status open_cache(struct server *server) {
         .stores = wanted.stores,
         .store_count = wanted.count,
         .changes = {.call = changes_note, .context = server, .wanted = events},
-        .rules = {.terms = rules_terms, .context = server},
+        .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},

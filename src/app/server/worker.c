@@ -523,6 +523,8 @@ void worker_run(void *context) {
         look_at_pause(worker);
         if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))
             rules_load_file(worker);
+        if (__builtin_expect(worker->changes.waiting, 0))
+            changes_hand_on(worker);
         done = look_at_stop(worker);
         if (!worker->stopping)
             resume_relieved(worker);

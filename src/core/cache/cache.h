@@ -118,6 +118,8 @@ struct cache_terms {
 struct cache_rules {
     enum status (*terms)(void *context, struct actor *actor, struct slice name, struct cache_terms *terms);
     void *context;
+    const char *
+        marks; /* first bytes of tags that only rules give: a copy under another name leaves them; NULL: there are none */
 };
 
 enum {
@@ -367,7 +369,7 @@ MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset
 MUST_CHECK enum status cache_edit_version(struct cache_edit *edit);
 
 /* Gives an entry that is there these tags instead of what it has. Its value and expiry stay, and its version if it has one.
- * STATUS_INVALID for a name that is empty or longer than cache_tag_name_max, or more than CACHE_TAGS_MAX different ones. */
+ * STATUS_INVALID for a name that is empty or longer than cache_tag_name_max, or more different ones than there may be with those of rules. */
 MUST_CHECK enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count);
 /* Names the tags of an entry, in no order; none if there is no entry. A name lives during the call, which may not call the cache. */
 void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context);
@@ -503,6 +505,11 @@ uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice n
 typedef void (*cache_visit)(void *context, struct slice name, const struct cache_info *info);
 uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
                     cache_visit visit, void *context);
+
+/* The same for what has this place in the engine (struct cache_key), whatever number the database has by now, and with what is cached as being
+ * nothing. For whoever wants all of it gone, or looked at. */
+uint64_t cache_scan_place(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
+                          cache_visit visit, void *context);
 
 /* The same for entries that bear a tag. It looks at all entries, as there is no list of them; `count` bounds what it visits and, ten times
  * as much, where it looks. */

@@ -162,6 +162,23 @@ static bool changes_itself(const struct cache_edit *edit, const struct store_spo
     return source && source == const_spot_of(edit) && source->location;
 }
 
+/* Tags that rules gave to an entry under its other name stay with that. */
+static void leave_marked(const struct cache_edit *edit, struct store_value *value, uint32_t *numbers) {
+    const struct cache *cache = edit->cache;
+    uint32_t kept = 0;
+    if (!cache->rules.marks)
+        return;
+    for (uint32_t i = 0; i < value->tag_count; i++) {
+        uint8_t name[TAG_NAME_MAX];
+        tag_name(&cache->engine->range, edit->actor, cache->engine->tags, numbers[i], name);
+        if (name[0] && strchr(cache->rules.marks, name[0]))
+            tags_give(edit->cache, edit->actor, &numbers[i], 1);
+        else
+            numbers[kept++] = numbers[i];
+    }
+    value->tag_count = kept;
+}
+
 /* Holds the tags that the write is to bear, and finds its stamp: with the tags of `source`, whose value this is, changed or not; NULL: with those
  * that the edit brings. What keeps tags is no younger than its source where one of them has been invalidated. */
 static enum status bear_tags(struct cache_edit *edit, const struct store_spot *source, struct store_value *value,
@@ -179,6 +196,8 @@ static enum status bear_tags(struct cache_edit *edit, const struct store_spot *s
         value->tag_count = hold_tags(edit, source, numbers);
         if (value->stamp != source->entry.stamp)
             value->stamp = store_stamp_kept(edit->cache->engine, edit->actor, source);
+        if (source != const_spot_of(edit))
+            leave_marked(edit, value, numbers);
     }
     return STATUS_OK;
 }
@@ -531,7 +550,7 @@ static enum status retag(struct cache_edit *edit, const struct slice *tags, uint
     struct store_spot *spot = spot_of(edit);
     uint32_t numbers[ENTRY_TAGS_MAX];
     struct store_value wanted = {.expires_at_ms = edit->expires_at_ms, .stamp = spot->entry.stamp, .tags = numbers};
-    TRY(tags_take(edit->cache, edit->actor, tags, tag_count, CACHE_TAGS_MAX, numbers, &wanted.tag_count));
+    TRY(tags_take(edit->cache, edit->actor, tags, tag_count, ENTRY_TAGS_MAX, numbers, &wanted.tag_count));
     if (is_ruled(edit->cache))
         TRY(follow_rules(edit, false, &wanted, numbers));
     if (wanted.tag_count || tags_of(spot))
@@ -678,6 +697,11 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
     struct store_spot spot;
     uint32_t at;
     bool lock = lock_key(cache, actor, key, &wanted, &at);
+    if (is_ruled(cache)) { /* since it was asked: who waits for the lock may be overtaken by whoever loads rules */
+        if (lock)
+            store_unlock(engine, actor, at);
+        return STATUS_AGAIN;
+    }
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
     store_find(engine, shard, &wanted, &spot);
@@ -728,7 +752,7 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
         return false;
     store_lock(engine, actor, at);
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    bool done = engine_db(cache, key->db) == key->place &&
+    bool done = !is_ruled(cache) && engine_db(cache, key->db) == key->place &&
                 atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
                 store_overwrite(engine, &wanted, value);
     if (done) {
@@ -793,9 +817,11 @@ enum status cache_set(struct cache *cache, struct actor *actor, const struct cac
                          : set_large(cache, actor, key, value, expires_at_ms);
     if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
         return STATUS_OK;
-    if (is_inline)
-        return set_inline(cache, actor, key, &(struct store_value){.expires_at_ms = expires_at_ms, .value = value});
-    return set_large(cache, actor, key, value, expires_at_ms);
+    if (!is_inline)
+        return set_large(cache, actor, key, value, expires_at_ms);
+    struct store_value wanted = {.expires_at_ms = expires_at_ms, .value = value};
+    enum status status = set_inline(cache, actor, key, &wanted);
+    return __builtin_expect(status == STATUS_AGAIN, 0) ? cache_set(cache, actor, key, value, expires_at_ms) : status;
 }
 
 bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_key *key) {

@@ -16,7 +16,8 @@ struct scanned {
 struct gathered {
     struct buf entries; /* struct scanned */
     struct buf names;
-    uint32_t tag; /* only what bears it; 0: everything */
+    uint32_t tag;  /* only what bears it; 0: everything */
+    bool nothings; /* these too */
     enum status status;
 };
 
@@ -34,7 +35,8 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     struct entry entry;
     bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
-    if (entry.db != db || entry.type == CACHE_NOTHING || store_is_gone(engine, location, &entry, actor->now_ms) ||
+    if (entry.db != db || (entry.type == CACHE_NOTHING && !gathered->nothings) ||
+        store_is_gone(engine, location, &entry, actor->now_ms) ||
         (gathered->tag && !bears(engine, location, &entry, gathered->tag)))
         return;
     if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {
@@ -87,11 +89,11 @@ static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, vo
 }
 
 static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
-                     uint32_t tag, cache_visit visit, void *context) {
+                     uint32_t tag, bool nothings, cache_visit visit, void *context) {
     uint32_t shards = cache->engine->shard_count, engine = engine_db(cache, db);
     uint32_t visited = 0;
     uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT;
-    struct gathered gathered = {.tag = tag};
+    struct gathered gathered = {.tag = tag, .nothings = nothings};
     buf_init(&gathered.entries, cache->memory);
     buf_init(&gathered.names, cache->memory);
     do {
@@ -114,7 +116,12 @@ static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint
 
 uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
                     cache_visit visit, void *context) {
-    return scan(cache, actor, db, cursor, count, 0, visit, context);
+    return scan(cache, actor, db, cursor, count, 0, false, visit, context);
+}
+
+uint64_t cache_scan_place(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
+                          cache_visit visit, void *context) {
+    return scan(cache, actor, cache_db_of(cache, place), cursor, count, 0, true, visit, context);
 }
 
 uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, struct slice tag, uint64_t cursor,
@@ -124,7 +131,7 @@ uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, s
     /* Held, or the number might become another tag's meanwhile. A name that cannot be is nobody's. */
     if (tag_take(&engine->range, actor, engine->tags, tag, false, &number) != STATUS_OK || !number)
         return 0;
-    cursor = scan(cache, actor, db, cursor, count, number, visit, context);
+    cursor = scan(cache, actor, db, cursor, count, number, false, visit, context);
     tag_give(&engine->range, actor, engine->tags, number, 0);
     return cursor;
 }

@@ -52,7 +52,7 @@ void cache_give_tags(struct cache *cache, struct actor *actor, const struct cach
 }
 
 void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context) {
-    if (!edit->found)
+    if (!edit->found && !edit->nothing)
         return;
     struct engine *engine = edit->cache->engine;
     uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, const_spot_of(edit), numbers);

@@ -356,18 +356,18 @@ static void kept_tags_are_put_back(void **state) {
 static void wrong_tags_change_nothing(void **state) {
     (void)state;
     struct testing_cache t = testing_open(MIB, 1, CACHE_ALLKEYS_LFU);
-    struct slice tags[CACHE_TAGS_MAX + 1];
-    char names[CACHE_TAGS_MAX + 1][8];
+    struct slice tags[ENTRY_TAGS_MAX + 1];
+    char names[ENTRY_TAGS_MAX + 1][8];
     uint8_t longest[CACHE_TAG_NAME_MAX + 1];
     memset(longest, 'x', sizeof longest);
     assert_int_equal(put(&t, "k", "red", NULL, NULL), STATUS_OK);
-    for (int i = 0; i <= CACHE_TAGS_MAX; i++)
+    for (int i = 0; i <= ENTRY_TAGS_MAX; i++)
         tags[i] = slice_make(names[i], (size_t)snprintf(names[i], sizeof names[i], "tag%d", i));
     struct slice too_long = slice_make(longest, cache_tag_name_max(t.cache) + 1), empty = slice_make(NULL, 0);
     const struct {
         const struct slice *tags;
         uint32_t count;
-    } wrong[] = {{tags, CACHE_TAGS_MAX + 1}, {&too_long, 1}, {&empty, 1}};
+    } wrong[] = {{tags, ENTRY_TAGS_MAX + 1}, {&too_long, 1}, {&empty, 1}};
     struct cache_key key = cache_key(t.cache, 0, SLICE("k"));
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         struct cache_edit edit;

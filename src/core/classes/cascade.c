@@ -2,12 +2,29 @@
 
 enum { SCAN_COUNT = 256, MATCH_ARENA_SIZE = 4096 };
 
-static uint64_t delete_key(const struct cascade *cascade, struct slice name) {
-    struct cache_key key = cache_key(cascade->cache, cascade->db, name);
+/* The key in that place, by the number that its database has now. */
+static struct cache_key key_at(const struct cascade *cascade, uint32_t place, struct slice name) {
+    return cache_key(cascade->cache, cache_db_of(cascade->cache, place), name);
+}
+
+static uint64_t delete_at(const struct cascade *cascade, uint32_t place, struct slice name) {
+    struct cache_key key = key_at(cascade, place, name);
     struct cache_info info;
     if (cascade->dry_run)
         return cache_find(cascade->cache, cascade->actor, &key, false, &info);
     return cache_delete(cascade->cache, cascade->actor, &key);
+}
+
+static bool has_entries(const struct cascade *cascade, uint32_t place) {
+    return cache_count(cascade->cache, cache_db_of(cascade->cache, place)) != 0;
+}
+
+static uint64_t delete_key(const struct cascade *cascade, struct slice name) {
+    uint64_t count = delete_at(cascade, cascade->place, name);
+    for (uint32_t place = 0; cascade->everywhere && place < CACHE_DATABASES; place++)
+        if (place != cascade->place && has_entries(cascade, place))
+            count += delete_at(cascade, place, name);
+    return count;
 }
 
 static uint64_t invalidate_tag(const struct cascade *cascade, struct slice tag) {
@@ -23,6 +40,7 @@ static uint64_t invalidate_class(const struct cascade *cascade, const struct rul
 struct search {
     const struct cascade *cascade;
     struct rules_pattern pattern;
+    uint32_t place;
     uint64_t found;
 };
 
@@ -30,29 +48,38 @@ static void look_at(void *context, struct slice name, const struct cache_info *i
     struct search *search = context;
     (void)info;
     if (rules_pattern_matches(&search->pattern, name, NULL))
-        search->found += delete_key(search->cascade, name);
+        search->found += delete_at(search->cascade, search->place, name);
+}
+
+static uint64_t search_place(const struct cascade *cascade, uint32_t place, struct slice text) {
+    struct search search = {.cascade = cascade, .place = place};
+    struct rules_pattern_problem problem;
+    struct arena arena;
+    const uint32_t db = cache_db_of(cascade->cache, place);
+    arena_init(&arena, &memory_libc, MATCH_ARENA_SIZE);
+    if (!cascade->dry_run)
+        cache_tell_pattern(cascade->cache, cascade->actor, db, text);
+    if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &search.pattern, &problem) == STATUS_OK) {
+        uint64_t cursor = 0;
+        do
+            cursor = cache_scan_place(cascade->cache, cascade->actor, place, cursor, SCAN_COUNT, look_at, &search);
+        while (cursor);
+    } else if (!cascade->dry_run) {
+        /* It was read once before: this is want of memory. */
+        search.found = cache_count(cascade->cache, db);
+        cache_flush(cascade->cache, cascade->actor, db);
+    }
+    arena_fini(&arena);
+    return search.found;
 }
 
 /* Keys that are written meanwhile may be found or not: they are younger than the call. */
 static uint64_t search_keys(const struct cascade *cascade, struct slice text) {
-    struct search search = {.cascade = cascade};
-    struct rules_pattern_problem problem;
-    struct arena arena;
-    arena_init(&arena, &memory_libc, MATCH_ARENA_SIZE);
-    if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &search.pattern, &problem) == STATUS_OK) {
-        uint64_t cursor = 0;
-        if (!cascade->dry_run) /* of those that are not there, somebody may be about to write an older value */
-            cache_tell_pattern(cascade->cache, cascade->actor, cascade->db, text);
-        do
-            cursor = cache_scan(cascade->cache, cascade->actor, cascade->db, cursor, SCAN_COUNT, look_at, &search);
-        while (cursor);
-    } else if (!cascade->dry_run) {
-        /* It was read once before: this is want of memory. */
-        search.found = cache_count(cascade->cache, cascade->db);
-        cache_flush(cascade->cache, cascade->actor, cascade->db);
-    }
-    arena_fini(&arena);
-    return search.found;
+    uint64_t found = search_place(cascade, cascade->place, text);
+    for (uint32_t place = 0; cascade->everywhere && place < CACHE_DATABASES; place++)
+        if (place != cascade->place && has_entries(cascade, place))
+            found += search_place(cascade, place, text);
+    return found;
 }
 
 static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan, const struct rules_action *action) {

@@ -21,8 +21,10 @@ struct cascade_action {
 struct cascade {
     struct cache *cache;
     struct actor *actor;
-    uint32_t db;  /* of keys and patterns; tags and classes reach all databases */
-    bool dry_run; /* only counts */
+    uint32_t
+        place; /* in the engine, of the database of keys and patterns (cache_key); tags and classes reach all databases */
+    bool everywhere; /* keys and patterns as well: it began with a tag or a class */
+    bool dry_run;    /* only counts */
     /* Told of each action; may be NULL. It may not call the cache. */
     void (*done)(void *context, const struct cascade_action *action);
     void *context;
