@@ -5,8 +5,7 @@
 
 #include "app/cli/cli.h"
 #include "app/cli/manifest_file.h"
-#include "app/rules/diagnostics.h"
-#include "app/rules/manifest_yaml.h"
+#include "app/rules/manifest_diagnose.h"
 
 enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_UNREADABLE = 2 };
 
@@ -67,33 +66,26 @@ static void print_good(const struct rules *rules, const char *name, uint32_t war
 }
 
 static int check(const struct options *options, struct slice text, const char *name) {
-    struct diagnostics diagnostics;
+    struct manifest_counts counts;
     struct rules *rules = NULL;
     struct buf out;
-    diagnostics_init(&diagnostics, &memory_libc);
     buf_init(&out, &memory_libc);
-    struct manifest_sink sink = diagnostics_sink(&diagnostics);
-    enum status status = manifest_compile(text, &memory_libc, &sink, &rules);
-    if (status == STATUS_OK || status == STATUS_INVALID) {
-        enum status written = diagnostics_write(&diagnostics, options->form, name, text, &out);
-        status = written == STATUS_OK ? status : written;
-    }
+    enum status status = manifest_diagnose(text, name, options->form, &out, &rules, &counts);
     int code = EXIT_UNREADABLE;
     if (status == STATUS_OK || status == STATUS_INVALID) {
-        bool bad = status == STATUS_INVALID || (options->strict && diagnostics.warnings);
+        bool bad = status == STATUS_INVALID || (options->strict && counts.warnings);
         code = bad ? EXIT_WRONG : EXIT_GOOD;
         fwrite(out.data, 1, out.size, stdout);
         if (options->form == DIAGNOSTICS_TEXT && bad)
-            printf("%s: %u error%s, %u warning%s\n", name, diagnostics.errors, diagnostics.errors == 1 ? "" : "s",
-                   diagnostics.warnings, diagnostics.warnings == 1 ? "" : "s");
+            printf("%s: %u error%s, %u warning%s\n", name, counts.errors, counts.errors == 1 ? "" : "s",
+                   counts.warnings, counts.warnings == 1 ? "" : "s");
         else if (options->form == DIAGNOSTICS_TEXT)
-            print_good(rules, name, diagnostics.warnings);
+            print_good(rules, name, counts.warnings);
     } else {
         fprintf(stderr, "strata check: %s: %s\n", name, status_text(status));
     }
     rules_free(rules);
     buf_fini(&out);
-    diagnostics_fini(&diagnostics);
     return code;
 }
 

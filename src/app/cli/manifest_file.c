@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/rules/diagnostics.h"
+#include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_yaml.h"
 
 static bool read_all(FILE *file, struct buf *text) {
@@ -40,23 +40,18 @@ bool manifest_file_read(const char *path, struct buf *text) {
 }
 
 static bool is_good(struct slice text, const char *path) {
-    struct diagnostics diagnostics;
     struct rules *rules = NULL;
+    struct manifest_counts counts;
     struct buf out;
-    diagnostics_init(&diagnostics, &memory_libc);
     buf_init(&out, &memory_libc);
-    struct manifest_sink sink = diagnostics_sink(&diagnostics);
-    enum status status = manifest_compile(text, &memory_libc, &sink, &rules);
-    if (diagnostics_write(&diagnostics, DIAGNOSTICS_TEXT, path, text, &out) == STATUS_OK && out.size)
-        fwrite(out.data, 1, out.size, stderr);
+    enum status status = manifest_diagnose(text, path, DIAGNOSTICS_TEXT, &out, &rules, &counts);
+    fwrite(out.data, 1, out.size, stderr);
     if (status == STATUS_INVALID)
-        fprintf(stderr, "strata: rules: %s has %u error%s\n", path, diagnostics.errors,
-                diagnostics.errors == 1 ? "" : "s");
+        fprintf(stderr, "strata: rules: %s has %u error%s\n", path, counts.errors, counts.errors == 1 ? "" : "s");
     else if (status != STATUS_OK)
         fprintf(stderr, "strata: rules: %s: %s\n", path, status_text(status));
     rules_free(rules);
     buf_fini(&out);
-    diagnostics_fini(&diagnostics);
     return status == STATUS_OK;
 }
 

@@ -199,11 +199,11 @@ static int run(struct config *config) {
         return port_taken(config, address);
     if (!enter_folder_and_log(config))
         return 1;
-    if (config->values.rules[0] && !manifest_file_is_good(config->values.rules))
-        return 1;
     enum status status = server_start(config, &server);
     if (status == STATUS_BUSY && !port_is_free(config, &address))
         return port_taken(config, address);
+    if (status != STATUS_OK && config->values.rules[0] && !manifest_file_is_good(config->values.rules))
+        return 1; /* told what is wrong */
     if (status != STATUS_OK) {
         fprintf(stderr, "strata: the server does not start: %s\n", status_text(status));
         return 1;

@@ -4,8 +4,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/info.h"
 #include "app/cmd/server_api.h"
-#include "app/rules/diagnostics.h"
-#include "app/rules/manifest_yaml.h"
+#include "app/rules/manifest_diagnose.h"
 #include "core/classes/terms.h"
 
 enum { DIFFERENCES_MAX = 2 * MANIFEST_CLASSES_MAX, PROBLEM_SHOWN_MAX = 400 };
@@ -51,18 +50,7 @@ void cmd_rules_get(struct cmd_call *call) {
 
 /* Compiles an argument; what is wrong with it stands in `problems`. */
 static enum status compile(struct cmd_call *call, struct buf *problems, struct rules **ret_rules) {
-    struct diagnostics diagnostics;
-    diagnostics_init(&diagnostics, &memory_libc);
-    struct manifest_sink sink = diagnostics_sink(&diagnostics);
-    enum status status = manifest_compile(call->argv[2], &memory_libc, &sink, ret_rules);
-    if (status == STATUS_OK || status == STATUS_INVALID) {
-        enum status written = diagnostics_write(&diagnostics, DIAGNOSTICS_TEXT, "manifest", call->argv[2], problems);
-        if (written != STATUS_OK && status == STATUS_OK)
-            rules_free(*ret_rules);
-        status = written == STATUS_OK ? status : written;
-    }
-    diagnostics_fini(&diagnostics);
-    return status;
+    return manifest_diagnose(call->argv[2], "manifest", DIAGNOSTICS_TEXT, problems, ret_rules, NULL);
 }
 
 void cmd_rules_check(struct cmd_call *call) {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "app/rules/diagnostics.h"
+#include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_yaml.h"
 #include "app/server/leases.h"
 #include "app/server/worker.h"
@@ -46,17 +46,9 @@ static enum status make_set(struct slice text, const char *name, struct buf *pro
         return STATUS_NO_MEMORY;
     *set = (struct rules_in_force){0};
     buf_init(&set->text, &memory_libc);
-    struct diagnostics diagnostics;
-    diagnostics_init(&diagnostics, &memory_libc);
-    struct manifest_sink sink = diagnostics_sink(&diagnostics);
     enum status status = buf_append_slice(&set->text, text);
     if (status == STATUS_OK)
-        status = manifest_compile(text, &memory_libc, &sink, &set->rules);
-    if (status == STATUS_OK || status == STATUS_INVALID) {
-        enum status written = diagnostics_write(&diagnostics, DIAGNOSTICS_TEXT, name, text, problems);
-        status = written == STATUS_OK ? status : written;
-    }
-    diagnostics_fini(&diagnostics);
+        status = manifest_diagnose(text, name, DIAGNOSTICS_TEXT, problems, &set->rules, NULL);
     if (status == STATUS_OK)
         *ret_set = set;
     else
@@ -148,7 +140,7 @@ static void reclass(void *context, struct slice name, const struct cache_info *i
         struct cache_edit edit;
         cache_prepare(reclassing->cache, actor, &key, name.size);
         cache_edit_begin(reclassing->cache, actor, &key, &edit);
-        status = edit.found ? cache_edit_reclass(&edit, CLASSES_MARKS) : STATUS_OK;
+        status = edit.found ? cache_edit_reclass(&edit) : STATUS_OK;
         /* Without its tags it could outlive an invalidation. That there is nothing can be asked for again. */
         if (edit.nothing || (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
             cache_edit_delete(&edit);

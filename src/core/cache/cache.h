@@ -431,9 +431,9 @@ uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct s
 
 /* Whether struct cache_rules is asked; not at first. */
 void cache_rules_ask(struct cache *cache, bool asked);
-/* Gives an entry that is there the tags of the rules, beside those of its own whose names do not begin with one of `marks`. Its value and
- * version stay, its expiry is bounded. */
-MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit, const char *marks);
+/* Gives an entry that is there the tags of the rules, beside those of its own (whose names do not begin with one of the rules' marks). Its
+ * value and version stay, its expiry is bounded. */
+MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit);
 
 /* ------------------------------------------------- uploads of large values */
 

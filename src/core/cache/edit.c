@@ -589,12 +589,13 @@ static void take_own(void *context, struct slice name) {
     own->count++;
 }
 
-enum status cache_edit_reclass(struct cache_edit *edit, const char *marks) {
+enum status cache_edit_reclass(struct cache_edit *edit) {
     ASSERT(edit->found);
     look_again(edit);
     if (!edit->found)
         return STATUS_INVALID;
-    struct own_tags own = {.marks = marks};
+    const char *marks = edit->cache->rules.marks;
+    struct own_tags own = {.marks = marks ? marks : ""};
     cache_edit_tags(edit, take_own, &own);
     return retag(edit, own.names, own.count);
 }

@@ -149,7 +149,7 @@ static void entries_are_classed_anew(void **state) {
     rules_free(ruled.rules);
     assert_int_equal(fixture_compile(other, NULL, &memory_libc, &told, &ruled.rules), STATUS_OK);
     ruled_edit(&ruled, "user:7", &e);
-    assert_int_equal(cache_edit_reclass(&e, CLASSES_MARKS), STATUS_OK);
+    assert_int_equal(cache_edit_reclass(&e), STATUS_OK);
     assert_true(e.version > version);
     cache_edit_end(&e);
     assert_string_equal(ruled_tags(&ruled, "user:7"), "red user:7 =user:{id} u:7 ");
