@@ -28,8 +28,9 @@ static void note_stale(struct player *player, uint32_t kind, uint32_t row, uint6
     atomic_fetch_add(&truth->counts[kind].stale, 1);
     pthread_mutex_lock(&truth->first_lock);
     if (!truth->first[0])
-        snprintf(truth->first, sizeof truth->first, "%s, row %u by %s: '%.40s' though %" PRIu64 " was acknowledged",
-                 kinds[kind].name, row, how, value, known);
+        snprintf(truth->first, sizeof truth->first,
+                 "%s, row %u by %s: '%.40s' though %" PRIu64 " was acknowledged; last '%s'", kinds[kind].name, row, how,
+                 value, known, atomic_load(&row_of(truth, kind, row)->last));
     pthread_mutex_unlock(&truth->first_lock);
 }
 
@@ -209,23 +210,29 @@ void *play_reader(void *context) {
 struct change {
     struct row *row;
     uint64_t number;
+    const char *what;
     uint32_t replies;
 };
 
-static uint32_t add_change(struct player *player, uint32_t kind, uint32_t row) {
+static struct change add_change(struct player *player, uint32_t kind, uint32_t row) {
     const struct kind *of = &kinds[kind];
+    struct change change = {.row = row_of(player->truth, kind, row)};
     uint32_t count = 0;
-    if (player->truth->flushes && draw(player, 500) == 0)
-        return player_add(player, draw(player, 2) ? "FLUSHALL" : "FLUSHDB", row, 0);
+    change.number = atomic_fetch_add(&change.row->now, 1) + 1;
     while (count < sizeof of->changes / sizeof *of->changes && of->changes[count])
         count++;
-    return player_add(player, of->changes[draw(player, count)], row, 0);
+    change.what = of->changes[draw(player, count)];
+    if (player->truth->flushes && draw(player, 500) == 0)
+        change.what = draw(player, 2) ? "FLUSHALL" : "FLUSHDB";
+    change.replies = player_add(player, change.what, row, 0);
+    return change;
 }
 
 /* Tells what is known as soon as each answer is there. */
 static void hear(struct player *player, const struct change *change) {
     for (uint32_t i = 0; i < change->replies; i++)
         player_skip(player);
+    atomic_store(&change->row->last, change->what);
     raise_to(&change->row->known, change->number);
 }
 
@@ -233,8 +240,7 @@ static void hear(struct player *player, const struct change *change) {
 static void change_alone(struct player *player, uint32_t kind, uint32_t row) {
     struct row *of = row_of(player->truth, kind, row);
     pthread_mutex_lock(&of->alone);
-    struct change change = {.row = of, .number = atomic_fetch_add(&of->now, 1) + 1};
-    change.replies = add_change(player, kind, row);
+    struct change change = add_change(player, kind, row);
     bool writes = draw(player, 3) == 0;
     player_say(player);
     hear(player, &change);
@@ -261,10 +267,7 @@ void *play_writer(void *context) {
                 change_alone(player, kind, row);
                 break;
             }
-            row -= is_for_one(row);
-            struct row *of = row_of(truth, kind, row);
-            changes[count] = (struct change){of, atomic_fetch_add(&of->now, 1) + 1, add_change(player, kind, row)};
-            count++;
+            changes[count++] = add_change(player, kind, row - is_for_one(row));
         }
         if (count)
             player_say(player);

@@ -10,7 +10,7 @@ static void truth_init(struct truth *truth, struct server *server, const struct 
                             .tickets_end = options->changes * kind_count,
                             .expires = options->expires,
                             .fills = options->fills,
-                            .flushes = true};
+                            .flushes = !options->fills};
     truth->rows = calloc(kind_count * ROWS_OF_KIND, sizeof *truth->rows);
     truth->counts = calloc(kind_count, sizeof *truth->counts);
     assert_non_null(truth->rows);

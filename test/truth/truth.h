@@ -38,7 +38,7 @@ struct kind {
     const char *name;
     const char *parts[PARTS]; /* one for all: the others are NULL */
     const char *tag;          /* that its values bear */
-    bool copies;              /* all its parts go in one moment, so a copy of one under the name of another is no staler */
+    bool copies; /* all its parts go in one moment, so a copy of one under the name of another is no staler */
     const char *changes[12];
 };
 
@@ -74,7 +74,8 @@ extern _Atomic int fault_planted;
 
 struct row {
     _Atomic uint64_t now, known;
-    pthread_mutex_t alone; /* of whoever changes a row that one writer changes at a time */
+    _Atomic(const char *) last; /* the change that was acknowledged last */
+    pthread_mutex_t alone;      /* of whoever changes a row that one writer changes at a time */
 };
 
 struct kind_counts {
@@ -90,7 +91,7 @@ struct truth {
     _Atomic uint64_t reads, refused;
     atomic_bool over;
     bool expires, fills, flushes;
-    char first[200]; /* about the first stale value */
+    char first[300]; /* about the first stale value */
     pthread_mutex_t first_lock;
 };
 

@@ -7,9 +7,9 @@
 
 enum {
     THREADS = 3,
-    CHANGES = 2500,             /* of each kind */
-    CHANGES_OF_VARIANT = 1000,  /* of each kind, with expiry or under pressure */
-    CHANGES_FAULTY = 200000,    /* until a fault has to have been found */
+    CHANGES = 2500,            /* of each kind */
+    CHANGES_OF_VARIANT = 1000, /* of each kind, with expiry or under pressure */
+    CHANGES_FAULTY = 200000,   /* until a fault has to have been found */
     PRESSED_BYTES = 1 << 20,
 };
 
