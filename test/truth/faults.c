@@ -20,6 +20,7 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_SEARCH] = "keys in a search",
     [FAULT_EDGES] = "the edges of a change",
     [FAULT_PATTERN_TOLD] = "to tell leases of a pattern",
+    [FAULT_MATCHER_TOLD] = "to tell leases of an expression",
     [FAULT_LEASE_CHECKED] = "to ask for a lease",
     [FAULT_RENEWED] = "that it was invalidated before it was changed",
     [FAULT_READ] = "the tags of what is read",
@@ -71,6 +72,12 @@ WRAP(uint64_t, cache_tag_invalidate, struct cache *cache, struct actor *actor, s
 WRAP(void, cache_tell_pattern, struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern) {
     if (!forgets(FAULT_PATTERN_TOLD))
         __real_cache_tell_pattern(cache, actor, db, pattern);
+}
+
+WRAP(void, cache_tell_matcher, struct cache *cache, struct actor *actor, uint32_t db,
+     const struct cache_matcher *matcher) {
+    if (!forgets(FAULT_MATCHER_TOLD))
+        __real_cache_tell_matcher(cache, actor, db, matcher);
 }
 
 struct search {

@@ -62,6 +62,7 @@ enum fault {
     FAULT_SEARCH,        /* the first keys in a search for a pattern */
     FAULT_EDGES,         /* the edges of a change */
     FAULT_PATTERN_TOLD,  /* to tell leases of a pattern */
+    FAULT_MATCHER_TOLD,  /* of an expression */
     FAULT_LEASE_CHECKED, /* to ask whether a lease holds */
     FAULT_RENEWED,       /* that a value was invalidated before it was changed */
     FAULT_READ,          /* a reader's look at the tags of what it has found */
