@@ -26,7 +26,8 @@ struct cascade {
     bool everywhere;                        /* keys and patterns as well: it began with a tag or a class */
     bool dry_run;                           /* only counts */
     const struct cache_matcher *expression; /* what the plan's RULES_TARGET_EXPRESSION means, if there is one */
-    /* Told of each action; may be NULL. It may not call the cache. */
+    /* Told of each action, before it is done and after; may be NULL. They may not call the cache. */
+    void (*begins)(void *context, const struct rules_action *action);
     void (*done)(void *context, const struct cascade_action *action);
     void *context;
 };
