@@ -131,6 +131,7 @@ WRAP(uint64_t, tag_renew, struct range *range, struct actor *actor, struct tags 
     return next(context);
 }
 
-WRAP(bool, tag_kills, const struct range *range, const struct tags *tags, uint32_t number, uint64_t stamp) {
-    return forgets(FAULT_READ) ? false : __real_tag_kills(range, tags, number, stamp);
+WRAP(bool, tag_kills, const struct range *range, const struct tags *tags, uint32_t number, uint64_t stamp,
+     bool softly) {
+    return forgets(FAULT_READ) ? false : __real_tag_kills(range, tags, number, stamp, softly);
 }

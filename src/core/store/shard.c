@@ -648,7 +648,7 @@ static struct slice killer_of(const struct engine *engine, struct actor *actor, 
     const uint8_t *at = engine->range.base + spot->location;
     for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
         uint32_t number = entry_tag(&spot->entry, at, i);
-        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp))
+        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, false))
             return slice_make(name, tag_name((struct range *)&engine->range, actor, engine->tags, number, name));
     }
     return slice_make(NULL, 0);
