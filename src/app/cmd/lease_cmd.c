@@ -297,11 +297,17 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
     value_edit_begin(call, &key, call->upload ? 0 : call->argv[2].size, &edit);
     edit.tags = call->argv + cset->options.tags_at;
     edit.tag_count = cset->options.tag_count;
+    edit.set_row = cset->options.row;
     /* No databases are swapped while the key is locked. */
     struct guard guard = {.call = call,
                           .cset = cset,
                           .key = cache_key(call->env->cache, call->client->db, call->argv[1]),
                           .end = LEASE_ENDS};
+    if (!string_options_guard(&cset->options, &edit)) { /* the lease goes on */
+        cache_edit_end(&edit);
+        reply_null(call->reply);
+        return;
+    }
     enum status status = cset_write(call, cset, &edit, &guard);
     if (guard.end == LEASE_HOLDS)
         server->api->lease_end_write(server, cset->token, status == STATUS_OK);
@@ -316,7 +322,7 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
 
 void cmd_cset(struct cmd_call *call) {
     struct cset plan;
-    uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE;
+    uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE | OPTIONS_VERSION;
     if (!has_server(call))
         return;
     if (!cmd_is(call, 3, "token")) {

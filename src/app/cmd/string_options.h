@@ -24,7 +24,11 @@ enum string_option {
     OPTION_PXAT = 1 << 9,
     OPTION_TAGS = 1 << 10,
     OPTION_NEGATIVE = 1 << 11,
-    OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ,
+    OPTION_VERSION = 1 << 12,
+    OPTION_IFVERSION = 1 << 13,
+    OPTION_IFNEWER = 1 << 14,
+    OPTIONS_VERSION = OPTION_VERSION | OPTION_IFVERSION | OPTION_IFNEWER,
+    OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ | OPTION_IFVERSION | OPTION_IFNEWER,
     OPTIONS_EXPIRY = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
     OPTIONS_TIME = OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_PERSIST,
 };
@@ -34,10 +38,15 @@ struct string_options {
     uint32_t expiry_at;          /* argument with the time, if flags has one of OPTIONS_EXPIRY */
     uint32_t compare_at;         /* argument of IFEQ */
     uint32_t tags_at, tag_count; /* arguments of TAGS, if flags have it */
+    uint64_t row;                /* of VERSION or IFNEWER: what is written has it; 0: none */
+    int64_t expected;            /* of IFVERSION */
 };
 
 /* Reads the arguments from `at` on; only the words in `allowed` are known. */
 bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options);
+
+/* Whether IFVERSION and IFNEWER, if they are there, let the edit's entry be written over. */
+bool string_options_guard(const struct string_options *options, const struct cache_edit *edit);
 
 /* Whether the arguments from `at` on may be tags of one key. */
 bool string_options_check_tags(struct cmd_call *call, uint32_t at, uint32_t count);
