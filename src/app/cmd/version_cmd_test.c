@@ -107,7 +107,7 @@ static void a_tagged_entry_has_a_number_of_its_own(void **state) {
 static void what_changes_the_value_takes_the_version(void **state) {
     static const char *const changes[] = {
         "APPEND a 1",      "INCR a",          "SETRANGE a 0 9", "SETBIT a 1 1",
-        "INCRBYFLOAT a 1", "SET a 2 KEEPTTL", "GETSET a 2",     "BITFIELD a SET u8 0 49",
+        "INCRBYFLOAT a 1", "SET a 2 KEEPTTL", "GETSET a 2",     "BITFIELD a SET u8 0 50",
         "MSET a 2",        "SETEX a 100 2",   "BITOP NOT a a"};
     static const char *const others[] = {"EXPIRE a 100",   "PERSIST a",         "GETEX a EX 50", "TAG ADD a t",
                                          "TAG REMOVE a t", "SETRANGE a 0 \"\"", "TOUCH a",       "SET a 2 NX",
