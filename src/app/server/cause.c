@@ -40,8 +40,8 @@ void cause_end(struct worker *worker) {
 
 const char *cause_trigger_name(enum cause_trigger trigger) {
     static const char *const names[CAUSE_TRIGGERS] = {
-        [CAUSE_NONE] = "command", [CAUSE_WRITE] = "key",       [CAUSE_KEY] = "key",    [CAUSE_TAG] = "tag",
-        [CAUSE_CLASS] = "class",  [CAUSE_PATTERN] = "pattern", [CAUSE_EVENT] = "event"};
+        [CAUSE_NONE] = "command", [CAUSE_WRITE] = "key",       [CAUSE_KEY] = "key",     [CAUSE_TAG] = "tag",
+        [CAUSE_CLASS] = "class",  [CAUSE_PATTERN] = "pattern", [CAUSE_EVENT] = "event", [CAUSE_EXPRESSION] = "regex"};
     return names[trigger];
 }
 
@@ -55,6 +55,8 @@ static enum cause_trigger trigger_of(enum rules_target_kind kind) {
             return CAUSE_CLASS;
         case RULES_TARGET_PATTERN:
             return CAUSE_PATTERN;
+        case RULES_TARGET_EXPRESSION:
+            return CAUSE_EXPRESSION;
     }
     return CAUSE_NONE;
 }

@@ -82,6 +82,7 @@ enum cache_change {
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
     CACHE_RETAGGED,        /* it bears other tags */
     CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
+    CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
 };
 enum {
     CACHE_REMOVALS =
@@ -509,6 +510,12 @@ void cache_changes_want(struct cache *cache, uint32_t wanted);
 void cache_changes_pass(struct cache *cache, struct actor *actor);
 /* Before somebody looks for the keys of a database that match a pattern, in order to delete them. */
 void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern);
+/* The same where no pattern says which keys: they are asked about one by one, by this thread and during the call. */
+struct cache_matcher {
+    bool (*matches)(void *context, struct slice name);
+    void *context;
+};
+void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t db, const struct cache_matcher *matcher);
 /* For who counts a miss by himself, after a quiet read. */
 void cache_tell_miss(struct cache *cache, struct actor *actor, const struct cache_key *key);
 /* Which database has this place in the engine at present. */
