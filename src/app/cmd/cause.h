@@ -34,6 +34,9 @@ struct cause {
     struct slice reason; /* as the client gave it */
 };
 
+/* "tag", "event"; "command" for none. */
+const char *cause_trigger_word(enum cause_trigger trigger);
+
 enum { CAUSE_REASON_MAX = 255 };
 
 #endif

@@ -18,7 +18,7 @@ struct errand {
     struct rules_plan plan;
     const struct cache_matcher *expression;
     struct cause cause; /* without a name, each action that was asked for is one */
-    bool dry_run, everywhere;
+    bool dry_run, soft, everywhere;
 };
 
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
@@ -98,6 +98,7 @@ static void errand_run(struct errand *errand) {
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->dry_run,
+                                    .soft = errand->soft,
                                     .expression = errand->expression,
                                     .begins = begin_action,
                                     .done = reply_action,
@@ -113,15 +114,21 @@ static void errand_run(struct errand *errand) {
         reply_integer(call->reply, (int64_t)entries);
 }
 
+/* One of the words that may stand behind the target. */
+static bool is_word(const struct cmd_call *call, uint32_t at) {
+    return cmd_is(call, at, "dryrun") || cmd_is(call, at, "soft");
+}
+
 /* The words behind the target, from argument `at` on. */
 static bool read_words(struct errand *errand, uint32_t at) {
     struct cmd_call *call = errand->call;
     for (; at < call->argc; at++) {
-        if (!cmd_is(call, at, "dryrun")) {
+        bool *word = cmd_is(call, at, "dryrun") ? &errand->dry_run : &errand->soft;
+        if (!is_word(call, at) || *word) {
             cmd_error_syntax(call);
             return false;
         }
-        errand->dry_run = true;
+        *word = true;
     }
     return true;
 }
@@ -243,7 +250,7 @@ void cmd_invalidate_regex(struct cmd_call *call) {
     regex_free(regex);
 }
 
-bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
+bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t to, bool soft) {
     struct cmd_server *server = call->env->server;
     struct errand errand;
     if (!server || !server->api->rules_now(server, call->client, NULL))
@@ -251,8 +258,9 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
     if (!errand_begin(&errand, call))
         return true;
     errand.everywhere = true;
+    errand.soft = soft;
     enum status status = STATUS_OK;
-    for (uint32_t i = from; i < call->argc && status == STATUS_OK; i++)
+    for (uint32_t i = from; i < to && status == STATUS_OK; i++)
         status = rules_plan_tag(&errand.plan, call->argv[i]);
     if (status == STATUS_OK)
         errand_run(&errand);
@@ -265,18 +273,14 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
 /* ------------------------------------------------------------------------------------------ events */
 
 /* Arguments 2 and 3 are the event and its data, if there are any. */
-static void emit(struct cmd_call *call, bool words) {
+static void emit(struct cmd_call *call, bool dry) {
     struct errand errand;
     struct event_data event;
     struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
     char problem[EVENT_DATA_PROBLEM_MAX];
     uint32_t at = 3;
-    if (call->argc > 3 && !(words && cmd_is(call, 3, "dryrun")))
+    if (call->argc > 3 && !is_word(call, 3))
         text = call->argv[at++];
-    if (!words && call->argc > 4) {
-        cmd_error_syntax(call);
-        return;
-    }
     if (event_data_open(&event, text, call->arena, problem) != STATUS_OK) {
         reply_errorf(call->reply, "ERR %s", problem);
         return;
@@ -285,6 +289,10 @@ static void emit(struct cmd_call *call, bool words) {
         errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2]};
         enum status status = STATUS_OK;
         bool understood = read_words(&errand, at);
+        if (understood && errand.dry_run && !dry) {
+            cmd_error_syntax(call); /* INVALIDATE EVENT does that */
+            understood = false;
+        }
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
         if (status == STATUS_INVALID)

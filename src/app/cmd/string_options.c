@@ -26,6 +26,7 @@ static const struct option {
     {"get", OPTION_GET, 0, false},
     {"tags", OPTION_TAGS, 0, true},
     {"negative", OPTION_NEGATIVE, OPTIONS_VERSION, false},
+    {"stale", OPTION_STALE, OPTION_STALE, true},
 };
 
 static const struct option *find(struct cmd_call *call, uint32_t at, uint32_t allowed) {
@@ -95,6 +96,18 @@ bool string_options_guard(const struct string_options *options, const struct cac
     return options->expected != 0 && version_shown(edit->row, edit->version) == options->expected;
 }
 
+static bool read_stale(struct cmd_call *call, uint32_t at, struct string_options *options) {
+    int64_t ms;
+    if (!cmd_integer(call, at, &ms))
+        return false;
+    if (ms < 1 || ms > OPTION_STALE_MS_MAX) {
+        reply_errorf(call->reply, "ERR STALE takes 1 to %d milliseconds", OPTION_STALE_MS_MAX);
+        return false;
+    }
+    options->stale_ms = (uint32_t)ms;
+    return true;
+}
+
 bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options) {
     struct string_options options = {0};
     for (; at < call->argc; at++) {
@@ -110,6 +123,9 @@ bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, s
             at += 1 + options.tag_count;
         } else if (option->flag & OPTIONS_VERSION) {
             if (!read_version(call, ++at, option->flag, &options))
+                return false;
+        } else if (option->flag == OPTION_STALE) {
+            if (!read_stale(call, ++at, &options))
                 return false;
         } else if (option->has_argument) {
             *(option->flag == OPTION_IFEQ ? &options.compare_at : &options.expiry_at) = ++at;

@@ -24,9 +24,11 @@ enum string_option {
     OPTION_PXAT = 1 << 9,
     OPTION_TAGS = 1 << 10,
     OPTION_NEGATIVE = 1 << 11,
-    OPTION_VERSION = 1 << 12,
-    OPTION_IFVERSION = 1 << 13,
-    OPTION_IFNEWER = 1 << 14,
+    OPTION_STALE = 1 << 12,
+    OPTION_STALE_MS_MAX = 7 * 24 * 3600 * 1000,
+    OPTION_VERSION = 1 << 13,
+    OPTION_IFVERSION = 1 << 14,
+    OPTION_IFNEWER = 1 << 15,
     OPTIONS_VERSION = OPTION_VERSION | OPTION_IFVERSION | OPTION_IFNEWER,
     OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ | OPTION_IFVERSION | OPTION_IFNEWER,
     OPTIONS_EXPIRY = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
@@ -38,6 +40,7 @@ struct string_options {
     uint32_t expiry_at;          /* argument with the time, if flags has one of OPTIONS_EXPIRY */
     uint32_t compare_at;         /* argument of IFEQ */
     uint32_t tags_at, tag_count; /* arguments of TAGS, if flags have it */
+    uint32_t stale_ms;           /* for how long after its expiry the value is stale; 0: nothing is said */
     uint64_t row;                /* of VERSION or IFNEWER: what is written has it; 0: none */
     int64_t expected;            /* of IFVERSION */
 };
