@@ -67,6 +67,8 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
         return;
     struct changes *changes = &worker->changes;
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
+    if (call->client && call->change == CMD_CHANGE_UNTOLD)
+        return;
     struct note note = {
         .kind = kind,
         .db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place,

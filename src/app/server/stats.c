@@ -157,7 +157,7 @@ void stats_reset(struct cmd_server *api) {
             .commands_rate = before.commands_rate, .input_rate = before.input_rate, .output_rate = before.output_rate};
         worker->counts.commands_rate.last = worker->counts.input_rate.last = worker->counts.output_rate.last = 0;
         worker->actor.counts = (struct actor_counts){.changes = worker->actor.counts.changes};
-        memset(worker->actor.of_store, 0, cache_store_count(server->cache) * sizeof *worker->actor.of_store);
+        memset(worker->actor.of_store, 0, CACHE_STORES_MAX * sizeof *worker->actor.of_store);
         for (uint32_t k = 0; k < cmd_index_count; k++) {
             histogram_fini(&worker->commands[k].run_times);
             worker->commands[k] = (struct command_stat){0};
