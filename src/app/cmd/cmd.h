@@ -41,7 +41,7 @@ enum cmd_tracking {
 enum cmd_ownership { CMD_OWNERSHIP_OFF, CMD_OWNERSHIP_WARN, CMD_OWNERSHIP_ENFORCE };
 
 /* What is asked before a command runs: only what some rule in force could refuse. */
-enum cmd_ask { CMD_ASK_WRITES = 1, CMD_ASK_READS = 2, CMD_ASK_VALUES = 4 /* leased, or not held by the server */, CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */ };
+enum cmd_ask { CMD_ASK_WRITES = 1, CMD_ASK_READS = 2, CMD_ASK_VALUES = 4 /* leased, or not held by the server */, CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */, CMD_ASK_QUOTA = 16 /* what is beyond one is refused */ };
 
 /* Shared by all workers of one server. */
 struct cmd_env {

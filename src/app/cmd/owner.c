@@ -174,3 +174,39 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
     server->api->rules_broken(server, ret_refusal->class->pattern.text, name, ret_refusal->text);
     return atomic_load_explicit(&env->ownership, memory_order_relaxed) != CMD_OWNERSHIP_ENFORCE;
 }
+
+/* ------------------------------------------------------------------------------------------ quotas */
+
+/* A store that has this part of its quota is one that refuses; the rest are segments that are being filled. */
+enum { QUOTA_NEAR_PERCENT = 75 };
+
+static bool is_within_quota(void *context, struct slice name, uint32_t flags) {
+    const struct asking *asking = context;
+    struct cmd_call *call = asking->call;
+    struct rules_fields fields;
+    uint32_t number = rules_match(asking->rules, name, &fields);
+    const struct rules_class *class = number == RULES_NONE ? NULL : rules_class(asking->rules, number);
+    if (!class || class->on_quota != MANIFEST_ON_QUOTA_REFUSE || !(class->quota_bytes || class->quota_permille) ||
+        !(flags & (CMD_KEY_RW | CMD_KEY_OW)))
+        return true;
+    struct cache_key key = cache_key(call->env->cache, call->client->db, name);
+    struct cache_store_info info;
+    cache_store_info(call->env->cache, cache_store_of(call->env->cache, &key), &info);
+    uint64_t quota = class->quota_permille
+                         ? cache_limit(call->env->cache) / MANIFEST_SHARE_ALL * class->quota_permille
+                         : class->quota_bytes;
+    if (info.bytes < quota / 100 * QUOTA_NEAR_PERCENT)
+        return true;
+    reply_errorf(call->reply, "QUOTA class %.*s (line %u) has used its quota of %llu bytes, and refuses what is beyond",
+                 SHOW(class->pattern.text), class->places[MANIFEST_QUOTA].line, (unsigned long long)quota);
+    return false;
+}
+
+bool owner_explains_full(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    uint32_t asked = atomic_load_explicit(&call->env->asked, memory_order_relaxed);
+    if (!server || !(asked & CMD_ASK_QUOTA) || call->spec->key_count == 0)
+        return false;
+    struct asking asking = {.call = call, .rules = server->api->rules_now(server, call->client, NULL)};
+    return asking.rules && !cmd_each_key(call->spec, call->argv, call->argc, is_within_quota, &asking);
+}

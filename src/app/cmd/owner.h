@@ -30,4 +30,7 @@ static inline bool owner_is_asked(const struct cmd_env *env) {
 /* Whether the client may run the command on all of its keys. */
 bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct owner_refusal *ret_refusal);
 
+/* A command has found no memory: if it was for a quota, that is the reply. */
+bool owner_explains_full(struct cmd_call *call);
+
 #endif

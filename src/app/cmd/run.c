@@ -66,6 +66,8 @@ void cmd_error_wrong_type(struct cmd_call *call) {
 void cmd_error_status(struct cmd_call *call, enum status status) {
     switch (status) {
         case STATUS_FULL:
+            if (owner_is_asked(call->env) && owner_explains_full(call))
+                return;
             reply_error(call->reply, SLICE("OOM command not allowed when used memory > 'maxmemory'."));
             return;
         case STATUS_TOO_LARGE:

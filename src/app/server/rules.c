@@ -146,6 +146,7 @@ static uint32_t asked_by(const struct rules *rules) {
         asked |= owned && class->places[MANIFEST_BORROWERS].line ? CMD_ASK_READS : 0;
         asked |= class->leased || !(class->layers & MANIFEST_LAYER_SERVER) ? CMD_ASK_VALUES : 0;
         asked |= class->sliding ? CMD_ASK_SLIDES : 0;
+        asked |= class->on_quota == MANIFEST_ON_QUOTA_REFUSE && class->own_store ? CMD_ASK_QUOTA : 0;
     }
     return asked;
 }

@@ -78,7 +78,8 @@ static enum status put_again(struct cache_edit *from, struct cache_edit *to) {
     return status;
 }
 
-static enum status move_once(const struct moving *moving, const struct cache_key keys[2], uint64_t bytes) {
+static enum status move_once(const struct moving *moving, const struct cache_key keys[2], uint64_t bytes,
+                             bool *ret_moved) {
     struct cache_edit from, to;
     enum status status = STATUS_OK;
     cache_lock_keys(moving->cache, moving->actor, keys, 2, bytes);
@@ -86,7 +87,8 @@ static enum status move_once(const struct moving *moving, const struct cache_key
     cache_edit_begin(moving->cache, moving->actor, &keys[1], &to);
     if (from.found)
         status = put_again(&from, &to);
-    if ((from.found || from.nothing) && status == STATUS_OK)
+    *ret_moved = from.found && status == STATUS_OK;
+    if (*ret_moved || from.nothing)
         cache_edit_undo(&from);
     cache_edit_end(&to);
     cache_edit_end(&from);
@@ -107,9 +109,10 @@ static void move(void *context, struct slice name, const struct cache_info *info
     if (cache_store_of(moving->cache, &keys[0]) == cache_store_of(moving->cache, &keys[1]))
         return;
     enum status status = STATUS_FULL;
+    bool moved = false; /* else it has been moved before, and comes again from its new place */
     for (int i = 0; i < MOVE_TRIES && status == STATUS_FULL; i++)
-        status = move_once(moving, keys, info->size + name.size);
-    moving->counts->moved += status == STATUS_OK;
+        status = move_once(moving, keys, info->size + name.size, &moved);
+    moving->counts->moved += moved;
     if (status == STATUS_OK)
         return;
     struct cache_edit edit;
