@@ -8,7 +8,9 @@
 #ifndef STRATA_APP_CMD_SERVER_API_H
 #define STRATA_APP_CMD_SERVER_API_H
 
+#include "app/cmd/cause.h"
 #include "app/cmd/cmd.h"
+#include "app/cmd/gone.h"
 #include "core/lease/lease.h"
 
 /* A connection as CLIENT LIST, INFO and KILL see it; a snapshot. */
@@ -62,7 +64,8 @@ struct cmd_server_counts {
     uint64_t loop_us, loop_command_us;
     uint64_t query_limit_cuts, output_limit_cuts, errors, auth_denied;
     uint64_t hits, misses, expired, evicted, invalidated, copied_bytes, retries;
-    uint64_t changes; /* since the start: reset_counts leaves it */
+    uint64_t misses_by[MISS_CAUSES]; /* their sum is `misses` */
+    uint64_t changes;                /* since the start: reset_counts leaves it */
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     uint64_t topics[TOPIC_KINDS];         /* that somebody listens to: channels, patterns, shard channels */
     uint64_t pubsub_clients, pubsub_cuts; /* cuts: of listeners that lagged behind */
@@ -73,11 +76,12 @@ struct cmd_server_counts {
         memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
 };
 
-/* What CGET asks for, of a key that is absent. */
+/* What CGET asks for. */
 struct cmd_lease_ask {
     const struct cache_key *key; /* made under its lock */
     uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
     bool bound;                  /* the lease ends with the connection */
+    bool there;                  /* the key is not absent */
     void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */
 };
 
@@ -189,8 +193,17 @@ struct cmd_server_api {
     void (*rules_broken)(struct cmd_server *, struct slice class, struct slice service, const char *text);
     /* What a manifest would change of stores, a line each. */
     enum status (*rules_diff_stores)(struct cmd_server *, const struct rules *rules, struct buf *lines);
-    /* What this client's command changes from now on follows from a plan; edges are not followed again. */
-    void (*rules_planned)(struct cmd_server *, struct cmd_client *, bool planned);
+    /* History: what became of a key (by the place of its database), a tag, a database. False: nothing is known. */
+    bool (*gone)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
+    bool (*tag_gone)(struct cmd_server *, struct slice tag, struct cmd_gone *ret);
+    bool (*flushed)(struct cmd_server *, uint32_t place, struct cmd_gone *ret);
+    bool (*last_miss)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_miss *ret);
+    /* What this client's command changes from now on follows from a plan, for that cause, until the end: edges are not followed again. Each step
+     * is an action of the plan. */
+    void (*cause_begin)(struct cmd_server *, struct cmd_client *, const struct cause *);
+    void (*cause_step)(struct cmd_server *, struct cmd_client *, const struct rules_plan *,
+                       const struct rules_action *);
+    void (*cause_end)(struct cmd_server *, struct cmd_client *);
 };
 
 struct cmd_process {

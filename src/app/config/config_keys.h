@@ -46,6 +46,7 @@ enum config_key_id {
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_LEASE_MAX,
     CONFIG_LEASE_WAITERS_MAX,
+    CONFIG_HISTORY_MAX_BYTES,
     CONFIG_THREADS,
     CONFIG_SHARDS,
     CONFIG_DIR,
@@ -117,6 +118,7 @@ struct config_values {
     uint64_t proto_max_bulk_len_bytes;
     int64_t lease_max;
     int64_t lease_waiters_max;
+    uint64_t history_max_bytes_bytes;
     int64_t threads;
     int64_t shards;
     char dir[1024];

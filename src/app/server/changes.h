@@ -17,6 +17,7 @@
 #ifndef STRATA_APP_SERVER_CHANGES_H
 #define STRATA_APP_SERVER_CHANGES_H
 
+#include "app/cmd/cause.h"
 #include "app/cmd/cmd.h"
 
 struct server;
@@ -30,9 +31,12 @@ struct change {
     const struct cmd_spec *spec; /* the command that did it; NULL: it happened by itself */
     uint64_t client;             /* who sent it; 0: nobody */
     enum cmd_change how;         /* what the command says of it */
-    bool is_first;               /* of a removal by a command with a `remove_event`: it is that of its first key */
-    bool planned;                /* by a plan of the rules, whose edges have been followed */
-    bool lost;                   /* something happened, but nobody knows what */
+    struct slice who; /* the service or name of that client, as it was then; empty: it has none, or nobody did it */
+    const struct cause *cause; /* what the command did it for; NULL: nothing else. Lives during the call */
+    struct slice killer;       /* of CACHE_INVALIDATED: the tag by which it was dead */
+    bool is_first;             /* of a removal by a command with a `remove_event`: it is that of its first key */
+    bool planned;              /* by a plan of the rules, whose edges have been followed */
+    bool lost;                 /* something happened, but nobody knows what */
 };
 
 enum changes_watcher { CHANGES_TO_FOLLOW, CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_WATCHERS };
@@ -44,12 +48,17 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 /* The kinds of which leases are told at once, under the lock (leases_note). From any thread; as above for keys whose shard it has locked. */
 void changes_want_leases(struct server *server, uint32_t kinds);
 
+/* What the cache tells of from the beginning, when watchers want these: the history is always told. */
+uint32_t changes_first(uint32_t watched);
+
 /* For struct cache_changes, with the server as context. */
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name);
 
 /* What a worker has noted. */
 struct changes {
     struct buf notes;
+    uint64_t told_at;              /* in `notes`: what was last packed (cause.h), */
+    uint32_t told_size;            /* and how much; 0: nothing yet */
     const struct cmd_call *queued; /* the command of EXEC that runs */
     bool waiting;                  /* there is something for changes_hand_on to do */
     bool lost, passes;

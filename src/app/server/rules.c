@@ -116,8 +116,9 @@ static void reclass(void *context, struct slice name, const struct cache_info *i
         cache_prepare(reclassing->cache, actor, &key, name.size);
         cache_edit_begin(reclassing->cache, actor, &key, &edit);
         status = edit.found ? cache_edit_reclass(&edit) : STATUS_OK;
-        /* Without its tags it could outlive an invalidation. That there is nothing can be asked for again. */
-        if (edit.nothing || (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
+        /* Without its tags it could outlive an invalidation. That there is nothing, or what is stale, can be asked for again. */
+        if (edit.nothing || edit.stale ||
+            (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
             cache_edit_delete(&edit);
         cache_edit_end(&edit);
     }
@@ -315,20 +316,23 @@ enum status rules_terms(void *context, struct actor *actor, struct slice name, s
     return STATUS_OK;
 }
 
-void rules_api_planned(struct cmd_server *api, struct cmd_client *client, bool planned) {
-    (void)api;
-    struct connection *connection = client->connection;
-    connection->worker->rules.planned = planned;
+static void begin_step(void *context, const struct rules_action *action) {
+    struct worker *worker = context;
+    cause_step(worker, &worker->rules.plan, action);
 }
 
-static void cascade(struct worker *worker, uint32_t place, const struct rules_plan *plan) {
-    const struct cascade cascade = {.cache = worker->server->cache, .actor = &worker->actor, .place = place};
-    worker->rules.planned = true;
+static void cascade(struct worker *worker, const struct change *change, const struct rules_plan *plan) {
+    const struct cascade cascade = {.cache = worker->server->cache,
+                                    .actor = &worker->actor,
+                                    .place = change->lost ? 0 : change->place,
+                                    .begins = begin_step,
+                                    .context = worker};
+    cause_begin_change(worker, change);
     if (plan)
         cascade_run(&cascade, plan);
     else
         cascade_everything(&cascade, worker->rules.set->rules);
-    worker->rules.planned = false;
+    cause_end(worker);
 }
 
 void rules_follow(struct worker *worker, const struct change *change) {
@@ -337,7 +341,7 @@ void rules_follow(struct worker *worker, const struct change *change) {
     if (!worker->rules.set || change->planned)
         return;
     if (change->lost) {
-        cascade(worker, 0, NULL);
+        cascade(worker, change, NULL);
         return;
     }
     uint32_t class = rules_match(plan->rules, change->name, &fields);
@@ -345,8 +349,8 @@ void rules_follow(struct worker *worker, const struct change *change) {
         return;
     enum status status = rules_plan_changed(plan, change->name, class, &fields);
     if (status != STATUS_OK)
-        cascade(worker, 0, NULL);
+        cascade(worker, change, NULL);
     else if (plan->count)
-        cascade(worker, change->place, plan);
+        cascade(worker, change, plan);
     rules_plan_reset(plan);
 }

@@ -32,7 +32,6 @@ const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *cli
 /* For commands, like the rest of rules_api. */
 enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *rules, struct buf *lines);
 void rules_api_broken(struct cmd_server *api, struct slice class, struct slice service, const char *text);
-void rules_api_planned(struct cmd_server *api, struct cmd_client *client, bool planned);
 
 /* The setting and the rules say together who is asked about. Under no lock of the configuration, or under it. */
 void rules_settle(struct server *server);
@@ -51,7 +50,7 @@ struct worker_rules {
     const struct rules_in_force *set; /* NULL: there are none */
     struct rules_plan plan;
     bool
-        planned; /* what happens now follows from a plan, whose edges have been followed; nobody else touches the set then */
+        planned; /* by cause_begin: what happens now follows from a plan, whose edges have been followed; nobody else touches the set then */
     uint64_t jitters; /* drawn so far */
 };
 

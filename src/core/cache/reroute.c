@@ -70,7 +70,8 @@ static enum status put_again(struct cache_edit *from, struct cache_edit *to) {
     if (!bytes)
         return STATUS_NO_MEMORY;
     cache_edit_copy_out(from, 0, bytes, from->size);
-    cache_edit_keep_tags(from, &kept);
+    if (!cache_edit_keep_tags(from, &kept))
+        kept.version = from->version;
     to->kept = &kept;
     enum status status = cache_edit_set(to, from->type, slice_make(bytes, from->size), from->expires_at_ms);
     cache_give_tags(from->cache, from->actor, &kept);

@@ -77,9 +77,6 @@ static void check_force(struct build *build, const struct rules_class *class) {
         const char *message;
     } idle[] = {
         {MANIFEST_CODEC, "values are not packed yet: this has no effect"},
-        {MANIFEST_STALE, "stale values are not served yet: this has no effect"},
-        {MANIFEST_NEGATIVE, "the time that nothing is remembered is said with CSET only: this has no effect yet"},
-        {MANIFEST_REFRESH, "nobody is asked to reload early yet: this has no effect"},
     };
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
         bool says = class->places[idle[i].field].line != 0;
