@@ -52,6 +52,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .changes = {options->changes.call, options->changes.context, options->changes.wanted},
         .stores = stores,
         .store_count = options->store_count,
+        .spare_stores = options->spare_stores,
     };
     enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {

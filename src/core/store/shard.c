@@ -504,7 +504,7 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
                           const struct store_value *value, const struct store_spot *spot) {
     if (!spot->location && is_over_count(engine, shard, value))
         return true;
-    if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1))
+    if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1) && !claim_refuses(engine, shard->store))
         return false;
     uint64_t more = growth(engine, entry, value, spot);
     return (engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
