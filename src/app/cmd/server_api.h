@@ -81,6 +81,7 @@ struct cmd_lease_ask {
     const struct cache_key *key; /* made under its lock */
     uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
     bool bound;                  /* the lease ends with the connection */
+    bool versions;               /* the value is to come with its version */
     bool there;                  /* the key is not absent */
     void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */
 };
