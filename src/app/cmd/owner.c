@@ -77,6 +77,7 @@ static bool refuse(const struct asking *asking, enum owner_why why, struct slice
                      "token for CSET",
                      SHOW(key), SHOW(class->pattern.text), class->places[MANIFEST_WRITES].line);
             break;
+        case OWNER_UNKNOWN_SERVICE: /* of no key */
         case OWNER_NOT_SERVED:
             snprintf(refusal->text, sizeof refusal->text,
                      "key '%.*s' is of a class that the server holds no entries of (class %.*s, line %u)", SHOW(key),
@@ -171,7 +172,7 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
     }
     atomic_fetch_add_explicit(ret_refusal->why == OWNER_NOT_OWNER ? &env->not_owner : &env->not_borrower, 1,
                               memory_order_relaxed);
-    server->api->rules_broken(server, ret_refusal->class->pattern.text, name, ret_refusal->text);
+    server->api->rules_broken(server, ret_refusal->why, ret_refusal->class->pattern.text, name, ret_refusal->text);
     return atomic_load_explicit(&env->ownership, memory_order_relaxed) != CMD_OWNERSHIP_ENFORCE;
 }
 
