@@ -494,6 +494,7 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
         .stamp = value->stamp,
         .row = value->row,
         .stale = value->stale,
+        .softened = value->softened,
         .tag_count = value->tag_count,
     };
 }

@@ -159,7 +159,8 @@ enum store_change {
     STORE_EVICTED,
     STORE_INVALIDATED,
     STORE_CREATED,
-    STORE_UNHURRIED = 30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
+    STORE_UNHURRIED =
+        30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
     STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
 };
 
@@ -334,6 +335,7 @@ struct store_value {
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
     uint64_t row;   /* given version, 0: none */
     uint32_t stale; /* entry_stale_code */
+    bool softened;  /* it has expired at that time, by whichever clock */
     const uint32_t
         *tags; /* numbers, each taken for this entry (tag.h): taken over on success. With tags there is a stamp */
     uint32_t tag_count;
@@ -437,7 +439,7 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
 
 /* Whether its time has come. */
 static inline bool store_has_expired(const struct entry *entry, uint64_t now_ms) {
-    return entry->expires_at_ms != 0 && entry->expires_at_ms <= now_ms;
+    return entry->expires_at_ms != 0 && (entry->expires_at_ms <= now_ms || entry->softened);
 }
 
 /* What its tags say of an entry: one was invalidated since the value was written; or only softly. Without a lock, for an entry that is found
