@@ -260,7 +260,8 @@ enum status rules_start(struct server *server) {
     buf_init(&problem, &memory_libc);
     status = placing_apply(server, NULL, server->rules->rules, &problem);
     if (status != STATUS_OK)
-        log_warning("%s:%.*s", path, (int)problem.size, problem.size ? (const char *)problem.data : status_text(status));
+        log_warning("%s:%.*s", path, (int)problem.size,
+                    problem.size ? (const char *)problem.data : status_text(status));
     buf_fini(&problem);
     TRY(status);
     for (uint32_t i = 0; i < server->worker_count; i++)
