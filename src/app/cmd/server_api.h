@@ -190,8 +190,9 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
-    /* A service has done what is another's by the rules: said once for each class and service. */
-    void (*rules_broken)(struct cmd_server *, struct slice class, struct slice service, const char *text);
+    /* A service has done what is another's by the rules: said once for each kind, class and service. */
+    void (*rules_broken)(struct cmd_server *, unsigned kind, struct slice class, struct slice service,
+                         const char *text);
     /* What a manifest would change of stores, a line each. */
     enum status (*rules_diff_stores)(struct cmd_server *, const struct rules *rules, struct buf *lines);
     /* History: what became of a key (by the place of its database), a tag, a database. False: nothing is known. */
