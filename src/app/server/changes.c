@@ -129,6 +129,8 @@ static void note_history(struct worker *worker, const struct note *note, struct 
     bool by_itself = CHANGES_BY_THEMSELVES >> note->kind & 1;
     history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
                  by_itself ? 0 : note->client, told);
+    if (note->kind != CACHE_FLUSHED && note->kind != CACHE_TAG_INVALIDATED)
+        class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
@@ -137,7 +139,7 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     if (LEASES_CHANGES >> kind & 1)
         leases_note(worker, (enum cache_change)kind, place, name);
     if (kind == CACHE_MISSED)
-        history_note_miss(worker, place, name);
+        class_stats_miss(worker, name, history_note_miss(worker, place, name));
     bool kept = kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1;
     bool noted = atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1;
     if (!kept && !noted)

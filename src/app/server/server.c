@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/class_stats.h"
 #include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
@@ -270,6 +271,7 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .each_class = class_stats_each,
     .gone = history_api_gone,
     .tag_gone = history_api_tag_gone,
     .flushed = history_api_flushed,
@@ -460,7 +462,9 @@ static struct server *make_server(const struct config *config) {
     server->pubsub = pubsub_new(random_u64());
     server->leases = leases_new(server, random_u64());
     server->tracking = tracking_new(random_u64());
-    if (!server->pubsub || !server->leases || !server->tracking || history_start(server) != STATUS_OK) {
+    if (!server->pubsub || !server->leases || !server->tracking || history_start(server) != STATUS_OK ||
+        class_stats_start(server) != STATUS_OK) {
+        class_stats_stop(server);
         history_stop(server);
         pubsub_free(server->pubsub);
         leases_free(server->leases);
@@ -625,6 +629,7 @@ void server_free(struct server *server) {
     pubsub_free(server->pubsub);
     tracking_free(server->tracking);
     leases_free(server->leases);
+    class_stats_stop(server);
     history_stop(server);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);

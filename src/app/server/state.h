@@ -49,6 +49,7 @@ struct pubsub;
 struct tracking;
 struct server_leases;
 struct server_history;
+struct class_walk;
 struct rules_in_force;
 
 struct server {
@@ -96,6 +97,7 @@ struct server {
 
     struct server_leases *leases;
     struct server_history *history;
+    struct class_walk *class_walk;
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */
