@@ -20,6 +20,7 @@ enum cause_trigger {
     CAUSE_TAG,
     CAUSE_CLASS,
     CAUSE_PATTERN,
+    CAUSE_EXPRESSION, /* a regular one */
     CAUSE_EVENT,
     CAUSE_TRIGGERS
 };

@@ -6,6 +6,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/invalidate.h"
 #include "app/cmd/server_api.h"
+#include "app/regex/regex.h"
 #include "app/rules/event_data.h"
 #include "core/classes/cascade.h"
 
@@ -15,8 +16,9 @@ struct errand {
     const struct rules *rules;
     struct rules *none; /* stands in for rules, where there are none */
     struct rules_plan plan;
+    const struct cache_matcher *expression;
     struct cause cause; /* without a name, each action that was asked for is one */
-    bool dry_run, everywhere;
+    bool dry_run, soft, everywhere;
 };
 
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
@@ -55,7 +57,8 @@ static void reply_action(void *context, const struct cascade_action *done) {
     static const char *const kinds[] = {[RULES_TARGET_KEY] = "key",
                                         [RULES_TARGET_TAG] = "tag",
                                         [RULES_TARGET_CLASS] = "class",
-                                        [RULES_TARGET_PATTERN] = "pattern"};
+                                        [RULES_TARGET_PATTERN] = "pattern",
+                                        [RULES_TARGET_EXPRESSION] = "regex"};
     const struct errand *errand = context;
     const struct rules_action *action = done->action;
     struct reply *reply = errand->call->reply;
@@ -95,6 +98,8 @@ static void errand_run(struct errand *errand) {
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->dry_run,
+                                    .soft = errand->soft,
+                                    .expression = errand->expression,
                                     .begins = begin_action,
                                     .done = reply_action,
                                     .context = errand};
@@ -109,15 +114,21 @@ static void errand_run(struct errand *errand) {
         reply_integer(call->reply, (int64_t)entries);
 }
 
+/* One of the words that may stand behind the target. */
+static bool is_word(const struct cmd_call *call, uint32_t at) {
+    return cmd_is(call, at, "dryrun") || cmd_is(call, at, "soft");
+}
+
 /* The words behind the target, from argument `at` on. */
 static bool read_words(struct errand *errand, uint32_t at) {
     struct cmd_call *call = errand->call;
     for (; at < call->argc; at++) {
-        if (!cmd_is(call, at, "dryrun")) {
+        bool *word = cmd_is(call, at, "dryrun") ? &errand->dry_run : &errand->soft;
+        if (!is_word(call, at) || *word) {
             cmd_error_syntax(call);
             return false;
         }
-        errand->dry_run = true;
+        *word = true;
     }
     return true;
 }
@@ -168,7 +179,78 @@ void cmd_invalidate_pattern(struct cmd_call *call) {
     invalidate(call, CAUSE_PATTERN, plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
 }
 
-bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
+/* ------------------------------------------------------------------------------------------ regular expressions */
+
+enum { PROBE_SCAN_COUNT = 256, PROBE_SHOWN_MAX = 64 };
+
+/* A key for which it takes too long to find out counts as one that matches: it was written since all were looked at. */
+static bool may_match(void *context, struct slice name) { return regex_match(context, name) != REGEX_NO; }
+
+struct probe {
+    struct regex *regex;
+    bool gave_up;
+    size_t shown;
+    char key[PROBE_SHOWN_MAX + 1]; /* for which it gave up */
+};
+
+static void probe_key(void *context, struct slice name, const struct cache_info *info) {
+    struct probe *probe = context;
+    (void)info;
+    if (probe->gave_up || regex_match(probe->regex, name) != REGEX_GAVE_UP)
+        return;
+    probe->gave_up = true;
+    probe->shown = name.size < PROBE_SHOWN_MAX ? name.size : PROBE_SHOWN_MAX;
+    for (size_t i = 0; i < probe->shown; i++)
+        probe->key[i] = (char)(name.data[i] < ' ' ? '?' : name.data[i]);
+}
+
+/* Whether the expression can be decided for every key that is there: before anything is changed. Writes the error. */
+static bool is_bounded(struct cmd_call *call, struct regex *regex) {
+    struct cache *cache = call->env->cache;
+    struct probe probe = {.regex = regex};
+    uint32_t place = cache_key(cache, call->client->db, SLICE("")).place;
+    uint64_t cursor = 0;
+    do
+        cursor = cache_scan_place(cache, call->actor, place, cursor, PROBE_SCAN_COUNT, probe_key, &probe);
+    while (cursor && !probe.gave_up);
+    if (probe.gave_up)
+        reply_errorf(call->reply, "ERR the expression takes too many steps for key '%.*s'; nothing has changed",
+                     (int)probe.shown, probe.key);
+    return !probe.gave_up;
+}
+
+static void invalidate_expression(struct errand *errand, struct regex *regex) {
+    struct cmd_call *call = errand->call;
+    const struct cache_matcher matcher = {may_match, regex};
+    uint8_t around[REGEX_GLOB_MAX];
+    size_t around_size = regex_around(call->argv[2], around);
+    errand->expression = &matcher;
+    errand->cause = (struct cause){.trigger = CAUSE_EXPRESSION, .name = call->argv[2]};
+    enum status status = rules_plan_expression(&errand->plan, call->argv[2], slice_make(around, around_size));
+    if (status != STATUS_OK)
+        cmd_error_status(call, status);
+    else if (is_bounded(call, regex))
+        errand_run(errand);
+}
+
+void cmd_invalidate_regex(struct cmd_call *call) {
+    struct errand errand;
+    struct regex *regex = NULL;
+    struct regex_problem problem;
+    enum status status = regex_new(call->argv[2], &memory_libc, &regex, &problem);
+    if (status == STATUS_INVALID)
+        reply_errorf(call->reply, "ERR that is no regular expression, at byte %zu: %s", problem.at, problem.text);
+    else if (status != STATUS_OK)
+        cmd_error_status(call, status);
+    else if (errand_begin(&errand, call)) {
+        if (read_words(&errand, 3))
+            invalidate_expression(&errand, regex);
+        errand_end(&errand);
+    }
+    regex_free(regex);
+}
+
+bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t to, bool soft) {
     struct cmd_server *server = call->env->server;
     struct errand errand;
     if (!server || !server->api->rules_now(server, call->client, NULL))
@@ -176,8 +258,9 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
     if (!errand_begin(&errand, call))
         return true;
     errand.everywhere = true;
+    errand.soft = soft;
     enum status status = STATUS_OK;
-    for (uint32_t i = from; i < call->argc && status == STATUS_OK; i++)
+    for (uint32_t i = from; i < to && status == STATUS_OK; i++)
         status = rules_plan_tag(&errand.plan, call->argv[i]);
     if (status == STATUS_OK)
         errand_run(&errand);
@@ -190,18 +273,14 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
 /* ------------------------------------------------------------------------------------------ events */
 
 /* Arguments 2 and 3 are the event and its data, if there are any. */
-static void emit(struct cmd_call *call, bool words) {
+static void emit(struct cmd_call *call, bool dry) {
     struct errand errand;
     struct event_data event;
     struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
     char problem[EVENT_DATA_PROBLEM_MAX];
     uint32_t at = 3;
-    if (call->argc > 3 && !(words && cmd_is(call, 3, "dryrun")))
+    if (call->argc > 3 && !is_word(call, 3))
         text = call->argv[at++];
-    if (!words && call->argc > 4) {
-        cmd_error_syntax(call);
-        return;
-    }
     if (event_data_open(&event, text, call->arena, problem) != STATUS_OK) {
         reply_errorf(call->reply, "ERR %s", problem);
         return;
@@ -210,6 +289,10 @@ static void emit(struct cmd_call *call, bool words) {
         errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2]};
         enum status status = STATUS_OK;
         bool understood = read_words(&errand, at);
+        if (understood && errand.dry_run && !dry) {
+            cmd_error_syntax(call); /* INVALIDATE EVENT does that */
+            understood = false;
+        }
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
         if (status == STATUS_INVALID)

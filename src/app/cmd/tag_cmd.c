@@ -117,12 +117,16 @@ void cmd_tag_count(struct cmd_call *call) {
     reply_integer(call->reply, (int64_t)cache_tag_count(call->env->cache, call->actor, call->argv[2]));
 }
 
+/* The last of several names may be SOFT, which is no tag then. */
 void cmd_tag_invalidate(struct cmd_call *call) {
+    struct cache *cache = call->env->cache;
     uint64_t count = 0;
-    if (invalidate_by_rules(call, 2))
+    bool soft = call->argc > 3 && cmd_is(call, call->argc - 1, "soft");
+    uint32_t end = call->argc - soft;
+    if (invalidate_by_rules(call, 2, end, soft))
         return;
-    for (uint32_t i = 2; i < call->argc; i++)
-        count += cache_tag_invalidate(call->env->cache, call->actor, call->argv[i]);
+    for (uint32_t i = 2; i < end; i++)
+        count += (soft ? cache_tag_soften : cache_tag_invalidate)(cache, call->actor, call->argv[i]);
     reply_integer(call->reply, (int64_t)count);
 }
 

@@ -123,11 +123,13 @@ enum status notify_each(struct notify *notify, const struct change *change,
             return send_of(&sending, CONFIG_EVENT_MISS, SLICE("keymiss"));
         case CACHE_FLUSHED:
         case CACHE_TAG_INVALIDATED:
+        case CACHE_TAG_SOFTENED:
         case CACHE_NOTHING_DELETED:
         case CACHE_SWAPPED:
         case CACHE_TAG_GOING:
         case CACHE_PATTERN_GOING:
         case CACHE_RETAGGED:
+        case CACHE_MATCHER_GOING:
             return STATUS_OK; /* of no key that is there, or of its tags only */
     }
     return STATUS_OK;
