@@ -15,8 +15,7 @@ enum {
     WALK_SLICE_KEYS = 2000, /* a tick: half a millisecond, in a hundred */
     WALK_SCAN_COUNT = 100,
     WALK_EVERY_MS = 10 * 1000,
-    WALK_NOW_KEYS = 4096,   /* so few are walked through while somebody waits for them, */
-    WALK_NOW_EVERY_MS = 50, /* not more often than this */
+    WALK_NOW_KEYS = 4096, /* so few are walked through while somebody waits for them: a millisecond */
     PREFIXES_SHOWN_MAX = 32,
 };
 static_assert(PREFIX_COUNTS <= (int)SKETCH_COUNTS, "they have room");
@@ -120,7 +119,7 @@ void class_stats_reset(struct worker *worker) {
         memset(classes->counts, 0, counts_size(classes->class_count));
     classes->timed = NULL;
     classes->hits_next = classes->hits_seen = 0;
-    classes->changes_seen = worker->actor.counts.changes;
+    classes->changes_base = classes->changes_seen = worker->actor.counts.changes;
     classes->changes_next = classes->changes_seen + 1;
     classes->hits_next = 1;
     classes->miss_skip = classes->gone_skip = 0;
@@ -129,19 +128,26 @@ void class_stats_reset(struct worker *worker) {
 
 /* ------------------------------------------------------------------------------------------ what happens */
 
-/* The counts of the key's class, or of those without one, whose prefix is `ret_prefix`; empty: it has a class, or no prefix. */
-static struct class_counts *counts_of(struct worker *worker, struct slice name, struct slice *ret_prefix) {
+/* The counts of the key's class, or of those without one. */
+static struct class_counts *counts_of(struct worker *worker, struct slice name) {
     struct worker_classes *classes = &worker->classes;
     struct rules_fields fields;
-    uint32_t class = RULES_NONE;
-    if (classes->class_count)
-        class = rules_match(worker->rules.plan.rules, name, &fields);
-    *ret_prefix = class == RULES_NONE ? sketch_prefix(name) : slice_make(NULL, 0);
-    return &classes->counts[class == RULES_NONE ? classes->class_count : class];
+    uint32_t class = classes->class_count;
+    if (class) {
+        uint32_t found = rules_match(worker->rules.plan.rules, name, &fields);
+        class = found == RULES_NONE ? class : found;
+    }
+    return &classes->counts[class];
 }
 
-static void count_prefix(struct worker *worker, struct slice prefix, enum class_prefix_count which, uint64_t weight) {
-    if (prefix.size && weight)
+/* Of a key without a class. */
+static void count_prefix(struct worker *worker, const struct class_counts *counts, struct slice name,
+                         enum class_prefix_count which, uint64_t weight) {
+    const struct worker_classes *classes = &worker->classes;
+    if (!weight || counts != &classes->counts[classes->class_count])
+        return;
+    struct slice prefix = sketch_prefix(name);
+    if (prefix.size)
         sketch_add(&worker->classes.prefixes, prefix, weight)->counts[which] += weight;
 }
 
@@ -154,19 +160,18 @@ static uint64_t event_weight(uint32_t *seen) {
 }
 
 void class_stats_miss(struct worker *worker, struct slice name, enum miss_cause cause) {
-    struct slice prefix;
     if (!worker->classes.counts)
         return;
-    counts_of(worker, name, &prefix)->misses[cause]++;
-    count_prefix(worker, prefix, PREFIX_MISSES, event_weight(&worker->classes.miss_skip));
+    struct class_counts *counts = counts_of(worker, name);
+    counts->misses[cause]++;
+    count_prefix(worker, counts, name, PREFIX_MISSES, event_weight(&worker->classes.miss_skip));
 }
 
 void class_stats_gone(struct worker *worker, enum cache_change kind, struct slice name, bool caused) {
-    struct slice prefix;
     enum class_prefix_count which = PREFIX_DELETED;
     if (!worker->classes.counts)
         return;
-    struct class_counts *counts = counts_of(worker, name, &prefix);
+    struct class_counts *counts = counts_of(worker, name);
     if (kind == CACHE_EXPIRED) {
         counts->expired++;
         which = PREFIX_EXPIRED;
@@ -179,16 +184,16 @@ void class_stats_gone(struct worker *worker, enum cache_change kind, struct slic
     } else {
         counts->deleted++;
     }
-    count_prefix(worker, prefix, which, event_weight(&worker->classes.gone_skip));
+    count_prefix(worker, counts, name, which, event_weight(&worker->classes.gone_skip));
 }
 
 /* ------------------------------------------------------------------------------------------ samples */
 
-/* When the next one is looked at: by chance, so that no pattern of commands keeps step with it. */
+/* After how many more the next one is looked at: by chance, so that no pattern of commands keeps step with it. */
 static uint64_t next_sample(struct worker_classes *classes, uint64_t count, uint64_t every_max) {
     uint64_t every = count / SAMPLES_FIRST;
     every = every > every_max ? every_max : every;
-    return count + 1 + (every ? rng_below(&classes->rng, 2 * every) : 0);
+    return 1 + (every ? rng_below(&classes->rng, 2 * every) : 0);
 }
 
 static bool is_there(struct worker *worker, const struct cmd_request *item, struct slice name) {
@@ -197,22 +202,22 @@ static bool is_there(struct worker *worker, const struct cmd_request *item, stru
     return cache_look_gone(cache, &worker->actor, place, name) == CACHE_GONE_NOT;
 }
 
-static void sample_hits(struct worker *worker, struct class_counts *counts, struct slice prefix) {
+static void sample_hits(struct worker *worker, struct class_counts *counts, struct slice name) {
     struct worker_classes *classes = &worker->classes;
     uint64_t hits = worker->actor.counts.hits, weight = hits - classes->hits_seen;
     counts->hits += weight;
-    count_prefix(worker, prefix, PREFIX_HITS, weight);
+    count_prefix(worker, counts, name, PREFIX_HITS, weight);
     classes->hits_seen = hits;
-    classes->hits_next = next_sample(classes, hits, HITS_SAMPLE_EVERY);
+    classes->hits_next = hits + next_sample(classes, hits, HITS_SAMPLE_EVERY);
 }
 
-static void sample_writes(struct worker *worker, struct class_counts *counts, struct slice prefix) {
+static void sample_writes(struct worker *worker, struct class_counts *counts, struct slice name) {
     struct worker_classes *classes = &worker->classes;
     uint64_t changes = worker->actor.counts.changes, weight = changes - classes->changes_seen;
     counts->writes += weight;
-    count_prefix(worker, prefix, PREFIX_WRITES, weight);
+    count_prefix(worker, counts, name, PREFIX_WRITES, weight);
     classes->changes_seen = changes;
-    classes->changes_next = next_sample(classes, changes, WRITES_SAMPLE_EVERY);
+    classes->changes_next = changes + next_sample(classes, changes - classes->changes_base, WRITES_SAMPLE_EVERY);
 }
 
 void class_stats_sample(struct worker *worker, const struct cmd_request *items, uint32_t count) {
@@ -221,19 +226,19 @@ void class_stats_sample(struct worker *worker, const struct cmd_request *items, 
     if (!classes->counts || !spec)
         return;
     const struct cmd_request *item = &items[count > 1 ? rng_below(&classes->rng, count) : 0];
-    struct slice prefix = slice_make(NULL, 0), name = slice_make(NULL, 0);
+    struct slice name = slice_make(NULL, 0);
     struct class_counts *of = &classes->counts[classes->class_count];
     bool has_key = spec->key_at && spec->key_at < item->argc;
     if (has_key) {
         name = item->argv[spec->key_at];
-        of = counts_of(worker, name, &prefix);
+        of = counts_of(worker, name);
         classes->timed = of;
     }
     if (worker->actor.counts.changes >= classes->changes_next)
-        sample_writes(worker, of, prefix);
+        sample_writes(worker, of, name);
     /* A read of a row may have been a miss; then the next one is looked at. */
     if (worker->actor.counts.hits >= classes->hits_next && (!has_key || is_there(worker, item, name)))
-        sample_hits(worker, of, prefix);
+        sample_hits(worker, of, name);
 }
 
 void class_stats_time(struct worker *worker, uint64_t ticks, uint32_t count) {
@@ -331,12 +336,9 @@ static void walk_now(struct worker *worker) {
         keys += cache_count(worker->server->cache, db);
     if (keys > WALK_NOW_KEYS || pthread_mutex_trylock(&walk->walking) != 0)
         return;
-    if (walk->last.generation != worker->classes.generation || !walk->last.of_class ||
-        worker->now_ms >= walk->last.ended_ms + WALK_NOW_EVERY_MS) {
-        clear_contents(&walk->now);
-        walk->running = false;
-        walk_on(worker, walk, 2 * WALK_NOW_KEYS);
-    }
+    clear_contents(&walk->now);
+    walk->running = false;
+    walk_on(worker, walk, 2 * WALK_NOW_KEYS);
     pthread_mutex_unlock(&walk->walking);
 }
 

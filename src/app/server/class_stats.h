@@ -39,7 +39,7 @@ struct worker_classes {
     struct class_counts *counts; /* by class, the last one of keys without a class; NULL: no memory */
     uint32_t class_count;
     uint64_t generation; /* how many sets of rules it has gone by */
-    uint64_t hits_next, hits_seen, changes_next, changes_seen;
+    uint64_t hits_next, hits_seen, changes_next, changes_seen, changes_base;
     struct class_counts *timed; /* whose command runs; NULL: it is not looked at */
     uint32_t miss_skip, gone_skip;
     struct rng rng;

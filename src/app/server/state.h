@@ -92,7 +92,7 @@ struct server {
     _Atomic bool rules_asked_for; /* SIGHUP: the file is to be read again */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
-    uint32_t changes_to_leases;                /* the same */
+    _Atomic uint32_t changes_to_leases;                /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
     struct server_leases *leases;
