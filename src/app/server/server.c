@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/class_stats.h"
 #include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
@@ -271,6 +272,7 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .each_class = class_stats_each,
     .rules_broken = rules_api_broken,
     .rules_diff_stores = rules_api_diff_stores,
     .gone = history_api_gone,
@@ -464,7 +466,9 @@ static struct server *make_server(const struct config *config) {
     server->pubsub = pubsub_new(random_u64());
     server->leases = leases_new(server, random_u64());
     server->tracking = tracking_new(random_u64());
-    if (!server->pubsub || !server->leases || !server->tracking || history_start(server) != STATUS_OK) {
+    if (!server->pubsub || !server->leases || !server->tracking || history_start(server) != STATUS_OK ||
+        class_stats_start(server) != STATUS_OK) {
+        class_stats_stop(server);
         history_stop(server);
         pubsub_free(server->pubsub);
         leases_free(server->leases);
@@ -647,6 +651,7 @@ void server_free(struct server *server) {
     pubsub_free(server->pubsub);
     tracking_free(server->tracking);
     leases_free(server->leases);
+    class_stats_stop(server);
     history_stop(server);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);

@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
+#include "sys/os/random.h"
 
 enum {
     STOP_ROUNDS_MAX = 64,  /* reads of one connection's backlog at the end */
@@ -43,6 +44,9 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     buf_init(&worker->changes.notes, &memory_libc);
     notify_init(&worker->notify, &memory_libc);
     rules_plan_init(&worker->rules.plan, NULL, &memory_libc, 0, 0);
+    worker->classes.rng = rng_seeded(random_u64());
+    class_stats_rules(worker, NULL, NULL);
+    class_stats_reset(worker);
     resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
     arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
@@ -109,6 +113,7 @@ void worker_free(struct worker *worker) {
     buf_fini(&worker->changes.notes);
     notify_fini(&worker->notify);
     rules_plan_fini(&worker->rules.plan);
+    class_stats_fini(worker);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
         buf_fini(&worker->buffers[i]);
     if (worker->commands) {
@@ -423,8 +428,10 @@ static void tick(struct worker *worker) {
     rate_look(&counts->output_rate, counts->bytes_out, worker->now_ms);
     walk_connections(worker);
     tracking_tick(worker);
-    if (worker->index == 0)
+    if (worker->index == 0) {
         server_note_memory(worker->server);
+        class_stats_tick(worker);
+    }
     enum status status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
     ASSERT(status == STATUS_OK);
 }
