@@ -15,6 +15,7 @@ struct errand {
     const struct rules *rules;
     struct rules *none; /* stands in for rules, where there are none */
     struct rules_plan plan;
+    struct cause cause; /* without a name, each action that was asked for is one */
     bool dry_run, everywhere;
 };
 
@@ -78,6 +79,13 @@ static void reply_action(void *context, const struct cascade_action *done) {
         reply_bulk(reply, rules_edge(errand->rules, action->edge)->text);
 }
 
+static void begin_action(void *context, const struct rules_action *action) {
+    const struct errand *errand = context;
+    struct cmd_server *server = errand->call->env->server;
+    if (server)
+        server->api->cause_step(server, errand->call->client, &errand->plan, action);
+}
+
 /* Replies how many entries went, or what would go. */
 static void errand_run(struct errand *errand) {
     struct cmd_call *call = errand->call;
@@ -87,15 +95,16 @@ static void errand_run(struct errand *errand) {
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->dry_run,
+                                    .begins = begin_action,
                                     .done = reply_action,
                                     .context = errand};
     if (errand->dry_run)
         reply_array(call->reply, errand->plan.count);
     if (server)
-        server->api->rules_planned(server, call->client, true);
+        server->api->cause_begin(server, call->client, &errand->cause);
     uint64_t entries = cascade_run(&cascade, &errand->plan);
     if (server)
-        server->api->rules_planned(server, call->client, false);
+        server->api->cause_end(server, call->client);
     if (!errand->dry_run)
         reply_integer(call->reply, (int64_t)entries);
 }
@@ -117,11 +126,12 @@ static bool read_words(struct errand *errand, uint32_t at) {
 
 typedef enum status (*make_plan)(struct rules_plan *plan, struct slice what);
 
-static void invalidate(struct cmd_call *call, make_plan make, bool everywhere, const char *invalid) {
+static void invalidate(struct cmd_call *call, enum cause_trigger trigger, make_plan make, const char *invalid) {
     struct errand errand;
     if (!errand_begin(&errand, call))
         return;
-    errand.everywhere = everywhere;
+    errand.everywhere = trigger == CAUSE_TAG || trigger == CAUSE_CLASS;
+    errand.cause = (struct cause){.trigger = trigger, .name = call->argv[2]};
     if (read_words(&errand, 3)) {
         enum status status = make(&errand.plan, call->argv[2]);
         if (status == STATUS_OK)
@@ -149,13 +159,13 @@ static enum status plan_tag(struct rules_plan *plan, struct slice tag) {
     return tag.size ? rules_plan_tag(plan, tag) : STATUS_INVALID;
 }
 
-void cmd_invalidate_key(struct cmd_call *call) { invalidate(call, rules_plan_key, false, "that is no key"); }
-void cmd_invalidate_tag(struct cmd_call *call) { invalidate(call, plan_tag, true, "a tag has 1 to 255 bytes"); }
+void cmd_invalidate_key(struct cmd_call *call) { invalidate(call, CAUSE_KEY, rules_plan_key, "that is no key"); }
+void cmd_invalidate_tag(struct cmd_call *call) { invalidate(call, CAUSE_TAG, plan_tag, "a tag has 1 to 255 bytes"); }
 void cmd_invalidate_class(struct cmd_call *call) {
-    invalidate(call, plan_class, true, "no class has this pattern; RULES MATCH key tells that of a key");
+    invalidate(call, CAUSE_CLASS, plan_class, "no class has this pattern; RULES MATCH key tells that of a key");
 }
 void cmd_invalidate_pattern(struct cmd_call *call) {
-    invalidate(call, plan_pattern, false, "that is no pattern, or has more than 255 bytes or 16 wildcards");
+    invalidate(call, CAUSE_PATTERN, plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
 }
 
 bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
@@ -197,6 +207,7 @@ static void emit(struct cmd_call *call, bool words) {
         return;
     }
     if (errand_begin(&errand, call)) {
+        errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2]};
         enum status status = STATUS_OK;
         bool understood = read_words(&errand, at);
         if (understood)

@@ -8,6 +8,7 @@
 #ifndef STRATA_APP_CMD_SERVER_API_H
 #define STRATA_APP_CMD_SERVER_API_H
 
+#include "app/cmd/cause.h"
 #include "app/cmd/cmd.h"
 #include "core/lease/lease.h"
 
@@ -185,8 +186,12 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
-    /* What this client's command changes from now on follows from a plan; edges are not followed again. */
-    void (*rules_planned)(struct cmd_server *, struct cmd_client *, bool planned);
+    /* What this client's command changes from now on follows from a plan, for that cause, until the end: edges are not followed again. Each step
+     * is an action of the plan. */
+    void (*cause_begin)(struct cmd_server *, struct cmd_client *, const struct cause *);
+    void (*cause_step)(struct cmd_server *, struct cmd_client *, const struct rules_plan *,
+                       const struct rules_action *);
+    void (*cause_end)(struct cmd_server *, struct cmd_client *);
 };
 
 struct cmd_process {

@@ -1,5 +1,6 @@
 #include "app/server/changes.h"
 
+#include "app/server/cause.h"
 #include "app/server/leases.h"
 #include "app/server/notify.h"
 #include "app/server/worker.h"
@@ -9,8 +10,11 @@ struct note {
     const struct cmd_spec *spec;
     uint64_t client;
     uint32_t kind, db, place, name_size;
-    uint8_t how; /* enum cmd_change */
+    uint64_t told_at;   /* in the notes: packed (cause.h) */
+    uint32_t told_size; /* 0: there is nothing */
+    uint8_t how;        /* enum cmd_change */
     bool is_first, planned;
+    bool tells; /* it stands behind this one */
 };
 
 /* What a watcher does. */
@@ -58,6 +62,61 @@ static void add_call(struct note *note, const struct cmd_call *call, struct slic
                      slice_equal(name, call->argv[call->spec->key_at]);
 }
 
+/* Kinds that happen to entries by themselves, though perhaps while a command runs. */
+enum {
+    CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_MISSED
+};
+
+/* Who made the change that is being noted, and what for. */
+static void fill_author(struct worker *worker, const struct cmd_call *call, struct note *note,
+                        struct cause_told *ret_told) {
+    *ret_told = (struct cause_told){.killer = worker->actor.killer};
+    if (CHANGES_BY_THEMSELVES >> note->kind & 1)
+        return;
+    const struct worker_cause *cause = &worker->cause;
+    ret_told->cause = cause_now(worker);
+    if (cause->active && cause->spec) {
+        note->spec = cause->spec;
+        note->client = cause->client;
+        ret_told->who = cause->who;
+    } else if (call->client) {
+        const struct cmd_client *client = call->client;
+        ret_told->who = buf_slice(client->service.size ? &client->service : &client->name);
+    }
+}
+
+/* Notes that say the same of themselves one after the other, as in a cascade, say it once. */
+static bool says_the_same(const struct changes *changes, struct slice told) {
+    return told.size == changes->told_size &&
+           (told.size == 0 || memcmp(changes->notes.data + changes->told_at, told.data, told.size) == 0);
+}
+
+static size_t put(struct buf *notes, const void *bytes, size_t size) {
+    size_t at = notes->size;
+    if (size)
+        memcpy(notes->data + at, bytes, size);
+    notes->size += bits_align_up(size, sizeof(uint64_t));
+    return at;
+}
+
+/*  [note][name][what it tells, unless an earlier one does]  */
+static enum status append(struct changes *changes, struct note *note, struct slice name, struct slice told) {
+    bool same = says_the_same(changes, told);
+    size_t size = sizeof *note + bits_align_up(name.size, sizeof(uint64_t)) + bits_align_up(told.size, sizeof(uint64_t));
+    TRY(buf_reserve(&changes->notes, size));
+    note->told_size = (uint32_t)told.size;
+    note->tells = !same;
+    note->told_at = same ? changes->told_at
+                         : changes->notes.size + sizeof *note + bits_align_up(name.size, sizeof(uint64_t));
+    put(&changes->notes, note, sizeof *note);
+    put(&changes->notes, name.data, name.size);
+    if (!same) {
+        changes->told_at = put(&changes->notes, told.data, told.size);
+        changes->told_size = note->told_size;
+    }
+    return STATUS_OK;
+}
+
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
@@ -75,17 +134,12 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
         .planned = worker->rules.planned};
     if (call->client)
         add_call(&note, call, name);
-    size_t size = sizeof note + bits_align_up(name.size, sizeof(uint64_t));
+    struct cause_told told;
+    uint8_t packed[CAUSE_PACKED_MAX];
+    fill_author(worker, call, &note, &told);
     changes->waiting = true;
-    if (buf_reserve(&changes->notes, size) != STATUS_OK) {
+    if (append(changes, &note, name, slice_make(packed, cause_pack(&told, packed))) != STATUS_OK)
         changes->lost = true;
-        return;
-    }
-    uint8_t *to = changes->notes.data + changes->notes.size;
-    memcpy(to, &note, sizeof note);
-    if (name.size)
-        memcpy(to + sizeof note, name.data, name.size);
-    changes->notes.size += size;
 }
 
 /* Client-side caching may know already. */
@@ -96,9 +150,11 @@ static void tell(struct worker *worker, const struct change *change, bool tracke
 }
 
 /* Reads the note at `at`; answers where the next one is. */
-static size_t read_note(const struct buf *notes, size_t at, struct change *ret_change) {
+static size_t read_note(const struct buf *notes, size_t at, struct cause *ret_cause, struct change *ret_change) {
     struct note note;
+    struct cause_told told;
     memcpy(&note, notes->data + at, sizeof note);
+    cause_unpack(slice_make(notes->data + note.told_at, note.told_size), &told, ret_cause);
     *ret_change = (struct change){.kind = (enum cache_change)note.kind,
                                   .db = note.db,
                                   .place = note.place,
@@ -106,15 +162,20 @@ static size_t read_note(const struct buf *notes, size_t at, struct change *ret_c
                                   .spec = note.spec,
                                   .client = note.client,
                                   .how = (enum cmd_change)note.how,
+                                  .who = told.who,
+                                  .cause = told.cause,
+                                  .killer = told.killer,
                                   .is_first = note.is_first,
                                   .planned = note.planned};
-    return at + sizeof note + bits_align_up(note.name_size, sizeof(uint64_t));
+    return at + sizeof note + bits_align_up(note.name_size, sizeof(uint64_t)) +
+           (note.tells ? bits_align_up(note.told_size, sizeof(uint64_t)) : 0);
 }
 
 static void tell_all(struct worker *worker, const struct buf *notes, size_t tracked) {
     struct change change;
+    struct cause cause;
     for (size_t at = 0, next; at < notes->size; at = next) {
-        next = read_note(notes, at, &change);
+        next = read_note(notes, at, &cause, &change);
         tell(worker, &change, at < tracked);
     }
 }
@@ -122,8 +183,9 @@ static void tell_all(struct worker *worker, const struct buf *notes, size_t trac
 void changes_track_now(struct worker *worker) {
     struct changes *changes = &worker->changes;
     struct change change;
+    struct cause cause;
     while (changes->tracked < changes->notes.size) {
-        changes->tracked = read_note(&changes->notes, changes->tracked, &change);
+        changes->tracked = read_note(&changes->notes, changes->tracked, &cause, &change);
         tracking_change(worker, &change);
     }
 }
@@ -146,6 +208,7 @@ void changes_hand_on(struct worker *worker) {
         struct buf notes = changes->notes;
         size_t tracked = changes->tracked;
         changes->tracked = 0;
+        changes->told_size = 0;
         buf_init(&changes->notes, notes.memory);
         changes->waiting = changes->lost = changes->passes = false;
         if (passes)

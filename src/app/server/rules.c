@@ -296,20 +296,23 @@ enum status rules_terms(void *context, struct actor *actor, struct slice name, s
     return STATUS_OK;
 }
 
-void rules_api_planned(struct cmd_server *api, struct cmd_client *client, bool planned) {
-    (void)api;
-    struct connection *connection = client->connection;
-    connection->worker->rules.planned = planned;
+static void begin_step(void *context, const struct rules_action *action) {
+    struct worker *worker = context;
+    cause_step(worker, &worker->rules.plan, action);
 }
 
-static void cascade(struct worker *worker, uint32_t place, const struct rules_plan *plan) {
-    const struct cascade cascade = {.cache = worker->server->cache, .actor = &worker->actor, .place = place};
-    worker->rules.planned = true;
+static void cascade(struct worker *worker, const struct change *change, const struct rules_plan *plan) {
+    const struct cascade cascade = {.cache = worker->server->cache,
+                                    .actor = &worker->actor,
+                                    .place = change->lost ? 0 : change->place,
+                                    .begins = begin_step,
+                                    .context = worker};
+    cause_begin_change(worker, change);
     if (plan)
         cascade_run(&cascade, plan);
     else
         cascade_everything(&cascade, worker->rules.set->rules);
-    worker->rules.planned = false;
+    cause_end(worker);
 }
 
 void rules_follow(struct worker *worker, const struct change *change) {
@@ -318,7 +321,7 @@ void rules_follow(struct worker *worker, const struct change *change) {
     if (!worker->rules.set || change->planned)
         return;
     if (change->lost) {
-        cascade(worker, 0, NULL);
+        cascade(worker, change, NULL);
         return;
     }
     uint32_t class = rules_match(plan->rules, change->name, &fields);
@@ -326,8 +329,8 @@ void rules_follow(struct worker *worker, const struct change *change) {
         return;
     enum status status = rules_plan_changed(plan, change->name, class, &fields);
     if (status != STATUS_OK)
-        cascade(worker, 0, NULL);
+        cascade(worker, change, NULL);
     else if (plan->count)
-        cascade(worker, change->place, plan);
+        cascade(worker, change, plan);
     rules_plan_reset(plan);
 }

@@ -29,7 +29,6 @@ void rules_stop(struct server *server);
 /* Commands. */
 enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems);
 const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text);
-void rules_api_planned(struct cmd_server *api, struct cmd_client *client, bool planned);
 
 /* The setting and the rules say together who is asked about. Under no lock of the configuration, or under it. */
 void rules_settle(struct server *server);
@@ -48,7 +47,7 @@ struct worker_rules {
     const struct rules_in_force *set; /* NULL: there are none */
     struct rules_plan plan;
     bool
-        planned; /* what happens now follows from a plan, whose edges have been followed; nobody else touches the set then */
+        planned; /* by cause_begin: what happens now follows from a plan, whose edges have been followed; nobody else touches the set then */
     uint64_t jitters; /* drawn so far */
 };
 

@@ -267,7 +267,9 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
-    .rules_planned = rules_api_planned,
+    .cause_begin = cause_api_begin,
+    .cause_step = cause_api_step,
+    .cause_end = cause_api_end,
 };
 
 /* -------------------------------------------------------------------- cache */

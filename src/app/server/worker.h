@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "app/server/cause.h"
 #include "app/server/changes.h"
 #include "app/server/connection.h"
 #include "app/server/notify.h"
@@ -113,6 +114,7 @@ struct worker {
     struct notify notify;
     struct mailbox mailbox; /* of client-side caching */
     struct worker_rules rules;
+    struct worker_cause cause;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

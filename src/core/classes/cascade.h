@@ -25,7 +25,8 @@ struct cascade {
         place; /* in the engine, of the database of keys and patterns (cache_key); tags and classes reach all databases */
     bool everywhere; /* keys and patterns as well: it began with a tag or a class */
     bool dry_run;    /* only counts */
-    /* Told of each action; may be NULL. It may not call the cache. */
+    /* Told of each action, before it is done and after; may be NULL. They may not call the cache. */
+    void (*begins)(void *context, const struct rules_action *action);
     void (*done)(void *context, const struct cascade_action *action);
     void *context;
 };

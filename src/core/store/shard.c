@@ -610,8 +610,32 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove_but(engine, actor, shard, spot, reason, 0);
 }
 
+/* The name of the first tag by which the entry is dead, written to `name`; empty if none is found. */
+static struct slice killer_of(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
+                              uint8_t name[TAG_NAME_MAX]) {
+    const uint8_t *at = engine->range.base + spot->location;
+    for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
+        uint32_t number = entry_tag(&spot->entry, at, i);
+        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp))
+            return slice_make(name, tag_name((struct range *)&engine->range, actor, engine->tags, number, name));
+    }
+    return slice_make(NULL, 0);
+}
+
+static __attribute__((noinline)) void remove_dead(struct engine *engine, struct actor *actor, struct shard *shard,
+                                                  struct store_spot *spot) {
+    uint8_t name[TAG_NAME_MAX];
+    if (store_is_wanted(engine, STORE_INVALIDATED))
+        actor->killer = killer_of(engine, actor, spot, name);
+    store_remove(engine, actor, shard, spot, STORE_INVALIDATED);
+    actor->killer = slice_make(NULL, 0);
+}
+
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
     bool expired = store_has_expired(&spot->entry, actor->now_ms);
     actor_count_removed(actor, shard->store, expired ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
-    store_remove(engine, actor, shard, spot, expired ? STORE_EXPIRED : STORE_INVALIDATED);
+    if (expired)
+        store_remove(engine, actor, shard, spot, STORE_EXPIRED);
+    else
+        remove_dead(engine, actor, shard, spot);
 }
