@@ -563,7 +563,7 @@ def write(path, lines):
 
 
 FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store',
-            'pubsub', 'tag', 'rules', 'lease']
+            'pubsub', 'tag', 'rules', 'lease', 'stream']
 
 
 def main(arguments):

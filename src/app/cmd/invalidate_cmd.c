@@ -5,6 +5,7 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/invalidate.h"
+#include "app/cmd/invalidate_words.h"
 #include "app/cmd/server_api.h"
 #include "app/rules/event_data.h"
 #include "core/classes/cascade.h"
@@ -16,7 +17,8 @@ struct errand {
     struct rules *none; /* stands in for rules, where there are none */
     struct rules_plan plan;
     struct cause cause; /* without a name, each action that was asked for is one */
-    bool dry_run, everywhere;
+    struct invalidate_words words;
+    bool everywhere;
 };
 
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
@@ -59,7 +61,7 @@ static void reply_action(void *context, const struct cascade_action *done) {
     const struct errand *errand = context;
     const struct rules_action *action = done->action;
     struct reply *reply = errand->call->reply;
-    if (!errand->dry_run)
+    if (!errand->words.dry_run)
         return;
     reply_map(reply, 6);
     reply_bulk_string(reply, "kind");
@@ -94,32 +96,19 @@ static void errand_run(struct errand *errand) {
                                     .actor = call->actor,
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
-                                    .dry_run = errand->dry_run,
+                                    .dry_run = errand->words.dry_run,
                                     .begins = begin_action,
                                     .done = reply_action,
                                     .context = errand};
-    if (errand->dry_run)
+    if (errand->words.dry_run)
         reply_array(call->reply, errand->plan.count);
     if (server)
         server->api->cause_begin(server, call->client, &errand->cause);
     uint64_t entries = cascade_run(&cascade, &errand->plan);
     if (server)
         server->api->cause_end(server, call->client);
-    if (!errand->dry_run)
-        reply_integer(call->reply, (int64_t)entries);
-}
-
-/* The words behind the target, from argument `at` on. */
-static bool read_words(struct errand *errand, uint32_t at) {
-    struct cmd_call *call = errand->call;
-    for (; at < call->argc; at++) {
-        if (!cmd_is(call, at, "dryrun")) {
-            cmd_error_syntax(call);
-            return false;
-        }
-        errand->dry_run = true;
-    }
-    return true;
+    if (!errand->words.dry_run)
+        invalidate_words_reply(call, &errand->words, entries);
 }
 
 /* ------------------------------------------------------------------------------------------ commands */
@@ -128,11 +117,11 @@ typedef enum status (*make_plan)(struct rules_plan *plan, struct slice what);
 
 static void invalidate(struct cmd_call *call, enum cause_trigger trigger, make_plan make, const char *invalid) {
     struct errand errand;
-    if (!errand_begin(&errand, call))
+    if (invalidate_words_resumed(call) || !errand_begin(&errand, call))
         return;
     errand.everywhere = trigger == CAUSE_TAG || trigger == CAUSE_CLASS;
-    errand.cause = (struct cause){.trigger = trigger, .name = call->argv[2]};
-    if (read_words(&errand, 3)) {
+    if (invalidate_words_read(call, 3, &errand.words)) {
+        errand.cause = (struct cause){.trigger = trigger, .name = call->argv[2], .reason = errand.words.reason};
         enum status status = make(&errand.plan, call->argv[2]);
         if (status == STATUS_OK)
             errand_run(&errand);
@@ -168,16 +157,19 @@ void cmd_invalidate_pattern(struct cmd_call *call) {
     invalidate(call, CAUSE_PATTERN, plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
 }
 
-bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
+bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, const struct invalidate_words *words) {
     struct cmd_server *server = call->env->server;
     struct errand errand;
-    if (!server || !server->api->rules_now(server, call->client, NULL))
+    bool plain = !words->sync && !words->reason.size;
+    if (plain && (!server || !server->api->rules_now(server, call->client, NULL)))
         return false;
     if (!errand_begin(&errand, call))
         return true;
     errand.everywhere = true;
+    errand.words = *words;
+    errand.cause.reason = words->reason;
     enum status status = STATUS_OK;
-    for (uint32_t i = from; i < call->argc && status == STATUS_OK; i++)
+    for (uint32_t i = from; i < until && status == STATUS_OK; i++)
         status = rules_plan_tag(&errand.plan, call->argv[i]);
     if (status == STATUS_OK)
         errand_run(&errand);
@@ -190,26 +182,29 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from) {
 /* ------------------------------------------------------------------------------------------ events */
 
 /* Arguments 2 and 3 are the event and its data, if there are any. */
-static void emit(struct cmd_call *call, bool words) {
+static void emit(struct cmd_call *call, bool may_try) {
     struct errand errand;
     struct event_data event;
     struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
     char problem[EVENT_DATA_PROBLEM_MAX];
     uint32_t at = 3;
-    if (call->argc > 3 && !(words && cmd_is(call, 3, "dryrun")))
-        text = call->argv[at++];
-    if (!words && call->argc > 4) {
-        cmd_error_syntax(call);
+    if (invalidate_words_resumed(call))
         return;
-    }
+    if (call->argc > 3 && !invalidate_words_begin(call, 3))
+        text = call->argv[at++];
     if (event_data_open(&event, text, call->arena, problem) != STATUS_OK) {
         reply_errorf(call->reply, "ERR %s", problem);
         return;
     }
     if (errand_begin(&errand, call)) {
-        errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2]};
         enum status status = STATUS_OK;
-        bool understood = read_words(&errand, at);
+        bool understood = invalidate_words_read(call, at, &errand.words);
+        if (understood && errand.words.dry_run && !may_try) {
+            cmd_error_syntax(call); /* that is INVALIDATE EVENT */
+            understood = false;
+        }
+        errand.cause =
+            (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
         if (status == STATUS_INVALID)

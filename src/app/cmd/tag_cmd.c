@@ -118,10 +118,13 @@ void cmd_tag_count(struct cmd_call *call) {
 }
 
 void cmd_tag_invalidate(struct cmd_call *call) {
+    const uint32_t until = invalidate_words_find(call, 2);
+    struct invalidate_words words;
     uint64_t count = 0;
-    if (invalidate_by_rules(call, 2))
+    if (invalidate_words_resumed(call) || !invalidate_words_read(call, until, &words) ||
+        invalidate_by_rules(call, 2, until, &words))
         return;
-    for (uint32_t i = 2; i < call->argc; i++)
+    for (uint32_t i = 2; i < until; i++)
         count += cache_tag_invalidate(call->env->cache, call->actor, call->argv[i]);
     reply_integer(call->reply, (int64_t)count);
 }

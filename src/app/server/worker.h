@@ -20,6 +20,7 @@
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/state.h"
+#include "app/server/streaming.h"
 #include "app/server/tracking.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"
@@ -113,6 +114,7 @@ struct worker {
     struct changes changes;
     struct notify notify;
     struct mailbox mailbox; /* of client-side caching */
+    struct worker_streaming streaming;
     struct worker_rules rules;
     struct worker_cause cause;
 

@@ -5,12 +5,13 @@
  * told exactly what; whoever missed more than can be told is told that anything may be old.
  *
  * Threads: one owner at a time.
- * Memory:  in place; no allocation.
+ * Memory:  one allocation of 140 KiB with the first record that leaves; without it anything may be old.
  * Time:    a pass over STREAM_PARTS_MAX hashes for each record.
  */
 #ifndef STRATA_CORE_STREAM_PARTS_H
 #define STRATA_CORE_STREAM_PARTS_H
 
+#include "base/memory.h"
 #include "core/stream/filter.h"
 
 enum {
@@ -19,16 +20,22 @@ enum {
     STREAM_PART_KEY_MAX = 64, /* of a key without a colon, or with a late one */
 };
 
-struct stream_parts {
-    uint32_t count;
+struct stream_parts_rows {
     uint32_t hashes[STREAM_PARTS_MAX];
     uint64_t positions[STREAM_PARTS_MAX];
     uint8_t kinds[STREAM_PARTS_MAX], sizes[STREAM_PARTS_MAX];
     uint8_t texts[STREAM_PARTS_MAX][STREAM_PART_SIZE_MAX];
+};
+
+struct stream_parts {
+    const struct memory *memory;
+    struct stream_parts_rows *rows; /* NULL: none were needed yet, or there was no memory */
+    uint32_t count;
     uint64_t all, all_writes; /* beside those: anything may have changed up to here; or anything may have been written */
 };
 
-void stream_parts_init(struct stream_parts *parts);
+void stream_parts_init(struct stream_parts *parts, const struct memory *memory);
+void stream_parts_fini(struct stream_parts *parts);
 /* The record is not kept any more. Positions come in ascending order. */
 void stream_parts_note(struct stream_parts *parts, const struct stream_record *record);
 /* Nor is anything up to this position. */

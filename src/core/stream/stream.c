@@ -17,7 +17,7 @@ static_assert(sizeof(struct head) == 48, "as stream.h says");
 
 void stream_init(struct stream *stream, const struct memory *memory, uint64_t bytes_max) {
     *stream = (struct stream){.memory = memory, .bytes_max = bytes_max};
-    stream_parts_init(&stream->parts);
+    stream_parts_init(&stream->parts, memory);
 }
 
 static size_t chunk_size(const struct stream_chunk *chunk) { return sizeof *chunk + chunk->room; }
@@ -34,6 +34,7 @@ static void drop_chunk(struct stream *stream) {
 void stream_fini(struct stream *stream) {
     while (stream->oldest)
         drop_chunk(stream);
+    stream_parts_fini(&stream->parts);
 }
 
 /* The oldest chunk leaves, and the parts remember. */
