@@ -123,6 +123,7 @@ enum status notify_each(struct notify *notify, const struct change *change,
             return send_of(&sending, CONFIG_EVENT_MISS, SLICE("keymiss"));
         case CACHE_FLUSHED:
         case CACHE_TAG_INVALIDATED:
+        case CACHE_TAG_SOFTENED:
         case CACHE_NOTHING_DELETED:
         case CACHE_SWAPPED:
         case CACHE_TAG_GOING:

@@ -141,8 +141,9 @@ static void reclass(void *context, struct slice name, const struct cache_info *i
         cache_prepare(reclassing->cache, actor, &key, name.size);
         cache_edit_begin(reclassing->cache, actor, &key, &edit);
         status = edit.found ? cache_edit_reclass(&edit) : STATUS_OK;
-        /* Without its tags it could outlive an invalidation. That there is nothing can be asked for again. */
-        if (edit.nothing || (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
+        /* Without its tags it could outlive an invalidation. That there is nothing, or what is stale, can be asked for again. */
+        if (edit.nothing || edit.stale ||
+            (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
             cache_edit_delete(&edit);
         cache_edit_end(&edit);
     }

@@ -310,7 +310,8 @@ const struct topic_part *tracking_prefix_part(struct worker *worker, struct slic
 /* Of what was not there nobody has read anything. */
 enum {
     TRACKED_CHANGES = CACHE_REMOVALS | 1 << CACHE_CREATED | 1 << CACHE_PATCHED | 1 << CACHE_EXPIRY_SET |
-                      1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_RETAGGED
+                      1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED |
+                      1 << CACHE_RETAGGED
 };
 
 static void state_set(struct tracker *tracker, struct cmd_client *client, uint32_t modes) {
@@ -523,7 +524,7 @@ void tracking_change(struct worker *worker, const struct change *change) {
     if (change->lost || change->kind == CACHE_FLUSHED || change->kind == CACHE_SWAPPED) {
         clear_table(tracking);
         worker->mailbox.outgoing_all = worker->mailbox.outgoing_any = true;
-    } else if (change->kind == CACHE_TAG_INVALIDATED) {
+    } else if (change->kind == CACHE_TAG_INVALIDATED || change->kind == CACHE_TAG_SOFTENED) {
         tag_is_invalidated(worker, change);
     } else if (1 << change->kind & TRACKED_CHANGES) {
         key_has_changed(worker, change);

@@ -144,6 +144,7 @@ void cache_info_fill(const struct cache *cache, const struct actor *actor, const
         .size = value_size,
         .expires_at_ms = entry->expires_at_ms,
         .version = entry->stamp,
+        .row = entry->row,
         .charged_bytes = entry->size + INDEX_CHARGE_BYTES + (entry->flags & ENTRY_EXTENTS ? value_size : 0) +
                          (entry->flags & ENTRY_OBJECT ? store_owned_bytes(cache->engine, location, entry) : 0),
         .use_count = cell_use(cell),
@@ -164,6 +165,7 @@ static inline void fill_facts(const struct cache *cache, const struct actor *act
     read->info.size = value_size;
     read->info.expires_at_ms = view->entry.expires_at_ms;
     read->info.version = view->entry.stamp;
+    read->info.row = view->entry.row;
 }
 
 static uint64_t wanted_size(const struct cache_read *read, uint64_t value_size) {
@@ -380,11 +382,11 @@ __attribute__((always_inline)) static inline struct glance_value glance_dressed(
     const uint8_t *at = entry + ENTRY_PLAIN_KEY_AT;
     uint64_t stamp = 0;
     if (word & ENTRY_META) {
-        uint32_t meta = words_load32(at);
-        if (meta & 15)
-            return none; /* of another database */
-        stamp = (uint64_t)(meta >> 20) << 32 | words_load32(at + 4);
-        at += meta >> 20 ? 8 : 4;
+        uint32_t meta = words_load32(at), high = meta >> ENTRY_META_STAMP_SHIFT;
+        if (meta & (ENTRY_META_DB | ENTRY_META_ROW))
+            return none; /* of another database; or seldom */
+        stamp = (uint64_t)high << 32 | words_load32(at + 4);
+        at += high ? 8 : 4;
     }
     if ((word & (ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)) && expiry_at(range, location, word, &at) <= now_ms)
         return none;
@@ -392,7 +394,7 @@ __attribute__((always_inline)) static inline struct glance_value glance_dressed(
         uint32_t size;
         if (!precisely && tags_may_kill(engine->tags, at, stamp, &size))
             return glance_precisely(engine, now_ms, name, entry);
-        if (precisely && tags_kill(range, engine->tags, at, ENTRY_TAGS_MAX * ENTRY_TAG_SIZE, stamp, &size))
+        if (precisely && tags_kill(range, engine->tags, at, ENTRY_TAGS_MAX * ENTRY_TAG_SIZE, stamp, true, &size))
             return none;
         at += size;
     }

@@ -69,7 +69,7 @@ enum cache_change {
     CACHE_REPLACED,
     CACHE_EXPIRED,     /* when somebody comes across it, which may be later than its time */
     CACHE_EVICTED,     /* for memory, or a store's capacity */
-    CACHE_INVALIDATED, /* by a tag; when somebody comes across it */
+    CACHE_INVALIDATED, /* by a tag, when somebody comes across it; or softly by its name, when that happens */
     CACHE_CREATED,
     CACHE_PATCHED,         /* a part of its value is another, or it has grown */
     CACHE_EXPIRY_SET,      /* or taken away */
@@ -81,6 +81,7 @@ enum cache_change {
     CACHE_PATTERN_GOING,   /* the name is a pattern; keys that match it are about to be deleted (cache_tell_pattern) */
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
     CACHE_RETAGGED,        /* it bears other tags */
+    CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
 };
 enum {
     CACHE_REMOVALS =
@@ -108,6 +109,7 @@ enum {
 struct cache_terms {
     bool created;           /* in: the value is new; false: it had another name, or the rules did not know of it */
     uint64_t expires_at_ms; /* in: as asked for, 0: never; out */
+    uint64_t stale_ms;      /* in: as asked for, 0: not said; out */
     uint32_t tag_count;     /* out: tags that it bears beside those that it brings */
     struct slice tags[CACHE_RULE_TAGS_MAX];
     uint8_t names[CACHE_RULE_TAGS_MAX * CACHE_TAG_NAME_MAX]; /* room for them */
@@ -213,6 +215,7 @@ struct cache_info {
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* Unix time, 0: never */
     uint64_t version;       /* of the value; 0: none was asked for since it was written (cache_edit_version) */
+    uint64_t row;           /* version that whoever wrote it has given, 0: none */
     uint64_t charged_bytes; /* what the entry occupies, index cell included */
     uint32_t use_count;     /* 0 to 7 */
     uint64_t idle_ms;       /* age of the segment that holds it */
@@ -231,7 +234,7 @@ struct cache_read {
     uint64_t
         pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
     bool quiet; /* do not count a hit or a use */
-    bool facts; /* fill all of `info`; else only type, size, expiry and version, which cost nothing */
+    bool facts; /* fill all of `info`; else only type, size, expiry and versions, which cost nothing */
     /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
      * size when a writer came between; only the last room counts. */
     void *(*reserve)(void *context, uint64_t size);
@@ -315,16 +318,24 @@ struct cache_check {
 
 struct cache_edit {
     bool found;
-    bool nothing;           /* not found, because a CACHE_NOTHING stands there */
-    enum cache_type type;   /* valid when found, like all below */
+    bool nothing; /* not found, because a CACHE_NOTHING stands there */
+    bool
+        stale; /* not found, because it has expired or was softly invalidated; it is there for who asks for stale values */
+    uint64_t stale_ms;      /* valid when stale: for how long */
+    enum cache_type type;   /* valid when found or stale, like all below */
     uint64_t size;          /* value bytes */
     uint64_t expires_at_ms; /* 0: never */
-    uint64_t version;       /* 0: none */
+    uint64_t version;       /* of the cache; 0: none */
+    uint64_t row;           /* given version, 0: none */
     bool
         versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
     const struct slice *
         tags; /* in, after begin: the tags of what a set writes; none at begin. Other writes leave the tags as they are */
     uint32_t tag_count;
+    uint64_t
+        set_row; /* in, after begin: the version given to what a set writes; 0 at begin. Other changes of the value take it away */
+    uint64_t
+        set_stale_ms; /* in, after begin: for how long after its expiry what a set writes is stale; 0 at begin: as rules say */
     const struct cache_kept_tags *kept; /* in, after begin: a set puts back what had these; NULL at begin */
     const struct cache_check *check;    /* in, after begin: asked whether a set may write; NULL at begin */
     /* private */
@@ -333,7 +344,8 @@ struct cache_edit {
     struct cache_key key;
     uint32_t shard;
     bool locked_here;
-    uint64_t spot[10];
+    uint64_t stale_at; /* the entry that was found to be stale */
+    uint64_t spot[12];
 };
 
 /* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
@@ -345,7 +357,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
                       struct cache_edit *ret_edit);
 void cache_edit_end(struct cache_edit *edit);
 
-/* The longest contiguous piece of the value from `offset` on, in place; empty at the end. The
+/* The longest contiguous piece of the value from `offset` on, in place, of what is found or stale; empty at the end. The
  * whole value is one piece up to a quarter of a segment (at least 1 KiB); larger ones may be several. */
 struct slice cache_edit_piece(const struct cache_edit *edit, uint64_t offset);
 
@@ -374,13 +386,14 @@ MUST_CHECK enum status cache_edit_retag(struct cache_edit *edit, const struct sl
 /* Names the tags of an entry, in no order; none if there is no entry. A name lives during the call, which may not call the cache. */
 void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context);
 
-/* The tags of an entry, held for as long as somebody may want to put it back as it was: with its version, so that it is gone if one of
- * them was invalidated meanwhile. Answers how many there are; give them back, whatever becomes of it. */
+/* The tags of an entry, held for as long as somebody may want to put it back as it was: with its versions, so that it is gone if one of
+ * them was invalidated meanwhile. False: it has nothing of the kind. Give them back, whatever becomes of it. */
 struct cache_kept_tags {
-    uint64_t version;
+    uint64_t version, row;
+    uint32_t stale; /* private */
     uint32_t count, numbers[36];
 };
-uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept);
+bool cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept);
 void cache_give_tags(struct cache *cache, struct actor *actor, const struct cache_kept_tags *kept);
 /* A version that nothing has yet: younger than what was written and invalidated before, older than what will be. */
 uint64_t cache_stamp(struct cache *cache);
@@ -388,10 +401,13 @@ uint64_t cache_stamp(struct cache *cache);
 /* Sets or removes (0) the expiry of an entry that is there. It keeps its version. */
 MUST_CHECK enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms);
 
-/* Removes the entry, if there is one; with the head of a session, all of it. */
+/* Removes the entry, if there is one, be it stale; with the head of a session, all of it. */
 void cache_edit_delete(struct cache_edit *edit);
 /* The same, but the entry of `kept`, another one, stays even if it is of that session. */
 void cache_edit_delete_but(struct cache_edit *edit, const struct cache_edit *kept);
+/* Makes what is found stale: only who asks for stale values is shown it, for as long as it would have been there, or been stale after its
+ * expiry. What is cached as nothing, and entries of sessions, are removed. Without an entry this is a deletion that finds nothing. */
+MUST_CHECK enum status cache_edit_soften(struct cache_edit *edit);
 /* Takes an entry away as if it had never been written: alone, though it be the head of a session. */
 void cache_edit_undo(struct cache_edit *edit);
 
@@ -426,6 +442,8 @@ bool cache_may_bear_tags(const struct cache *cache, const struct cache_key *key)
 
 /* What reads this tag afterwards does not find what was written before. Answers how many entries went (cache_tag_count). */
 uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag);
+/* The same, but what was written before is stale. Answers how many entries that concerns, those that were stale already included. */
+uint64_t cache_tag_soften(struct cache *cache, struct actor *actor, struct slice tag);
 
 /* ------------------------------------------------------------------- rules */
 
@@ -507,7 +525,7 @@ uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint6
                     cache_visit visit, void *context);
 
 /* The same for what has this place in the engine (struct cache_key), whatever number the database has by now, and with what is cached as being
- * nothing. For whoever wants all of it gone, or looked at. */
+ * nothing and what is stale. For whoever wants all of it gone, or looked at. */
 uint64_t cache_scan_place(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
                           cache_visit visit, void *context);
 

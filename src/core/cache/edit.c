@@ -15,15 +15,50 @@ static struct store_key key_of(const struct cache_edit *edit) {
 /* Copies what the spot says into the public part. */
 static void refresh(struct cache_edit *edit) {
     const struct store_spot *spot = spot_of(edit);
-    edit->nothing = spot->location && spot->entry.type == CACHE_NOTHING;
-    edit->found = spot->location && !edit->nothing;
-    if (!edit->found)
+    edit->stale = edit->stale_at && spot->location == edit->stale_at &&
+                  store_is_gone(edit->cache->engine, spot->location, &spot->entry, edit->actor->now_ms);
+    edit->nothing = spot->location && spot->entry.type == CACHE_NOTHING && !edit->stale;
+    edit->found = spot->location && !edit->nothing && !edit->stale;
+    if (!edit->found && !edit->stale)
         return;
     uint64_t first;
     edit->type = (enum cache_type)spot->entry.type;
     edit->size = store_value_size(edit->cache->engine, spot->location, &spot->entry, &first);
     edit->expires_at_ms = spot->entry.expires_at_ms;
     edit->version = spot->entry.stamp;
+    edit->row = spot->entry.row;
+}
+
+/* For how long it has been stale: since its expiry, or by the tag that has been invalidated for the longest. */
+static uint64_t stale_for_ms(const struct cache_edit *edit) {
+    const struct store_spot *spot = const_spot_of(edit);
+    struct engine *engine = edit->cache->engine;
+    uint64_t now_ms = edit->actor->now_ms, longest_ms = 0;
+    uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, spot, numbers);
+    if (store_has_expired(&spot->entry, now_ms))
+        longest_ms = now_ms - spot->entry.expires_at_ms;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t ms = tag_stale_ms(&engine->range, edit->actor, engine->tags, numbers[i], spot->entry.stamp);
+        longest_ms = ms > longest_ms ? ms : longest_ms;
+    }
+    return longest_ms;
+}
+
+/* What stands there is not to be seen: it goes, unless it is only stale, for no longer than it may be. A stale nothing is of no use to
+ * anybody. */
+__attribute__((noinline)) static void begin_gone(struct cache_edit *edit) {
+    struct store_spot *spot = spot_of(edit);
+    const struct entry *entry = &spot->entry;
+    bool over = store_is_over(edit->cache->engine, spot->location, entry, edit->actor->now_ms);
+    uint64_t stale_ms = over ? 0 : stale_for_ms(edit);
+    if (over || entry->type == CACHE_NOTHING || (entry->stale && stale_ms > entry_stale_ms(entry->stale))) {
+        store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot);
+        edit->found = edit->nothing = false;
+        return;
+    }
+    edit->stale_at = spot->location;
+    edit->stale_ms = stale_ms;
+    refresh(edit);
 }
 
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -34,6 +69,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->versioned = false;
     ret_edit->tags = NULL;
     ret_edit->tag_count = 0;
+    ret_edit->set_row = ret_edit->set_stale_ms = ret_edit->stale_at = 0;
     ret_edit->kept = NULL;
     ret_edit->check = NULL;
     if (!actor->promised)
@@ -44,10 +80,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     const struct store_spot *spot = spot_of(ret_edit);
-    if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms)) {
-        store_remove_gone(cache->engine, actor, shard_of(ret_edit), spot_of(ret_edit));
-        ret_edit->found = ret_edit->nothing = false;
-    }
+    if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms))
+        begin_gone(ret_edit);
 }
 
 void cache_edit_end(struct cache_edit *edit) {
@@ -61,7 +95,7 @@ void cache_edit_end(struct cache_edit *edit) {
 }
 
 struct slice cache_edit_piece(const struct cache_edit *edit, uint64_t offset) {
-    ASSERT(edit->found);
+    ASSERT(edit->found || edit->stale);
     if (offset >= edit->size)
         return slice_make(NULL, 0);
     const struct store_spot *spot = const_spot_of(edit);
@@ -77,7 +111,7 @@ struct slice cache_edit_piece(const struct cache_edit *edit, uint64_t offset) {
 }
 
 void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *ret_bytes, uint64_t size) {
-    ASSERT(edit->found && offset <= edit->size && size <= edit->size - offset);
+    ASSERT((edit->found || edit->stale) && offset <= edit->size && size <= edit->size - offset);
     uint8_t *to = ret_bytes;
     while (size) {
         struct slice piece = cache_edit_piece(edit, offset);
@@ -130,6 +164,7 @@ static enum status put_tagged(struct cache_edit *edit, const struct store_value 
         tags_give(edit->cache, edit->actor, value->tags, value->tag_count);
         return status;
     }
+    edit->stale_at = 0;
     refresh(edit);
     note_change(edit);
     return STATUS_OK;
@@ -206,7 +241,8 @@ static enum status bear_tags(struct cache_edit *edit, const struct store_spot *s
 __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edit, bool created,
                                                           struct store_value *value, uint32_t numbers[ENTRY_TAGS_MAX]) {
     struct cache *cache = edit->cache;
-    struct cache_terms terms = {.created = created, .expires_at_ms = value->expires_at_ms};
+    struct cache_terms terms = {
+        .created = created, .expires_at_ms = value->expires_at_ms, .stale_ms = entry_stale_ms(value->stale)};
     enum status status = cache->rules.terms(cache->rules.context, edit->actor, edit->key.name, &terms);
     if (status == STATUS_OK)
         status = tags_take(cache, edit->actor, terms.tags, terms.tag_count, ENTRY_TAGS_MAX, numbers, &value->tag_count);
@@ -215,7 +251,24 @@ __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edi
         return status;
     }
     value->expires_at_ms = terms.expires_at_ms;
+    value->stale = entry_stale_code(terms.stale_ms);
     return STATUS_OK;
+}
+
+/* The given version and the time of staleness, from where the tags come from; a value that is changed is not what was given the version. */
+static void bear_versions(const struct cache_edit *edit, const struct store_spot *source, struct store_value *value) {
+    if (source) {
+        value->row = source == const_spot_of(edit) ? 0 : source->entry.row;
+        value->stale = source->location ? source->entry.stale : 0;
+    } else if (edit->kept) {
+        value->row = edit->kept->row;
+        value->stale = edit->kept->stale;
+    } else {
+        value->row = edit->set_row;
+        value->stale = entry_stale_code(edit->set_stale_ms);
+    }
+    if (store_is_by_session(shard_of(edit)))
+        value->stale = 0; /* its head's time is that of all */
 }
 
 /* Whether the value may be written; else its tags are given back. One with tags is as old as the answer says. */
@@ -246,8 +299,10 @@ static enum status put(struct cache_edit *edit, const struct store_value *wanted
     bool itself = changes_itself(edit, source), back = !source && edit->kept;
     bool created = !back && !itself && (!source || source == spot_of(edit));
     TRY(bear_tags(edit, source, &value, numbers));
+    bear_versions(edit, source, &value);
     if (is_ruled(edit->cache) && !itself && !back)
         TRY(follow_rules(edit, created, &value, numbers));
+    value.unseen = !itself && (edit->nothing || edit->stale);
     bool checked = __builtin_expect(edit->check != NULL, 0) && !source;
     if (checked)
         TRY(ask_check(edit, &value));
@@ -335,18 +390,25 @@ enum status cache_edit_change(struct cache_edit *edit, struct slice value) {
     return edit->found ? set_from(edit, edit->type, value, edit->expires_at_ms, spot_of(edit)) : STATUS_INVALID;
 }
 
-uint32_t cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept) {
+bool cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags *ret_kept) {
     const struct store_spot *spot = const_spot_of(edit);
     *ret_kept = (struct cache_kept_tags){.count = 0};
-    if (!edit->found || tags_of(spot) == 0)
-        return 0;
+    if (!edit->found || (tags_of(spot) == 0 && !spot->entry.row && !spot->entry.stale))
+        return false;
     ret_kept->version = spot->entry.stamp;
+    ret_kept->row = spot->entry.row;
+    ret_kept->stale = spot->entry.stale;
     ret_kept->count = hold_tags(edit, spot, ret_kept->numbers);
-    return ret_kept->count;
+    return true;
 }
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     look_again(edit);
+    if (edit->stale) {
+        store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+        edit->stale = false;
+        note_change(edit);
+    }
     if (!edit->found && !edit->nothing) {
         tell(edit, CACHE_NOTHING_DELETED);
         return;
@@ -421,7 +483,8 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
     chain.room = extent_room(&engine->range, first, &chain.last);
     uint64_t charge = extent_charge(&engine->range, first);
     index_write_begin(spot->bucket);
-    bool alone = extent_alone(&engine->range, first);
+    /* A given version goes with the value that it was given to, and its room can only go with the entry. */
+    bool alone = extent_alone(&engine->range, first) && !spot->entry.row;
     /* While the number is odd nobody new gets hold of the chain, so it may grow; growth by an eighth keeps appending linear. */
     uint64_t wanted = new_size > chain.room ? new_size + size / 8 - chain.room : 0;
     while (alone && chain.room < new_size && extent_add(&engine->range, edit->actor, &chain, wanted))
@@ -477,11 +540,14 @@ static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct
     return status;
 }
 
-/* What is patched begins anew, without what the nothing has: no tags, no expiry. */
-static void end_nothing(struct cache_edit *edit) {
-    if (!edit->nothing)
+/* What is patched begins anew, without what nobody sees has: no tags, no expiry. */
+static void end_unseen(struct cache_edit *edit) {
+    if (edit->nothing)
+        store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
+    else if (edit->stale)
+        store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+    else
         return;
-    store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
     note_change(edit);
     find_anew(edit);
 }
@@ -490,7 +556,7 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
         return STATUS_TOO_LARGE;
     look_again(edit);
-    end_nothing(edit);
+    end_unseen(edit);
     uint64_t new_size = offset + bytes.size;
     if (edit->found && edit->size > new_size)
         new_size = edit->size;
@@ -514,6 +580,7 @@ static enum status rewrite(struct cache_edit *edit, const struct store_value *wa
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
     struct store_value value = *wanted;
     value.type = spot->entry.type;
+    value.row = spot->entry.row;
     value.lives_on = true;
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
@@ -537,9 +604,9 @@ static enum status rewrite(struct cache_edit *edit, const struct store_value *wa
     return status;
 }
 
-static enum status rewrite_with_tags(struct cache_edit *edit, uint64_t expires_at_ms, uint64_t stamp) {
+static enum status rewrite_with_tags(struct cache_edit *edit, uint64_t expires_at_ms, uint32_t stale, uint64_t stamp) {
     uint32_t numbers[ENTRY_TAGS_MAX];
-    struct store_value wanted = {.expires_at_ms = expires_at_ms, .stamp = stamp, .tags = numbers};
+    struct store_value wanted = {.expires_at_ms = expires_at_ms, .stale = stale, .stamp = stamp, .tags = numbers};
     wanted.tag_count = hold_tags(edit, spot_of(edit), numbers);
     return rewrite(edit, &wanted);
 }
@@ -549,13 +616,14 @@ static enum status retag(struct cache_edit *edit, const struct slice *tags, uint
     struct engine *engine = edit->cache->engine;
     struct store_spot *spot = spot_of(edit);
     uint32_t numbers[ENTRY_TAGS_MAX];
-    struct store_value wanted = {.expires_at_ms = edit->expires_at_ms, .stamp = spot->entry.stamp, .tags = numbers};
+    struct store_value wanted = {
+        .expires_at_ms = edit->expires_at_ms, .stale = spot->entry.stale, .stamp = spot->entry.stamp, .tags = numbers};
     TRY(tags_take(edit->cache, edit->actor, tags, tag_count, ENTRY_TAGS_MAX, numbers, &wanted.tag_count));
     if (is_ruled(edit->cache))
         TRY(follow_rules(edit, false, &wanted, numbers));
     if (wanted.tag_count || tags_of(spot))
         wanted.stamp = store_stamp_kept(engine, edit->actor, spot);
-    if (tags_of(spot) && wanted.stamp == spot->entry.stamp) { /* invalidated since the edit began */
+    if (tags_of(spot) && store_is_dead(engine, spot->location, &spot->entry)) { /* invalidated since the edit began */
         tags_give(edit->cache, edit->actor, numbers, wanted.tag_count);
         store_remove_gone(engine, edit->actor, shard_of(edit), spot);
         edit->found = false;
@@ -614,8 +682,38 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     look_again(edit);
     if (!edit->found)
         return STATUS_INVALID;
-    TRY(rewrite_with_tags(edit, bounded_expiry(edit, expires_at_ms), spot_of(edit)->entry.stamp));
+    const struct entry *entry = &spot_of(edit)->entry;
+    TRY(rewrite_with_tags(edit, bounded_expiry(edit, expires_at_ms), entry->stale, entry->stamp));
     tell(edit, CACHE_EXPIRY_SET);
+    return STATUS_OK;
+}
+
+/* For how long it may be shown that was to live so long. */
+static uint32_t stale_when_softened(const struct entry *entry, uint64_t now_ms) {
+    if (entry->stale)
+        return entry->stale;
+    return entry->expires_at_ms ? entry_stale_code(entry->expires_at_ms - now_ms) : ENTRY_STALE_FOREVER;
+}
+
+enum status cache_edit_soften(struct cache_edit *edit) {
+    look_again(edit);
+    const struct entry *entry = &spot_of(edit)->entry;
+    uint64_t now_ms = edit->actor->now_ms;
+    if (edit->stale) {
+        tell(edit, CACHE_NOTHING_DELETED);
+        return STATUS_OK;
+    }
+    if (!edit->found || store_is_by_session(shard_of(edit))) {
+        cache_edit_delete(edit);
+        return STATUS_OK;
+    }
+    TRY(rewrite_with_tags(edit, now_ms, stale_when_softened(entry, now_ms), entry->stamp));
+    edit->stale_at = spot_of(edit)->location;
+    edit->stale_ms = 0;
+    refresh(edit);
+    note_change(edit);
+    tell(edit, CACHE_INVALIDATED);
+    tell(edit, CACHE_NOTHING_DELETED); /* for whoever loads it, as no value of before may be written fresh any more */
     return STATUS_OK;
 }
 
@@ -626,7 +724,8 @@ enum status cache_edit_version(struct cache_edit *edit) {
         return STATUS_INVALID;
     if (edit->version)
         return STATUS_OK;
-    return rewrite_with_tags(edit, edit->expires_at_ms, store_stamp_next(edit->cache->engine));
+    return rewrite_with_tags(edit, edit->expires_at_ms, spot_of(edit)->entry.stale,
+                             store_stamp_next(edit->cache->engine));
 }
 
 enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to, uint64_t expires_at_ms) {
@@ -681,14 +780,20 @@ void cache_edit_count_read(struct cache_edit *edit) {
     cell_count_use(cell_at, cell);
 }
 
-/* Whether what stands there is not simply overwritten: an invalidated entry may be the head of a session, and of one whose time is over
- * somebody may want to know. */
-static inline bool must_go_first(const struct engine *engine, const struct actor *actor,
-                                 const struct store_spot *spot) {
-    if (__builtin_expect(!(spot->entry.flags & (ENTRY_TAGS | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)), 1))
-        return false;
-    return store_is_dead(engine, spot->location, &spot->entry) ||
-           (store_is_wanted(engine, STORE_EXPIRED) && store_has_expired(&spot->entry, actor->now_ms));
+/* What to do with what a plain write finds: an invalidated entry may be the head of a session, and of one whose time is over somebody may want
+ * to know, so these go first; what nobody sees is written over as such. */
+enum { OVER_SEEN, OVER_UNSEEN, OVER_NONE };
+static inline int write_over(const struct engine *engine, const struct actor *actor, const struct store_spot *spot) {
+    const struct entry *entry = &spot->entry;
+    if (__builtin_expect(!(entry->flags & (ENTRY_TAGS | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)), 1))
+        return __builtin_expect(entry->type == CACHE_NOTHING, 0) ? OVER_UNSEEN : OVER_SEEN;
+    if (store_is_dead(engine, spot->location, entry) ||
+        (store_is_wanted(engine, STORE_EXPIRED) && store_is_over(engine, spot->location, entry, actor->now_ms)))
+        return OVER_NONE;
+    if (entry->type == CACHE_NOTHING ||
+        ((entry->stale || entry->tag_count) && store_is_gone(engine, spot->location, entry, actor->now_ms)))
+        return OVER_UNSEEN;
+    return OVER_SEEN;
 }
 
 static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -706,9 +811,13 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
     store_find(engine, shard, &wanted, &spot);
-    if (spot.location && must_go_first(engine, actor, &spot)) {
-        store_remove_gone(engine, actor, shard, &spot);
-        store_find(engine, shard, &wanted, &spot);
+    int over = spot.location ? write_over(engine, actor, &spot) : OVER_SEEN;
+    if (__builtin_expect(over != OVER_SEEN, 0)) {
+        value->unseen = over == OVER_UNSEEN;
+        if (over == OVER_NONE) {
+            store_remove_gone(engine, actor, shard, &spot);
+            store_find(engine, shard, &wanted, &spot);
+        }
     }
     value->expires_at_ms = expiry_of_new(cache, actor, wanted.hash, value->expires_at_ms);
     enum status status = store_put(engine, actor, shard, &wanted, value, &spot);

@@ -16,8 +16,8 @@ struct scanned {
 struct gathered {
     struct buf entries; /* struct scanned */
     struct buf names;
-    uint32_t tag;  /* only what bears it; 0: everything */
-    bool nothings; /* these too */
+    uint32_t tag; /* only what bears it; 0: everything */
+    bool unseen;  /* what is cached as nothing, or stale, too */
     enum status status;
 };
 
@@ -35,8 +35,8 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     struct entry entry;
     bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
-    if (entry.db != db || (entry.type == CACHE_NOTHING && !gathered->nothings) ||
-        store_is_gone(engine, location, &entry, actor->now_ms) ||
+    if (entry.db != db || (entry.type == CACHE_NOTHING && !gathered->unseen) ||
+        (gathered->unseen ? store_is_over : store_is_gone)(engine, location, &entry, actor->now_ms) ||
         (gathered->tag && !bears(engine, location, &entry, gathered->tag)))
         return;
     if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {
@@ -89,11 +89,11 @@ static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, vo
 }
 
 static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
-                     uint32_t tag, bool nothings, cache_visit visit, void *context) {
+                     uint32_t tag, bool unseen, cache_visit visit, void *context) {
     uint32_t shards = cache->engine->shard_count, engine = engine_db(cache, db);
     uint32_t visited = 0;
     uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT;
-    struct gathered gathered = {.tag = tag, .nothings = nothings};
+    struct gathered gathered = {.tag = tag, .unseen = unseen};
     buf_init(&gathered.entries, cache->memory);
     buf_init(&gathered.names, cache->memory);
     do {

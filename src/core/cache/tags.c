@@ -52,7 +52,7 @@ void cache_give_tags(struct cache *cache, struct actor *actor, const struct cach
 }
 
 void cache_edit_tags(const struct cache_edit *edit, void (*name)(void *context, struct slice tag), void *context) {
-    if (!edit->found && !edit->nothing)
+    if (!edit->found && !edit->nothing && !edit->stale)
         return;
     struct engine *engine = edit->cache->engine;
     uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, const_spot_of(edit), numbers);
@@ -85,13 +85,21 @@ uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice 
     return tag_find(&cache->engine->range, actor, cache->engine->tags, tag, &number, &facts) ? facts.members : 0;
 }
 
-uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag) {
+static uint64_t invalidate(struct cache *cache, struct actor *actor, struct slice tag, bool soft) {
     struct engine *engine = cache->engine;
     /* Who is about to write with this tag either hears of it now, or has a record that the invalidation finds. */
     store_tell(engine, actor, CACHE_TAG_GOING, CACHE_DATABASES, tag);
-    uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, false, store_stamp_from, engine);
-    if (count)
+    uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, soft, store_stamp_from, engine);
+    if (count && !soft)
         reclaim_sweep(engine);
-    store_tell(engine, actor, CACHE_TAG_INVALIDATED, CACHE_DATABASES, tag);
+    store_tell(engine, actor, soft ? CACHE_TAG_SOFTENED : CACHE_TAG_INVALIDATED, CACHE_DATABASES, tag);
     return count;
+}
+
+uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag) {
+    return invalidate(cache, actor, tag, false);
+}
+
+uint64_t cache_tag_soften(struct cache *cache, struct actor *actor, struct slice tag) {
+    return invalidate(cache, actor, tag, true);
 }

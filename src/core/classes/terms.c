@@ -25,6 +25,8 @@ uint32_t classes_terms(const struct rules *rules, struct slice name, uint64_t no
     uint8_t *to = terms->names;
     ASSERT(class->tag_count < CACHE_RULE_TAGS_MAX);
     terms->expires_at_ms = expiry_by(class, terms->created, terms->expires_at_ms, now_ms, random);
+    if (terms->stale_ms == 0)
+        terms->stale_ms = class->stale_ms;
     terms->tags[terms->tag_count] = classes_class_tag(class, name_max, to);
     to += terms->tags[terms->tag_count++].size;
     for (uint32_t i = 0; i < class->tag_count; i++) {

@@ -2,15 +2,16 @@
  *
  *     short   [word][key][value]                                   keys to 255 B, values to 16,383 B
  *     long    [word][key size][key][value]                         keys to 64 KiB, values to 4 MiB
- *     plus    [word]([key size])([meta])([stamp])([expiry 4 | expiry 8])([tag] ... [tag])[key][value]
+ *     plus    [word]([key size])([meta])([stamp])([row 8])([expiry 4 | expiry 8])([tag] ... [tag])[key][value]
  *
  *     word    | stored size 14 | key size 8 | flags 7 | type 3 |      (long: stored size 22 | flags | type)
- *     meta    | stamp, high 12 | class 16 | database 4 |           a stamp's other 32 bits follow if these 12 are not 0
+ *     meta    | stamp, high 12 | row 1 | stale 15 | database 4 |   a stamp's other 32 bits follow if these 12 are not 0
  *
  * All fields before the key are 4 bytes wide, an entry begins at a multiple of 4 and takes a multiple of 4. Fields that an
  * entry does not use cost nothing: a plain one has 4 bytes beside key and value. A tag is a number of 31 bits (tag.h); the last one has the
  * highest bit set. A stamp is the version of the value, for those who asked for it (docs/decisions/0012) and for entries with tags: 8 bytes,
- * of which an entry outside database 0 has 4 already. An expiry of 4 bytes counts milliseconds from the base of the segment; one that does
+ * of which an entry outside database 0 has 4 already. A row is the version that whoever wrote the value gave it. `stale`: for how long
+ * after its expiry the entry may still be shown to those who ask for stale values (entry_stale_code). An expiry of 4 bytes counts milliseconds from the base of the segment; one that does
  * not fit there is 8 bytes of Unix time. An entry with ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
  * ENTRY_OBJECT, 16 bytes as well, the root of its objects (object.h).
  *
@@ -41,7 +42,7 @@ enum {
     ENTRY_KEY_MAX = 64 * 1024,
     ENTRY_STORED_MAX = (1 << 22) - 1,
     ENTRY_OWNED_SIZE = 16, /* stored by an entry that owns memory elsewhere */
-    ENTRY_FIELDS_MAX = 24, /* bytes before tags and key */
+    ENTRY_FIELDS_MAX = 32, /* bytes before tags and key */
     ENTRY_TAGS_MAX = 36,
     ENTRY_TAG_SIZE = 4,
     ENTRY_PLAIN_KEY_AT = 4,
@@ -57,6 +58,28 @@ enum {
 
 #define ENTRY_TAG_LAST (1u << 31)
 
+/* Fields of the meta word. */
+enum { ENTRY_META_DB = 15, ENTRY_META_STALE_SHIFT = 4, ENTRY_META_ROW = 1 << 19, ENTRY_META_STAMP_SHIFT = 20 };
+
+/* A time of staleness is a number of 11 bits times a power of four: within 0.2 % and never too short, up to 17 years; 0: none. */
+enum { ENTRY_STALE_BITS = 11, ENTRY_STALE_STEPS = 15, ENTRY_STALE_FOREVER = 0x7fff };
+
+static inline uint32_t entry_stale_code(uint64_t stale_ms) {
+    for (uint32_t step = 0; step < ENTRY_STALE_STEPS; step++) {
+        uint64_t parts = (stale_ms >> step * 2) + ((stale_ms & ((1ull << step * 2) - 1)) != 0);
+        if (parts >> ENTRY_STALE_BITS == 0)
+            return step << ENTRY_STALE_BITS | (uint32_t)parts;
+    }
+    return ENTRY_STALE_FOREVER;
+}
+
+/* UINT64_MAX: for ever. */
+static inline uint64_t entry_stale_ms(uint32_t code) {
+    if (code == ENTRY_STALE_FOREVER)
+        return UINT64_MAX;
+    return (uint64_t)(code & ((1u << ENTRY_STALE_BITS) - 1)) << (code >> ENTRY_STALE_BITS) * 2;
+}
+
 /* What an entry is made of; the bytes of tags, key and value are not part of it. */
 struct entry {
     uint32_t type, db;
@@ -64,6 +87,8 @@ struct entry {
     uint32_t key_size, stored_size;
     uint64_t expires_at_ms; /* 0: never */
     uint64_t stamp;         /* ENTRY_STAMP_FIRST to ENTRY_STAMP_END - 1, or 0: none */
+    uint64_t row;           /* given version, 0: none */
+    uint32_t stale;         /* entry_stale_code; 0: nobody is shown it after its expiry */
     uint32_t tag_count;     /* at most ENTRY_TAGS_MAX; their numbers stand before the key */
     /* results of entry_plan and entry_decode */
     uint32_t key_at, value_at; /* offsets from the entry's start */
@@ -75,8 +100,8 @@ static inline void entry_plan(struct entry *entry, uint64_t base_ms) {
     uint32_t flags = entry->flags & ENTRY_OWNS, at = 4;
     if (entry->key_size > ENTRY_KEY_SHORT_MAX || entry->stored_size > ENTRY_STORED_SHORT_MAX)
         flags |= ENTRY_LONG, at += 4;
-    if (entry->db || entry->stamp)
-        flags |= ENTRY_META, at += entry->stamp ? 8 : 4;
+    if (entry->db || entry->stamp || entry->stale || entry->row)
+        flags |= ENTRY_META, at += 4 + (entry->stamp ? 4 : 0) + (entry->row ? 8 : 0);
     if (entry->expires_at_ms) {
         bool fits = entry->expires_at_ms >= base_ms && entry->expires_at_ms - base_ms <= UINT32_MAX;
         flags |= fits ? ENTRY_EXPIRY : ENTRY_EXPIRY_WIDE;
@@ -107,11 +132,17 @@ static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uin
         to += 4;
     }
     if (entry->flags & ENTRY_META) {
-        words_store32(to, entry->db | (uint32_t)(entry->stamp >> 32) << 20);
+        words_store32(to, entry->db | entry->stale << ENTRY_META_STALE_SHIFT | (entry->row ? ENTRY_META_ROW : 0) |
+                              (uint32_t)(entry->stamp >> 32) << ENTRY_META_STAMP_SHIFT);
         to += 4;
         if (entry->stamp) {
             words_store32(to, (uint32_t)entry->stamp);
             to += 4;
+        }
+        if (entry->row) {
+            words_store32(to, (uint32_t)entry->row);
+            words_store32(to + 4, (uint32_t)(entry->row >> 32));
+            to += 8;
         }
     }
     if (entry->flags & ENTRY_EXPIRY) {
@@ -140,22 +171,35 @@ static inline uint32_t entry_tags_count(const uint8_t *from, uint64_t room) {
     return 0;
 }
 
+/* The meta word and what belongs to it, from `at` on; answers where it ends, 0: it does not fit. */
+static inline uint32_t entry_meta_decode(const uint8_t *from, uint64_t room, uint32_t at, struct entry *ret_entry) {
+    if (room < at + 4)
+        return 0;
+    uint32_t meta = words_load32(from + at), stamp = meta >> ENTRY_META_STAMP_SHIFT;
+    ret_entry->db = meta & ENTRY_META_DB;
+    ret_entry->stale = meta >> ENTRY_META_STALE_SHIFT & ENTRY_STALE_FOREVER;
+    at += 4;
+    if (room < at + (stamp ? 4 : 0) + (meta & ENTRY_META_ROW ? 8 : 0))
+        return 0;
+    if (stamp) {
+        ret_entry->stamp = (uint64_t)stamp << 32 | words_load32(from + at);
+        at += 4;
+    }
+    if (__builtin_expect(meta & ENTRY_META_ROW, 0)) {
+        ret_entry->row = words_load32(from + at) | (uint64_t)words_load32(from + at + 4) << 32;
+        at += 8;
+    }
+    return at;
+}
+
 /* The fields that hardly any entry has, from `at` on; answers where they end, 0: they do not fit. */
 static inline uint32_t entry_fields_decode(const uint8_t *from, uint64_t room, const uint64_t *base_ms, uint32_t at,
                                            struct entry *ret_entry) {
     uint32_t flags = ret_entry->flags;
     if (flags & ENTRY_META) {
-        if (room < at + 4)
+        at = entry_meta_decode(from, room, at, ret_entry);
+        if (at == 0)
             return 0;
-        uint32_t meta = words_load32(from + at);
-        ret_entry->db = meta & 15;
-        at += 4;
-        if (meta >> 20) {
-            if (room < at + 4)
-                return 0;
-            ret_entry->stamp = (uint64_t)(meta >> 20) << 32 | words_load32(from + at);
-            at += 4;
-        }
     }
     if (flags & ENTRY_EXPIRY) {
         if (room < at + 4)
@@ -187,6 +231,8 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     ret_entry->db = 0;
     ret_entry->expires_at_ms = 0;
     ret_entry->stamp = 0;
+    ret_entry->row = 0;
+    ret_entry->stale = 0;
     ret_entry->tag_count = 0;
     if (__builtin_expect(!(word & ENTRY_FLAGS_MASK), 1)) {
         ret_entry->key_size = word >> 10 & 0xff;

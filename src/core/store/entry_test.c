@@ -28,7 +28,8 @@ static void round_trip(struct entry entry) {
     assert_int_equal(got.key_size, entry.key_size);
     assert_int_equal(got.stored_size, entry.stored_size);
     assert_true(got.expires_at_ms == entry.expires_at_ms);
-    assert_true(got.stamp == entry.stamp);
+    assert_true(got.stamp == entry.stamp && got.row == entry.row);
+    assert_int_equal(got.stale, entry.stale);
     assert_int_equal(got.key_at, entry.key_at);
     assert_int_equal(got.value_at, entry.value_at);
     assert_int_equal(got.size, entry.size);
@@ -76,9 +77,43 @@ static void stamps_come_back(void **state) {
     entry_plan(&entry, base_ms);
     assert_int_equal(entry.key_at, 12); /* eight bytes more than without */
     entry = (struct entry){
-        .key_size = 300, .stored_size = 1, .db = 1, .stamp = ENTRY_STAMP_FIRST, .expires_at_ms = UINT64_MAX};
+        .key_size = 300, .stored_size = 1, .db = 1, .stamp = ENTRY_STAMP_FIRST, .row = 1, .expires_at_ms = UINT64_MAX};
     entry_plan(&entry, base_ms);
     assert_int_equal(entry.key_at, ENTRY_FIELDS_MAX); /* all there are */
+}
+
+static void given_versions_and_times_of_staleness_come_back(void **state) {
+    (void)state;
+    static const uint64_t rows[] = {0, 1, UINT32_MAX, 1ull << 32, UINT64_MAX};
+    static const uint32_t stale[] = {0, 1, 0x1234, ENTRY_STALE_FOREVER};
+    for (size_t r = 0; r < COUNT_OF(rows); r++)
+        for (size_t s = 0; s < COUNT_OF(stale); s++)
+            for (uint32_t shape = 0; shape < 16; shape++)
+                round_trip((struct entry){.db = shape & 1 ? 15 : 0,
+                                          .key_size = shape & 2 ? 300 : 7,
+                                          .stored_size = 9,
+                                          .stamp = shape & 4 ? ENTRY_STAMP_END - 1 : 0,
+                                          .row = rows[r],
+                                          .stale = stale[s],
+                                          .expires_at_ms = shape & 8 ? base_ms + 1 : 0});
+}
+
+static void times_of_staleness_are_never_too_short(void **state) {
+    (void)state;
+    struct rng rng = rng_seeded(unit_seed());
+    assert_int_equal(entry_stale_code(0), 0);
+    assert_int_equal(entry_stale_ms(0), 0);
+    assert_true(entry_stale_ms(entry_stale_code(UINT64_MAX)) == UINT64_MAX);
+    for (uint64_t ms = 1; ms < 2048; ms++)
+        assert_int_equal(entry_stale_ms(entry_stale_code(ms)), ms);
+    for (int i = 0; i < 100000; i++) {
+        uint64_t ms = rng_next(&rng) >> rng_below(&rng, 64), kept = entry_stale_ms(entry_stale_code(ms));
+        assert_true(kept >= ms);
+        if (kept != UINT64_MAX)
+            assert_true(kept - ms <= ms / 500);
+        else
+            assert_true(ms > 16ull * 365 * 24 * 3600 * 1000);
+    }
 }
 
 static void tags_come_back(void **state) {
@@ -166,6 +201,7 @@ static void decoding_random_bytes_stays_in_its_room(void **state) {
     }
 }
 
-UNIT_TESTS(entry, UNIT(all_shapes_come_back), UNIT(stamps_come_back), UNIT(tags_come_back),
-           UNIT(owners_of_memory_come_back), UNIT(plain_entries_have_four_bytes_of_header),
+UNIT_TESTS(entry, UNIT(all_shapes_come_back), UNIT(stamps_come_back),
+           UNIT(given_versions_and_times_of_staleness_come_back), UNIT(times_of_staleness_are_never_too_short),
+           UNIT(tags_come_back), UNIT(owners_of_memory_come_back), UNIT(plain_entries_have_four_bytes_of_header),
            UNIT(decoding_random_bytes_stays_in_its_room));

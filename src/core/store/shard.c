@@ -288,7 +288,7 @@ void store_account(struct engine *engine, struct shard *shard, uint64_t location
     if (!entry->expires_at_ms)
         return;
     count(&shard->expiring[entry->db], 1, sign);
-    uint64_t due_ms = entry->expires_at_ms + EXPIRY_SLACK_MS;
+    uint64_t ends_ms = store_ends_ms(entry), due_ms = ends_ms < UINT64_MAX ? ends_ms + EXPIRY_SLACK_MS : UINT64_MAX;
     if (sign > 0 && due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
         atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
 }
@@ -327,11 +327,11 @@ static bool put_in_place(struct engine *engine, struct shard *shard, const struc
     struct entry entry = *wanted;
     entry_plan(&entry, segment->base_ms);
     if (entry.size != old->size || entry.size > STORE_INPLACE_MAX || entry.flags != old->flags ||
-        (entry.flags & (ENTRY_OWNS | ENTRY_TAGS)) || !entry.stamp != !old->stamp)
+        (entry.flags & (ENTRY_OWNS | ENTRY_TAGS)) || !entry.stamp != !old->stamp || !entry.row != !old->row)
         return false;
     uint8_t *to = engine->range.base + spot->location;
     /* Size and flags are the same, so the account can only change by an expiry. */
-    bool recount = entry.expires_at_ms != old->expires_at_ms;
+    bool recount = entry.expires_at_ms != old->expires_at_ms || entry.stale != old->stale;
     if (recount)
         store_account(engine, shard, spot->location, old, 0, -1);
     index_write_begin(spot->bucket);
@@ -394,10 +394,18 @@ static void release_old(struct engine *engine, struct actor *actor, struct shard
     extent_release(&engine->range, actor, first);
 }
 
-bool store_tags_say_dead(const struct engine *engine, uint64_t location, const struct entry *entry) {
+static bool ask_tags(const struct engine *engine, uint64_t location, const struct entry *entry, bool softly) {
     uint32_t size;
     return tags_kill(&engine->range, engine->tags, engine->range.base + location + entry_body_at(entry),
-                     entry->tag_count * ENTRY_TAG_SIZE, entry->stamp, &size);
+                     entry->tag_count * ENTRY_TAG_SIZE, entry->stamp, softly, &size);
+}
+
+bool store_tags_say_dead(const struct engine *engine, uint64_t location, const struct entry *entry) {
+    return ask_tags(engine, location, entry, false);
+}
+
+bool store_tags_say_stale(const struct engine *engine, uint64_t location, const struct entry *entry) {
+    return ask_tags(engine, location, entry, true);
 }
 
 uint64_t store_stamp_from(void *engine) { return store_stamp_next(engine); }
@@ -484,6 +492,8 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
         .stored_size = owns ? ENTRY_OWNED_SIZE : (uint32_t)value->value.size,
         .expires_at_ms = value->expires_at_ms,
         .stamp = value->stamp,
+        .row = value->row,
+        .stale = value->stale,
         .tag_count = value->tag_count,
     };
 }
@@ -500,6 +510,31 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
            (more > 0 && claim_is_closed(engine, shard->store));
 }
 
+/* What becomes of what stands at the spot: what is hidden has expired or was invalidated long before, or was written to be hidden, of which nobody
+ * is told. */
+static enum store_change end_of_old(const struct engine *engine, const struct actor *actor,
+                                    const struct store_value *value, const struct store_spot *spot) {
+    if (!value->unseen)
+        return STORE_REPLACED;
+    if (store_has_expired(&spot->entry, actor->now_ms))
+        return STORE_EXPIRED;
+    bool stale = (spot->entry.flags & ENTRY_TAGS) && store_tags_say_stale(engine, spot->location, &spot->entry);
+    return stale ? STORE_INVALIDATED : STORE_CLEARED;
+}
+
+/* Tells of a write, while the bytes of what stood there before are as they were. */
+static void tell_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
+                     const struct store_value *value, const struct store_spot *before, enum store_change end) {
+    if (before->location && value->lives_on)
+        return;
+    if (before->location && end != STORE_CLEARED)
+        tell_removed(engine, actor, before, end);
+    if (end == STORE_EXPIRED || end == STORE_INVALIDATED)
+        actor_count_removed(actor, shard->store, end == STORE_EXPIRED ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
+    if (!before->location || value->unseen)
+        store_tell(engine, actor, STORE_CREATED, key->db, key->name);
+}
+
 /* The last step of a write. What is dead by now is looked for: the sweep may have passed. */
 static void join_tags(struct engine *engine, struct actor *actor, uint64_t location, const struct entry *entry,
                       const uint32_t *tags) {
@@ -514,9 +549,9 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     ASSERT(!value->root || (engine->owner && value->root->first));
     ASSERT(value->tag_count <= ENTRY_TAGS_MAX && (value->tag_count == 0 || value->stamp));
     struct entry entry = entry_for(key, value);
+    enum store_change end = spot->location ? end_of_old(engine, actor, value, spot) : STORE_CLEARED;
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
-        if (!value->lives_on)
-            tell_removed(engine, actor, spot, STORE_REPLACED);
+        tell_put(engine, actor, shard, key, value, spot, end);
         return STATUS_OK;
     }
     if (takes_no_more(engine, shard, &entry, value, spot))
@@ -556,10 +591,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         index_added(&shard->index);
     store_account(engine, shard, location, &entry, store_owned_bytes(engine, location, &entry), 1);
     join_tags(engine, actor, location, &entry, value->tags);
-    if (created)
-        store_tell(engine, actor, STORE_CREATED, key->db, key->name);
-    else if (!value->lives_on)
-        tell_removed(engine, actor, spot, STORE_REPLACED);
+    tell_put(engine, actor, shard, key, value, spot, end);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
     if (created) {
         index_grow(&engine->range, actor, &shard->index, store_hash_at, engine);

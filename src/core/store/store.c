@@ -336,7 +336,7 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
             sum->expiring[entry.db] += entry.expires_at_ms != 0;
             sum->queue_bytes[queue][entry.expires_at_ms != 0] += entry.size + owned;
             ASSERT(store_log_expires(segment->log) == (entry.expires_at_ms != 0));
-            ASSERT(!entry.expires_at_ms || shard->expiry.segment == number ||
+            ASSERT(!entry.expires_at_ms || store_ends_ms(&entry) == UINT64_MAX || shard->expiry.segment == number ||
                    atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX);
         }
         offset += entry.size;

@@ -306,11 +306,15 @@ struct store_value {
     uint32_t type;
     uint64_t expires_at_ms;
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
+    uint64_t row;   /* given version, 0: none */
+    uint32_t stale; /* entry_stale_code */
     const uint32_t
         *tags; /* numbers, each taken for this entry (tag.h): taken over on success. With tags there is a stamp */
     uint32_t tag_count;
     bool
         lives_on; /* what stands at the spot becomes this one, longer or with another expiry: nobody is told that it was replaced */
+    bool
+        unseen; /* what stands at the spot is hidden from all commands: it is told of as what it has become, and this one as created */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
@@ -410,17 +414,32 @@ static inline bool store_has_expired(const struct entry *entry, uint64_t now_ms)
     return entry->expires_at_ms != 0 && entry->expires_at_ms <= now_ms;
 }
 
-/* Whether one of its tags was invalidated since the value was written. Without a lock, for an entry that is found to have been there
- * afterwards. */
+/* What its tags say of an entry: one was invalidated since the value was written; or only softly. Without a lock, for an entry that is found
+ * to have been there afterwards. */
 bool store_tags_say_dead(const struct engine *engine, uint64_t location, const struct entry *entry);
+bool store_tags_say_stale(const struct engine *engine, uint64_t location, const struct entry *entry); /* or dead */
 static inline bool store_is_dead(const struct engine *engine, uint64_t location, const struct entry *entry) {
     return __builtin_expect((entry->flags & ENTRY_TAGS) != 0, 0) && store_tags_say_dead(engine, location, entry);
 }
 
-/* Whether nobody may see the entry any more, though it stands in the index. */
+/* Whether nobody may see the entry any more who does not ask for stale values, though it stands in the index. */
 static inline bool store_is_gone(const struct engine *engine, uint64_t location, const struct entry *entry,
                                  uint64_t now_ms) {
-    return store_has_expired(entry, now_ms) || store_is_dead(engine, location, entry);
+    return store_has_expired(entry, now_ms) ||
+           (__builtin_expect((entry->flags & ENTRY_TAGS) != 0, 0) && store_tags_say_stale(engine, location, entry));
+}
+
+/* When nobody at all may see it any more by its time; UINT64_MAX: never. For one with an expiry. */
+static inline uint64_t store_ends_ms(const struct entry *entry) {
+    uint64_t stale_ms = entry_stale_ms(entry->stale);
+    return stale_ms < UINT64_MAX - entry->expires_at_ms ? entry->expires_at_ms + stale_ms : UINT64_MAX;
+}
+
+/* Whether nobody at all may see it any more: it is to be removed. */
+static inline bool store_is_over(const struct engine *engine, uint64_t location, const struct entry *entry,
+                                 uint64_t now_ms) {
+    return (store_has_expired(entry, now_ms) && (entry->stale == 0 || store_ends_ms(entry) <= now_ms)) ||
+           store_is_dead(engine, location, entry);
 }
 
 /* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. False: it is something else. */

@@ -8,7 +8,7 @@
  * those beside it:
  *
  *     page    [number of the page 8][0 8] then records and free runs up to its end
- *     record  [invalidated 8][soft 8, bit 63: a free run stands before it] and so on
+ *     record  [invalidated 8][soft 8, bit 63: a free run stands before it] and so on; bits 44 to 62 of both: the time of the soft one
  *     free    [bit 63 | length 8][next 4 | previous 4] ... [bit 63 | length 8][unused 8]     the last slot may be the first
  *
  * What fragmentation can cost: the shortest run that fits is taken, and a page only if none fits. So whatever is free at that moment lies
@@ -21,6 +21,7 @@
  * these who comes too late follows any cell, which must lead to bytes of the range. */
 
 enum { SOFT_AT = 8, MEMBERS_AT = 16, BEARERS_AT = 20, NAME_SIZE_AT = 24 };
+enum { STAMP_BITS = 44, TIME_HALF_BITS = 19 };
 enum { SHRINK_MERGES = 2 }; /* pairs of buckets that a removal may merge: the index shrinks faster than it empties */
 
 static const uint64_t FREE = 1ull << 63;   /* in the first word of a free run's first and last slot: no stamp has it */
@@ -218,7 +219,29 @@ static uint64_t hash_at(void *context, uint64_t location) {
 }
 
 static uint32_t get32(const uint8_t *record, uint32_t at) { return words_load32(record + at); }
-static uint64_t soft_of(const uint8_t *record) { return words_load64(record + SOFT_AT) & ~BEFORE; }
+static uint64_t hard_of(const uint8_t *record) { return words_load64(record) & (ENTRY_STAMP_END - 1); }
+static uint64_t soft_of(const uint8_t *record) { return words_load64(record + SOFT_AT) & (ENTRY_STAMP_END - 1); }
+
+/* The time of the soft invalidation: the upper half stands in the first word, the lower in the second. Under the lock. */
+static uint64_t time_of(const uint8_t *record) {
+    const uint64_t mask = (1u << TIME_HALF_BITS) - 1;
+    return (words_load64(record) >> STAMP_BITS & mask) << TIME_HALF_BITS |
+           (words_load64(record + SOFT_AT) >> STAMP_BITS & mask);
+}
+
+/* Clocks of two threads may differ a little. */
+static uint64_t soft_for_ms(const uint8_t *record, uint64_t now_ms) {
+    uint64_t ms = (now_ms - time_of(record)) & (TAG_TIME_MS - 1);
+    return ms < TAG_TIME_MS / 2 ? ms : 0;
+}
+
+static void set_soft(uint8_t *record, uint64_t stamp, uint64_t now_ms) {
+    const uint64_t mask = (1u << TIME_HALF_BITS) - 1;
+    uint64_t first = hard_of(record) | (now_ms >> TIME_HALF_BITS & mask) << STAMP_BITS;
+    uint64_t second = stamp | (now_ms & mask) << STAMP_BITS | (words_load64(record + SOFT_AT) & BEFORE);
+    __atomic_store_n((word64 *)(void *)record, first, __ATOMIC_RELAXED);
+    __atomic_store_n((word64 *)(void *)(record + SOFT_AT), second, __ATOMIC_RELEASE);
+}
 
 /* The place of a name's record, 0: there is none. */
 static uint64_t find(const struct range *range, const struct tags *tags, uint64_t hash, struct slice name) {
@@ -311,7 +334,7 @@ static void drop_record(struct range *range, struct actor *actor, struct tags *t
 static uint8_t *borne(const struct range *range, const struct tags *tags, uint32_t number) {
     ASSERT(number >> page_shift(range) < GET(tags->page_count));
     uint8_t *record = slot_of(range, tags, number);
-    ASSERT(words_load64(record) < ENTRY_STAMP_END && get32(record, BEARERS_AT) > 0);
+    ASSERT(!(words_load64(record) & FREE) && get32(record, BEARERS_AT) > 0);
     return record;
 }
 
@@ -359,7 +382,7 @@ void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint3
     enter(range, actor, tags);
     uint8_t *record = borne(range, tags, number);
     uint32_t bearers = get32(record, BEARERS_AT) - 1, members = get32(record, MEMBERS_AT);
-    if (stamp > words_load64(record)) {
+    if (stamp > hard_of(record)) {
         ASSERT(members > 0);
         words_store32(record + MEMBERS_AT, --members);
     }
@@ -374,7 +397,7 @@ bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
     enter(range, actor, tags);
     uint8_t *record = borne(range, tags, number);
     uint32_t members = get32(record, MEMBERS_AT);
-    bool joins = stamp > words_load64(record);
+    bool joins = stamp > hard_of(record);
     if (joins) {
         ASSERT(members < get32(record, BEARERS_AT));
         words_store32(record + MEMBERS_AT, members + 1);
@@ -385,17 +408,20 @@ bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
 
 uint64_t tag_renew(struct range *range, struct actor *actor, struct tags *tags, const uint32_t *numbers, uint32_t count,
                    uint64_t stamp, uint64_t (*next)(void *context), void *context) {
-    bool dead = false;
+    bool old = false;
     enter(range, actor, tags);
-    for (uint32_t i = 0; i < count; i++)
-        dead = dead || stamp <= words_load64(borne(range, tags, numbers[i]));
-    if (!dead)
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *record = borne(range, tags, numbers[i]);
+        old = old || stamp <= hard_of(record) || stamp <= soft_of(record);
+    }
+    if (!old)
         stamp = next(context);
     leave(range, tags);
     return stamp;
 }
 
-uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number) {
+/* A word of the record, for a number that may be no record's any more; 0: there is none. */
+static uint64_t word_at(const struct range *range, const struct tags *tags, uint32_t number, uint32_t at) {
     uint32_t page = number >> page_shift(range);
     if (page >= atomic_load_explicit(&tags->page_count, memory_order_acquire))
         return 0;
@@ -404,12 +430,25 @@ uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uin
         return 0;
     const uint8_t *record =
         range->base + range_unit_at(range, unit) + ((uint64_t)(number & (page_slots(range) - 1)) << TAG_SLOT_SHIFT);
-    uint64_t stamp = __atomic_load_n((const word64 *)(const void *)record, __ATOMIC_ACQUIRE);
-    return stamp < ENTRY_STAMP_END ? stamp : 0;
+    return __atomic_load_n((const word64 *)(const void *)(record + at), __ATOMIC_ACQUIRE);
 }
 
-bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number, uint64_t stamp) {
-    return tag_invalidated(range, tags, number) >= stamp;
+uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number) {
+    uint64_t word = word_at(range, tags, number, 0);
+    return word & FREE ? 0 : word & (ENTRY_STAMP_END - 1);
+}
+
+bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number, uint64_t stamp, bool softly) {
+    return tag_invalidated(range, tags, number) >= stamp ||
+           (softly && (word_at(range, tags, number, SOFT_AT) & (ENTRY_STAMP_END - 1)) >= stamp);
+}
+
+uint64_t tag_stale_ms(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp) {
+    enter(range, actor, tags);
+    const uint8_t *record = borne(range, tags, number);
+    uint64_t stale_ms = soft_of(record) >= stamp ? soft_for_ms(record, actor->now_ms) : 0;
+    leave(range, tags);
+    return stale_ms;
 }
 
 uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *tags, struct slice name, bool soft,
@@ -421,16 +460,17 @@ uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *t
         uint8_t *record = range->base + at;
         uint64_t stamp = next(context);
         ASSERT(stamp >= ENTRY_STAMP_FIRST && stamp < ENTRY_STAMP_END);
-        ASSERT(stamp > words_load64(record) && stamp > soft_of(record));
+        ASSERT(stamp > hard_of(record) && stamp > soft_of(record));
         members = get32(record, MEMBERS_AT);
         if (soft) {
-            words_store64(record + SOFT_AT, stamp | (words_load64(record + SOFT_AT) & BEFORE));
+            set_soft(record, stamp, actor->now_ms);
         } else {
-            __atomic_store_n((word64 *)(void *)record, stamp, __ATOMIC_RELEASE);
+            uint64_t time = words_load64(record) & ~(ENTRY_STAMP_END - 1);
+            __atomic_store_n((word64 *)(void *)record, stamp | time, __ATOMIC_RELEASE);
             words_store32(record + MEMBERS_AT, 0);
-            /* After the record: who sees this sees that. */
-            atomic_store_explicit(&tags->latest[number_at(range, at) & tags->group_mask], stamp, memory_order_release);
         }
+        /* After the record: who sees this sees that. */
+        atomic_store_explicit(&tags->latest[number_at(range, at) & tags->group_mask], stamp, memory_order_release);
     }
     leave(range, tags);
     return members;
@@ -452,8 +492,13 @@ bool tag_find(struct range *range, struct actor *actor, struct tags *tags, struc
     if (at) {
         const uint8_t *record = range->base + at;
         *ret_number = number_at(range, at);
-        *ret_facts = (struct tag_facts){words_load64(record), soft_of(record), get32(record, MEMBERS_AT),
-                                        get32(record, BEARERS_AT)};
+        *ret_facts = (struct tag_facts){
+            .invalidated = hard_of(record),
+            .soft = soft_of(record),
+            .soft_for_ms = soft_of(record) ? soft_for_ms(record, actor->now_ms) : 0,
+            .members = get32(record, MEMBERS_AT),
+            .bearers = get32(record, BEARERS_AT),
+        };
     }
     leave(range, tags);
     return at != 0;
@@ -479,7 +524,7 @@ static uint32_t verify_record(const struct range *range, const struct tags *tags
     uint32_t slots = slots_for(record[NAME_SIZE_AT]);
     uint64_t hash = hash_bytes(name_of(record), range->head->hash_seed);
     ASSERT(record[NAME_SIZE_AT] > 0 && slots <= TAG_SLOTS_MAX && number_at(range, at) == number);
-    ASSERT(soft_of(record) < ENTRY_STAMP_END && is_before_free == ((words_load64(record + SOFT_AT) & BEFORE) != 0));
+    ASSERT(is_before_free == ((words_load64(record + SOFT_AT) & BEFORE) != 0));
     ASSERT(get32(record, BEARERS_AT) > 0 && get32(record, MEMBERS_AT) <= get32(record, BEARERS_AT));
     ASSERT(find(range, tags, hash, name_of(record)) == at);
     sums->records++;
@@ -502,7 +547,6 @@ static void verify_page(const struct range *range, const struct tags *tags, uint
                 sums->listed[length <= TAG_SLOTS_MAX ? length : 0]++;
             was_free = true;
         } else {
-            ASSERT(first < ENTRY_STAMP_END);
             length = verify_record(range, tags, number, was_free, sums);
             was_free = false;
         }

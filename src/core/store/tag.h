@@ -6,6 +6,7 @@
  * An entry is dead as soon as its stamp (entry.h) is older than the last invalidation of one of its tags. Nothing is walked for that: an
  * invalidation takes the next stamp and stores it in the record, and what bears the tag is found out by whoever comes across it.
  *
+ *     soft      the last soft invalidation: entries that are not younger live on, but are stale. With the time at which it was
  *     members   live entries that bear the tag: those written since its last invalidation
  *     bearers   entries that name the record, the dead ones included that nobody has come across yet: while there are some, it stays
  *
@@ -41,6 +42,9 @@ enum {
     TAG_GROUPS_MAX = 256 /* and elsewhere */
 };
 
+/* Times are kept modulo this; half of it, 4.3 years, is the longest that is told. */
+#define TAG_TIME_MS (1ull << 38)
+
 /* Entries that may name a record: half of what is counted, so that tag_hold, which cannot say no, has the other half. */
 #define TAG_BEARERS_MAX (1u << 31)
 
@@ -60,6 +64,7 @@ struct tags {
 
 struct tag_facts {
     uint64_t invalidated, soft; /* stamps of the last invalidations, 0: never */
+    uint64_t soft_for_ms;       /* time since the last soft one */
     uint32_t members, bearers;
 };
 
@@ -89,7 +94,7 @@ void tag_hold(struct range *range, struct actor *actor, struct tags *tags, uint3
  * last invalidation. */
 void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
 /* A new stamp, from `next`, for an entry with that stamp whose value is changed; or the old one, if one of its tags was invalidated since it
- * got that: the change came before then, and is dead with it. */
+ * got that, softly or not: the change came before then, and is dead or stale with it. */
 uint64_t tag_renew(struct range *range, struct actor *actor, struct tags *tags, const uint32_t *numbers, uint32_t count,
                    uint64_t stamp, uint64_t (*next)(void *context), void *context);
 /* A bearer becomes a member; false if the tag was invalidated since its entry got this stamp: then it is dead already. */
@@ -99,9 +104,10 @@ bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
  * means nothing, but nothing else happens. */
 uint64_t tag_invalidated(const struct range *range, const struct tags *tags, uint32_t number);
 
-/* Whether an entry with that stamp is dead by a tag of a group in which one has been invalidated since: looks at its record. */
+/* Whether an entry with that stamp is dead, or with `softly` also whether it is stale, by a tag of a group in which one has been
+ * invalidated since: looks at its record. */
 __attribute__((noinline, cold)) bool tag_kills(const struct range *range, const struct tags *tags, uint32_t number,
-                                               uint64_t stamp);
+                                               uint64_t stamp, bool softly);
 
 /* Where the tags that begin here end at the latest. */
 static inline const uint8_t *tags_end(const uint8_t *numbers, uint64_t room) {
@@ -109,7 +115,7 @@ static inline const uint8_t *tags_end(const uint8_t *numbers, uint64_t room) {
                                                              : ENTRY_TAGS_MAX * ENTRY_TAG_SIZE);
 }
 
-/* Whether an entry with that stamp and these numbers, as they stand in it, may be dead: the groups of its tags say only that it lives. At most
+/* Whether an entry with that stamp and these numbers, as they stand in it, may be dead or stale: the groups of its tags say only that it is neither. At most
  * ENTRY_TAGS_MAX; `ret_size`: what they take, 0 if they do not end there (and it says that it may be). */
 static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers, uint64_t stamp, uint32_t *ret_size) {
     const _Atomic uint64_t *latest = tags->latest;
@@ -130,16 +136,16 @@ static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers
     return true;
 }
 
-/* Whether it is; for tags in `room` bytes. */
+/* Whether it is dead, or with `softly` one of both; for tags in `room` bytes. */
 static inline bool tags_kill(const struct range *range, const struct tags *tags, const uint8_t *numbers, uint64_t room,
-                             uint64_t stamp, uint32_t *ret_size) {
+                             uint64_t stamp, bool softly, uint32_t *ret_size) {
     const uint32_t group_mask = tags->group_mask;
     *ret_size = 0;
     for (const uint8_t *at = numbers, *end = tags_end(numbers, room); at < end;) {
         uint32_t number = words_load32(at);
         at += ENTRY_TAG_SIZE;
         uint64_t latest = atomic_load_explicit(&tags->latest[number & group_mask], memory_order_acquire);
-        if (__builtin_expect(latest >= stamp, 0) && tag_kills(range, tags, number & ~ENTRY_TAG_LAST, stamp))
+        if (__builtin_expect(latest >= stamp, 0) && tag_kills(range, tags, number & ~ENTRY_TAG_LAST, stamp, softly))
             return true;
         if (number & ENTRY_TAG_LAST) {
             *ret_size = (uint32_t)(at - numbers);
@@ -153,6 +159,10 @@ static inline bool tags_kill(const struct range *range, const struct tags *tags,
  * members there were; 0 if nobody has such a tag, for which no stamp is taken. `soft`: members stay alive, and are stale. */
 uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *tags, struct slice name, bool soft,
                         uint64_t (*next)(void *context), void *context);
+
+/* For how long an entry with that stamp has been stale by this tag, which has a bearer: since its last soft invalidation; 0: it is not, or
+ * since just now. */
+uint64_t tag_stale_ms(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint64_t stamp);
 
 /* Copies the name to `to`, which has room for TAG_NAME_MAX; answers its size. The record has a bearer. */
 size_t tag_name(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint8_t *to);

@@ -29,7 +29,7 @@ struct twin {
     uint8_t name[TAG_NAME_MAX];
     size_t size;
     uint32_t number; /* 0: there is no such tag */
-    uint64_t invalidated, soft;
+    uint64_t invalidated, soft, soft_at_ms;
     uint32_t bearers;
     uint64_t planned[BEARERS_MAX]; /* the stamp that a bearer got before it joined */
     bool joined[BEARERS_MAX];
@@ -79,6 +79,7 @@ static void check_facts(struct model *model, const struct twin *twin) {
     assert_int_equal(number, twin->number);
     assert_int_equal(facts.invalidated, twin->invalidated);
     assert_int_equal(facts.soft, twin->soft);
+    assert_int_equal(facts.soft_for_ms, twin->soft ? table->t.actor.now_ms - twin->soft_at_ms : 0);
     assert_int_equal(facts.bearers, twin->bearers);
     assert_int_equal(facts.members, members_of(twin));
     assert_int_equal(tag_invalidated(table->range, &table->tags, number), twin->invalidated);
@@ -136,13 +137,17 @@ static void invalidate_one(struct model *model, struct twin *twin, bool soft) {
     uint64_t before = model->table.stamps, members = members_of(twin);
     assert_int_equal(invalidate(&model->table, name_of(twin), soft), twin->number ? members : 0);
     assert_int_equal(model->table.stamps, before + (twin->number != 0));
-    if (twin->number)
-        *(soft ? &twin->soft : &twin->invalidated) = model->table.stamps;
+    if (!twin->number)
+        return;
+    *(soft ? &twin->soft : &twin->invalidated) = model->table.stamps;
+    if (soft)
+        twin->soft_at_ms = model->table.t.actor.now_ms;
 }
 
 static void step(struct model *model, bool growing) {
     struct testing_tags *table = &model->table;
     struct twin *twin = &model->twins[rng_below(&model->rng, TWINS)];
+    table->t.actor.now_ms += rng_below(&model->rng, 1 << 12); /* so that upper bits of the time change, too */
     switch (rng_below(&model->rng, 10)) {
         case 0:
         case 1:
