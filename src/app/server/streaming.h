@@ -20,6 +20,8 @@
 #ifndef STRATA_APP_SERVER_STREAMING_H
 #define STRATA_APP_SERVER_STREAMING_H
 
+#include <pthread.h>
+
 #include "app/cmd/server_api.h"
 #include "app/server/changes.h"
 #include "base/arena.h"
