@@ -97,6 +97,7 @@ static void errand_run(struct errand *errand) {
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->words.dry_run,
+                                    .soft = errand->words.soft,
                                     .begins = begin_action,
                                     .done = reply_action,
                                     .context = errand};

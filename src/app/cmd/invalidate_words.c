@@ -4,15 +4,19 @@
 #include "app/cmd/server_api.h"
 
 bool invalidate_words_begin(const struct cmd_call *call, uint32_t at) {
-    return cmd_is(call, at, "dryrun") || cmd_is(call, at, "sync") || cmd_is(call, at, "reason");
+    return cmd_is(call, at, "dryrun") || cmd_is(call, at, "soft") || cmd_is(call, at, "sync") || cmd_is(call, at, "reason");
 }
 
 uint32_t invalidate_words_find(const struct cmd_call *call, uint32_t from) {
     uint32_t at = call->argc;
-    /* Pairs, of which the last may be preceded by one of the other kind. */
-    while (at >= from + 3 && (cmd_is(call, at - 2, "sync") || cmd_is(call, at - 2, "reason")))
-        at -= 2;
-    return at;
+    for (;;) {
+        if (at >= from + 3 && (cmd_is(call, at - 2, "sync") || cmd_is(call, at - 2, "reason")))
+            at -= 2;
+        else if (at >= from + 2 && cmd_is(call, at - 1, "soft"))
+            at--;
+        else
+            return at;
+    }
 }
 
 static bool read_sync(struct cmd_call *call, uint32_t at, struct invalidate_words *words) {
@@ -54,11 +58,12 @@ bool invalidate_words_read(struct cmd_call *call, uint32_t at, struct invalidate
     while (at < call->argc) {
         bool is_sync = cmd_is(call, at, "sync"), is_reason = cmd_is(call, at, "reason");
         if (!is_sync && !is_reason) {
-            if (!cmd_is(call, at++, "dryrun")) {
+            bool *word = cmd_is(call, at, "dryrun") ? &ret_words->dry_run : &ret_words->soft;
+            if (!invalidate_words_begin(call, at++) || *word) {
                 cmd_error_syntax(call);
                 return false;
             }
-            ret_words->dry_run = true;
+            *word = true;
             continue;
         }
         if (is_sync ? !read_sync(call, at + 1, ret_words) : !read_reason(call, at + 1, ret_words))

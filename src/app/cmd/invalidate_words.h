@@ -1,6 +1,6 @@
 /* app/cmd/invalidate_words.h: what may stand behind an invalidation, and the reply to it.
  *
- *     [DRYRUN] [SYNC milliseconds] [REASON text]
+ *     [SOFT] [DRYRUN] [SYNC milliseconds] [REASON text]
  *
  * With SYNC the command does its work, waits for the subscribers of the stream that acknowledge, and runs again to say how that went:
  *
@@ -16,7 +16,7 @@
 enum { INVALIDATE_SYNC_MS_MAX = 600 * 1000 };
 
 struct invalidate_words {
-    bool dry_run, sync;
+    bool dry_run, soft, sync;
     uint32_t sync_ms;
     struct slice reason;
 };

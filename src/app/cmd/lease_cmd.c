@@ -38,6 +38,8 @@ static bool read_token(struct cmd_call *call, uint32_t at, uint64_t *ret_token) 
 struct cget {
     struct slice name;
     uint32_t db, lease_ms, wait_ms;
+    uint32_t stale_ms; /* for how long a value may have been stale; 0: none is wanted */
+    uint32_t early_ms; /* what is going to expire so soon may be loaded anew */
     bool bound;
     bool pushes; /* the answer is a push */
     uint64_t id;
@@ -94,25 +96,84 @@ static bool answer_value(struct cmd_call *call, const struct cget *cget) {
     return true;
 }
 
-/* Under the key's lock, where it is still absent. False: it is not. */
-static bool ask(struct cmd_call *call, const struct cget *cget, enum lease_answer *ret_answer,
-                struct cmd_lease_given *ret_given) {
+/* Under the key's lock. */
+static enum lease_answer ask(struct cmd_call *call, const struct cget *cget, bool there, bool waits,
+                             struct cmd_lease_given *ret_given) {
     struct cmd_server *server = call->env->server;
+    struct cache_key key = cache_key(call->env->cache, cget->db, cget->name); /* no databases are swapped now */
+    struct cmd_lease_ask ask = {.key = &key,
+                                .lease_ms = cget->lease_ms,
+                                .wait_ms = waits ? cget->wait_ms : 0,
+                                .bound = cget->bound,
+                                .there = there,
+                                .again = waits && cget->woken ? cget->woken->again : NULL};
+    return server->api->lease_ask(server, call->client, &ask, ret_given);
+}
+
+/* What an edit shows, as a bulk string. */
+static void reply_value(struct cmd_call *call, const struct cache_edit *edit) {
+    void *bytes = reply_bulk_reserve(call->reply, edit->size);
+    if (bytes && edit->size)
+        cache_edit_copy_out(edit, 0, bytes, edit->size);
+}
+
+/* Of all who see the stale value, one loads it. Who waits in vain for somebody else's does not ask again. */
+static void answer_stale(struct cmd_call *call, const struct cget *cget, const struct cache_edit *edit) {
+    struct cmd_lease_given given;
+    bool gives_up = cget->woken && cget->woken->how == LEASE_MISS;
+    bool loads = cget->lease_ms && !gives_up && ask(call, cget, false, false, &given) == LEASE_GIVEN;
+    head(call, cget, loads ? 4 : 3, loads ? "LOAD" : "STALE");
+    if (loads)
+        reply_token(call->reply, given.token);
+    reply_value(call, edit);
+    reply_integer(call->reply, (int64_t)edit->stale_ms);
+}
+
+enum asked { ASKED_TOO_LATE, ASKED_STALE, ASKED };
+
+/* Under the key's lock, where it is still absent, or too late. A stale value answers. */
+static enum asked ask_absent(struct cmd_call *call, const struct cget *cget, enum lease_answer *ret_answer,
+                             struct cmd_lease_given *ret_given) {
     struct cache_key key = cache_key(call->env->cache, cget->db, cget->name);
     struct cache_edit edit;
+    enum asked asked = ASKED;
+    bool gives_up = cget->woken && cget->woken->how == LEASE_MISS;
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
-    bool absent = !edit.found && !edit.nothing;
-    if (absent) {
-        key = cache_key(call->env->cache, cget->db, cget->name); /* no databases are swapped now */
-        struct cmd_lease_ask ask = {.key = &key,
-                                    .lease_ms = cget->lease_ms,
-                                    .wait_ms = cget->wait_ms,
-                                    .bound = cget->bound,
-                                    .again = cget->woken ? cget->woken->again : NULL};
-        *ret_answer = server->api->lease_ask(server, call->client, &ask, ret_given);
+    if (edit.found || edit.nothing) {
+        asked = ASKED_TOO_LATE;
+    } else if (edit.stale && edit.type == CACHE_STRING && edit.stale_ms <= cget->stale_ms) {
+        asked = ASKED_STALE;
+        answer_stale(call, cget, &edit);
+    } else if (gives_up || (!cget->lease_ms && !cget->wait_ms)) {
+        *ret_answer = LEASE_NOBODY;
+    } else {
+        *ret_answer = ask(call, cget, false, true, ret_given);
     }
     cache_edit_end(&edit);
-    return absent;
+    return asked;
+}
+
+/* A value that is about to expire, for the one who is to load it anew. False: it is another one's, or not about to. */
+static bool answer_early(struct cmd_call *call, const struct cget *cget) {
+    struct cache_key key = cache_key(call->env->cache, cget->db, cget->name);
+    uint64_t soon_ms = call->actor->now_ms + cget->early_ms;
+    struct cmd_lease_given given;
+    struct cache_info info;
+    struct cache_edit edit;
+    if (!cget->lease_ms || !cget->early_ms || !cache_find(call->env->cache, call->actor, &key, false, &info) ||
+        info.type != CACHE_STRING || info.expires_at_ms == 0 || info.expires_at_ms > soon_ms)
+        return false;
+    cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    bool gives = edit.found && edit.type == CACHE_STRING && edit.expires_at_ms && edit.expires_at_ms <= soon_ms &&
+                 ask(call, cget, true, false, &given) == LEASE_GIVEN;
+    if (gives) {
+        head(call, cget, 3, "REFRESH");
+        reply_token(call->reply, given.token);
+        reply_value(call, &edit);
+        cache_edit_count_read(&edit);
+    }
+    cache_edit_end(&edit);
+    return gives;
 }
 
 /* False: it waits for a push, or again. */
@@ -156,19 +217,24 @@ static bool cget_run(struct cmd_call *call, const struct cget *cget) {
         answer_load(call, cget, cget->woken->token);
         return true;
     }
+    bool asks = (cget->lease_ms || cget->wait_ms) && !(cget->woken && cget->woken->how == LEASE_MISS);
+    enum asked asked;
+    if (answer_early(call, cget))
+        return true;
     do {
         if (answer_value(call, cget))
             return true;
-        if ((cget->woken && cget->woken->how == LEASE_MISS) || (!cget->lease_ms && !cget->wait_ms)) {
+        if (!asks && !cget->stale_ms) {
             head(call, cget, 1, "MISS");
             return true;
         }
-    } while (!ask(call, cget, &answer, &given));
-    return answer_ask(call, cget, answer, &given);
+        asked = ask_absent(call, cget, &answer, &given);
+    } while (asked == ASKED_TOO_LATE);
+    return asked == ASKED_STALE || answer_ask(call, cget, answer, &given);
 }
 
 /* Milliseconds at argument `at`; writes the error. */
-static bool read_ms(struct cmd_call *call, uint32_t at, uint32_t most, uint32_t *ret_ms) {
+static bool read_ms(struct cmd_call *call, const char *what, uint32_t at, uint32_t most, uint32_t *ret_ms) {
     int64_t value;
     if (at >= call->argc || *ret_ms) {
         cmd_error_syntax(call);
@@ -177,7 +243,7 @@ static bool read_ms(struct cmd_call *call, uint32_t at, uint32_t most, uint32_t 
     if (!cmd_integer(call, at, &value))
         return false;
     if (value < 1 || value > most) {
-        reply_errorf(call->reply, "ERR leases and waits last 1 to %u milliseconds", most);
+        reply_errorf(call->reply, "ERR %s takes 1 to %u milliseconds", what, most);
         return false;
     }
     *ret_ms = (uint32_t)value;
@@ -187,12 +253,18 @@ static bool read_ms(struct cmd_call *call, uint32_t at, uint32_t most, uint32_t 
 static bool cget_parse(struct cmd_call *call, struct cget *cget) {
     for (uint32_t at = 2; at < call->argc; at += 2) {
         if (cmd_is(call, at, "lease")) {
-            if (!read_ms(call, at + 1, LEASE_MS_MAX, &cget->lease_ms))
+            if (!read_ms(call, "LEASE", at + 1, LEASE_MS_MAX, &cget->lease_ms))
                 return false;
             cget->bound = at + 2 < call->argc && cmd_is(call, at + 2, "bound");
             at += cget->bound;
         } else if (cmd_is(call, at, "wait")) {
-            if (!read_ms(call, at + 1, LEASE_WAIT_MS_MAX, &cget->wait_ms))
+            if (!read_ms(call, "WAIT", at + 1, LEASE_WAIT_MS_MAX, &cget->wait_ms))
+                return false;
+        } else if (cmd_is(call, at, "stale")) {
+            if (!read_ms(call, "STALE", at + 1, OPTION_STALE_MS_MAX, &cget->stale_ms))
+                return false;
+        } else if (cmd_is(call, at, "early")) {
+            if (!read_ms(call, "EARLY", at + 1, OPTION_STALE_MS_MAX, &cget->early_ms))
                 return false;
         } else {
             cmd_error_syntax(call);
@@ -200,6 +272,25 @@ static bool cget_parse(struct cmd_call *call, struct cget *cget) {
         }
     }
     return true;
+}
+
+/* The class of the key at argument 1; NULL: it has none. */
+static const struct rules_class *class_of(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    const struct rules *rules = server->api->rules_now(server, call->client, NULL);
+    struct rules_fields fields;
+    uint32_t class = rules ? rules_match(rules, call->argv[1], &fields) : RULES_NONE;
+    return class == RULES_NONE ? NULL : rules_class(rules, class);
+}
+
+/* What `refresh` of the key's class says: a share of its usual time to live. 0: nothing. */
+static uint32_t early_by_rules(struct cmd_call *call) {
+    const struct rules_class *class = class_of(call);
+    if (!class || !class->refresh_permille)
+        return 0;
+    uint64_t ttl_ms = class->ttl_default_ms ? class->ttl_default_ms : class->ttl_max_ms;
+    uint64_t early_ms = ttl_ms / MANIFEST_SHARE_ALL * (MANIFEST_SHARE_ALL - class->refresh_permille);
+    return early_ms < OPTION_STALE_MS_MAX ? (uint32_t)early_ms : OPTION_STALE_MS_MAX;
 }
 
 static bool has_server(struct cmd_call *call) {
@@ -217,6 +308,8 @@ void cmd_cget(struct cmd_call *call) {
         return;
     if (client->in_exec)
         cget.wait_ms = 0;
+    if (cget.lease_ms && !cget.early_ms)
+        cget.early_ms = early_by_rules(call);
     if (client->lease_waited) {
         server->api->lease_woken(server, client, &woken);
         cget.woken = &woken;
@@ -297,6 +390,7 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
     value_edit_begin(call, &key, call->upload ? 0 : call->argv[2].size, &edit);
     edit.tags = call->argv + cset->options.tags_at;
     edit.tag_count = cset->options.tag_count;
+    edit.set_stale_ms = cset->options.stale_ms;
     /* No databases are swapped while the key is locked. */
     struct guard guard = {.call = call,
                           .cset = cset,
@@ -316,7 +410,7 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
 
 void cmd_cset(struct cmd_call *call) {
     struct cset plan;
-    uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE;
+    uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE | OPTION_STALE;
     if (!has_server(call))
         return;
     if (!cmd_is(call, 3, "token")) {
@@ -329,6 +423,10 @@ void cmd_cset(struct cmd_call *call) {
     if ((plan.options.flags & OPTION_NEGATIVE) && (call->upload || call->argv[2].size)) {
         reply_error(call->reply, SLICE("ERR with NEGATIVE the value has to be empty"));
         return;
+    }
+    if ((plan.options.flags & OPTION_NEGATIVE) && !plan.expires_at_ms) {
+        const struct rules_class *class = class_of(call);
+        plan.expires_at_ms = class && class->negative_ms ? call->actor->now_ms + class->negative_ms : 0;
     }
     cset(call, &plan);
 }

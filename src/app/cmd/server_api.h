@@ -99,11 +99,12 @@ struct cmd_server_counts {
         memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
 };
 
-/* What CGET asks for, of a key that is absent. */
+/* What CGET asks for. */
 struct cmd_lease_ask {
     const struct cache_key *key; /* made under its lock */
     uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
     bool bound;                  /* the lease ends with the connection */
+    bool there;                  /* the key is not absent */
     void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */
 };
 

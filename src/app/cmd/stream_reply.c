@@ -6,6 +6,7 @@
 
 const char *stream_kind_name(enum stream_kind kind) {
     static const char *const names[STREAM_KINDS] = {[STREAM_DELETED] = "deleted",
+                                                    [STREAM_INVALIDATED] = "invalidated",
                                                     [STREAM_EXPIRED] = "expired",
                                                     [STREAM_EVICTED] = "evicted",
                                                     [STREAM_RETAGGED] = "retagged",

@@ -22,6 +22,7 @@ static const struct option {
     {"get", OPTION_GET, 0, false},
     {"tags", OPTION_TAGS, 0, true},
     {"negative", OPTION_NEGATIVE, 0, false},
+    {"stale", OPTION_STALE, OPTION_STALE, true},
 };
 
 static const struct option *find(struct cmd_call *call, uint32_t at, uint32_t allowed) {
@@ -63,6 +64,18 @@ static bool read_tags(struct cmd_call *call, uint32_t at, struct string_options 
     return string_options_check_tags(call, at + 1, (uint32_t)count);
 }
 
+static bool read_stale(struct cmd_call *call, uint32_t at, struct string_options *options) {
+    int64_t ms;
+    if (!cmd_integer(call, at, &ms))
+        return false;
+    if (ms < 1 || ms > OPTION_STALE_MS_MAX) {
+        reply_errorf(call->reply, "ERR STALE takes 1 to %d milliseconds", OPTION_STALE_MS_MAX);
+        return false;
+    }
+    options->stale_ms = (uint32_t)ms;
+    return true;
+}
+
 bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options) {
     struct string_options options = {0};
     for (; at < call->argc; at++) {
@@ -76,6 +89,9 @@ bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, s
             if (!read_tags(call, at + 1, &options))
                 return false;
             at += 1 + options.tag_count;
+        } else if (option->flag == OPTION_STALE) {
+            if (!read_stale(call, ++at, &options))
+                return false;
         } else if (option->has_argument) {
             *(option->flag == OPTION_IFEQ ? &options.compare_at : &options.expiry_at) = ++at;
         }

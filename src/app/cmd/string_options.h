@@ -24,6 +24,8 @@ enum string_option {
     OPTION_PXAT = 1 << 9,
     OPTION_TAGS = 1 << 10,
     OPTION_NEGATIVE = 1 << 11,
+    OPTION_STALE = 1 << 12,
+    OPTION_STALE_MS_MAX = 7 * 24 * 3600 * 1000,
     OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ,
     OPTIONS_EXPIRY = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
     OPTIONS_TIME = OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_PERSIST,
@@ -34,6 +36,7 @@ struct string_options {
     uint32_t expiry_at;          /* argument with the time, if flags has one of OPTIONS_EXPIRY */
     uint32_t compare_at;         /* argument of IFEQ */
     uint32_t tags_at, tag_count; /* arguments of TAGS, if flags have it */
+    uint32_t stale_ms;           /* for how long after its expiry the value is stale; 0: nothing is said */
 };
 
 /* Reads the arguments from `at` on; only the words in `allowed` are known. */

@@ -99,8 +99,7 @@ static void write_path(struct worker_cause *cause) {
         now->trigger = trigger_of(root->kind);
         now->name = root->text;
     }
-    const struct rules_edge *edge =
-        cause->action->edge == RULES_NONE ? NULL : rules_edge(rules, cause->action->edge);
+    const struct rules_edge *edge = cause->action->edge == RULES_NONE ? NULL : rules_edge(rules, cause->action->edge);
     now->line = edge ? edge->place.line : 0;
     now->class = edge && edge->from != RULES_NONE ? rules_class(rules, edge->from)->pattern.text : SLICE("");
     if (edge) {
@@ -148,11 +147,10 @@ size_t cause_pack(const struct cause_told *told, uint8_t *to) {
     const struct cause none = {.trigger = CAUSE_NONE}, *cause = told->cause ? told->cause : &none;
     if (!told->who.size && !told->killer.size && !told->cause)
         return 0;
-    const struct slice texts[TEXTS] = {cut(told->who, CAUSE_WHO_MAX),     cut(told->killer, CAUSE_NAME_MAX),
-                                       cut(cause->name, CAUSE_NAME_MAX),  cut(cause->class, CAUSE_NAME_MAX),
+    const struct slice texts[TEXTS] = {cut(told->who, CAUSE_WHO_MAX),    cut(told->killer, CAUSE_NAME_MAX),
+                                       cut(cause->name, CAUSE_NAME_MAX), cut(cause->class, CAUSE_NAME_MAX),
                                        cut(cause->path, CAUSE_PATH_MAX), cut(cause->reason, CAUSE_NAME_MAX)};
-    struct packed packed = {
-        .line = cause->line, .trigger = (uint8_t)cause->trigger, .has_cause = told->cause != NULL};
+    struct packed packed = {.line = cause->line, .trigger = (uint8_t)cause->trigger, .has_cause = told->cause != NULL};
     size_t size = sizeof packed;
     for (int i = 0; i < TEXTS; i++) {
         packed.sizes[i] = (uint16_t)texts[i].size;

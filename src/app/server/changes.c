@@ -64,9 +64,7 @@ static void add_call(struct note *note, const struct cmd_call *call, struct slic
 }
 
 /* Kinds that happen to entries by themselves, though perhaps while a command runs. */
-enum {
-    CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_MISSED
-};
+enum { CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_MISSED };
 
 /* Who made the change that is being noted, and what for. */
 static void fill_author(struct worker *worker, const struct cmd_call *call, struct note *note,
@@ -103,12 +101,13 @@ static size_t put(struct buf *notes, const void *bytes, size_t size) {
 /*  [note][name][what it tells, unless an earlier one does]  */
 static enum status append(struct changes *changes, struct note *note, struct slice name, struct slice told) {
     bool same = says_the_same(changes, told);
-    size_t size = sizeof *note + bits_align_up(name.size, sizeof(uint64_t)) + bits_align_up(told.size, sizeof(uint64_t));
+    size_t size =
+        sizeof *note + bits_align_up(name.size, sizeof(uint64_t)) + bits_align_up(told.size, sizeof(uint64_t));
     TRY(buf_reserve(&changes->notes, size));
     note->told_size = (uint32_t)told.size;
     note->tells = !same;
-    note->told_at = same ? changes->told_at
-                         : changes->notes.size + sizeof *note + bits_align_up(name.size, sizeof(uint64_t));
+    note->told_at =
+        same ? changes->told_at : changes->notes.size + sizeof *note + bits_align_up(name.size, sizeof(uint64_t));
     put(&changes->notes, note, sizeof *note);
     put(&changes->notes, name.data, name.size);
     if (!same) {
@@ -121,7 +120,7 @@ static enum status append(struct changes *changes, struct note *note, struct sli
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
-    if (LEASES_CHANGES >> kind & 1)
+    if ((LEASES_CHANGES | LEASES_CHANGES_THERE) >> kind & 1)
         leases_note(worker, (enum cache_change)kind, place, name);
     if (!(atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1))
         return;

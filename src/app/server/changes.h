@@ -31,12 +31,12 @@ struct change {
     const struct cmd_spec *spec; /* the command that did it; NULL: it happened by itself */
     uint64_t client;             /* who sent it; 0: nobody */
     enum cmd_change how;         /* what the command says of it */
-    struct slice who;            /* the service or name of that client, as it was then; empty: it has none, or nobody did it */
-    const struct cause *cause;   /* what the command did it for; NULL: nothing else. Lives during the call */
-    struct slice killer;         /* of CACHE_INVALIDATED: the tag by which it was dead */
-    bool is_first;               /* of a removal by a command with a `remove_event`: it is that of its first key */
-    bool planned;                /* by a plan of the rules, whose edges have been followed */
-    bool lost;                   /* something happened, but nobody knows what */
+    struct slice who; /* the service or name of that client, as it was then; empty: it has none, or nobody did it */
+    const struct cause *cause; /* what the command did it for; NULL: nothing else. Lives during the call */
+    struct slice killer;       /* of CACHE_INVALIDATED: the tag by which it was dead */
+    bool is_first;             /* of a removal by a command with a `remove_event`: it is that of its first key */
+    bool planned;              /* by a plan of the rules, whose edges have been followed */
+    bool lost;                 /* something happened, but nobody knows what */
 };
 
 enum changes_watcher { CHANGES_TO_FOLLOW, CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_TO_STREAM, CHANGES_WATCHERS };
@@ -54,7 +54,7 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
 /* What a worker has noted. */
 struct changes {
     struct buf notes;
-    uint64_t told_at; /* in `notes`: what was last packed (cause.h), */
+    uint64_t told_at;              /* in `notes`: what was last packed (cause.h), */
     uint32_t told_size;            /* and how much; 0: nothing yet */
     const struct cmd_call *queued; /* the command of EXEC that runs */
     bool waiting;                  /* there is something for changes_hand_on to do */

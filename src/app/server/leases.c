@@ -21,8 +21,9 @@ struct server_leases {
     uint64_t watched_ms; /* when worker 0 will look by itself */
     uint64_t refused, refused_sets;
     uint64_t seed;            /* of the hashes of tags */
-    bool told;                /* changes are wanted */
+    uint32_t told;            /* changes that are wanted */
     _Atomic bool out;         /* there are leases; read without the lock */
+    _Atomic bool out_there;   /* of keys that were there */
     _Atomic uint64_t blocked; /* connections */
 };
 
@@ -102,12 +103,15 @@ static struct server_leases *enter(struct server *server) {
 /* Changes are wanted from the first lease on. It is given under its key's lock, so whoever changes that key afterwards has seen this.
  * Worker 0 keeps the time, and is woken if it would sleep too long for somebody. */
 static void leave(struct server_leases *leases) {
-    bool out = leases->table.out != 0;
-    if (out != leases->told) {
-        leases->told = out;
-        leases->watched_ms = UINT64_MAX;
-        changes_want_leases(leases->server, out ? LEASES_CHANGES : 0);
+    bool out = leases->table.out != 0, there = leases->table.out_there != 0;
+    uint32_t wanted = (out ? LEASES_CHANGES : 0) | (there ? LEASES_CHANGES_THERE : 0);
+    if (wanted != leases->told) {
+        if (!out || !leases->told)
+            leases->watched_ms = UINT64_MAX;
+        leases->told = wanted;
+        changes_want_leases(leases->server, wanted);
         atomic_store_explicit(&leases->out, out, memory_order_relaxed);
+        atomic_store_explicit(&leases->out_there, there, memory_order_relaxed);
     }
     if (leases->table.waiting && leases_due_ms(&leases->table) < leases->watched_ms)
         loop_wake(leases->server->workers[0]->loop);
@@ -136,14 +140,17 @@ static void remove_like(struct server_leases *leases, uint32_t place, struct sli
 void leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name) {
     struct server *server = worker->server;
     struct lease_key key = {.name = name, .place = place};
-    bool of_key = change == CACHE_CREATED || change == CACHE_DELETED || change == CACHE_NOTHING_DELETED;
+    bool written = change == CACHE_CREATED || change == CACHE_REPLACED || change == CACHE_PATCHED;
+    bool of_key = written || change == CACHE_DELETED || change == CACHE_NOTHING_DELETED;
+    if ((LEASES_CHANGES_THERE >> change & 1) && !atomic_load_explicit(&server->leases->out_there, memory_order_relaxed))
+        return;
     if (of_key) {
         key.hash = cache_hash_at(server->cache, place, name);
         if (!leases_may_concern(&server->leases->table, key.hash))
             return;
     }
     struct server_leases *leases = enter(server);
-    if (change == CACHE_CREATED)
+    if (written)
         leases_written(&leases->table, &key);
     else if (of_key)
         leases_removed(&leases->table, place, key.hash, worker->now_ms);
@@ -276,7 +283,7 @@ enum lease_answer leases_api_ask(struct cmd_server *api, struct cmd_client *clie
     struct lease_key key = key_of(ask->key);
     struct lease_given given = {0};
     enum lease_answer answer =
-        leases_ask(&leases->table, &key, ask->lease_ms, wait ? &wait->waiter : NULL, now_ms, &given);
+        leases_ask(&leases->table, &key, ask->lease_ms, ask->there, wait ? &wait->waiter : NULL, now_ms, &given);
     if (answer == LEASE_WAITS && !ask->again)
         link_wait(leases, connection, wait);
     if (answer == LEASE_GIVEN && ask->bound)

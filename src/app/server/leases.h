@@ -25,6 +25,8 @@ enum {
     LEASES_BYTES_MAX = 64 * 1024 * 1024, /* of names of keys, leases and waits */
     LEASES_CHANGES = 1 << CACHE_CREATED | 1 << CACHE_DELETED | 1 << CACHE_NOTHING_DELETED | 1 << CACHE_FLUSHED |
                      1 << CACHE_SWAPPED | 1 << CACHE_TAG_GOING | 1 << CACHE_PATTERN_GOING,
+    LEASES_CHANGES_THERE =
+        1 << CACHE_REPLACED | 1 << CACHE_PATCHED, /* while there are leases of keys that were there */
 };
 
 struct server_leases;
@@ -36,7 +38,7 @@ struct server_leases *leases_new(struct server *server, uint64_t seed); /* NULL:
 /* After all workers. */
 void leases_free(struct server_leases *leases);
 
-/* Something of LEASES_CHANGES has happened, under the lock of the key or of all. */
+/* Something of LEASES_CHANGES or LEASES_CHANGES_THERE has happened, under the lock of the key or of all. */
 void leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name);
 
 /* Rules have come into force by which what is loaded will have other tags than those by which it was invalidated. */

@@ -14,7 +14,7 @@ enum { PATTERN_ARENA_SIZE = 4096, TRIGGER_SIZE = 32 + CAUSE_NAME_MAX };
 enum {
     INVALIDATIONS = 1 << CACHE_DELETED | 1 << CACHE_NOTHING_DELETED | 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED |
                     1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_PATTERN_GOING |
-                    1 << CACHE_RETAGGED,
+                    1 << CACHE_RETAGGED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_INVALIDATED,
     WRITES = 1 << CACHE_CREATED | 1 << CACHE_REPLACED | 1 << CACHE_PATCHED,
     BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED
 };
@@ -165,6 +165,8 @@ static enum stream_kind kind_of(enum cache_change change) {
             return STREAM_EXPIRED;
         case CACHE_EVICTED:
             return STREAM_EVICTED;
+        case CACHE_INVALIDATED:
+            return STREAM_INVALIDATED;
         case CACHE_RETAGGED:
             return STREAM_RETAGGED;
         case CACHE_CREATED:
@@ -174,6 +176,7 @@ static enum stream_kind kind_of(enum cache_change change) {
         case CACHE_PATCHED:
             return STREAM_PATCHED;
         case CACHE_TAG_INVALIDATED:
+        case CACHE_TAG_SOFTENED:
             return STREAM_TAG;
         case CACHE_PATTERN_GOING:
             return STREAM_PATTERN;
@@ -206,7 +209,7 @@ static void note_pattern(struct worker_streaming *of, const struct change *chang
 }
 
 static bool is_covered(const struct worker_streaming *of, const struct change *change) {
-    return of->pattern_covers && change->kind == CACHE_DELETED && change->planned &&
+    return of->pattern_covers && (change->kind == CACHE_DELETED || change->kind == CACHE_INVALIDATED) && change->planned &&
            change->place == of->pattern_place && rules_pattern_matches(&of->pattern, change->name, NULL);
 }
 
@@ -312,6 +315,11 @@ static bool is_of_load(const struct change *change) {
     return change->kind == CACHE_RETAGGED && (!change->spec || strcmp(change->spec->name, "rules|load") == 0);
 }
 
+/* That was told of when its tag was invalidated; what is left are keys that are invalidated softly, by name. */
+static bool is_found_dead(const struct change *change) {
+    return change->kind == CACHE_INVALIDATED && change->killer.size;
+}
+
 void streaming_change(struct worker *worker, const struct change *change) {
     char trigger[TRIGGER_SIZE];
     if (!atomic_load_explicit(&worker->server->streaming->on, memory_order_relaxed))
@@ -319,7 +327,8 @@ void streaming_change(struct worker *worker, const struct change *change) {
     struct stream_record what = {.kind = change->lost ? STREAM_LOST : kind_of(change->kind),
                                  .at_ms = worker->actor.now_ms,
                                  .db = change->db < CACHE_DATABASES && !change->lost ? change->db : STREAM_EVERY_DB};
-    if (what.kind == STREAM_KINDS || is_of_load(change) || is_covered(&worker->streaming, change))
+    what.soft = change->kind == CACHE_INVALIDATED || change->kind == CACHE_TAG_SOFTENED;
+    if (what.kind == STREAM_KINDS || is_found_dead(change) || is_of_load(change) || is_covered(&worker->streaming, change))
         return;
     fill_cause(change, &what, trigger);
     what.texts[STREAM_NAME] = change->name;

@@ -7,12 +7,24 @@ static struct cache_key key_at(const struct cascade *cascade, uint32_t place, st
     return cache_key(cascade->cache, cache_db_of(cascade->cache, place), name);
 }
 
+/* What cannot be made stale for want of room goes. */
+static bool soften(const struct cascade *cascade, const struct cache_key *key) {
+    struct cache_edit edit;
+    cache_prepare(cascade->cache, cascade->actor, key, key->name.size);
+    cache_edit_begin(cascade->cache, cascade->actor, key, &edit);
+    bool found = edit.found;
+    if (cache_edit_soften(&edit) != STATUS_OK)
+        cache_edit_delete(&edit);
+    cache_edit_end(&edit);
+    return found;
+}
+
 static uint64_t delete_at(const struct cascade *cascade, uint32_t place, struct slice name) {
     struct cache_key key = key_at(cascade, place, name);
     struct cache_info info;
     if (cascade->dry_run)
         return cache_find(cascade->cache, cascade->actor, &key, false, &info);
-    return cache_delete(cascade->cache, cascade->actor, &key);
+    return cascade->soft ? soften(cascade, &key) : cache_delete(cascade->cache, cascade->actor, &key);
 }
 
 static bool has_entries(const struct cascade *cascade, uint32_t place) {
@@ -28,8 +40,10 @@ static uint64_t delete_key(const struct cascade *cascade, struct slice name) {
 }
 
 static uint64_t invalidate_tag(const struct cascade *cascade, struct slice tag) {
-    return cascade->dry_run ? cache_tag_count(cascade->cache, cascade->actor, tag)
-                            : cache_tag_invalidate(cascade->cache, cascade->actor, tag);
+    if (cascade->dry_run)
+        return cache_tag_count(cascade->cache, cascade->actor, tag);
+    return cascade->soft ? cache_tag_soften(cascade->cache, cascade->actor, tag)
+                         : cache_tag_invalidate(cascade->cache, cascade->actor, tag);
 }
 
 static uint64_t invalidate_class(const struct cascade *cascade, const struct rules_class *class) {

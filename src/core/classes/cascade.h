@@ -1,6 +1,7 @@
 /* core/classes/cascade.h: what a plan says is done.
  *
- * Actions are done in the order of the plan: keys are deleted, tags and classes invalidated with one stamp each. A pattern that no class takes as a whole
+ * Actions are done in the order of the plan: keys are deleted, tags and classes invalidated with one stamp each; or all of that softly, so that what
+ * would go is stale. A pattern that no class takes as a whole
  * is looked for among all keys of the database, which takes about half a second for a million of them.
  *
  * Threads: any, each with an actor of its own that holds no locks, or all.
@@ -15,7 +16,8 @@
 /* What one action did, or would do. */
 struct cascade_action {
     const struct rules_action *action;
-    uint64_t entries; /* that went; of classes and tags those that were written since they were last invalidated */
+    uint64_t
+        entries; /* that went, or are stale now; of classes and tags those that were written since they were last invalidated */
 };
 
 struct cascade {
@@ -25,6 +27,7 @@ struct cascade {
         place; /* in the engine, of the database of keys and patterns (cache_key); tags and classes reach all databases */
     bool everywhere; /* keys and patterns as well: it began with a tag or a class */
     bool dry_run;    /* only counts */
+    bool soft;
     /* Told of each action, before it is done and after; may be NULL. They may not call the cache. */
     void (*begins)(void *context, const struct rules_action *action);
     void (*done)(void *context, const struct cascade_action *action);

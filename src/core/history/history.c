@@ -37,7 +37,8 @@ enum status history_init(struct history *history, size_t size_bytes, const struc
         heads *= 2;
     history->record_count = (uint32_t)((rest - heads * sizeof(uint32_t)) / sizeof(struct history_record));
     ASSERT(history->record_count >= HISTORY_RECORDS_MIN);
-    history->size = (size_t)history->record_count * sizeof(struct history_record) + heads * sizeof(uint32_t) + text_room;
+    history->size =
+        (size_t)history->record_count * sizeof(struct history_record) + heads * sizeof(uint32_t) + text_room;
     history->piece = memory_take(memory, history->size);
     if (!history->piece)
         return STATUS_NO_MEMORY;

@@ -33,12 +33,13 @@ enum {
 
 struct history_event {
     uint64_t when_ms;
-    uint64_t client; /* 0: nobody. 40 bits are kept */
-    uint32_t kind;   /* below 16: the caller's */
-    uint32_t detail; /* below 256: the caller's */
+    uint64_t client;  /* 0: nobody. 40 bits are kept */
+    uint32_t kind;    /* below 16: the caller's */
+    uint32_t detail;  /* below 256: the caller's */
     uint32_t command; /* below 65,536: the caller's */
-    struct slice text; /* what else is to be said; found: points into the history, until the next call; empty if it has been pushed out */
-    bool text_lost;    /* found: there was one */
+    struct slice
+        text; /* what else is to be said; found: points into the history, until the next call; empty if it has been pushed out */
+    bool text_lost; /* found: there was one */
 };
 
 struct history {

@@ -18,7 +18,7 @@ struct lease {
     struct lease_due due;
     uint64_t id; /* serial number and slot */
     uint64_t stamp, until_ms;
-    bool writing;
+    bool writing, there;
     struct lease *next; /* in its bucket */
     struct lease_waiter *first, *last;
     uint64_t hash;
@@ -278,6 +278,7 @@ static void end(struct leases *leases, struct lease *lease, enum lease_end why, 
     slot_give(leases, slot_of(lease->id));
     count(leases, lease->hash, UINT32_MAX);
     leases->out--;
+    leases->out_there -= lease->there;
     leases->bytes -= lease_size(lease->name_size);
     memory_give(leases->options.memory, lease, lease_size(lease->name_size));
 }
@@ -297,7 +298,7 @@ static void pass_on(struct leases *leases, struct lease *lease, enum lease_end w
     wake(leases, heir, LEASE_LOAD, token_of(leases, lease->id));
 }
 
-static enum lease_answer begin_lease(struct leases *leases, const struct lease_key *key, uint32_t lease_ms,
+static enum lease_answer begin_lease(struct leases *leases, const struct lease_key *key, uint32_t lease_ms, bool there,
                                      uint64_t now_ms, struct lease_given *ret_given) {
     size_t size = lease_size(key->name.size);
     if (leases->out >= leases->options.leases_max || leases->bytes + size > leases->options.bytes_max ||
@@ -306,13 +307,15 @@ static enum lease_answer begin_lease(struct leases *leases, const struct lease_k
     struct lease *lease = memory_take(leases->options.memory, size);
     if (!lease)
         return LEASE_TOO_MANY;
-    *lease = (struct lease){.hash = key->hash, .place = key->place, .name_size = (uint32_t)key->name.size};
+    *lease =
+        (struct lease){.hash = key->hash, .place = key->place, .name_size = (uint32_t)key->name.size, .there = there};
     if (key->name.size)
         memcpy(lease->name, key->name.data, key->name.size);
     give(leases, lease, slot_take(leases, lease), lease_ms, now_ms);
     lease->due.at_ms = lease->until_ms;
     heap_add(leases, &lease->due);
     leases->out++;
+    leases->out_there += there;
     count(leases, lease->hash, 1);
     leases->bytes += size;
     buckets_grow(leases);
@@ -323,7 +326,7 @@ static enum lease_answer begin_lease(struct leases *leases, const struct lease_k
     return LEASE_GIVEN;
 }
 
-enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key, uint32_t lease_ms,
+enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key, uint32_t lease_ms, bool there,
                              struct lease_waiter *waiter, uint64_t now_ms, struct lease_given *ret_given) {
     ASSERT(lease_ms <= LEASE_MS_MAX && key->place != LEASE_PLACES_ALL);
     struct lease *lease = find(leases, key);
@@ -332,7 +335,7 @@ enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key,
         lease = find(leases, key);
     }
     if (!lease)
-        return lease_ms ? begin_lease(leases, key, lease_ms, now_ms, ret_given) : LEASE_NOBODY;
+        return lease_ms ? begin_lease(leases, key, lease_ms, there, now_ms, ret_given) : LEASE_NOBODY;
     if (!waiter) {
         *ret_given = (struct lease_given){.until_ms = lease->until_ms};
         return LEASE_BUSY;

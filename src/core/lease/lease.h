@@ -8,8 +8,9 @@
  *                        │ └─── the first waiter that wants to load ───┐
  *                        └── deleted, flushed, released, timed out ────┴─> gone, if no such waiter: all waiters miss
  *
- * There is a lease only of a key that was absent when it was asked for, and it ends with whatever happens to the key. So who changes
- * keys has to tell of what is created and of deletions, those that found nothing included, while `out` is not 0.
+ * A lease ends with whatever happens to its key. Most are of keys that were absent when they were asked for: so who changes keys has to tell of
+ * what is created and of deletions, those that found nothing included, while `out` is not 0; and of what is overwritten or changed while `out_there` is
+ * not 0, as some are of keys that were there, to load them anew in time.
  *
  * A token is a number of 64 bits that is given once: the lease's serial number and its place, mixed with a secret.
  *
@@ -17,7 +18,7 @@
  * never lost, so none is missed; two other tags invalidated since may refuse a write that need not be, once in some 16 million pairs.
  *
  * Threads: one at a time; whoever shares it has a lock around it. Of one key, asking, writing and telling stand under one more lock,
- *          under which the key is absent when it is asked for; who has that one may ask leases_may_concern without the other.
+ *          under which the key is as it is said to be when it is asked for; who has that one may ask leases_may_concern without the other.
  * Memory:  from `memory`; one piece for each lease and tables that grow. Waiters belong to the caller.
  * Time:    `now_ms` is handed in and never goes back.
  * Errors:  what fails changes nothing.
@@ -113,6 +114,7 @@ struct lease_slot { /* private */
 struct leases { /* only the calls below touch it; what is counted may be read */
     struct leases_options options;
     uint32_t out, waiting; /* at present */
+    uint32_t out_there;    /* of those that are out: of keys that were there */
     uint64_t bytes;
     uint64_t given;            /* ever */
     uint64_t ends[LEASE_ENDS]; /* ever, of leases: how they ended */
@@ -142,9 +144,10 @@ enum lease_answer {
 struct lease_given {
     uint64_t token, until_ms;
 };
-/* For a key that is absent. `lease_ms`: at most LEASE_MS_MAX; 0: none is wanted. `waiter`: NULL if it does not wait. */
+/* `lease_ms`: at most LEASE_MS_MAX; 0: none is wanted. `there`: the key is not absent. `waiter`: NULL if it does not wait. */
 MUST_CHECK enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key, uint32_t lease_ms,
-                                        struct lease_waiter *waiter, uint64_t now_ms, struct lease_given *ret_given);
+                                        bool there, struct lease_waiter *waiter, uint64_t now_ms,
+                                        struct lease_given *ret_given);
 /* It does not wait any more; does nothing if it did not. */
 void leases_forget(struct leases *leases, struct lease_waiter *waiter);
 

@@ -29,6 +29,7 @@ struct twin_waiter {
 struct twin_lease {
     bool held;
     uint64_t token, until_ms, stamp;
+    bool there;
 };
 
 struct token_seen {
@@ -142,6 +143,13 @@ static uint32_t count_out(const struct twin *twin) {
     return count;
 }
 
+static uint32_t count_out_there(const struct twin *twin) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < KEYS; i++)
+        count += twin->of[i].held && twin->of[i].there;
+    return count;
+}
+
 static uint32_t count_waiting(const struct twin *twin) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < WAITERS; i++)
@@ -166,9 +174,10 @@ static void ask(struct twin *twin, uint32_t at) {
     struct lease_key key = key_of(at);
     struct lease_given given = {0};
     struct twin_lease *lease = &twin->of[at];
+    bool there = rng_below(&twin->rng, 4) == 0;
     bool over = lease->held && lease->until_ms <= twin->now_ms;
     enum lease_answer answer =
-        leases_ask(&twin->leases, &key, lease_ms, waiter ? &waiter->waiter : NULL, twin->now_ms, &given);
+        leases_ask(&twin->leases, &key, lease_ms, there, waiter ? &waiter->waiter : NULL, twin->now_ms, &given);
     if (over)
         twin_pass(twin, at, LEASE_TIMED_OUT);
     enum lease_answer wanted = lease->held                         ? (!waiter                                ? LEASE_BUSY
@@ -186,7 +195,7 @@ static void ask(struct twin *twin, uint32_t at) {
         waiter->arrived = waiter->arrived ? waiter->arrived : ++twin->arrivals;
     }
     if (answer == LEASE_GIVEN) {
-        *lease = (struct twin_lease){true, given.token, twin->now_ms + lease_ms, twin->stamp};
+        *lease = (struct twin_lease){true, given.token, twin->now_ms + lease_ms, twin->stamp, there};
         assert_int_equal(given.until_ms, lease->until_ms);
         remember(twin, at, given.token);
     }
@@ -373,6 +382,7 @@ static void the_table_does_what_a_naive_one_does(void **state) {
         spread_stamps(&twin);
         leases_verify(&twin.leases);
         assert_int_equal(twin.leases.out, count_out(&twin));
+        assert_int_equal(twin.leases.out_there, count_out_there(&twin));
         assert_int_equal(twin.leases.waiting, count_waiting(&twin));
     }
     for (uint32_t i = 0; i < WAITERS; i++)

@@ -57,7 +57,7 @@ static struct lease_key key_of(const char *name) {
 static uint64_t load(struct world *world, const char *name, uint32_t lease_ms, uint64_t now_ms) {
     struct lease_key key = key_of(name);
     struct lease_given given;
-    assert_int_equal(leases_ask(&world->leases, &key, lease_ms, NULL, now_ms, &given), LEASE_GIVEN);
+    assert_int_equal(leases_ask(&world->leases, &key, lease_ms, false, NULL, now_ms, &given), LEASE_GIVEN);
     assert_int_equal(given.until_ms, now_ms + lease_ms);
     leases_verify(&world->leases);
     return given.token;
@@ -70,7 +70,7 @@ static void wait_for(struct world *world, const char *name, struct lease_waiter 
     waiter->lease_ms = lease_ms;
     waiter->until_ms = until_ms;
     waiter->bytes = sizeof *waiter;
-    assert_int_equal(leases_ask(&world->leases, &key, lease_ms, waiter, now_ms, &given), LEASE_WAITS);
+    assert_int_equal(leases_ask(&world->leases, &key, lease_ms, false, waiter, now_ms, &given), LEASE_WAITS);
     leases_verify(&world->leases);
 }
 
@@ -102,13 +102,13 @@ static void one_loads_and_others_are_busy(void **state) {
     (void)state;
     begin(&world);
     uint64_t token = load(&world, "a", 100, 1000);
-    assert_int_equal(leases_ask(&world.leases, &key, 100, NULL, 1040, &given), LEASE_BUSY);
+    assert_int_equal(leases_ask(&world.leases, &key, 100, false, NULL, 1040, &given), LEASE_BUSY);
     assert_int_equal(given.until_ms, 1100);
-    assert_int_equal(leases_ask(&world.leases, &key, 0, NULL, 1040, &given), LEASE_BUSY);
+    assert_int_equal(leases_ask(&world.leases, &key, 0, false, NULL, 1040, &given), LEASE_BUSY);
     assert_int_not_equal(load(&world, "b", 100, 1000), token);
     write_by_token(&world, "a", token, 1099);
     assert_int_equal(try_write(&world, "a", token, 1099), LEASE_USED);
-    assert_int_equal(leases_ask(&world.leases, &key, 0, NULL, 1100, &given), LEASE_NOBODY);
+    assert_int_equal(leases_ask(&world.leases, &key, 0, false, NULL, 1100, &given), LEASE_NOBODY);
     assert_int_equal(world.leases.given, 2);
     assert_int_equal(world.leases.out, 1);
     done(&world);
@@ -122,9 +122,9 @@ static void names_with_one_hash_are_two_keys(void **state) {
                      other = {.name = SLICE("a"), .hash = 7, .place = 3};
     struct lease_given given[3];
     uint64_t stamp;
-    assert_int_equal(leases_ask(&world.leases, &a, 100, NULL, 1, &given[0]), LEASE_GIVEN);
-    assert_int_equal(leases_ask(&world.leases, &b, 100, NULL, 1, &given[1]), LEASE_GIVEN);
-    assert_int_equal(leases_ask(&world.leases, &other, 100, NULL, 1, &given[2]), LEASE_GIVEN);
+    assert_int_equal(leases_ask(&world.leases, &a, 100, false, NULL, 1, &given[0]), LEASE_GIVEN);
+    assert_int_equal(leases_ask(&world.leases, &b, 100, false, NULL, 1, &given[1]), LEASE_GIVEN);
+    assert_int_equal(leases_ask(&world.leases, &other, 100, false, NULL, 1, &given[2]), LEASE_GIVEN);
     assert_int_equal(leases_begin_write(&world.leases, &b, given[0].token, NULL, 0, 2, &stamp), LEASE_OF_OTHER_KEY);
     leases_written(&world.leases, &a);
     assert_false(leases_is_out(&world.leases, given[0].token));
@@ -216,7 +216,7 @@ static void time_ends_leases_and_waits(void **state) {
     wait_for(&world, "a", &waiter, 100, 5000, 1299);
     struct lease_key key = key_of("a");
     struct lease_given given;
-    assert_int_equal(leases_ask(&world.leases, &key, 100, NULL, 1300, &given), LEASE_BUSY);
+    assert_int_equal(leases_ask(&world.leases, &key, 100, false, NULL, 1300, &given), LEASE_BUSY);
     expect_woken(&world, 2, &waiter, LEASE_LOAD);
     assert_int_equal(given.until_ms, 1400);
     done(&world);
@@ -297,7 +297,7 @@ static void flushes_and_swaps_end_what_they_concern(void **state) {
     begin(&world);
     uint64_t of_a = load(&world, "a", 100, 0);
     struct lease_key other = {.name = SLICE("b"), .hash = 9, .place = 4};
-    assert_int_equal(leases_ask(&world.leases, &other, 100, NULL, 0, &given), LEASE_GIVEN);
+    assert_int_equal(leases_ask(&world.leases, &other, 100, false, NULL, 0, &given), LEASE_GIVEN);
     wait_for(&world, "a", &waiter, 100, 1000, 0);
     leases_cleared(&world.leases, 4, LEASE_SWAPPED, 1);
     assert_true(leases_is_out(&world.leases, of_a));
@@ -344,17 +344,17 @@ static void bounds_are_kept(void **state) {
     world.leases.options.waiters_max = 1;
     uint64_t token = load(&world, "a", 100, 0);
     struct lease_key a = key_of("a"), b = key_of("b");
-    assert_int_equal(leases_ask(&world.leases, &b, 100, NULL, 0, &given), LEASE_TOO_MANY);
+    assert_int_equal(leases_ask(&world.leases, &b, 100, false, NULL, 0, &given), LEASE_TOO_MANY);
     wait_for(&world, "a", &waiters[0], 0, 100, 0);
     waiters[1].until_ms = 100;
-    assert_int_equal(leases_ask(&world.leases, &a, 0, &waiters[1], 0, &given), LEASE_TOO_MANY);
+    assert_int_equal(leases_ask(&world.leases, &a, 0, false, &waiters[1], 0, &given), LEASE_TOO_MANY);
     leases_forget(&world.leases, &waiters[1]);
     leases_forget(&world.leases, &waiters[0]);
     assert_int_equal(world.leases.waiting, 0);
     write_by_token(&world, "a", token, 1);
     assert_int_equal(world.woken_count, 0);
     world.leases.options.bytes_max = 10;
-    assert_int_equal(leases_ask(&world.leases, &b, 100, NULL, 0, &given), LEASE_TOO_MANY);
+    assert_int_equal(leases_ask(&world.leases, &b, 100, false, NULL, 0, &given), LEASE_TOO_MANY);
     assert_int_equal(world.leases.bytes, 0);
     done(&world);
 }
@@ -414,9 +414,9 @@ static void want_of_memory_changes_nothing(void **state) {
             snprintf(name, sizeof name, "%u", i);
             struct lease_key key = key_of(name);
             struct lease_given given;
-            if (leases_ask(&world.leases, &key, 100, NULL, 0, &given) != LEASE_GIVEN) {
+            if (leases_ask(&world.leases, &key, 100, false, NULL, 0, &given) != LEASE_GIVEN) {
                 refused++;
-                assert_int_equal(leases_ask(&world.leases, &key, 0, NULL, 0, &given), LEASE_NOBODY);
+                assert_int_equal(leases_ask(&world.leases, &key, 0, false, NULL, 0, &given), LEASE_NOBODY);
             }
             failing.left = failing.left ? failing.left : i % 3 == 0;
         }

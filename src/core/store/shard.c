@@ -642,13 +642,13 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove_but(engine, actor, shard, spot, reason, 0);
 }
 
-/* The name of the first tag by which the entry is dead, written to `name`; empty if none is found. */
+/* The name of the first tag by which the entry is dead or stale, written to `name`; empty if none is found. */
 static struct slice killer_of(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
                               uint8_t name[TAG_NAME_MAX]) {
     const uint8_t *at = engine->range.base + spot->location;
     for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
         uint32_t number = entry_tag(&spot->entry, at, i);
-        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp))
+        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, true))
             return slice_make(name, tag_name((struct range *)&engine->range, actor, engine->tags, number, name));
     }
     return slice_make(NULL, 0);

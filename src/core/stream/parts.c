@@ -60,6 +60,7 @@ void stream_parts_note(struct stream_parts *parts, const struct stream_record *r
     struct slice name = record->texts[STREAM_NAME];
     switch (record->kind) {
         case STREAM_DELETED:
+        case STREAM_INVALIDATED:
         case STREAM_EXPIRED:
         case STREAM_EVICTED:
         case STREAM_RETAGGED:

@@ -17,6 +17,7 @@
 enum stream_kind {
     /* of one key, which is the name */
     STREAM_DELETED, /* also if nothing was there */
+    STREAM_INVALIDATED, /* softly */
     STREAM_EXPIRED,
     STREAM_EVICTED,
     STREAM_RETAGGED, /* the value is the same, its tags are not */
