@@ -20,6 +20,7 @@ enum cause_trigger {
     CAUSE_TAG,
     CAUSE_CLASS,
     CAUSE_PATTERN,
+    CAUSE_EXPRESSION, /* a regular one */
     CAUSE_EVENT,
     CAUSE_TRIGGERS
 };
@@ -32,6 +33,9 @@ struct cause {
     struct slice path;   /* for people, as above; empty without edges */
     struct slice reason; /* as the client gave it */
 };
+
+/* "tag", "event"; "command" for none. */
+const char *cause_trigger_word(enum cause_trigger trigger);
 
 enum { CAUSE_REASON_MAX = 255 };
 

@@ -186,6 +186,9 @@ static void section_stats(struct info *info) {
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);
     number(info, "keyspace_misses", counts->misses);
+    for (int i = 0; i < MISS_CAUSES; i++)
+        line(info, "keyspace_misses_%s:%llu", miss_cause_name((enum miss_cause)i),
+             (unsigned long long)counts->misses_by[i]);
     number(info, "pubsub_channels", counts->topics[TOPIC_CHANNEL]);
     number(info, "pubsub_patterns", counts->topics[TOPIC_PATTERN]);
     number(info, "pubsubshard_channels", counts->topics[TOPIC_SHARD_CHANNEL]);

@@ -7,6 +7,7 @@
 #include "app/cmd/invalidate.h"
 #include "app/cmd/invalidate_words.h"
 #include "app/cmd/server_api.h"
+#include "app/regex/regex.h"
 #include "app/rules/event_data.h"
 #include "core/classes/cascade.h"
 
@@ -16,6 +17,7 @@ struct errand {
     const struct rules *rules;
     struct rules *none; /* stands in for rules, where there are none */
     struct rules_plan plan;
+    const struct cache_matcher *expression;
     struct cause cause; /* without a name, each action that was asked for is one */
     struct invalidate_words words;
     bool everywhere;
@@ -57,7 +59,8 @@ static void reply_action(void *context, const struct cascade_action *done) {
     static const char *const kinds[] = {[RULES_TARGET_KEY] = "key",
                                         [RULES_TARGET_TAG] = "tag",
                                         [RULES_TARGET_CLASS] = "class",
-                                        [RULES_TARGET_PATTERN] = "pattern"};
+                                        [RULES_TARGET_PATTERN] = "pattern",
+                                        [RULES_TARGET_EXPRESSION] = "regex"};
     const struct errand *errand = context;
     const struct rules_action *action = done->action;
     struct reply *reply = errand->call->reply;
@@ -98,6 +101,7 @@ static void errand_run(struct errand *errand) {
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->words.dry_run,
                                     .soft = errand->words.soft,
+                                    .expression = errand->expression,
                                     .begins = begin_action,
                                     .done = reply_action,
                                     .context = errand};
@@ -156,6 +160,79 @@ void cmd_invalidate_class(struct cmd_call *call) {
 }
 void cmd_invalidate_pattern(struct cmd_call *call) {
     invalidate(call, CAUSE_PATTERN, plan_pattern, "that is no pattern, or has more than 255 bytes or 16 wildcards");
+}
+
+/* ------------------------------------------------------------------------------------------ regular expressions */
+
+enum { PROBE_SCAN_COUNT = 256, PROBE_SHOWN_MAX = 64 };
+
+/* A key for which it takes too long to find out counts as one that matches: it was written since all were looked at. */
+static bool may_match(void *context, struct slice name) { return regex_match(context, name) != REGEX_NO; }
+
+struct probe {
+    struct regex *regex;
+    bool gave_up;
+    size_t shown;
+    char key[PROBE_SHOWN_MAX + 1]; /* for which it gave up */
+};
+
+static void probe_key(void *context, struct slice name, const struct cache_info *info) {
+    struct probe *probe = context;
+    (void)info;
+    if (probe->gave_up || regex_match(probe->regex, name) != REGEX_GAVE_UP)
+        return;
+    probe->gave_up = true;
+    probe->shown = name.size < PROBE_SHOWN_MAX ? name.size : PROBE_SHOWN_MAX;
+    for (size_t i = 0; i < probe->shown; i++)
+        probe->key[i] = (char)(name.data[i] < ' ' ? '?' : name.data[i]);
+}
+
+/* Whether the expression can be decided for every key that is there: before anything is changed. Writes the error. */
+static bool is_bounded(struct cmd_call *call, struct regex *regex) {
+    struct cache *cache = call->env->cache;
+    struct probe probe = {.regex = regex};
+    uint32_t place = cache_key(cache, call->client->db, SLICE("")).place;
+    uint64_t cursor = 0;
+    do
+        cursor = cache_scan_place(cache, call->actor, place, cursor, PROBE_SCAN_COUNT, probe_key, &probe);
+    while (cursor && !probe.gave_up);
+    if (probe.gave_up)
+        reply_errorf(call->reply, "ERR the expression takes too many steps for key '%.*s'; nothing has changed",
+                     (int)probe.shown, probe.key);
+    return !probe.gave_up;
+}
+
+static void invalidate_expression(struct errand *errand, struct regex *regex) {
+    struct cmd_call *call = errand->call;
+    const struct cache_matcher matcher = {may_match, regex};
+    uint8_t around[REGEX_GLOB_MAX];
+    size_t around_size = regex_around(call->argv[2], around);
+    errand->expression = &matcher;
+    errand->cause = (struct cause){.trigger = CAUSE_EXPRESSION, .name = call->argv[2], .reason = errand->words.reason};
+    enum status status = rules_plan_expression(&errand->plan, call->argv[2], slice_make(around, around_size));
+    if (status != STATUS_OK)
+        cmd_error_status(call, status);
+    else if (is_bounded(call, regex))
+        errand_run(errand);
+}
+
+void cmd_invalidate_regex(struct cmd_call *call) {
+    struct errand errand;
+    struct regex *regex = NULL;
+    struct regex_problem problem;
+    if (invalidate_words_resumed(call))
+        return;
+    enum status status = regex_new(call->argv[2], &memory_libc, &regex, &problem);
+    if (status == STATUS_INVALID)
+        reply_errorf(call->reply, "ERR that is no regular expression, at byte %zu: %s", problem.at, problem.text);
+    else if (status != STATUS_OK)
+        cmd_error_status(call, status);
+    else if (errand_begin(&errand, call)) {
+        if (invalidate_words_read(call, 3, &errand.words))
+            invalidate_expression(&errand, regex);
+        errand_end(&errand);
+    }
+    regex_free(regex);
 }
 
 bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, const struct invalidate_words *words) {

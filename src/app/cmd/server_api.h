@@ -10,6 +10,7 @@
 
 #include "app/cmd/cause.h"
 #include "app/cmd/cmd.h"
+#include "app/cmd/gone.h"
 #include "core/lease/lease.h"
 #include "core/stream/stream.h"
 
@@ -87,7 +88,8 @@ struct cmd_server_counts {
     uint64_t loop_us, loop_command_us;
     uint64_t query_limit_cuts, output_limit_cuts, errors, auth_denied;
     uint64_t hits, misses, expired, evicted, invalidated, copied_bytes, retries;
-    uint64_t changes; /* since the start: reset_counts leaves it */
+    uint64_t misses_by[MISS_CAUSES]; /* their sum is `misses` */
+    uint64_t changes;                /* since the start: reset_counts leaves it */
     uint64_t input_buffers_bytes, output_buffers_bytes, input_largest_bytes, output_largest_bytes;
     uint64_t topics[TOPIC_KINDS];         /* that somebody listens to: channels, patterns, shard channels */
     uint64_t pubsub_clients, pubsub_cuts; /* cuts: of listeners that lagged behind */
@@ -231,6 +233,11 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
+    /* History: what became of a key (by the place of its database), a tag, a database. False: nothing is known. */
+    bool (*gone)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
+    bool (*tag_gone)(struct cmd_server *, struct slice tag, struct cmd_gone *ret);
+    bool (*flushed)(struct cmd_server *, uint32_t place, struct cmd_gone *ret);
+    bool (*last_miss)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_miss *ret);
     /* What this client's command changes from now on follows from a plan, for that cause, until the end: edges are not followed again. Each step
      * is an action of the plan. */
     void (*cause_begin)(struct cmd_server *, struct cmd_client *, const struct cause *);

@@ -49,6 +49,7 @@ enum config_key_id {
     CONFIG_STREAM,
     CONFIG_STREAM_MAX_BYTES,
     CONFIG_STREAM_RETENTION,
+    CONFIG_HISTORY_MAX_BYTES,
     CONFIG_THREADS,
     CONFIG_SHARDS,
     CONFIG_DIR,
@@ -124,6 +125,7 @@ struct config_values {
     enum config_stream stream;
     uint64_t stream_max_bytes_bytes;
     int64_t stream_retention;
+    uint64_t history_max_bytes_bytes;
     int64_t threads;
     int64_t shards;
     char dir[1024];

@@ -38,13 +38,6 @@ void cause_end(struct worker *worker) {
 
 /* ------------------------------------------------------------------------------------------ the path */
 
-const char *cause_trigger_name(enum cause_trigger trigger) {
-    static const char *const names[CAUSE_TRIGGERS] = {
-        [CAUSE_NONE] = "command", [CAUSE_WRITE] = "key",       [CAUSE_KEY] = "key",    [CAUSE_TAG] = "tag",
-        [CAUSE_CLASS] = "class",  [CAUSE_PATTERN] = "pattern", [CAUSE_EVENT] = "event"};
-    return names[trigger];
-}
-
 static enum cause_trigger trigger_of(enum rules_target_kind kind) {
     switch (kind) {
         case RULES_TARGET_KEY:
@@ -55,6 +48,8 @@ static enum cause_trigger trigger_of(enum rules_target_kind kind) {
             return CAUSE_CLASS;
         case RULES_TARGET_PATTERN:
             return CAUSE_PATTERN;
+        case RULES_TARGET_EXPRESSION:
+            return CAUSE_EXPRESSION;
     }
     return CAUSE_NONE;
 }
@@ -104,10 +99,10 @@ static void write_path(struct worker_cause *cause) {
     now->class = edge && edge->from != RULES_NONE ? rules_class(rules, edge->from)->pattern.text : SLICE("");
     if (edge) {
         if (root->edge != RULES_NONE)
-            add(&path, "%s %.*s -> ", cause_trigger_name(now->trigger), shown(now->name),
+            add(&path, "%s %.*s -> ", cause_trigger_word(now->trigger), shown(now->name),
                 now->name.size ? (const char *)now->name.data : "");
         for (uint32_t i = count; i-- > 0;) {
-            add(&path, "%s %.*s", cause_trigger_name(trigger_of(steps[i]->kind)), shown(steps[i]->text),
+            add(&path, "%s %.*s", cause_trigger_word(trigger_of(steps[i]->kind)), shown(steps[i]->text),
                 (const char *)steps[i]->text.data);
             if (steps[i]->edge != RULES_NONE)
                 add(&path, " (line %u)", rules_edge(rules, steps[i]->edge)->place.line);

@@ -59,9 +59,6 @@ size_t cause_pack(const struct cause_told *told, uint8_t *to);
 /* Reads it back; `ret_told->cause` is `ret_cause` or NULL. The slices point into the bytes, which cause_pack has written. */
 void cause_unpack(struct slice bytes, struct cause_told *ret_told, struct cause *ret_cause);
 
-/* "tag", "event"; "command" for none. */
-const char *cause_trigger_name(enum cause_trigger trigger);
-
 /* For struct cmd_server_api. */
 void cause_api_begin(struct cmd_server *api, struct cmd_client *client, const struct cause *cause);
 void cause_api_step(struct cmd_server *api, struct cmd_client *client, const struct rules_plan *plan,

@@ -1,6 +1,7 @@
 #include "app/server/changes.h"
 
 #include "app/server/cause.h"
+#include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/notify.h"
 #include "app/server/worker.h"
@@ -33,7 +34,12 @@ static void want_all(struct server *server) {
     for (int i = 0; i < CHANGES_WATCHERS; i++)
         all |= server->changes_wanted[i];
     atomic_store_explicit(&server->changes_noted, all, memory_order_relaxed);
-    cache_changes_want(server->cache, all | server->changes_to_leases);
+    cache_changes_want(server->cache, changes_first(all) | server->changes_to_leases);
+}
+
+/* The history does not mind when it hears of an expiry. */
+uint32_t changes_first(uint32_t watched) {
+    return watched | HISTORY_CHANGES | (watched >> CACHE_EXPIRED & 1 ? 0 : 1u << CACHE_UNHURRIED);
 }
 
 void changes_want_leases(struct server *server, uint32_t kinds) {
@@ -117,26 +123,39 @@ static enum status append(struct changes *changes, struct note *note, struct sli
     return STATUS_OK;
 }
 
+/* The change as the history keeps it, at once. */
+static void note_history(struct worker *worker, const struct note *note, struct slice name,
+                         const struct cause_told *told) {
+    bool by_itself = CHANGES_BY_THEMSELVES >> note->kind & 1;
+    history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
+                 by_itself ? 0 : note->client, told);
+}
+
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
     if ((LEASES_CHANGES | LEASES_CHANGES_THERE) >> kind & 1)
         leases_note(worker, (enum cache_change)kind, place, name);
-    if (!(atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1))
+    if (kind == CACHE_MISSED)
+        history_note_miss(worker, place, name);
+    bool kept = kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1;
+    bool noted = atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1;
+    if (!kept && !noted)
         return;
     struct changes *changes = &worker->changes;
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
     struct note note = {
-        .kind = kind,
-        .db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place,
-        .place = place,
-        .name_size = (uint32_t)name.size,
-        .planned = worker->rules.planned};
+        .kind = kind, .place = place, .name_size = (uint32_t)name.size, .planned = worker->rules.planned};
+    struct cause_told told;
     if (call->client)
         add_call(&note, call, name);
-    struct cause_told told;
-    uint8_t packed[CAUSE_PACKED_MAX];
     fill_author(worker, call, &note, &told);
+    if (kept)
+        note_history(worker, &note, name, &told);
+    if (!noted)
+        return;
+    uint8_t packed[CAUSE_PACKED_MAX];
+    note.db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place;
     changes->waiting = true;
     if (append(changes, &note, name, slice_make(packed, cause_pack(&told, packed))) != STATUS_OK)
         changes->lost = true;

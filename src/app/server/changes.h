@@ -48,6 +48,9 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 /* The kinds of which leases are told at once, under the lock (leases_note). From any thread; as above for keys whose shard it has locked. */
 void changes_want_leases(struct server *server, uint32_t kinds);
 
+/* What the cache tells of from the beginning, when watchers want these: the history is always told. */
+uint32_t changes_first(uint32_t watched);
+
 /* For struct cache_changes, with the server as context. */
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name);
 

@@ -137,6 +137,13 @@ static void remove_like(struct server_leases *leases, uint32_t place, struct sli
     arena_fini(&arena);
 }
 
+static void remove_matching(struct server_leases *leases, uint32_t place, struct slice pointer, uint64_t now_ms) {
+    const struct cache_matcher *matcher;
+    ASSERT(pointer.size == sizeof matcher);
+    memcpy(&matcher, pointer.data, sizeof matcher);
+    leases_removed_like(&leases->table, place, matcher->matches, matcher->context, now_ms);
+}
+
 void leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name) {
     struct server *server = worker->server;
     struct lease_key key = {.name = name, .place = place};
@@ -156,6 +163,8 @@ void leases_note(struct worker *worker, enum cache_change change, uint32_t place
         leases_removed(&leases->table, place, key.hash, worker->now_ms);
     else if (change == CACHE_PATTERN_GOING)
         remove_like(leases, place, name, worker->now_ms);
+    else if (change == CACHE_MATCHER_GOING)
+        remove_matching(leases, place, name, worker->now_ms);
     else if (change == CACHE_TAG_GOING)
         leases_tag_invalidated(&leases->table, hash_bytes(name, leases->seed));
     else

@@ -24,7 +24,7 @@
 enum {
     LEASES_BYTES_MAX = 64 * 1024 * 1024, /* of names of keys, leases and waits */
     LEASES_CHANGES = 1 << CACHE_CREATED | 1 << CACHE_DELETED | 1 << CACHE_NOTHING_DELETED | 1 << CACHE_FLUSHED |
-                     1 << CACHE_SWAPPED | 1 << CACHE_TAG_GOING | 1 << CACHE_PATTERN_GOING,
+                     1 << CACHE_SWAPPED | 1 << CACHE_TAG_GOING | 1 << CACHE_PATTERN_GOING | 1 << CACHE_MATCHER_GOING,
     LEASES_CHANGES_THERE =
         1 << CACHE_REPLACED | 1 << CACHE_PATCHED, /* while there are leases of keys that were there */
 };

@@ -129,6 +129,7 @@ enum status notify_each(struct notify *notify, const struct change *change,
         case CACHE_TAG_GOING:
         case CACHE_PATTERN_GOING:
         case CACHE_RETAGGED:
+        case CACHE_MATCHER_GOING:
             return STATUS_OK; /* of no key that is there, or of its tags only */
     }
     return STATUS_OK;

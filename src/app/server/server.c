@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/pubsub.h"
@@ -81,6 +82,8 @@ void server_settle(struct server *server) {
     log_level_set(levels[values->loglevel]);
     set_u32(&settings->ownership, values->ownership); /* by the numbers of enum cmd_ownership */
     rules_settle(server);
+    set_u64(&settings->history_bytes, values->history_max_bytes_bytes);
+    history_settle(server);
     pthread_mutex_lock(&server->logs_lock);
     slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
     pthread_mutex_unlock(&server->logs_lock);
@@ -279,6 +282,10 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .gone = history_api_gone,
+    .tag_gone = history_api_tag_gone,
+    .flushed = history_api_flushed,
+    .last_miss = history_api_last_miss,
     .cause_begin = cause_api_begin,
     .cause_step = cause_api_step,
     .cause_end = cause_api_end,
@@ -333,7 +340,7 @@ static enum status open_cache(struct server *server) {
         .entries_max = (uint64_t)values->maxentries,
         .stores = wanted.stores,
         .store_count = wanted.count,
-        .changes = {.call = changes_note, .context = server, .wanted = events},
+        .changes = {.call = changes_note, .context = server, .wanted = changes_first(events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
@@ -465,8 +472,9 @@ static struct server *make_server(const struct config *config) {
     server->pubsub = pubsub_new(random_u64());
     server->leases = leases_new(server, random_u64());
     server->tracking = tracking_new(random_u64());
-    server->streaming = streaming_new(server);
-    if (!server->pubsub || !server->leases || !server->tracking || !server->streaming) {
+    if (!server->pubsub || !server->leases || !server->tracking || !server->streaming ||
+        history_start(server) != STATUS_OK) {
+        history_stop(server);
         streaming_free(server->streaming);
         pubsub_free(server->pubsub);
         leases_free(server->leases);
@@ -633,6 +641,7 @@ void server_free(struct server *server) {
     tracking_free(server->tracking);
     leases_free(server->leases);
     streaming_free(server->streaming);
+    history_stop(server);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);
     if (server->pid_written)

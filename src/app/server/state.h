@@ -37,6 +37,7 @@ struct settings {
     _Atomic uint32_t ownership;                            /* enum cmd_ownership */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
+    _Atomic uint64_t history_bytes;
     _Atomic uint64_t tracked_keys_max; /* 0: any number */
     _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
@@ -48,6 +49,7 @@ struct pubsub;
 struct tracking;
 struct server_leases;
 struct server_streaming;
+struct server_history;
 struct rules_in_force;
 
 struct server {
@@ -95,6 +97,7 @@ struct server {
 
     struct server_leases *leases;
     struct server_streaming *streaming;
+    struct server_history *history;
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */

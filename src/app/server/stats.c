@@ -42,6 +42,8 @@ static void add_worker(struct cmd_server_counts *sum, struct worker *worker) {
     sum->errors += counts->errors;
     sum->hits += worker->actor.counts.hits;
     sum->misses += worker->actor.counts.misses;
+    for (int i = 0; i < MISS_CAUSES; i++)
+        sum->misses_by[i] += worker->misses[i];
     sum->expired += worker->actor.counts.expired;
     sum->evicted += worker->actor.counts.evicted;
     sum->invalidated += worker->actor.counts.invalidated;
@@ -74,6 +76,10 @@ void stats_sum(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
         add_worker(ret_counts, server->workers[i]);
         worker_leave(server->workers[i]);
     }
+    /* Of some misses (OBJECT) nobody is told. */
+    ret_counts->misses_by[MISS_NEVER] = ret_counts->misses;
+    for (int i = MISS_NEVER + 1; i < MISS_CAUSES; i++)
+        ret_counts->misses_by[MISS_NEVER] -= ret_counts->misses_by[i];
 }
 
 void stats_store(struct cmd_server *api, uint32_t store, struct actor_counts *ret_counts) {
@@ -157,6 +163,8 @@ void stats_reset(struct cmd_server *api) {
             .commands_rate = before.commands_rate, .input_rate = before.input_rate, .output_rate = before.output_rate};
         worker->counts.commands_rate.last = worker->counts.input_rate.last = worker->counts.output_rate.last = 0;
         worker->actor.counts = (struct actor_counts){.changes = worker->actor.counts.changes};
+        memset(worker->misses, 0, sizeof worker->misses);
+        worker->filtered_seen = 0;
         memset(worker->actor.of_store, 0, cache_store_count(server->cache) * sizeof *worker->actor.of_store);
         for (uint32_t k = 0; k < cmd_index_count; k++) {
             histogram_fini(&worker->commands[k].run_times);

@@ -296,7 +296,7 @@ static void fill_cause(const struct change *change, struct stream_record *what, 
     what->texts[STREAM_REASON] = cause->reason;
     if (cause->trigger == CAUSE_NONE)
         return;
-    int size = snprintf(room, TRIGGER_SIZE, "%s ", cause_trigger_name(cause->trigger));
+    int size = snprintf(room, TRIGGER_SIZE, "%s ", cause_trigger_word(cause->trigger));
     size_t name_size = cause->name.size < CAUSE_NAME_MAX ? cause->name.size : CAUSE_NAME_MAX;
     if (name_size)
         memcpy(room + size, cause->name.data, name_size);
@@ -320,6 +320,11 @@ static bool is_found_dead(const struct change *change) {
     return change->kind == CACHE_INVALIDATED && change->killer.size;
 }
 
+/* The pattern is only one around the expression: what goes is told key by key. */
+static bool is_of_expression(const struct change *change) {
+    return change->kind == CACHE_PATTERN_GOING && change->cause && change->cause->trigger == CAUSE_EXPRESSION;
+}
+
 void streaming_change(struct worker *worker, const struct change *change) {
     char trigger[TRIGGER_SIZE];
     if (!atomic_load_explicit(&worker->server->streaming->on, memory_order_relaxed))
@@ -328,7 +333,7 @@ void streaming_change(struct worker *worker, const struct change *change) {
                                  .at_ms = worker->actor.now_ms,
                                  .db = change->db < CACHE_DATABASES && !change->lost ? change->db : STREAM_EVERY_DB};
     what.soft = change->kind == CACHE_INVALIDATED || change->kind == CACHE_TAG_SOFTENED;
-    if (what.kind == STREAM_KINDS || is_found_dead(change) || is_of_load(change) || is_covered(&worker->streaming, change))
+    if (what.kind == STREAM_KINDS || is_of_expression(change) || is_found_dead(change) || is_of_load(change) || is_covered(&worker->streaming, change))
         return;
     fill_cause(change, &what, trigger);
     what.texts[STREAM_NAME] = change->name;

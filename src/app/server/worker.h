@@ -16,6 +16,7 @@
 #include "app/server/cause.h"
 #include "app/server/changes.h"
 #include "app/server/connection.h"
+#include "app/server/history.h"
 #include "app/server/notify.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
@@ -117,6 +118,8 @@ struct worker {
     struct worker_streaming streaming;
     struct worker_rules rules;
     struct worker_cause cause;
+    uint64_t misses[MISS_CAUSES]; /* but for MISS_NEVER, which are the others */
+    uint64_t filtered_seen;       /* counts.filtered at the last miss */
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

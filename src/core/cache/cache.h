@@ -82,8 +82,11 @@ enum cache_change {
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
     CACHE_RETAGGED,        /* it bears other tags */
     CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
+    CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
 };
 enum {
+    CACHE_UNHURRIED =
+        30, /* no change, but a wish among those: who is told of expiries can wait until somebody comes across them */
     CACHE_REMOVALS =
         1 << CACHE_DELETED | 1 << CACHE_REPLACED | 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED
 };
@@ -509,12 +512,32 @@ void cache_changes_want(struct cache *cache, uint32_t wanted);
 void cache_changes_pass(struct cache *cache, struct actor *actor);
 /* Before somebody looks for the keys of a database that match a pattern, in order to delete them. */
 void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern);
+/* The same where no pattern says which keys: they are asked about one by one, by this thread and during the call. */
+struct cache_matcher {
+    bool (*matches)(void *context, struct slice name);
+    void *context;
+};
+void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t db, const struct cache_matcher *matcher);
 /* For who counts a miss by himself, after a quiet read. */
 void cache_tell_miss(struct cache *cache, struct actor *actor, const struct cache_key *key);
 /* Which database has this place in the engine at present. */
 uint32_t cache_db_of(const struct cache *cache, uint32_t place);
 /* The hash of a key in that place: what struct cache_key has. Keys of one session have the same. */
 uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice name);
+
+/* ----------------------------------------------------------- explanations */
+
+/* What stands where a read has found nothing: an entry whose time has come, or that one of its tags has invalidated, and that nobody has come across
+ * yet; a CACHE_NOTHING; or nothing at all. Without a lock, while others may write. */
+enum cache_gone { CACHE_GONE_NOT, CACHE_GONE_ALL, CACHE_GONE_EXPIRED, CACHE_GONE_DEAD, CACHE_GONE_NOTHING };
+enum cache_gone cache_look_gone(const struct cache *cache, const struct actor *actor, uint32_t place,
+                                struct slice name);
+/* The place of a database at present; the opposite of cache_db_of. */
+uint32_t cache_place_of(const struct cache *cache, uint32_t db);
+/* Whether the key's store has more entries than it may, while it is told of one that is evicted: that is why then. */
+bool cache_is_over_capacity(const struct cache *cache, uint32_t place, struct slice name);
+/* Whether the entry has been moved to the main queue, as one that was used; else it stands in the small one. */
+bool cache_edit_is_in_main(const struct cache_edit *edit);
 
 /* -------------------------------------------------------------- keyspaces */
 

@@ -20,6 +20,11 @@ void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, s
     store_tell(cache->engine, actor, CACHE_PATTERN_GOING, engine_db(cache, db), pattern);
 }
 
+void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t db, const struct cache_matcher *matcher) {
+    store_tell(cache->engine, actor, CACHE_MATCHER_GOING, engine_db(cache, db),
+               slice_make((const uint8_t *)&matcher, sizeof matcher));
+}
+
 uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice name) {
     return store_hash(cache->engine, place, name);
 }

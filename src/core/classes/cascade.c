@@ -87,6 +87,32 @@ static uint64_t search_place(const struct cascade *cascade, uint32_t place, stru
     return search.found;
 }
 
+struct matching {
+    struct search search;
+    const struct cache_matcher *matcher;
+};
+
+static void match_at(void *context, struct slice name, const struct cache_info *info) {
+    struct matching *matching = context;
+    (void)info;
+    if (matching->matcher->matches(matching->matcher->context, name))
+        matching->search.found += delete_at(matching->search.cascade, matching->search.place, name);
+}
+
+static uint64_t search_by_expression(const struct cascade *cascade) {
+    struct matching matching = {.search = {.cascade = cascade, .place = cascade->place},
+                                .matcher = cascade->expression};
+    uint64_t cursor = 0;
+    if (!cascade->dry_run)
+        cache_tell_matcher(cascade->cache, cascade->actor, cache_db_of(cascade->cache, cascade->place),
+                           matching.matcher);
+    do
+        cursor =
+            cache_scan_place(cascade->cache, cascade->actor, cascade->place, cursor, SCAN_COUNT, match_at, &matching);
+    while (cursor);
+    return matching.search.found;
+}
+
 /* Keys that are written meanwhile may be found or not: they are younger than the call. */
 static uint64_t search_keys(const struct cascade *cascade, struct slice text) {
     uint64_t found = search_place(cascade, cascade->place, text);
@@ -107,6 +133,8 @@ static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan
             return invalidate_class(cascade, rules_class(plan->rules, action->class));
         case RULES_TARGET_PATTERN:
             return search_keys(cascade, action->text);
+        case RULES_TARGET_EXPRESSION:
+            return search_by_expression(cascade);
     }
     return 0;
 }

@@ -1,5 +1,7 @@
 #include "core/history/history.h"
 
+#include <assert.h>
+
 #include "base/assert.h"
 #include "base/bits.h"
 

@@ -296,6 +296,7 @@ static enum status follow(struct rules_plan *plan, uint32_t number) {
         case RULES_TARGET_TAG:
             return follow_tag(plan, number);
         case RULES_TARGET_PATTERN:
+        case RULES_TARGET_EXPRESSION:
             for (uint32_t i = 0; action.target && i < action.target->reached_count; i++)
                 TRY(fire_class(plan, number, action.target->reached[i], slice_make(NULL, 0), &nothing));
             return STATUS_OK;
@@ -400,6 +401,43 @@ enum status rules_plan_pattern(struct rules_plan *plan, struct slice pattern) {
     enum status status = rules_pattern_parse(pattern, RULES_SYNTAX_GLOB, &plan->arena, &parsed, &problem);
     if (status == STATUS_OK)
         status = plan_pattern(plan, &parsed, &scratch);
+    arena_fini(&scratch);
+    return status;
+}
+
+/* Any class whose keys the pattern may match has perhaps changed. */
+static enum status plan_expression(struct rules_plan *plan, struct slice expression, const struct rules_pattern *around,
+                                   struct arena *scratch) {
+    const struct rules *rules = plan->rules;
+    uint32_t *parts = arena_take(&plan->arena, (rules->class_count + 1) * sizeof *parts), part_count = 0;
+    struct rules_target *target = arena_take(&plan->arena, sizeof *target);
+    if (!parts || !target)
+        return STATUS_NO_MEMORY;
+    for (uint32_t class = 0; class < rules->class_count; class ++) {
+        bool shares, whole;
+        TRY(relation(around, &rules->patterns[class], scratch, &shares, &whole));
+        if (shares)
+            parts[part_count++] = class;
+    }
+    *target = (struct rules_target){
+        .kind = RULES_TARGET_EXPRESSION, .class = RULES_NONE, .reached = parts, .reached_count = part_count};
+    TRY(put(plan, &(struct rules_action){.kind = RULES_TARGET_EXPRESSION,
+                                         .text = expression,
+                                         .class = RULES_NONE,
+                                         .edge = RULES_NONE,
+                                         .from = RULES_NONE,
+                                         .target = target}));
+    return follow_all(plan, plan->count - 1);
+}
+
+enum status rules_plan_expression(struct rules_plan *plan, struct slice expression, struct slice around) {
+    struct rules_pattern parsed;
+    struct rules_pattern_problem problem;
+    struct arena scratch;
+    arena_init(&scratch, plan->arena.memory, 4096);
+    enum status status = rules_pattern_parse(around, RULES_SYNTAX_GLOB, &plan->arena, &parsed, &problem);
+    if (status == STATUS_OK)
+        status = plan_expression(plan, expression, &parsed, &scratch);
     arena_fini(&scratch);
     return status;
 }

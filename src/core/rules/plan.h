@@ -60,6 +60,10 @@ MUST_CHECK enum status rules_plan_class(struct rules_plan *plan, uint32_t class)
 /* A pattern as commands take it: the classes that it takes as a whole, and itself if there may be other keys. STATUS_INVALID: it is none. */
 MUST_CHECK enum status rules_plan_pattern(struct rules_plan *plan, struct slice pattern);
 
+/* A regular expression, which the rules do not read: all that may match it is matched by the pattern `around`, too. STATUS_INVALID: that is
+ * none. */
+MUST_CHECK enum status rules_plan_expression(struct rules_plan *plan, struct slice expression, struct slice around);
+
 /* The data of an event by path ("user.id"): false if there is nothing, or no text or number. For paths that are asked for as lists `index` counts their
  * members; otherwise it is RULES_DATA_SINGLE, and a list is nothing. The text has to live until the plan has been made. */
 enum { RULES_DATA_SINGLE = UINT32_MAX };

@@ -42,10 +42,11 @@ struct rules_tag {
 };
 
 enum rules_target_kind {
-    RULES_TARGET_KEY,     /* exactly this key */
-    RULES_TARGET_TAG,     /* every entry with this tag */
-    RULES_TARGET_CLASS,   /* every entry of a class */
-    RULES_TARGET_PATTERN, /* every entry whose key matches: what can only be done by a ban */
+    RULES_TARGET_KEY,        /* exactly this key */
+    RULES_TARGET_TAG,        /* every entry with this tag */
+    RULES_TARGET_CLASS,      /* every entry of a class */
+    RULES_TARGET_PATTERN,    /* every entry whose key matches: what can only be done by a ban */
+    RULES_TARGET_EXPRESSION, /* the same by a regular expression; in no manifest, only where a plan begins */
 };
 
 /* What goes when an edge fires. A target of the manifest may be several of these. */

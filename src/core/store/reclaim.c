@@ -635,7 +635,7 @@ static void expire_on(struct engine *engine, struct actor *actor, struct shard *
     if (!walk_on(engine, actor, shard, &shard->expiry, act_expire, budget))
         return;
     uint64_t due_ms = expiry_due_ms(&shard->expiries, actor->now_ms);
-    if (store_is_wanted(engine, STORE_EXPIRED) && shard->expiries.left)
+    if (store_is_wanted(engine, STORE_EXPIRED) && !store_is_wanted(engine, STORE_UNHURRIED) && shard->expiries.left)
         due_ms = prompt_due_ms(&shard->expiries, actor->now_ms, due_ms);
     if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
         atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);

@@ -146,6 +146,7 @@ enum store_change {
     STORE_EVICTED,
     STORE_INVALIDATED,
     STORE_CREATED,
+    STORE_UNHURRIED = 30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
     STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
 };
 

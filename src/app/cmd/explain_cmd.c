@@ -1,0 +1,433 @@
+/* app/cmd/explain_cmd.c: EXPLAIN: why a key is there, and like that; or why it is not there any more.
+ *
+ * Looking does not count as a read, but an entry that is gone already is taken away, as by any command that comes across it; so the history knows. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "app/cmd/commands.h"
+#include "app/cmd/facts.h"
+#include "app/cmd/info.h"
+#include "app/cmd/key_call.h"
+#include "app/cmd/server_api.h"
+#include "base/number.h"
+#include "core/classes/names.h"
+
+enum {
+    TAGS_MAX = CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX,
+    INTEGER_SIZE_MAX = 20,
+    EMBEDDED_SIZE_MAX = 44,
+    USES_MAX = 7,
+    NAME_SHOWN_MAX = 255,
+};
+
+struct explain {
+    struct cmd_call *call;
+    const struct cmd_server_api *api; /* NULL: nobody has a history */
+    struct facts facts;
+    struct cache_key key;
+    const struct rules_class *class; /* NULL: none */
+    const struct rules *rules;
+    uint64_t now_ms;
+};
+
+/* ------------------------------------------------------------------------------------------ sentences */
+
+struct sentence {
+    char text[FACTS_TEXT_MAX];
+    size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct sentence *sentence, const char *format, ...) {
+    va_list arguments;
+    size_t room = sizeof sentence->text - sentence->size;
+    va_start(arguments, format);
+    int size = vsnprintf(sentence->text + sentence->size, room, format, arguments);
+    va_end(arguments);
+    sentence->size = (size_t)size < room ? sentence->size + (size_t)size : sizeof sentence->text - 1;
+}
+
+static void say_text(struct sentence *sentence, struct slice text) {
+    size_t size = text.size < NAME_SHOWN_MAX ? text.size : NAME_SHOWN_MAX;
+    if (size)
+        say(sentence, "%.*s", (int)size, (const char *)text.data);
+}
+
+static void say_span(struct sentence *sentence, uint64_t ms) {
+    enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+    if (ms < 10 * SECOND)
+        say(sentence, "%llu ms", (unsigned long long)ms);
+    else if (ms < 10 * MINUTE)
+        say(sentence, "%llu s", (unsigned long long)ms / SECOND);
+    else if (ms < 10ull * HOUR)
+        say(sentence, "%llu min", (unsigned long long)ms / MINUTE);
+    else if (ms < 10ull * DAY)
+        say(sentence, "%llu h", (unsigned long long)ms / HOUR);
+    else
+        say(sentence, "%llu days", (unsigned long long)ms / DAY);
+}
+
+/* "tag|invalidate" as people write it. */
+static void say_command(struct sentence *sentence, const struct cmd_spec *spec) {
+    for (const char *c = spec->name; *c; c++)
+        say(sentence, "%c", *c == '|' ? ' ' : *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+}
+
+static void say_path(struct sentence *sentence, struct slice path) {
+    if (path.size)
+        say(sentence, "%.*s", (int)path.size, (const char *)path.data);
+}
+
+/* "DEL of client 5 (importer)", and what it did it for. */
+static void say_author(struct sentence *sentence, const struct cmd_gone *gone) {
+    if (gone->spec)
+        say_command(sentence, gone->spec);
+    else
+        say(sentence, "the server");
+    if (gone->has_cause && gone->cause.trigger != CAUSE_WRITE) {
+        say(sentence, " ");
+        say_text(sentence, gone->cause.name);
+    }
+    if (gone->client)
+        say(sentence, " of client %llu", (unsigned long long)gone->client);
+    if (gone->who.size) {
+        say(sentence, " (");
+        say_text(sentence, gone->who);
+        say(sentence, ")");
+    }
+    if (gone->has_cause && gone->cause.path.size) {
+        say(sentence, ", which led to it: ");
+        say_path(sentence, gone->cause.path);
+    }
+    if (gone->has_cause && gone->cause.reason.size) {
+        say(sentence, ". Reason: ");
+        say_text(sentence, gone->cause.reason);
+    }
+}
+
+static uint64_t ago_ms(const struct explain *explain, uint64_t when_ms) {
+    return explain->now_ms > when_ms ? explain->now_ms - when_ms : 0;
+}
+
+static void say_ago(struct sentence *sentence, const struct explain *explain, uint64_t when_ms) {
+    say_span(sentence, ago_ms(explain, when_ms));
+    say(sentence, " ago");
+}
+
+static void put_sentence(struct explain *explain, const char *name, const struct sentence *sentence) {
+    facts_text(&explain->facts, name, facts_copy(&explain->facts, slice_make(sentence->text, sentence->size)));
+}
+
+/* ------------------------------------------------------------------------------------------ what is the same for both */
+
+static void put_class(struct explain *explain) {
+    if (!explain->class)
+        return;
+    facts_text(&explain->facts, "class", explain->class->pattern.text);
+    facts_number(&explain->facts, "line", explain->class->place.line);
+    if (explain->class->owner != RULES_NONE)
+        facts_text(&explain->facts, "owner", rules_service(explain->rules, explain->class->owner));
+}
+
+static void put_store(struct explain *explain) {
+    struct cache *cache = explain->call->env->cache;
+    struct cache_store_info info;
+    cache_store_info(cache, cache_store_of(cache, &explain->key), &info);
+    facts_text(&explain->facts, "store", slice_from_string(info.name));
+}
+
+static void put_last_miss(struct explain *explain) {
+    struct cmd_server *server = explain->call->env->server;
+    struct cmd_miss miss;
+    if (!explain->api || !explain->api->last_miss(server, explain->key.place, explain->key.name, &miss))
+        return;
+    facts_text(&explain->facts, "last_miss", slice_from_string(miss_cause_name(miss.cause)));
+    facts_number(&explain->facts, "last_miss_ago_ms", (int64_t)ago_ms(explain, miss.when_ms));
+}
+
+/* ------------------------------------------------------------------------------------------ present */
+
+struct present {
+    struct cache_info info;
+    struct slice tags[TAGS_MAX], rule_tags[TAGS_MAX];
+    uint32_t tag_count, rule_tag_count;
+    bool in_main;
+    const char *encoding;
+    struct facts *facts;
+};
+
+static void note_tag(void *context, struct slice tag) {
+    struct present *present = context;
+    struct slice copy = facts_copy(present->facts, tag);
+    if (classes_is_marked(tag))
+        present->rule_tags[present->rule_tag_count++] = copy;
+    else
+        present->tags[present->tag_count++] = copy;
+}
+
+static const char *encoding_of(const struct cache_edit *edit) {
+    int64_t number;
+    if (edit->type != CACHE_STRING)
+        return key_call_type_name(edit->type);
+    if (edit->size <= INTEGER_SIZE_MAX && number_parse_i64(cache_edit_piece(edit, 0), &number))
+        return "int";
+    return edit->size <= EMBEDDED_SIZE_MAX ? "embstr" : "raw";
+}
+
+static void look(struct explain *explain, const struct cache_edit *edit, struct present *present) {
+    struct cmd_call *call = explain->call;
+    present->facts = &explain->facts;
+    present->in_main = cache_edit_is_in_main(edit);
+    present->encoding = encoding_of(edit);
+    cache_edit_tags(edit, note_tag, present);
+    /* The lock is held: what was found is there. */
+    if (!cache_find(call->env->cache, call->actor, &explain->key, false, &present->info))
+        present->info = (struct cache_info){.type = edit->type,
+                                            .size = edit->size,
+                                            .expires_at_ms = edit->expires_at_ms,
+                                            .version = edit->version};
+}
+
+static void say_given(struct sentence *sentence, const char *who, uint64_t ms) {
+    say(sentence, "%s (", who);
+    say_span(sentence, ms);
+    say(sentence, ")");
+}
+
+/* An entry does not remember who gave its expiry; what is left of it often tells. */
+static void put_ttl_from(struct explain *explain, const struct present *present) {
+    struct cache_store_info store;
+    struct cache *cache = explain->call->env->cache;
+    const struct rules_class *class = explain->class;
+    uint64_t left_ms = present->info.expires_at_ms - explain->now_ms;
+    uint64_t class_ms = class ? class->ttl_default_ms : 0, max_ms = class ? class->ttl_max_ms : 0;
+    struct sentence sentence = {.size = 0};
+    cache_store_info(cache, cache_store_of(cache, &explain->key), &store);
+    bool by_class = class_ms && left_ms <= class_ms, by_store = !class_ms && store.ttl_ms && left_ms <= store.ttl_ms;
+    if (present->info.expires_at_ms == 0) {
+        say(&sentence, "nobody gave one");
+    } else {
+        if (by_class)
+            say_given(&sentence, "the class's default", class_ms);
+        else if (by_store)
+            say_given(&sentence, "its store's", store.ttl_ms);
+        say(&sentence, by_class || by_store ? ", or the client: that is not recorded" : "the client");
+        if (max_ms)
+            say_given(&sentence, ", within the class's maximum", max_ms);
+    }
+    put_sentence(explain, "ttl_from", &sentence);
+}
+
+static void put_uses(struct explain *explain, uint32_t uses) {
+    facts_format(&explain->facts, "uses", "%u%s", uses, uses >= USES_MAX ? "+" : "");
+}
+
+static void answer_present(struct explain *explain, const struct present *present) {
+    const struct cache_info *info = &present->info;
+    struct facts *facts = &explain->facts;
+    struct sentence sentence = {.size = 0};
+    say(&sentence, "There: a %s of %llu bytes", key_call_type_name(info->type), (unsigned long long)info->size);
+    if (info->expires_at_ms) {
+        say(&sentence, " that expires in ");
+        say_span(&sentence, info->expires_at_ms > explain->now_ms ? info->expires_at_ms - explain->now_ms : 0);
+    } else {
+        say(&sentence, " that does not expire");
+    }
+    if (explain->class) {
+        say(&sentence, ", of the class ");
+        say_text(&sentence, explain->class->pattern.text);
+    }
+    say(&sentence, ".");
+    facts_text(facts, "state", SLICE("present"));
+    put_sentence(explain, "summary", &sentence);
+    put_class(explain);
+    put_store(explain);
+    facts_text(facts, "type", slice_from_string(key_call_type_name(info->type)));
+    facts_text(facts, "encoding", slice_from_string(present->encoding));
+    facts_number(facts, "size", (int64_t)info->size);
+    facts_number(facts, "charged_bytes", (int64_t)info->charged_bytes);
+    facts_number(facts, "ttl_ms", info->expires_at_ms ? (int64_t)(info->expires_at_ms - explain->now_ms) : -1);
+    put_ttl_from(explain, present);
+    facts_number(facts, "segment_age_ms", (int64_t)info->idle_ms);
+    facts_list(facts, "tags", present->tags, present->tag_count);
+    facts_list(facts, "rule_tags", present->rule_tags, present->rule_tag_count);
+    put_uses(explain, info->use_count);
+    facts_text(facts, "queue", present->in_main ? SLICE("main") : SLICE("small"));
+    if (info->version)
+        facts_number(facts, "version", (int64_t)info->version);
+    put_last_miss(explain);
+}
+
+/* ------------------------------------------------------------------------------------------ absent */
+
+static const char *what_of(const struct cmd_gone *gone) {
+    switch (gone->kind) {
+        case CACHE_EXPIRED:
+            return "expired";
+        case CACHE_EVICTED:
+            return "evicted";
+        case CACHE_INVALIDATED:
+            return "invalidated";
+        case CACHE_FLUSHED:
+            return "flushed";
+        default:
+            return gone->has_cause ? "invalidated" : "deleted";
+    }
+}
+
+/* Who did it, fact by fact. */
+static void put_author(struct explain *explain, const struct cmd_gone *gone) {
+    struct facts *facts = &explain->facts;
+    const struct cause *cause = &gone->cause;
+    if (gone->spec) {
+        struct sentence command = {.size = 0};
+        say_command(&command, gone->spec);
+        put_sentence(explain, "command", &command);
+    }
+    if (gone->client)
+        facts_number(facts, "client", (int64_t)gone->client);
+    if (gone->who.size)
+        facts_text(facts, "who", gone->who);
+    if (!gone->has_cause)
+        return;
+    struct sentence trigger = {.size = 0};
+    say(&trigger, "%s ", cause_trigger_word(cause->trigger));
+    say_text(&trigger, cause->name);
+    put_sentence(explain, "trigger", &trigger);
+    if (cause->path.size) {
+        facts_text(facts, "path", cause->path);
+        facts_number(facts, "path_line", cause->line);
+    }
+    if (cause->reason.size)
+        facts_text(facts, "reason", cause->reason);
+}
+
+/* The tag by which an entry was dead, in words: rules put on tags of their own. */
+static void say_killer(struct sentence *sentence, struct slice tag) {
+    static const struct {
+        char mark;
+        const char *words;
+    } kinds[] = {{CLASSES_CLASS_MARK, "its class "},
+                 {RULES_BEGINNING_MARK, "the rule for keys like "},
+                 {RULES_SOURCE_MARK, "the rule for what is derived from "}};
+    for (size_t i = 0; tag.size && i < sizeof kinds / sizeof *kinds; i++)
+        if (tag.data[0] == kinds[i].mark) {
+            say(sentence, "%s", kinds[i].words);
+            say_text(sentence, slice_part(tag, 1, SIZE_MAX));
+            return;
+        }
+    say(sentence, "the tag ");
+    say_text(sentence, tag);
+}
+
+/* The entry was found dead some time after its tag was invalidated. */
+static void answer_dead(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence,
+                        struct cmd_gone *of_tag) {
+    struct cmd_server *server = explain->call->env->server;
+    bool known = gone->killer.size && explain->api->tag_gone(server, gone->killer, of_tag);
+    say(sentence, "Invalidated by ");
+    if (gone->killer.size)
+        say_killer(sentence, gone->killer);
+    else
+        say(sentence, "a tag whose name is forgotten");
+    if (known) {
+        say(sentence, " ");
+        say_ago(sentence, explain, of_tag->when_ms);
+        say(sentence, ", by ");
+        say_author(sentence, of_tag);
+        say(sentence, ".");
+    } else {
+        say(sentence, "; that was noticed ");
+        say_ago(sentence, explain, gone->when_ms);
+        say(sentence, ".");
+    }
+    put_sentence(explain, "summary", sentence);
+    facts_text(&explain->facts, "what", SLICE("invalidated"));
+    if (gone->killer.size)
+        facts_text(&explain->facts, "tag", gone->killer);
+    facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? of_tag->when_ms : gone->when_ms));
+    if (known)
+        put_author(explain, of_tag);
+}
+
+static void answer_gone(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence) {
+    if (gone->kind == CACHE_EXPIRED) {
+        say(sentence, "Expired; that was noticed ");
+        say_ago(sentence, explain, gone->when_ms);
+    } else if (gone->kind == CACHE_EVICTED) {
+        say(sentence, "Evicted ");
+        say_ago(sentence, explain, gone->when_ms);
+        say(sentence, gone->over_capacity ? ", because its store had more entries than it may" : ", for want of memory");
+    } else if (gone->kind == CACHE_FLUSHED) {
+        say(sentence, "Nothing is known of it since its database was emptied ");
+        say_ago(sentence, explain, gone->when_ms);
+        say(sentence, " by ");
+        say_author(sentence, gone);
+    } else {
+        say(sentence, gone->has_cause ? "Invalidated " : "Deleted ");
+        say_ago(sentence, explain, gone->when_ms);
+        say(sentence, " by ");
+        say_author(sentence, gone);
+    }
+    say(sentence, ".");
+    put_sentence(explain, "summary", sentence);
+    facts_text(&explain->facts, "what", slice_from_string(what_of(gone)));
+    if (gone->kind == CACHE_EVICTED)
+        facts_text(&explain->facts, "pressure", gone->over_capacity ? SLICE("entries") : SLICE("memory"));
+    facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, gone->when_ms));
+    put_author(explain, gone);
+}
+
+static void answer_absent(struct explain *explain, bool nothing, struct cmd_gone *gone, struct cmd_gone *of_tag) {
+    struct cmd_server *server = explain->call->env->server;
+    struct sentence sentence = {.size = 0};
+    const struct cmd_server_api *api = explain->api;
+    facts_text(&explain->facts, "state", nothing ? SLICE("nothing") : SLICE("absent"));
+    bool known = !nothing && api && api->gone(server, explain->key.place, explain->key.name, gone);
+    if (known && gone->kind == CACHE_INVALIDATED) {
+        answer_dead(explain, gone, &sentence, of_tag);
+    } else if (known || (!nothing && api && api->flushed(server, explain->key.place, gone))) {
+        answer_gone(explain, gone, &sentence);
+    } else {
+        say(&sentence, nothing ? "It is cached that there is nothing."
+                               : "Nothing is known of it: it was never there, or what became of it is forgotten.");
+        put_sentence(explain, "summary", &sentence);
+        facts_text(&explain->facts, "what", nothing ? SLICE("nothing") : SLICE("never_there"));
+    }
+    put_class(explain);
+    put_store(explain);
+    put_last_miss(explain);
+}
+
+/* ------------------------------------------------------------------------------------------ the command */
+
+static void find_class(struct explain *explain) {
+    struct cmd_server *server = explain->call->env->server;
+    struct rules_fields fields;
+    explain->rules = explain->api ? explain->api->rules_now(server, explain->call->client, NULL) : NULL;
+    uint32_t number = explain->rules ? rules_match(explain->rules, explain->key.name, &fields) : RULES_NONE;
+    explain->class = number == RULES_NONE ? NULL : rules_class(explain->rules, number);
+}
+
+void cmd_explain(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    struct explain explain = {.call = call,
+                              .api = server && server->api->gone ? server->api : NULL,
+                              .facts = {.call = call},
+                              .key = cmd_key(call, 1),
+                              .now_ms = call->actor->now_ms};
+    struct present present = {.facts = NULL};
+    struct cmd_gone gone, of_tag;
+    struct cache_edit edit;
+    find_class(&explain);
+    cache_edit_begin(call->env->cache, call->actor, &explain.key, &edit);
+    explain.key.place = cache_place_of(call->env->cache, explain.key.db);
+    bool found = edit.found, nothing = edit.nothing;
+    if (found)
+        look(&explain, &edit, &present);
+    cache_edit_end(&edit);
+    if (found)
+        answer_present(&explain, &present);
+    else
+        answer_absent(&explain, nothing, &gone, &of_tag);
+    facts_reply(&explain.facts);
+}

@@ -1,0 +1,316 @@
+#include "app/server/history.h"
+
+#include "app/server/worker.h"
+#include "base/assert.h"
+#include "base/bits.h"
+#include "base/hash.h"
+#include "core/history/history.h"
+#include "sys/os/clock.h"
+#include "sys/os/log.h"
+#include "sys/os/random.h"
+
+enum {
+    PARTS_MAX = 16,
+    PART_BYTES_MIN = 64 * 1024,
+    MISSES_SHARE = 32, /* one part in so many of the memory is for the last misses */
+    TAGS_SEED = 1000,  /* beyond all places */
+    DETAIL_OVER_CAPACITY = 1,
+    DETAIL_CAUSED = 2, /* it follows from an invalidation or event */
+    /* of the word of a miss: | mark 24 | cause 4 | milliseconds since the history began 36 | */
+    MISS_MARK_AT = 40,
+    MISS_CAUSE_AT = 36,
+};
+static_assert((int)CAUSE_PACKED_MAX <= (int)HISTORY_TEXT_MAX && MISS_CAUSES <= 16, "they fit");
+static_assert(sizeof((struct cmd_gone *)0)->bytes >= CAUSE_PACKED_MAX, "a copy has room");
+
+struct part {
+    pthread_mutex_t lock __attribute__((aligned(64)));
+    struct history table;
+};
+
+/* When a database was emptied the last time, or all of them. */
+struct flush {
+    _Atomic uint64_t when_ms; /* 0: never */
+    uint64_t client;
+    const struct cmd_spec *spec;
+    uint8_t text[CAUSE_PACKED_MAX];
+    size_t text_size;
+};
+
+struct server_history {
+    struct server *server;
+    struct part parts[PARTS_MAX];
+    _Atomic uint32_t part_count; /* 0: nothing is remembered */
+    uint64_t seed, began_ms;
+    uint64_t size_bytes;                    /* as it was set up for; under flush_lock */
+    pthread_mutex_t flush_lock;
+    struct flush flushes[CACHE_DATABASES]; /* by place; under flush_lock but for the times */
+    _Atomic uint64_t *misses;              /* never moves while the server runs */
+    uint64_t miss_mask;
+    size_t misses_size;
+    const struct cmd_spec **specs; /* by index */
+};
+
+/* ------------------------------------------------------------------------------------------ begin and end */
+
+static void index_specs(const struct server_history *history) {
+    for (uint32_t i = 0; i < cmd_table_count; i++) {
+        history->specs[cmd_table[i].index] = &cmd_table[i];
+        for (uint32_t j = 0; j < cmd_table[i].subcommand_count; j++)
+            history->specs[cmd_table[i].subcommands[j].index] = &cmd_table[i].subcommands[j];
+    }
+}
+
+enum status history_start(struct server *server) {
+    enum { MISSES = 1 << 15 }; /* 256 KiB: of 8 MiB that are the default */
+    struct server_history *history = memory_take(&memory_libc, sizeof *history);
+    if (!history)
+        return STATUS_NO_MEMORY;
+    memset(history, 0, sizeof *history);
+    server->history = history;
+    history->server = server;
+    history->seed = random_u64();
+    history->began_ms = clock_unix_ms();
+    pthread_mutex_init(&history->flush_lock, NULL);
+    for (int i = 0; i < PARTS_MAX; i++)
+        pthread_mutex_init(&history->parts[i].lock, NULL);
+    history->misses_size = MISSES * sizeof *history->misses;
+    history->miss_mask = MISSES - 1;
+    history->misses = memory_take(&memory_libc, history->misses_size);
+    history->specs = memory_take(&memory_libc, cmd_index_count * sizeof(struct cmd_spec *));
+    if (!history->misses || !history->specs)
+        return STATUS_NO_MEMORY;
+    memset((void *)history->misses, 0, history->misses_size);
+    index_specs(history);
+    return STATUS_OK;
+}
+
+void history_stop(struct server *server) {
+    struct server_history *history = server->history;
+    if (!history)
+        return;
+    for (int i = 0; i < PARTS_MAX; i++) {
+        history_fini(&history->parts[i].table);
+        pthread_mutex_destroy(&history->parts[i].lock);
+    }
+    pthread_mutex_destroy(&history->flush_lock);
+    memory_give(&memory_libc, (void *)history->misses, history->misses_size);
+    memory_give(&memory_libc, history->specs, cmd_index_count * sizeof(struct cmd_spec *));
+    memory_give(&memory_libc, history, sizeof *history);
+    server->history = NULL;
+}
+
+/* A part without memory remembers nothing. */
+static void renew_part(struct part *part, size_t size) {
+    pthread_mutex_lock(&part->lock);
+    history_fini(&part->table);
+    if (size && history_init(&part->table, size, &memory_libc) != STATUS_OK)
+        log_warning("No memory for a history of removed keys: %zu bytes", size);
+    pthread_mutex_unlock(&part->lock);
+}
+
+void history_settle(struct server *server) {
+    struct server_history *history = server->history;
+    uint64_t wanted = SETTING(server, history_bytes);
+    uint64_t size = wanted < HISTORY_BYTES_MIN ? 0 : wanted - wanted / MISSES_SHARE;
+    pthread_mutex_lock(&history->flush_lock);
+    bool same = history->size_bytes == size;
+    history->size_bytes = size;
+    pthread_mutex_unlock(&history->flush_lock);
+    if (same)
+        return;
+    uint32_t count = size >= PARTS_MAX * PART_BYTES_MIN ? PARTS_MAX : size ? 1 : 0;
+    for (uint32_t i = 0; i < PARTS_MAX; i++)
+        renew_part(&history->parts[i], i < count ? (size_t)(size / count) : 0);
+    atomic_store(&history->part_count, count);
+}
+
+/* ------------------------------------------------------------------------------------------ in */
+
+static uint64_t hash_of(const struct server_history *history, uint32_t place, struct slice name) {
+    return hash_bytes(name, history->seed + place);
+}
+
+/* The part of a hash, locked; NULL: nothing is remembered. The table takes the lower bits. */
+static struct part *enter(struct server_history *history, uint64_t hash) {
+    uint32_t count = atomic_load_explicit(&history->part_count, memory_order_relaxed);
+    if (count == 0)
+        return NULL;
+    struct part *part = &history->parts[hash >> 60 & (count - 1)];
+    pthread_mutex_lock(&part->lock);
+    if (part->table.piece)
+        return part;
+    pthread_mutex_unlock(&part->lock);
+    return NULL;
+}
+
+static void note_flush(struct server_history *history, uint32_t place, uint64_t now_ms, const struct cmd_spec *spec,
+                       uint64_t client, const struct cause_told *told) {
+    pthread_mutex_lock(&history->flush_lock);
+    for (uint32_t i = 0; i < CACHE_DATABASES; i++) {
+        if (place != CACHE_DATABASES && place != i)
+            continue;
+        struct flush *flush = &history->flushes[i];
+        flush->client = client;
+        flush->spec = spec;
+        flush->text_size = cause_pack(told, flush->text);
+        atomic_store_explicit(&flush->when_ms, now_ms, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&history->flush_lock);
+}
+
+void history_note(struct worker *worker, enum cache_change kind, uint32_t place, struct slice name,
+                  const struct cmd_spec *spec, uint64_t client, const struct cause_told *told) {
+    struct server_history *history = worker->server->history;
+    if (kind == CACHE_FLUSHED) {
+        note_flush(history, place, worker->actor.now_ms, spec, client, told);
+        return;
+    }
+    uint64_t hash = hash_of(history, kind == CACHE_TAG_INVALIDATED ? TAGS_SEED : place, name);
+    uint8_t bytes[CAUSE_PACKED_MAX];
+    struct history_event event = {.when_ms = worker->actor.now_ms,
+                                  .client = client,
+                                  .kind = kind,
+                                  .command = spec ? spec->index + 1 : 0,
+                                  .text = slice_make(bytes, cause_pack(told, bytes))};
+    if (told->cause)
+        event.detail |= DETAIL_CAUSED;
+    if (kind == CACHE_EVICTED && cache_is_over_capacity(worker->server->cache, place, name))
+        event.detail |= DETAIL_OVER_CAPACITY;
+    struct part *part = enter(history, hash);
+    if (!part)
+        return;
+    history_add(&part->table, hash, &event);
+    pthread_mutex_unlock(&part->lock);
+}
+
+/* ------------------------------------------------------------------------------------------ misses */
+
+static uint64_t miss_word(const struct server_history *history, uint64_t hash, enum miss_cause cause, uint64_t now_ms) {
+    uint64_t since = now_ms > history->began_ms ? now_ms - history->began_ms : 0;
+    return hash >> MISS_MARK_AT << MISS_MARK_AT | (uint64_t)cause << MISS_CAUSE_AT |
+           (since & ((1ull << MISS_CAUSE_AT) - 1));
+}
+
+/* The last miss of a key; false: none is remembered. */
+static bool last_miss(const struct server_history *history, uint64_t hash, struct cmd_miss *ret_miss) {
+    uint64_t word = atomic_load_explicit(&history->misses[hash & history->miss_mask], memory_order_relaxed);
+    if (!word || word >> MISS_MARK_AT != hash >> MISS_MARK_AT)
+        return false;
+    *ret_miss = (struct cmd_miss){.cause = (enum miss_cause)(word >> MISS_CAUSE_AT & 15),
+                                  .when_ms = history->began_ms + (word & ((1ull << MISS_CAUSE_AT) - 1))};
+    return true;
+}
+
+static enum miss_cause cause_of_kind(uint32_t kind, uint32_t detail) {
+    switch (kind) {
+        case CACHE_EXPIRED:
+            return MISS_EXPIRED;
+        case CACHE_EVICTED:
+            return MISS_EVICTED;
+        case CACHE_INVALIDATED:
+            return MISS_INVALIDATED;
+        default:
+            return detail & DETAIL_CAUSED ? MISS_INVALIDATED : MISS_DELETED;
+    }
+}
+
+static enum miss_cause cause_of_miss(struct worker *worker, uint32_t place, struct slice name, uint64_t hash) {
+    struct server_history *history = worker->server->history;
+    switch (cache_look_gone(worker->server->cache, &worker->actor, place, name)) {
+        case CACHE_GONE_EXPIRED:
+            return MISS_EXPIRED;
+        case CACHE_GONE_DEAD:
+            return MISS_INVALIDATED;
+        case CACHE_GONE_NOTHING:
+            return MISS_NOTHING;
+        default:
+            break;
+    }
+    struct part *part = enter(history, hash);
+    struct history_event event;
+    bool found = part && history_find(&part->table, hash, &event);
+    if (part)
+        pthread_mutex_unlock(&part->lock);
+    uint64_t flushed_ms = atomic_load_explicit(&history->flushes[place].when_ms, memory_order_relaxed);
+    if (found)
+        return cause_of_kind(event.kind, event.detail);
+    struct cmd_miss last;
+    if (flushed_ms && !(last_miss(history, hash, &last) && last.when_ms >= flushed_ms))
+        return MISS_FLUSHED;
+    return MISS_NEVER;
+}
+
+enum miss_cause history_note_miss(struct worker *worker, uint32_t db, struct slice name) {
+    struct server_history *history = worker->server->history;
+    uint32_t place = cache_place_of(worker->server->cache, db);
+    uint64_t hash = hash_of(history, place, name);
+    enum miss_cause cause = cause_of_miss(worker, place, name, hash);
+    /* A filter's answer is counted before the miss is told of. */
+    bool filtered = worker->actor.counts.filtered != worker->filtered_seen;
+    worker->filtered_seen = worker->actor.counts.filtered;
+    if (filtered && cause == MISS_NEVER)
+        cause = MISS_FILTERED;
+    worker->misses[cause]++;
+    atomic_store_explicit(&history->misses[hash & history->miss_mask],
+                          miss_word(history, hash, cause, worker->actor.now_ms), memory_order_relaxed);
+    return cause;
+}
+
+/* ------------------------------------------------------------------------------------------ out */
+
+static void fill(struct cmd_gone *gone, struct slice text) {
+    struct cause_told told;
+    memcpy(gone->bytes, text.data ? text.data : gone->bytes, text.size);
+    cause_unpack(slice_make(gone->bytes, text.size), &told, &gone->cause);
+    gone->who = told.who;
+    gone->killer = told.killer;
+    gone->has_cause = told.cause != NULL;
+}
+
+static bool look_up(struct server_history *history, uint64_t hash, struct cmd_gone *ret_gone) {
+    struct history_event event;
+    struct part *part = enter(history, hash);
+    bool found = part && history_find(&part->table, hash, &event);
+    if (found) {
+        ret_gone->kind = (enum cache_change)event.kind;
+        ret_gone->when_ms = event.when_ms;
+        ret_gone->client = event.client;
+        ret_gone->spec = event.command ? history->specs[event.command - 1] : NULL;
+        ret_gone->over_capacity = event.detail & DETAIL_OVER_CAPACITY;
+        ret_gone->text_lost = event.text_lost;
+        fill(ret_gone, event.text);
+    }
+    if (part)
+        pthread_mutex_unlock(&part->lock);
+    return found;
+}
+
+bool history_api_gone(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_gone *ret_gone) {
+    struct server_history *history = server_of(api)->history;
+    return look_up(history, hash_of(history, place, name), ret_gone);
+}
+
+bool history_api_tag_gone(struct cmd_server *api, struct slice tag, struct cmd_gone *ret_gone) {
+    struct server_history *history = server_of(api)->history;
+    return look_up(history, hash_of(history, TAGS_SEED, tag), ret_gone);
+}
+
+bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone *ret_gone) {
+    struct server_history *history = server_of(api)->history;
+    pthread_mutex_lock(&history->flush_lock);
+    struct flush *flush = &history->flushes[place];
+    ret_gone->kind = CACHE_FLUSHED;
+    ret_gone->when_ms = atomic_load_explicit(&flush->when_ms, memory_order_relaxed);
+    ret_gone->client = flush->client;
+    ret_gone->spec = flush->spec;
+    ret_gone->over_capacity = ret_gone->text_lost = false;
+    fill(ret_gone, slice_make(flush->text, flush->text_size));
+    pthread_mutex_unlock(&history->flush_lock);
+    return ret_gone->when_ms != 0;
+}
+
+bool history_api_last_miss(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_miss *ret_miss) {
+    const struct server_history *history = server_of(api)->history;
+    return last_miss(history, hash_of(history, place, name), ret_miss);
+}

@@ -1,0 +1,49 @@
+/* app/server/history.h: what became of keys that are no longer there, for all workers of a server.
+ *
+ * It is told of each removal where it happens, under the lock of the key's shard, so that whoever finds a key gone can ask. There are parts by hash, each with
+ * a lock of its own that is held for some dozen instructions. Overwrites are no removals, and nobody is told of them.
+ *
+ * Each miss asks why: first what stands there still, then the history, then whether the database was emptied; it counts for its worker. The last miss of a key is
+ * remembered in a word of a table in which keys push each other out.
+ *
+ * Threads: any worker.
+ * Memory:  `history-max-bytes`, from the C library; a thirty-second part of it is for misses.
+ * Errors:  without memory for it there is no history, and the log says so.
+ */
+#ifndef STRATA_APP_SERVER_HISTORY_H
+#define STRATA_APP_SERVER_HISTORY_H
+
+#include "app/cmd/gone.h"
+#include "app/cmd/server_api.h"
+#include "app/server/cause.h"
+
+struct server;
+struct worker;
+struct server_history;
+
+enum { HISTORY_BYTES_MIN = 64 * 1024 };
+
+/* The kinds of changes that it is told of; without room only of misses. */
+enum {
+    HISTORY_CHANGES = 1 << CACHE_DELETED | 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED |
+                      1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_MISSED
+};
+
+MUST_CHECK enum status history_start(struct server *server);
+void history_stop(struct server *server);
+/* The setting is another: what was remembered is forgotten. */
+void history_settle(struct server *server);
+
+/* By whoever notes a change, with what it tells; `spec` NULL: no command. */
+void history_note(struct worker *worker, enum cache_change kind, uint32_t place, struct slice name,
+                  const struct cmd_spec *spec, uint64_t client, const struct cause_told *told);
+/* A miss of a key in a client's database. Answers why, counted for the worker. */
+enum miss_cause history_note_miss(struct worker *worker, uint32_t db, struct slice name);
+
+/* For struct cmd_server_api. */
+bool history_api_gone(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_gone *ret_gone);
+bool history_api_tag_gone(struct cmd_server *api, struct slice tag, struct cmd_gone *ret_gone);
+bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone *ret_gone);
+bool history_api_last_miss(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_miss *ret_miss);
+
+#endif

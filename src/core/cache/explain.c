@@ -1,0 +1,47 @@
+/* core/cache/explain.c: what only those want to know who explain why a key is there, or not. */
+#include "core/cache/internal.h"
+
+static enum cache_gone gone_by(const struct cache *cache, const struct actor *actor, const struct store_view *view) {
+    if (!view->found)
+        return CACHE_GONE_ALL;
+    if (store_has_expired(&view->entry, actor->now_ms))
+        return CACHE_GONE_EXPIRED;
+    if (store_is_dead(cache->engine, view->location, &view->entry))
+        return CACHE_GONE_DEAD;
+    return view->entry.type == CACHE_NOTHING ? CACHE_GONE_NOTHING : CACHE_GONE_NOT;
+}
+
+enum cache_gone cache_look_gone(const struct cache *cache, const struct actor *actor, uint32_t place,
+                                struct slice name) {
+    const struct engine *engine = cache->engine;
+    struct store_key wanted = {.name = name, .hash = store_hash(engine, place, name), .db = place};
+    const struct shard *shard = &engine->shards[store_shard_of(engine, wanted.hash)];
+    for (int tries = 0; tries < STORE_READ_TRIES; tries++) {
+        struct store_view view;
+        store_view_open(engine, shard, &wanted, &view);
+        if (view.number & 1)
+            continue;
+        enum cache_gone gone = gone_by(cache, actor, &view);
+        if (store_view_holds(shard, &view))
+            return gone;
+    }
+    return CACHE_GONE_ALL;
+}
+
+uint32_t cache_place_of(const struct cache *cache, uint32_t db) { return engine_db(cache, db); }
+
+bool cache_is_over_capacity(const struct cache *cache, uint32_t place, struct slice name) {
+    const struct engine *engine = cache->engine;
+    uint32_t store = engine->shards[store_shard_of(engine, store_hash(engine, place, name))].store;
+    uint64_t most = atomic_load_explicit(&engine->stores[store].entries_max, memory_order_relaxed);
+    return most && store_entries(engine, store) > most;
+}
+
+bool cache_edit_is_in_main(const struct cache_edit *edit) {
+    const struct store_spot *spot = const_spot_of(edit);
+    const struct range *range = &edit->cache->engine->range;
+    if (!edit->found || !spot->location)
+        return false;
+    const struct segment *segment = &range->segments[range_segment_of(range, spot->location)];
+    return store_queue_of_log(atomic_load_explicit(&segment->log, memory_order_relaxed)) == STORE_MAIN;
+}
