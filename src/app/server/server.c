@@ -472,6 +472,7 @@ static struct server *make_server(const struct config *config) {
     server->pubsub = pubsub_new(random_u64());
     server->leases = leases_new(server, random_u64());
     server->tracking = tracking_new(random_u64());
+    server->streaming = streaming_new(server);
     if (!server->pubsub || !server->leases || !server->tracking || !server->streaming ||
         history_start(server) != STATUS_OK) {
         history_stop(server);
