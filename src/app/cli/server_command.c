@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "app/cli/cli.h"
-#include "app/cli/manifest_file.h"
+#include "app/rules/manifest_file.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
 #include "app/server/server.h"

@@ -7,6 +7,7 @@
 #include "app/cmd/server_api.h"
 #include "base/assert.h"
 #include "base/number.h"
+#include "core/rules/rules.h"
 
 enum client_type { TYPE_ANY = -1, TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB };
 
@@ -54,12 +55,28 @@ void cmd_client_getname(struct cmd_call *call) {
         reply_null(call->reply);
 }
 
+/* Under rules that are enforced a name that they do not know is a mistake that shows later, and elsewhere. */
+static bool is_service(struct cmd_call *call, struct slice name) {
+    struct cmd_server *server = call->env->server;
+    const struct rules *rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
+    if (!rules || name.size == 0 || rules_service_count(rules) == 0 || rules_service_named(rules, name) != RULES_NONE)
+        return true;
+    char text[160];
+    snprintf(text, sizeof text, "no rule names the service '%.*s'", shown_size(name), shown(name));
+    if (atomic_load_explicit(&call->env->ownership, memory_order_relaxed) == CMD_OWNERSHIP_ENFORCE) {
+        reply_errorf(call->reply, "ERR %s, and nothing has changed", text);
+        return false;
+    }
+    server->api->rules_broken(server, SLICE(""), name, text);
+    return true;
+}
+
 void cmd_client_service(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     if (call->argc > 3) {
         cmd_error_syntax(call);
     } else if (call->argc == 3) {
-        if (client_name_check(call, "Service names", call->argv[2]) &&
+        if (client_name_check(call, "Service names", call->argv[2]) && is_service(call, call->argv[2]) &&
             client_name_set(call, &client->service, call->argv[2]))
             reply_ok(call->reply);
     } else if (client->service.size) {
@@ -99,6 +116,7 @@ static void copy_text(char *ret_text, size_t room, const struct buf *from) {
 static void view_refresh(const struct cmd_call *call, struct cmd_client_view *view) {
     const struct cmd_client *client = call->client;
     copy_text(view->name, sizeof view->name, &client->name);
+    copy_text(view->service, sizeof view->service, &client->service);
     copy_text(view->lib_name, sizeof view->lib_name, &client->lib_name);
     copy_text(view->lib_version, sizeof view->lib_version, &client->lib_version);
     snprintf(view->last_command, sizeof view->last_command, "%s", call->spec->name);
@@ -169,9 +187,9 @@ static enum status line_write(struct buf *out, const struct cmd_client_view *vie
                    (unsigned long long)view->memory_bytes, view->output_bytes > 0 ? "rw" : "r",
                    view->last_command[0] ? view->last_command : "NULL",
                    view->tracking & CMD_TRACKS ? (long long)view->tracking_redirect : -1, view->protocol));
-    return buf_printf(out, " lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu\n", view->lib_name,
-                      view->lib_version, (unsigned long long)view->bytes_in, (unsigned long long)view->bytes_out,
-                      (unsigned long long)view->commands);
+    return buf_printf(out, " lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu service=%s\n",
+                      view->lib_name, view->lib_version, (unsigned long long)view->bytes_in,
+                      (unsigned long long)view->bytes_out, (unsigned long long)view->commands, view->service);
 }
 
 /* A number that LIST ID asks for, and the part of `text` that answers it. */

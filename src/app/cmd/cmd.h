@@ -40,14 +40,20 @@ enum cmd_tracking {
 /* What becomes of writes by another service than the owner of the key's class. */
 enum cmd_ownership { CMD_OWNERSHIP_OFF, CMD_OWNERSHIP_WARN, CMD_OWNERSHIP_ENFORCE };
 
+/* What is asked before a command runs: only what some rule in force could refuse. */
+enum cmd_ask { CMD_ASK_WRITES = 1, CMD_ASK_READS = 2, CMD_ASK_VALUES = 4 /* leased, or not held by the server */, CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */, CMD_ASK_QUOTA = 16 /* what is beyond one is refused */ };
+
 /* Shared by all workers of one server. */
 struct cmd_env {
     struct cache *cache;
     struct cmd_server *server;  /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
     atomic_bool loading_rules;  /* others come into force, and entries are not yet under them */
     atomic_bool follows;        /* something follows from writes, before the next one runs: they do not run in rows */
-    _Atomic uint32_t ownership; /* enum cmd_ownership; off while no rule in force names an owner */
-    _Atomic uint64_t not_owner; /* writes by others than the owner, allowed or not */
+    _Atomic uint32_t ownership;    /* enum cmd_ownership */
+    _Atomic uint32_t asked;        /* enum cmd_ask */
+    _Atomic uint64_t not_owner;    /* writes by others than the owner, allowed or not */
+    _Atomic uint64_t not_borrower; /* the same of reads */
+    _Atomic uint64_t not_guarded;  /* values refused by classes that are leased, or not held here */
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around
      * commands (statistics, slow log, MONITOR). NULL: just runs it. */
     void (*run_queued)(struct cmd_call *call);
@@ -123,6 +129,7 @@ enum cmd_change {
     CMD_CHANGE_PLAIN,
     CMD_CHANGE_EXPIRES, /* it gives an expiry that the client asked for */
     CMD_CHANGE_MORE,    /* it is a further part of the change before */
+    CMD_CHANGE_UNTOLD,  /* nobody is told: it is none to whom it could matter */
 };
 
 struct cmd_call {

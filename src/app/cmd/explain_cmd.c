@@ -181,10 +181,8 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
     cache_edit_tags(edit, note_tag, present);
     /* The lock is held: what was found is there. */
     if (!cache_find(call->env->cache, call->actor, &explain->key, false, &present->info))
-        present->info = (struct cache_info){.type = edit->type,
-                                            .size = edit->size,
-                                            .expires_at_ms = edit->expires_at_ms,
-                                            .version = edit->version};
+        present->info = (struct cache_info){
+            .type = edit->type, .size = edit->size, .expires_at_ms = edit->expires_at_ms, .version = edit->version};
 }
 
 static void say_given(struct sentence *sentence, const char *who, uint64_t ms) {
@@ -356,7 +354,8 @@ static void answer_gone(struct explain *explain, const struct cmd_gone *gone, st
     } else if (gone->kind == CACHE_EVICTED) {
         say(sentence, "Evicted ");
         say_ago(sentence, explain, gone->when_ms);
-        say(sentence, gone->over_capacity ? ", because its store had more entries than it may" : ", for want of memory");
+        say(sentence,
+            gone->over_capacity ? ", because its store had more entries than it may" : ", for want of memory");
     } else if (gone->kind == CACHE_FLUSHED) {
         say(sentence, "Nothing is known of it since its database was emptied ");
         say_ago(sentence, explain, gone->when_ms);

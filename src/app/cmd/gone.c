@@ -10,7 +10,7 @@ const char *miss_cause_name(enum miss_cause cause) {
 
 const char *cause_trigger_word(enum cause_trigger trigger) {
     static const char *const words[CAUSE_TRIGGERS] = {
-        [CAUSE_NONE] = "command", [CAUSE_WRITE] = "key",       [CAUSE_KEY] = "key",    [CAUSE_TAG] = "tag",
+        [CAUSE_NONE] = "command", [CAUSE_WRITE] = "key",       [CAUSE_KEY] = "key",     [CAUSE_TAG] = "tag",
         [CAUSE_CLASS] = "class",  [CAUSE_PATTERN] = "pattern", [CAUSE_EVENT] = "event", [CAUSE_EXPRESSION] = "regex"};
     return words[trigger];
 }

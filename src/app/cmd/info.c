@@ -182,6 +182,8 @@ static void section_stats(struct info *info) {
     number(info, "evicted_keys", counts->evicted);
     number(info, "invalidated_keys", counts->invalidated);
     number(info, "not_owner_writes", atomic_load_explicit(&info->call->env->not_owner, memory_order_relaxed));
+    number(info, "not_borrower_reads", atomic_load_explicit(&info->call->env->not_borrower, memory_order_relaxed));
+    number(info, "not_guarded_writes", atomic_load_explicit(&info->call->env->not_guarded, memory_order_relaxed));
     number(info, "evicted_clients", 0);
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);
@@ -318,6 +320,8 @@ static void section_keyspace(struct info *info) {
 static void section_stores(struct info *info) {
     struct cache *cache = info->call->env->cache;
     for (uint32_t store = 0; store < cache_store_count(cache); store++) {
+        if (!cache_store_is_there(cache, store))
+            continue;
         struct cache_store_info of;
         struct actor_counts counts = {0};
         cache_store_info(cache, store, &of);

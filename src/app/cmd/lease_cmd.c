@@ -141,7 +141,7 @@ static enum asked ask_absent(struct cmd_call *call, const struct cget *cget, enu
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
     if (edit.found || edit.nothing) {
         asked = ASKED_TOO_LATE;
-    } else if (edit.stale && edit.type == CACHE_STRING && edit.stale_ms <= cget->stale_ms) {
+    } else if (cget->stale_ms && edit.stale && edit.type == CACHE_STRING && edit.stale_ms <= cget->stale_ms) {
         asked = ASKED_STALE;
         answer_stale(call, cget, &edit);
     } else if (gives_up || (!cget->lease_ms && !cget->wait_ms)) {

@@ -15,13 +15,17 @@ static const struct rules *rules_now(struct cmd_call *call, struct slice *ret_te
 }
 
 /* The first line of what is wrong, which says where, and how much more there is. */
-static void refuse_manifest(struct cmd_call *call, const struct buf *problems) {
+static void refuse_with(struct cmd_call *call, const struct buf *problems, const char *what, const char *help) {
     struct slice text = buf_slice(problems);
     const uint8_t *end = text.size ? memchr(text.data, '\n', text.size) : NULL;
     size_t size = end ? (size_t)(end - text.data) : text.size;
     size = size < PROBLEM_SHOWN_MAX ? size : PROBLEM_SHOWN_MAX;
-    reply_errorf(call->reply, "ERR the manifest is wrong, and nothing has changed: %.*s; RULES CHECK tells all",
-                 (int)size, text.size ? (const char *)text.data : "");
+    reply_errorf(call->reply, "ERR the manifest %s, and nothing has changed: %.*s%s", what, (int)size,
+                 text.size ? (const char *)text.data : "", help);
+}
+
+static void refuse_manifest(struct cmd_call *call, const struct buf *problems) {
+    refuse_with(call, problems, "is wrong", "; RULES CHECK tells all");
 }
 
 void cmd_rules_load(struct cmd_call *call) {
@@ -31,6 +35,8 @@ void cmd_rules_load(struct cmd_call *call) {
     enum status status = server->api->rules_load(server, call->client, call->argv[2], &problems);
     if (status == STATUS_INVALID)
         refuse_manifest(call, &problems);
+    else if (status == STATUS_FULL)
+        refuse_with(call, &problems, "cannot come into force now", "");
     else if (status == STATUS_BUSY)
         reply_error(call->reply, SLICE("BUSY another manifest is being loaded"));
     else if (status != STATUS_OK)
@@ -86,6 +92,20 @@ static void reply_difference(struct cmd_call *call, const struct rules *before, 
     reply_bulk(call->reply, slice_make((const uint8_t *)text, (size_t)size));
 }
 
+static uint32_t lines_in(const struct buf *text) {
+    uint32_t count = 0;
+    for (size_t i = 0; i < text->size; i++)
+        count += text->data[i] == '\n';
+    return count;
+}
+
+static void reply_lines(struct cmd_call *call, const struct buf *text) {
+    for (size_t at = 0, end; at < text->size; at = end + 1) {
+        end = (size_t)((const uint8_t *)memchr(text->data + at, '\n', text->size - at) - text->data);
+        reply_bulk(call->reply, slice_make(text->data + at, end - at));
+    }
+}
+
 /* Without rules in force, all classes are new. */
 static void reply_diff(struct cmd_call *call, const struct rules *before, const struct rules *after) {
     static const size_t size = DIFFERENCES_MAX * sizeof(struct rules_difference);
@@ -100,9 +120,21 @@ static void reply_diff(struct cmd_call *call, const struct rules *before, const 
     else
         for (; count < rules_class_count(after); count++)
             differences[count] = (struct rules_difference){RULES_ADDED, RULES_NONE, count, 0};
-    reply_array(call->reply, count);
-    for (uint32_t i = 0; i < count; i++)
-        reply_difference(call, before, after, &differences[i]);
+    struct buf lines;
+    buf_init(&lines, &memory_libc);
+    struct cmd_server *server = call->env->server;
+    enum status status = server->api->rules_diff_stores(server, after, &lines);
+    if (status == STATUS_OK) {
+        reply_array(call->reply, count + lines_in(&lines));
+        for (uint32_t i = 0; i < count; i++)
+            reply_difference(call, before, after, &differences[i]);
+        reply_lines(call, &lines);
+    } else if (status == STATUS_BUSY) {
+        reply_error(call->reply, SLICE("BUSY another manifest is being loaded"));
+    } else {
+        cmd_error_status(call, status);
+    }
+    buf_fini(&lines);
     memory_give(&memory_libc, differences, size);
 }
 

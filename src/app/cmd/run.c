@@ -7,6 +7,7 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/owner.h"
+#include "app/cmd/slide.h"
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
 #include "base/assert.h"
@@ -65,6 +66,8 @@ void cmd_error_wrong_type(struct cmd_call *call) {
 void cmd_error_status(struct cmd_call *call, enum status status) {
     switch (status) {
         case STATUS_FULL:
+            if (owner_is_asked(call->env) && owner_explains_full(call))
+                return;
             reply_error(call->reply, SLICE("OOM command not allowed when used memory > 'maxmemory'."));
             return;
         case STATUS_TOO_LARGE:
@@ -186,10 +189,10 @@ __attribute__((noinline)) static void refuse_subscriber(struct cmd_call *call, c
 
 /* Apart for the same reason. */
 __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const struct cmd_spec *spec) {
-    char text[OWNER_TEXT_MAX];
-    if (owner_agrees(call, spec, text))
+    struct owner_refusal refusal;
+    if (owner_agrees(call, spec, &refusal))
         return true;
-    reject(call, spec, "NOTOWNER", text);
+    reject(call, spec, refusal.code, refusal.text);
     return false;
 }
 
@@ -264,6 +267,8 @@ void cmd_run(struct cmd_call *call) {
             spec->run(call);
         if (__builtin_expect(call->outcome == CMD_WAITS, 0))
             return;
+        if (slide_is_asked(call->env))
+            slide_read(call);
     }
     if (__builtin_expect(client->reply_off | client->reply_skip | client->reply_skip_next, 0))
         hush(call, mark);
@@ -271,7 +276,11 @@ void cmd_run(struct cmd_call *call) {
 
 /* What follows from a write happens before the next one; and each may be refused. */
 static inline bool writes_run_alone(const struct cmd_env *env) {
-    return owner_is_asked(env) || __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
+    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) & (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES)) != 0, 0) || __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
+}
+
+static inline bool reads_run_alone(const struct cmd_env *env) {
+    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) & (CMD_ASK_READS | CMD_ASK_SLIDES)) != 0, 0);
 }
 
 uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
@@ -280,7 +289,7 @@ uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, 
     ASSERT(spec->run_row && requests->argc == spec->row_argc);
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
         client->reply_skip_next || cmd_is_subscriber(client) || client->tracking ||
-        (spec->flags & CMD_WRITE && writes_run_alone(call->env)))
+        (spec->flags & CMD_WRITE ? writes_run_alone(call->env) : reads_run_alone(call->env)))
         return 0;
     call->client = client;
     call->spec = spec;

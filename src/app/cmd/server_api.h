@@ -19,7 +19,7 @@ struct cmd_client_view {
     uint64_t id;
     char address[64], local_address[64]; /* "127.0.0.1:5000", "[::1]:5000", "/path:0" */
     int descriptor;
-    char name[64], lib_name[64], lib_version[32], last_command[48];
+    char name[64], service[64], lib_name[64], lib_version[32], last_command[48];
     uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
     uint32_t topics[TOPIC_KINDS];          /* subscriptions */
     uint64_t age_s, idle_s;
@@ -228,11 +228,15 @@ struct cmd_server_api {
     void (*logs_unlock)(struct cmd_server *);
     struct slowlog *(*slowlog)(struct cmd_server *);
     struct latency_monitor *(*latency)(struct cmd_server *);
-    /* Rules. A load appends to `problems` what is wrong, also if it is only warnings. STATUS_INVALID: the old rules stay; STATUS_BUSY:
-     * another load is under way. The client's transaction holds no locks. */
+    /* Rules. A load appends to `problems` what is wrong, also if it is only warnings. STATUS_INVALID: the old rules stay; STATUS_FULL: they are good, but
+     * not while the server runs as it does (`problems` says why). STATUS_BUSY: another load is under way. The client's transaction holds no locks. */
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
+    /* A service has done what is another's by the rules: said once for each class and service. */
+    void (*rules_broken)(struct cmd_server *, struct slice class, struct slice service, const char *text);
+    /* What a manifest would change of stores, a line each. */
+    enum status (*rules_diff_stores)(struct cmd_server *, const struct rules *rules, struct buf *lines);
     /* History: what became of a key (by the place of its database), a tag, a database. False: nothing is known. */
     bool (*gone)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
     bool (*tag_gone)(struct cmd_server *, struct slice tag, struct cmd_gone *ret);

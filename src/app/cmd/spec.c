@@ -86,16 +86,15 @@ uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *argu
     return found;
 }
 
-bool cmd_each_written(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count,
-                      bool (*visit)(void *context, struct slice key), void *context) {
+bool cmd_each_key(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count,
+                  bool (*visit)(void *context, struct slice key, uint32_t flags), void *context) {
     for (uint32_t i = 0; i < spec->key_count; i++) {
         const uint32_t flags = spec->keys[i].flags;
         struct key_range range;
-        if ((flags & CMD_KEY_NOT_KEY) || !(flags & (CMD_KEY_RW | CMD_KEY_OW | CMD_KEY_RM)) ||
-            !find_range(&spec->keys[i], arguments, count, &range))
+        if ((flags & CMD_KEY_NOT_KEY) || !find_range(&spec->keys[i], arguments, count, &range))
             continue;
         for (uint32_t at = range.first; at <= range.last; at += range.step)
-            if (!visit(context, arguments[at]))
+            if (!visit(context, arguments[at], flags))
                 return false;
     }
     return true;

@@ -100,8 +100,8 @@ const struct cmd_spec *cmd_lookup_sub(const struct cmd_spec *container, struct s
  * arguments make no sense). */
 uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count, uint32_t *ret_at,
                            uint32_t max);
-/* Calls for each key that the command may change, until one answers false; answers whether none did. */
-bool cmd_each_written(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count,
-                      bool (*visit)(void *context, struct slice key), void *context);
+/* Calls for each key, with what the command does with it (enum cmd_key_flag), until one answers false; answers whether none did. */
+bool cmd_each_key(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count,
+                  bool (*visit)(void *context, struct slice key, uint32_t flags), void *context);
 
 #endif

@@ -51,10 +51,14 @@ static const char *state_name(enum cache_filter_state state) {
 /* ------------------------------------------------------------------------------------------ STORE */
 
 void cmd_store_list(struct cmd_call *call) {
-    uint32_t count = cache_store_count(call->env->cache);
-    reply_array(call->reply, count);
+    uint32_t count = cache_store_count(call->env->cache), there = 0;
+    for (uint32_t store = 0; store < count; store++)
+        there += cache_store_is_there(call->env->cache, store);
+    reply_array(call->reply, there);
     for (uint32_t store = 0; store < count; store++) {
         struct cache_store_info info;
+        if (!cache_store_is_there(call->env->cache, store))
+            continue;
         cache_store_info(call->env->cache, store, &info);
         reply_bulk_string(call->reply, info.name);
     }

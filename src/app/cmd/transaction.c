@@ -1,5 +1,6 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/queue.h"
+#include "app/cmd/slide.h"
 #include "base/memory.h"
 
 enum { QUEUE_KEEP_SIZE = 4096 }; /* bytes of tables that a connection keeps between transactions */
@@ -252,6 +253,11 @@ static void run_queued(struct cmd_call *call) {
             call->env->run_queued(&inner);
         else
             command->spec->run(&inner);
+        if (slide_is_asked(call->env)) {
+            call->change = CMD_CHANGE_UNTOLD; /* what is changed between two commands is EXEC's */
+            slide_read(&inner);
+            call->change = CMD_CHANGE_PLAIN;
+        }
     }
 }
 

@@ -57,6 +57,7 @@ enum config_key_id {
     CONFIG_LOGFILE,
     CONFIG_LOGLEVEL,
     CONFIG_RULES,
+    CONFIG_RULES_WATCH,
     CONFIG_OWNERSHIP,
     CONFIG_HOUSEKEEPING_INTERVAL,
     CONFIG_SHUTDOWN_TIMEOUT,
@@ -133,6 +134,7 @@ struct config_values {
     char logfile[1024];
     enum config_loglevel loglevel;
     char rules[1024];
+    bool rules_watch;
     enum config_ownership ownership;
     int64_t housekeeping_interval_ms;
     int64_t shutdown_timeout_s;

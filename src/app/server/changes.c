@@ -144,6 +144,8 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
         return;
     struct changes *changes = &worker->changes;
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
+    if (call->client && call->change == CMD_CHANGE_UNTOLD)
+        return;
     struct note note = {
         .kind = kind, .place = place, .name_size = (uint32_t)name.size, .planned = worker->rules.planned};
     struct cause_told told;

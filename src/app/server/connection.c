@@ -801,6 +801,7 @@ void connection_view(const struct connection *connection, struct cmd_client_view
     memcpy(ret_view->local_address, connection->local, sizeof connection->local);
     copy_text(ret_view->name, sizeof ret_view->name, &client->name);
     copy_text(ret_view->lib_name, sizeof ret_view->lib_name, &client->lib_name);
+    copy_text(ret_view->service, sizeof ret_view->service, &client->service);
     copy_text(ret_view->lib_version, sizeof ret_view->lib_version, &client->lib_version);
     snprintf(ret_view->last_command, sizeof ret_view->last_command, "%s",
              client->last_command ? client->last_command->name : "NULL");

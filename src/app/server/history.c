@@ -42,7 +42,7 @@ struct server_history {
     struct part parts[PARTS_MAX];
     _Atomic uint32_t part_count; /* 0: nothing is remembered */
     uint64_t seed, began_ms;
-    uint64_t size_bytes;                    /* as it was set up for; under flush_lock */
+    uint64_t size_bytes; /* as it was set up for; under flush_lock */
     pthread_mutex_t flush_lock;
     struct flush flushes[CACHE_DATABASES]; /* by place; under flush_lock but for the times */
     _Atomic uint64_t *misses;              /* never moves while the server runs */

@@ -179,6 +179,13 @@ void leases_rules_changed(struct worker *worker) {
     leave(leases);
 }
 
+/* Whoever waits asks anew, by the new hash. */
+void leases_rerouted(struct worker *worker) {
+    struct server_leases *leases = enter(worker->server);
+    leases_cleared(&leases->table, LEASE_PLACES_ALL, LEASE_SWAPPED, worker->now_ms);
+    leave(leases);
+}
+
 void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts) {
     struct server_leases *leases = enter(server);
     const struct leases *table = &leases->table;

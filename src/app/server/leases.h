@@ -43,6 +43,8 @@ void leases_note(struct worker *worker, enum cache_change change, uint32_t place
 
 /* Rules have come into force by which what is loaded will have other tags than those by which it was invalidated. */
 void leases_rules_changed(struct worker *worker);
+/* Keys have other hashes; all workers are stopped. */
+void leases_rerouted(struct worker *worker);
 
 /* Once in a turn: what time ends, and who is woken. */
 void leases_look(struct worker *worker);

@@ -1,16 +1,17 @@
 #include "app/server/rules.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "app/rules/manifest_diagnose.h"
-#include "app/rules/manifest_yaml.h"
+#include "app/rules/manifest_file.h"
 #include "app/server/leases.h"
+#include "app/server/placing.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "core/classes/cascade.h"
 #include "core/classes/terms.h"
 #include "sys/os/log.h"
@@ -56,30 +57,6 @@ static enum status make_set(struct slice text, const char *name, struct buf *pro
     return status;
 }
 
-static enum status read_file(const char *path, struct buf *text) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    enum status status = fd < 0 ? STATUS_IO : STATUS_OK;
-    while (status == STATUS_OK) {
-        status = buf_reserve(text, 64 * 1024);
-        if (status != STATUS_OK)
-            break;
-        ssize_t got = read(fd, text->data + text->size, text->capacity - text->size);
-        if (got == 0)
-            break;
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            status = STATUS_IO;
-        else
-            text->size += (size_t)got;
-        if (text->size > MANIFEST_TEXT_MAX)
-            status = STATUS_TOO_LARGE;
-    }
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
 static void log_problems(const struct buf *problems) {
     const char *at = (const char *)problems->data, *end = at + problems->size;
     while (at < end) {
@@ -95,11 +72,9 @@ static enum status set_from_file(const char *path, struct rules_in_force **ret_s
     struct buf text, problems;
     buf_init(&text, &memory_libc);
     buf_init(&problems, &memory_libc);
-    enum status status = read_file(path, &text);
-    if (status == STATUS_IO)
+    enum status status = manifest_file_read(path, &text) ? STATUS_OK : STATUS_IO;
+    if (status != STATUS_OK)
         log_warning("Cannot read the rules in %s: %s", path, strerror(errno));
-    else if (status == STATUS_TOO_LARGE)
-        log_warning("The rules in %s have more than %d bytes", path, MANIFEST_TEXT_MAX);
     if (status == STATUS_OK)
         status = make_set(buf_slice(&text), path, &problems, ret_set);
     log_problems(&problems);
@@ -162,23 +137,35 @@ static void reclass_all(struct worker *worker) {
     }
 }
 
-static bool has_owners(const struct rules *rules) {
-    for (uint32_t i = 0; i < rules_class_count(rules); i++)
-        if (rules_class(rules, i)->owner != RULES_NONE)
-            return true;
-    return false;
+/* What some class could refuse, or do. */
+static uint32_t asked_by(const struct rules *rules) {
+    uint32_t asked = 0;
+    for (uint32_t i = 0; i < rules_class_count(rules); i++) {
+        const struct rules_class *class = rules_class(rules, i);
+        bool owned = class->owner != RULES_NONE;
+        asked |= owned ? CMD_ASK_WRITES : 0;
+        asked |= owned && class->places[MANIFEST_BORROWERS].line ? CMD_ASK_READS : 0;
+        asked |= class->leased || !(class->layers & MANIFEST_LAYER_SERVER) ? CMD_ASK_VALUES : 0;
+        asked |= class->sliding ? CMD_ASK_SLIDES : 0;
+        asked |= class->on_quota == MANIFEST_ON_QUOTA_REFUSE && class->own_store ? CMD_ASK_QUOTA : 0;
+    }
+    return asked;
 }
 
 void rules_settle(struct server *server) {
-    uint32_t mode = atomic_load_explicit(&server->has_owners, memory_order_relaxed) ? SETTING(server, ownership)
-                                                                                    : CMD_OWNERSHIP_OFF;
+    uint32_t asked = atomic_load_explicit(&server->asked, memory_order_relaxed), mode = SETTING(server, ownership);
+    if (mode == CMD_OWNERSHIP_OFF)
+        asked &= ~(uint32_t)(CMD_ASK_WRITES | CMD_ASK_READS);
     atomic_store_explicit(&server->env.ownership, mode, memory_order_relaxed);
+    atomic_store_explicit(&server->env.asked, asked, memory_order_relaxed);
 }
 
 /* What the server asks of a set in general. */
 static void settle_for(struct server *server, const struct rules *rules) {
     cache_rules_ask(server->cache, rules_class_count(rules) > 0);
-    atomic_store_explicit(&server->has_owners, has_owners(rules), memory_order_relaxed);
+    atomic_store_explicit(&server->asked, asked_by(rules), memory_order_relaxed);
+    for (int i = 0; i < RULES_BROKEN_MAX; i++)
+        atomic_store_explicit(&server->broken[i], 0, memory_order_relaxed);
     atomic_store_explicit(&server->env.follows, has_edges(rules), memory_order_relaxed);
     rules_settle(server);
 }
@@ -220,8 +207,14 @@ static enum status load(struct worker *worker, struct slice text, const char *na
     if (pthread_mutex_trylock(&server->rules_lock) != 0)
         return STATUS_BUSY;
     enum status status = make_set(text, name, problems, &set);
-    if (status == STATUS_OK)
-        put_in_force(worker, set);
+    if (status == STATUS_OK) {
+        buf_clear(problems);
+        status = placing_apply(server, worker, set->rules, problems);
+        if (status == STATUS_OK)
+            put_in_force(worker, set);
+        else
+            free_set(set);
+    }
     pthread_mutex_unlock(&server->rules_lock);
     return status;
 }
@@ -242,7 +235,7 @@ void rules_load_file(struct worker *worker) {
     }
     buf_init(&text, &memory_libc);
     buf_init(&problems, &memory_libc);
-    enum status status = read_file(path, &text);
+    enum status status = manifest_file_read(path, &text) ? STATUS_OK : STATUS_IO;
     if (status == STATUS_OK)
         status = load(worker, buf_slice(&text), path, &problems);
     if (status == STATUS_BUSY) /* another load is under way: after it */
@@ -264,6 +257,13 @@ enum status rules_start(struct server *server) {
     enum status status = set_from_file(path, &server->rules);
     if (status != STATUS_OK)
         return status;
+    struct buf problem;
+    buf_init(&problem, &memory_libc);
+    status = placing_apply(server, NULL, server->rules->rules, &problem);
+    if (status != STATUS_OK)
+        log_warning("%s:%.*s", path, (int)problem.size, problem.size ? (const char *)problem.data : status_text(status));
+    buf_fini(&problem);
+    TRY(status);
     for (uint32_t i = 0; i < server->worker_count; i++)
         put_into(server->workers[i], server->rules);
     settle_for(server, server->rules->rules);
@@ -284,6 +284,25 @@ const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *cli
     if (ret_text)
         *ret_text = set ? buf_slice(&set->text) : slice_make(NULL, 0);
     return set ? set->rules : NULL;
+}
+
+enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *rules, struct buf *lines) {
+    return placing_diff(server_of(api), rules, lines);
+}
+
+/* Once for each class and service since the rules came into force, as far as there is room to remember it. */
+void rules_api_broken(struct cmd_server *api, struct slice class, struct slice service, const char *text) {
+    struct server *server = server_of(api);
+    uint64_t mark = hash_bytes(service, hash_bytes(class, 0)) | 1;
+    for (int i = 0; i < RULES_BROKEN_MAX; i++) {
+        uint64_t seen = 0;
+        if (atomic_compare_exchange_strong(&server->broken[i], &seen, mark)) {
+            log_warning("Against the rules: %s", text);
+            return;
+        }
+        if (seen == mark)
+            return;
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ at work */

@@ -139,6 +139,11 @@ void batch_run(struct worker *worker) {
     batch->count = batch->key_count = batch->argument_count = 0;
 }
 
+/* The turn may be that of no batch at all. */
+void batch_keys_anew(struct worker *worker) {
+    cache_keys_ahead(worker->server->cache, worker->batch->keys, worker->batch->key_count);
+}
+
 void batch_touch(struct worker *worker, struct connection *connection) {
     struct batch *batch = worker->batch;
     ASSERT(!connection->touched && batch->touched_count < EVENTS_MAX);

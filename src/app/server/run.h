@@ -20,6 +20,8 @@ void batch_run(struct worker *worker);
 void batch_finish(struct worker *worker);
 /* The connection's input of this turn is parsed as far as it goes. */
 void batch_touch(struct worker *worker, struct connection *connection);
+/* Keys have other hashes: those of the batch that is being run are hashed again. */
+void batch_keys_anew(struct worker *worker);
 
 /* Cuts a client for which more waits than may. */
 void run_limit_output(struct worker *worker, struct connection *connection);

@@ -14,6 +14,7 @@
 #include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
+#include "app/server/placing.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/run.h"
@@ -282,6 +283,8 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .rules_broken = rules_api_broken,
+    .rules_diff_stores = rules_api_diff_stores,
     .gone = history_api_gone,
     .tag_gone = history_api_tag_gone,
     .flushed = history_api_flushed,
@@ -340,6 +343,7 @@ static enum status open_cache(struct server *server) {
         .entries_max = (uint64_t)values->maxentries,
         .stores = wanted.stores,
         .store_count = wanted.count,
+        .spare_stores = CACHE_STORES_MAX,
         .changes = {.call = changes_note, .context = server, .wanted = changes_first(events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS},
         .seed = random_u64(),
@@ -487,7 +491,7 @@ static struct server *make_server(const struct config *config) {
     server->config = *config;
     snprintf(server->config_file, sizeof server->config_file, "%s", config->file);
     snprintf(server->unix_path, sizeof server->unix_path, "%s", config->values.unixsocket);
-    server->stop_fd = server->signal_fd = -1;
+    server->stop_fd = server->signal_fd = server->rules_watch.fd = -1;
     pthread_mutex_init(&server->config_lock, NULL);
     pthread_mutex_init(&server->logs_lock, NULL);
     pthread_mutex_init(&server->errors_lock, NULL);
@@ -520,6 +524,13 @@ static enum status take_signals(struct server *server) {
     return server->signal_fd >= 0 && server->stop_fd >= 0 ? STATUS_OK : STATUS_IO;
 }
 
+/* The rules are in force without it; the log says that changes are not noticed. */
+static void watch_rules(struct server *server) {
+    const struct config_values *values = &server->config.values;
+    if (values->rules_watch && values->rules[0] && watch_open(values->rules, &server->rules_watch) != STATUS_OK)
+        log_warning("Cannot watch the rules in %s: %s", values->rules, strerror(errno));
+}
+
 static enum status start_all(struct server *server) {
     if (server->worker_count == 0 || server->worker_count > SERVER_WORKERS_MAX)
         return STATUS_INVALID;
@@ -531,6 +542,7 @@ static enum status start_all(struct server *server) {
         .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
+    watch_rules(server); /* before they are read: a change in between is read again */
     TRY(rules_start(server));
     streaming_start(server);
     /* TCP last: whoever finds the port open finds the socket ready as well. */
@@ -588,13 +600,17 @@ void server_request_stop(struct server *server, enum server_stop how) {
 
 void server_stop(struct server *server) { server_request_stop(server, SERVER_STOPS); }
 
+static void ask_for_rules(struct server *server) {
+    atomic_store(&server->rules_asked_for, true);
+    loop_wake(server->workers[0]->loop);
+}
+
 static void take_signal(struct server *server) {
     struct signalfd_siginfo signal_info;
     if (read(server->signal_fd, &signal_info, sizeof signal_info) != sizeof signal_info)
         return;
     if (signal_info.ssi_signo == SIGHUP) {
-        atomic_store(&server->rules_asked_for, true);
-        loop_wake(server->workers[0]->loop);
+        ask_for_rules(server);
         return;
     }
     bool again = atomic_load(&server->stop) != SERVER_RUNS;
@@ -608,10 +624,15 @@ static void take_signal(struct server *server) {
 
 void server_wait(struct server *server) {
     while (atomic_load(&server->stop) == SERVER_RUNS) {
-        struct pollfd ready[2] = {{.fd = server->signal_fd, .events = POLLIN},
-                                  {.fd = server->stop_fd, .events = POLLIN}};
-        if (poll(ready, 2, -1) > 0 && ready[0].revents)
+        struct pollfd ready[3] = {{.fd = server->signal_fd, .events = POLLIN},
+                                  {.fd = server->stop_fd, .events = POLLIN},
+                                  {.fd = server->rules_watch.fd, .events = POLLIN}};
+        if (poll(ready, 3, -1) <= 0)
+            continue;
+        if (ready[0].revents)
             take_signal(server);
+        if (ready[2].revents && watch_look(&server->rules_watch))
+            ask_for_rules(server);
     }
 }
 
@@ -638,6 +659,7 @@ void server_free(struct server *server) {
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
     rules_stop(server);
+    placing_stop(server);
     pubsub_free(server->pubsub);
     tracking_free(server->tracking);
     leases_free(server->leases);
@@ -656,6 +678,7 @@ void server_free(struct server *server) {
     pthread_mutex_destroy(&server->errors_lock);
     pthread_mutex_destroy(&server->changes_lock);
     pthread_mutex_destroy(&server->rules_lock);
+    watch_close(&server->rules_watch);
     if (server->stop_fd >= 0)
         close(server->stop_fd);
     if (server->signal_fd >= 0)

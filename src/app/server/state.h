@@ -19,10 +19,12 @@
 #include "core/obs/latency.h"
 #include "core/obs/slowlog.h"
 #include "sys/os/socket.h"
+#include "sys/os/watch.h"
 
 enum {
     SERVER_WORKERS_MAX = 256,
     SERVER_BIND_MAX = 16,
+    RULES_BROKEN_MAX = 256,
     SERVER_DESCRIPTORS_SPARE = 64, /* beside clients: listeners, epoll, log, ... */
 };
 
@@ -51,6 +53,7 @@ struct server_leases;
 struct server_streaming;
 struct server_history;
 struct rules_in_force;
+struct placement;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -87,9 +90,12 @@ struct server {
     struct tracking *tracking;
 
     struct rules_in_force *rules; /* under rules_lock once the workers run; workers have pointers of their own */
+    struct placement *placement;  /* the same: which keys go to which stores; NULL: no rules have said so yet */
     pthread_mutex_t rules_lock;
-    _Atomic bool has_owners;      /* rules in force name some */
-    _Atomic bool rules_asked_for; /* SIGHUP: the file is to be read again */
+    _Atomic uint32_t asked;       /* enum cmd_ask: by the rules in force, whatever the setting is */
+    _Atomic uint64_t broken[RULES_BROKEN_MAX]; /* what the log has told of: class and service; 0: room */
+    _Atomic bool rules_asked_for; /* SIGHUP, or the file has changed: it is to be read again */
+    struct watch rules_watch;     /* fd -1: not watched */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
     uint32_t changes_to_leases;                /* the same */

@@ -1,5 +1,6 @@
 #include "app/server/worker.h"
 
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,9 +27,8 @@ static _Thread_local struct worker *current;
 
 /* ------------------------------------------------------------ begin and end */
 
-static size_t store_counts_size(const struct server *server) {
-    return cache_store_count(server->cache) * sizeof(struct actor_counts);
-}
+/* For all that may be made while it runs. */
+static size_t store_counts_size(void) { return CACHE_STORES_MAX * sizeof(struct actor_counts); }
 
 enum status worker_new(struct server *server, uint32_t index, struct worker **ret_worker) {
     struct worker *worker = memory_take(&memory_libc, sizeof *worker);
@@ -53,10 +53,10 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     worker->batch = memory_take(&memory_libc, sizeof *worker->batch);
     worker->area = memory_take(&memory_libc, READ_AREA_SIZE);
     worker->commands = memory_take(&memory_libc, cmd_index_count * sizeof(struct command_stat));
-    worker->actor.of_store = memory_take(&memory_libc, store_counts_size(server));
+    worker->actor.of_store = memory_take(&memory_libc, store_counts_size());
     enum status status = STATUS_NO_MEMORY;
     if (worker->batch && worker->area && worker->commands && worker->actor.of_store) {
-        memset(worker->actor.of_store, 0, store_counts_size(server));
+        memset(worker->actor.of_store, 0, store_counts_size());
         *worker->batch = (struct batch){0};
         memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
         status = loop_new(&memory_libc, &worker->loop);
@@ -117,7 +117,7 @@ void worker_free(struct worker *worker) {
         for (uint32_t i = 0; i < cmd_index_count; i++)
             histogram_fini(&worker->commands[i].run_times);
     }
-    memory_give(&memory_libc, worker->actor.of_store, store_counts_size(worker->server));
+    memory_give(&memory_libc, worker->actor.of_store, store_counts_size());
     memory_give(&memory_libc, worker->commands, cmd_index_count * sizeof(struct command_stat));
     memory_give(&memory_libc, worker->area, READ_AREA_SIZE);
     memory_give(&memory_libc, worker->batch, sizeof *worker->batch);
@@ -151,11 +151,24 @@ void worker_give_buffer(struct worker *worker, struct buf *buf) {
 
 /* -------------------------------------------------------------------- turns */
 
+static void let_go(void) {
+    if (!current)
+        return;
+    current->away = true;
+    pthread_mutex_unlock(&current->turn);
+}
+
+static void take_again(void) {
+    if (!current)
+        return;
+    pthread_mutex_lock(&current->turn);
+    current->away = false;
+}
+
 void worker_visit(struct worker *worker) {
     if (worker == current)
         return;
-    if (current)
-        pthread_mutex_unlock(&current->turn);
+    let_go();
     pthread_mutex_lock(&worker->turn);
 }
 
@@ -163,8 +176,7 @@ void worker_leave(struct worker *worker) {
     if (worker == current)
         return;
     pthread_mutex_unlock(&worker->turn);
-    if (current)
-        pthread_mutex_lock(&current->turn);
+    take_again();
 }
 
 bool worker_is_current(const struct worker *worker) { return worker == current; }
@@ -173,14 +185,44 @@ struct worker *worker_current(void) {
     return current;
 }
 
-void worker_pause_turn(void) {
-    if (current)
-        pthread_mutex_unlock(&current->turn);
+void worker_pause_turn(void) { let_go(); }
+void worker_resume_turn(void) { take_again(); }
+
+/* Takes all turns in ascending order; a thread that holds one waits for none. False, and none is held: a worker is away. */
+static bool take_all(const struct worker *worker) {
+    struct server *server = worker->server;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        pthread_mutex_lock(&server->workers[i]->turn);
+        if (!server->workers[i]->away || server->workers[i] == worker)
+            continue;
+        do
+            pthread_mutex_unlock(&server->workers[i]->turn);
+        while (i-- > 0);
+        return false;
+    }
+    return true;
 }
 
-void worker_resume_turn(void) {
-    if (current)
-        pthread_mutex_lock(&current->turn);
+enum status worker_stop_others(struct worker *worker) {
+    enum { WAIT_MS = 1000 };
+    ASSERT(worker == current);
+    uint64_t until_ms = clock_steady_ms() + WAIT_MS;
+    let_go();
+    while (!take_all(worker)) {
+        if (clock_steady_ms() > until_ms) {
+            take_again();
+            return STATUS_BUSY;
+        }
+        sched_yield();
+    }
+    worker->away = false;
+    return STATUS_OK;
+}
+
+void worker_let_others_go(struct worker *worker) {
+    for (uint32_t i = 0; i < worker->server->worker_count; i++)
+        if (worker->server->workers[i] != worker)
+            pthread_mutex_unlock(&worker->server->workers[i]->turn);
 }
 
 /* ---------------------------------------------------------------- accepting */

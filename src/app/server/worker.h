@@ -2,7 +2,7 @@
  *
  * The life of a turn is drawn in README.md. `turn` is held from the moment the loop has something to do until it sleeps again, so
  * whoever holds it may look at everything the worker owns. A thread holds the turn of one worker at most: before it takes another's it
- * lets its own go (worker_visit).
+ * lets its own go (worker_visit). Only worker_stop_others takes all of them, in ascending order, and gives them back if one is away.
  *
  * Threads: a worker's thread owns all of it; others hold `turn`, or touch only what is atomic.
  * Memory:  connections and their buffers; read area and reply buffers are shared by all connections of the worker.
@@ -66,6 +66,7 @@ struct worker {
     uint32_t index;
     struct thread thread;
     pthread_mutex_t turn;
+    bool away; /* its thread has let the turn go in the middle of something; under `turn` */
     struct loop *loop;
     struct timers timers;
     struct timer tick, pause_end, accept_again;
@@ -153,6 +154,11 @@ void worker_resume_turn(void);
 
 /* The connection's replies are taken: the rest of its input is run when this batch is over. */
 void worker_resume_later(struct worker *worker, struct connection *connection);
+
+/* Takes all turns, each between two batches of its worker: nobody but the caller, in its own turn, is in the cache or has a key at hand.
+ * Others do not come to anything until they are let go. STATUS_BUSY: one of them was in the middle of something for a second. */
+MUST_CHECK enum status worker_stop_others(struct worker *worker);
+void worker_let_others_go(struct worker *worker);
 
 /* Buffers for replies and input, from the worker's small store. */
 struct buf worker_take_buffer(struct worker *worker);

@@ -52,6 +52,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .changes = {options->changes.call, options->changes.context, options->changes.wanted},
         .stores = stores,
         .store_count = options->store_count,
+        .spare_stores = options->spare_stores,
     };
     enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
@@ -383,8 +384,8 @@ __attribute__((always_inline)) static inline struct glance_value glance_dressed(
     uint64_t stamp = 0;
     if (word & ENTRY_META) {
         uint32_t meta = words_load32(at), high = meta >> ENTRY_META_STAMP_SHIFT;
-        if (meta & (ENTRY_META_DB | ENTRY_META_ROW))
-            return none; /* of another database; or seldom */
+        if (meta & (ENTRY_META_DB | ENTRY_META_ROW | ENTRY_META_SOFTENED))
+            return none; /* of another database; or seldom; or stale */
         stamp = (uint64_t)high << 32 | words_load32(at + 4);
         at += high ? 8 : 4;
     }

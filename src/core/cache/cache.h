@@ -174,6 +174,7 @@ struct cache_options {
     uint64_t entries_max;             /* of the default store: 0 for any number, else at least CACHE_ENTRIES_MAX_MIN */
     const struct cache_store *stores; /* not kept */
     uint32_t store_count;
+    uint32_t spare_stores; /* for which cache_store_add is to find place later: address space */
     struct cache_changes changes;
     struct cache_rules rules;
     uint64_t seed; /* of the key hash and of random choices */
@@ -580,7 +581,7 @@ struct cache_store_info {
     uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
 };
 
-uint32_t cache_store_count(const struct cache *cache); /* numbers are below; 0 is the default store */
+uint32_t cache_store_count(const struct cache *cache); /* numbers are below; 0 is the default store (cache_store_is_there) */
 bool cache_store_find(const struct cache *cache, struct slice name, uint32_t *ret_store);
 uint32_t cache_store_of(const struct cache *cache, const struct cache_key *key);
 /* Walks the segment table. */
@@ -596,6 +597,44 @@ MUST_CHECK enum status cache_store_guarantee_set(struct cache *cache, uint32_t s
 MUST_CHECK enum status cache_store_entries_max_set(struct cache *cache, uint32_t store, uint64_t entries_max);
 MUST_CHECK enum status cache_store_policy_set(struct cache *cache, uint32_t store, enum cache_policy policy);
 void cache_store_ttl_set(struct cache *cache, uint32_t store, uint64_t ttl_ms);
+
+/* Of stores that may be asked to give memory, the first are asked before the usual ones, and those before the last. */
+enum cache_rank { CACHE_RANK_FIRST, CACHE_RANK_USUAL, CACHE_RANK_LAST };
+
+/* A quota is what the store may have at most, though memory be free, kept to within a segment and never less than eight of them (a segment is
+ * 1/512 of the limit). Beyond it the store's own entries go, or a write answers STATUS_FULL. */
+struct cache_bounds {
+    uint32_t quota_permille; /* of the limit; if 0: */
+    uint64_t quota_bytes;    /* 0: no quota */
+    bool refuses;
+    enum cache_rank rank;
+};
+void cache_store_bounds_set(struct cache *cache, uint32_t store, const struct cache_bounds *bounds);
+
+/* Stores that come and go. All of these only while no other thread is in the cache or has a cache_key, and no lock is held: whoever
+ * calls has stopped the others. Numbers stay what they are; one that was given up is not there until it is given again, and counts
+ * in cache_store_count. `store` has no patterns: cache_reroute says what goes there. STATUS_INVALID as cache_open; STATUS_FULL: there is
+ * no place for one more (cache_options.spare_stores), or no memory. */
+MUST_CHECK enum status cache_store_add(struct cache *cache, struct actor *actor, const struct cache_store *store,
+                                       uint32_t *ret_store);
+void cache_store_give_up(struct cache *cache, struct actor *actor, uint32_t store); /* no key is sent there */
+bool cache_store_is_there(const struct cache *cache, uint32_t store);
+
+/* Who says which store takes a key, instead of the stores' patterns; NULL: all are the default store's. Asked by any thread at any time, and
+ * always with the same answer. `ret_part` is what names the session in a store of sessions, else empty. */
+struct cache_router {
+    uint32_t (*store)(const void *context, struct slice name, struct slice *ret_part);
+    const void *context;
+};
+struct cache_rerouted {
+    uint64_t moved, lost; /* lost: for want of memory */
+};
+/* Moves every entry that now belongs to another store, with all it has; nobody is told. Cursors of scans end, watches break. Not from
+ * or to stores of sessions, unless the cache is empty. About 2 microseconds an entry that moves, 0.3 another. */
+void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_router *router,
+                   struct cache_rerouted *ret_counts);
+/* For a store of sessions that was added: the pattern that names a session's head; it is not copied. */
+void cache_store_head_set(struct cache *cache, uint32_t store, struct slice pattern);
 
 /* ------------------------------------------------------------ housekeeping */
 

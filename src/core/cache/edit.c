@@ -35,7 +35,7 @@ static uint64_t stale_for_ms(const struct cache_edit *edit) {
     struct engine *engine = edit->cache->engine;
     uint64_t now_ms = edit->actor->now_ms, longest_ms = 0;
     uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, spot, numbers);
-    if (store_has_expired(&spot->entry, now_ms))
+    if (spot->entry.expires_at_ms && spot->entry.expires_at_ms < now_ms)
         longest_ms = now_ms - spot->entry.expires_at_ms;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t ms = tag_stale_ms(&engine->range, edit->actor, engine->tags, numbers[i], spot->entry.stamp);
@@ -604,9 +604,10 @@ static enum status rewrite(struct cache_edit *edit, const struct store_value *wa
     return status;
 }
 
-static enum status rewrite_with_tags(struct cache_edit *edit, uint64_t expires_at_ms, uint32_t stale, uint64_t stamp) {
+static enum status rewrite_with_tags(struct cache_edit *edit, const struct store_value *beside) {
     uint32_t numbers[ENTRY_TAGS_MAX];
-    struct store_value wanted = {.expires_at_ms = expires_at_ms, .stale = stale, .stamp = stamp, .tags = numbers};
+    struct store_value wanted = *beside;
+    wanted.tags = numbers;
     wanted.tag_count = hold_tags(edit, spot_of(edit), numbers);
     return rewrite(edit, &wanted);
 }
@@ -683,7 +684,9 @@ enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     if (!edit->found)
         return STATUS_INVALID;
     const struct entry *entry = &spot_of(edit)->entry;
-    TRY(rewrite_with_tags(edit, bounded_expiry(edit, expires_at_ms), entry->stale, entry->stamp));
+    TRY(rewrite_with_tags(
+        edit, &(struct store_value){
+                  .expires_at_ms = bounded_expiry(edit, expires_at_ms), .stale = entry->stale, .stamp = entry->stamp}));
     tell(edit, CACHE_EXPIRY_SET);
     return STATUS_OK;
 }
@@ -707,7 +710,10 @@ enum status cache_edit_soften(struct cache_edit *edit) {
         cache_edit_delete(edit);
         return STATUS_OK;
     }
-    TRY(rewrite_with_tags(edit, now_ms, stale_when_softened(entry, now_ms), entry->stamp));
+    TRY(rewrite_with_tags(edit, &(struct store_value){.expires_at_ms = now_ms,
+                                                      .stale = stale_when_softened(entry, now_ms),
+                                                      .softened = true,
+                                                      .stamp = entry->stamp}));
     edit->stale_at = spot_of(edit)->location;
     edit->stale_ms = 0;
     refresh(edit);
@@ -724,8 +730,9 @@ enum status cache_edit_version(struct cache_edit *edit) {
         return STATUS_INVALID;
     if (edit->version)
         return STATUS_OK;
-    return rewrite_with_tags(edit, edit->expires_at_ms, spot_of(edit)->entry.stale,
-                             store_stamp_next(edit->cache->engine));
+    return rewrite_with_tags(edit, &(struct store_value){.expires_at_ms = edit->expires_at_ms,
+                                                         .stale = spot_of(edit)->entry.stale,
+                                                         .stamp = store_stamp_next(edit->cache->engine)});
 }
 
 enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to, uint64_t expires_at_ms) {

@@ -30,8 +30,8 @@ struct cache {
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
               "the policies of the engine by the same numbers");
 static_assert((int)CACHE_SESSION == (int)STORE_SESSION && (int)CACHE_CREATED == (int)STORE_CREATED &&
-                  (int)CACHE_UNHURRIED == (int)STORE_UNHURRIED &&
-                  (int)CACHE_STORES_MAX == (int)STORES_MAX && (int)CACHE_STORE_NAME_MAX == (int)STORE_NAME_MAX &&
+                  (int)CACHE_UNHURRIED == (int)STORE_UNHURRIED && (int)CACHE_STORES_MAX == (int)STORES_MAX &&
+                  (int)CACHE_STORE_NAME_MAX == (int)STORE_NAME_MAX &&
                   (int)CACHE_STORE_PATTERNS_MAX == (int)STORE_PATTERNS_MAX &&
                   (int)CACHE_ENTRIES_MAX_MIN == (int)STORE_ENTRIES_MAX_MIN &&
                   (int)CACHE_SHARE_ALL == (int)STORE_SHARE_ALL,

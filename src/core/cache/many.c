@@ -305,7 +305,7 @@ void cache_glance_many(struct cache *cache, struct actor *actor, uint32_t db, st
         .first_shard = store->first_shard,
         .shard_shift = store->shard_shift,
     };
-    if (place == 0 && !engine->route_count && !store->by_session && !engine->sessions && !actor->of_store)
+    if (place == 0 && !engine->routed && !store->by_session && !engine->sessions && !actor->of_store)
         go_through(&batch, wish_count, true);
     else
         go_through(&batch, wish_count, false);

@@ -146,7 +146,11 @@ static void one_key_is_softened(void **state) {
     soften(&t, "ending");
     soften(&t, "windowed");
     soften(&t, "nobody");
-    t.actor.now_ms += 50;
+    t.actor.now_ms -= 100; /* another thread's clock */
+    assert_int_equal(look(&t, "lasting"), 's');
+    assert_int_equal(look(&t, "windowed"), 's');
+    expect_stale(&t, "ending", "two", 0);
+    t.actor.now_ms += 150;
     soften(&t, "windowed"); /* again: nothing changes */
     expect_stale(&t, "lasting", "one", 50);
     expect_stale(&t, "ending", "two", 50);

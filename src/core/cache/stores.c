@@ -7,7 +7,7 @@ uint32_t cache_store_count(const struct cache *cache) { return cache->engine->st
 
 bool cache_store_find(const struct cache *cache, struct slice name, uint32_t *ret_store) {
     for (uint32_t i = 0; i < cache->engine->store_count; i++)
-        if (slice_equal(slice_from_string(cache->engine->stores[i].name), name)) {
+        if (cache_store_is_there(cache, i) && slice_equal(slice_from_string(cache->engine->stores[i].name), name)) {
             *ret_store = i;
             return true;
         }

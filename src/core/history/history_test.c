@@ -175,4 +175,7 @@ static void random_events_are_found_like_in_a_list(void **state) {
     history_fini(&history);
 }
 
-UNIT_TESTS(history, UNIT(what_was_added_is_found_with_all_that_was_said), UNIT(the_last_event_of_a_name_counts), UNIT(the_oldest_go_first), UNIT(a_name_that_comes_again_and_again_hides_no_other), UNIT(texts_that_are_the_same_stand_there_once), UNIT(a_text_that_was_pushed_out_is_said_to_be_lost), UNIT(without_memory_there_is_none), UNIT(random_events_are_found_like_in_a_list));
+UNIT_TESTS(history, UNIT(what_was_added_is_found_with_all_that_was_said), UNIT(the_last_event_of_a_name_counts),
+           UNIT(the_oldest_go_first), UNIT(a_name_that_comes_again_and_again_hides_no_other),
+           UNIT(texts_that_are_the_same_stand_there_once), UNIT(a_text_that_was_pushed_out_is_said_to_be_lost),
+           UNIT(without_memory_there_is_none), UNIT(random_events_are_found_like_in_a_list));

@@ -70,6 +70,22 @@ static void check_times(struct build *build, const struct rules_class *class) {
                    "that something is not there is remembered for longer than what is there");
 }
 
+/* What is kept, but nothing goes by it so far. */
+static void check_force(struct build *build, const struct rules_class *class) {
+    static const struct {
+        enum manifest_field field;
+        const char *message;
+    } idle[] = {
+        {MANIFEST_CODEC, "values are not packed yet: this has no effect"},
+    };
+    for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
+        bool says = class->places[idle[i].field].line != 0;
+        if (says && !(idle[i].field == MANIFEST_CODEC && class->codec == MANIFEST_CODEC_NONE))
+            tell_field(build, class, MANIFEST_WARNING, "not-in-force", idle[i].field, idle[i].field, NULL,
+                       "it may stay for when it has", idle[i].message);
+    }
+}
+
 static void check_limits(struct build *build, const struct rules_class *class) {
     bool has_quota = class->quota_bytes || class->quota_permille;
     if (class->places[MANIFEST_ON_QUOTA].line && !has_quota)
@@ -381,6 +397,31 @@ static enum status check_derived(struct build *build, uint32_t class) {
 
 /* ------------------------------------------------------------------------------------------ the whole */
 
+/* A store of sessions knows them by a key that names one; the default store takes keys that have none. */
+static void check_sessions(struct build *build, uint32_t store, bool is_default) {
+    const struct rules *rules = build->rules;
+    bool headed = false;
+    if (!slice_equal(rules->stores[store].eviction, SLICE("session")))
+        return;
+    for (uint32_t class = 0; class < rules->class_count && !headed; class++) {
+        const struct rules_pattern *pattern = &rules->classes[class].pattern;
+        headed = rules->classes[class].store == store && pattern->star_count == 0 && pattern->field_count == 1 &&
+                 pattern->set_count == 0;
+    }
+    if (is_default)
+        build_tell(build,
+                   &(struct manifest_problem){.code = "session-default",
+                                              .place = rules->stores[store].place,
+                                              .help = "describe another store for sessions, and name it in their classes"},
+                   "the default store cannot be one of sessions");
+    else if (!headed && build->errors == 0)
+        build_tell(build,
+                   &(struct manifest_problem){.code = "session-without-head",
+                                              .place = rules->stores[store].place,
+                                              .help = "put a class such as 'session:{id}' there, with one part and no star"},
+                   "no class of the store '%.*s' names a session", SHOW(rules->stores[store].name));
+}
+
 static void check_stores(struct build *build) {
     const struct rules *rules = build->rules;
     uint32_t count = rules->store_count, own = 0;
@@ -388,6 +429,7 @@ static void check_stores(struct build *build) {
     for (uint32_t i = 0; i < rules->store_count; i++) {
         bool is_default = slice_equal(rules->stores[i].name, SLICE("default")), used = is_default;
         has_default |= is_default;
+        check_sessions(build, i, is_default);
         for (uint32_t class = 0; class < rules->class_count && !used; class ++)
             used = rules->classes[class].store == i;
         if (!used && build->errors == 0) /* else it may be a name that is misspelt */
@@ -447,6 +489,7 @@ enum status build_check(struct build *build) {
     for (uint32_t class = 0; class < build->rules->class_count; class ++) {
         check_times(build, class_of(build, class));
         check_limits(build, class_of(build, class));
+        check_force(build, class_of(build, class));
         if (!build->broken[class])
             TRY(check_derived(build, class));
     }

@@ -254,13 +254,15 @@ static double store_score(const struct engine *engine, const struct store *store
     return own > 0 ? score * ((queues[STORE_SMALL] + queues[STORE_MAIN]) / own) : score;
 }
 
-struct choice choice_evict(struct engine *engine, const struct claim *claim, uint64_t now_ms, bool single) {
+/* Of the stores of one rank. */
+static struct choice evict_of_rank(struct engine *engine, const struct claim *claim, uint32_t rank, uint64_t now_ms,
+                                   bool single) {
     uint64_t clock = engine_clock(engine);
     struct candidate best = {.choice = {.segment = 0}, .score = 0};
     for (uint32_t i = 0; i < engine->store_count; i++) {
         struct store *store = &engine->stores[i];
         const struct policy *policy = &policies[GET(store->policy)];
-        if (!claim->gives[i] || !policy->evicts)
+        if (!claim->gives[i] || !policy->evicts || GET(store->rank) != rank)
             continue;
         struct candidate candidate = {.choice = {.segment = 0}};
         switch (policy->order) {
@@ -280,4 +282,13 @@ struct choice choice_evict(struct engine *engine, const struct claim *claim, uin
         consider(&best, &candidate);
     }
     return best.choice;
+}
+
+struct choice choice_evict(struct engine *engine, const struct claim *claim, uint64_t now_ms, bool single) {
+    if (__builtin_expect(engine->store_count == 1, 1))
+        return evict_of_rank(engine, claim, STORE_USUAL, now_ms, single);
+    struct choice choice = {.segment = 0};
+    for (uint32_t rank = 0; rank < STORE_RANKS && !choice.segment; rank++)
+        choice = evict_of_rank(engine, claim, rank, now_ms, single);
+    return choice;
 }

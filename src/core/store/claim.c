@@ -4,6 +4,7 @@ enum {
     RESERVE_PERCENT = 8,
     CLOSED_PERCENT = 5, /* where nothing may go, new entries leave so much free */
     FULL_PERCENT = 2,   /* and changes of what is there, an expiry that is set as an example, so much */
+    QUOTA_SEGMENTS_MIN = 8, /* with fewer there would be hardly more than what is being written */
     CHANGES_SHARE = 32, /* of a cap, or a segment, that only changes of what is there may use */
 };
 
@@ -116,8 +117,21 @@ static uint64_t unclaimed_bytes(const struct engine *engine, uint32_t store) {
     return left;
 }
 
+static uint64_t quota_bytes(const struct engine *engine, uint32_t store) {
+    const struct store *record = &engine->stores[store];
+    uint64_t share = atomic_load_explicit(&record->quota_permille, memory_order_relaxed),
+             bytes = atomic_load_explicit(&record->quota_bytes, memory_order_relaxed);
+    if (!share && !bytes)
+        return UINT64_MAX;
+    uint64_t quota = share ? limit_bytes(engine) / STORE_SHARE_ALL * share : bytes;
+    uint64_t least = (uint64_t)QUOTA_SEGMENTS_MIN << engine->range.segment_shift;
+    return quota > least ? quota : least;
+}
+
 uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store) {
-    return gives_back(engine, store) ? UINT64_MAX : unclaimed_bytes(engine, store);
+    uint64_t quota = quota_bytes(engine, store),
+             left = gives_back(engine, store) ? UINT64_MAX : unclaimed_bytes(engine, store);
+    return quota < left ? quota : left;
 }
 
 bool claim_fits(const struct engine *engine, uint32_t store, enum store_policy policy, uint64_t more_for_others) {
@@ -127,15 +141,15 @@ bool claim_fits(const struct engine *engine, uint32_t store, enum store_policy p
 }
 
 uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store) {
-    if (gives_back(engine, store))
-        return UINT64_MAX;
     uint64_t cap = claim_cap_bytes(engine, store), size = range_segment_size(&engine->range);
+    if (cap == UINT64_MAX)
+        return cap;
     uint64_t kept = cap / CHANGES_SHARE > size ? cap / CHANGES_SHARE : size;
     return cap - (kept < cap ? kept : cap);
 }
 
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes) {
-    if (gives_back(engine, store))
+    if (gives_back(engine, store) && !claim_refuses(engine, store))
         return false;
     uint64_t cap = bytes ? claim_cap_of_new_bytes(engine, store) : claim_cap_bytes(engine, store);
     return store_bytes(engine, store) + bytes > cap;

@@ -6,6 +6,8 @@
  *     a store may be asked to give    if it has more than is guaranteed to it, and its policy lets entries go
  *     a store that wants memory       is asked itself only if it has more than its guarantee, or if nobody else can give
  *     a store that cannot give back   (noeviction, volatile-*) never takes what is guaranteed to others, though it be free
+ *     of those that may be asked      the first are before the usual ones, and these before the last, whatever their age (choice.h)
+ *     a store with a quota            never has more (by a segment at most), though memory be free: its own entries go, or it refuses
  *
  * Threads: any, without locks: the counters may move while they are read, so an answer is as old as the moment it was made.
  */
@@ -40,14 +42,20 @@ bool claim_somebody_owes(const struct engine *engine);
  * not hold what is theirs. */
 bool claim_fits(const struct engine *engine, uint32_t store, enum store_policy policy, uint64_t more_for_others);
 
-/* What a store that cannot give back may have at most; UINT64_MAX for the others. */
+/* What a store that cannot give back, or has a quota, may have at most; UINT64_MAX for the others. */
 uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store);
+
+/* A store with a quota that refuses: within it, eviction is no way to stay under. */
+static inline bool claim_refuses(const struct engine *engine, uint32_t store) {
+    return __builtin_expect(
+        atomic_load_explicit(&engine->stores[store].refuses, memory_order_relaxed) != 0, 0);
+}
 
 /* And while it is to take anything new: the rest of its cap is for changes of what it has, which leave dead bytes behind until those
  * are compacted, so that an expiry can be set in a full store. */
 uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store);
 
-/* Whether a store that cannot give back would have more than that with so many bytes more; 0: an entry changes and becomes no larger. */
+/* Whether a store that cannot give back, or refuses what is beyond its quota, would have more than that with so many bytes more; 0: an entry changes and becomes no larger. */
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes);
 
 #endif

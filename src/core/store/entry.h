@@ -5,13 +5,14 @@
  *     plus    [word]([key size])([meta])([stamp])([row 8])([expiry 4 | expiry 8])([tag] ... [tag])[key][value]
  *
  *     word    | stored size 14 | key size 8 | flags 7 | type 3 |      (long: stored size 22 | flags | type)
- *     meta    | stamp, high 12 | row 1 | stale 15 | database 4 |   a stamp's other 32 bits follow if these 12 are not 0
+ *     meta    | stamp, high 12 | row 1 | softened 1 | stale 14 | database 4 |   a stamp's other 32 bits follow if these 12 are not 0
  *
  * All fields before the key are 4 bytes wide, an entry begins at a multiple of 4 and takes a multiple of 4. Fields that an
  * entry does not use cost nothing: a plain one has 4 bytes beside key and value. A tag is a number of 31 bits (tag.h); the last one has the
  * highest bit set. A stamp is the version of the value, for those who asked for it (docs/decisions/0012) and for entries with tags: 8 bytes,
  * of which an entry outside database 0 has 4 already. A row is the version that whoever wrote the value gave it. `stale`: for how long
- * after its expiry the entry may still be shown to those who ask for stale values (entry_stale_code). An expiry of 4 bytes counts milliseconds from the base of the segment; one that does
+ * after its expiry the entry may still be shown to those who ask for stale values (entry_stale_code). One that is softened has expired, whatever a
+ * thread's clock says: its expiry is when that was done. An expiry of 4 bytes counts milliseconds from the base of the segment; one that does
  * not fit there is 8 bytes of Unix time. An entry with ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
  * ENTRY_OBJECT, 16 bytes as well, the root of its objects (object.h).
  *
@@ -59,10 +60,16 @@ enum {
 #define ENTRY_TAG_LAST (1u << 31)
 
 /* Fields of the meta word. */
-enum { ENTRY_META_DB = 15, ENTRY_META_STALE_SHIFT = 4, ENTRY_META_ROW = 1 << 19, ENTRY_META_STAMP_SHIFT = 20 };
+enum {
+    ENTRY_META_DB = 15,
+    ENTRY_META_STALE_SHIFT = 4,
+    ENTRY_META_SOFTENED = 1 << 18,
+    ENTRY_META_ROW = 1 << 19,
+    ENTRY_META_STAMP_SHIFT = 20
+};
 
-/* A time of staleness is a number of 11 bits times a power of four: within 0.2 % and never too short, up to 17 years; 0: none. */
-enum { ENTRY_STALE_BITS = 11, ENTRY_STALE_STEPS = 15, ENTRY_STALE_FOREVER = 0x7fff };
+/* A time of staleness is a number of 10 bits times a power of four: within 0.4 % and never too short, up to 8 years; 0: none. */
+enum { ENTRY_STALE_BITS = 10, ENTRY_STALE_STEPS = 15, ENTRY_STALE_FOREVER = 0x3fff };
 
 static inline uint32_t entry_stale_code(uint64_t stale_ms) {
     for (uint32_t step = 0; step < ENTRY_STALE_STEPS; step++) {
@@ -89,6 +96,7 @@ struct entry {
     uint64_t stamp;         /* ENTRY_STAMP_FIRST to ENTRY_STAMP_END - 1, or 0: none */
     uint64_t row;           /* given version, 0: none */
     uint32_t stale;         /* entry_stale_code; 0: nobody is shown it after its expiry */
+    bool softened;          /* it has expired, at that time */
     uint32_t tag_count;     /* at most ENTRY_TAGS_MAX; their numbers stand before the key */
     /* results of entry_plan and entry_decode */
     uint32_t key_at, value_at; /* offsets from the entry's start */
@@ -100,7 +108,7 @@ static inline void entry_plan(struct entry *entry, uint64_t base_ms) {
     uint32_t flags = entry->flags & ENTRY_OWNS, at = 4;
     if (entry->key_size > ENTRY_KEY_SHORT_MAX || entry->stored_size > ENTRY_STORED_SHORT_MAX)
         flags |= ENTRY_LONG, at += 4;
-    if (entry->db || entry->stamp || entry->stale || entry->row)
+    if (entry->db || entry->stamp || entry->stale || entry->row || entry->softened)
         flags |= ENTRY_META, at += 4 + (entry->stamp ? 4 : 0) + (entry->row ? 8 : 0);
     if (entry->expires_at_ms) {
         bool fits = entry->expires_at_ms >= base_ms && entry->expires_at_ms - base_ms <= UINT32_MAX;
@@ -132,7 +140,8 @@ static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uin
         to += 4;
     }
     if (entry->flags & ENTRY_META) {
-        words_store32(to, entry->db | entry->stale << ENTRY_META_STALE_SHIFT | (entry->row ? ENTRY_META_ROW : 0) |
+        words_store32(to, entry->db | entry->stale << ENTRY_META_STALE_SHIFT |
+                              (entry->softened ? ENTRY_META_SOFTENED : 0) | (entry->row ? ENTRY_META_ROW : 0) |
                               (uint32_t)(entry->stamp >> 32) << ENTRY_META_STAMP_SHIFT);
         to += 4;
         if (entry->stamp) {
@@ -178,6 +187,7 @@ static inline uint32_t entry_meta_decode(const uint8_t *from, uint64_t room, uin
     uint32_t meta = words_load32(from + at), stamp = meta >> ENTRY_META_STAMP_SHIFT;
     ret_entry->db = meta & ENTRY_META_DB;
     ret_entry->stale = meta >> ENTRY_META_STALE_SHIFT & ENTRY_STALE_FOREVER;
+    ret_entry->softened = meta & ENTRY_META_SOFTENED;
     at += 4;
     if (room < at + (stamp ? 4 : 0) + (meta & ENTRY_META_ROW ? 8 : 0))
         return 0;
@@ -233,6 +243,7 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     ret_entry->stamp = 0;
     ret_entry->row = 0;
     ret_entry->stale = 0;
+    ret_entry->softened = false;
     ret_entry->tag_count = 0;
     if (__builtin_expect(!(word & ENTRY_FLAGS_MASK), 1)) {
         ret_entry->key_size = word >> 10 & 0xff;

@@ -132,6 +132,7 @@ static void write_record(struct store *record, const struct engine_options *opti
     const struct store_options *store = options_of(options, number);
     struct slice name = store ? store->name : SLICE("default");
     memcpy(record->name, name.data, name.size);
+    atomic_store_explicit(&record->rank, STORE_USUAL, memory_order_relaxed);
     enum store_policy policy = store ? store->policy : options->policy;
     record->by_session = policy == STORE_SESSION;
     atomic_store_explicit(&record->policy, policy, memory_order_relaxed);
@@ -223,9 +224,11 @@ enum status named_take_routes(struct engine *engine, const struct engine_options
     engine->routes_size = routes_size(options, &engine->route_count);
     if (engine->route_count == 0)
         return STATUS_OK;
+    engine->routed = true;
     engine->routes = memory_take(engine->memory, engine->routes_size);
     if (!engine->routes) {
         engine->route_count = 0;
+        engine->routed = false;
         return STATUS_NO_MEMORY;
     }
     uint8_t *bytes = (uint8_t *)(engine->routes + engine->route_count);
@@ -252,30 +255,92 @@ void named_give_routes(struct engine *engine) {
     engine->route_count = 0;
 }
 
+enum status named_check_added(const struct engine *engine, const struct store_options *options) {
+    uint64_t limit_bytes = atomic_load_explicit(&engine->range.head->limit_bytes, memory_order_relaxed), others = 0;
+    if (options->name.size == 0 || options->name.size > STORE_NAME_MAX || options->policy >= STORE_POLICY_COUNT ||
+        options->share_permille > STORE_SHARE_ALL ||
+        (options->entries_max && options->entries_max < STORE_ENTRIES_MAX_MIN))
+        return STATUS_INVALID;
+    for (uint32_t i = 0; i < engine->store_count; i++) {
+        if (slice_equal(slice_from_string(engine->stores[i].name), options->name))
+            return STATUS_INVALID;
+        others += atomic_load_explicit(&engine->stores[i].guaranteed_bytes, memory_order_relaxed);
+    }
+    uint64_t wanted = guarantee_bytes(options->share_permille, options->guaranteed_bytes, limit_bytes);
+    return wanted > limit_bytes || others > limit_bytes - wanted ? STATUS_INVALID : STATUS_OK;
+}
+
+uint32_t named_shards_for(const struct engine *engine, const struct store_options *options) {
+    uint64_t limit_bytes = atomic_load_explicit(&engine->range.head->limit_bytes, memory_order_relaxed);
+    if (is_one_shard(options->entries_max))
+        return 1;
+    return shards_for(guarantee_bytes(options->share_permille, options->guaranteed_bytes, limit_bytes), engine->cores);
+}
+
+uint32_t named_given_up(const struct engine *engine) {
+    for (uint32_t i = 1; i < engine->store_count; i++)
+        if (store_is_given_up(&engine->stores[i]))
+            return i;
+    return 0;
+}
+
+void named_write(struct engine *engine, uint32_t number, const struct store_options *options) {
+    struct store *record = &engine->stores[number];
+    uint64_t limit_bytes = atomic_load_explicit(&engine->range.head->limit_bytes, memory_order_relaxed);
+    memset(record->name, 0, sizeof record->name);
+    memcpy(record->name, options->name.data, options->name.size);
+    record->by_session = options->policy == STORE_SESSION;
+    engine->sessions |= record->by_session != 0;
+    for (uint32_t i = record->first_shard; i < record->first_shard + record->shard_count; i++)
+        atomic_store_explicit(&engine->shards[i].aside, record->by_session ? STORE_BY_SESSION : 0, memory_order_relaxed);
+    atomic_store_explicit(&record->policy, options->policy, memory_order_relaxed);
+    atomic_store_explicit(&record->entries_max, options->entries_max, memory_order_relaxed);
+    atomic_store_explicit(&record->ttl_ms, options->ttl_ms, memory_order_relaxed);
+    atomic_store_explicit(&record->share_permille, options->share_permille, memory_order_relaxed);
+    atomic_store_explicit(&record->guaranteed_bytes,
+                          guarantee_bytes(options->share_permille, options->guaranteed_bytes, limit_bytes),
+                          memory_order_relaxed);
+    store_bounds_set(engine, number, &(struct store_bounds){.rank = STORE_USUAL});
+}
+
+void engine_store_give_up(struct engine *engine, uint32_t store) {
+    static const struct store_options nobody = {.policy = STORE_ALLKEYS_LFU};
+    ASSERT(store > 0 && store < engine->store_count && store_entries(engine, store) == 0);
+    named_write(engine, store, &nobody);
+}
+
+void store_bounds_set(struct engine *engine, uint32_t store, const struct store_bounds *bounds) {
+    struct store *record = &engine->stores[store];
+    atomic_store_explicit(&record->quota_permille, bounds->quota_permille, memory_order_relaxed);
+    atomic_store_explicit(&record->quota_bytes, bounds->quota_bytes, memory_order_relaxed);
+    atomic_store_explicit(&record->refuses, bounds->refuses, memory_order_relaxed);
+    atomic_store_explicit(&record->rank, bounds->rank, memory_order_relaxed);
+}
+
 static bool begins_with(struct slice name, struct slice prefix) {
     return name.size >= prefix.size && (prefix.size == 0 || memcmp(name.data, prefix.data, prefix.size) == 0);
 }
 
-/* The pattern that takes the name, and what its first part matched; NULL: the default store's. */
-static const struct route *find_route(const struct engine *engine, struct slice name, struct slice *ret_part) {
+/* The store that takes the name, and what the first part of the pattern matched. */
+static uint32_t find_route(const struct engine *engine, struct slice name, struct slice *ret_part) {
+    if (engine->router.store)
+        return engine->router.store(engine->router.context, name, ret_part);
     for (uint32_t i = 0; i < engine->route_count; i++) {
         const struct route *route = &engine->routes[i];
         if (begins_with(name, route->prefix) && pattern_matches(route->pattern, name, ret_part))
-            return route;
+            return route->store;
     }
-    return NULL;
+    return 0;
 }
 
 uint32_t store_route(const struct engine *engine, struct slice name) {
     struct slice part;
-    const struct route *route = find_route(engine, name, &part);
-    return route ? route->store : 0;
+    return find_route(engine, name, &part);
 }
 
 struct slice store_session_id(const struct engine *engine, uint32_t store, struct slice name) {
     struct slice part = slice_make(NULL, 0);
-    const struct route *route = find_route(engine, name, &part);
-    return route && route->store == store && part.size <= STORE_SESSION_ID_MAX ? part : slice_make(NULL, 0);
+    return find_route(engine, name, &part) == store && part.size <= STORE_SESSION_ID_MAX ? part : slice_make(NULL, 0);
 }
 
 uint64_t store_hash_in(const struct engine *engine, uint32_t store, uint32_t db, struct slice name) {

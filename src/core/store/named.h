@@ -1,9 +1,9 @@
 /* core/store/named.h: laying out and finding the named stores of an engine.
  *
- * The stores are chosen when the engine is opened; only what is guaranteed to them, their policy, default expiry and capacity
- * change while it runs.
+ * Stores are chosen when the engine is opened. What is guaranteed to them, their policy, default expiry, capacity and quota change
+ * while it runs; others come and go only while nobody else is in the engine (engine_store_add).
  *
- * Threads: before anybody else knows the engine.
+ * Threads: while nobody else is in the engine.
  */
 #ifndef STRATA_CORE_STORE_NAMED_H
 #define STRATA_CORE_STORE_NAMED_H
@@ -24,6 +24,13 @@ void named_lay_out(struct engine *engine, const struct engine_options *options);
 /* The process's own table of patterns. */
 MUST_CHECK enum status named_take_routes(struct engine *engine, const struct engine_options *options);
 void named_give_routes(struct engine *engine);
+
+/* For engine_store_add: whether such a store can be had beside those that are there; the number of one that was given up, or 0; and what
+ * makes a number that store. */
+MUST_CHECK enum status named_check_added(const struct engine *engine, const struct store_options *options);
+uint32_t named_given_up(const struct engine *engine);
+uint32_t named_shards_for(const struct engine *engine, const struct store_options *options); /* a power of two */
+void named_write(struct engine *engine, uint32_t number, const struct store_options *options);
 
 /* The limit has changed: shares of it are worked out anew. */
 void named_limit_changed(struct engine *engine);

@@ -109,6 +109,7 @@ static inline bool segment_bears_tags(const struct segment *segment) {
 struct range_head {
     uint64_t magic;
     uint32_t version, shard_count, store_count;
+    uint32_t shard_room, store_room; /* that tables have place for */
     uint64_t range_size, hash_seed;
     uint64_t segments_at, references_at, charges_at, stores_at, shards_at, tags_at, first_segment_at; /* offsets */
     _Atomic uint64_t table_bytes; /* head, tables, shards: charged in full */

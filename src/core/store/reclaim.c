@@ -574,17 +574,27 @@ static bool step_within(struct engine *engine, struct actor *actor, uint32_t sto
     choice = choice_compact(engine, &claim);
     if (choice.segment)
         return begin(engine, actor, &choice, false);
+    if (claim_refuses(engine, store))
+        return false;
     choice = choice_evict(engine, &claim, actor->now_ms, false);
     return choice.segment && begin(engine, actor, &choice, true);
 }
 
-/* A store that cannot give back stays under its cap, by compaction and by what its policy lets go, whatever is free. */
-static enum status keep_under_cap(struct engine *engine, struct actor *actor, uint32_t store) {
+/* Whether what is beyond its cap can only be refused. */
+static bool cap_is_hard(const struct engine *engine, uint32_t store) {
+    enum store_policy policy =
+        (enum store_policy)atomic_load_explicit(&engine->stores[store].policy, memory_order_relaxed);
+    return !policy_gives_back(policy) || claim_refuses(engine, store);
+}
+
+/* A store that cannot give back, or has a quota, stays under its cap, by compaction and by what its policy lets go, whatever is free. */
+static enum status keep_under_cap(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
     uint64_t cap = claim_cap_of_new_bytes(engine, store), size = range_segment_size(&engine->range);
+    size = bytes > size && !cap_is_hard(engine, store) ? bytes : size;
     uint64_t most = cap - (cap < size ? cap : size);
     for (uint32_t turns = 0; store_bytes(engine, store) > most; turns++)
         if (turns == CAP_TURNS || !step_within(engine, actor, store))
-            return STATUS_FULL;
+            return cap_is_hard(engine, store) ? STATUS_FULL : STATUS_OK;
     return STATUS_OK;
 }
 
@@ -601,7 +611,7 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
     if (actor->promised)
         reclaim_release_promise(engine, actor);
     if (__builtin_expect(engine->store_count > 1, 0))
-        TRY(keep_under_cap(engine, actor, store));
+        TRY(keep_under_cap(engine, actor, store, bytes));
     uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
     enum pressure pressure = needed == 1 ? range_pressure(&engine->range) : PRESSURE_CRITICAL;
     if (__builtin_expect(pressure != PRESSURE_CRITICAL, 1)) {

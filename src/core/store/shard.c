@@ -494,6 +494,7 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
         .stamp = value->stamp,
         .row = value->row,
         .stale = value->stale,
+        .softened = value->softened,
         .tag_count = value->tag_count,
     };
 }
@@ -503,7 +504,7 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
                           const struct store_value *value, const struct store_spot *spot) {
     if (!spot->location && is_over_count(engine, shard, value))
         return true;
-    if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1))
+    if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1) && !claim_refuses(engine, shard->store))
         return false;
     uint64_t more = growth(engine, entry, value, spot);
     return (engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||

@@ -3,10 +3,11 @@
 #include "base/assert.h"
 #include "core/store/ghost.h"
 #include "core/store/named.h"
+#include "core/store/reclaim.h"
 #include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 5, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
+enum { VERSION = 6, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory: seven classes in
  * each queue, of which two are for large values. Not where segments would be large anyway: there more of them cost more in directories than more classes bring. */
@@ -16,7 +17,9 @@ enum {
     OPEN_WANTED_LARGE = 6,
     LARGE_SEGMENT = 256 * 1024,
     LAPS_LIMIT_MIN = 4 * 1024 * 1024,
-    SEGMENTS_A_SHARD_MIN = 3
+    SEGMENTS_A_SHARD_MIN = 3,
+    SPARE_SHARE = 16, /* of a segment, what place for further stores may take in tables */
+    SPARE_SHARDS = 4, /* for each of them, if all are made: large ones take more, small ones one */
 };
 
 static uint64_t segment_share(uint64_t limit_bytes, uint32_t shards, uint32_t open_wanted) {
@@ -34,13 +37,17 @@ static uint32_t segment_size_for(uint64_t limit_bytes, uint32_t shards) {
     return size > RANGE_SEGMENT_SIZE_MAX ? RANGE_SEGMENT_SIZE_MAX : (uint32_t)size;
 }
 
+static uint32_t open_max_for(const struct range_head *head, uint64_t limit_segments) {
+    uint32_t most = (uint32_t)(limit_segments * OPEN_PERCENT / 100 / head->shard_count);
+    return most < STORE_QUEUES ? STORE_QUEUES : most;
+}
+
 /* Open segments together hold at most OPEN_PERCENT of the budget: so many a shard may have, half of them a queue, and so many size
  * classes there are. What is large comes in fewer classes, as its logs' segments hold hundreds of entries. */
 static void choose_logs(struct range_head *head, uint64_t limit_bytes) {
     uint64_t limit_segments = limit_bytes / head->segment_size;
     head->one_queue = limit_bytes < RANGE_LIMIT_TINY;
-    uint32_t most = (uint32_t)(limit_segments * OPEN_PERCENT / 100 / head->shard_count);
-    head->open_max = most < STORE_QUEUES ? STORE_QUEUES : most;
+    head->open_max = open_max_for(head, limit_segments);
     uint32_t a_queue = head->open_max / STORE_QUEUES;
     head->large_class_count = a_queue >= 8 ? STORE_LARGE_CLASSES_MAX : a_queue >= 5 ? 2 : a_queue >= 2 ? 1 : 0;
     uint32_t classes = a_queue - head->large_class_count;
@@ -59,7 +66,7 @@ static uint32_t unit_size_for(uint32_t segment_size) {
 }
 
 /* A place for each shard, and one for tags. */
-static uint64_t charge_count(const struct range_head *head) { return head->shard_count + 1ull; }
+static uint64_t charge_count(const struct range_head *head) { return head->shard_room + 1ull; }
 
 /* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects and of
  * two filters, one for each segment, and of ghosts as many (which is far more units than they take). */
@@ -95,6 +102,19 @@ static void choose_sizes(struct range_head *head, const struct engine_options *o
     }
 }
 
+/* Place for stores that come later costs address space only, of which it takes a small part: with small segments there are few. */
+static void choose_room(struct range_head *head, const struct engine_options *options) {
+    uint64_t numbers = 2ull * (head->segment_size / head->unit_size) + 4;
+    uint64_t most = head->segment_size / SPARE_SHARE / (numbers * sizeof(uint32_t)), spare = options->spare_stores;
+    spare = spare > most ? most : spare;
+    spare = spare > STORES_MAX - head->store_count ? STORES_MAX - head->store_count : spare;
+    head->store_room = head->store_count + (uint32_t)spare;
+    spare = options->spare_stores * SPARE_SHARDS;
+    spare = spare > most ? most : spare;
+    spare = spare > STORE_SHARDS_MAX - head->shard_count ? STORE_SHARDS_MAX - head->shard_count : spare;
+    head->shard_room = head->shard_count + (uint32_t)spare;
+}
+
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
 static bool lay_out(struct range_head *head, const struct engine_options *options) {
     uint32_t shards[STORES_MAX];
@@ -103,6 +123,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     if (head->shard_count == 0)
         return false;
     choose_sizes(head, options);
+    choose_room(head, options);
     uint64_t count = options->range_size / head->segment_size;
     if (count > UINT32_MAX / RANGE_BLOCKS)
         return false;
@@ -112,10 +133,10 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     head->charges_at = at;
     at += bits_align_up(charge_count(head) * sizeof(uint64_t), TABLE_ALIGNMENT);
     head->stores_at = at;
-    at = bits_align_up(at + head->store_count * sizeof(struct store), TABLE_ALIGNMENT);
+    at = bits_align_up(at + head->store_room * sizeof(struct store), TABLE_ALIGNMENT);
     head->shards_at = at;
-    at += bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    at += bits_align_up(head->shard_count * directories_size(head, count), TABLE_ALIGNMENT);
+    at += bits_align_up(head->shard_room * sizeof(struct shard), TABLE_ALIGNMENT);
+    at += bits_align_up(head->shard_room * directories_size(head, count), TABLE_ALIGNMENT);
     head->tags_at = at;
     at += bits_align_up(tags_size(tag_groups(head)), TABLE_ALIGNMENT) + TAG_DIRECTORIES * directory_size(head, count);
     head->references_at = at;
@@ -167,6 +188,7 @@ static void attach(struct engine *engine, const struct engine_options *options) 
     engine->shard_count = head->shard_count;
     engine->store_count = head->store_count;
     engine->hash_seed = head->hash_seed;
+    engine->cores = options->cores;
     engine->memory = options->memory;
     engine->owner = options->owner;
     engine->changes.call = options->changes.call;
@@ -198,21 +220,26 @@ static void init_tags(struct engine *engine) {
     const struct range_head *head = engine->range.head;
     uint64_t at = head->tags_at + bits_align_up(tags_size(tag_groups(head)), TABLE_ALIGNMENT);
     uint64_t size = directory_size(head, head->segment_count);
-    tags_init(engine->tags, tag_groups(head), head->shard_count, at, at + size, at + 2 * size);
+    tags_init(engine->tags, tag_groups(head), head->shard_room, at, at + size, at + 2 * size);
+}
+
+static enum status init_shard(struct engine *engine, struct actor *actor, uint32_t at) {
+    struct range_head *head = engine->range.head;
+    struct shard *shard = &engine->shards[at];
+    uint64_t first_at = head->shards_at + bits_align_up(head->shard_room * sizeof(struct shard), TABLE_ALIGNMENT);
+    uint64_t directory_at = first_at + at * directories_size(head, head->segment_count);
+    uint64_t size = directory_size(head, head->segment_count), table_size = segment_table_size(head->segment_count);
+    uint64_t tables_at = directory_at + 2 * size;
+    shard->objects.table_at = tables_at;
+    shard->ghosts.units_at = tables_at + table_size;
+    filter_init(&shard->filter, tables_at + 2 * table_size, tables_at + 3 * table_size);
+    return index_init(&engine->range, actor, &shard->index, at, directory_at, directory_at + size);
 }
 
 static enum status init_shards(struct engine *engine) {
-    struct range_head *head = engine->range.head;
-    uint64_t directory_at = head->shards_at + bits_align_up(head->shard_count * sizeof(struct shard), TABLE_ALIGNMENT);
-    uint64_t size = directory_size(head, head->segment_count), table_size = segment_table_size(head->segment_count);
     struct actor actor = {.id = 1};
-    for (uint32_t i = 0; i < head->shard_count; i++, directory_at += directories_size(head, head->segment_count)) {
-        uint64_t tables_at = directory_at + 2 * size;
-        engine->shards[i].objects.table_at = tables_at;
-        engine->shards[i].ghosts.units_at = tables_at + table_size;
-        filter_init(&engine->shards[i].filter, tables_at + 2 * table_size, tables_at + 3 * table_size);
-        TRY(index_init(&engine->range, &actor, &engine->shards[i].index, i, directory_at, directory_at + size));
-    }
+    for (uint32_t i = 0; i < engine->shard_count; i++)
+        TRY(init_shard(engine, &actor, i));
     return STATUS_OK;
 }
 
@@ -253,6 +280,52 @@ enum status engine_open(const struct engine_options *options, struct engine **re
     }
     head->magic = MAGIC;
     *ret_engine = engine;
+    return STATUS_OK;
+}
+
+/* Shards behind the others, as many as there is place and memory for, up to `wanted`, a power of two. */
+static enum status add_shards(struct engine *engine, struct actor *actor, uint32_t wanted, uint32_t *ret_count) {
+    struct range_head *head = engine->range.head;
+    uint64_t limit_bytes = atomic_load_explicit(&head->limit_bytes, memory_order_relaxed);
+    uint64_t most = limit_bytes / head->segment_size / SEGMENTS_A_SHARD_MIN;
+    while (wanted && (engine->shard_count + wanted > head->shard_room || engine->shard_count + wanted > most))
+        wanted /= 2;
+    if (!wanted || reclaim_make_room(engine, actor, 0, (uint64_t)wanted * head->unit_size) != STATUS_OK)
+        return STATUS_FULL;
+    for (uint32_t i = 0; i < wanted; i++)
+        if (init_shard(engine, actor, engine->shard_count + i) != STATUS_OK) {
+            /* Those before it have a page of the index each. */
+            while (i-- > 0)
+                index_close(&engine->range, actor, &engine->shards[engine->shard_count + i].index);
+            return STATUS_FULL;
+        }
+    engine->shard_count = head->shard_count += wanted;
+    head->open_max = open_max_for(head, limit_bytes / head->segment_size);
+    *ret_count = wanted;
+    return engine_limit_set(engine, limit_bytes); /* their tables count from now on */
+}
+
+enum status engine_store_add(struct engine *engine, struct actor *actor, const struct store_options *options,
+                             uint32_t *ret_store) {
+    struct range_head *head = engine->range.head;
+    TRY(named_check_added(engine, options));
+    uint32_t number = named_given_up(engine);
+    if (!number) {
+        if (engine->store_count == head->store_room)
+            return STATUS_FULL;
+        struct store *record = &engine->stores[engine->store_count];
+        uint32_t first = engine->shard_count, count;
+        TRY(add_shards(engine, actor, named_shards_for(engine, options), &count));
+        number = engine->store_count;
+        record->first_shard = first;
+        record->shard_count = count;
+        record->shard_shift = count == 1 ? 0 : 64 - bits_log2(count);
+        for (uint32_t i = first; i < first + count; i++)
+            engine->shards[i].store = number;
+        engine->store_count = ++head->store_count;
+    }
+    named_write(engine, number, options);
+    *ret_store = number;
     return STATUS_OK;
 }
 
@@ -421,7 +494,7 @@ void engine_verify(struct engine *engine, struct actor *actor) {
     ASSERT(tags_verify(&engine->range, engine->tags) == tags);
     ASSERT((uint64_t)engine->range.head->tag_units * engine->range.head->unit_size +
                index_bytes(&engine->range, &engine->tags->index) ==
-           atomic_load_explicit(&engine->range.charges[engine->shard_count], memory_order_relaxed));
+           atomic_load_explicit(&engine->range.charges[engine->range.head->shard_room], memory_order_relaxed));
     for (uint32_t i = 0; i < engine->shard_count; i++)
         store_unlock(engine, actor, i);
 }

@@ -130,6 +130,19 @@ struct store {
     _Atomic uint64_t guaranteed_bytes; /* worked out anew when the limit changes, if there is a share */
     _Atomic uint64_t entries_max;      /* 0: any number */
     _Atomic uint64_t ttl_ms;           /* of entries that are written without an expiry; 0: none */
+    _Atomic uint32_t rank;             /* enum store_rank */
+    _Atomic uint32_t quota_permille;   /* of the limit: what it may have at most; if 0: */
+    _Atomic uint64_t quota_bytes;      /* 0: anything */
+    _Atomic uint32_t refuses;          /* what would be beyond its quota; else entries of its own go */
+};
+
+/* Of stores that may be asked to give memory, those of a lower rank are asked first. */
+enum store_rank { STORE_FIRST, STORE_USUAL, STORE_LAST, STORE_RANKS };
+
+/* Who knows which store takes a key, instead of patterns. `ret_part`: what names its session, in a store of sessions. */
+struct store_router {
+    uint32_t (*store)(const void *context, struct slice name, struct slice *ret_part);
+    const void *context;
 };
 
 /* A pattern and the store that it sends keys to. */
@@ -146,7 +159,8 @@ enum store_change {
     STORE_EVICTED,
     STORE_INVALIDATED,
     STORE_CREATED,
-    STORE_UNHURRIED = 30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
+    STORE_UNHURRIED =
+        30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
     STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
 };
 
@@ -166,9 +180,12 @@ struct engine {
     uint32_t shard_count, store_count, route_count;
     struct route *routes; /* what fixes most bytes first */
     size_t routes_size;
+    struct store_router router;     /* in their place; nobody is in the engine when it changes */
+    bool routed;                    /* there is one of both: not all keys are the default store's */
     struct slice heads[STORES_MAX]; /* of stores with sessions: the pattern of their heads */
     bool sessions;                  /* there are such stores */
     uint64_t hash_seed;
+    uint32_t cores;
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
     struct store_changes changes;
@@ -183,6 +200,14 @@ struct store_options {
     uint64_t guaranteed_bytes;
     uint64_t entries_max, ttl_ms;
     enum store_policy policy;
+};
+
+/* What a store may have, and when it is asked to give. */
+struct store_bounds {
+    uint32_t quota_permille; /* of the limit; if 0: */
+    uint64_t quota_bytes;    /* 0: no quota */
+    bool refuses;
+    enum store_rank rank;
 };
 
 struct engine_options {
@@ -200,6 +225,7 @@ struct engine_options {
     const struct store_options
         *stores; /* not kept. One called "default" says what the default store is like; else it has the policy above */
     uint32_t store_count;
+    uint32_t spare_stores; /* that engine_store_add may make later, as far as tables have place for them */
 };
 
 /* STATUS_INVALID for a limit or range that cannot be, a name twice, empty or too long, a wrong pattern, guarantees of more than the
@@ -252,7 +278,7 @@ uint32_t store_route(const struct engine *engine, struct slice name);
 uint64_t store_hash_in(const struct engine *engine, uint32_t store, uint32_t db, struct slice name);
 
 static inline uint64_t store_hash(const struct engine *engine, uint32_t db, struct slice name) {
-    if (__builtin_expect(engine->route_count == 0, 1) && !engine->stores->by_session)
+    if (__builtin_expect(!engine->routed, 1) && !engine->stores->by_session)
         return store_hash_place(engine->stores, hash_bytes(name, engine->hash_seed + db));
     return store_hash_in(engine, store_route(engine, name), db, name);
 }
@@ -309,6 +335,7 @@ struct store_value {
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
     uint64_t row;   /* given version, 0: none */
     uint32_t stale; /* entry_stale_code */
+    bool softened;  /* it has expired at that time, by whichever clock */
     const uint32_t
         *tags; /* numbers, each taken for this entry (tag.h): taken over on success. With tags there is a stamp */
     uint32_t tag_count;
@@ -412,7 +439,7 @@ __attribute__((always_inline)) static inline bool store_entry_at(const struct en
 
 /* Whether its time has come. */
 static inline bool store_has_expired(const struct entry *entry, uint64_t now_ms) {
-    return entry->expires_at_ms != 0 && entry->expires_at_ms <= now_ms;
+    return entry->expires_at_ms != 0 && (entry->expires_at_ms <= now_ms || entry->softened);
 }
 
 /* What its tags say of an entry: one was invalidated since the value was written; or only softly. Without a lock, for an entry that is found
@@ -522,6 +549,16 @@ uint64_t store_entries(const struct engine *engine, uint32_t store);
  * together would be more than the limit; nothing changes then. */
 MUST_CHECK enum status store_guarantee_set(struct engine *engine, uint32_t store, uint32_t share_permille,
                                            uint64_t bytes);
+
+void store_bounds_set(struct engine *engine, uint32_t store, const struct store_bounds *bounds);
+
+/* Another store that no pattern sends keys to; in the place of one that was given up, if there is. While nobody else is in the
+ * engine, and no lock is held. STATUS_INVALID as engine_open; STATUS_FULL: there is no place for one more, or no memory. */
+MUST_CHECK enum status engine_store_add(struct engine *engine, struct actor *actor, const struct store_options *options,
+                                        uint32_t *ret_store);
+/* Nothing is in the store, and no key is sent there. Its number may come back. */
+void engine_store_give_up(struct engine *engine, uint32_t store);
+static inline bool store_is_given_up(const struct store *store) { return store->name[0] == 0; }
 
 /* Bytes that live, in all shards, large values and objects included. */
 uint64_t engine_live(const struct engine *engine);

@@ -1,9 +1,11 @@
-/* app/cli/manifest_file.h: the text of a manifest that is named on the command line.
+/* app/rules/manifest_file.h: the text of a manifest that stands in a file.
  *
+ * Threads: no state.
+ * Memory:  as the buffer.
  * Errors: false with errno set; EFBIG over MANIFEST_TEXT_MAX bytes.
  */
-#ifndef STRATA_APP_CLI_MANIFEST_FILE_H
-#define STRATA_APP_CLI_MANIFEST_FILE_H
+#ifndef STRATA_APP_RULES_MANIFEST_FILE_H
+#define STRATA_APP_RULES_MANIFEST_FILE_H
 
 #include "base/buf.h"
 

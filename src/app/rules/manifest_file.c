@@ -1,4 +1,4 @@
-#include "app/cli/manifest_file.h"
+#include "app/rules/manifest_file.h"
 
 #include <errno.h>
 #include <stdio.h>

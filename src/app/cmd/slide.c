@@ -1,0 +1,56 @@
+#include "app/cmd/slide.h"
+
+#include "app/cmd/server_api.h"
+#include "base/assert.h"
+#include "core/rules/rules.h"
+
+struct sliding {
+    struct cmd_call *call;
+    const struct rules *rules;
+};
+
+/* Whether the entry is to get `ttl_ms` more. One that lives longer, or without end, is left alone. */
+static bool is_due(const struct cmd_call *call, uint64_t expires_at_ms, uint64_t ttl_ms) {
+    uint64_t now_ms = call->actor->now_ms;
+    return expires_at_ms > now_ms && expires_at_ms - now_ms < ttl_ms - ttl_ms / SLIDE_SHARE;
+}
+
+static void slide(struct cmd_call *call, const struct cache_key *key, uint64_t ttl_ms) {
+    struct cache_edit edit;
+    cache_edit_begin(call->env->cache, call->actor, key, &edit);
+    /* Somebody else may have done it, or written another value. */
+    if (edit.found && is_due(call, edit.expires_at_ms, ttl_ms)) {
+        enum cmd_change before = call->change;
+        call->change = CMD_CHANGE_UNTOLD;
+        MAYBE(cache_edit_expire(&edit, call->actor->now_ms + ttl_ms) != STATUS_OK);
+        call->change = before;
+    }
+    cache_edit_end(&edit);
+}
+
+static bool look(void *context, struct slice name, uint32_t flags) {
+    const struct sliding *sliding = context;
+    struct cmd_call *call = sliding->call;
+    struct rules_fields fields;
+    uint32_t number = flags & CMD_KEY_ACCESS ? rules_match(sliding->rules, name, &fields) : RULES_NONE;
+    const struct rules_class *class = number == RULES_NONE ? NULL : rules_class(sliding->rules, number);
+    if (!class || !class->sliding)
+        return true;
+    uint64_t ttl_ms = class->ttl_default_ms;
+    if (class->ttl_max_ms && class->ttl_max_ms < ttl_ms)
+        ttl_ms = class->ttl_max_ms;
+    struct cache_info info;
+    struct cache_key key = cache_key(call->env->cache, call->client->db, name);
+    if (cache_find(call->env->cache, call->actor, &key, false, &info) && is_due(call, info.expires_at_ms, ttl_ms))
+        slide(call, &key, ttl_ms);
+    return true;
+}
+
+void slide_read(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    if (!(call->spec->flags & CMD_READONLY) || call->spec->key_count == 0 || !server)
+        return;
+    struct sliding sliding = {call, server->api->rules_now(server, call->client, NULL)};
+    if (sliding.rules)
+        MAYBE(cmd_each_key(call->spec, call->argv, call->argc, look, &sliding));
+}
