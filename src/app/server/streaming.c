@@ -209,7 +209,8 @@ static void note_pattern(struct worker_streaming *of, const struct change *chang
 }
 
 static bool is_covered(const struct worker_streaming *of, const struct change *change) {
-    return of->pattern_covers && (change->kind == CACHE_DELETED || change->kind == CACHE_INVALIDATED) && change->planned &&
+    enum { GOES = 1 << CACHE_DELETED | 1 << CACHE_INVALIDATED | 1 << CACHE_NOTHING_DELETED };
+    return of->pattern_covers && GOES >> change->kind & 1 && change->planned &&
            change->place == of->pattern_place && rules_pattern_matches(&of->pattern, change->name, NULL);
 }
 
@@ -315,9 +316,17 @@ static bool is_of_load(const struct change *change) {
     return change->kind == CACHE_RETAGGED && (!change->spec || strcmp(change->spec->name, "rules|load") == 0);
 }
 
-/* That was told of when its tag was invalidated; what is left are keys that are invalidated softly, by name. */
-static bool is_found_dead(const struct change *change) {
-    return change->kind == CACHE_INVALIDATED && change->killer.size;
+/* An entry that is found dead was told of when its tag was invalidated. One that is invalidated softly by its name is told of twice, the second time
+ * with the cause. */
+static bool is_told_otherwise(struct worker_streaming *of, const struct change *change) {
+    if (change->kind == CACHE_INVALIDATED && !change->killer.size)
+        of->softened = change->name;
+    return change->kind == CACHE_INVALIDATED;
+}
+
+static bool is_soft(const struct worker_streaming *of, const struct change *change) {
+    return change->kind == CACHE_TAG_SOFTENED ||
+           (change->kind == CACHE_NOTHING_DELETED && of->softened.data && slice_equal(of->softened, change->name));
 }
 
 /* The pattern is only one around the expression: what goes is told key by key. */
@@ -332,11 +341,13 @@ void streaming_change(struct worker *worker, const struct change *change) {
     struct stream_record what = {.kind = change->lost ? STREAM_LOST : kind_of(change->kind),
                                  .at_ms = worker->actor.now_ms,
                                  .db = change->db < CACHE_DATABASES && !change->lost ? change->db : STREAM_EVERY_DB};
-    what.soft = change->kind == CACHE_INVALIDATED || change->kind == CACHE_TAG_SOFTENED;
-    if (what.kind == STREAM_KINDS || is_of_expression(change) || is_found_dead(change) || is_of_load(change) || is_covered(&worker->streaming, change))
+    what.soft = is_soft(&worker->streaming, change);
+    if (what.kind == STREAM_KINDS || is_of_expression(change) || is_told_otherwise(&worker->streaming, change) || is_of_load(change) || is_covered(&worker->streaming, change))
         return;
     fill_cause(change, &what, trigger);
     what.texts[STREAM_NAME] = change->name;
+    if (what.soft && what.kind == STREAM_DELETED)
+        what.kind = STREAM_INVALIDATED;
     if (stream_is_of_key(what.kind))
         what.texts[STREAM_OF_CLASS] = class_of(worker, change->name);
     if (what.kind == STREAM_PATTERN)
@@ -357,6 +368,7 @@ void streaming_post(struct worker *worker) {
     struct worker_streaming *of = &worker->streaming;
     /* What happens from now on may happen after somebody has read that record. */
     of->pattern_covers = false;
+    of->softened = slice_make(NULL, 0);
     if (!of->posted)
         return;
     of->posted = false;
