@@ -17,7 +17,7 @@ static enum status copy_filter(const struct stream_filter *from, struct stream_s
     struct stream_word *words = size ? memory_take(&memory_libc, size) : NULL;
     if (size && !words)
         return STATUS_NO_MEMORY;
-    uint8_t *text = (uint8_t *)(words + from->count);
+    uint8_t *text = words ? (uint8_t *)(words + from->count) : NULL;
     for (uint32_t i = 0; i < from->count; i++) {
         struct slice word = from->words[i].text;
         if (word.size)
