@@ -198,6 +198,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */
     leases_rules_changed(worker);                      /* and those that were given meanwhile */
     reclass_all(worker);
+    streaming_rules_changed(worker);
     atomic_store(&server->env.loading_rules, false);
 }
 
