@@ -28,6 +28,12 @@ async function main() {
     await assert.rejects(redis.incr('a'), /value is not an integer or out of range/);
     await assert.rejects(redis.call('NOSUCH', 'x'), /unknown command 'NOSUCH'/);
   });
+  await testCase('ioredis passes versions through', async () => {
+    assert.equal(await redis.set('row', 'new', 'IFNEWER', 5), 'OK');
+    assert.equal(await redis.set('row', 'old', 'IFNEWER', 4, 'EX', 100), null);
+    assert.equal(await redis.call('CVERSION', 'row'), 5);
+    assert.deepEqual(await redis.call('CGET', 'row', 'VERSION'), ['HIT', 'new', 5]);
+  });
   await testCase('ioredis binary and large values', async () => {
     assert.equal(await redis.set(binary.subarray(0, 300), binary), 'OK');
     assert.deepEqual(await redis.getBuffer(binary.subarray(0, 300)), binary);

@@ -150,6 +150,11 @@ async function cachingFlows() {
     }
     reader.destroy();
   });
+  await testCase('redis passes versions through', async () => {
+    assert.equal(await writer.sendCommand(['SET', 'row', 'new', 'IFNEWER', '5']), 'OK');
+    assert.equal(await writer.sendCommand(['SET', 'row', 'old', 'IFNEWER', '4', 'EX', '100']), null);
+    assert.deepEqual(await writer.sendCommand(['CGET', 'row', 'VERSION']), ['HIT', 'new', 5]);
+  });
   await testCase('redis with a cache of its own forgets by tag, by expiry, by FLUSHALL and with what it wrote itself', async () => {
     const reader = await connected({ RESP: 3, clientSideCache: cache });
     const expectAfter = async (change, wanted) => {
