@@ -207,6 +207,7 @@ static enum status load(struct worker *worker, struct slice text, const char *na
         return STATUS_BUSY;
     enum status status = make_set(text, name, problems, &set);
     if (status == STATUS_OK) {
+        log_problems(problems); /* warnings */
         buf_clear(problems);
         status = placing_apply(server, worker, set->rules, problems);
         if (status == STATUS_OK)
