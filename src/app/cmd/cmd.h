@@ -93,6 +93,8 @@ struct cmd_client {
     bool no_evict, no_touch, monitor;
     bool in_multi, multi_failed, in_exec;
     bool lease_waited; /* its command is one that has waited (server_api.h, lease_woken) */
+    bool streams;      /* it has subscribed to the invalidation stream; changed through server_api.h only */
+    bool sync_waited;  /* its command has done its work, and waited for those who acknowledge */
     bool has_leases;   /* it waits for pushes, or leases are bound to it */
     struct buf name, lib_name, lib_version;
     struct buf service;        /* as which it writes (CLIENT SERVICE) */
@@ -151,6 +153,11 @@ struct cmd_call {
     enum cmd_outcome outcome; /* out */
     enum cmd_change change;   /* of what is being changed; CMD_CHANGE_PLAIN before and after */
 };
+
+/* Of RESP2, such a client expects messages and nothing else. */
+static inline bool cmd_is_subscriber(const struct cmd_client *client) {
+    return client->listener.count != 0 || client->streams;
+}
 
 void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory *memory);
 /* Ends its transaction and watches. Its subscriptions have ended before. */

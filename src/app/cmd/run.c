@@ -209,7 +209,7 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
         reject(call, spec, "NOAUTH", "Authentication required.");
         return false;
     }
-    if (__builtin_expect(client->listener.count != 0, 0) && client->protocol == 2 &&
+    if (__builtin_expect(cmd_is_subscriber(client), 0) && client->protocol == 2 &&
         !(spec->flags & (CMD_SUBSCRIBING | CMD_IN_SUBSCRIBER))) {
         refuse_subscriber(call, spec);
         return false;
@@ -292,7 +292,7 @@ uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, 
     const struct cmd_spec *spec = requests->spec;
     ASSERT(spec->run_row && requests->argc == spec->row_argc);
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
-        client->reply_skip_next || client->listener.count || client->tracking ||
+        client->reply_skip_next || cmd_is_subscriber(client) || client->tracking ||
         (spec->flags & CMD_WRITE ? writes_run_alone(call->env) : reads_run_alone(call->env)))
         return 0;
     call->client = client;

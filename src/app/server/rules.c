@@ -93,6 +93,7 @@ static bool has_edges(const struct rules *rules) {
 }
 
 static void put_into(struct worker *worker, const struct rules_in_force *set) {
+    class_stats_rules(worker, worker->rules.set ? worker->rules.set->rules : NULL, set ? set->rules : NULL);
     rules_plan_fini(&worker->rules.plan);
     worker->rules.set = set;
     rules_plan_init(&worker->rules.plan, set ? set->rules : NULL, &memory_libc, 0, 0);
@@ -197,6 +198,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */
     leases_rules_changed(worker);                      /* and those that were given meanwhile */
     reclass_all(worker);
+    streaming_rules_changed(worker);
     atomic_store(&server->env.loading_rules, false);
 }
 

@@ -15,12 +15,14 @@
 
 #include "app/server/cause.h"
 #include "app/server/changes.h"
+#include "app/server/class_stats.h"
 #include "app/server/connection.h"
 #include "app/server/history.h"
 #include "app/server/notify.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/state.h"
+#include "app/server/streaming.h"
 #include "app/server/tracking.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"
@@ -115,9 +117,11 @@ struct worker {
     struct changes changes;
     struct notify notify;
     struct mailbox mailbox; /* of client-side caching */
+    struct worker_streaming streaming;
     struct worker_rules rules;
     struct worker_cause cause;
     uint64_t misses[MISS_CAUSES]; /* but for MISS_NEVER, which are the others */
+    struct worker_classes classes;
     uint64_t filtered_seen;       /* counts.filtered at the last miss */
 
     int stopping; /* enum server_stop as this worker has seen it */
