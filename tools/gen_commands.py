@@ -563,7 +563,7 @@ def write(path, lines):
 
 
 FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store',
-            'pubsub', 'tag', 'rules', 'lease', 'explain']
+            'pubsub', 'tag', 'rules', 'lease', 'explain', 'stream']
 
 
 def main(arguments):

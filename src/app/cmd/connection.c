@@ -152,7 +152,7 @@ static void ping_subscriber(struct cmd_call *call) {
 void cmd_ping(struct cmd_call *call) {
     if (call->argc > 2)
         reply_error(call->reply, SLICE("ERR wrong number of arguments for 'ping' command"));
-    else if (call->client->listener.count && call->client->protocol == 2)
+    else if (cmd_is_subscriber(call->client) && call->client->protocol == 2)
         ping_subscriber(call);
     else if (call->argc == 2)
         reply_bulk(call->reply, call->argv[1]);
@@ -174,6 +174,8 @@ void cmd_reset(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     if (client->listener.count)
         server->api->unsubscribe_all(server, client);
+    if (client->streams)
+        server->api->stream_unsubscribe(server, client);
     if (client->tracking & CMD_TRACKS)
         server->api->untrack(server, client);
     if (client->has_leases)

@@ -372,6 +372,23 @@ static void section_classes(struct info *info) {
     MAYBE(info->api->each_class(info->server, info->call->client, false, class_line, info) != STATUS_OK);
 }
 
+static void section_stream(struct info *info) {
+    const struct cmd_stream_counts *counts = &info->counts.stream;
+    number(info, "stream_recording", counts->recording);
+    number(info, "stream_recording_writes", counts->writes);
+    number(info, "stream_position", counts->position);
+    number(info, "stream_first", counts->position > counts->floor ? counts->floor + 1 : 0);
+    number(info, "stream_bytes", counts->bytes);
+    number(info, "stream_subscribers", counts->subscribers);
+    number(info, "stream_subscribers_writes", counts->writers);
+    number(info, "stream_subscribers_ack", counts->ackers);
+    number(info, "stream_told", counts->told);
+    number(info, "stream_gaps", counts->gaps);
+    number(info, "stream_sync_waiting", counts->waiting);
+    number(info, "stream_sync_complete", counts->synced);
+    number(info, "stream_sync_incomplete", counts->unacknowledged);
+}
+
 static const struct section {
     const char *name, *title;
     void (*write)(struct info *);
@@ -392,6 +409,7 @@ static const struct section {
     {"keyspace", "Keyspace", section_keyspace, true},
     {"stores", "Stores", section_stores, true},
     {"classes", "Classes", section_classes, false},
+    {"stream", "Stream", section_stream, true},
 };
 
 /* Marks the sections that the arguments name. Unknown names are no error: tools ask for what newer servers have. */

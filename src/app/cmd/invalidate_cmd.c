@@ -5,6 +5,7 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/invalidate.h"
+#include "app/cmd/invalidate_words.h"
 #include "app/cmd/server_api.h"
 #include "app/regex/regex.h"
 #include "app/rules/event_data.h"
@@ -18,7 +19,8 @@ struct errand {
     struct rules_plan plan;
     const struct cache_matcher *expression;
     struct cause cause; /* without a name, each action that was asked for is one */
-    bool dry_run, soft, everywhere;
+    struct invalidate_words words;
+    bool everywhere;
 };
 
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
@@ -62,7 +64,7 @@ static void reply_action(void *context, const struct cascade_action *done) {
     const struct errand *errand = context;
     const struct rules_action *action = done->action;
     struct reply *reply = errand->call->reply;
-    if (!errand->dry_run)
+    if (!errand->words.dry_run)
         return;
     reply_map(reply, 6);
     reply_bulk_string(reply, "kind");
@@ -97,40 +99,21 @@ static void errand_run(struct errand *errand) {
                                     .actor = call->actor,
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
-                                    .dry_run = errand->dry_run,
-                                    .soft = errand->soft,
+                                    .dry_run = errand->words.dry_run,
+                                    .soft = errand->words.soft,
                                     .expression = errand->expression,
                                     .begins = begin_action,
                                     .done = reply_action,
                                     .context = errand};
-    if (errand->dry_run)
+    if (errand->words.dry_run)
         reply_array(call->reply, errand->plan.count);
     if (server)
         server->api->cause_begin(server, call->client, &errand->cause);
     uint64_t entries = cascade_run(&cascade, &errand->plan);
     if (server)
         server->api->cause_end(server, call->client);
-    if (!errand->dry_run)
-        reply_integer(call->reply, (int64_t)entries);
-}
-
-/* One of the words that may stand behind the target. */
-static bool is_word(const struct cmd_call *call, uint32_t at) {
-    return cmd_is(call, at, "dryrun") || cmd_is(call, at, "soft");
-}
-
-/* The words behind the target, from argument `at` on. */
-static bool read_words(struct errand *errand, uint32_t at) {
-    struct cmd_call *call = errand->call;
-    for (; at < call->argc; at++) {
-        bool *word = cmd_is(call, at, "dryrun") ? &errand->dry_run : &errand->soft;
-        if (!is_word(call, at) || *word) {
-            cmd_error_syntax(call);
-            return false;
-        }
-        *word = true;
-    }
-    return true;
+    if (!errand->words.dry_run)
+        invalidate_words_reply(call, &errand->words, entries);
 }
 
 /* ------------------------------------------------------------------------------------------ commands */
@@ -139,11 +122,11 @@ typedef enum status (*make_plan)(struct rules_plan *plan, struct slice what);
 
 static void invalidate(struct cmd_call *call, enum cause_trigger trigger, make_plan make, const char *invalid) {
     struct errand errand;
-    if (!errand_begin(&errand, call))
+    if (invalidate_words_resumed(call) || !errand_begin(&errand, call))
         return;
     errand.everywhere = trigger == CAUSE_TAG || trigger == CAUSE_CLASS;
-    errand.cause = (struct cause){.trigger = trigger, .name = call->argv[2]};
-    if (read_words(&errand, 3)) {
+    if (invalidate_words_read(call, 3, &errand.words)) {
+        errand.cause = (struct cause){.trigger = trigger, .name = call->argv[2], .reason = errand.words.reason};
         enum status status = make(&errand.plan, call->argv[2]);
         if (status == STATUS_OK)
             errand_run(&errand);
@@ -225,7 +208,7 @@ static void invalidate_expression(struct errand *errand, struct regex *regex) {
     uint8_t around[REGEX_GLOB_MAX];
     size_t around_size = regex_around(call->argv[2], around);
     errand->expression = &matcher;
-    errand->cause = (struct cause){.trigger = CAUSE_EXPRESSION, .name = call->argv[2]};
+    errand->cause = (struct cause){.trigger = CAUSE_EXPRESSION, .name = call->argv[2], .reason = errand->words.reason};
     enum status status = rules_plan_expression(&errand->plan, call->argv[2], slice_make(around, around_size));
     if (status != STATUS_OK)
         cmd_error_status(call, status);
@@ -237,30 +220,34 @@ void cmd_invalidate_regex(struct cmd_call *call) {
     struct errand errand;
     struct regex *regex = NULL;
     struct regex_problem problem;
+    if (invalidate_words_resumed(call))
+        return;
     enum status status = regex_new(call->argv[2], &memory_libc, &regex, &problem);
     if (status == STATUS_INVALID)
         reply_errorf(call->reply, "ERR that is no regular expression, at byte %zu: %s", problem.at, problem.text);
     else if (status != STATUS_OK)
         cmd_error_status(call, status);
     else if (errand_begin(&errand, call)) {
-        if (read_words(&errand, 3))
+        if (invalidate_words_read(call, 3, &errand.words))
             invalidate_expression(&errand, regex);
         errand_end(&errand);
     }
     regex_free(regex);
 }
 
-bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t to, bool soft) {
+bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, const struct invalidate_words *words) {
     struct cmd_server *server = call->env->server;
     struct errand errand;
-    if (!server || !server->api->rules_now(server, call->client, NULL))
+    bool plain = !words->sync && !words->reason.size;
+    if (plain && (!server || !server->api->rules_now(server, call->client, NULL)))
         return false;
     if (!errand_begin(&errand, call))
         return true;
     errand.everywhere = true;
-    errand.soft = soft;
+    errand.words = *words;
+    errand.cause.reason = words->reason;
     enum status status = STATUS_OK;
-    for (uint32_t i = from; i < to && status == STATUS_OK; i++)
+    for (uint32_t i = from; i < until && status == STATUS_OK; i++)
         status = rules_plan_tag(&errand.plan, call->argv[i]);
     if (status == STATUS_OK)
         errand_run(&errand);
@@ -273,26 +260,29 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t to, bool
 /* ------------------------------------------------------------------------------------------ events */
 
 /* Arguments 2 and 3 are the event and its data, if there are any. */
-static void emit(struct cmd_call *call, bool dry) {
+static void emit(struct cmd_call *call, bool may_try) {
     struct errand errand;
     struct event_data event;
     struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
     char problem[EVENT_DATA_PROBLEM_MAX];
     uint32_t at = 3;
-    if (call->argc > 3 && !is_word(call, 3))
+    if (invalidate_words_resumed(call))
+        return;
+    if (call->argc > 3 && !invalidate_words_begin(call, 3))
         text = call->argv[at++];
     if (event_data_open(&event, text, call->arena, problem) != STATUS_OK) {
         reply_errorf(call->reply, "ERR %s", problem);
         return;
     }
     if (errand_begin(&errand, call)) {
-        errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2]};
         enum status status = STATUS_OK;
-        bool understood = read_words(&errand, at);
-        if (understood && errand.dry_run && !dry) {
-            cmd_error_syntax(call); /* INVALIDATE EVENT does that */
+        bool understood = invalidate_words_read(call, at, &errand.words);
+        if (understood && errand.words.dry_run && !may_try) {
+            cmd_error_syntax(call); /* that is INVALIDATE EVENT */
             understood = false;
         }
+        errand.cause =
+            (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
         if (status == STATUS_INVALID)

@@ -7,9 +7,9 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/owner.h"
-#include "app/cmd/slide.h"
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/slide.h"
 #include "base/assert.h"
 #include "base/number.h"
 
@@ -209,7 +209,7 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
         reject(call, spec, "NOAUTH", "Authentication required.");
         return false;
     }
-    if (__builtin_expect(client->listener.count != 0, 0) && client->protocol == 2 &&
+    if (__builtin_expect(cmd_is_subscriber(client), 0) && client->protocol == 2 &&
         !(spec->flags & (CMD_SUBSCRIBING | CMD_IN_SUBSCRIBER))) {
         refuse_subscriber(call, spec);
         return false;
@@ -276,11 +276,15 @@ void cmd_run(struct cmd_call *call) {
 
 /* What follows from a write happens before the next one; and each may be refused. */
 static inline bool writes_run_alone(const struct cmd_env *env) {
-    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) & (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES)) != 0, 0) || __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
+    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) &
+                             (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES)) != 0,
+                            0) ||
+           __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
 }
 
 static inline bool reads_run_alone(const struct cmd_env *env) {
-    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) & (CMD_ASK_READS | CMD_ASK_SLIDES)) != 0, 0);
+    return __builtin_expect(
+        (atomic_load_explicit(&env->asked, memory_order_relaxed) & (CMD_ASK_READS | CMD_ASK_SLIDES)) != 0, 0);
 }
 
 uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {
@@ -288,7 +292,7 @@ uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, 
     const struct cmd_spec *spec = requests->spec;
     ASSERT(spec->run_row && requests->argc == spec->row_argc);
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
-        client->reply_skip_next || client->listener.count || client->tracking ||
+        client->reply_skip_next || cmd_is_subscriber(client) || client->tracking ||
         (spec->flags & CMD_WRITE ? writes_run_alone(call->env) : reads_run_alone(call->env)))
         return 0;
     call->client = client;

@@ -13,6 +13,7 @@
 #include "app/cmd/cmd.h"
 #include "app/cmd/gone.h"
 #include "core/lease/lease.h"
+#include "core/stream/stream.h"
 
 /* A connection as CLIENT LIST, INFO and KILL see it; a snapshot. */
 struct cmd_client_view {
@@ -58,6 +59,29 @@ struct cmd_lease_counts {
     uint64_t given, used, lost, released, refused_sets, refused;
 };
 
+struct cmd_stream_counts {
+    bool recording, writes; /* at present, as what follows up to `ackers` */
+    uint64_t position, floor, bytes, subscribers, writers, ackers;
+    uint64_t told, gaps; /* records and gaps that subscribers were sent */
+    uint64_t waiting;    /* commands with SYNC, at present */
+    uint64_t synced, unacknowledged; /* that ended well; whose time was over */
+};
+
+/* What a subscriber of the stream wants. */
+struct cmd_stream_wish {
+    struct stream_filter filter; /* words and texts are copied */
+    bool acks;
+    bool from; /* from a position on, and not from now */
+    struct slice run;
+    uint64_t after;
+};
+
+/* What came of SYNC. */
+struct cmd_synced {
+    uint64_t entries, position;
+    uint64_t acknowledged, missing; /* subscribers with ACK */
+};
+
 /* Summed over all workers at the time of the call. */
 struct cmd_server_counts {
     uint64_t connections_received, connections_rejected, clients, clients_max, monitors;
@@ -72,6 +96,7 @@ struct cmd_server_counts {
     uint64_t pubsub_clients, pubsub_cuts; /* cuts: of listeners that lagged behind */
     uint64_t tracking_clients, tracked_keys, tracked_items, tracked_prefixes;
     struct cmd_lease_counts leases;
+    struct cmd_stream_counts stream;
     double commands_per_s, input_kb_per_s, output_kb_per_s;
     uint64_t
         memory_peak_bytes; /* the largest cache_stats.occupied_bytes that housekeeping has seen; 0: not looked yet */
@@ -82,6 +107,7 @@ struct cmd_lease_ask {
     const struct cache_key *key; /* made under its lock */
     uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
     bool bound;                  /* the lease ends with the connection */
+    bool versions;               /* the value is to come with its version */
     bool there;                  /* the key is not absent */
     void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */
 };
@@ -104,6 +130,7 @@ struct cmd_command_counts {
 };
 
 struct cmd_process;
+struct stream_unsure;
 struct histogram;
 struct slowlog;
 struct rules;
@@ -153,6 +180,24 @@ struct cmd_server_api {
     void (*lease_wait_end)(struct cmd_server *, struct cmd_client *);
     /* Ends all its waiting for pushes, and the leases that are bound to it. */
     void (*lease_leave)(struct cmd_server *, struct cmd_client *);
+    /* The invalidation stream. STATUS_CLOSED: it is switched off. */
+    /* It is recorded from here on; what is changed after the command is over is in it. Answers the last position. */
+    enum status (*stream_begin)(struct cmd_server *, struct cmd_client *, bool writes, uint64_t *ret_position);
+    /* Who has subscribed already gets another filter, and keeps his place unless he says from where. Answers from where it goes on. */
+    enum status (*stream_subscribe)(struct cmd_server *, struct cmd_client *, const struct cmd_stream_wish *,
+                                    uint64_t *ret_position);
+    void (*stream_unsubscribe)(struct cmd_server *, struct cmd_client *);
+    /* STATUS_INVALID: nothing has that position yet; STATUS_CLOSED: the client is none that acknowledges. */
+    enum status (*stream_ack)(struct cmd_server *, struct cmd_client *, uint64_t position);
+    /* Copies the next records as stream_take does. With STREAM_GAP, what is unsure is filled in, unless it is NULL, and the cursor moved. */
+    enum stream_result (*stream_next)(struct cmd_server *, struct stream_cursor *, const struct stream_filter *,
+                                      size_t size_max, struct buf *out, struct stream_unsure *unsure);
+    void (*stream_counts)(struct cmd_server *, struct cmd_stream_counts *ret);
+    /* All changes of the command so far are recorded. True: everybody who acknowledges has done so, or `wait_ms` is 0. False: the command
+     * has to answer CMD_WAITS, and runs again with client->sync_waited; stream_synced then says what came of it. STATUS_BUSY: too many wait. */
+    enum status (*stream_sync)(struct cmd_server *, struct cmd_client *, uint64_t entries, uint32_t wait_ms,
+                               struct cmd_synced *ret, bool *ret_done);
+    void (*stream_synced)(struct cmd_server *, struct cmd_client *, struct cmd_synced *ret);
     /* Begins an orderly stop. STATUS_OK: the connection will be closed without a reply. */
     enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
     /* statistics */
@@ -190,8 +235,9 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
-    /* A service has done what is another's by the rules: said once for each class and service. */
-    void (*rules_broken)(struct cmd_server *, struct slice class, struct slice service, const char *text);
+    /* A service has done what is another's by the rules: said once for each kind, class and service. */
+    void (*rules_broken)(struct cmd_server *, unsigned kind, struct slice class, struct slice service,
+                         const char *text);
     /* What a manifest would change of stores, a line each. */
     enum status (*rules_diff_stores)(struct cmd_server *, const struct rules *rules, struct buf *lines);
     /* History: what became of a key (by the place of its database), a tag, a database. False: nothing is known. */

@@ -117,16 +117,17 @@ void cmd_tag_count(struct cmd_call *call) {
     reply_integer(call->reply, (int64_t)cache_tag_count(call->env->cache, call->actor, call->argv[2]));
 }
 
-/* The last of several names may be SOFT, which is no tag then. */
+/* Words may stand behind the first tag, and are no tags then. */
 void cmd_tag_invalidate(struct cmd_call *call) {
+    const uint32_t until = invalidate_words_find(call, 2);
     struct cache *cache = call->env->cache;
+    struct invalidate_words words;
     uint64_t count = 0;
-    bool soft = call->argc > 3 && cmd_is(call, call->argc - 1, "soft");
-    uint32_t end = call->argc - soft;
-    if (invalidate_by_rules(call, 2, end, soft))
+    if (invalidate_words_resumed(call) || !invalidate_words_read(call, until, &words) ||
+        invalidate_by_rules(call, 2, until, &words))
         return;
-    for (uint32_t i = 2; i < end; i++)
-        count += (soft ? cache_tag_soften : cache_tag_invalidate)(cache, call->actor, call->argv[i]);
+    for (uint32_t i = 2; i < until; i++)
+        count += (words.soft ? cache_tag_soften : cache_tag_invalidate)(cache, call->actor, call->argv[i]);
     reply_integer(call->reply, (int64_t)count);
 }
 

@@ -46,6 +46,9 @@ enum config_key_id {
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_LEASE_MAX,
     CONFIG_LEASE_WAITERS_MAX,
+    CONFIG_STREAM,
+    CONFIG_STREAM_MAX_BYTES,
+    CONFIG_STREAM_RETENTION,
     CONFIG_HISTORY_MAX_BYTES,
     CONFIG_THREADS,
     CONFIG_SHARDS,
@@ -87,6 +90,8 @@ enum config_maxmemory_policy {
     CONFIG_MAXMEMORY_POLICY_COUNT
 };
 
+enum config_stream { CONFIG_STREAM_NO, CONFIG_STREAM_AUTO, CONFIG_STREAM_YES, CONFIG_STREAM_COUNT };
+
 enum config_loglevel {
     CONFIG_LOGLEVEL_DEBUG,
     CONFIG_LOGLEVEL_VERBOSE,
@@ -118,6 +123,9 @@ struct config_values {
     uint64_t proto_max_bulk_len_bytes;
     int64_t lease_max;
     int64_t lease_waiters_max;
+    enum config_stream stream;
+    uint64_t stream_max_bytes_bytes;
+    int64_t stream_retention;
     uint64_t history_max_bytes_bytes;
     int64_t threads;
     int64_t shards;

@@ -24,6 +24,7 @@ typedef void (*watch)(struct worker *worker, const struct change *change);
 static const watch watches[CHANGES_WATCHERS] = {
     [CHANGES_TO_PUBLISH] = notify_change,
     [CHANGES_TO_TRACK] = tracking_change,
+    [CHANGES_TO_STREAM] = streaming_change,
     [CHANGES_TO_FOLLOW] = rules_follow,
 };
 
@@ -245,6 +246,7 @@ void changes_hand_on(struct worker *worker) {
         if (lost)
             tell(worker, &(struct change){.db = CACHE_DATABASES, .lost = true}, false);
         tracking_post(worker);
+        streaming_post(worker);
         keep(changes, &notes);
     }
 }

@@ -39,7 +39,7 @@ struct change {
     bool lost;                 /* something happened, but nobody knows what */
 };
 
-enum changes_watcher { CHANGES_TO_FOLLOW, CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_WATCHERS };
+enum changes_watcher { CHANGES_TO_FOLLOW, CHANGES_TO_PUBLISH, CHANGES_TO_TRACK, CHANGES_TO_STREAM, CHANGES_WATCHERS };
 
 /* The kinds of which this watcher is told from now on, a bit for each. When the command that asked is over, no change can be under way
  * that has not seen it; before, none of a key whose shard the command has locked. */

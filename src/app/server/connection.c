@@ -7,6 +7,7 @@
 
 #include "app/server/clients.h"
 #include "app/server/leases.h"
+#include "app/server/streaming.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
 #include "base/assert.h"
@@ -78,6 +79,7 @@ void connection_close(struct connection *connection) {
     pubsub_unsubscribe_all(&worker->server->api, &connection->client);
     tracking_leave(connection);
     leases_connection_ends(connection);
+    streaming_connection_ends(connection);
     if (connection->postponed)
         worker->postponed--;
     if (worker->walk == connection)
@@ -743,7 +745,7 @@ void connection_look_after(struct connection *connection) {
     bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
                 now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
     bool idle = timeout_ms && !connection->client.monitor && !connection->postponed && !connection->blocked &&
-                !connection->push_waits && !connection->client.listener.count &&
+                !connection->push_waits && !cmd_is_subscriber(&connection->client) &&
                 now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
     if (connection->client.authenticated || !SETTING(worker->server, password_set))

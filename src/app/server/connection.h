@@ -42,6 +42,8 @@ enum connection_state { CONNECTION_OPEN, CONNECTION_CLOSING, CONNECTION_LINGERIN
 
 struct worker;
 struct lease_wait;
+struct stream_subscriber;
+struct sync_wait;
 
 struct connection {
     struct loop_source source; /* first: events carry it */
@@ -73,6 +75,8 @@ struct connection {
     bool touched;                                 /* stands in batch.touched */
     struct lease_wait *blocked_wait, *push_waits; /* what it waits for (leases.h) */
     struct buf bound_leases;                      /* tokens of leases that end with it; others may be among them */
+    struct stream_subscriber *subscriber;         /* to the invalidation stream (streaming.h) */
+    struct sync_wait *sync_wait;                  /* until its command has run again */
     struct cache_upload upload;                   /* a large value that is being received; size 0: none */
     uint64_t upload_discard;                      /* bytes of it still to be thrown away, after upload_status */
     enum status upload_status;

@@ -329,6 +329,8 @@ static inline void changes_look(struct worker *worker) {
 static void catch_up(struct worker *worker) {
     if (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox))
         pubsub_catch_up(worker);
+    if (streaming_is_waiting(&worker->streaming))
+        streaming_hand_out(worker);
 }
 
 /* What a command has used. */
@@ -351,7 +353,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct connection *connection = client->connection;
     struct server *server = worker->server;
     /* What was published or changed before this request comes before its reply. */
-    if (__builtin_expect((client->listener.count | client->tracking) != 0, 0))
+    if (__builtin_expect((client->listener.count | client->tracking | client->streams) != 0, 0))
         catch_up(worker);
     if (connection->state != CONNECTION_OPEN || connection->held || connection->killed)
         return;

@@ -20,6 +20,7 @@
 #include "app/server/rules.h"
 #include "app/server/run.h"
 #include "app/server/stores.h"
+#include "app/server/streaming.h"
 #include "app/server/tracking.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
@@ -58,6 +59,8 @@ void server_settle(struct server *server) {
     set_u32(&settings->clients_max, values->maxclients);
     set_u32(&settings->leases_max, values->lease_max);
     set_u32(&settings->lease_waiters_max, values->lease_waiters_max);
+    set_u32(&settings->stream_retention_s, values->stream_retention);
+    streaming_settle(server);
     set_u32(&settings->timeout_s, values->timeout_s);
     set_u32(&settings->keepalive_s, values->tcp_keepalive_s);
     set_u32(&settings->output_soft_s, values->client_output_buffer_limit.normal.soft_s);
@@ -126,6 +129,7 @@ static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_cou
     ret_counts->pubsub_clients = pubsub_clients(server_of(api));
     tracking_counts(server_of(api), ret_counts);
     leases_counts(server_of(api), &ret_counts->leases);
+    streaming_counts(server_of(api), &ret_counts->stream);
     ret_counts->memory_peak_bytes = atomic_load(&server_of(api)->memory_peak_bytes);
 }
 
@@ -251,6 +255,14 @@ static const struct cmd_server_api server_calls = {
     .lease_woken = leases_api_woken,
     .lease_wait_end = leases_api_wait_end,
     .lease_leave = leases_api_leave,
+    .stream_begin = streaming_api_begin,
+    .stream_subscribe = streaming_api_subscribe,
+    .stream_unsubscribe = streaming_api_unsubscribe,
+    .stream_ack = streaming_api_ack,
+    .stream_next = streaming_api_next,
+    .stream_counts = streaming_api_counts,
+    .stream_sync = streaming_api_sync,
+    .stream_synced = streaming_api_synced,
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
@@ -466,10 +478,12 @@ static struct server *make_server(const struct config *config) {
     server->pubsub = pubsub_new(random_u64());
     server->leases = leases_new(server, random_u64());
     server->tracking = tracking_new(random_u64());
-    if (!server->pubsub || !server->leases || !server->tracking || history_start(server) != STATUS_OK ||
-        class_stats_start(server) != STATUS_OK) {
+    server->streaming = streaming_new(server);
+    if (!server->pubsub || !server->leases || !server->tracking || !server->streaming ||
+        history_start(server) != STATUS_OK || class_stats_start(server) != STATUS_OK) {
         class_stats_stop(server);
         history_stop(server);
+        streaming_free(server->streaming);
         pubsub_free(server->pubsub);
         leases_free(server->leases);
         tracking_free(server->tracking);
@@ -533,6 +547,7 @@ static enum status start_all(struct server *server) {
         TRY(worker_new(server, i, &server->workers[i]));
     watch_rules(server); /* before they are read: a change in between is read again */
     TRY(rules_start(server));
+    streaming_start(server);
     /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
     TRY(listen_tcp(server));
@@ -652,6 +667,7 @@ void server_free(struct server *server) {
     tracking_free(server->tracking);
     leases_free(server->leases);
     class_stats_stop(server);
+    streaming_free(server->streaming);
     history_stop(server);
     if (server->unix_open)
         unlink(server->config.values.unixsocket);

@@ -34,7 +34,7 @@ enum server_stop { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_NOW };
 struct settings {
     _Atomic uint32_t leases_max, lease_waiters_max;
     _Atomic uint32_t clients_max, timeout_s, keepalive_s, output_soft_s, shutdown_timeout_s, housekeeping_ms;
-    _Atomic uint32_t pubsub_soft_s;
+    _Atomic uint32_t pubsub_soft_s, stream_retention_s;
     _Atomic uint32_t events;                               /* enum config_event: keyspace notifications */
     _Atomic uint32_t ownership;                            /* enum cmd_ownership */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
@@ -50,6 +50,7 @@ struct worker;
 struct pubsub;
 struct tracking;
 struct server_leases;
+struct server_streaming;
 struct server_history;
 struct class_walk;
 struct rules_in_force;
@@ -102,6 +103,7 @@ struct server {
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
     struct server_leases *leases;
+    struct server_streaming *streaming;
     struct server_history *history;
     struct class_walk *class_walk;
 

@@ -175,6 +175,7 @@ void stats_reset(struct cmd_server *api) {
     }
     atomic_store(&server->auth_denied, 0);
     leases_reset_counts(server);
+    streaming_reset_counts(server);
     pthread_mutex_lock(&server->errors_lock);
     server->error_count = 0;
     pthread_mutex_unlock(&server->errors_lock);

@@ -43,6 +43,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     inbox_init(&worker->inbox);
     buf_init(&worker->changes.notes, &memory_libc);
     notify_init(&worker->notify, &memory_libc);
+    worker_streaming_init(&worker->streaming);
     rules_plan_init(&worker->rules.plan, NULL, &memory_libc, 0, 0);
     worker->classes.rng = rng_seeded(random_u64());
     class_stats_rules(worker, NULL, NULL);
@@ -112,6 +113,7 @@ void worker_free(struct worker *worker) {
     mailbox_fini(&worker->mailbox, worker->server->worker_count);
     buf_fini(&worker->changes.notes);
     notify_fini(&worker->notify);
+    worker_streaming_fini(&worker->streaming);
     rules_plan_fini(&worker->rules.plan);
     class_stats_fini(worker);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
@@ -429,6 +431,7 @@ static void tick(struct worker *worker) {
     walk_connections(worker);
     tracking_tick(worker);
     if (worker->index == 0) {
+        streaming_tick(worker);
         server_note_memory(worker->server);
         class_stats_tick(worker);
     }
@@ -537,10 +540,13 @@ static void forget_dead(struct worker *worker) {
 }
 
 static uint64_t sleep_ms(struct worker *worker) {
-    if (worker->resume || worker->inbox.own || worker->inbox.taken.size || worker->mailbox.taken.size)
+    if (worker->resume || worker->inbox.own || worker->inbox.taken.size || worker->mailbox.taken.size ||
+        streaming_is_ready(worker))
         return 0;
     uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = housekeeping_every_ms(worker);
     uint64_t most_ms = since_ms < every_ms ? every_ms - since_ms : 0, due_ms = leases_due(worker);
+    uint64_t sync_ms = streaming_due(worker);
+    due_ms = sync_ms < due_ms ? sync_ms : due_ms;
     if (due_ms < worker->now_ms + most_ms)
         most_ms = due_ms > worker->now_ms ? due_ms - worker->now_ms : 0;
     return timers_wait_ms(&worker->timers, worker->now_ms, most_ms);
@@ -567,7 +573,10 @@ void worker_run(void *context) {
             monitor_hand_out(worker);
         if (inbox_is_waiting(&worker->inbox) || mailbox_is_waiting(&worker->mailbox))
             pubsub_hand_out(worker);
+        if (streaming_is_waiting(&worker->streaming))
+            streaming_hand_out(worker);
         leases_look(worker);
+        streaming_look(worker);
         close_killed(worker);
         look_at_pause(worker);
         if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))

@@ -22,6 +22,7 @@
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/state.h"
+#include "app/server/streaming.h"
 #include "app/server/tracking.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"
@@ -116,6 +117,7 @@ struct worker {
     struct changes changes;
     struct notify notify;
     struct mailbox mailbox; /* of client-side caching */
+    struct worker_streaming streaming;
     struct worker_rules rules;
     struct worker_cause cause;
     uint64_t misses[MISS_CAUSES]; /* but for MISS_NEVER, which are the others */

@@ -1,0 +1,125 @@
+#include "app/cmd/stream_words.h"
+
+struct reading {
+    struct cmd_call *call;
+    struct stream_words *words;
+    struct stream_word *filter; /* room for all arguments */
+    uint32_t at, takes;
+};
+
+/* The word at `at` that is followed by texts, or STREAM_WORDS. */
+static enum stream_word_kind word_at(const struct cmd_call *call, uint32_t at) {
+    if (cmd_is(call, at, "prefix"))
+        return STREAM_WORD_PREFIX;
+    if (cmd_is(call, at, "class"))
+        return STREAM_WORD_CLASS;
+    return cmd_is(call, at, "tag") ? STREAM_WORD_TAG : STREAM_WORDS;
+}
+
+static bool is_word(const struct cmd_call *call, uint32_t at) {
+    static const char *const others[] = {"from", "writes", "groups", "ack", "count"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (cmd_is(call, at, others[i]))
+            return true;
+    return word_at(call, at) != STREAM_WORDS;
+}
+
+static bool refuse_syntax(struct reading *reading) {
+    cmd_error_syntax(reading->call);
+    return false;
+}
+
+static bool read_texts(struct reading *reading, enum stream_word_kind kind) {
+    struct cmd_call *call = reading->call;
+    struct stream_filter *filter = &reading->words->wish.filter;
+    uint32_t first = ++reading->at;
+    for (; reading->at < call->argc && (reading->at == first || !is_word(call, reading->at)); reading->at++) {
+        if (filter->count == STREAM_WORDS_MAX) {
+            reply_errorf(call->reply, "ERR a filter has at most %d words", STREAM_WORDS_MAX);
+            return false;
+        }
+        if (call->argv[reading->at].size > CACHE_KEY_SIZE_MAX) {
+            reply_errorf(call->reply, "ERR a word of a filter has at most %d bytes", CACHE_KEY_SIZE_MAX);
+            return false;
+        }
+        reading->filter[filter->count++] = (struct stream_word){kind, call->argv[reading->at]};
+    }
+    return reading->at > first || refuse_syntax(reading);
+}
+
+static bool read_from(struct reading *reading) {
+    struct cmd_call *call = reading->call;
+    struct cmd_stream_wish *wish = &reading->words->wish;
+    int64_t position;
+    if (reading->at + 2 >= call->argc || wish->from)
+        return refuse_syntax(reading);
+    if (!cmd_integer(call, reading->at + 2, &position))
+        return false;
+    if (position < 0) {
+        reply_error(call->reply, SLICE("ERR positions are not negative"));
+        return false;
+    }
+    wish->from = true;
+    wish->run = call->argv[reading->at + 1];
+    wish->after = (uint64_t)position;
+    reading->at += 3;
+    return true;
+}
+
+static bool read_count(struct reading *reading) {
+    struct cmd_call *call = reading->call;
+    int64_t count;
+    if (reading->at + 1 >= call->argc)
+        return refuse_syntax(reading);
+    if (!cmd_integer(call, reading->at + 1, &count))
+        return false;
+    if (count < 1 || count > STREAM_COUNT_MAX) {
+        reply_errorf(call->reply, "ERR COUNT is 1 to %d", STREAM_COUNT_MAX);
+        return false;
+    }
+    reading->words->count = (uint32_t)count;
+    reading->at += 2;
+    return true;
+}
+
+static bool read_one(struct reading *reading) {
+    struct cmd_call *call = reading->call;
+    struct cmd_stream_wish *wish = &reading->words->wish;
+    enum stream_word_kind kind = word_at(call, reading->at);
+    if (kind != STREAM_WORDS)
+        return read_texts(reading, kind);
+    if (cmd_is(call, reading->at, "from"))
+        return read_from(reading);
+    if (reading->takes & STREAM_TAKES_COUNT && cmd_is(call, reading->at, "count"))
+        return read_count(reading);
+    if (cmd_is(call, reading->at, "writes"))
+        wish->filter.writes = true;
+    else if (cmd_is(call, reading->at, "groups"))
+        wish->filter.groups = true;
+    else if (reading->takes & STREAM_TAKES_ACK && cmd_is(call, reading->at, "ack"))
+        wish->acks = true;
+    else
+        return refuse_syntax(reading);
+    reading->at++;
+    return true;
+}
+
+bool stream_words_read(struct cmd_call *call, uint32_t at, uint32_t takes, struct stream_words *ret_words) {
+    struct reading reading = {.call = call, .words = ret_words, .at = at, .takes = takes};
+    *ret_words = (struct stream_words){.count = STREAM_COUNT_DEFAULT};
+    uint32_t most = call->argc - at < STREAM_WORDS_MAX ? call->argc - at : STREAM_WORDS_MAX;
+    reading.filter = arena_take(call->arena, (most + 1) * sizeof *reading.filter);
+    if (!reading.filter) {
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return false;
+    }
+    ret_words->wish.filter.words = reading.filter;
+    while (reading.at < call->argc)
+        if (!read_one(&reading))
+            return false;
+    if (ret_words->wish.filter.groups && ret_words->wish.filter.writes) {
+        reply_error(call->reply, SLICE("ERR writes are those of single keys, and GROUPS leaves these out"));
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,28 @@
+/* app/cmd/stream_words.h: the words with which clients say what of the stream they want.
+ *
+ *     [FROM run position] [PREFIX p ...] [CLASS c ...] [TAG t ...] [WRITES] [GROUPS] [ACK] [COUNT n]
+ *
+ * A word is followed by one text or by several; it may be repeated. A text that is one of these words needs its own word before it: PREFIX tag.
+ *
+ * Threads: no state.
+ * Memory:  the filter's words stand in the call's arena, their texts are arguments.
+ */
+#ifndef STRATA_APP_CMD_STREAM_WORDS_H
+#define STRATA_APP_CMD_STREAM_WORDS_H
+
+#include "app/cmd/server_api.h"
+
+enum { STREAM_COUNT_DEFAULT = 1000, STREAM_COUNT_MAX = 100000, STREAM_WORDS_MAX = 256 };
+
+/* Which of the optional words a command knows. */
+enum { STREAM_TAKES_ACK = 1 << 0, STREAM_TAKES_COUNT = 1 << 1 };
+
+struct stream_words {
+    struct cmd_stream_wish wish;
+    uint32_t count; /* of COUNT */
+};
+
+/* Reads all arguments from `at` on. False: the error is written. */
+bool stream_words_read(struct cmd_call *call, uint32_t at, uint32_t takes, struct stream_words *ret_words);
+
+#endif

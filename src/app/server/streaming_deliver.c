@@ -1,0 +1,288 @@
+/* app/server/streaming_deliver.c: subscribers of the invalidation stream. */
+#include "app/cmd/stream_reply.h"
+#include "app/server/pubsub_inbox.h"
+#include "app/server/streaming.h"
+#include "app/server/worker.h"
+#include "base/assert.h"
+
+/* ------------------------------------------------------------------------------------------ coming and going */
+
+/* One allocation: the words, then their texts. */
+static enum status copy_filter(const struct stream_filter *from, struct stream_subscriber *to) {
+    size_t size = from->count * sizeof *from->words;
+    for (uint32_t i = 0; i < from->count; i++)
+        size += from->words[i].text.size;
+    if (size > STREAMING_FILTER_BYTES_MAX)
+        return STATUS_TOO_LARGE;
+    struct stream_word *words = size ? memory_take(&memory_libc, size) : NULL;
+    if (size && !words)
+        return STATUS_NO_MEMORY;
+    uint8_t *text = words ? (uint8_t *)(words + from->count) : NULL;
+    for (uint32_t i = 0; i < from->count; i++) {
+        struct slice word = from->words[i].text;
+        if (word.size)
+            memcpy(text, word.data, word.size);
+        words[i] = (struct stream_word){from->words[i].kind, slice_make(text, word.size)};
+        text += word.size;
+    }
+    memory_give(&memory_libc, to->texts, to->texts_size);
+    to->texts = words;
+    to->texts_size = size;
+    to->filter = *from;
+    to->filter.words = words;
+    return STATUS_OK;
+}
+
+static void subscriber_free(struct stream_subscriber *subscriber) {
+    memory_give(&memory_libc, subscriber->texts, subscriber->texts_size);
+    memory_give(&memory_libc, subscriber, sizeof *subscriber);
+}
+
+/* Under the lock. */
+static void count(struct server_streaming *streaming, const struct stream_subscriber *subscriber, bool comes) {
+    const uint64_t one = comes ? 1 : UINT64_MAX;
+    streaming->counts.subscribers += one;
+    streaming->counts.writers += subscriber->filter.writes ? one : 0;
+    streaming->counts.ackers += subscriber->acks ? one : 0;
+}
+
+static void link_in(struct server_streaming *streaming, struct worker *worker, struct stream_subscriber *subscriber) {
+    subscriber->serial = ++streaming->serials;
+    subscriber->next = streaming->subscribers;
+    if (subscriber->next)
+        subscriber->next->previous = subscriber;
+    streaming->subscribers = subscriber;
+    subscriber->sibling = worker->streaming.first;
+    worker->streaming.first = subscriber;
+    atomic_fetch_add(&worker->streaming.subscribers, 1);
+}
+
+static void take_out(struct server_streaming *streaming, struct worker *worker, struct stream_subscriber *subscriber) {
+    struct stream_subscriber **at = &worker->streaming.first;
+    if (subscriber->previous)
+        subscriber->previous->next = subscriber->next;
+    else
+        streaming->subscribers = subscriber->next;
+    if (subscriber->next)
+        subscriber->next->previous = subscriber->previous;
+    while (*at != subscriber)
+        at = &(*at)->sibling;
+    *at = subscriber->sibling;
+    atomic_fetch_sub(&worker->streaming.subscribers, 1);
+}
+
+/* From where the wish says. Under the lock. */
+static void place(const struct server_streaming *streaming, const struct cmd_stream_wish *wish,
+                  struct stream_subscriber *subscriber, bool is_new) {
+    uint64_t last = streaming->ring.last;
+    if (!wish->from && !is_new)
+        return;
+    subscriber->cursor = (struct stream_cursor){.after = wish->from ? wish->after : last};
+    subscriber->elsewhere = wish->from && (wish->after > last || !slice_equal(wish->run, slice_from_string(
+                                                                                             streaming->server->run_id)));
+    if (subscriber->elsewhere)
+        subscriber->cursor.after = last;
+    subscriber->seen = subscriber->told = subscriber->acked = subscriber->cursor.after;
+}
+
+enum status streaming_api_subscribe(struct cmd_server *api, struct cmd_client *client,
+                                    const struct cmd_stream_wish *wish, uint64_t *ret_position) {
+    struct connection *connection = client->connection;
+    struct worker *worker = connection->worker;
+    struct stream_subscriber *subscriber = connection->subscriber, *made = NULL;
+    struct stream_subscriber next = {.connection = connection};
+    uint64_t position;
+    TRY(streaming_api_begin(api, client, wish->filter.writes, &position));
+    TRY(copy_filter(&wish->filter, &next));
+    if (!subscriber && !(made = memory_take(&memory_libc, sizeof *made))) {
+        memory_give(&memory_libc, next.texts, next.texts_size);
+        return STATUS_NO_MEMORY;
+    }
+    struct server_streaming *streaming = streaming_enter(server_of(api));
+    if (made) {
+        subscriber = connection->subscriber = made;
+        *made = (struct stream_subscriber){.connection = connection};
+        link_in(streaming, worker, made);
+    } else {
+        if (subscriber->acks && !wish->acks)
+            streaming_sync_leave(streaming, subscriber);
+        count(streaming, subscriber, false);
+    }
+    memory_give(&memory_libc, subscriber->texts, subscriber->texts_size);
+    subscriber->texts = next.texts;
+    subscriber->texts_size = next.texts_size;
+    subscriber->filter = next.filter;
+    subscriber->acks = wish->acks;
+    place(streaming, wish, subscriber, made != NULL);
+    count(streaming, subscriber, true);
+    *ret_position = subscriber->cursor.after;
+    streaming_leave(streaming);
+    client->streams = true;
+    atomic_store(&worker->streaming.waiting, true);
+    return STATUS_OK;
+}
+
+void streaming_api_unsubscribe(struct cmd_server *api, struct cmd_client *client) {
+    struct connection *connection = client->connection;
+    struct stream_subscriber *subscriber = connection->subscriber;
+    if (!subscriber)
+        return;
+    struct server_streaming *streaming = streaming_enter(server_of(api));
+    if (subscriber->acks)
+        streaming_sync_leave(streaming, subscriber);
+    take_out(streaming, connection->worker, subscriber);
+    count(streaming, subscriber, false);
+    streaming->used_ms = connection->worker->now_ms;
+    if (subscriber->filter.writes)
+        streaming->writes_used_ms = connection->worker->now_ms;
+    streaming_leave(streaming);
+    connection->subscriber = NULL;
+    client->streams = false;
+    subscriber_free(subscriber);
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+/* Under the lock. After "anything" there is no use in what is left. */
+static void gap(struct server_streaming *streaming, struct stream_cursor *cursor, const struct stream_filter *filter,
+                struct stream_unsure *unsure) {
+    const struct stream_parts_visit visit = {stream_unsure_note, unsure};
+    unsure->from = cursor->after + 1;
+    unsure->anything |= !stream_gap(&streaming->ring, cursor, filter, &visit);
+    stream_skip(&streaming->ring, cursor);
+    if (unsure->anything)
+        *cursor = (struct stream_cursor){.after = streaming->ring.last};
+    unsure->until = cursor->after;
+}
+
+enum stream_result streaming_api_next(struct cmd_server *api, struct stream_cursor *cursor,
+                                      const struct stream_filter *filter, size_t size_max, struct buf *out,
+                                      struct stream_unsure *unsure) {
+    struct server_streaming *streaming = streaming_enter(server_of(api));
+    enum stream_result result = stream_take(&streaming->ring, cursor, size_max, out);
+    if (result == STREAM_GAP && unsure)
+        gap(streaming, cursor, filter, unsure);
+    streaming_leave(streaming);
+    return result;
+}
+
+/* ------------------------------------------------------------------------------------------ handing out */
+
+/* What one look brought. */
+struct haul {
+    enum stream_result result;
+    uint64_t told; /* the last position that the subscriber is told of; 0: none */
+    uint64_t records, gaps;
+};
+
+static void write_records(struct worker *worker, const struct stream_subscriber *subscriber, struct reply *reply,
+                          struct haul *haul) {
+    struct stream_record record;
+    size_t at = 0;
+    while (reply->status == STATUS_OK && stream_decode(buf_slice(&worker->streaming.scratch), &at, &record)) {
+        if (!stream_filter_takes(&subscriber->filter, &record))
+            continue;
+        stream_push_record(reply, &record);
+        haul->told = record.position;
+        haul->records++;
+    }
+}
+
+/* A gap in which nothing concerns the subscriber is none. */
+static void write_gap(struct reply *reply, const struct stream_unsure *unsure, struct haul *haul) {
+    if (!unsure->anything && !unsure->count)
+        return;
+    stream_push_gap(reply, unsure);
+    haul->told = unsure->until;
+    haul->gaps++;
+}
+
+/* He has been through everything up to his cursor. */
+static void note_progress(struct worker *worker, struct stream_subscriber *subscriber, const struct haul *haul) {
+    struct server_streaming *streaming = streaming_enter(worker->server);
+    subscriber->seen = subscriber->cursor.after;
+    subscriber->told = haul->told ? haul->told : subscriber->told;
+    streaming->counts.told += haul->records;
+    streaming->counts.gaps += haul->gaps;
+    if (subscriber->acks)
+        streaming_tell_waiters(streaming);
+    streaming_leave(streaming);
+}
+
+/* Takes some of the ring and writes what concerns the subscriber. */
+static struct haul take_once(struct worker *worker, struct stream_subscriber *subscriber) {
+    struct connection *connection = subscriber->connection;
+    struct haul haul = {.result = STREAM_GAP};
+    struct stream_unsure unsure;
+    struct reply reply;
+    stream_unsure_init(&unsure, &memory_libc);
+    buf_clear(&worker->streaming.scratch);
+    struct server_streaming *streaming = streaming_enter(worker->server);
+    if (subscriber->elsewhere)
+        unsure = (struct stream_unsure){
+            .parts = unsure.parts, .anything = true, .from = 1, .until = subscriber->cursor.after};
+    else
+        haul.result =
+            stream_take(&streaming->ring, &subscriber->cursor, STREAMING_TAKE_BYTES, &worker->streaming.scratch);
+    if (haul.result == STREAM_GAP && !subscriber->elsewhere)
+        gap(streaming, &subscriber->cursor, &subscriber->filter, &unsure);
+    streaming_leave(streaming);
+    subscriber->elsewhere = false;
+    if (haul.result == STREAM_END) {
+        stream_unsure_fini(&unsure);
+        return haul;
+    }
+    if (!connection->out.data)
+        connection->out = worker_take_buffer(worker);
+    reply_init(&reply, &connection->out, &connection->foreign, connection->client.protocol);
+    if (haul.result == STREAM_GAP)
+        write_gap(&reply, &unsure, &haul);
+    else
+        write_records(worker, subscriber, &reply, &haul);
+    stream_unsure_fini(&unsure);
+    if (reply.status != STATUS_OK)
+        push_cut(connection, "of the stream for which there is no memory");
+    else if (haul.told)
+        pubsub_send_later(worker, connection);
+    note_progress(worker, subscriber, &haul);
+    return haul;
+}
+
+static bool may_write_to(const struct connection *connection) {
+    return connection->state == CONNECTION_OPEN && !connection->killed &&
+           connection_unsent(connection) <= STREAMING_OUTPUT_BYTES;
+}
+
+/* True: there is more for him. */
+static bool hand_out_to(struct worker *worker, struct stream_subscriber *subscriber, uint32_t *takes) {
+    while (may_write_to(subscriber->connection)) {
+        if (*takes == 0)
+            return true;
+        --*takes;
+        if (take_once(worker, subscriber).result == STREAM_END)
+            return false;
+    }
+    return subscriber->connection->state == CONNECTION_OPEN && !subscriber->connection->killed;
+}
+
+void streaming_hand_out(struct worker *worker) {
+    struct worker_streaming *of = &worker->streaming;
+    uint32_t takes = STREAMING_TAKES_PER_TURN;
+    bool more = false;
+    atomic_store(&of->waiting, false);
+    for (struct stream_subscriber *one = of->first; one; one = one->sibling)
+        more |= hand_out_to(worker, one, &takes);
+    if (more)
+        atomic_store(&of->waiting, true);
+}
+
+bool streaming_is_ready(const struct worker *worker) {
+    const struct worker_streaming *of = &worker->streaming;
+    if (!streaming_is_waiting(of))
+        return false;
+    uint64_t last = atomic_load_explicit(&worker->server->streaming->last, memory_order_acquire);
+    for (const struct stream_subscriber *one = of->first; one; one = one->sibling)
+        if ((one->elsewhere || one->cursor.after < last) && may_write_to(one->connection))
+            return true;
+    return false;
+}
