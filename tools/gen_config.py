@@ -5,6 +5,7 @@ gen_config.py           writes the files
 gen_config.py --check   answers 1 and names the files that are out of date
 """
 import os
+import re
 import sys
 
 import yaml
@@ -145,6 +146,11 @@ def names_of(names):
     return '(const char *const[]){%s}' % ', '.join([c_text(n) for n in names] + ['NULL']) if names else 'NULL'
 
 
+def plain(text):
+    """For --help: links to pages become their names, as they are installed."""
+    return re.sub(r'\[([^]]+)\]\(([^)]+)\)', r'\1 (docs/\2)', text).replace('`', "'")
+
+
 def make_source(keys):
     out = ['/* app/config/config_keys.c: the description of every key.',
            ' *',
@@ -185,7 +191,7 @@ def make_source(keys):
             parts.append('.also = ' + names_of(key['also']))
         if key['get']:
             parts.append('.get = ' + names_of(key['get']))
-        parts.append('.description = %s' % c_text(key['description'].replace('`', "'")))
+        parts.append('.description = %s' % c_text(plain(key['description'])))
         body = ',\n         '.join(parts).replace(
             'FIELD_AT', '.offset = offsetof(struct config_values, %s)' % key['field'])
         out.append('    [%s] =\n        {%s},' % (key['id'], body))

@@ -21,6 +21,8 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_EDGES] = "the edges of a change",
     [FAULT_PATTERN_TOLD] = "to tell leases of a pattern",
     [FAULT_MATCHER_TOLD] = "to tell leases of an expression",
+    [FAULT_SOFT_TAG] = "the soft invalidation of a tag",
+    [FAULT_SOFT_KEY] = "the soft invalidation of a key",
     [FAULT_LEASE_CHECKED] = "to ask for a lease",
     [FAULT_RENEWED] = "that it was invalidated before it was changed",
     [FAULT_READ] = "the tags of what is read",
@@ -67,6 +69,14 @@ WRAP(uint64_t, cache_tag_invalidate, struct cache *cache, struct actor *actor, s
     memcpy(late.name, tag.data, late.size = tag.size);
     pthread_mutex_unlock(&late.lock);
     return size ? __real_cache_tag_invalidate(cache, actor, slice_make((const uint8_t *)name, size)) : 0;
+}
+
+WRAP(uint64_t, cache_tag_soften, struct cache *cache, struct actor *actor, struct slice tag) {
+    return forgets(FAULT_SOFT_TAG) ? 0 : __real_cache_tag_soften(cache, actor, tag);
+}
+
+WRAP(enum status, cache_edit_soften, struct cache_edit *edit) {
+    return forgets(FAULT_SOFT_KEY) ? STATUS_OK : __real_cache_edit_soften(edit);
 }
 
 WRAP(void, cache_tell_pattern, struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern) {

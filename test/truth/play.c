@@ -35,11 +35,11 @@ static void note_stale(struct player *player, uint32_t kind, uint32_t row, uint6
 }
 
 /* A value says which number it was made of, and of which row of which kind; APPEND may have made one that says nothing. */
-static void check(struct player *player, uint32_t kind, uint32_t row, uint64_t known, const char *value,
+static bool check(struct player *player, uint32_t kind, uint32_t row, uint64_t known, const char *value,
                   const char *how) {
     char *end;
     if (!value || value[0] < '0' || value[0] > '9')
-        return;
+        return false;
     uint64_t number = strtoull(value, &end, 10);
     ASSERT(*end == '.');
     uint64_t from = strtoull(end + 1, NULL, 10);
@@ -47,6 +47,13 @@ static void check(struct player *player, uint32_t kind, uint32_t row, uint64_t k
     atomic_fetch_add(&player->truth->counts[kind].hits, 1);
     if (number < known)
         note_stale(player, kind, row, known, value, how);
+    return true;
+}
+
+/* A value that is said to be stale: of whatever has not been taken away since. */
+static void check_stale(struct player *player, uint32_t kind, uint32_t row, uint64_t gone, const char *value) {
+    if (check(player, kind, row, gone, value, "CGET STALE"))
+        atomic_fetch_add(&player->truth->counts[kind].flagged, 1);
 }
 
 /* ------------------------------------------------------------------------------------------ loading */
@@ -54,12 +61,13 @@ static void check(struct player *player, uint32_t kind, uint32_t row, uint64_t k
 /* What is true now, as a value. */
 static void add_value(struct player *player, uint32_t kind, uint32_t row, uint32_t part, uint64_t number,
                       const char *token) {
-    char key[64], tags[64] = "", expiry[32] = "", guard[64] = "";
+    char key[64], tags[64] = "", expiry[64] = "", guard[64] = "";
     kind_key(kind, row, part, key);
     if (kinds[kind].tag)
         snprintf(tags, sizeof tags, " TAGS 2 t:%u other", row);
     if (player->truth->expires)
-        snprintf(expiry, sizeof expiry, " PX %u", 1 + draw(player, TTL_MS_MAX));
+        snprintf(expiry, sizeof expiry, " PX %u%s", 1 + draw(player, TTL_MS_MAX),
+                 token && draw(player, 2) ? " STALE 1000" : "");
     if (token)
         snprintf(guard, sizeof guard, " TOKEN %s", token);
     player_addf(player, "%s %s %" PRIu64 ".%u%s%s%s", token ? "CSET" : "SET", key, number, kind * ROWS_OF_KIND + row,
@@ -126,7 +134,7 @@ static void read_parts(struct player *player, uint32_t kind, uint32_t row) {
     if (way == 1 || way == 2)
         ASSERT(strcmp(player_line(player), "*4") == 0);
     for (uint32_t part = 0; part < PARTS; part++)
-        check(player, kind, row, known, player_value(player), ways[way]);
+        (void)check(player, kind, row, known, player_value(player), ways[way]);
 }
 
 static void read_one(struct player *player, uint32_t kind, uint32_t row) {
@@ -136,25 +144,31 @@ static void read_one(struct player *player, uint32_t kind, uint32_t row) {
     uint64_t known = atomic_load(&row_of(player->truth, kind, row)->known);
     player_addf(player, "GET %s", key);
     player_say(player);
-    check(player, kind, row, known, player_value(player), "GET");
+    (void)check(player, kind, row, known, player_value(player), "GET");
 }
 
 /* In RESP3 a wait is answered at once, and by a push later: those readers do not wait. */
 static void read_or_load(struct player *player, uint32_t kind, uint32_t row) {
-    static const char *const ways[] = {"", " BOUND", " WAIT 20"};
-    uint32_t part = draw(player, PARTS), way = draw(player, player->resp3 ? 2 : 3);
+    static const char *const ways[] = {"", " BOUND", " STALE 600000", " EARLY 5", " WAIT 20"};
+    uint32_t part = draw(player, PARTS), way = draw(player, player->resp3 ? 4 : 5);
     char key[64], words[5][64];
     kind_key(kind, row, part, key);
     uint64_t known = atomic_load(&row_of(player->truth, kind, row)->known);
+    uint64_t gone = atomic_load(&row_of(player->truth, kind, row)->gone);
     player_addf(player, "CGET %s LEASE %d%s", key, LEASE_MS, ways[way]);
     player_say(player);
     uint32_t count = peer_words(player->peer, words);
     if (strcmp(words[0], "HIT") == 0)
-        check(player, kind, row, known, words[1], "CGET");
-    else if (strcmp(words[0], "LOAD") == 0)
+        (void)check(player, kind, row, known, words[1], "CGET");
+    else if (strcmp(words[0], "STALE") == 0)
+        check_stale(player, kind, row, gone, words[1]);
+    else if (strcmp(words[0], "REFRESH") == 0)
+        (void)check(player, kind, row, known, words[2], "CGET EARLY");
+    else if (strcmp(words[0], "LOAD") == 0 && count == 4)
+        check_stale(player, kind, row, gone, words[2]);
+    ASSERT(way == 2 || (strcmp(words[0], "STALE") != 0 && count < 4)); /* only to those who ask for it */
+    if (strcmp(words[0], "LOAD") == 0 || strcmp(words[0], "REFRESH") == 0)
         load(player, kind, row, part, words[1]);
-    else
-        ASSERT(count && (strcmp(words[0], "BUSY") == 0 || strcmp(words[0], "MISS") == 0));
 }
 
 /* ------------------------------------------------------------------------------------------ meddling */
@@ -212,18 +226,26 @@ struct change {
     uint64_t number;
     const char *what;
     uint32_t replies;
+    bool soft;
 };
+
+static const char *one_of(struct player *player, const char *const *texts, size_t room) {
+    uint32_t count = 0;
+    while (count < room && texts[count])
+        count++;
+    return texts[draw(player, count)];
+}
 
 static struct change add_change(struct player *player, uint32_t kind, uint32_t row) {
     const struct kind *of = &kinds[kind];
-    struct change change = {.row = row_of(player->truth, kind, row)};
-    uint32_t count = 0;
+    struct change change = {.row = row_of(player->truth, kind, row), .soft = draw(player, 3) == 0};
     change.number = atomic_fetch_add(&change.row->now, 1) + 1;
-    while (count < sizeof of->changes / sizeof *of->changes && of->changes[count])
-        count++;
-    change.what = of->changes[draw(player, count)];
-    if (player->truth->flushes && draw(player, 500) == 0)
+    if (change.soft)
+        change.what = one_of(player, of->soft, sizeof of->soft / sizeof *of->soft);
+    else if (player->truth->flushes && draw(player, 500) == 0)
         change.what = draw(player, 2) ? "FLUSHALL" : "FLUSHDB";
+    else
+        change.what = one_of(player, of->changes, sizeof of->changes / sizeof *of->changes);
     change.replies = player_add(player, change.what, row, 0);
     return change;
 }
@@ -233,6 +255,8 @@ static void hear(struct player *player, const struct change *change) {
     for (uint32_t i = 0; i < change->replies; i++)
         player_skip(player);
     atomic_store(&change->row->last, change->what);
+    if (!change->soft)
+        raise_to(&change->row->gone, change->number);
     raise_to(&change->row->known, change->number);
 }
 

@@ -79,13 +79,14 @@ static void play_all(struct truth *truth, bool until_stale) {
 static void print_counts(const struct truth *truth) {
     printf("seed %" PRIu64 ", %d threads, %" PRIu64 " reads and loads, %" PRIu64 " refused for want of memory\n",
            unit_seed(), PLAYERS, truth->reads, truth->refused);
-    printf("%-20s %10s %10s %10s %10s %10s %6s\n", "invalidated by", "changes", "hits", "loads", "lost", "written",
-           "stale");
+    printf("%-20s %10s %10s %10s %10s %10s %10s %6s\n", "invalidated by", "changes", "hits", "flagged", "loads", "lost",
+           "written", "stale");
     for (uint32_t kind = 0; kind < kind_count; kind++) {
         const struct kind_counts *counts = &truth->counts[kind];
-        printf("%-20s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %6" PRIu64 "\n",
-               kinds[kind].name, counts->changes, counts->hits, counts->loads, counts->lost, counts->wrote,
-               counts->stale);
+        printf("%-20s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %6" PRIu64
+               "\n",
+               kinds[kind].name, counts->changes, counts->hits, counts->flagged, counts->loads, counts->lost,
+               counts->wrote, counts->stale);
     }
     if (truth->first[0])
         printf("the first: %s\n", truth->first);
@@ -99,7 +100,8 @@ uint64_t truth_play(struct server *server, const struct truth_options *options) 
     print_counts(&truth);
     uint64_t stale = stale_so_far(&truth);
     for (uint32_t kind = 0; !options->until_stale && kind < kind_count; kind++)
-        assert_true(truth.counts[kind].hits && truth.counts[kind].loads && truth.counts[kind].lost);
+        assert_true(truth.counts[kind].hits && truth.counts[kind].flagged && truth.counts[kind].loads &&
+                    truth.counts[kind].lost);
     truth_fini(&truth);
     return stale;
 }

@@ -4,7 +4,7 @@
  *        │                                  and raises `known` to what it wrote
  *        ├─ part 0 .. PARTS - 1             keys whose values say of which `now` they were made; loaders fill them under leases
  *        │
- *     reader: takes `known`, then reads; what it finds is no older, or it is stale
+ *     reader: takes `known`, then reads; what it finds is no older, or it is stale, of which a soft invalidation allows to tell those who ask
  *
  * Each row is of a kind: how what was made of it is invalidated. On half of the rows only one writer is at work at a time, and may then
  * write the new value itself.
@@ -40,6 +40,7 @@ struct kind {
     const char *tag;          /* that its values bear */
     bool copies; /* all its parts go in one moment, so a copy of one under the name of another is no staler */
     const char *changes[12];
+    const char *soft[3]; /* after which the older values are there for those who ask for them */
 };
 
 extern const struct kind kinds[];
@@ -63,6 +64,8 @@ enum fault {
     FAULT_EDGES,         /* the edges of a change */
     FAULT_PATTERN_TOLD,  /* to tell leases of a pattern */
     FAULT_MATCHER_TOLD,  /* of an expression */
+    FAULT_SOFT_TAG,      /* to make stale what bears a tag */
+    FAULT_SOFT_KEY,      /* or one key */
     FAULT_LEASE_CHECKED, /* to ask whether a lease holds */
     FAULT_RENEWED,       /* that a value was invalidated before it was changed */
     FAULT_READ,          /* a reader's look at the tags of what it has found */
@@ -75,12 +78,13 @@ extern _Atomic int fault_planted;
 
 struct row {
     _Atomic uint64_t now, known;
+    _Atomic uint64_t gone;      /* `known`, but of changes that leave nothing behind */
     _Atomic(const char *) last; /* the change that was acknowledged last */
     pthread_mutex_t alone;      /* of whoever changes a row that one writer changes at a time */
 };
 
 struct kind_counts {
-    _Atomic uint64_t changes, hits, loads, lost, wrote, stale;
+    _Atomic uint64_t changes, hits, flagged, loads, lost, wrote, stale;
 };
 
 struct truth {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "app/cli/cli.h"
-#include "app/rules/manifest_file.h"
 #include "app/rules/manifest_diagnose.h"
+#include "app/rules/manifest_file.h"
 
 enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_UNREADABLE = 2 };
 

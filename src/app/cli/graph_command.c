@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "app/cli/cli.h"
-#include "app/rules/manifest_file.h"
 #include "app/rules/diagnostics.h"
 #include "app/rules/graph.h"
+#include "app/rules/manifest_file.h"
 #include "app/rules/manifest_yaml.h"
 #include "base/bits.h"
 

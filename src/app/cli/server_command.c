@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "app/cli/cli.h"
-#include "app/rules/manifest_file.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
+#include "app/rules/manifest_file.h"
 #include "app/server/server.h"
 #include "base/version.h"
 #include "sys/os/log.h"

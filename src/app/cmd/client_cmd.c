@@ -4,6 +4,7 @@
 
 #include "app/cmd/client_name.h"
 #include "app/cmd/commands.h"
+#include "app/cmd/owner.h"
 #include "app/cmd/server_api.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -67,7 +68,7 @@ static bool is_service(struct cmd_call *call, struct slice name) {
         reply_errorf(call->reply, "ERR %s, and nothing has changed", text);
         return false;
     }
-    server->api->rules_broken(server, SLICE(""), name, text);
+    server->api->rules_broken(server, OWNER_UNKNOWN_SERVICE, SLICE(""), name, text);
     return true;
 }
 

@@ -41,10 +41,10 @@ static void info_is_the_line_of_redis(void **state) {
     EXPECT_REPLY(&f, "WATCH k", "+OK\r\n");
     f.client.protocol = 3;
     EXPECT_REPLY(&f, "CLIENT INFO",
-                 "=339\r\ntxt:id=1 addr=127.0.0.1:5001 laddr=127.0.0.1:6379 fd=9 name=me age=100 idle=0 flags=T db=3 "
+                 "=348\r\ntxt:id=1 addr=127.0.0.1:5001 laddr=127.0.0.1:6379 fd=9 name=me age=100 idle=0 flags=T db=3 "
                  "sub=0 psub=0 ssub=0 multi=-1 watch=1 qbuf=26 qbuf-free=1000 argv-mem=0 multi-mem=0 rbs=0 rbp=0 "
                  "obl=0 oll=0 omem=0 tot-mem=2000 events=r cmd=client|info user=default redir=-1 resp=3 lib-name=lib "
-                 "lib-ver=1.2 tot-net-in=300 tot-net-out=400 tot-cmds=5\n\r\n");
+                 "lib-ver=1.2 tot-net-in=300 tot-net-out=400 tot-cmds=5 service=\n\r\n");
     cmd_fixture_close(&f);
 }
 

@@ -41,7 +41,13 @@ enum cmd_tracking {
 enum cmd_ownership { CMD_OWNERSHIP_OFF, CMD_OWNERSHIP_WARN, CMD_OWNERSHIP_ENFORCE };
 
 /* What is asked before a command runs: only what some rule in force could refuse. */
-enum cmd_ask { CMD_ASK_WRITES = 1, CMD_ASK_READS = 2, CMD_ASK_VALUES = 4 /* leased, or not held by the server */, CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */, CMD_ASK_QUOTA = 16 /* what is beyond one is refused */ };
+enum cmd_ask {
+    CMD_ASK_WRITES = 1,
+    CMD_ASK_READS = 2,
+    CMD_ASK_VALUES = 4 /* leased, or not held by the server */,
+    CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */,
+    CMD_ASK_QUOTA = 16 /* what is beyond one is refused */
+};
 
 /* Shared by all workers of one server. */
 struct cmd_env {
@@ -49,9 +55,9 @@ struct cmd_env {
     struct cmd_server *server;  /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
     atomic_bool loading_rules;  /* others come into force, and entries are not yet under them */
     atomic_bool follows;        /* something follows from writes, before the next one runs: they do not run in rows */
-    _Atomic uint32_t ownership;    /* enum cmd_ownership */
-    _Atomic uint32_t asked;        /* enum cmd_ask */
-    _Atomic uint64_t not_owner;    /* writes by others than the owner, allowed or not */
+    _Atomic uint32_t ownership; /* enum cmd_ownership */
+    _Atomic uint32_t asked;     /* enum cmd_ask */
+    _Atomic uint64_t not_owner; /* writes by others than the owner, allowed or not */
     _Atomic uint64_t not_borrower; /* the same of reads */
     _Atomic uint64_t not_guarded;  /* values refused by classes that are leased, or not held here */
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around

@@ -6,6 +6,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/string_options.h"
 #include "app/cmd/value.h"
+#include "app/cmd/version.h"
 
 enum { TOKEN_DIGITS = 16 };
 
@@ -41,7 +42,8 @@ struct cget {
     uint32_t stale_ms; /* for how long a value may have been stale; 0: none is wanted */
     uint32_t early_ms; /* what is going to expire so soon may be loaded anew */
     bool bound;
-    bool pushes; /* the answer is a push */
+    bool versions; /* values come with their versions */
+    bool pushes;   /* the answer is a push */
     uint64_t id;
     const struct cmd_lease_woken *woken; /* NULL: it has not waited yet */
 };
@@ -72,11 +74,52 @@ static void answer_load(struct cmd_call *call, const struct cget *cget, uint64_t
     reply_token(call->reply, token);
 }
 
+/* What an edit shows, as a bulk string. */
+static void reply_value(struct cmd_call *call, const struct cache_edit *edit) {
+    void *bytes = reply_bulk_reserve(call->reply, edit->size);
+    if (bytes && edit->size)
+        cache_edit_copy_out(edit, 0, bytes, edit->size);
+}
+
+/* The version of what an edit shows, behind its value; a value that is stale gets no number now. Before the value, so that the entry stands
+ * still while it is copied. */
+static enum status version_wanted(const struct cget *cget, struct cache_edit *edit, int64_t *ret_version) {
+    *ret_version = version_shown(edit->row, edit->version);
+    return cget->versions && edit->found ? version_of(edit, ret_version) : STATUS_OK;
+}
+
+/* The value and its version as of one moment, under the key's lock. False: there is no value. */
+static bool answer_versioned(struct cmd_call *call, const struct cget *cget, const struct cache_key *key) {
+    struct cache_edit edit;
+    int64_t version;
+    cache_edit_begin(call->env->cache, call->actor, key, &edit);
+    bool is_string = edit.found && edit.type == CACHE_STRING, answered = edit.found || edit.nothing;
+    enum status status = is_string ? version_wanted(cget, &edit, &version) : STATUS_OK;
+    cache_edit_count_read(&edit);
+    if (edit.nothing) {
+        head(call, cget, 1, "NEGATIVE");
+    } else if (is_string && status == STATUS_OK) {
+        head(call, cget, 3, "HIT");
+        reply_value(call, &edit);
+        reply_integer(call->reply, version);
+    } else if (answered) {
+        head_of_error(call, cget);
+        if (is_string)
+            cmd_error_status(call, status);
+        else
+            cmd_error_wrong_type(call);
+    }
+    cache_edit_end(&edit);
+    return answered;
+}
+
 /* False: there is no value. */
 static bool answer_value(struct cmd_call *call, const struct cget *cget) {
     struct reply_mark mark = reply_mark(call->reply);
     struct cache_key key = cget->pushes ? cache_key(call->env->cache, cget->db, cget->name) : cmd_key(call, 1);
     bool nothing = false;
+    if (cget->versions)
+        return answer_versioned(call, cget, &key);
     head(call, cget, 2, "HIT");
     enum value_result result = value_or_nothing_to_reply(call, &key, &nothing);
     if (result == VALUE_FOUND)
@@ -105,16 +148,10 @@ static enum lease_answer ask(struct cmd_call *call, const struct cget *cget, boo
                                 .lease_ms = cget->lease_ms,
                                 .wait_ms = waits ? cget->wait_ms : 0,
                                 .bound = cget->bound,
+                                .versions = cget->versions,
                                 .there = there,
                                 .again = waits && cget->woken ? cget->woken->again : NULL};
     return server->api->lease_ask(server, call->client, &ask, ret_given);
-}
-
-/* What an edit shows, as a bulk string. */
-static void reply_value(struct cmd_call *call, const struct cache_edit *edit) {
-    void *bytes = reply_bulk_reserve(call->reply, edit->size);
-    if (bytes && edit->size)
-        cache_edit_copy_out(edit, 0, bytes, edit->size);
 }
 
 /* Of all who see the stale value, one loads it. Who waits in vain for somebody else's does not ask again. */
@@ -122,11 +159,13 @@ static void answer_stale(struct cmd_call *call, const struct cget *cget, const s
     struct cmd_lease_given given;
     bool gives_up = cget->woken && cget->woken->how == LEASE_MISS;
     bool loads = cget->lease_ms && !gives_up && ask(call, cget, false, false, &given) == LEASE_GIVEN;
-    head(call, cget, loads ? 4 : 3, loads ? "LOAD" : "STALE");
+    head(call, cget, (loads ? 4 : 3) + cget->versions, loads ? "LOAD" : "STALE");
     if (loads)
         reply_token(call->reply, given.token);
     reply_value(call, edit);
     reply_integer(call->reply, (int64_t)edit->stale_ms);
+    if (cget->versions)
+        reply_integer(call->reply, version_shown(edit->row, edit->version));
 }
 
 enum asked { ASKED_TOO_LATE, ASKED_STALE, ASKED };
@@ -164,12 +203,16 @@ static bool answer_early(struct cmd_call *call, const struct cget *cget) {
         info.type != CACHE_STRING || info.expires_at_ms == 0 || info.expires_at_ms > soon_ms)
         return false;
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
+    int64_t version;
     bool gives = edit.found && edit.type == CACHE_STRING && edit.expires_at_ms && edit.expires_at_ms <= soon_ms &&
+                 version_wanted(cget, &edit, &version) == STATUS_OK &&
                  ask(call, cget, true, false, &given) == LEASE_GIVEN;
     if (gives) {
-        head(call, cget, 3, "REFRESH");
+        head(call, cget, 3 + cget->versions, "REFRESH");
         reply_token(call->reply, given.token);
         reply_value(call, &edit);
+        if (cget->versions)
+            reply_integer(call->reply, version);
         cache_edit_count_read(&edit);
     }
     cache_edit_end(&edit);
@@ -263,6 +306,9 @@ static bool cget_parse(struct cmd_call *call, struct cget *cget) {
         } else if (cmd_is(call, at, "stale")) {
             if (!read_ms(call, "STALE", at + 1, OPTION_STALE_MS_MAX, &cget->stale_ms))
                 return false;
+        } else if (cmd_is(call, at, "version") && !cget->versions) {
+            cget->versions = true;
+            at--; /* nothing stands behind it */
         } else if (cmd_is(call, at, "early")) {
             if (!read_ms(call, "EARLY", at + 1, OPTION_STALE_MS_MAX, &cget->early_ms))
                 return false;
@@ -324,6 +370,7 @@ bool cmd_lease_push(struct cmd_call *call, const struct cmd_lease_push *push) {
                         .lease_ms = push->lease_ms,
                         .wait_ms = 1, /* as it has waited before, until the same time */
                         .bound = push->bound,
+                        .versions = push->versions,
                         .pushes = true,
                         .id = push->id,
                         .woken = &push->woken};
@@ -390,12 +437,18 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
     value_edit_begin(call, &key, call->upload ? 0 : call->argv[2].size, &edit);
     edit.tags = call->argv + cset->options.tags_at;
     edit.tag_count = cset->options.tag_count;
+    edit.set_row = cset->options.row;
     edit.set_stale_ms = cset->options.stale_ms;
     /* No databases are swapped while the key is locked. */
     struct guard guard = {.call = call,
                           .cset = cset,
                           .key = cache_key(call->env->cache, call->client->db, call->argv[1]),
                           .end = LEASE_ENDS};
+    if (!string_options_guard(&cset->options, &edit)) { /* the lease goes on */
+        cache_edit_end(&edit);
+        reply_null(call->reply);
+        return;
+    }
     enum status status = cset_write(call, cset, &edit, &guard);
     if (guard.end == LEASE_HOLDS)
         server->api->lease_end_write(server, cset->token, status == STATUS_OK);
@@ -410,7 +463,7 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
 
 void cmd_cset(struct cmd_call *call) {
     struct cset plan;
-    uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE | OPTION_STALE;
+    uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE | OPTION_STALE | OPTIONS_VERSION;
     if (!has_server(call))
         return;
     if (!cmd_is(call, 3, "token")) {

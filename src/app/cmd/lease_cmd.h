@@ -12,7 +12,7 @@
 struct cmd_lease_push {
     uint64_t id;
     uint32_t db, lease_ms;
-    bool bound;
+    bool bound, versions;
     struct slice name;
     struct cmd_lease_woken woken;
 };

@@ -72,11 +72,13 @@ static bool refuse(const struct asking *asking, enum owner_why why, struct slice
                      SHOW(class->pattern.text), class->place.line, self);
             break;
         case OWNER_NOT_LEASED:
-            snprintf(refusal->text, sizeof refusal->text,
-                     "key '%.*s' is written with a lease or a version only (class %.*s, line %u): CGET with LEASE gives a "
-                     "token for CSET",
-                     SHOW(key), SHOW(class->pattern.text), class->places[MANIFEST_WRITES].line);
+            snprintf(
+                refusal->text, sizeof refusal->text,
+                "key '%.*s' is written with a lease or a version only (class %.*s, line %u): CGET with LEASE gives a "
+                "token for CSET",
+                SHOW(key), SHOW(class->pattern.text), class->places[MANIFEST_WRITES].line);
             break;
+        case OWNER_UNKNOWN_SERVICE: /* of no key */
         case OWNER_NOT_SERVED:
             snprintf(refusal->text, sizeof refusal->text,
                      "key '%.*s' is of a class that the server holds no entries of (class %.*s, line %u)", SHOW(key),
@@ -93,8 +95,8 @@ static bool refuse(const struct asking *asking, enum owner_why why, struct slice
 static enum doing doing_of(const struct asking *asking, uint32_t flags) {
     enum doing doing = asking->always;
     bool changes = (flags & (CMD_KEY_RW | CMD_KEY_OW | CMD_KEY_RM)) != 0;
-    bool grows = (asking->spec->flags & CMD_DENYOOM) && (flags & CMD_KEY_RW) &&
-                 strncmp(asking->spec->name, "tag|", 4) != 0;
+    bool grows =
+        (asking->spec->flags & CMD_DENYOOM) && (flags & CMD_KEY_RW) && strncmp(asking->spec->name, "tag|", 4) != 0;
     if (changes && asking->spec->flags & CMD_WRITE)
         doing |= WRITES | ((flags & CMD_KEY_OW) || grows ? BRINGS_VALUE : 0);
     if (flags & (CMD_KEY_RO | CMD_KEY_RW) && asking->spec->flags & (CMD_READONLY | CMD_WRITE))
@@ -171,7 +173,7 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
     }
     atomic_fetch_add_explicit(ret_refusal->why == OWNER_NOT_OWNER ? &env->not_owner : &env->not_borrower, 1,
                               memory_order_relaxed);
-    server->api->rules_broken(server, ret_refusal->class->pattern.text, name, ret_refusal->text);
+    server->api->rules_broken(server, ret_refusal->why, ret_refusal->class->pattern.text, name, ret_refusal->text);
     return atomic_load_explicit(&env->ownership, memory_order_relaxed) != CMD_OWNERSHIP_ENFORCE;
 }
 
@@ -192,9 +194,8 @@ static bool is_within_quota(void *context, struct slice name, uint32_t flags) {
     struct cache_key key = cache_key(call->env->cache, call->client->db, name);
     struct cache_store_info info;
     cache_store_info(call->env->cache, cache_store_of(call->env->cache, &key), &info);
-    uint64_t quota = class->quota_permille
-                         ? cache_limit(call->env->cache) / MANIFEST_SHARE_ALL * class->quota_permille
-                         : class->quota_bytes;
+    uint64_t quota = class->quota_permille ? cache_limit(call->env->cache) / MANIFEST_SHARE_ALL * class->quota_permille
+                                           : class->quota_bytes;
     if (info.bytes < quota / 100 * QUOTA_NEAR_PERCENT)
         return true;
     reply_errorf(call->reply, "QUOTA class %.*s (line %u) has used its quota of %llu bytes, and refuses what is beyond",

@@ -14,7 +14,7 @@ struct rules_class;
 
 enum { OWNER_TEXT_MAX = 480 };
 
-enum owner_why { OWNER_NOT_OWNER, OWNER_NOT_BORROWER, OWNER_NOT_LEASED, OWNER_NOT_SERVED };
+enum owner_why { OWNER_NOT_OWNER, OWNER_NOT_BORROWER, OWNER_NOT_LEASED, OWNER_NOT_SERVED, OWNER_UNKNOWN_SERVICE };
 
 struct owner_refusal {
     enum owner_why why;

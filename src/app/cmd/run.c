@@ -7,9 +7,9 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/owner.h"
-#include "app/cmd/slide.h"
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/slide.h"
 #include "base/assert.h"
 #include "base/number.h"
 
@@ -276,11 +276,15 @@ void cmd_run(struct cmd_call *call) {
 
 /* What follows from a write happens before the next one; and each may be refused. */
 static inline bool writes_run_alone(const struct cmd_env *env) {
-    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) & (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES)) != 0, 0) || __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
+    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) &
+                             (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES)) != 0,
+                            0) ||
+           __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
 }
 
 static inline bool reads_run_alone(const struct cmd_env *env) {
-    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) & (CMD_ASK_READS | CMD_ASK_SLIDES)) != 0, 0);
+    return __builtin_expect(
+        (atomic_load_explicit(&env->asked, memory_order_relaxed) & (CMD_ASK_READS | CMD_ASK_SLIDES)) != 0, 0);
 }
 
 uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {

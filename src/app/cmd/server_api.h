@@ -106,6 +106,7 @@ struct cmd_lease_ask {
     const struct cache_key *key; /* made under its lock */
     uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
     bool bound;                  /* the lease ends with the connection */
+    bool versions;               /* the value is to come with its version */
     bool there;                  /* the key is not absent */
     void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */
 };
@@ -233,8 +234,9 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
-    /* A service has done what is another's by the rules: said once for each class and service. */
-    void (*rules_broken)(struct cmd_server *, struct slice class, struct slice service, const char *text);
+    /* A service has done what is another's by the rules: said once for each kind, class and service. */
+    void (*rules_broken)(struct cmd_server *, unsigned kind, struct slice class, struct slice service,
+                         const char *text);
     /* What a manifest would change of stores, a line each. */
     enum status (*rules_diff_stores)(struct cmd_server *, const struct rules *rules, struct buf *lines);
     /* History: what became of a key (by the place of its database), a tag, a database. False: nothing is known. */

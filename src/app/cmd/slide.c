@@ -1,6 +1,9 @@
 #include "app/cmd/slide.h"
 
+#include <string.h>
+
 #include "app/cmd/server_api.h"
+#include "app/cmd/spec_docs.h"
 #include "base/assert.h"
 #include "core/rules/rules.h"
 
@@ -46,9 +49,22 @@ static bool look(void *context, struct slice name, uint32_t flags) {
     return true;
 }
 
+/* Whether it reads values. What only looks at a key (TTL, EXISTS, TYPE, OBJECT, EXPLAIN) is no use of it. */
+static bool reads_values(const struct cmd_spec *spec) {
+    static const char *const others[] = {"cget", "touch", "dump"};
+    if (!(spec->flags & CMD_READONLY) || spec->key_count == 0)
+        return false;
+    if (strcmp(spec->docs->group, "generic") != 0)
+        return true;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(spec->name, others[i]) == 0)
+            return true;
+    return false;
+}
+
 void slide_read(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
-    if (!(call->spec->flags & CMD_READONLY) || call->spec->key_count == 0 || !server)
+    if (!server || !reads_values(call->spec))
         return;
     struct sliding sliding = {call, server->api->rules_now(server, call->client, NULL)};
     if (sliding.rules)

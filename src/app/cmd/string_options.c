@@ -1,6 +1,7 @@
 #include "app/cmd/string_options.h"
 
 #include "app/cmd/value.h"
+#include "app/cmd/version.h"
 #include "base/bits.h"
 #include "core/classes/names.h"
 
@@ -18,10 +19,13 @@ static const struct option {
     {"persist", OPTION_PERSIST, OPTIONS_TIME & ~OPTION_PERSIST, false},
     {"nx", OPTION_NX, OPTIONS_CONDITION & ~OPTION_NX, false},
     {"xx", OPTION_XX, OPTIONS_CONDITION & ~OPTION_XX, false},
+    {"version", OPTION_VERSION, OPTION_IFNEWER | OPTION_NEGATIVE, true},
+    {"ifversion", OPTION_IFVERSION, OPTIONS_CONDITION | OPTION_NEGATIVE, true},
+    {"ifnewer", OPTION_IFNEWER, OPTIONS_CONDITION | OPTION_VERSION | OPTION_NEGATIVE, true},
     {"ifeq", OPTION_IFEQ, OPTIONS_CONDITION, true},
     {"get", OPTION_GET, 0, false},
     {"tags", OPTION_TAGS, 0, true},
-    {"negative", OPTION_NEGATIVE, 0, false},
+    {"negative", OPTION_NEGATIVE, OPTIONS_VERSION, false},
     {"stale", OPTION_STALE, OPTION_STALE, true},
 };
 
@@ -64,6 +68,34 @@ static bool read_tags(struct cmd_call *call, uint32_t at, struct string_options 
     return string_options_check_tags(call, at + 1, (uint32_t)count);
 }
 
+/* The number behind one of OPTIONS_VERSION. */
+static bool read_version(struct cmd_call *call, uint32_t at, uint32_t flag, struct string_options *options) {
+    int64_t number;
+    if (!cmd_integer(call, at, &number))
+        return false;
+    if (flag == OPTION_IFVERSION) {
+        options->expected = number;
+        return true;
+    }
+    if (number < 1) {
+        reply_error(call->reply, SLICE("ERR a version that is given is 1 to 9223372036854775807"));
+        return false;
+    }
+    options->row = (uint64_t)number;
+    return true;
+}
+
+bool string_options_guard(const struct string_options *options, const struct cache_edit *edit) {
+    /* What is stale is no entry, but its version is still known: the same may come back, an older one may not. */
+    if (options->flags & OPTION_IFNEWER)
+        return !(edit->found && edit->row >= options->row) && !(edit->stale && edit->row > options->row);
+    if (!(options->flags & OPTION_IFVERSION))
+        return true;
+    if (!edit->found)
+        return options->expected == 0;
+    return options->expected != 0 && version_shown(edit->row, edit->version) == options->expected;
+}
+
 static bool read_stale(struct cmd_call *call, uint32_t at, struct string_options *options) {
     int64_t ms;
     if (!cmd_integer(call, at, &ms))
@@ -89,6 +121,9 @@ bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, s
             if (!read_tags(call, at + 1, &options))
                 return false;
             at += 1 + options.tag_count;
+        } else if (option->flag & OPTIONS_VERSION) {
+            if (!read_version(call, ++at, option->flag, &options))
+                return false;
         } else if (option->flag == OPTION_STALE) {
             if (!read_stale(call, ++at, &options))
                 return false;

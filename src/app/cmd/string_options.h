@@ -26,7 +26,11 @@ enum string_option {
     OPTION_NEGATIVE = 1 << 11,
     OPTION_STALE = 1 << 12,
     OPTION_STALE_MS_MAX = 7 * 24 * 3600 * 1000,
-    OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ,
+    OPTION_VERSION = 1 << 13,
+    OPTION_IFVERSION = 1 << 14,
+    OPTION_IFNEWER = 1 << 15,
+    OPTIONS_VERSION = OPTION_VERSION | OPTION_IFVERSION | OPTION_IFNEWER,
+    OPTIONS_CONDITION = OPTION_NX | OPTION_XX | OPTION_IFEQ | OPTION_IFVERSION | OPTION_IFNEWER,
     OPTIONS_EXPIRY = OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT,
     OPTIONS_TIME = OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_PERSIST,
 };
@@ -37,10 +41,15 @@ struct string_options {
     uint32_t compare_at;         /* argument of IFEQ */
     uint32_t tags_at, tag_count; /* arguments of TAGS, if flags have it */
     uint32_t stale_ms;           /* for how long after its expiry the value is stale; 0: nothing is said */
+    uint64_t row;                /* of VERSION or IFNEWER: what is written has it; 0: none */
+    int64_t expected;            /* of IFVERSION */
 };
 
 /* Reads the arguments from `at` on; only the words in `allowed` are known. */
 bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options);
+
+/* Whether IFVERSION and IFNEWER, if they are there, let the edit's entry be written over. */
+bool string_options_guard(const struct string_options *options, const struct cache_edit *edit);
 
 /* Whether the arguments from `at` on may be tags of one key. */
 bool string_options_check_tags(struct cmd_call *call, uint32_t at, uint32_t count);

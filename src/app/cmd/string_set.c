@@ -12,7 +12,7 @@ struct set_plan {
 /* Whether the options let the write happen: VALUE_FOUND if so, VALUE_MISSING if not. */
 static enum value_result set_condition(struct cmd_call *call, const struct string_options *options,
                                        const struct cache_edit *edit) {
-    if ((options->flags & OPTION_NX) && edit->found)
+    if (((options->flags & OPTION_NX) && edit->found) || !string_options_guard(options, edit))
         return VALUE_MISSING;
     if ((options->flags & (OPTION_XX | OPTION_IFEQ)) && !edit->found)
         return VALUE_MISSING;
@@ -33,6 +33,7 @@ static enum value_result set_write(struct cmd_call *call, const struct set_plan 
     if (answer == VALUE_FOUND) {
         edit.tags = call->argv + plan->options.tags_at;
         edit.tag_count = plan->options.tag_count;
+        edit.set_row = plan->options.row;
         bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
         call->change = plan->expires_at_ms ? CMD_CHANGE_EXPIRES : CMD_CHANGE_PLAIN;
         status = value_write(call, &edit, call->argv[plan->value_at], keeps ? edit.expires_at_ms : plan->expires_at_ms);
@@ -94,7 +95,7 @@ void cmd_set(struct cmd_call *call) {
         return;
     }
     struct set_plan plan = {.value_at = 2};
-    uint32_t allowed = OPTIONS_CONDITION | OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_GET | OPTION_TAGS;
+    uint32_t allowed = OPTIONS_CONDITION | OPTIONS_EXPIRY | OPTION_KEEPTTL | OPTION_GET | OPTION_TAGS | OPTION_VERSION;
     if (!string_options_read(call, 3, allowed, &plan.options) ||
         !string_options_expiry(call, &plan.options, &plan.expires_at_ms))
         return;

@@ -36,7 +36,7 @@ struct lease_wait {
     bool woken; /* stands in the worker's list: under the lock */
     enum lease_wake how;
     uint64_t token;
-    bool bound;
+    bool bound, versions;
     uint64_t id; /* of the push; 0: the connection is blocked */
     uint32_t db;
     size_t name_size; /* of a push */
@@ -253,6 +253,7 @@ static struct lease_wait *wait_new(struct connection *connection, const struct c
                    .bytes = (uint32_t)(sizeof *wait + name_size)},
         .connection = connection,
         .bound = ask->bound,
+        .versions = ask->versions,
         .db = ask->key->db,
         .name_size = name_size,
     };
@@ -433,6 +434,7 @@ static bool push(struct worker *worker, struct connection *connection, struct le
                                     .db = wait->db,
                                     .lease_ms = wait->waiter.lease_ms,
                                     .bound = wait->bound,
+                                    .versions = wait->versions,
                                     .name = slice_make(wait->name, wait->name_size),
                                     .woken = {wait->how, wait->token, wait}};
     note_for_tracking(&call, wanted.name);

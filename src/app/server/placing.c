@@ -47,8 +47,8 @@ static bool fits(struct server *server, struct placement *next, struct buf *prob
         const struct placement_store *store = placement_store(next, i);
         uint64_t bytes = guaranteed(store, limit_bytes);
         if (bytes > left) {
-            say(problem, "%u: the stores up to '%s' are guaranteed more than maxmemory, which is %llu bytes", store->line,
-                store->name, (unsigned long long)limit_bytes);
+            say(problem, "%u: the stores up to '%s' are guaranteed more than maxmemory, which is %llu bytes",
+                store->line, store->name, (unsigned long long)limit_bytes);
             return false;
         }
         left -= bytes;
@@ -70,8 +70,9 @@ static bool is_free_to_place(struct server *server, struct placement *next, stru
 static bool can_move(const struct placement *now, const struct placement *next, struct buf *problem) {
     if (!placement_has_sessions(now) && !placement_has_sessions(next))
         return true;
-    say(problem, "stores of sessions are settled at the start: name the manifest as 'rules' in the configuration and start "
-                 "again");
+    say(problem,
+        "stores of sessions are settled at the start: name the manifest as 'rules' in the configuration and start "
+        "again");
     return false;
 }
 
@@ -101,7 +102,8 @@ static void apply_numbers(struct server *server, struct actor *actor, struct pla
         ASSERT(status == STATUS_OK); /* the reader of manifests knows the bounds */
         if (cache_store_policy_set(cache, store->number, store->policy) != STATUS_OK)
             log_warning("The store %s keeps its eviction: it holds memory that is guaranteed to others", store->name);
-        status = cache_filter_set(cache, actor, store->number, store->filter, store->filter ? store->filter_rate_ppm : 0);
+        status =
+            cache_filter_set(cache, actor, store->number, store->filter, store->filter ? store->filter_rate_ppm : 0);
         ASSERT(status == STATUS_OK);
     }
 }
@@ -129,7 +131,8 @@ static void forget_counts(struct server *server, uint32_t number) {
 }
 
 /* Finds the stores that are there, and makes the others. All of them, or none. */
-static enum status make_stores(struct server *server, struct actor *actor, struct placement *next, struct buf *problem) {
+static enum status make_stores(struct server *server, struct actor *actor, struct placement *next,
+                               struct buf *problem) {
     bool added[CACHE_STORES_MAX] = {false};
     for (uint32_t i = 1; i < placement_store_count(next); i++) {
         struct placement_store *store = placement_store(next, i);
@@ -145,7 +148,8 @@ static enum status make_stores(struct server *server, struct actor *actor, struc
             continue;
         }
         say(problem,
-            "%u: there is no memory for the tables of the store '%s'; raise maxmemory, or name the manifest as 'rules' in "
+            "%u: there is no memory for the tables of the store '%s'; raise maxmemory, or name the manifest as 'rules' "
+            "in "
             "the configuration and start again",
             store->line, store->name);
         while (i-- > 1)
@@ -189,7 +193,8 @@ static enum status move(struct server *server, struct worker *worker, struct act
 
 /* ------------------------------------------------------------------------------------------ all of it */
 
-static enum status take_over(struct server *server, struct worker *worker, struct placement *next, struct buf *problem) {
+static enum status take_over(struct server *server, struct worker *worker, struct placement *next,
+                             struct buf *problem) {
     struct actor *actor = worker ? &worker->actor : &server->workers[0]->actor;
     struct placement *now = server->placement;
     bool same = now ? placement_same_routes(now, next) : placement_store_count(next) == 1;

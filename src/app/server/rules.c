@@ -261,7 +261,8 @@ enum status rules_start(struct server *server) {
     buf_init(&problem, &memory_libc);
     status = placing_apply(server, NULL, server->rules->rules, &problem);
     if (status != STATUS_OK)
-        log_warning("%s:%.*s", path, (int)problem.size, problem.size ? (const char *)problem.data : status_text(status));
+        log_warning("%s:%.*s", path, (int)problem.size,
+                    problem.size ? (const char *)problem.data : status_text(status));
     buf_fini(&problem);
     TRY(status);
     for (uint32_t i = 0; i < server->worker_count; i++)
@@ -290,10 +291,11 @@ enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *ru
     return placing_diff(server_of(api), rules, lines);
 }
 
-/* Once for each class and service since the rules came into force, as far as there is room to remember it. */
-void rules_api_broken(struct cmd_server *api, struct slice class, struct slice service, const char *text) {
+/* Once for each kind, class and service since the rules came into force, as far as there is room to remember it. */
+void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class, struct slice service,
+                      const char *text) {
     struct server *server = server_of(api);
-    uint64_t mark = hash_bytes(service, hash_bytes(class, 0)) | 1;
+    uint64_t mark = hash_bytes(service, hash_bytes(class, kind)) | 1;
     for (int i = 0; i < RULES_BROKEN_MAX; i++) {
         uint64_t seen = 0;
         if (atomic_compare_exchange_strong(&server->broken[i], &seen, mark)) {

@@ -31,7 +31,8 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
 const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text);
 /* For commands, like the rest of rules_api. */
 enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *rules, struct buf *lines);
-void rules_api_broken(struct cmd_server *api, struct slice class, struct slice service, const char *text);
+void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class, struct slice service,
+                      const char *text);
 
 /* The setting and the rules say together who is asked about. Under no lock of the configuration, or under it. */
 void rules_settle(struct server *server);

@@ -581,7 +581,8 @@ struct cache_store_info {
     uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
 };
 
-uint32_t cache_store_count(const struct cache *cache); /* numbers are below; 0 is the default store (cache_store_is_there) */
+uint32_t cache_store_count(
+    const struct cache *cache); /* numbers are below; 0 is the default store (cache_store_is_there) */
 bool cache_store_find(const struct cache *cache, struct slice name, uint32_t *ret_store);
 uint32_t cache_store_of(const struct cache *cache, const struct cache_key *key);
 /* Walks the segment table. */

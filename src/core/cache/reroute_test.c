@@ -95,10 +95,8 @@ static void note(void *context, struct actor *actor, unsigned change, uint32_t d
 static void nobody_is_told_and_watches_break(void **state) {
     (void)state;
     uint32_t told = 0;
-    struct testing_cache t = testing_open_as((struct cache_options){.limit_bytes = LIMIT,
-                                                                    .policy = CACHE_ALLKEYS_LFU,
-                                                                    .spare_stores = 2,
-                                                                    .changes = {note, &told, UINT32_MAX}});
+    struct testing_cache t = testing_open_as((struct cache_options){
+        .limit_bytes = LIMIT, .policy = CACHE_ALLKEYS_LFU, .spare_stores = 2, .changes = {note, &told, UINT32_MAX}});
     struct by_letter letters = {.of = {0}};
     set(&t, 0, "a1", SLICE("one"), 0);
     struct cache_key key = cache_key(t.cache, 0, SLICE("a1"));
@@ -192,8 +190,7 @@ static uint32_t fill(struct testing_cache *t, char letter, uint32_t count, uint3
     for (uint32_t i = 0; i < count; i++) {
         char name[32];
         snprintf(name, sizeof name, "%c:%u", letter, i);
-        written +=
-            testing_set(t, 0, slice_from_string(name), slice_make(bytes, value_size), 0) == STATUS_OK;
+        written += testing_set(t, 0, slice_from_string(name), slice_make(bytes, value_size), 0) == STATUS_OK;
         MAYBE(cache_housekeep(t->cache, &t->actor));
     }
     return written;
@@ -208,9 +205,8 @@ static void a_quota_holds_though_memory_is_free(void **state) {
     letters.of['r'] = add(&t, "refuses", CACHE_ALLKEYS_LFU);
     cache_store_bounds_set(t.cache, letters.of['e'],
                            &(struct cache_bounds){.quota_bytes = QUOTA, .rank = CACHE_RANK_USUAL});
-    cache_store_bounds_set(
-        t.cache, letters.of['r'],
-        &(struct cache_bounds){.quota_bytes = QUOTA, .refuses = true, .rank = CACHE_RANK_USUAL});
+    cache_store_bounds_set(t.cache, letters.of['r'],
+                           &(struct cache_bounds){.quota_bytes = QUOTA, .refuses = true, .rank = CACHE_RANK_USUAL});
     (void)reroute(&t, &letters);
     assert_int_equal(fill(&t, 'e', 10000, 400), 10000);
     assert_true(bytes_of(&t, letters.of['e']) <= QUOTA + QUOTA / 16);
@@ -225,9 +221,8 @@ static void a_quota_holds_though_memory_is_free(void **state) {
     cache_store_info(t.cache, letters.of['r'], &info);
     assert_int_equal(info.entries, written - 1);
     /* A larger one holds at once. */
-    cache_store_bounds_set(
-        t.cache, letters.of['r'],
-        &(struct cache_bounds){.quota_bytes = 2 * QUOTA, .refuses = true, .rank = CACHE_RANK_USUAL});
+    cache_store_bounds_set(t.cache, letters.of['r'],
+                           &(struct cache_bounds){.quota_bytes = 2 * QUOTA, .refuses = true, .rank = CACHE_RANK_USUAL});
     assert_true(fill(&t, 'r', 10000, 400) > written + 2000);
     testing_close(&t);
 }

@@ -43,12 +43,15 @@ bool placement_has_sessions(const struct placement *placement) {
 /* ------------------------------------------------------------------------------------------ stores */
 
 static enum cache_policy policy_named(struct slice name, enum cache_policy usual) {
-    static const char *const names[CACHE_POLICY_COUNT] = {
-        [CACHE_NOEVICTION] = "noeviction",         [CACHE_ALLKEYS_LRU] = "allkeys-lru",
-        [CACHE_ALLKEYS_LFU] = "allkeys-lfu",       [CACHE_ALLKEYS_RANDOM] = "allkeys-random",
-        [CACHE_VOLATILE_LRU] = "volatile-lru",     [CACHE_VOLATILE_LFU] = "volatile-lfu",
-        [CACHE_VOLATILE_RANDOM] = "volatile-random", [CACHE_VOLATILE_TTL] = "volatile-ttl",
-        [CACHE_SESSION] = "session"};
+    static const char names[CACHE_POLICY_COUNT][16] = {[CACHE_NOEVICTION] = "noeviction",
+                                                       [CACHE_ALLKEYS_LRU] = "allkeys-lru",
+                                                       [CACHE_ALLKEYS_LFU] = "allkeys-lfu",
+                                                       [CACHE_ALLKEYS_RANDOM] = "allkeys-random",
+                                                       [CACHE_VOLATILE_LRU] = "volatile-lru",
+                                                       [CACHE_VOLATILE_LFU] = "volatile-lfu",
+                                                       [CACHE_VOLATILE_RANDOM] = "volatile-random",
+                                                       [CACHE_VOLATILE_TTL] = "volatile-ttl",
+                                                       [CACHE_SESSION] = "session"};
     if (slice_equal(name, SLICE("s3-fifo")))
         return CACHE_ALLKEYS_LFU;
     for (int i = 0; i < CACHE_POLICY_COUNT; i++)
@@ -85,11 +88,11 @@ static void limit(struct placement_store *store, const struct rules_class *class
                                             [MANIFEST_EVICT_NEVER] = CACHE_RANK_LAST,
                                             [MANIFEST_EVICT_LAST] = CACHE_RANK_LAST,
                                             [MANIFEST_EVICT_FIRST] = CACHE_RANK_FIRST};
-    store->bounds = (struct cache_bounds){.quota_permille = class->quota_permille,
-                                          .quota_bytes = class->quota_bytes,
-                                          .refuses = class->on_quota == MANIFEST_ON_QUOTA_REFUSE &&
-                                                     (class->quota_permille || class->quota_bytes),
-                                          .rank = ranks[class->evict]};
+    store->bounds = (struct cache_bounds){
+        .quota_permille = class->quota_permille,
+        .quota_bytes = class->quota_bytes,
+        .refuses = class->on_quota == MANIFEST_ON_QUOTA_REFUSE && (class->quota_permille || class->quota_bytes),
+        .rank = ranks[class->evict]};
     if (class->evict == MANIFEST_EVICT_NEVER)
         store->policy = CACHE_NOEVICTION;
 }
@@ -182,8 +185,8 @@ static bool is_asked(const struct rules *rules, const uint32_t *targets, uint32_
             rules_pattern_order(&rules_class(rules, class)->pattern, &rules_class(rules, i)->pattern) > 0)
             continue;
         arena_reset(scratch);
-        enum status status = rules_overlap(&rules_class(rules, class)->pattern, &rules_class(rules, i)->pattern, scratch,
-                                           &overlap, &witness);
+        enum status status = rules_overlap(&rules_class(rules, class)->pattern, &rules_class(rules, i)->pattern,
+                                           scratch, &overlap, &witness);
         if (status != STATUS_OK || overlap) /* asked in vain, if it does not */
             return true;
     }

@@ -72,18 +72,9 @@ static void check_times(struct build *build, const struct rules_class *class) {
 
 /* What is kept, but nothing goes by it so far. */
 static void check_force(struct build *build, const struct rules_class *class) {
-    static const struct {
-        enum manifest_field field;
-        const char *message;
-    } idle[] = {
-        {MANIFEST_CODEC, "values are not packed yet: this has no effect"},
-    };
-    for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
-        bool says = class->places[idle[i].field].line != 0;
-        if (says && !(idle[i].field == MANIFEST_CODEC && class->codec == MANIFEST_CODEC_NONE))
-            tell_field(build, class, MANIFEST_WARNING, "not-in-force", idle[i].field, idle[i].field, NULL,
-                       "it may stay for when it has", idle[i].message);
-    }
+    if (class->places[MANIFEST_CODEC].line && class->codec != MANIFEST_CODEC_NONE)
+        tell_field(build, class, MANIFEST_WARNING, "not-in-force", MANIFEST_CODEC, MANIFEST_CODEC, NULL,
+                   "it may stay for when it has", "values are not packed yet: this has no effect");
 }
 
 static void check_limits(struct build *build, const struct rules_class *class) {
@@ -403,23 +394,25 @@ static void check_sessions(struct build *build, uint32_t store, bool is_default)
     bool headed = false;
     if (!slice_equal(rules->stores[store].eviction, SLICE("session")))
         return;
-    for (uint32_t class = 0; class < rules->class_count && !headed; class++) {
+    for (uint32_t class = 0; class < rules->class_count && !headed; class ++) {
         const struct rules_pattern *pattern = &rules->classes[class].pattern;
         headed = rules->classes[class].store == store && pattern->star_count == 0 && pattern->field_count == 1 &&
                  pattern->set_count == 0;
     }
     if (is_default)
-        build_tell(build,
-                   &(struct manifest_problem){.code = "session-default",
-                                              .place = rules->stores[store].place,
-                                              .help = "describe another store for sessions, and name it in their classes"},
-                   "the default store cannot be one of sessions");
+        build_tell(
+            build,
+            &(struct manifest_problem){.code = "session-default",
+                                       .place = rules->stores[store].place,
+                                       .help = "describe another store for sessions, and name it in their classes"},
+            "the default store cannot be one of sessions");
     else if (!headed && build->errors == 0)
-        build_tell(build,
-                   &(struct manifest_problem){.code = "session-without-head",
-                                              .place = rules->stores[store].place,
-                                              .help = "put a class such as 'session:{id}' there, with one part and no star"},
-                   "no class of the store '%.*s' names a session", SHOW(rules->stores[store].name));
+        build_tell(
+            build,
+            &(struct manifest_problem){.code = "session-without-head",
+                                       .place = rules->stores[store].place,
+                                       .help = "put a class such as 'session:{id}' there, with one part and no star"},
+            "no class of the store '%.*s' names a session", SHOW(rules->stores[store].name));
 }
 
 static void check_stores(struct build *build) {

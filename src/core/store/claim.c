@@ -2,10 +2,10 @@
 
 enum {
     RESERVE_PERCENT = 8,
-    CLOSED_PERCENT = 5, /* where nothing may go, new entries leave so much free */
-    FULL_PERCENT = 2,   /* and changes of what is there, an expiry that is set as an example, so much */
+    CLOSED_PERCENT = 5,     /* where nothing may go, new entries leave so much free */
+    FULL_PERCENT = 2,       /* and changes of what is there, an expiry that is set as an example, so much */
     QUOTA_SEGMENTS_MIN = 8, /* with fewer there would be hardly more than what is being written */
-    CHANGES_SHARE = 32, /* of a cap, or a segment, that only changes of what is there may use */
+    CHANGES_SHARE = 32,     /* of a cap, or a segment, that only changes of what is there may use */
 };
 
 static enum store_policy policy_of(const struct engine *engine, uint32_t store) {

@@ -47,8 +47,7 @@ uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store);
 
 /* A store with a quota that refuses: within it, eviction is no way to stay under. */
 static inline bool claim_refuses(const struct engine *engine, uint32_t store) {
-    return __builtin_expect(
-        atomic_load_explicit(&engine->stores[store].refuses, memory_order_relaxed) != 0, 0);
+    return __builtin_expect(atomic_load_explicit(&engine->stores[store].refuses, memory_order_relaxed) != 0, 0);
 }
 
 /* And while it is to take anything new: the rest of its cap is for changes of what it has, which leave dead bytes behind until those

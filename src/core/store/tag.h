@@ -118,15 +118,15 @@ static inline const uint8_t *tags_end(const uint8_t *numbers, uint64_t room) {
 /* Whether an entry with that stamp and these numbers, as they stand in it, may be dead or stale: the groups of its tags say only that it is neither. At most
  * ENTRY_TAGS_MAX; `ret_size`: what they take, 0 if they do not end there (and it says that it may be). */
 static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers, uint64_t stamp, uint32_t *ret_size) {
-    const _Atomic uint64_t *latest = tags->latest;
     const uint8_t *at = numbers, *end = numbers + ENTRY_TAGS_MAX * ENTRY_TAG_SIZE;
-    const uint32_t group_mask = tags->group_mask;
     uint32_t number;
     *ret_size = 0;
-    do {
+    do { /* mask and row are read again for each: there are more of them than registers that cost nothing */
         number = words_load32(at);
         at += ENTRY_TAG_SIZE;
-        if (__builtin_expect(atomic_load_explicit(&latest[number & group_mask], memory_order_acquire) >= stamp, 0))
+        if (__builtin_expect(atomic_load_explicit(&tags->latest[number & tags->group_mask], memory_order_acquire) >=
+                                 stamp,
+                             0))
             return true;
         if (number & ENTRY_TAG_LAST) {
             *ret_size = (uint32_t)(at - numbers);

@@ -62,7 +62,6 @@ bool watch_look(struct watch *watch) {
     struct watch before = *watch;
     if (!identify(watch))
         return false;
-    return before.device != watch->device || before.number != watch->number ||
-           before.size_bytes != watch->size_bytes || before.changed_s != watch->changed_s ||
-           before.changed_ns != watch->changed_ns;
+    return before.device != watch->device || before.number != watch->number || before.size_bytes != watch->size_bytes ||
+           before.changed_s != watch->changed_s || before.changed_ns != watch->changed_ns;
 }
