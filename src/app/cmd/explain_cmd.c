@@ -146,11 +146,14 @@ static void put_last_miss(struct explain *explain) {
 
 /* ------------------------------------------------------------------------------------------ present */
 
+/* What was found out under the lock. */
 struct present {
     struct cache_info info;
     struct slice tags[TAGS_MAX], rule_tags[TAGS_MAX];
     uint32_t tag_count, rule_tag_count;
-    bool in_main;
+    bool in_main, stale, nothing;
+    uint64_t stale_ms;
+    struct slice stale_by;
     const char *encoding;
     struct facts *facts;
 };
@@ -176,6 +179,15 @@ static const char *encoding_of(const struct cache_edit *edit) {
 static void look(struct explain *explain, const struct cache_edit *edit, struct present *present) {
     struct cmd_call *call = explain->call;
     present->facts = &explain->facts;
+    present->stale = edit->stale;
+    present->nothing = edit->nothing;
+    if (edit->stale) {
+        uint8_t tag[CACHE_TAG_NAME_MAX];
+        present->stale_ms = edit->stale_ms;
+        present->stale_by = facts_copy(&explain->facts, cache_edit_stale_by(edit, tag));
+    }
+    if (!edit->found)
+        return;
     present->in_main = cache_edit_is_in_main(edit);
     present->encoding = encoding_of(edit);
     cache_edit_tags(edit, note_tag, present);
@@ -362,7 +374,7 @@ static void answer_gone(struct explain *explain, const struct cmd_gone *gone, st
         say(sentence, " by ");
         say_author(sentence, gone);
     } else {
-        say(sentence, gone->has_cause ? "Invalidated " : "Deleted ");
+        say(sentence, gone->has_cause || gone->kind == CACHE_INVALIDATED ? "Invalidated " : "Deleted ");
         say_ago(sentence, explain, gone->when_ms);
         say(sentence, " by ");
         say_author(sentence, gone);
@@ -376,22 +388,47 @@ static void answer_gone(struct explain *explain, const struct cmd_gone *gone, st
     put_author(explain, gone);
 }
 
-static void answer_absent(struct explain *explain, bool nothing, struct cmd_gone *gone, struct cmd_gone *of_tag) {
+/* By a tag the entry is stale without having been told of; by its own name, or time, the history may know. */
+static bool find_gone(struct explain *explain, const struct present *present, struct cmd_gone *gone) {
+    struct cmd_server *server = explain->call->env->server;
+    if (!explain->api || present->nothing)
+        return false;
+    if (!present->stale_by.size)
+        return explain->api->gone(server, explain->key.place, explain->key.name, gone);
+    gone->kind = CACHE_INVALIDATED;
+    gone->spec = NULL;
+    gone->has_cause = gone->text_lost = false;
+    gone->when_ms = explain->now_ms;
+    gone->killer = present->stale_by;
+    return true;
+}
+
+static void answer_absent(struct explain *explain, const struct present *present, struct cmd_gone *gone,
+                          struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
     struct sentence sentence = {.size = 0};
-    const struct cmd_server_api *api = explain->api;
-    facts_text(&explain->facts, "state", nothing ? SLICE("nothing") : SLICE("absent"));
-    bool known = !nothing && api && api->gone(server, explain->key.place, explain->key.name, gone);
-    if (known && gone->kind == CACHE_INVALIDATED) {
+    struct facts *facts = &explain->facts;
+    facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
+    bool known = find_gone(explain, present, gone);
+    if (present->stale)
+        say(&sentence, "Shown only to who asks for stale values. ");
+    if (known && gone->kind == CACHE_INVALIDATED && !gone->spec) {
         answer_dead(explain, gone, &sentence, of_tag);
-    } else if (known || (!nothing && api && api->flushed(server, explain->key.place, gone))) {
+    } else if (present->stale && !(known && gone->kind == CACHE_INVALIDATED)) {
+        say(&sentence, "It has expired.");
+        put_sentence(explain, "summary", &sentence);
+        facts_text(facts, "what", SLICE("expired"));
+    } else if (known ||
+               (explain->api && !present->nothing && explain->api->flushed(server, explain->key.place, gone))) {
         answer_gone(explain, gone, &sentence);
     } else {
-        say(&sentence, nothing ? "It is cached that there is nothing."
-                               : "Nothing is known of it: it was never there, or what became of it is forgotten.");
+        say(&sentence, present->nothing ? "It is cached that there is nothing."
+                                        : "Nothing is known of it: it was never there, or what became of it is forgotten.");
         put_sentence(explain, "summary", &sentence);
-        facts_text(&explain->facts, "what", nothing ? SLICE("nothing") : SLICE("never_there"));
+        facts_text(facts, "what", present->nothing ? SLICE("nothing") : SLICE("never_there"));
     }
+    if (present->stale && present->stale_ms < INT64_MAX)
+        facts_number(facts, "stale_for_ms", (int64_t)present->stale_ms);
     put_class(explain);
     put_store(explain);
     put_last_miss(explain);
@@ -420,13 +457,12 @@ void cmd_explain(struct cmd_call *call) {
     find_class(&explain);
     cache_edit_begin(call->env->cache, call->actor, &explain.key, &edit);
     explain.key.place = cache_place_of(call->env->cache, explain.key.db);
-    bool found = edit.found, nothing = edit.nothing;
-    if (found)
-        look(&explain, &edit, &present);
+    bool found = edit.found;
+    look(&explain, &edit, &present);
     cache_edit_end(&edit);
     if (found)
         answer_present(&explain, &present);
     else
-        answer_absent(&explain, nothing, &gone, &of_tag);
+        answer_absent(&explain, &present, &gone, &of_tag);
     facts_reply(&explain.facts);
 }

@@ -5,11 +5,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "base/assert.h"
 #include "base/bits.h"
 #include "base/version.h"
 
+enum { CLASS_NAME_SHOWN_MAX = 255 };
 enum { TTL_SAMPLES = 64 }; /* entries looked at for avg_ttl */
 
 /* What the sections are made from, fetched once. */
@@ -21,7 +24,8 @@ struct info {
     struct cmd_server_counts counts;
     struct cmd_process process;
     struct cache_stats cache;
-    enum status status; /* of the text: NO_MEMORY stays */
+    enum status status;     /* of the text: NO_MEMORY stays */
+    uint32_t class_lines[3]; /* of each kind so far */
 };
 
 static void line(struct info *info, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -335,6 +339,37 @@ static void section_stores(struct info *info) {
     }
 }
 
+/* Keys may hold any bytes, and a line of INFO may not. */
+static int printable(struct slice name, char to[CLASS_NAME_SHOWN_MAX]) {
+    size_t size = name.size < CLASS_NAME_SHOWN_MAX ? name.size : CLASS_NAME_SHOWN_MAX;
+    for (size_t i = 0; i < size; i++)
+        to[i] = name.data[i] > ' ' && name.data[i] < 0x7f && name.data[i] != ',' ? (char)name.data[i] : '?';
+    return (int)size;
+}
+
+static void class_line(void *context, const struct cmd_class_stats *stats) {
+    static const char *const kinds[] = {[CLASS_DECLARED] = "class", [CLASS_PREFIX] = "prefix", [CLASS_OTHERS] = "others"};
+    struct info *info = context;
+    const struct class_counts *counts = &stats->counts;
+    char name[CLASS_NAME_SHOWN_MAX];
+    int name_size = printable(stats->name, name);
+    uint64_t misses = 0;
+    for (int i = 0; i < MISS_CAUSES; i++)
+        misses += counts->misses[i];
+    line(info,
+         "%s_%u:name=%.*s,keys=%llu,bytes=%llu,hits=%llu,misses=%llu,writes=%llu,expired=%llu,evicted=%llu,"
+         "invalidated=%llu,deleted=%llu",
+         kinds[stats->kind], info->class_lines[stats->kind]++, name_size, name, (unsigned long long)stats->contents.keys,
+         (unsigned long long)stats->contents.bytes, (unsigned long long)counts->hits, (unsigned long long)misses,
+         (unsigned long long)counts->writes, (unsigned long long)counts->expired, (unsigned long long)counts->evicted,
+         (unsigned long long)counts->invalidated, (unsigned long long)counts->deleted);
+}
+
+/* Nothing, if other rules come into force at this moment. */
+static void section_classes(struct info *info) {
+    MAYBE(info->api->each_class(info->server, info->call->client, false, class_line, info) != STATUS_OK);
+}
+
 static void section_stream(struct info *info) {
     const struct cmd_stream_counts *counts = &info->counts.stream;
     number(info, "stream_recording", counts->recording);
@@ -371,6 +406,7 @@ static const struct section {
     {"cluster", "Cluster", section_cluster, true},
     {"keyspace", "Keyspace", section_keyspace, true},
     {"stores", "Stores", section_stores, true},
+    {"classes", "Classes", section_classes, false},
     {"stream", "Stream", section_stream, true},
 };
 

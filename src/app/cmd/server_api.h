@@ -9,6 +9,7 @@
 #define STRATA_APP_CMD_SERVER_API_H
 
 #include "app/cmd/cause.h"
+#include "app/cmd/class_stats.h"
 #include "app/cmd/cmd.h"
 #include "app/cmd/gone.h"
 #include "core/lease/lease.h"
@@ -244,6 +245,10 @@ struct cmd_server_api {
     bool (*tag_gone)(struct cmd_server *, struct slice tag, struct cmd_gone *ret);
     bool (*flushed)(struct cmd_server *, uint32_t place, struct cmd_gone *ret);
     bool (*last_miss)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_miss *ret);
+    /* Classes in the order of the manifest, busy prefixes, and all keys without a class. `walks`: keys are counted now, if they are few. STATUS_BUSY: other rules
+     * have come into force meanwhile; nobody was visited. No call of this table is made in `visit`. */
+    enum status (*each_class)(struct cmd_server *, struct cmd_client *, bool walks,
+                              void (*visit)(void *context, const struct cmd_class_stats *), void *context);
     /* What this client's command changes from now on follows from a plan, for that cause, until the end: edges are not followed again. Each step
      * is an action of the plan. */
     void (*cause_begin)(struct cmd_server *, struct cmd_client *, const struct cause *);

@@ -72,13 +72,19 @@ static void add_call(struct note *note, const struct cmd_call *call, struct slic
 /* Kinds that happen to entries by themselves, though perhaps while a command runs. */
 enum { CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_MISSED };
 
+/* An entry that is dead by a tag is found, and one that is named goes softly. */
+static bool is_by_itself(const struct worker *worker, enum cache_change kind) {
+    return CHANGES_BY_THEMSELVES >> kind & 1 &&
+           !(kind == CACHE_INVALIDATED && worker->cause.active && !worker->actor.killer.size);
+}
+
 /* Who made the change that is being noted, and what for. */
 static void fill_author(struct worker *worker, const struct cmd_call *call, struct note *note,
                         struct cause_told *ret_told) {
     *ret_told = (struct cause_told){.killer = worker->actor.killer};
-    if (CHANGES_BY_THEMSELVES >> note->kind & 1)
-        return;
     const struct worker_cause *cause = &worker->cause;
+    if (is_by_itself(worker, (enum cache_change)note->kind))
+        return;
     ret_told->cause = cause_now(worker);
     if (cause->active && cause->spec) {
         note->spec = cause->spec;
@@ -126,18 +132,21 @@ static enum status append(struct changes *changes, struct note *note, struct sli
 /* The change as the history keeps it, at once. */
 static void note_history(struct worker *worker, const struct note *note, struct slice name,
                          const struct cause_told *told) {
-    bool by_itself = CHANGES_BY_THEMSELVES >> note->kind & 1;
+    bool by_itself = is_by_itself(worker, (enum cache_change)note->kind);
     history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
                  by_itself ? 0 : note->client, told);
+    if (note->kind != CACHE_FLUSHED && note->kind != CACHE_TAG_INVALIDATED &&
+        note->kind != CACHE_TAG_SOFTENED)
+        class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
-    if ((LEASES_CHANGES | LEASES_CHANGES_THERE) >> kind & 1)
+    if (atomic_load_explicit(&server->changes_to_leases, memory_order_relaxed) >> kind & 1)
         leases_note(worker, (enum cache_change)kind, place, name);
     if (kind == CACHE_MISSED)
-        history_note_miss(worker, place, name);
+        class_stats_miss(worker, name, history_note_miss(worker, place, name));
     bool kept = kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1;
     bool noted = atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1;
     if (!kept && !noted)

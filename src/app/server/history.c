@@ -12,7 +12,6 @@
 enum {
     PARTS_MAX = 16,
     PART_BYTES_MIN = 64 * 1024,
-    MISSES_SHARE = 32, /* one part in so many of the memory is for the last misses */
     TAGS_SEED = 1000,  /* beyond all places */
     DETAIL_OVER_CAPACITY = 1,
     DETAIL_CAUSED = 2, /* it follows from an invalidation or event */
@@ -62,7 +61,7 @@ static void index_specs(const struct server_history *history) {
 }
 
 enum status history_start(struct server *server) {
-    enum { MISSES = 1 << 15 }; /* 256 KiB: of 8 MiB that are the default */
+    enum { MISSES = 1 << 15 }; /* 256 KiB */
     struct server_history *history = memory_take(&memory_libc, sizeof *history);
     if (!history)
         return STATUS_NO_MEMORY;
@@ -112,7 +111,7 @@ static void renew_part(struct part *part, size_t size) {
 void history_settle(struct server *server) {
     struct server_history *history = server->history;
     uint64_t wanted = SETTING(server, history_bytes);
-    uint64_t size = wanted < HISTORY_BYTES_MIN ? 0 : wanted - wanted / MISSES_SHARE;
+    uint64_t size = wanted < HISTORY_BYTES_MIN ? 0 : wanted;
     pthread_mutex_lock(&history->flush_lock);
     bool same = history->size_bytes == size;
     history->size_bytes = size;
@@ -166,11 +165,12 @@ void history_note(struct worker *worker, enum cache_change kind, uint32_t place,
         note_flush(history, place, worker->actor.now_ms, spec, client, told);
         return;
     }
-    uint64_t hash = hash_of(history, kind == CACHE_TAG_INVALIDATED ? TAGS_SEED : place, name);
+    bool of_tag = kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED;
+    uint64_t hash = hash_of(history, of_tag ? TAGS_SEED : place, name);
     uint8_t bytes[CAUSE_PACKED_MAX];
     struct history_event event = {.when_ms = worker->actor.now_ms,
                                   .client = client,
-                                  .kind = kind,
+                                  .kind = of_tag ? CACHE_TAG_INVALIDATED : kind,
                                   .command = spec ? spec->index + 1 : 0,
                                   .text = slice_make(bytes, cause_pack(told, bytes))};
     if (told->cause)

@@ -7,7 +7,7 @@
  * remembered in a word of a table in which keys push each other out.
  *
  * Threads: any worker.
- * Memory:  `history-max-bytes`, from the C library; a thirty-second part of it is for misses.
+ * Memory:  `history-max-bytes` from the C library, and 256 KiB for the last misses.
  * Errors:  without memory for it there is no history, and the log says so.
  */
 #ifndef STRATA_APP_SERVER_HISTORY_H
@@ -26,7 +26,7 @@ enum { HISTORY_BYTES_MIN = 64 * 1024 };
 /* The kinds of changes that it is told of; without room only of misses. */
 enum {
     HISTORY_CHANGES = 1 << CACHE_DELETED | 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED |
-                      1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_MISSED
+                      1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_MISSED
 };
 
 MUST_CHECK enum status history_start(struct server *server);

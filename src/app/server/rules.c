@@ -93,6 +93,7 @@ static bool has_edges(const struct rules *rules) {
 }
 
 static void put_into(struct worker *worker, const struct rules_in_force *set) {
+    class_stats_rules(worker, worker->rules.set ? worker->rules.set->rules : NULL, set ? set->rules : NULL);
     rules_plan_fini(&worker->rules.plan);
     worker->rules.set = set;
     rules_plan_init(&worker->rules.plan, set ? set->rules : NULL, &memory_libc, 0, 0);

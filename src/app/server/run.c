@@ -204,6 +204,8 @@ static void close_timed(struct worker *worker) {
     if (count == 0)
         return;
     note_run_times(&worker->commands[worker->timed_spec->index], ticks, count);
+    if (__builtin_expect(worker->classes.timed != NULL, 0))
+        class_stats_time(worker, ticks, count);
     if (__builtin_expect(is_slow(worker, ticks), 0)) {
         const struct cmd_request *last = worker->timed_last;
         struct cmd_call call = {
@@ -310,6 +312,14 @@ static bool hold_output(struct connection *connection, const struct cmd_request 
     return true;
 }
 
+/* Some of the commands are looked at, for what their classes do. */
+static inline void classes_look(struct worker *worker, const struct cmd_request *items, uint32_t count) {
+    const struct actor_counts *counts = &worker->actor.counts;
+    const struct worker_classes *classes = &worker->classes;
+    if (__builtin_expect((counts->hits >= classes->hits_next) | (counts->changes >= classes->changes_next), 0))
+        class_stats_sample(worker, items, count);
+}
+
 /* What has been changed is told of, while no lock is held. */
 static inline void changes_look(struct worker *worker) {
     if (__builtin_expect(worker->changes.waiting, 0))
@@ -380,6 +390,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
     cmd_run(call);
     changes_look(worker);
+    classes_look(worker, item, 1);
     if (__builtin_expect(call->outcome == CMD_WAITS, 0))
         return put_back(worker, connection, item);
     worker->counts.commands++;
@@ -426,6 +437,7 @@ static inline uint32_t run_row(struct worker *worker, const struct cmd_request *
     changes_look(worker);
     if (done == 0)
         return 0;
+    classes_look(worker, items, done);
     worker->counts.commands += done;
     connection->commands += done;
     worker->timed_spec = items->spec;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/server/clients.h"
+#include "app/server/class_stats.h"
 #include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
@@ -283,6 +284,7 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .each_class = class_stats_each,
     .rules_broken = rules_api_broken,
     .rules_diff_stores = rules_api_diff_stores,
     .gone = history_api_gone,
@@ -478,7 +480,8 @@ static struct server *make_server(const struct config *config) {
     server->tracking = tracking_new(random_u64());
     server->streaming = streaming_new(server);
     if (!server->pubsub || !server->leases || !server->tracking || !server->streaming ||
-        history_start(server) != STATUS_OK) {
+        history_start(server) != STATUS_OK || class_stats_start(server) != STATUS_OK) {
+        class_stats_stop(server);
         history_stop(server);
         streaming_free(server->streaming);
         pubsub_free(server->pubsub);
@@ -663,6 +666,7 @@ void server_free(struct server *server) {
     pubsub_free(server->pubsub);
     tracking_free(server->tracking);
     leases_free(server->leases);
+    class_stats_stop(server);
     streaming_free(server->streaming);
     history_stop(server);
     if (server->unix_open)

@@ -52,6 +52,7 @@ struct tracking;
 struct server_leases;
 struct server_streaming;
 struct server_history;
+struct class_walk;
 struct rules_in_force;
 struct placement;
 
@@ -98,12 +99,13 @@ struct server {
     struct watch rules_watch;                  /* fd -1: not watched */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
-    uint32_t changes_to_leases;                /* the same */
+    _Atomic uint32_t changes_to_leases;                /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
     struct server_leases *leases;
     struct server_streaming *streaming;
     struct server_history *history;
+    struct class_walk *class_walk;
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */

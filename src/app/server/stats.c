@@ -165,6 +165,7 @@ void stats_reset(struct cmd_server *api) {
         worker->actor.counts = (struct actor_counts){.changes = worker->actor.counts.changes};
         memset(worker->misses, 0, sizeof worker->misses);
         worker->filtered_seen = 0;
+        class_stats_reset(worker);
         memset(worker->actor.of_store, 0, CACHE_STORES_MAX * sizeof *worker->actor.of_store);
         for (uint32_t k = 0; k < cmd_index_count; k++) {
             histogram_fini(&worker->commands[k].run_times);

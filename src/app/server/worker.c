@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
+#include "sys/os/random.h"
 
 enum {
     STOP_ROUNDS_MAX = 64,  /* reads of one connection's backlog at the end */
@@ -44,6 +45,9 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     notify_init(&worker->notify, &memory_libc);
     worker_streaming_init(&worker->streaming);
     rules_plan_init(&worker->rules.plan, NULL, &memory_libc, 0, 0);
+    worker->classes.rng = rng_seeded(random_u64());
+    class_stats_rules(worker, NULL, NULL);
+    class_stats_reset(worker);
     resp_heads_init(&worker->heads);
     timers_init(&worker->timers, &memory_libc);
     arena_init(&worker->arena, &memory_libc, ARENA_CHUNK_SIZE);
@@ -111,6 +115,7 @@ void worker_free(struct worker *worker) {
     notify_fini(&worker->notify);
     worker_streaming_fini(&worker->streaming);
     rules_plan_fini(&worker->rules.plan);
+    class_stats_fini(worker);
     for (uint32_t i = 0; i < worker->buffer_count; i++)
         buf_fini(&worker->buffers[i]);
     if (worker->commands) {
@@ -428,6 +433,7 @@ static void tick(struct worker *worker) {
     if (worker->index == 0) {
         streaming_tick(worker);
         server_note_memory(worker->server);
+        class_stats_tick(worker);
     }
     enum status status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
     ASSERT(status == STATUS_OK);

@@ -15,6 +15,7 @@
 
 #include "app/server/cause.h"
 #include "app/server/changes.h"
+#include "app/server/class_stats.h"
 #include "app/server/connection.h"
 #include "app/server/history.h"
 #include "app/server/notify.h"
@@ -120,6 +121,7 @@ struct worker {
     struct worker_rules rules;
     struct worker_cause cause;
     uint64_t misses[MISS_CAUSES]; /* but for MISS_NEVER, which are the others */
+    struct worker_classes classes;
     uint64_t filtered_seen;       /* counts.filtered at the last miss */
 
     int stopping; /* enum server_stop as this worker has seen it */

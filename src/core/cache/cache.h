@@ -529,7 +529,7 @@ uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice n
 /* ----------------------------------------------------------- explanations */
 
 /* What stands where a read has found nothing: an entry whose time has come, or that one of its tags has invalidated, and that nobody has come across
- * yet; a CACHE_NOTHING; or nothing at all. Without a lock, while others may write. */
+ * yet or that is stale; a CACHE_NOTHING; or nothing at all. Without a lock, while others may write. */
 enum cache_gone { CACHE_GONE_NOT, CACHE_GONE_ALL, CACHE_GONE_EXPIRED, CACHE_GONE_DEAD, CACHE_GONE_NOTHING };
 enum cache_gone cache_look_gone(const struct cache *cache, const struct actor *actor, uint32_t place,
                                 struct slice name);
@@ -539,6 +539,8 @@ uint32_t cache_place_of(const struct cache *cache, uint32_t db);
 bool cache_is_over_capacity(const struct cache *cache, uint32_t place, struct slice name);
 /* Whether the entry has been moved to the main queue, as one that was used; else it stands in the small one. */
 bool cache_edit_is_in_main(const struct cache_edit *edit);
+/* The tag by which what is stale was softly invalidated, written to `name` (CACHE_TAG_NAME_MAX); empty: none, but time, or its own name. */
+struct slice cache_edit_stale_by(const struct cache_edit *edit, uint8_t *name);
 
 /* -------------------------------------------------------------- keyspaces */
 

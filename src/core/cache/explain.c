@@ -6,7 +6,7 @@ static enum cache_gone gone_by(const struct cache *cache, const struct actor *ac
         return CACHE_GONE_ALL;
     if (store_has_expired(&view->entry, actor->now_ms))
         return CACHE_GONE_EXPIRED;
-    if (store_is_dead(cache->engine, view->location, &view->entry))
+    if (store_is_gone(cache->engine, view->location, &view->entry, actor->now_ms)) /* by tags, be it softly */
         return CACHE_GONE_DEAD;
     return view->entry.type == CACHE_NOTHING ? CACHE_GONE_NOTHING : CACHE_GONE_NOT;
 }
@@ -32,6 +32,8 @@ uint32_t cache_place_of(const struct cache *cache, uint32_t db) { return engine_
 
 bool cache_is_over_capacity(const struct cache *cache, uint32_t place, struct slice name) {
     const struct engine *engine = cache->engine;
+    if (engine->store_count == 1 && !atomic_load_explicit(&engine->stores->entries_max, memory_order_relaxed))
+        return false;
     uint32_t store = engine->shards[store_shard_of(engine, store_hash(engine, place, name))].store;
     uint64_t most = atomic_load_explicit(&engine->stores[store].entries_max, memory_order_relaxed);
     return most && store_entries(engine, store) > most;
@@ -44,4 +46,15 @@ bool cache_edit_is_in_main(const struct cache_edit *edit) {
         return false;
     const struct segment *segment = &range->segments[range_segment_of(range, spot->location)];
     return store_queue_of_log(atomic_load_explicit(&segment->log, memory_order_relaxed)) == STORE_MAIN;
+}
+
+struct slice cache_edit_stale_by(const struct cache_edit *edit, uint8_t *name) {
+    const struct store_spot *spot = const_spot_of(edit);
+    struct engine *engine = edit->cache->engine;
+    for (uint32_t i = 0; edit->stale && i < spot->entry.tag_count; i++) {
+        uint32_t number = entry_tag(&spot->entry, engine->range.base + spot->location, i);
+        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, true))
+            return slice_make(name, tag_name(&engine->range, edit->actor, engine->tags, number, name));
+    }
+    return slice_make(NULL, 0);
 }
