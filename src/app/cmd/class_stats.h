@@ -39,7 +39,7 @@ struct cmd_class_stats {
     struct class_contents contents;
     uint64_t weight_error; /* of a prefix: how much of what it did may have been that of others */
     double latency_us, latency_max_us;
-    bool walked;         /* there are contents; */
+    bool walked;          /* there are contents; */
     uint64_t walk_age_ms; /* the walk ended so long ago */
 };
 

@@ -422,8 +422,9 @@ static void answer_absent(struct explain *explain, const struct present *present
                (explain->api && !present->nothing && explain->api->flushed(server, explain->key.place, gone))) {
         answer_gone(explain, gone, &sentence);
     } else {
-        say(&sentence, present->nothing ? "It is cached that there is nothing."
-                                        : "Nothing is known of it: it was never there, or what became of it is forgotten.");
+        say(&sentence, present->nothing
+                           ? "It is cached that there is nothing."
+                           : "Nothing is known of it: it was never there, or what became of it is forgotten.");
         put_sentence(explain, "summary", &sentence);
         facts_text(facts, "what", present->nothing ? SLICE("nothing") : SLICE("never_there"));
     }

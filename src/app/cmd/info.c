@@ -24,7 +24,7 @@ struct info {
     struct cmd_server_counts counts;
     struct cmd_process process;
     struct cache_stats cache;
-    enum status status;     /* of the text: NO_MEMORY stays */
+    enum status status;      /* of the text: NO_MEMORY stays */
     uint32_t class_lines[3]; /* of each kind so far */
 };
 
@@ -348,7 +348,8 @@ static int printable(struct slice name, char to[CLASS_NAME_SHOWN_MAX]) {
 }
 
 static void class_line(void *context, const struct cmd_class_stats *stats) {
-    static const char *const kinds[] = {[CLASS_DECLARED] = "class", [CLASS_PREFIX] = "prefix", [CLASS_OTHERS] = "others"};
+    static const char *const kinds[] = {
+        [CLASS_DECLARED] = "class", [CLASS_PREFIX] = "prefix", [CLASS_OTHERS] = "others"};
     struct info *info = context;
     const struct class_counts *counts = &stats->counts;
     char name[CLASS_NAME_SHOWN_MAX];
@@ -359,9 +360,10 @@ static void class_line(void *context, const struct cmd_class_stats *stats) {
     line(info,
          "%s_%u:name=%.*s,keys=%llu,bytes=%llu,hits=%llu,misses=%llu,writes=%llu,expired=%llu,evicted=%llu,"
          "invalidated=%llu,deleted=%llu",
-         kinds[stats->kind], info->class_lines[stats->kind]++, name_size, name, (unsigned long long)stats->contents.keys,
-         (unsigned long long)stats->contents.bytes, (unsigned long long)counts->hits, (unsigned long long)misses,
-         (unsigned long long)counts->writes, (unsigned long long)counts->expired, (unsigned long long)counts->evicted,
+         kinds[stats->kind], info->class_lines[stats->kind]++, name_size, name,
+         (unsigned long long)stats->contents.keys, (unsigned long long)stats->contents.bytes,
+         (unsigned long long)counts->hits, (unsigned long long)misses, (unsigned long long)counts->writes,
+         (unsigned long long)counts->expired, (unsigned long long)counts->evicted,
          (unsigned long long)counts->invalidated, (unsigned long long)counts->deleted);
 }
 

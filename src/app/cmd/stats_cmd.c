@@ -9,7 +9,7 @@
 static const struct {
     const char *name;
     uint64_t until_ms;
-} ttl_steps[CLASS_TTL_STEPS] = {{"1m", 60000ull},      {"10m", 600000ull},    {"1h", 3600000ull},
+} ttl_steps[CLASS_TTL_STEPS] = {{"1m", 60000ull},       {"10m", 600000ull},      {"1h", 3600000ull},
                                 {"6h", 6 * 3600000ull}, {"1d", 24 * 3600000ull}, {"7d", 7 * 24 * 3600000ull},
                                 {"longer", UINT64_MAX}, {"none", UINT64_MAX}};
 

@@ -135,8 +135,7 @@ static void note_history(struct worker *worker, const struct note *note, struct 
     bool by_itself = is_by_itself(worker, (enum cache_change)note->kind);
     history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
                  by_itself ? 0 : note->client, told);
-    if (note->kind != CACHE_FLUSHED && note->kind != CACHE_TAG_INVALIDATED &&
-        note->kind != CACHE_TAG_SOFTENED)
+    if (note->kind != CACHE_FLUSHED && note->kind != CACHE_TAG_INVALIDATED && note->kind != CACHE_TAG_SOFTENED)
         class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
 

@@ -9,9 +9,9 @@
 enum {
     HITS_SAMPLE_EVERY = 256, /* on average, once there have been many */
     WRITES_SAMPLE_EVERY = 128,
-    SAMPLES_FIRST = 64, /* until then all are looked at, and then as many more as there were, ... */
-    EVENTS_FIRST = 256, /* misses and removals that all enter the sketch of prefixes */
-    EVENTS_EVERY = 16,  /* and of how many one does later */
+    SAMPLES_FIRST = 64,     /* until then all are looked at, and then as many more as there were, ... */
+    EVENTS_FIRST = 256,     /* misses and removals that all enter the sketch of prefixes */
+    EVENTS_EVERY = 16,      /* and of how many one does later */
     WALK_SLICE_KEYS = 2000, /* a tick: half a millisecond, in a hundred */
     WALK_SCAN_COUNT = 100,
     WALK_EVERY_MS = 10 * 1000,
@@ -271,9 +271,7 @@ static void visit_key(void *context, struct slice name, const struct cache_info 
     uint64_t now_ms = worker->actor.now_ms, expires_at_ms = info->expires_at_ms;
     of->keys++;
     of->bytes += info->charged_bytes;
-    of->ttl[class_ttl_step(expires_at_ms == 0       ? UINT64_MAX
-                           : expires_at_ms > now_ms ? expires_at_ms - now_ms
-                                                    : 0)]++;
+    of->ttl[class_ttl_step(expires_at_ms == 0 ? UINT64_MAX : expires_at_ms > now_ms ? expires_at_ms - now_ms : 0)]++;
     if (class != RULES_NONE)
         return;
     struct slice prefix = sketch_prefix(name);
@@ -417,7 +415,8 @@ static void fill(const struct summing *summing, struct cmd_class_stats *stats) {
     const struct class_counts *counts = &stats->counts;
     stats->walked = summing->contents.of_class != NULL;
     if (stats->walked)
-        stats->walk_age_ms = summing->now_ms > summing->contents.ended_ms ? summing->now_ms - summing->contents.ended_ms : 0;
+        stats->walk_age_ms =
+            summing->now_ms > summing->contents.ended_ms ? summing->now_ms - summing->contents.ended_ms : 0;
     if (counts->timed)
         stats->latency_us = (double)counts->timed_ticks / (double)counts->timed / ticks_per_us;
     stats->latency_max_us = (double)counts->timed_max_ticks / ticks_per_us;

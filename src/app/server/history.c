@@ -12,7 +12,7 @@
 enum {
     PARTS_MAX = 16,
     PART_BYTES_MIN = 64 * 1024,
-    TAGS_SEED = 1000,  /* beyond all places */
+    TAGS_SEED = 1000, /* beyond all places */
     DETAIL_OVER_CAPACITY = 1,
     DETAIL_CAUSED = 2, /* it follows from an invalidation or event */
     /* of the word of a miss: | mark 24 | cause 4 | milliseconds since the history began 36 | */

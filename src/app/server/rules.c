@@ -349,6 +349,8 @@ void rules_follow(struct worker *worker, const struct change *change) {
         cascade(worker, change, NULL);
         return;
     }
+    if (!(RULES_CHANGES >> change->kind & 1)) /* others want to know of it */
+        return;
     uint32_t class = rules_match(plan->rules, change->name, &fields);
     if (class == RULES_NONE || rules_class(plan->rules, class)->edge_count == 0)
         return;

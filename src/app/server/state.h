@@ -99,7 +99,7 @@ struct server {
     struct watch rules_watch;                  /* fd -1: not watched */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
-    _Atomic uint32_t changes_to_leases;                /* the same */
+    _Atomic uint32_t changes_to_leases;        /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
     struct server_leases *leases;

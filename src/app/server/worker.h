@@ -122,7 +122,7 @@ struct worker {
     struct worker_cause cause;
     uint64_t misses[MISS_CAUSES]; /* but for MISS_NEVER, which are the others */
     struct worker_classes classes;
-    uint64_t filtered_seen;       /* counts.filtered at the last miss */
+    uint64_t filtered_seen; /* counts.filtered at the last miss */
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;
