@@ -148,9 +148,9 @@ static enum status make_stores(struct server *server, struct actor *actor, struc
             continue;
         }
         say(problem,
-            "%u: there is no memory for the tables of the store '%s'; raise maxmemory, or name the manifest as 'rules' "
-            "in "
-            "the configuration and start again",
+            "%u: there is no memory for the tables of the store '%s'; raise maxmemory, or let fewer classes have "
+            "stores of "
+            "their own",
             store->line, store->name);
         while (i-- > 1)
             if (added[i])
