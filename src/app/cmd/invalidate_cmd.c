@@ -281,8 +281,7 @@ static void emit(struct cmd_call *call, bool may_try) {
             cmd_error_syntax(call); /* that is INVALIDATE EVENT */
             understood = false;
         }
-        errand.cause =
-            (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
+        errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
         if (status == STATUS_INVALID)

@@ -4,7 +4,8 @@
 #include "app/cmd/server_api.h"
 
 bool invalidate_words_begin(const struct cmd_call *call, uint32_t at) {
-    return cmd_is(call, at, "dryrun") || cmd_is(call, at, "soft") || cmd_is(call, at, "sync") || cmd_is(call, at, "reason");
+    return cmd_is(call, at, "dryrun") || cmd_is(call, at, "soft") || cmd_is(call, at, "sync") ||
+           cmd_is(call, at, "reason");
 }
 
 uint32_t invalidate_words_find(const struct cmd_call *call, uint32_t from) {

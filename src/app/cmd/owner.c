@@ -150,7 +150,8 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
     struct cmd_server *server = call->env->server;
     struct cmd_env *env = call->env;
     uint32_t asked = atomic_load_explicit(&env->asked, memory_order_relaxed);
-    if ((spec->flags & CMD_UNOWNED) || spec->key_count == 0 || !server)
+    if ((spec->flags & CMD_UNOWNED) || spec->key_count == 0 || !server ||
+        !(asked & (CMD_ASK_WRITES | CMD_ASK_READS | CMD_ASK_VALUES)))
         return true;
     bool loads = !(spec->flags & CMD_WRITE) && asks_for_lease(call, spec);
     if (!(spec->flags & CMD_WRITE) && !(asked & CMD_ASK_READS) && !loads)

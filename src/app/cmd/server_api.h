@@ -62,8 +62,8 @@ struct cmd_lease_counts {
 struct cmd_stream_counts {
     bool recording, writes; /* at present, as what follows up to `ackers` */
     uint64_t position, floor, bytes, subscribers, writers, ackers;
-    uint64_t told, gaps; /* records and gaps that subscribers were sent */
-    uint64_t waiting;    /* commands with SYNC, at present */
+    uint64_t told, gaps;             /* records and gaps that subscribers were sent */
+    uint64_t waiting;                /* commands with SYNC, at present */
     uint64_t synced, unacknowledged; /* that ended well; whose time was over */
 };
 

@@ -96,10 +96,10 @@ static void add_number(struct member *members, uint32_t *count, const char *name
 }
 
 static uint32_t members_of(const struct stream_record *record, struct member members[MEMBERS_MAX]) {
-    static const char *const names[STREAM_TEXTS] = {[STREAM_NAME] = "name",       [STREAM_OF_CLASS] = "class",
-                                                    [STREAM_COMMAND] = "command", [STREAM_ACTOR] = "actor",
-                                                    [STREAM_TRIGGER] = "trigger", [STREAM_PATH] = "path",
-                                                    [STREAM_REASON] = "reason"};
+    static const char *const names[STREAM_TEXTS] = {
+        [STREAM_NAME] = "name",    [STREAM_OF_CLASS] = "class",  [STREAM_COMMAND] = "command",
+        [STREAM_ACTOR] = "actor",  [STREAM_TRIGGER] = "trigger", [STREAM_PATH] = "path",
+        [STREAM_REASON] = "reason"};
     uint32_t count = 0;
     add_number(members, &count, "position", record->position);
     members[count++] = (struct member){"kind", true, slice_from_string(stream_kind_name(record->kind)), 0};

@@ -21,7 +21,7 @@
 enum {
     REGEX_SIZE_MAX = 1024,
     REGEX_NESTING_MAX = 50,
-    REGEX_STEPS_ALL = 4000000, /* of a key, shared among the places where it may begin; */
+    REGEX_STEPS_ALL = 1000000, /* of a key, shared among the places where it may begin; */
     REGEX_STEPS_MAX = 20000,   /* of one of them: at most, */
     REGEX_STEPS_MIN = 1000,    /* and at least, with the longest keys */
     REGEX_DEPTH_MAX = 1000,

@@ -7,9 +7,9 @@
 
 #include "app/server/clients.h"
 #include "app/server/leases.h"
-#include "app/server/streaming.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
+#include "app/server/streaming.h"
 #include "base/assert.h"
 #include "sys/os/log.h"
 #include "sys/os/socket.h"

@@ -209,6 +209,7 @@ static enum status load(struct worker *worker, struct slice text, const char *na
         return STATUS_BUSY;
     enum status status = make_set(text, name, problems, &set);
     if (status == STATUS_OK) {
+        log_problems(problems); /* warnings */
         buf_clear(problems);
         status = placing_apply(server, worker, set->rules, problems);
         if (status == STATUS_OK)
@@ -348,6 +349,8 @@ void rules_follow(struct worker *worker, const struct change *change) {
         cascade(worker, change, NULL);
         return;
     }
+    if (!(RULES_CHANGES >> change->kind & 1)) /* others want to know of it */
+        return;
     uint32_t class = rules_match(plan->rules, change->name, &fields);
     if (class == RULES_NONE || rules_class(plan->rules, class)->edge_count == 0)
         return;

@@ -75,8 +75,7 @@ static uint64_t append(struct server_streaming *streaming, const struct stream_r
 
 /* A record of the stream itself. Under the lock. */
 static void append_own(struct server_streaming *streaming, struct worker *worker, enum stream_kind kind) {
-    append(streaming,
-           &(struct stream_record){.kind = kind, .at_ms = worker->actor.now_ms, .db = STREAM_EVERY_DB});
+    append(streaming, &(struct stream_record){.kind = kind, .at_ms = worker->actor.now_ms, .db = STREAM_EVERY_DB});
     worker->streaming.posted = true;
 }
 
@@ -210,8 +209,8 @@ static void note_pattern(struct worker_streaming *of, const struct change *chang
 
 static bool is_covered(const struct worker_streaming *of, const struct change *change) {
     enum { GOES = 1 << CACHE_DELETED | 1 << CACHE_INVALIDATED | 1 << CACHE_NOTHING_DELETED };
-    return of->pattern_covers && GOES >> change->kind & 1 && change->planned &&
-           change->place == of->pattern_place && rules_pattern_matches(&of->pattern, change->name, NULL);
+    return of->pattern_covers && GOES >> change->kind & 1 && change->planned && change->place == of->pattern_place &&
+           rules_pattern_matches(&of->pattern, change->name, NULL);
 }
 
 /* The rules' own tags are names that nobody outside knows: they are told as what they stand for. */
@@ -342,7 +341,8 @@ void streaming_change(struct worker *worker, const struct change *change) {
                                  .at_ms = worker->actor.now_ms,
                                  .db = change->db < CACHE_DATABASES && !change->lost ? change->db : STREAM_EVERY_DB};
     what.soft = is_soft(&worker->streaming, change);
-    if (what.kind == STREAM_KINDS || is_of_expression(change) || is_told_otherwise(&worker->streaming, change) || is_of_load(change) || is_covered(&worker->streaming, change))
+    if (what.kind == STREAM_KINDS || is_of_expression(change) || is_told_otherwise(&worker->streaming, change) ||
+        is_of_load(change) || is_covered(&worker->streaming, change))
         return;
     fill_cause(change, &what, trigger);
     what.texts[STREAM_NAME] = change->name;
@@ -359,8 +359,7 @@ void streaming_change(struct worker *worker, const struct change *change) {
 }
 
 void streaming_rules_changed(struct worker *worker) {
-    record(worker, &(struct stream_record){
-                       .kind = STREAM_RULES, .at_ms = worker->actor.now_ms, .db = STREAM_EVERY_DB});
+    record(worker, &(struct stream_record){.kind = STREAM_RULES, .at_ms = worker->actor.now_ms, .db = STREAM_EVERY_DB});
     streaming_post(worker);
 }
 

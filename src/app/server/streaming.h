@@ -49,10 +49,11 @@ struct stream_subscriber {
     void *texts; /* the filter's words, with their texts behind them */
     size_t texts_size;
     struct stream_cursor cursor;
-    bool elsewhere;               /* it came with a position of another run: anything is unsure, and that is still to be told */
-    bool acks;                    /* under the lock, as the rest */
-    uint64_t serial;              /* of subscriptions and waits together */
-    uint64_t seen, told, acked;   /* what it has been through; the last record that it was told of; the last acknowledged */
+    bool elsewhere;  /* it came with a position of another run: anything is unsure, and that is still to be told */
+    bool acks;       /* under the lock, as the rest */
+    uint64_t serial; /* of subscriptions and waits together */
+    uint64_t seen, told,
+        acked; /* what it has been through; the last record that it was told of; the last acknowledged */
 };
 
 /* A command that waits for acknowledgements; under the lock until it is done. */
@@ -87,11 +88,12 @@ struct worker_streaming {
     bool posted;                         /* it has recorded something since streaming_post */
     uint64_t recorded;                   /* the last position that it has recorded */
     struct buf scratch;
-    struct arena arena;                  /* of the next */
-    struct rules_pattern pattern;        /* that has just been recorded: keys that went by it need not be */
+    struct arena arena;           /* of the next */
+    struct rules_pattern pattern; /* that has just been recorded: keys that went by it need not be */
     uint32_t pattern_place;
     bool pattern_covers;
-    struct slice softened; /* the name of the last entry that was invalidated softly; lives while changes are handed on */
+    struct slice
+        softened; /* the name of the last entry that was invalidated softly; lives while changes are handed on */
 };
 void worker_streaming_init(struct worker_streaming *of);
 void worker_streaming_fini(struct worker_streaming *of);
@@ -132,8 +134,10 @@ void streaming_reset_counts(struct server *server);
 /* What the parts of this module ask of one another. */
 struct server_streaming *streaming_enter(struct server *server);
 void streaming_leave(struct server_streaming *streaming);
-void streaming_tell_waiters(struct server_streaming *streaming); /* under the lock: somebody has come further, or is gone */
-void streaming_sync_leave(struct server_streaming *streaming, const struct stream_subscriber *subscriber); /* under the lock */
+void streaming_tell_waiters(
+    struct server_streaming *streaming); /* under the lock: somebody has come further, or is gone */
+void streaming_sync_leave(struct server_streaming *streaming,
+                          const struct stream_subscriber *subscriber); /* under the lock */
 
 /* Commands (server_api.h). */
 enum status streaming_api_begin(struct cmd_server *api, struct cmd_client *client, bool writes, uint64_t *ret_position);

@@ -78,8 +78,8 @@ static void place(const struct server_streaming *streaming, const struct cmd_str
     if (!wish->from && !is_new)
         return;
     subscriber->cursor = (struct stream_cursor){.after = wish->from ? wish->after : last};
-    subscriber->elsewhere = wish->from && (wish->after > last || !slice_equal(wish->run, slice_from_string(
-                                                                                             streaming->server->run_id)));
+    subscriber->elsewhere =
+        wish->from && (wish->after > last || !slice_equal(wish->run, slice_from_string(streaming->server->run_id)));
     if (subscriber->elsewhere)
         subscriber->cursor.after = last;
     subscriber->seen = subscriber->told = subscriber->acked = subscriber->cursor.after;

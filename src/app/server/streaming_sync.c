@@ -143,8 +143,8 @@ void streaming_api_synced(struct cmd_server *api, struct cmd_client *client, str
 static struct sync_wait *take_done(struct worker *worker) {
     struct server_streaming *streaming = streaming_enter(worker->server);
     struct sync_wait *wait = streaming->waits;
-    while (wait && (wait->connection->worker != worker ||
-                    (!look_at(streaming, wait) && worker->now_ms < wait->until_ms)))
+    while (wait &&
+           (wait->connection->worker != worker || (!look_at(streaming, wait) && worker->now_ms < wait->until_ms)))
         wait = wait->next;
     if (wait) {
         unlink_wait(streaming, worker, wait);

@@ -14,7 +14,7 @@ static struct rules *compiled(const struct fixture_class *classes, const struct 
 
 /* The actions as one text: "key user:7, tag ~feed:7:*, class feed:{a}:{b} widened". */
 static const char *said(const struct rules_plan *plan) {
-    static const char *const kinds[] = {"key", "tag", "class", "pattern"};
+    static const char *const kinds[] = {"key", "tag", "class", "pattern", "expression"};
     static char text[4096];
     size_t used = 0;
     text[0] = 0;
@@ -149,6 +149,20 @@ static void tags_and_classes_lead_on(void **state) {
     assert_string_equal(said(&plan), "class best");
     rules_plan_reset(&plan);
     assert_int_equal(rules_plan_pattern(&plan, SLICE("[")), STATUS_INVALID);
+    rules_plan_reset(&plan);
+    assert_int_equal(rules_plan_expression(&plan, SLICE("^profile:1+$"), SLICE("profile:*")), STATUS_OK);
+    assert_string_equal(said(&plan), "expression ^profile:1+$, class card:{id}:{size} widened");
+    rules_plan_reset(&plan);
+    assert_int_equal(rules_plan_expression(&plan, SLICE("^else+"), SLICE("els*")), STATUS_OK);
+    assert_string_equal(said(&plan), "expression ^else+");
+    rules_plan_reset(&plan);
+    assert_int_equal(rules_plan_expression(&plan, SLICE("1"), SLICE("*")), STATUS_OK);
+    assert_string_equal(said(&plan),
+                        "expression 1, class profile:{id} widened, class feed:{user}:{page} widened, class "
+                        "feed:home:{page} widened, class card:{id}:{size} widened, class count:{shop} widened, class "
+                        "search:{words}:{shop} widened, key best");
+    rules_plan_reset(&plan);
+    assert_int_equal(rules_plan_expression(&plan, SLICE("1"), SLICE("[")), STATUS_INVALID);
     rules_plan_fini(&plan);
     rules_free(rules);
 }
@@ -280,8 +294,10 @@ static void memory_that_ends_is_an_answer(void **state) {
         enum status one = rules_plan_key(&plan, SLICE("user:7"));
         enum status two = rules_plan_pattern(&plan, SLICE("item:*"));
         enum status three = rules_plan_event(&plan, SLICE("shop.closed"), &data, &missing);
-        done = one == STATUS_OK && two == STATUS_OK && three == STATUS_OK;
-        assert_true(done || one == STATUS_NO_MEMORY || two == STATUS_NO_MEMORY || three == STATUS_NO_MEMORY);
+        enum status four = rules_plan_expression(&plan, SLICE("^item:.$"), SLICE("item:*"));
+        done = one == STATUS_OK && two == STATUS_OK && three == STATUS_OK && four == STATUS_OK;
+        assert_true(done || one == STATUS_NO_MEMORY || two == STATUS_NO_MEMORY || three == STATUS_NO_MEMORY ||
+                    four == STATUS_NO_MEMORY);
         rules_plan_fini(&plan);
         assert_int_equal(failing.live, 0);
         assert_true(left < 1000);

@@ -31,7 +31,8 @@ struct stream_parts {
     const struct memory *memory;
     struct stream_parts_rows *rows; /* NULL: none were needed yet, or there was no memory */
     uint32_t count;
-    uint64_t all, all_writes; /* beside those: anything may have changed up to here; or anything may have been written */
+    uint64_t all,
+        all_writes; /* beside those: anything may have changed up to here; or anything may have been written */
 };
 
 void stream_parts_init(struct stream_parts *parts, const struct memory *memory);

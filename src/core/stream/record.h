@@ -16,7 +16,7 @@
 
 enum stream_kind {
     /* of one key, which is the name */
-    STREAM_DELETED, /* also if nothing was there */
+    STREAM_DELETED,     /* also if nothing was there */
     STREAM_INVALIDATED, /* softly */
     STREAM_EXPIRED,
     STREAM_EVICTED,
@@ -29,11 +29,11 @@ enum stream_kind {
     STREAM_CLASS,
     STREAM_PATTERN, /* of one database, or of all */
     /* without a name */
-    STREAM_FLUSHED, /* a database, or all */
-    STREAM_SWAPPED, /* a database has another number */
-    STREAM_RULES,   /* other rules are in force: keys bear other tags */
-    STREAM_LOST,    /* nobody knows what has happened: anything may be old */
-    STREAM_BEGAN,   /* the same: nothing was recorded before this */
+    STREAM_FLUSHED,      /* a database, or all */
+    STREAM_SWAPPED,      /* a database has another number */
+    STREAM_RULES,        /* other rules are in force: keys bear other tags */
+    STREAM_LOST,         /* nobody knows what has happened: anything may be old */
+    STREAM_BEGAN,        /* the same: nothing was recorded before this */
     STREAM_WRITES_BEGAN, /* writes were not recorded before this */
     STREAM_KINDS
 };

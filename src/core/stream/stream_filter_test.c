@@ -98,4 +98,7 @@ static void one_word_of_several_is_enough(void **state) {
     assert_false(stream_filter_takes_part(&filter, STREAM_PART_KEYS, text("c:")));
 }
 
-UNIT_TESTS(stream_filter, UNIT(prefix_takes_keys_that_begin_with_it), UNIT(tags_concern_any_prefix_and_class), UNIT(classes_and_patterns_are_held_against_beginnings), UNIT(keys_of_a_class_are_told_by_their_class), UNIT(what_has_no_name_is_told_to_all), UNIT(writes_and_keys_have_to_be_wanted), UNIT(one_word_of_several_is_enough));
+UNIT_TESTS(stream_filter, UNIT(prefix_takes_keys_that_begin_with_it), UNIT(tags_concern_any_prefix_and_class),
+           UNIT(classes_and_patterns_are_held_against_beginnings), UNIT(keys_of_a_class_are_told_by_their_class),
+           UNIT(what_has_no_name_is_told_to_all), UNIT(writes_and_keys_have_to_be_wanted),
+           UNIT(one_word_of_several_is_enough));

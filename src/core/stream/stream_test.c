@@ -34,7 +34,7 @@ struct twin {
         enum stream_kind kind;
         uint32_t number, size;
     } records[RECORDS_MAX + 1]; /* by position */
-    bool many; /* names have many beginnings */
+    bool many;                  /* names have many beginnings */
 };
 
 struct reader {
@@ -47,8 +47,8 @@ struct reader {
 static struct slice name_of(const struct twin_record *record, uint8_t *room) {
     if (stream_is_of_all(record->kind))
         return slice_make(NULL, 0);
-    int size = snprintf((char *)room, 32, record->kind == STREAM_PATTERN ? "p%u:*" : "p%u:%u", record->number,
-                        record->size);
+    int size =
+        snprintf((char *)room, 32, record->kind == STREAM_PATTERN ? "p%u:*" : "p%u:%u", record->number, record->size);
     if (record->kind == STREAM_TAG)
         size = snprintf((char *)room, 32, "t%u", record->number);
     memset(room + size, 'x', record->size);
@@ -141,8 +141,7 @@ static uint64_t gaps, exact;
 static void read_gap(const struct twin *twin, struct reader *reader) {
     struct told told = {.count = 0};
     gaps++;
-    if (stream_gap(&twin->stream, &reader->cursor, &reader->filter,
-                   &(struct stream_parts_visit){note_part, &told})) {
+    if (stream_gap(&twin->stream, &reader->cursor, &reader->filter, &(struct stream_parts_visit){note_part, &told})) {
         exact++;
         expect_gap(twin, reader, &told);
     } else {
