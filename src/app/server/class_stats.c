@@ -91,10 +91,15 @@ static void carry_over(const struct worker_classes *classes, const struct rules 
     if (!classes->counts)
         return;
     counts[class_count] = classes->counts[classes->class_count];
-    for (uint32_t i = 0; before && i < class_count; i++) {
-        uint32_t old = rules_class_named(before, rules_class(after, i)->pattern.text);
-        if (old != RULES_NONE)
-            counts[i] = classes->counts[old];
+    /* Mostly in the same order, so that few are looked for. */
+    for (uint32_t i = 0, next = 0; before && i < class_count; i++) {
+        struct slice pattern = rules_class(after, i)->pattern.text;
+        bool same = next < classes->class_count && slice_equal(rules_class(before, next)->pattern.text, pattern);
+        uint32_t old = same ? next : rules_class_named(before, pattern);
+        if (old == RULES_NONE)
+            continue;
+        counts[i] = classes->counts[old];
+        next = old + 1;
     }
 }
 
