@@ -122,7 +122,14 @@ static struct latency_monitor *give_latency(struct cmd_server *server) {
     return &reporter_of(server)->latency;
 }
 
+static enum status no_class(struct cmd_server *server, struct cmd_client *client, bool walks,
+                            void (*visit)(void *context, const struct cmd_class_stats *), void *context) {
+    (void)server, (void)client, (void)walks, (void)visit, (void)context;
+    return STATUS_OK;
+}
+
 static const struct cmd_server_api api = {
+    .each_class = no_class,
     .monitor = monitor,
     .shutdown = stop,
     .counts = give_counts,

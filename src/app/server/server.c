@@ -10,8 +10,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "app/server/clients.h"
 #include "app/server/class_stats.h"
+#include "app/server/clients.h"
 #include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"

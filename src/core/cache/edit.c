@@ -3,7 +3,6 @@
 
 enum {
     SCRATCH_SIZE = 1024,
-    SET_TRIES = 4, /* the index may need a segment as well, and others may be faster */
 };
 
 static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->engine->shards[edit->shard]; }
@@ -123,8 +122,7 @@ void cache_edit_copy_out(const struct cache_edit *edit, uint64_t offset, void *r
 
 /* ------------------------------------------------------------------------------------------ writing */
 
-/* The largest value that goes into the log beside this key. */
-static bool goes_inline(const struct engine *engine, uint64_t name_size, uint32_t tag_count, uint64_t value_size) {
+bool edit_goes_inline(const struct engine *engine, uint64_t name_size, uint32_t tag_count, uint64_t value_size) {
     uint64_t most = store_inline_max(engine), fields = ENTRY_FIELDS_MAX + name_size + tag_count * ENTRY_TAG_SIZE;
     return value_size <= ENTRY_OWNED_SIZE || (fields <= most && value_size <= most - fields);
 }
@@ -317,8 +315,7 @@ static enum status put(struct cache_edit *edit, const struct store_value *wanted
     return STATUS_OK;
 }
 
-/* A chain with room for `size` bytes. */
-static enum status take_extents(struct range *range, struct actor *actor, uint64_t size, struct extents *ret_extents) {
+enum status edit_take_extents(struct range *range, struct actor *actor, uint64_t size, struct extents *ret_extents) {
     struct extents chain = {0};
     while (chain.room < size)
         if (!extent_add(range, actor, &chain, size - chain.room)) {
@@ -330,8 +327,7 @@ static enum status take_extents(struct range *range, struct actor *actor, uint64
     return STATUS_OK;
 }
 
-/* Writes into a chain at `offset`; NULL bytes: zeros. */
-static void fill_extents(struct range *range, uint64_t first, uint64_t offset, const uint8_t *bytes, uint64_t size) {
+void edit_fill_extents(struct range *range, uint64_t first, uint64_t offset, const uint8_t *bytes, uint64_t size) {
     struct extent_cursor cursor = extent_seek(range, first, offset);
     while (size) {
         uint64_t part;
@@ -351,8 +347,8 @@ static uint64_t new_stamp(const struct cache_edit *edit) {
     return edit->versioned ? store_stamp_next(edit->cache->engine) : 0;
 }
 
-static enum status put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
-                               uint64_t expires_at_ms, const struct store_spot *source) {
+enum status edit_put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
+                             uint64_t expires_at_ms, const struct store_spot *source) {
     struct store_value value = {.type = type,
                                 .expires_at_ms = expires_at_ms,
                                 .stamp = new_stamp(edit),
@@ -369,16 +365,16 @@ static enum status set_from(struct cache_edit *edit, enum cache_type type, struc
                             const struct store_spot *source) {
     TRY(check_sizes(edit, value.size));
     uint32_t tag_count = (source ? tags_of(source) : edit->tag_count) + tags_to_come(edit);
-    if (goes_inline(edit->cache->engine, edit->key.name.size, tag_count, value.size)) {
+    if (edit_goes_inline(edit->cache->engine, edit->key.name.size, tag_count, value.size)) {
         struct store_value wanted = {
             .type = type, .expires_at_ms = expires_at_ms, .stamp = new_stamp(edit), .value = value};
         return put(edit, &wanted, source);
     }
     struct range *range = &edit->cache->engine->range;
     struct extents chain;
-    TRY(take_extents(range, edit->actor, value.size, &chain));
-    fill_extents(range, chain.first, 0, value.data, value.size);
-    return put_extents(edit, chain, value.size, type, expires_at_ms, source);
+    TRY(edit_take_extents(range, edit->actor, value.size, &chain));
+    edit_fill_extents(range, chain.first, 0, value.data, value.size);
+    return edit_put_extents(edit, chain, value.size, type, expires_at_ms, source);
 }
 
 enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct slice value, uint64_t expires_at_ms) {
@@ -444,7 +440,7 @@ static void copy_value(const struct cache_edit *edit, uint64_t to) {
     uint64_t from;
     store_value_size(edit->cache->engine, spot->location, &spot->entry, &from);
     if (!from) {
-        fill_extents(range, to, 0, cache_edit_piece(edit, 0).data, edit->size);
+        edit_fill_extents(range, to, 0, cache_edit_piece(edit, 0).data, edit->size);
         return;
     }
     struct extent_cursor read = extent_seek(range, from, 0), write = extent_seek(range, to, 0);
@@ -463,15 +459,15 @@ static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset
                                         uint64_t new_size) {
     struct range *range = &edit->cache->engine->range;
     struct extents chain;
-    TRY(take_extents(range, edit->actor, new_size, &chain));
+    TRY(edit_take_extents(range, edit->actor, new_size, &chain));
     uint64_t old_size = edit->found ? edit->size : 0;
     if (old_size)
         copy_value(edit, chain.first);
     if (offset > old_size)
-        fill_extents(range, chain.first, old_size, NULL, offset - old_size);
-    fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit),
-                       spot_of(edit));
+        edit_fill_extents(range, chain.first, old_size, NULL, offset - old_size);
+    edit_fill_extents(range, chain.first, offset, bytes.data, bytes.size);
+    return edit_put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit),
+                            spot_of(edit));
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
@@ -493,8 +489,8 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
     if (alone) {
         extent_set_owner(&engine->range, first, edit->key.hash);
         if (offset > size)
-            fill_extents(&engine->range, first, size, NULL, offset - size);
-        fill_extents(&engine->range, first, offset, bytes.data, bytes.size);
+            edit_fill_extents(&engine->range, first, size, NULL, offset - size);
+        edit_fill_extents(&engine->range, first, offset, bytes.data, bytes.size);
         uint64_t parts[2] = {new_size, first};
         words_write(engine->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
         store_stamp_renew(engine, edit->actor, spot);
@@ -567,7 +563,8 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
     if (has_extents)
         return patch_in_place(edit, offset, bytes, new_size) ? STATUS_OK
                                                              : patch_to_new_extents(edit, offset, bytes, new_size);
-    if (goes_inline(edit->cache->engine, edit->key.name.size, tags_of(spot_of(edit)) + tags_to_come(edit), new_size))
+    if (edit_goes_inline(edit->cache->engine, edit->key.name.size, tags_of(spot_of(edit)) + tags_to_come(edit),
+                         new_size))
         return patch_inline(edit, offset, bytes, new_size);
     return patch_to_new_extents(edit, offset, bytes, new_size);
 }
@@ -743,7 +740,7 @@ enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to
     if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     const struct store_spot *spot = const_spot_of(from);
-    if (goes_inline(to->cache->engine, to->key.name.size, tags_of(spot) + tags_to_come(to), from->size)) {
+    if (edit_goes_inline(to->cache->engine, to->key.name.size, tags_of(spot) + tags_to_come(to), from->size)) {
         struct slice piece = cache_edit_piece(from, 0);
         if (piece.size == from->size || from->size == 0)
             return set_from(to, from->type, piece, expires_at_ms, spot);
@@ -758,11 +755,11 @@ enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to
         bool held = extent_hold(range, first);
         ASSERT(held);
         chain.first = first;
-        return put_extents(to, chain, from->size, from->type, expires_at_ms, spot);
+        return edit_put_extents(to, chain, from->size, from->type, expires_at_ms, spot);
     }
-    TRY(take_extents(range, to->actor, from->size, &chain));
-    fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
-    return put_extents(to, chain, from->size, from->type, expires_at_ms, spot);
+    TRY(edit_take_extents(range, to->actor, from->size, &chain));
+    edit_fill_extents(range, chain.first, 0, cache_edit_piece(from, 0).data, from->size);
+    return edit_put_extents(to, chain, from->size, from->type, expires_at_ms, spot);
 }
 
 void cache_edit_count_read(struct cache_edit *edit) {
@@ -785,160 +782,6 @@ void cache_edit_count_read(struct cache_edit *edit) {
     _Atomic uint64_t *cell_at = spot_of(edit)->cell;
     uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);
     cell_count_use(cell_at, cell);
-}
-
-/* What to do with what a plain write finds: an invalidated entry may be the head of a session, and of one whose time is over somebody may want
- * to know, so these go first; what nobody sees is written over as such. */
-enum { OVER_SEEN, OVER_UNSEEN, OVER_NONE };
-static inline int write_over(const struct engine *engine, const struct actor *actor, const struct store_spot *spot) {
-    const struct entry *entry = &spot->entry;
-    if (__builtin_expect(!(entry->flags & (ENTRY_TAGS | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)), 1))
-        return __builtin_expect(entry->type == CACHE_NOTHING, 0) ? OVER_UNSEEN : OVER_SEEN;
-    if (store_is_dead(engine, spot->location, entry) ||
-        (store_is_wanted(engine, STORE_EXPIRED) && store_is_over(engine, spot->location, entry, actor->now_ms)))
-        return OVER_NONE;
-    if (entry->type == CACHE_NOTHING ||
-        ((entry->stale || entry->tag_count) && store_is_gone(engine, spot->location, entry, actor->now_ms)))
-        return OVER_UNSEEN;
-    return OVER_SEEN;
-}
-
-static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                              struct store_value *value) {
-    struct engine *engine = cache->engine;
-    struct store_key wanted;
-    struct store_spot spot;
-    uint32_t at;
-    bool lock = lock_key(cache, actor, key, &wanted, &at);
-    if (is_ruled(cache)) { /* since it was asked: who waits for the lock may be overtaken by whoever loads rules */
-        if (lock)
-            store_unlock(engine, actor, at);
-        return STATUS_AGAIN;
-    }
-    struct shard *shard = &engine->shards[at];
-    tidy_session(cache, actor, shard, &wanted);
-    store_find(engine, shard, &wanted, &spot);
-    int over = spot.location ? write_over(engine, actor, &spot) : OVER_SEEN;
-    if (__builtin_expect(over != OVER_SEEN, 0)) {
-        value->unseen = over == OVER_UNSEEN;
-        if (over == OVER_NONE) {
-            store_remove_gone(engine, actor, shard, &spot);
-            store_find(engine, shard, &wanted, &spot);
-        }
-    }
-    value->expires_at_ms = expiry_of_new(cache, actor, wanted.hash, value->expires_at_ms);
-    enum status status = store_put(engine, actor, shard, &wanted, value, &spot);
-    if (status == STATUS_OK) {
-        mark_change(cache, wanted.hash);
-        actor->counts.changes++;
-    }
-    if (lock) {
-        store_unlock(engine, actor, at);
-        trim_store(cache, actor, shard->store);
-    }
-    return status;
-}
-
-/* The plain write is most of all writes: what goes into a log is found, put and marked without an edit around it. An
- * expired entry is simply overwritten. In a range so small that no segment is kept ahead, room is made when it is found that there is
- * none where the entry goes. */
-static enum status set_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                              struct store_value *value) {
-    struct engine *engine = cache->engine;
-    uint32_t store = cache_store_of(cache, key);
-    if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
-        prepare_store(cache, actor, store, 0);
-    enum status status = put_inline(cache, actor, key, value);
-    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < SET_TRIES && !cache_locked(actor); i++) {
-        if (reclaim_make_room(engine, actor, store, 0) != STATUS_OK)
-            break;
-        status = put_inline(cache, actor, key, value);
-    }
-    return status;
-}
-
-/* A plain value over another, where it was seen ahead: no room is needed, and nothing is counted in or out. False: nothing has
- * happened. */
-static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                                   struct slice value) {
-    struct engine *engine = cache->engine;
-    uint32_t at = store_shard_of(engine, key->hash);
-    const struct shard *shard = &engine->shards[at];
-    if (!key->hint || engine->sessions || store_is_wanted(engine, STORE_REPLACED) || store_held(actor, at) ||
-        atomic_load_explicit(&engine->stores[shard->store].ttl_ms, memory_order_relaxed))
-        return false;
-    store_lock(engine, actor, at);
-    const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    bool done = !is_ruled(cache) && engine_db(cache, key->db) == key->place &&
-                atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
-                store_overwrite(engine, &wanted, value);
-    if (done) {
-        mark_change(cache, key->hash);
-        actor->counts.changes++;
-    }
-    store_unlock(engine, actor, at);
-    return done;
-}
-
-/* A value that goes into extents is written before the shard's lock is taken: 100 MiB take some 20 ms. */
-static enum status set_large_once(struct cache *cache, struct actor *actor, const struct cache_key *key,
-                                  struct slice value, uint64_t expires_at_ms) {
-    struct range *range = &cache->engine->range;
-    struct extents chain;
-    struct cache_edit edit;
-    TRY(take_extents(range, actor, value.size, &chain));
-    fill_extents(range, chain.first, 0, value.data, value.size);
-    cache_edit_begin(cache, actor, key, &edit);
-    enum status status = put_extents(&edit, chain, value.size, CACHE_STRING, expires_at_ms, NULL);
-    cache_edit_end(&edit);
-    return status;
-}
-
-static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
-                             uint64_t expires_at_ms) {
-    bool locked = cache_locked(actor);
-    enum status status = STATUS_FULL;
-    if (value.size > CACHE_VALUE_SIZE_MAX || key->name.size > store_name_max(cache->engine))
-        return STATUS_TOO_LARGE;
-    for (int i = 0; status == STATUS_FULL && i < (locked ? 1 : SET_TRIES); i++) {
-        cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
-        status = set_large_once(cache, actor, key, value, expires_at_ms);
-    }
-    if (actor->promised && !locked)
-        reclaim_release_promise(cache->engine, actor);
-    return status;
-}
-
-/* By an edit, so that rules are followed. Other than what is set plainly, it may need room for its tags as well. */
-static enum status set_ruled(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
-                             uint64_t expires_at_ms) {
-    enum status status = STATUS_FULL;
-    for (int i = 0; status == STATUS_FULL && i < (cache_locked(actor) ? 1 : SET_TRIES); i++) {
-        struct cache_edit edit;
-        if (i > 0 && reclaim_make_room(cache->engine, actor, cache_store_of(cache, key), 0) != STATUS_OK)
-            break;
-        cache_edit_begin(cache, actor, key, &edit);
-        status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
-        cache_edit_end(&edit);
-    }
-    return status;
-}
-
-enum status cache_set(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
-                      uint64_t expires_at_ms) {
-    const uint32_t tag_count = is_ruled(cache) ? CACHE_RULE_TAGS_MAX : 0;
-    const bool is_inline = key->name.size <= store_name_max(cache->engine) &&
-                           goes_inline(cache->engine, key->name.size, tag_count, value.size);
-    if (is_ruled(cache))
-        return is_inline ? set_ruled(cache, actor, key, value, expires_at_ms)
-                         : set_large(cache, actor, key, value, expires_at_ms);
-    if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
-        return STATUS_OK;
-    if (!is_inline)
-        return set_large(cache, actor, key, value, expires_at_ms);
-    struct store_value wanted = {.expires_at_ms = expires_at_ms, .value = value};
-    enum status status = set_inline(cache, actor, key, &wanted);
-    return __builtin_expect(status == STATUS_AGAIN, 0) ? cache_set(cache, actor, key, value, expires_at_ms) : status;
 }
 
 bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_key *key) {
@@ -971,7 +814,7 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
     if (upload->filled == upload->room) {
         /* At most one segment at a time: memory follows what has arrived. Another may take the room that was made. */
         bool added = false;
-        for (int i = 0; !added && i < (cache_locked(actor) ? 1 : SET_TRIES); i++) {
+        for (int i = 0; !added && i < (cache_locked(actor) ? 1 : CACHE_WRITE_TRIES); i++) {
             if (!cache_locked(actor)) /* who holds locks has asked for room before */
                 TRY(reclaim_make_room(cache->engine, actor, upload->store, 0));
             added = extent_add(range, actor, &chain, upload->size - upload->room);

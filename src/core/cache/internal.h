@@ -135,6 +135,19 @@ void tags_hold(struct cache *cache, struct actor *actor, const uint32_t *numbers
 /* Gives back what no entry has come to bear. */
 void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 
+/* Between an edit and the plain write. */
+enum { CACHE_WRITE_TRIES = 4 }; /* the index may need a segment as well, and others may be faster */
+/* Whether a value goes into the log beside a key of that size. */
+bool edit_goes_inline(const struct engine *engine, uint64_t name_size, uint32_t tag_count, uint64_t value_size);
+/* A chain with room for `size` bytes. */
+MUST_CHECK enum status edit_take_extents(struct range *range, struct actor *actor, uint64_t size,
+                                         struct extents *ret_extents);
+/* Writes into a chain at `offset`; NULL bytes: zeros. */
+void edit_fill_extents(struct range *range, uint64_t first, uint64_t offset, const uint8_t *bytes, uint64_t size);
+/* Writes what the chain holds; `source`: whose value it is, or NULL for a new one. On failure the chain is given back. */
+MUST_CHECK enum status edit_put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
+                                        uint64_t expires_at_ms, const struct store_spot *source);
+
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);
 

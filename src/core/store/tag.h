@@ -124,9 +124,8 @@ static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers
     do { /* mask and row are read again for each: there are more of them than registers that cost nothing */
         number = words_load32(at);
         at += ENTRY_TAG_SIZE;
-        if (__builtin_expect(atomic_load_explicit(&tags->latest[number & tags->group_mask], memory_order_acquire) >=
-                                 stamp,
-                             0))
+        if (__builtin_expect(
+                atomic_load_explicit(&tags->latest[number & tags->group_mask], memory_order_acquire) >= stamp, 0))
             return true;
         if (number & ENTRY_TAG_LAST) {
             *ret_size = (uint32_t)(at - numbers);
