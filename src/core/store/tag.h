@@ -38,8 +38,9 @@ enum {
     TAG_NAME_AT = 25,   /* in a record */
     TAG_SLOTS_MAX = 18, /* of a record: 25 B and the longest name */
     TAG_DIRECTORIES = 3,
-    TAG_GROUPS_TINY = 8, /* by the low bits of numbers; where units are smallest, */
-    TAG_GROUPS_MAX = 256 /* and elsewhere */
+    TAG_GROUPS_TINY = 8,  /* by the low bits of numbers; where units are smallest, */
+    TAG_GROUPS_MAX = 256, /* and elsewhere */
+    TAGS_LOOKED_AT_ONCE = 4
 };
 
 /* Times are kept modulo this; half of it, 4.3 years, is the longest that is told. */
@@ -115,36 +116,48 @@ static inline const uint8_t *tags_end(const uint8_t *numbers, uint64_t room) {
                                                              : ENTRY_TAGS_MAX * ENTRY_TAG_SIZE);
 }
 
+/* The last invalidation in the group of a tag. */
+static inline uint64_t tags_latest(const struct tags *tags, uint32_t number) {
+    return atomic_load_explicit(&tags->latest[number & tags->group_mask], memory_order_acquire);
+}
+
 /* Whether an entry with that stamp and these numbers, as they stand in it, may be dead or stale: the groups of its tags say only that it is neither. At most
  * ENTRY_TAGS_MAX; `ret_size`: what they take, 0 if they do not end there (and it says that it may be). */
 static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers, uint64_t stamp, uint32_t *ret_size) {
-    const uint8_t *at = numbers, *end = numbers + ENTRY_TAGS_MAX * ENTRY_TAG_SIZE;
-    uint32_t number;
     *ret_size = 0;
-    do { /* mask and row are read again for each: there are more of them than registers that cost nothing */
-        number = words_load32(at);
-        at += ENTRY_TAG_SIZE;
-        if (__builtin_expect(
-                atomic_load_explicit(&tags->latest[number & tags->group_mask], memory_order_acquire) >= stamp, 0))
+    /* The first few, as most entries have no more, are counted by where the code stands. Mask and row are read again for each: there are more of
+     * them than registers that cost nothing. */
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < TAGS_LOOKED_AT_ONCE; i++) {
+        uint32_t number = words_load32(numbers + i * ENTRY_TAG_SIZE);
+        if (__builtin_expect(tags_latest(tags, number) >= stamp, 0))
             return true;
         if (number & ENTRY_TAG_LAST) {
-            *ret_size = (uint32_t)(at - numbers);
+            *ret_size = (i + 1) * ENTRY_TAG_SIZE;
             return false;
         }
-    } while (at < end);
+    }
+    for (uint32_t i = TAGS_LOOKED_AT_ONCE; i < ENTRY_TAGS_MAX; i++) {
+        uint32_t number = words_load32(numbers + i * ENTRY_TAG_SIZE);
+        if (__builtin_expect(tags_latest(tags, number) >= stamp, 0))
+            return true;
+        if (number & ENTRY_TAG_LAST) {
+            *ret_size = (i + 1) * ENTRY_TAG_SIZE;
+            return false;
+        }
+    }
     return true;
 }
 
 /* Whether it is dead, or with `softly` one of both; for tags in `room` bytes. */
 static inline bool tags_kill(const struct range *range, const struct tags *tags, const uint8_t *numbers, uint64_t room,
                              uint64_t stamp, bool softly, uint32_t *ret_size) {
-    const uint32_t group_mask = tags->group_mask;
     *ret_size = 0;
     for (const uint8_t *at = numbers, *end = tags_end(numbers, room); at < end;) {
         uint32_t number = words_load32(at);
         at += ENTRY_TAG_SIZE;
-        uint64_t latest = atomic_load_explicit(&tags->latest[number & group_mask], memory_order_acquire);
-        if (__builtin_expect(latest >= stamp, 0) && tag_kills(range, tags, number & ~ENTRY_TAG_LAST, stamp, softly))
+        if (__builtin_expect(tags_latest(tags, number) >= stamp, 0) &&
+            tag_kills(range, tags, number & ~ENTRY_TAG_LAST, stamp, softly))
             return true;
         if (number & ENTRY_TAG_LAST) {
             *ret_size = (uint32_t)(at - numbers);
