@@ -9,6 +9,7 @@
 #include "app/cmd/info.h"
 #include "app/cmd/key_call.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/version.h"
 #include "base/number.h"
 #include "core/classes/names.h"
 
@@ -193,8 +194,11 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
     cache_edit_tags(edit, note_tag, present);
     /* The lock is held: what was found is there. */
     if (!cache_find(call->env->cache, call->actor, &explain->key, false, &present->info))
-        present->info = (struct cache_info){
-            .type = edit->type, .size = edit->size, .expires_at_ms = edit->expires_at_ms, .version = edit->version};
+        present->info = (struct cache_info){.type = edit->type,
+                                            .size = edit->size,
+                                            .expires_at_ms = edit->expires_at_ms,
+                                            .version = edit->version,
+                                            .row = edit->row};
 }
 
 static void say_given(struct sentence *sentence, const char *who, uint64_t ms) {
@@ -262,8 +266,8 @@ static void answer_present(struct explain *explain, const struct present *presen
     facts_list(facts, "rule_tags", present->rule_tags, present->rule_tag_count);
     put_uses(explain, info->use_count);
     facts_text(facts, "queue", present->in_main ? SLICE("main") : SLICE("small"));
-    if (info->version)
-        facts_number(facts, "version", (int64_t)info->version);
+    if (info->row || info->version)
+        facts_number(facts, "version", version_shown(info->row, info->version));
     put_last_miss(explain);
 }
 

@@ -238,7 +238,7 @@ void cmd_invalidate_regex(struct cmd_call *call) {
 bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, const struct invalidate_words *words) {
     struct cmd_server *server = call->env->server;
     struct errand errand;
-    bool plain = !words->sync && !words->reason.size;
+    bool plain = !words->sync && !words->reason.size && !words->dry_run;
     if (plain && (!server || !server->api->rules_now(server, call->client, NULL)))
         return false;
     if (!errand_begin(&errand, call))

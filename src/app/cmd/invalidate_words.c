@@ -13,7 +13,7 @@ uint32_t invalidate_words_find(const struct cmd_call *call, uint32_t from) {
     for (;;) {
         if (at >= from + 3 && (cmd_is(call, at - 2, "sync") || cmd_is(call, at - 2, "reason")))
             at -= 2;
-        else if (at >= from + 2 && cmd_is(call, at - 1, "soft"))
+        else if (at >= from + 2 && (cmd_is(call, at - 1, "soft") || cmd_is(call, at - 1, "dryrun")))
             at--;
         else
             return at;

@@ -104,6 +104,21 @@ static enum doing doing_of(const struct asking *asking, uint32_t flags) {
     return doing;
 }
 
+/* What holds whatever `ownership` says: asked of all keys first, as a mode that only warns lets the rest pass. */
+static bool can(void *context, struct slice key, uint32_t flags) {
+    const struct asking *asking = context;
+    struct rules_fields fields;
+    uint32_t number = rules_match(asking->rules, key, &fields);
+    if (number == RULES_NONE || !(doing_of(asking, flags) & BRINGS_VALUE))
+        return true;
+    const struct rules_class *class = rules_class(asking->rules, number);
+    if (!(class->layers & MANIFEST_LAYER_SERVER))
+        return refuse(asking, OWNER_NOT_SERVED, key, class);
+    if (class->leased && !asking->guarded)
+        return refuse(asking, OWNER_NOT_LEASED, key, class);
+    return true;
+}
+
 static bool may(void *context, struct slice key, uint32_t flags) {
     const struct asking *asking = context;
     struct rules_fields fields;
@@ -117,10 +132,6 @@ static bool may(void *context, struct slice key, uint32_t flags) {
         return refuse(asking, OWNER_NOT_OWNER, key, class);
     if (doing & READS && asked & CMD_ASK_READS && !rules_may_read(asking->rules, number, asking->service))
         return refuse(asking, OWNER_NOT_BORROWER, key, class);
-    if (doing & BRINGS_VALUE && !(class->layers & MANIFEST_LAYER_SERVER))
-        return refuse(asking, OWNER_NOT_SERVED, key, class);
-    if (doing & BRINGS_VALUE && class->leased && !asking->guarded)
-        return refuse(asking, OWNER_NOT_LEASED, key, class);
     return true;
 }
 
@@ -166,12 +177,12 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
         return true;
     struct slice name = buf_slice(&call->client->service);
     asking.service = name.size ? rules_service_named(asking.rules, name) : RULES_NONE;
-    if (cmd_each_key(spec, call->argv, call->argc, may, &asking))
-        return true;
-    if (ret_refusal->why > OWNER_NOT_BORROWER) {
+    if (asked & CMD_ASK_VALUES && !cmd_each_key(spec, call->argv, call->argc, can, &asking)) {
         atomic_fetch_add_explicit(&env->not_guarded, 1, memory_order_relaxed);
         return false;
     }
+    if (cmd_each_key(spec, call->argv, call->argc, may, &asking))
+        return true;
     atomic_fetch_add_explicit(ret_refusal->why == OWNER_NOT_OWNER ? &env->not_owner : &env->not_borrower, 1,
                               memory_order_relaxed);
     server->api->rules_broken(server, ret_refusal->why, ret_refusal->class->pattern.text, name, ret_refusal->text);

@@ -208,7 +208,9 @@ static enum status load(struct worker *worker, struct slice text, const char *na
     if (pthread_mutex_trylock(&server->rules_lock) != 0)
         return STATUS_BUSY;
     enum status status = make_set(text, name, problems, &set);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && server->rules && slice_equal(buf_slice(&server->rules->text), text)) {
+        free_set(set); /* leases and stale values stay, too */
+    } else if (status == STATUS_OK) {
         log_problems(problems); /* warnings */
         buf_clear(problems);
         status = placing_apply(server, worker, set->rules, problems);

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -43,14 +44,24 @@ def environment(folder, program=None, port=None):
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
+def run_line(line, folder, commands):
+    """What a line of a page prints. If it takes too long, all that it has begun ends with it."""
+    with subprocess.Popen(["sh", "-c", line], cwd=folder, env=commands, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          start_new_session=True) as shell:  # fmt: skip
+        try:
+            return shell.communicate(timeout=TIMEOUT_S)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)
+            return shell.communicate()[0] + f"\n(it took more than {TIMEOUT_S} s)"
+
+
 def run_against(report, page, server, steps_min):
     """Runs every command of a page against a server that has been started, as if it were at port 7379; then stops it."""
     found = steps((ROOT / page).read_text())
     report.expect(f"{page} shows commands", len(found) >= steps_min, f"only {len(found)}")
     commands = environment(os.path.join(server.folder, "bin"), program=server.program)
     for command, expected in found:
-        done = subprocess.run(["sh", "-c", command.replace("7379", str(server.port))], cwd=server.folder, env=commands,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, check=False)  # fmt: skip
-        report.expect(command[:100], fits(expected, done.stdout), f"{page} says:\n{expected}\nit is:\n{done.stdout}")
+        said = run_line(command.replace("7379", str(server.port)), server.folder, commands)
+        report.expect(command[:100], fits(expected, said), f"{page} says:\n{expected}\nit is:\n{said}")
     status = server.stop()
     report.expect("the server stops in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
