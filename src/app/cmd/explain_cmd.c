@@ -414,6 +414,10 @@ static void answer_absent(struct explain *explain, const struct present *present
     struct facts *facts = &explain->facts;
     facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
     bool known = find_gone(explain, present, gone);
+    struct cmd_gone flush;
+    if (known && !present->stale && !present->nothing && explain->api &&
+        explain->api->flushed(server, explain->key.place, &flush) && flush.when_ms > gone->when_ms)
+        *gone = flush; /* it was there again meanwhile, or might have been */
     if (present->stale)
         say(&sentence, "Shown only to who asks for stale values. ");
     if (known && gone->kind == CACHE_INVALIDATED && !gone->spec) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/cmd/server_api.h"
+#include "base/number.h"
 #include "core/rules/rules.h"
 
 #define SHOW(text) (int)((text).size < 64 ? (text).size : 64), (text).size ? (const char *)(text).data : ""
@@ -135,10 +136,18 @@ static bool may(void *context, struct slice key, uint32_t flags) {
     return true;
 }
 
+/* One of the words among the options from `from` on, and not an argument of one: a tag or a value may be called like it. */
 static bool has_word(const struct cmd_call *call, uint32_t from, const char *word) {
-    for (uint32_t i = from; i < call->argc; i++)
+    for (uint32_t i = from; i < call->argc; i++) {
+        int64_t tags;
         if (slice_equal_nocase(call->argv[i], slice_from_string(word)))
             return true;
+        if (slice_equal_nocase(call->argv[i], SLICE("ifeq")))
+            i++;
+        else if (slice_equal_nocase(call->argv[i], SLICE("tags")) && i + 1 < call->argc &&
+                 number_parse_i64(call->argv[i + 1], &tags) && tags > 0 && tags < call->argc)
+            i += 1 + (uint32_t)tags;
+    }
     return false;
 }
 
@@ -170,8 +179,8 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
     struct asking asking = {.call = call,
                             .spec = spec,
                             .rules = server->api->rules_now(server, call->client, NULL),
-                            .always = loads ? WRITES : 0,
-                            .guarded = is_guarded(call, spec),
+                            .always = loads ? WRITES | BRINGS_VALUE : 0,
+                            .guarded = loads || is_guarded(call, spec),
                             .refusal = ret_refusal};
     if (!asking.rules)
         return true;

@@ -107,9 +107,11 @@ void cmd_tag_of(struct cmd_call *call) {
     struct cache_edit edit;
     uint32_t count = 0;
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
-    cache_edit_tags(&edit, count_tag, &count);
+    if (edit.found)
+        cache_edit_tags(&edit, count_tag, &count);
     reply_set(call->reply, count);
-    cache_edit_tags(&edit, reply_tag, &wanted);
+    if (edit.found)
+        cache_edit_tags(&edit, reply_tag, &wanted);
     cache_edit_end(&edit);
 }
 

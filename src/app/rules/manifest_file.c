@@ -1,8 +1,11 @@
 #include "app/rules/manifest_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_yaml.h"
@@ -26,10 +29,27 @@ static bool read_all(FILE *file, struct buf *text) {
     }
 }
 
+/* What is no file may block whoever reads it, which may be a server that runs. */
+static FILE *open_regular(const char *path) {
+    struct stat facts;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = NULL;
+    if (fd >= 0 && fstat(fd, &facts) == 0 && !S_ISREG(facts.st_mode))
+        errno = S_ISDIR(facts.st_mode) ? EISDIR : EINVAL;
+    else if (fd >= 0)
+        file = fdopen(fd, "r");
+    if (fd >= 0 && !file) {
+        int error = errno;
+        close(fd);
+        errno = error;
+    }
+    return file;
+}
+
 bool manifest_file_read(const char *path, struct buf *text) {
     if (path[0] == '-' && path[1] == 0)
         return read_all(stdin, text);
-    FILE *file = fopen(path, "re");
+    FILE *file = open_regular(path);
     if (!file)
         return false;
     bool good = read_all(file, text);

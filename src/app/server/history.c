@@ -233,8 +233,10 @@ static enum miss_cause cause_of_miss(struct worker *worker, uint32_t place, stru
     if (part)
         pthread_mutex_unlock(&part->lock);
     uint64_t flushed_ms = atomic_load_explicit(&history->flushes[place].when_ms, memory_order_relaxed);
-    if (found)
+    if (found && event.when_ms >= flushed_ms)
         return cause_of_kind(event.kind, event.detail);
+    if (found)
+        return MISS_FLUSHED;
     struct cmd_miss last;
     if (flushed_ms && !(last_miss(history, hash, &last) && last.when_ms >= flushed_ms))
         return MISS_FLUSHED;

@@ -104,10 +104,11 @@ struct reclassing {
     struct worker *worker;
     struct cache *cache;
     uint32_t place;
+    uint64_t lost; /* entries for whose tags there is no room */
 };
 
 static void reclass(void *context, struct slice name, const struct cache_info *info) {
-    const struct reclassing *reclassing = context;
+    struct reclassing *reclassing = context;
     struct actor *actor = &reclassing->worker->actor;
     struct cache_key key = cache_key(reclassing->cache, cache_db_of(reclassing->cache, reclassing->place), name);
     enum status status = STATUS_FULL;
@@ -123,10 +124,13 @@ static void reclass(void *context, struct slice name, const struct cache_info *i
             cache_edit_delete(&edit);
         cache_edit_end(&edit);
     }
+    reclassing->lost += status != STATUS_OK;
 }
 
+/* Nothing that is taken away here has changed outside: no edge follows from it. */
 static void reclass_all(struct worker *worker) {
     struct reclassing reclassing = {.worker = worker, .cache = worker->server->cache};
+    worker->rules.planned = true;
     for (; reclassing.place < CACHE_DATABASES; reclassing.place++) {
         uint64_t cursor = 0;
         if (cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place)) == 0)
@@ -136,6 +140,10 @@ static void reclass_all(struct worker *worker) {
                                       reclass, &reclassing);
         while (cursor);
     }
+    worker->rules.planned = false;
+    if (reclassing.lost)
+        log_warning("%llu entries are gone: there was no room for the tags that the rules give them",
+                    (unsigned long long)reclassing.lost);
 }
 
 /* What some class could refuse, or do. */
@@ -209,7 +217,8 @@ static enum status load(struct worker *worker, struct slice text, const char *na
         return STATUS_BUSY;
     enum status status = make_set(text, name, problems, &set);
     if (status == STATUS_OK && server->rules && slice_equal(buf_slice(&server->rules->text), text)) {
-        free_set(set); /* leases and stale values stay, too */
+        status = placing_apply(server, worker, set->rules, problems); /* numbers that were set otherwise since */
+        free_set(set);                                                /* leases and stale values stay as well */
     } else if (status == STATUS_OK) {
         log_problems(problems); /* warnings */
         buf_clear(problems);

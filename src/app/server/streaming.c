@@ -341,6 +341,7 @@ void streaming_change(struct worker *worker, const struct change *change) {
                                  .at_ms = worker->actor.now_ms,
                                  .db = change->db < CACHE_DATABASES && !change->lost ? change->db : STREAM_EVERY_DB};
     what.soft = is_soft(&worker->streaming, change);
+    worker->streaming.softened = slice_make(NULL, 0); /* of a pair the second comes at once */
     if (what.kind == STREAM_KINDS || is_of_expression(change) || is_told_otherwise(&worker->streaming, change) ||
         is_of_load(change) || is_covered(&worker->streaming, change))
         return;

@@ -551,7 +551,7 @@ uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint6
                     cache_visit visit, void *context);
 
 /* The same for what has this place in the engine (struct cache_key), whatever number the database has by now, and with what is cached as being
- * nothing and what is stale. For whoever wants all of it gone, or looked at. */
+ * nothing, what is stale, and what has expired and is still there: threads' clocks differ. For whoever wants all of it gone, or looked at. */
 uint64_t cache_scan_place(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
                           cache_visit visit, void *context);
 

@@ -43,6 +43,9 @@ static uint64_t stale_for_ms(const struct cache_edit *edit) {
     return longest_ms;
 }
 
+static enum status rewrite_softened(struct cache_edit *edit, uint64_t expires_at_ms, uint32_t stale);
+static uint32_t stale_when_softened(const struct entry *entry, uint64_t now_ms);
+
 /* What stands there is not to be seen: it goes, unless it is only stale, for no longer than it may be. A stale nothing is of no use to
  * anybody. */
 __attribute__((noinline)) static void begin_gone(struct cache_edit *edit) {
@@ -58,6 +61,10 @@ __attribute__((noinline)) static void begin_gone(struct cache_edit *edit) {
     edit->stale_at = spot->location;
     edit->stale_ms = stale_ms;
     refresh(edit);
+    /* A tag knows its last soft invalidation only: the entry keeps from now on since when it is stale. Without room it goes by the tag's. */
+    if (!store_has_expired(entry, edit->actor->now_ms) && !store_is_by_session(shard_of(edit)))
+        MAYBE(rewrite_softened(edit, edit->actor->now_ms - stale_ms, stale_when_softened(entry, edit->actor->now_ms)) !=
+              STATUS_OK);
 }
 
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -424,11 +431,11 @@ void cache_edit_delete_but(struct cache_edit *edit, const struct cache_edit *see
 
 void cache_edit_undo(struct cache_edit *edit) {
     look_again(edit);
-    if (!edit->found)
+    if (!spot_of(edit)->location)
         return;
     store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
     note_change(edit);
-    edit->found = false;
+    edit->found = edit->nothing = edit->stale = false;
 }
 
 static uint64_t expiry_of_patched(const struct cache_edit *edit) { return edit->found ? edit->expires_at_ms : 0; }
@@ -571,7 +578,7 @@ enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct sl
 
 /* Writes the entry anew with the value that it has, but expiry, stamp and tags as wanted. */
 static enum status rewrite(struct cache_edit *edit, const struct store_value *wanted) {
-    ASSERT(edit->found);
+    ASSERT(edit->found || edit->stale);
     struct store_spot *spot = spot_of(edit);
     struct engine *engine = edit->cache->engine;
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
@@ -609,6 +616,19 @@ static enum status rewrite_with_tags(struct cache_edit *edit, const struct store
     return rewrite(edit, &wanted);
 }
 
+/* Whether the entry has these tags already, and that expiry and time of staleness: most have when rules are loaded. */
+static bool is_as_wanted(const struct cache_edit *edit, const struct store_value *wanted) {
+    const struct store_spot *spot = const_spot_of(edit);
+    uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(edit->cache->engine, spot, numbers), same = 0;
+    if (count != wanted->tag_count || wanted->expires_at_ms != spot->entry.expires_at_ms ||
+        wanted->stale != spot->entry.stale)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < count; j++)
+            same += wanted->tags[i] == numbers[j];
+    return same == count; /* each stands there once */
+}
+
 /* Instead of its tags, these, and those that the rules put on. */
 static enum status retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count) {
     struct engine *engine = edit->cache->engine;
@@ -619,6 +639,10 @@ static enum status retag(struct cache_edit *edit, const struct slice *tags, uint
     TRY(tags_take(edit->cache, edit->actor, tags, tag_count, ENTRY_TAGS_MAX, numbers, &wanted.tag_count));
     if (is_ruled(edit->cache))
         TRY(follow_rules(edit, false, &wanted, numbers));
+    if (is_as_wanted(edit, &wanted)) {
+        tags_give(edit->cache, edit->actor, numbers, wanted.tag_count);
+        return STATUS_OK;
+    }
     if (wanted.tag_count || tags_of(spot))
         wanted.stamp = store_stamp_kept(engine, edit->actor, spot);
     if (tags_of(spot) && store_is_dead(engine, spot->location, &spot->entry)) { /* invalidated since the edit began */
@@ -695,11 +719,25 @@ static uint32_t stale_when_softened(const struct entry *entry, uint64_t now_ms) 
     return entry->expires_at_ms ? entry_stale_code(entry->expires_at_ms - now_ms) : ENTRY_STALE_FOREVER;
 }
 
+/* It is written anew as softened, with that expiry. */
+static enum status rewrite_softened(struct cache_edit *edit, uint64_t expires_at_ms, uint32_t stale) {
+    TRY(rewrite_with_tags(
+        edit,
+        &(struct store_value){
+            .expires_at_ms = expires_at_ms, .stale = stale, .softened = true, .stamp = spot_of(edit)->entry.stamp}));
+    edit->stale_at = spot_of(edit)->location;
+    refresh(edit);
+    return STATUS_OK;
+}
+
 enum status cache_edit_soften(struct cache_edit *edit) {
     look_again(edit);
     const struct entry *entry = &spot_of(edit)->entry;
     uint64_t now_ms = edit->actor->now_ms;
     if (edit->stale) {
+        /* What has expired by this thread's clock has not by one that is behind, until it says so itself. */
+        if (store_has_expired(entry, now_ms) && !entry->softened)
+            TRY(rewrite_softened(edit, entry->expires_at_ms, entry->stale));
         tell(edit, CACHE_NOTHING_DELETED);
         return STATUS_OK;
     }
@@ -707,13 +745,8 @@ enum status cache_edit_soften(struct cache_edit *edit) {
         cache_edit_delete(edit);
         return STATUS_OK;
     }
-    TRY(rewrite_with_tags(edit, &(struct store_value){.expires_at_ms = now_ms,
-                                                      .stale = stale_when_softened(entry, now_ms),
-                                                      .softened = true,
-                                                      .stamp = entry->stamp}));
-    edit->stale_at = spot_of(edit)->location;
+    TRY(rewrite_softened(edit, now_ms, stale_when_softened(entry, now_ms)));
     edit->stale_ms = 0;
-    refresh(edit);
     note_change(edit);
     tell(edit, CACHE_INVALIDATED);
     tell(edit, CACHE_NOTHING_DELETED); /* for whoever loads it, as no value of before may be written fresh any more */

@@ -4,9 +4,10 @@
 static enum cache_gone gone_by(const struct cache *cache, const struct actor *actor, const struct store_view *view) {
     if (!view->found)
         return CACHE_GONE_ALL;
-    if (store_has_expired(&view->entry, actor->now_ms))
+    if (store_has_expired(&view->entry, actor->now_ms) && !view->entry.softened)
         return CACHE_GONE_EXPIRED;
-    if (store_is_gone(cache->engine, view->location, &view->entry, actor->now_ms)) /* by tags, be it softly */
+    if (store_is_gone(cache->engine, view->location, &view->entry,
+                      actor->now_ms)) /* by tags or by its name, be it softly */
         return CACHE_GONE_DEAD;
     return view->entry.type == CACHE_NOTHING ? CACHE_GONE_NOTHING : CACHE_GONE_NOT;
 }

@@ -17,7 +17,8 @@ struct gathered {
     struct buf entries; /* struct scanned */
     struct buf names;
     uint32_t tag; /* only what bears it; 0: everything */
-    bool unseen;  /* what is cached as nothing, or stale, too */
+    bool
+        unseen; /* also what is cached as nothing or stale, or has expired, which by another thread's clock it may not have */
     enum status status;
 };
 
@@ -36,7 +37,8 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
     if (entry.db != db || (entry.type == CACHE_NOTHING && !gathered->unseen) ||
-        (gathered->unseen ? store_is_over : store_is_gone)(engine, location, &entry, actor->now_ms) ||
+        (gathered->unseen ? store_is_dead(engine, location, &entry)
+                          : store_is_gone(engine, location, &entry, actor->now_ms)) ||
         (gathered->tag && !bears(engine, location, &entry, gathered->tag)))
         return;
     if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {

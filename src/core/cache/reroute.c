@@ -89,7 +89,7 @@ static enum status move_once(const struct moving *moving, const struct cache_key
     if (from.found)
         status = put_again(&from, &to);
     *ret_moved = from.found && status == STATUS_OK;
-    if (*ret_moved || from.nothing)
+    if (*ret_moved || from.nothing || from.stale) /* which nobody would reach there */
         cache_edit_undo(&from);
     cache_edit_end(&to);
     cache_edit_end(&from);

@@ -171,6 +171,25 @@ static void count_one(void *context, struct slice name, const struct cache_info 
     ++*(uint32_t *)context;
 }
 
+/* A thread whose clock is behind must not see as fresh what was softened when it had expired by another's. */
+static void what_has_expired_is_softened_for_all_clocks(void **state) {
+    (void)state;
+    struct testing_cache t = testing_open(LIMIT, 1, CACHE_ALLKEYS_LFU);
+    uint32_t seen = 0;
+    put(&t, "a", "one", (struct wish){.ttl_ms = 100, .stale_ms = 1000, .tag = "red"});
+    put(&t, "over", "one", (struct wish){.ttl_ms = 100});
+    t.actor.now_ms += 105;
+    soften(&t, "a");
+    assert_int_equal(cache_scan_place(t.cache, &t.actor, 0, 0, 1000, count_one, &seen), 0);
+    assert_int_equal(seen, 2); /* whoever wants all gone is shown what has gone by this clock only */
+    soften(&t, "over");
+    expect_stale(&t, "a", "one", 5);
+    t.actor.now_ms -= 10;
+    assert_int_equal(look(&t, "a"), 's');
+    assert_int_equal(look(&t, "over"), '-');
+    testing_close(&t);
+}
+
 static void no_call_finds_what_is_stale(void **state) {
     (void)state;
     struct testing_cache t = testing_open(LIMIT, 1, CACHE_ALLKEYS_LFU);
@@ -332,7 +351,8 @@ static void a_stale_value_is_overwritten_in_place(void **state) {
 }
 
 UNIT_TESTS(stale, UNIT(what_expires_is_stale_for_its_time), UNIT(its_memory_is_free_when_it_is_over),
-           UNIT(a_soft_invalidation_makes_stale), UNIT(one_key_is_softened), UNIT(no_call_finds_what_is_stale),
+           UNIT(a_soft_invalidation_makes_stale), UNIT(one_key_is_softened),
+           UNIT(what_has_expired_is_softened_for_all_clocks), UNIT(no_call_finds_what_is_stale),
            UNIT(what_is_written_begins_anew), UNIT(a_given_version_stays_with_its_value),
            UNIT(a_large_value_loses_its_given_version), UNIT(changes_are_told_as_if_it_had_gone),
            UNIT(a_stale_value_is_overwritten_in_place));

@@ -517,6 +517,8 @@ static enum store_change end_of_old(const struct engine *engine, const struct ac
                                     const struct store_value *value, const struct store_spot *spot) {
     if (!value->unseen)
         return STORE_REPLACED;
+    if (spot->entry.softened)
+        return STORE_CLEARED; /* that was told when it was done */
     if (store_has_expired(&spot->entry, actor->now_ms))
         return STORE_EXPIRED;
     bool stale = (spot->entry.flags & ENTRY_TAGS) && store_tags_say_stale(engine, spot->location, &spot->entry);
@@ -665,9 +667,11 @@ static __attribute__((noinline)) void remove_dead(struct engine *engine, struct 
 }
 
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
-    bool expired = store_has_expired(&spot->entry, actor->now_ms);
+    bool softened = spot->entry.softened, expired = !softened && store_has_expired(&spot->entry, actor->now_ms);
     actor_count_removed(actor, shard->store, expired ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
-    if (expired)
+    if (softened) /* which was told then */
+        store_remove(engine, actor, shard, spot, STORE_CLEARED);
+    else if (expired)
         store_remove(engine, actor, shard, spot, STORE_EXPIRED);
     else
         remove_dead(engine, actor, shard, spot);
