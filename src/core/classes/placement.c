@@ -174,6 +174,17 @@ static enum status make_stores(struct placement *placement, const struct rules *
 
 /* ------------------------------------------------------------------------------------------ routes */
 
+/* Whether a byte that both fix says that no key falls under both: of most pairs it does, and nothing else need be looked at. */
+static bool begin_otherwise(const struct rules_pattern *a, const struct rules_pattern *b) {
+    for (uint32_t i = 0; i < a->token_count && i < b->token_count; i++) {
+        if (a->tokens[i].kind != RULES_BYTE || b->tokens[i].kind != RULES_BYTE)
+            return false;
+        if (a->tokens[i].byte != b->tokens[i].byte)
+            return true;
+    }
+    return false;
+}
+
 /* Whether the class decides where keys go that another one in a store would take, too. */
 static bool is_asked(const struct rules *rules, const uint32_t *targets, uint32_t class, struct arena *scratch) {
     if (targets[class])
@@ -181,7 +192,7 @@ static bool is_asked(const struct rules *rules, const uint32_t *targets, uint32_
     for (uint32_t i = 0; i < rules_class_count(rules); i++) {
         struct rules_witness witness;
         bool overlap = true;
-        if (!targets[i] ||
+        if (!targets[i] || begin_otherwise(&rules_class(rules, class)->pattern, &rules_class(rules, i)->pattern) ||
             rules_pattern_order(&rules_class(rules, class)->pattern, &rules_class(rules, i)->pattern) > 0)
             continue;
         arena_reset(scratch);
