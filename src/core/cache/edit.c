@@ -53,7 +53,7 @@ __attribute__((noinline)) static void begin_gone(struct cache_edit *edit) {
     const struct entry *entry = &spot->entry;
     bool over = store_is_over(edit->cache->engine, spot->location, entry, edit->actor->now_ms);
     uint64_t stale_ms = over ? 0 : stale_for_ms(edit);
-    if (over || entry->type == CACHE_NOTHING || (entry->stale && stale_ms > entry_stale_ms(entry->stale))) {
+    if (over || entry->type == CACHE_NOTHING || (entry->stale && stale_ms >= entry_stale_ms(entry->stale))) {
         store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot);
         edit->found = edit->nothing = false;
         return;
@@ -62,9 +62,9 @@ __attribute__((noinline)) static void begin_gone(struct cache_edit *edit) {
     edit->stale_ms = stale_ms;
     refresh(edit);
     /* A tag knows its last soft invalidation only: the entry keeps from now on since when it is stale. Without room it goes by the tag's. */
+    uint64_t since_ms = edit->actor->now_ms - stale_ms;
     if (!store_has_expired(entry, edit->actor->now_ms) && !store_is_by_session(shard_of(edit)))
-        MAYBE(rewrite_softened(edit, edit->actor->now_ms - stale_ms, stale_when_softened(entry, edit->actor->now_ms)) !=
-              STATUS_OK);
+        MAYBE(rewrite_softened(edit, since_ms, stale_when_softened(entry, since_ms)) != STATUS_OK);
 }
 
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,

@@ -128,6 +128,28 @@ static void a_soft_invalidation_makes_stale(void **state) {
     testing_close(&t);
 }
 
+/* A tag that is invalidated again and again does not make a value young again. */
+static void the_clock_of_staleness_starts_once(void **state) {
+    (void)state;
+    struct testing_cache t = testing_open(LIMIT, 1, CACHE_ALLKEYS_LFU);
+    uint64_t begun_ms = t.actor.now_ms;
+    put(&t, "a", "one", (struct wish){.tag = "red", .ttl_ms = 10000});
+    put(&t, "short", "two", (struct wish){.tag = "red", .ttl_ms = 10000, .stale_ms = 500});
+    for (int i = 1; i <= 5; i++) {
+        t.actor.now_ms += 100;
+        (void)cache_tag_soften(t.cache, &t.actor, SLICE("red"));
+        expect_stale(&t, "a", "one", (uint64_t)(i - 1) * 100);
+        assert_int_equal(look(&t, "short"), 's');
+    }
+    t.actor.now_ms += 100;
+    assert_int_equal(look(&t, "short"), '-');
+    t.actor.now_ms = begun_ms + 9999;
+    assert_int_equal(look(&t, "a"), 's'); /* for as long as it would have been there */
+    t.actor.now_ms = begun_ms + 10050;
+    assert_int_equal(look(&t, "a"), '-');
+    testing_close(&t);
+}
+
 static void soften(struct testing_cache *t, const char *name) {
     struct cache_edit e;
     edit(t, name, &e);
@@ -351,7 +373,7 @@ static void a_stale_value_is_overwritten_in_place(void **state) {
 }
 
 UNIT_TESTS(stale, UNIT(what_expires_is_stale_for_its_time), UNIT(its_memory_is_free_when_it_is_over),
-           UNIT(a_soft_invalidation_makes_stale), UNIT(one_key_is_softened),
+           UNIT(a_soft_invalidation_makes_stale), UNIT(the_clock_of_staleness_starts_once), UNIT(one_key_is_softened),
            UNIT(what_has_expired_is_softened_for_all_clocks), UNIT(no_call_finds_what_is_stale),
            UNIT(what_is_written_begins_anew), UNIT(a_given_version_stays_with_its_value),
            UNIT(a_large_value_loses_its_given_version), UNIT(changes_are_told_as_if_it_had_gone),
