@@ -119,13 +119,24 @@ void cmd_tag_count(struct cmd_call *call) {
     reply_integer(call->reply, (int64_t)cache_tag_count(call->env->cache, call->actor, call->argv[2]));
 }
 
+/* A word among the tags is one of an option that is not complete, or not at the end: who relies on it must hear of that. */
+static bool are_tags(struct cmd_call *call, uint32_t from, uint32_t until) {
+    for (uint32_t i = from + 1; i < until; i++)
+        if (invalidate_words_begin(call, i)) {
+            reply_error(call->reply, SLICE("ERR SOFT, DRYRUN, SYNC milliseconds and REASON text stand behind the tags; "
+                                           "INVALIDATE TAG takes a tag that is called like one of them"));
+            return false;
+        }
+    return true;
+}
+
 /* Words may stand behind the first tag, and are no tags then. */
 void cmd_tag_invalidate(struct cmd_call *call) {
     const uint32_t until = invalidate_words_find(call, 2);
     struct cache *cache = call->env->cache;
     struct invalidate_words words;
     uint64_t count = 0;
-    if (invalidate_words_resumed(call) || !invalidate_words_read(call, until, &words) ||
+    if (invalidate_words_resumed(call) || !are_tags(call, 2, until) || !invalidate_words_read(call, until, &words) ||
         invalidate_by_rules(call, 2, until, &words))
         return;
     for (uint32_t i = 2; i < until; i++)
