@@ -288,7 +288,8 @@ void named_write(struct engine *engine, uint32_t number, const struct store_opti
     struct store *record = &engine->stores[number];
     uint64_t limit_bytes = atomic_load_explicit(&engine->range.head->limit_bytes, memory_order_relaxed);
     memset(record->name, 0, sizeof record->name);
-    memcpy(record->name, options->name.data, options->name.size);
+    if (options->name.size)
+        memcpy(record->name, options->name.data, options->name.size);
     record->by_session = options->policy == STORE_SESSION;
     engine->sessions |= record->by_session != 0;
     for (uint32_t i = record->first_shard; i < record->first_shard + record->shard_count; i++)
