@@ -5,11 +5,25 @@
 #include "app/server/worker.h"
 #include "truth.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#if !defined(IS_SANITIZED)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+#endif
+
 enum {
     THREADS = 3,
-    CHANGES = 2500,            /* of each kind */
-    CHANGES_OF_VARIANT = 1000, /* of each kind, with expiry or under pressure */
-    CHANGES_FAULTY = 200000,   /* until a fault has to have been found */
+    CHANGES = IS_SANITIZED ? 150 : 500, /* of each kind */
+    CHANGES_EXPIRING = IS_SANITIZED ? 80 : 300,
+    CHANGES_PRESSED = 300,   /* fewer would not fill it */
+    CHANGES_FAULTY = 200000, /* until a fault has to have been found */
     PRESSED_BYTES = 1 << 20,
 };
 
@@ -60,7 +74,7 @@ static void nor_where_values_expire(void **state) {
     (void)state;
     struct server *server = begin(32 << 20);
     load_rules(server);
-    const struct truth_options options = {.changes = changes_wanted(CHANGES_OF_VARIANT), .expires = true};
+    const struct truth_options options = {.changes = changes_wanted(CHANGES_EXPIRING), .expires = true};
     assert_int_equal(truth_play(server, &options), 0);
     end(server);
 }
@@ -69,7 +83,7 @@ static void nor_where_values_are_evicted(void **state) {
     (void)state;
     struct server *server = begin(PRESSED_BYTES);
     load_rules(server);
-    const struct truth_options options = {.changes = changes_wanted(CHANGES_OF_VARIANT), .fills = true};
+    const struct truth_options options = {.changes = changes_wanted(CHANGES_PRESSED), .fills = true};
     assert_int_equal(truth_play(server, &options), 0);
     struct cmd_server_counts counts;
     server->api.api->counts(&server->api, &counts);
@@ -77,9 +91,14 @@ static void nor_where_values_are_evicted(void **state) {
     end(server);
 }
 
+/* Once is enough: a sanitizer has nothing to say about it. */
 static void every_planted_fault_is_found(void **state) {
     (void)state;
+    if (IS_SANITIZED)
+        skip();
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_COUNT; fault++) {
+        if (fault == FAULT_RENEWED && !getenv("STRATA_TRUTH_CHANGES"))
+            continue; /* a window of nanoseconds, found in a minute or two: in the soak */
         struct server *server = begin(32 << 20);
         load_rules(server);
         printf("forgotten: %s\n", fault_names[fault]);
