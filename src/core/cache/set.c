@@ -81,7 +81,9 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
         return false;
     store_lock(engine, actor, at);
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    bool done = !is_ruled(cache) && engine_db(cache, key->db) == key->place &&
+    /* Asked again: somebody may have begun to want to know while this waited for the lock. */
+    bool done = !is_ruled(cache) && !store_is_wanted(engine, STORE_REPLACED) &&
+                engine_db(cache, key->db) == key->place &&
                 atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
                 store_overwrite(engine, &wanted, value);
     if (done) {
