@@ -472,6 +472,9 @@ static void take_from(struct tracking *tracking, struct table_shard *shard, cons
     else
         track_take_any(&shard->track, &visits);
     note_counts(tracking, &shard->track, keys, items);
+    /* Before anybody finds them gone: whoever changes the key next has nobody to tell, and replies. */
+    if (shard->track.keys != keys || shard->track.items != items)
+        tracking_post(taking->worker);
     pthread_mutex_unlock(&shard->lock);
 }
 
