@@ -6,7 +6,6 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/facts.h"
-#include "app/cmd/info.h"
 #include "app/cmd/key_call.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/version.h"

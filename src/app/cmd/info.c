@@ -1,5 +1,4 @@
 /* app/cmd/info.c: INFO. */
-#include "app/cmd/info.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -122,7 +121,7 @@ static void section_memory(struct info *info) {
     number(info, "number_of_functions", 0);
     number(info, "number_of_libraries", 0);
     bytes(info, "maxmemory", cache->limit_bytes);
-    line(info, "maxmemory_policy:%s", cmd_policy_name(cache_policy_now(info->call->env->cache)));
+    line(info, "maxmemory_policy:%s", cache_policy_name(cache_policy_now(info->call->env->cache)));
     line(info, "maxmemory_policy_method:%s", cache_policy_method(cache_policy_now(info->call->env->cache)));
     line(info, "mem_fragmentation_ratio:%.2f", used ? (double)process->resident_bytes / (double)used : 0);
     line(info, "mem_fragmentation_bytes:%lld", (long long)(process->resident_bytes - used));
@@ -333,7 +332,7 @@ static void section_stores(struct info *info) {
         line(info,
              "store_%s:policy=%s,entries=%llu,bytes=%llu,guaranteed=%llu,hits=%llu,misses=%llu,expired=%llu,"
              "evicted=%llu",
-             of.name, cmd_policy_name(of.policy), (unsigned long long)of.entries, (unsigned long long)of.bytes,
+             of.name, cache_policy_name(of.policy), (unsigned long long)of.entries, (unsigned long long)of.bytes,
              (unsigned long long)of.guaranteed_bytes, (unsigned long long)counts.hits,
              (unsigned long long)counts.misses, (unsigned long long)counts.expired, (unsigned long long)counts.evicted);
     }
@@ -448,20 +447,4 @@ void cmd_info(struct cmd_call *call) {
     else
         cmd_error_status(call, info.status);
     buf_fini(&text);
-}
-
-const char *cmd_policy_name(enum cache_policy policy) {
-    static const char *const names[] = {
-        [CACHE_NOEVICTION] = "noeviction",
-        [CACHE_ALLKEYS_LRU] = "allkeys-lru",
-        [CACHE_ALLKEYS_LFU] = "allkeys-lfu",
-        [CACHE_ALLKEYS_RANDOM] = "allkeys-random",
-        [CACHE_VOLATILE_LRU] = "volatile-lru",
-        [CACHE_VOLATILE_LFU] = "volatile-lfu",
-        [CACHE_VOLATILE_RANDOM] = "volatile-random",
-        [CACHE_VOLATILE_TTL] = "volatile-ttl",
-        [CACHE_SESSION] = "session",
-    };
-    static_assert(COUNT_OF(names) == CACHE_POLICY_COUNT, "every policy has a name");
-    return names[policy];
 }

@@ -2,7 +2,6 @@
 #include <malloc.h>
 
 #include "app/cmd/commands.h"
-#include "app/cmd/info.h"
 #include "app/cmd/server_api.h"
 
 enum {

@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "app/cmd/commands.h"
-#include "app/cmd/info.h"
 #include "app/cmd/server_api.h"
 #include "app/rules/manifest_diagnose.h"
 #include "core/classes/terms.h"

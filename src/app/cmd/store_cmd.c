@@ -1,6 +1,5 @@
 /* app/cmd/store_cmd.c: STORE, HFILTER and HSTATS: named stores and their filters. */
 #include "app/cmd/commands.h"
-#include "app/cmd/info.h"
 #include "app/cmd/server_api.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -79,7 +78,7 @@ void cmd_store_info(struct cmd_call *call) {
     struct reply *reply = call->reply;
     reply_map(reply, 14);
     put_text(reply, "name", info.name);
-    put_text(reply, "policy", cmd_policy_name(info.policy));
+    put_text(reply, "policy", cache_policy_name(info.policy));
     put_text(reply, "method", cache_policy_method(info.policy));
     put_double(reply, "memory_percent", info.share_permille / 10.0);
     put_integer(reply, "guaranteed_bytes", info.guaranteed_bytes);
@@ -142,7 +141,7 @@ static bool take_entries(struct cmd_call *call, uint32_t at, struct wish *wish) 
 static bool take_policy(struct cmd_call *call, uint32_t at, enum cache_policy now, struct wish *wish) {
     uint32_t policy = 0;
     wish->policy_at = at;
-    while (policy < CACHE_POLICY_COUNT && !cmd_is(call, at, cmd_policy_name((enum cache_policy)policy)))
+    while (policy < CACHE_POLICY_COUNT && !cmd_is(call, at, cache_policy_name((enum cache_policy)policy)))
         policy++;
     if (policy == CACHE_POLICY_COUNT) {
         reply_errorf(call->reply, "ERR policy: '%.*s' is not one, as allkeys-lfu is", SHOW(call->argv[at]));

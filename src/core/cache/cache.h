@@ -652,6 +652,8 @@ uint64_t cache_limit(const struct cache *cache);
 /* Of the default store; as cache_store_policy_set. */
 MUST_CHECK enum status cache_policy_set(struct cache *cache, enum cache_policy policy);
 enum cache_policy cache_policy_now(const struct cache *cache);
+/* As users write it: "allkeys-lfu". */
+const char *cache_policy_name(enum cache_policy policy);
 /* What is really done under that name, for people: "s3-fifo-by-size". */
 const char *cache_policy_method(enum cache_policy policy);
 

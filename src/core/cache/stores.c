@@ -115,6 +115,22 @@ enum status cache_policy_set(struct cache *cache, enum cache_policy policy) {
     return cache_store_policy_set(cache, 0, policy);
 }
 
+const char *cache_policy_name(enum cache_policy policy) {
+    static const char names[][16] = {
+        [CACHE_NOEVICTION] = "noeviction",
+        [CACHE_ALLKEYS_LRU] = "allkeys-lru",
+        [CACHE_ALLKEYS_LFU] = "allkeys-lfu",
+        [CACHE_ALLKEYS_RANDOM] = "allkeys-random",
+        [CACHE_VOLATILE_LRU] = "volatile-lru",
+        [CACHE_VOLATILE_LFU] = "volatile-lfu",
+        [CACHE_VOLATILE_RANDOM] = "volatile-random",
+        [CACHE_VOLATILE_TTL] = "volatile-ttl",
+        [CACHE_SESSION] = "session",
+    };
+    static_assert(sizeof names / sizeof *names == CACHE_POLICY_COUNT, "every policy has a name");
+    return names[policy];
+}
+
 const char *cache_policy_method(enum cache_policy policy) { return policies[policy].method; }
 
 enum cache_policy cache_policy_now(const struct cache *cache) {

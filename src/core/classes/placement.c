@@ -43,19 +43,10 @@ bool placement_has_sessions(const struct placement *placement) {
 /* ------------------------------------------------------------------------------------------ stores */
 
 static enum cache_policy policy_named(struct slice name, enum cache_policy usual) {
-    static const char names[CACHE_POLICY_COUNT][16] = {[CACHE_NOEVICTION] = "noeviction",
-                                                       [CACHE_ALLKEYS_LRU] = "allkeys-lru",
-                                                       [CACHE_ALLKEYS_LFU] = "allkeys-lfu",
-                                                       [CACHE_ALLKEYS_RANDOM] = "allkeys-random",
-                                                       [CACHE_VOLATILE_LRU] = "volatile-lru",
-                                                       [CACHE_VOLATILE_LFU] = "volatile-lfu",
-                                                       [CACHE_VOLATILE_RANDOM] = "volatile-random",
-                                                       [CACHE_VOLATILE_TTL] = "volatile-ttl",
-                                                       [CACHE_SESSION] = "session"};
     if (slice_equal(name, SLICE("s3-fifo")))
         return CACHE_ALLKEYS_LFU;
     for (int i = 0; i < CACHE_POLICY_COUNT; i++)
-        if (slice_equal(name, slice_from_string(names[i])))
+        if (slice_equal(name, slice_from_string(cache_policy_name((enum cache_policy)i))))
             return (enum cache_policy)i;
     return usual;
 }
