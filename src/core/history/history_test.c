@@ -157,8 +157,10 @@ static void random_events_are_found_like_in_a_list(void **state) {
     for (uint64_t step = 1; step <= STEPS; step++) {
         uint64_t name = rng_below(&rng, NAMES);
         last[name].when_ms = last[name].number = step;
-        snprintf(last[name].text, sizeof last[name].text, rng_below(&rng, 3) ? "text %llu" : "",
-                 (unsigned long long)rng_below(&rng, 5));
+        unsigned long long text = rng_below(&rng, 5);
+        last[name].text[0] = '\0';
+        if (rng_below(&rng, 3))
+            snprintf(last[name].text, sizeof last[name].text, "text %llu", text);
         add(&history, name, step, last[name].text);
         uint64_t asked = rng_below(&rng, NAMES);
         struct history_event event;
