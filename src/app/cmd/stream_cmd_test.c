@@ -145,7 +145,8 @@ static void a_record_of_which_everything_is_known_fits(void **state) {
     (void)state;
     static const char map[] = "%13\r\n$8\r\nposition\r\n";
     static const char json[] =
-        "{\"position\":1,\"kind\":\"invalidated\",\"name\":\"t\",\"db\":15,\"soft\":1,\"time\":2,\"client\":3,\"class\":"
+        "{\"position\":1,\"kind\":\"invalidated\",\"name\":\"t\",\"db\":15,\"soft\":1,\"time\":2,\"client\":3,"
+        "\"class\":"
         "\"t\",\"command\":\"t\",\"actor\":\"t\",\"trigger\":\"t\",\"path\":\"t\",\"reason\":\"t\"}";
     struct stream_record record = {
         .position = 1, .kind = STREAM_INVALIDATED, .db = 15, .soft = true, .at_ms = 2, .client = 3};
