@@ -158,8 +158,9 @@ class Writer(Party):
 
     def change(self, name, number):
         value = b"%d-%d" % (id(self) % 1000, self.serial)
+        lives = [] if name.startswith("a:") else ["PX", self.rng.randint(1, 30)]  # what is stale after its time is told of when that is over
         return self.rng.choice([
-            ("SET", name, value), ("SET", name, value), ("SET", name, value, "TAGS", 1, f"t{number}"), ("SET", name, value, "PX", self.rng.randint(1, 30)),
+            ("SET", name, value), ("SET", name, value), ("SET", name, value, "TAGS", 1, f"t{number}"), ("SET", name, value, *lives),
             ("DEL", name), ("INVALIDATE", "KEY", name), ("INVALIDATE", "KEY", name, "SOFT"), ("TAG", "INVALIDATE", f"t{number}"),
             ("TAG", "INVALIDATE", f"g:{number}", "SOFT"), ("INVALIDATE", "PATTERN", "d:*"), ("INVALIDATE", "PATTERN", "a:*", "SOFT"),
             ("INVALIDATE", "REGEX", f"^c:{number}"), ("INVALIDATE", "CLASS", "b:{id}"), ("APPEND", name, "x"), ("RENAME", name, self.rng.choice(KEYS)),

@@ -242,7 +242,7 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
 
 void rules_load_file(struct worker *worker) {
     struct server *server = worker->server;
-    const char *path = server->config.values.rules; /* never changes */
+    const char *path = server->rules_path;
     struct buf text, problems;
     if (!path[0]) {
         log_notice("SIGHUP: no file of rules is configured");
@@ -266,7 +266,7 @@ void rules_load_file(struct worker *worker) {
 }
 
 enum status rules_start(struct server *server) {
-    const char *path = server->config.values.rules;
+    const char *path = server->rules_path;
     if (!path[0])
         return STATUS_OK;
     enum status status = set_from_file(path, &server->rules);
