@@ -140,7 +140,11 @@ static void reclass_all(struct worker *worker) {
         do
             cursor = cache_scan_place(reclassing.cache, &worker->actor, reclassing.place, cursor, RECLASS_SCAN_COUNT,
                                       reclass, &reclassing);
-        while (cursor);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor == CACHE_SCAN_FAILED) { /* without their tags they could outlive an invalidation */
+            reclassing.lost += cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place));
+            cache_flush(reclassing.cache, &worker->actor, cache_db_of(reclassing.cache, reclassing.place));
+        }
     }
     worker->rules.planned = false;
     if (reclassing.lost)
