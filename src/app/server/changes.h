@@ -64,6 +64,7 @@ struct changes {
     const struct cmd_call *queued; /* the command of EXEC that runs */
     bool waiting;                  /* there is something for changes_hand_on to do */
     bool lost, passes;
+    bool unfollowed; /* with `lost`: among what was lost were changes whose edges are still to be followed */
     size_t tracked; /* bytes of `notes` that client-side caching has been told of ahead */
 };
 
