@@ -463,8 +463,8 @@ MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit);
 struct cache_upload {
     uint64_t size;   /* announced */
     uint64_t filled; /* written so far */
-    uint32_t
-        store; /* that makes room for it: set it to the key's after begin, where there are several (cache_store_of) */
+    uint32_t store;  /* that makes room for it */
+    bool replaces;   /* a value of that size or more, as far as it is known: what is full takes it all the same */
     /* private */
     uint64_t first, last, room;
 };
@@ -472,6 +472,9 @@ struct cache_upload {
 /* Values of at least this size can be uploaded. */
 uint64_t cache_upload_size_min(const struct cache *cache);
 MUST_CHECK enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload);
+/* Says which key it is for, where there are several stores. */
+void cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
+                      const struct cache_key *key);
 /* Room for the next bytes, at least 1 while filled < size; taken from the cache as it is needed. */
 MUST_CHECK enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload,
                                          void **ret_bytes, uint64_t *ret_size);

@@ -151,6 +151,5 @@ uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store) {
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes) {
     if (gives_back(engine, store) && !claim_refuses(engine, store))
         return false;
-    uint64_t cap = bytes ? claim_cap_of_new_bytes(engine, store) : claim_cap_bytes(engine, store);
-    return store_bytes(engine, store) + bytes > cap;
+    return store_bytes(engine, store) + bytes > claim_cap_of_new_bytes(engine, store);
 }

@@ -507,8 +507,8 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
     if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1) && !claim_refuses(engine, shard->store))
         return false;
     uint64_t more = growth(engine, entry, value, spot);
-    return (engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
-           (more > 0 && claim_is_closed(engine, shard->store));
+    return more > 0 && ((engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
+                        claim_is_closed(engine, shard->store));
 }
 
 /* What becomes of what stands at the spot: what is hidden has expired or was invalidated long before, or was written to be hidden, of which nobody
