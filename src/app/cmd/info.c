@@ -184,6 +184,7 @@ static void section_stats(struct info *info) {
     number(info, "expired_keys", counts->expired);
     number(info, "evicted_keys", counts->evicted);
     number(info, "invalidated_keys", counts->invalidated);
+    number(info, "rules_lost_entries", atomic_load_explicit(&info->call->env->lost_to_rules, memory_order_relaxed));
     number(info, "not_owner_writes", atomic_load_explicit(&info->call->env->not_owner, memory_order_relaxed));
     number(info, "not_borrower_reads", atomic_load_explicit(&info->call->env->not_borrower, memory_order_relaxed));
     number(info, "not_guarded_writes", atomic_load_explicit(&info->call->env->not_guarded, memory_order_relaxed));

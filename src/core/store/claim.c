@@ -3,6 +3,7 @@
 enum {
     RESERVE_PERCENT = 8,
     CLOSED_PERCENT = 5,     /* where nothing may go, new entries leave so much free */
+    TAGS_PERCENT = 3,       /* tags that are put on what is there so much, */
     FULL_PERCENT = 2,       /* and changes of what is there, an expiry that is set as an example, so much */
     QUOTA_SEGMENTS_MIN = 8, /* with fewer there would be hardly more than what is being written */
     CHANGES_SHARE = 32,     /* of a cap, or a segment, that only changes of what is there may use */
@@ -98,6 +99,17 @@ bool claim_is_closed(const struct engine *engine, uint32_t store) {
                     << engine->range.segment_shift;
     uint64_t most = without(limit_bytes(engine), CLOSED_PERCENT);
     return used >= most && !gives_back(engine, store) && staying_bytes(engine, store) >= most;
+}
+
+uint64_t claim_room_for_tags(const struct engine *engine) {
+    uint64_t room = UINT64_MAX, most = without(limit_bytes(engine), TAGS_PERCENT);
+    for (uint32_t i = 0; i < engine->store_count; i++) {
+        if (gives_back(engine, i) || store_entries(engine, i) == 0)
+            continue;
+        uint64_t stays = staying_bytes(engine, i), left = stays < most ? most - stays : 0;
+        room = left < room ? left : room;
+    }
+    return room;
 }
 
 bool claim_somebody_owes(const struct engine *engine) {

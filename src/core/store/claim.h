@@ -35,6 +35,9 @@ bool claim_is_full(const struct engine *engine, uint32_t store);
 /* Whether nothing new goes into a store that cannot give back. A little later it is full for changes of what it has as well. */
 bool claim_is_closed(const struct engine *engine, uint32_t store);
 
+/* Bytes that the entries of stores that cannot give back may grow by, taken together, when they get tags; UINT64_MAX if there is no such entry. */
+uint64_t claim_room_for_tags(const struct engine *engine);
+
 /* Whether a store that could give has more than is guaranteed to it, or there is but one store: what housekeeping may take from. */
 bool claim_somebody_owes(const struct engine *engine);
 
