@@ -76,15 +76,18 @@ static uint64_t could_give(const struct engine *engine, uint32_t from, uint32_t 
     return goes < spare ? goes : spare;
 }
 
-/* Bytes that would stay if all had gone that may go for this store. */
-static uint64_t staying_bytes(const struct engine *engine, uint32_t store) {
-    uint64_t stays = claim_fixed_bytes(engine);
+/* Of so many bytes those that would stay if all had gone that may go for this store. */
+static uint64_t staying_of(const struct engine *engine, uint32_t store, uint64_t stays) {
     for (uint32_t i = 0; i < engine->store_count; i++) {
         /* A value that entries share counts with each of them, so the sum may be more than there is. */
         uint64_t goes = could_give(engine, i, store);
         stays -= goes < stays ? goes : stays;
     }
     return stays;
+}
+
+static uint64_t staying_bytes(const struct engine *engine, uint32_t store) {
+    return staying_of(engine, store, claim_fixed_bytes(engine));
 }
 
 bool claim_is_full(const struct engine *engine, uint32_t store) {
@@ -101,12 +104,28 @@ bool claim_is_closed(const struct engine *engine, uint32_t store) {
     return used >= most && !gives_back(engine, store) && staying_bytes(engine, store) >= most;
 }
 
+/* What compaction would leave: the ends of segments that no entry fits into count as well. */
+static uint64_t packed_bytes(const struct engine *engine) {
+    const struct range *range = &engine->range;
+    uint64_t bytes = (uint64_t)atomic_load_explicit(&range->head->used, memory_order_relaxed) << range->segment_shift;
+    uint32_t end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &range->segments[number];
+        uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed),
+                 live = atomic_load_explicit(&segment->live, memory_order_relaxed);
+        if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG && used > live)
+            bytes -= used - live < bytes ? used - live : bytes;
+    }
+    return bytes;
+}
+
 uint64_t claim_room_for_tags(const struct engine *engine) {
     uint64_t room = UINT64_MAX, most = without(limit_bytes(engine), TAGS_PERCENT);
+    uint64_t packed = packed_bytes(engine), fixed = claim_fixed_bytes(engine);
     for (uint32_t i = 0; i < engine->store_count; i++) {
         if (gives_back(engine, i) || store_entries(engine, i) == 0)
             continue;
-        uint64_t stays = staying_bytes(engine, i), left = stays < most ? most - stays : 0;
+        uint64_t stays = staying_of(engine, i, packed > fixed ? packed : fixed), left = stays < most ? most - stays : 0;
         room = left < room ? left : room;
     }
     return room;
