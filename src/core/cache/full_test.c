@@ -201,5 +201,108 @@ static void a_quota_that_refuses_where_nothing_goes(void **state) {
     play_quota(CACHE_NOEVICTION);
 }
 
-UNIT_TESTS(full, UNIT(a_full_cache_that_evicts_nothing), UNIT(a_quota_that_refuses),
-           UNIT(a_quota_that_refuses_where_nothing_goes));
+/* ------------------------------------------------------------------------------------------ rules */
+
+/* Rules that give each key a tag of its own, or all of them the same. */
+struct naming {
+    bool alike;
+    uint32_t asked;
+};
+
+static enum status terms_of(void *context, struct actor *actor, struct slice name, struct cache_terms *terms) {
+    struct naming *naming = context;
+    (void)actor;
+    naming->asked++;
+    int size = snprintf((char *)terms->names, sizeof terms->names, "~%.*s", naming->alike ? 1 : (int)name.size,
+                        (const char *)name.data);
+    terms->tags[terms->tag_count++] = slice_make(terms->names, (size_t)size);
+    return STATUS_OK;
+}
+
+struct walk {
+    struct testing_cache *t;
+    struct cache_forecast *forecast;
+    uint32_t full;
+};
+
+static void forecast_one(void *context, struct slice name, const struct cache_info *info) {
+    struct walk *walk = context;
+    struct cache_key key = cache_key(walk->t->cache, 0, name);
+    (void)info;
+    cache_forecast_add(walk->forecast, &walk->t->actor, &key);
+}
+
+static void reclass_one(void *context, struct slice name, const struct cache_info *info) {
+    struct walk *walk = context;
+    struct cache_key key = cache_key(walk->t->cache, 0, name);
+    struct cache_edit edit;
+    (void)info;
+    cache_prepare(walk->t->cache, &walk->t->actor, &key, name.size);
+    cache_edit_begin(walk->t->cache, &walk->t->actor, &key, &edit);
+    if (edit.found) {
+        walk->full += cache_edit_reclass(&edit) != STATUS_OK;
+        assert_true(walk->full || cache_edit_is_classed(&edit));
+    }
+    cache_edit_end(&edit);
+}
+
+static void scan(struct walk *walk, cache_visit visit) {
+    uint64_t cursor = 0;
+    do
+        cursor = cache_scan(walk->t->cache, &walk->t->actor, 0, cursor, 100, visit, walk);
+    while (cursor);
+}
+
+static uint64_t forecast_of(struct testing_cache *t, const struct cache_rules *rules) {
+    struct walk walk = {.t = t, .forecast = cache_forecast_new(t->cache, rules)};
+    assert_non_null(walk.forecast);
+    scan(&walk, forecast_one);
+    uint64_t bytes = cache_forecast_bytes(walk.forecast);
+    cache_forecast_free(walk.forecast);
+    return bytes;
+}
+
+/* What is foreseen is what it takes, to a few percent; and when there is room for that, nothing fails. */
+static void what_rules_take_is_known_before(void **state) {
+    (void)state;
+    for (int alike = 0; alike < 2; alike++) {
+        struct naming naming = {.alike = alike};
+        struct testing_cache t = testing_open_as((struct cache_options){
+            .limit_bytes = LIMIT, .policy = CACHE_NOEVICTION, .rules = {terms_of, &naming, "~"}});
+        const struct cache_rules rules = {terms_of, &naming, "~"};
+        struct walk walk = {.t = &t};
+        uint32_t count = 0, deleted = 0;
+        char name[32];
+        uint8_t value[200] = {0};
+        assert_true(cache_room_for_tags(t.cache) == UINT64_MAX);
+        for (bool full = false; !full; count += !full) {
+            snprintf(name, sizeof name, "key:%u", count);
+            full = testing_set(&t, 0, slice_from_string(name), slice_make(value, 100 + count % 100), 0) != STATUS_OK;
+        }
+        assert_int_equal(naming.asked, 0); /* not yet in force */
+        assert_true(forecast_of(&t, &rules) > cache_room_for_tags(t.cache));
+        while (forecast_of(&t, &rules) > cache_room_for_tags(t.cache))
+            for (uint32_t end = deleted + count / 50; deleted < end; deleted++) {
+                snprintf(name, sizeof name, "key:%u", deleted);
+                struct cache_key key = cache_key(t.cache, 0, slice_from_string(name));
+                assert_true(cache_delete(t.cache, &t.actor, &key));
+            }
+        uint64_t wanted = forecast_of(&t, &rules), before = engine_live(t.cache->engine),
+                 tags = atomic_load(&t.cache->engine->tags->bytes);
+        cache_rules_ask(t.cache, true);
+        scan(&walk, reclass_one);
+        assert_int_equal(walk.full, 0);
+        assert_int_equal(cache_count(t.cache, 0), count - deleted);
+        uint64_t records = atomic_load(&t.cache->engine->tags->count),
+                 taken = engine_live(t.cache->engine) - before + atomic_load(&t.cache->engine->tags->bytes) - tags +
+                         15 * records;
+        assert_int_equal(records, alike ? 1 : count - deleted);
+        if (taken > wanted + wanted / 25 || taken < wanted - wanted / 25)
+            fail_msg("%llu bytes and not %llu", (unsigned long long)taken, (unsigned long long)wanted);
+        assert_int_equal(forecast_of(&t, &rules), 0);
+        testing_close(&t);
+    }
+}
+
+UNIT_TESTS(full, UNIT(what_rules_take_is_known_before), UNIT(a_full_cache_that_evicts_nothing),
+           UNIT(a_quota_that_refuses), UNIT(a_quota_that_refuses_where_nothing_goes));

@@ -47,9 +47,9 @@ bool cache_edit_is_classed(const struct cache_edit *edit) {
 struct cache_forecast {
     struct cache *cache;
     struct cache_rules rules;
-    int64_t growth;                 /* of entries that may not be evicted, in bytes */
-    uint64_t names;                 /* bits that are set below: tags that nobody bears yet, */
-    double records;                 /* and bytes that these take */
+    int64_t growth; /* of entries that may not be evicted, in bytes */
+    uint64_t names; /* bits that are set below: tags that nobody bears yet, */
+    double records; /* and bytes that these take */
     uint64_t bits[NAMES_BITS / 64];
 };
 

@@ -2,9 +2,8 @@
 
 enum {
     RESERVE_PERCENT = 8,
-    CLOSED_PERCENT = 5,     /* where nothing may go, new entries leave so much free */
-    TAGS_PERCENT = 3,       /* tags that are put on what is there so much, */
-    FULL_PERCENT = 2,       /* and changes of what is there, an expiry that is set as an example, so much */
+    CLOSED_PERCENT = 5, /* where nothing may go, new entries leave so much free */
+    FULL_PERCENT = 2,   /* and changes of what is there, an expiry that is set or tags of rules as examples, so much */
     QUOTA_SEGMENTS_MIN = 8, /* with fewer there would be hardly more than what is being written */
     CHANGES_SHARE = 32,     /* of a cap, or a segment, that only changes of what is there may use */
 };
@@ -120,7 +119,7 @@ static uint64_t packed_bytes(const struct engine *engine) {
 }
 
 uint64_t claim_room_for_tags(const struct engine *engine) {
-    uint64_t room = UINT64_MAX, most = without(limit_bytes(engine), TAGS_PERCENT);
+    uint64_t room = UINT64_MAX, most = without(limit_bytes(engine), FULL_PERCENT);
     uint64_t packed = packed_bytes(engine), fixed = claim_fixed_bytes(engine);
     for (uint32_t i = 0; i < engine->store_count; i++) {
         if (gives_back(engine, i) || store_entries(engine, i) == 0)
