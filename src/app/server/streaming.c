@@ -324,6 +324,8 @@ static bool is_told_otherwise(struct worker_streaming *of, const struct change *
 }
 
 static bool is_soft(const struct worker_streaming *of, const struct change *change) {
+    if (change->kind == CACHE_PATTERN_GOING)
+        return change->cause && change->cause->soft;
     return change->kind == CACHE_TAG_SOFTENED ||
            (change->kind == CACHE_NOTHING_DELETED && of->softened.data && slice_equal(of->softened, change->name));
 }
