@@ -148,10 +148,8 @@ size_t cause_pack(const struct cause_told *told, uint8_t *to) {
     const struct slice texts[TEXTS] = {cut(told->who, CAUSE_WHO_MAX),    cut(told->killer, CAUSE_NAME_MAX),
                                        cut(cause->name, CAUSE_NAME_MAX), cut(cause->class, CAUSE_NAME_MAX),
                                        cut(cause->path, CAUSE_PATH_MAX), cut(cause->reason, CAUSE_NAME_MAX)};
-    struct packed packed = {.line = cause->line,
-                            .trigger = (uint8_t)cause->trigger,
-                            .has_cause = told->cause != NULL,
-                            .soft = cause->soft};
+    struct packed packed = {
+        .line = cause->line, .trigger = (uint8_t)cause->trigger, .has_cause = told->cause != NULL, .soft = cause->soft};
     size_t size = sizeof packed;
     for (int i = 0; i < TEXTS; i++) {
         packed.sizes[i] = (uint16_t)texts[i].size;

@@ -25,9 +25,9 @@ struct cascade {
     struct actor *actor;
     uint32_t
         place; /* in the engine, of the database of keys and patterns (cache_key); tags and classes reach all databases */
-    bool everywhere; /* keys and patterns as well: it began with a tag or a class */
-    bool dry_run;    /* only counts */
-    bool soft;       /* as the action that is being done: whoever begins leaves it */
+    bool everywhere;                        /* keys and patterns as well: it began with a tag or a class */
+    bool dry_run;                           /* only counts */
+    bool soft;                              /* as the action that is being done: whoever begins leaves it */
     const struct cache_matcher *expression; /* what the plan's RULES_TARGET_EXPRESSION means, if there is one */
     /* Told of each action, before it is done and after; may be NULL. They may not call the cache. */
     void (*begins)(void *context, const struct rules_action *action);

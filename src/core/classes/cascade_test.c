@@ -86,8 +86,9 @@ static void a_soft_edge_leaves_what_it_names_as_stale(void **state) {
     static const struct {
         const char *key;
         bool stays, stale;
-    } keys[] = {{"page:1", false, true},  {"page:2", true, false},   {"list:1:a", false, true}, {"list:2:a", true, false},
-                {"home", false, true},    {"basket:1", false, false}, {"all", false, false},     {"price:1", true, false}};
+    } keys[] = {{"page:1", false, true},   {"page:2", true, false}, {"list:1:a", false, true},
+                {"list:2:a", true, false}, {"home", false, true},   {"basket:1", false, false},
+                {"all", false, false},     {"price:1", true, false}};
     struct ruled ruled;
     ruled_open(&ruled, soft, LIMIT);
     for (size_t i = 0; i < COUNT_OF(keys); i++)
@@ -186,5 +187,5 @@ static void a_naive_reader_of_the_rules_agrees(void **state) {
     ruled_close(&ruled);
 }
 
-UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_soft_edge_leaves_what_it_names_as_stale), UNIT(a_class_goes_as_one),
-           UNIT(a_naive_reader_of_the_rules_agrees));
+UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_soft_edge_leaves_what_it_names_as_stale),
+           UNIT(a_class_goes_as_one), UNIT(a_naive_reader_of_the_rules_agrees));

@@ -351,13 +351,10 @@ enum status rules_plan_changed(struct rules_plan *plan, struct slice key, uint32
 
 static enum status begin(struct rules_plan *plan, enum rules_target_kind kind, struct slice text, uint32_t class) {
     uint32_t first = plan->count;
-    TRY(put(plan, &(struct rules_action){
-                      .kind = kind,
-                      .text = text,
-                      .class = class,
-                      .edge = RULES_NONE,
-                      .from = RULES_NONE,
-                      .soft = plan->soft}));
+    TRY(put(
+        plan,
+        &(struct rules_action){
+            .kind = kind, .text = text, .class = class, .edge = RULES_NONE, .from = RULES_NONE, .soft = plan->soft}));
     return follow_all(plan, first);
 }
 

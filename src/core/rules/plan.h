@@ -32,7 +32,7 @@ struct rules_action {
     uint32_t depth;
     uint32_t again; /* the next of these; private to a plan */
     bool widened;
-    bool soft;                         /* what goes is stale: each way that leads here from what was asked for is soft */
+    bool soft; /* what goes is stale: each way that leads here from what was asked for is soft */
     const struct rules_target *target; /* of the edge; NULL */
 };
 

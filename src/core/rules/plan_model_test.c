@@ -8,12 +8,12 @@
 static const char *const patterns[] = {"a:{p}", "b:{p}", "a:{p}:{q}", "b:{q}:{p}", "c:{p}:*", "c{p}-{q}",
                                        "{p}:c", "c",     "a:b:{q}",   "b:*",       "c:{q}",   "*"};
 #define BOTH(text) text, text, "soft " text
-static const char *const targets[] = {BOTH("a:{p}"),     BOTH("b:{p}"),    BOTH("a:{p}:*"),     BOTH("b:{p}:*"), BOTH("b:*"),
-                                      BOTH("c:{p}:*"),   BOTH("a:{p}:{q}"), BOTH("c{p}-*"),     BOTH("c"),       BOTH("a:b:*"),
-                                      BOTH("b:*:{p}"),   BOTH("{p}:c"),     "tag t{p}",         "soft tag t{p}", "tag {p}-{q}",
-                                      "soft tag {p}-{q}"};
-static const char *const sources[] = {BOTH("a:{p}"), BOTH("b:{p}:*"), BOTH("a:*"), BOTH("a:{q}:{p}"), BOTH("b:{p}"), BOTH("c:{p}:*"),
-                                      BOTH("*:{p}")};
+static const char *const targets[] = {BOTH("a:{p}"), BOTH("b:{p}"),   BOTH("a:{p}:*"),   BOTH("b:{p}:*"),
+                                      BOTH("b:*"),   BOTH("c:{p}:*"), BOTH("a:{p}:{q}"), BOTH("c{p}-*"),
+                                      BOTH("c"),     BOTH("a:b:*"),   BOTH("b:*:{p}"),   BOTH("{p}:c"),
+                                      "tag t{p}",    "soft tag t{p}", "tag {p}-{q}",     "soft tag {p}-{q}"};
+static const char *const sources[] = {BOTH("a:{p}"), BOTH("b:{p}:*"), BOTH("a:*"),  BOTH("a:{q}:{p}"),
+                                      BOTH("b:{p}"), BOTH("c:{p}:*"), BOTH("*:{p}")};
 static const char *const tags[] = {"t{p}", "{p}-{q}", "t{q}", "t"};
 
 #define PICK(rng, list) (list)[rng_below(rng, sizeof(list) / sizeof *(list))]
@@ -133,7 +133,8 @@ static bool means(struct world *world, const struct rules_edge *edge, bool is_ta
 }
 
 /* Everything that has to go after the key has changed, or what is reached without soft edges. */
-static void follow_meaning(struct world *world, uint32_t key, struct arena *arena, bool softly, bool gone[FIXTURE_KEYS]) {
+static void follow_meaning(struct world *world, uint32_t key, struct arena *arena, bool softly,
+                           bool gone[FIXTURE_KEYS]) {
     static uint32_t queue[FIXTURE_KEYS + 1];
     uint32_t count = 0;
     queue[count++] = key;

@@ -312,11 +312,14 @@ static void what_follows_from_a_soft_edge_is_soft_unless_a_hard_way_leads_there(
         {.key = "page:1", .plan = "key index, key card softly"},
         /* by the basket the index goes, which was found by the page before: by every way on from there, too */
         {.key = "price:1",
-         .plan = "key page:1 softly, tag ~list:1:* softly, class basket:{user}, tag ^price:1 softly, key index, key card softly"},
+         .plan = "key page:1 softly, tag ~list:1:* softly, class basket:{user}, tag ^price:1 softly, key index, key "
+                 "card softly"},
         {.event = "sale", .plan = "tag page:1 softly, key index softly, key card softly"},
         {.event = "both", .plan = "key page:1 softly, tag page:1, key index, key card softly"},
         {.event = "end", .plan = "key page:1, key index, key card softly"},
-        {.event = "both", .soft = true, .plan = "key page:1 softly, tag page:1 softly, key index softly, key card softly"},
+        {.event = "both",
+         .soft = true,
+         .plan = "key page:1 softly, tag page:1 softly, key index softly, key card softly"},
     };
     struct rules *rules = compiled(soft_shop, soft_events);
     struct rules_plan plan;
@@ -391,6 +394,5 @@ static void memory_that_ends_is_an_answer(void **state) {
 
 UNIT_TESTS(plan, UNIT(changes_follow_edges), UNIT(entries_bear_the_tags_that_edges_fire),
            UNIT(tags_and_classes_lead_on), UNIT(events_fill_their_data_in), UNIT(doubtful_tags_widen),
-           UNIT(limits_end_in_whole_classes),
-           UNIT(what_follows_from_a_soft_edge_is_soft_unless_a_hard_way_leads_there),
+           UNIT(limits_end_in_whole_classes), UNIT(what_follows_from_a_soft_edge_is_soft_unless_a_hard_way_leads_there),
            UNIT(a_soft_beginning_makes_everything_soft), UNIT(memory_that_ends_is_an_answer));
