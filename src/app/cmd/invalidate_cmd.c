@@ -260,7 +260,7 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, c
 /* ------------------------------------------------------------------------------------------ events */
 
 /* Arguments 2 and 3 are the event and its data, if there are any. */
-static void emit(struct cmd_call *call, bool may_try) {
+static void emit(struct cmd_call *call) {
     struct errand errand;
     struct event_data event;
     struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
@@ -277,10 +277,6 @@ static void emit(struct cmd_call *call, bool may_try) {
     if (errand_begin(&errand, call)) {
         enum status status = STATUS_OK;
         bool understood = invalidate_words_read(call, at, &errand.words);
-        if (understood && errand.words.dry_run && !may_try) {
-            cmd_error_syntax(call); /* that is INVALIDATE EVENT */
-            understood = false;
-        }
         errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
@@ -296,5 +292,5 @@ static void emit(struct cmd_call *call, bool may_try) {
     event_data_close(&event);
 }
 
-void cmd_invalidate_event(struct cmd_call *call) { emit(call, true); }
-void cmd_event_emit(struct cmd_call *call) { emit(call, false); }
+void cmd_invalidate_event(struct cmd_call *call) { emit(call); }
+void cmd_event_emit(struct cmd_call *call) { emit(call); }
