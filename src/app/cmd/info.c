@@ -187,6 +187,7 @@ static void section_stats(struct info *info) {
     number(info, "not_owner_writes", atomic_load_explicit(&info->call->env->not_owner, memory_order_relaxed));
     number(info, "not_borrower_reads", atomic_load_explicit(&info->call->env->not_borrower, memory_order_relaxed));
     number(info, "not_guarded_writes", atomic_load_explicit(&info->call->env->not_guarded, memory_order_relaxed));
+    number(info, "unknown_events", atomic_load_explicit(&info->call->env->unknown_events, memory_order_relaxed));
     number(info, "evicted_clients", 0);
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/cmd/commands.h"
+#include "app/cmd/event_cmd.h"
 #include "app/cmd/invalidate.h"
 #include "app/cmd/invalidate_words.h"
 #include "app/cmd/server_api.h"
@@ -259,6 +260,12 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, c
 
 /* ------------------------------------------------------------------------------------------ events */
 
+static void emit_planned(struct errand *errand) {
+    if (!errand->words.dry_run)
+        event_note(errand->call, errand->call->argv[2]);
+    errand_run(errand);
+}
+
 /* Arguments 2 and 3 are the event and its data, if there are any. */
 static void emit(struct cmd_call *call) {
     struct errand errand;
@@ -286,7 +293,7 @@ static void emit(struct cmd_call *call) {
         else if (status != STATUS_OK)
             cmd_error_status(call, status);
         else if (understood)
-            errand_run(&errand);
+            emit_planned(&errand);
         errand_end(&errand);
     }
     event_data_close(&event);
