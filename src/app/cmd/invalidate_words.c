@@ -82,11 +82,16 @@ static void reply_synced(struct cmd_call *call, const struct cmd_synced *synced)
                    {"position", synced->position},
                    {"acknowledged", synced->acknowledged},
                    {"missing", synced->missing}};
-    reply_map(call->reply, sizeof members / sizeof *members);
+    uint32_t shown = synced->missing < CMD_SYNCED_SHOWN_MAX ? (uint32_t)synced->missing : CMD_SYNCED_SHOWN_MAX;
+    reply_map(call->reply, sizeof members / sizeof *members + 1);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         reply_bulk_string(call->reply, members[i].name);
         reply_integer(call->reply, (int64_t)members[i].value);
     }
+    reply_bulk_string(call->reply, "missing_clients");
+    reply_array(call->reply, shown);
+    for (uint32_t i = 0; i < shown; i++)
+        reply_integer(call->reply, (int64_t)synced->missing_clients[i]);
 }
 
 bool invalidate_words_resumed(struct cmd_call *call) {
