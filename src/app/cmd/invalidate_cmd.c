@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/cmd/commands.h"
+#include "app/cmd/event_cmd.h"
 #include "app/cmd/invalidate.h"
 #include "app/cmd/invalidate_words.h"
 #include "app/cmd/server_api.h"
@@ -263,8 +264,14 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, c
 
 /* ------------------------------------------------------------------------------------------ events */
 
+static void emit_planned(struct errand *errand) {
+    if (!errand->words.dry_run)
+        event_note(errand->call, errand->call->argv[2]);
+    errand_run(errand);
+}
+
 /* Arguments 2 and 3 are the event and its data, if there are any. */
-static void emit(struct cmd_call *call, bool may_try) {
+static void emit(struct cmd_call *call) {
     struct errand errand;
     struct event_data event;
     struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
@@ -281,10 +288,6 @@ static void emit(struct cmd_call *call, bool may_try) {
     if (errand_begin(&errand, call)) {
         enum status status = STATUS_OK;
         bool understood = invalidate_words_read(call, at, &errand.words);
-        if (understood && errand.words.dry_run && !may_try) {
-            cmd_error_syntax(call); /* that is INVALIDATE EVENT */
-            understood = false;
-        }
         errand.plan.soft = errand.words.soft;
         errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
@@ -295,11 +298,11 @@ static void emit(struct cmd_call *call, bool may_try) {
         else if (status != STATUS_OK)
             cmd_error_status(call, status);
         else if (understood)
-            errand_run(&errand);
+            emit_planned(&errand);
         errand_end(&errand);
     }
     event_data_close(&event);
 }
 
-void cmd_invalidate_event(struct cmd_call *call) { emit(call, true); }
-void cmd_event_emit(struct cmd_call *call) { emit(call, false); }
+void cmd_invalidate_event(struct cmd_call *call) { emit(call); }
+void cmd_event_emit(struct cmd_call *call) { emit(call); }

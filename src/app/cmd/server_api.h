@@ -76,10 +76,23 @@ struct cmd_stream_wish {
     uint64_t after;
 };
 
+/* Who listens. */
+struct cmd_stream_consumer {
+    uint64_t client;
+    const struct stream_filter *filter; /* lives during the visit */
+    bool acks;
+    uint64_t told;         /* the last record that it was sent */
+    uint64_t behind;       /* records that it has not been through, be they for it or not */
+    uint64_t acknowledged; /* with acks, as what follows */
+    uint64_t owes_ms; /* how long ago it was sent or has acknowledged something, if it owes something since; else 0 */
+};
+
 /* What came of SYNC. */
+enum { CMD_SYNCED_SHOWN_MAX = 16 };
 struct cmd_synced {
     uint64_t entries, position;
-    uint64_t acknowledged, missing; /* subscribers with ACK */
+    uint64_t acknowledged, missing;                 /* subscribers with ACK */
+    uint64_t missing_clients[CMD_SYNCED_SHOWN_MAX]; /* the first of them */
 };
 
 /* Summed over all workers at the time of the call. */
@@ -192,6 +205,9 @@ struct cmd_server_api {
     /* Copies the next records as stream_take does. With STREAM_GAP, what is unsure is filled in, unless it is NULL, and the cursor moved. */
     enum stream_result (*stream_next)(struct cmd_server *, struct stream_cursor *, const struct stream_filter *,
                                       size_t size_max, struct buf *out, struct stream_unsure *unsure);
+    /* `visit` is called under a lock: it calls nothing of this table. */
+    void (*stream_consumers)(struct cmd_server *, void (*visit)(void *context, const struct cmd_stream_consumer *),
+                             void *context);
     void (*stream_counts)(struct cmd_server *, struct cmd_stream_counts *ret);
     /* All changes of the command so far are recorded. True: everybody who acknowledges has done so, or `wait_ms` is 0. False: the command
      * has to answer CMD_WAITS, and runs again with client->sync_waited; stream_synced then says what came of it. STATUS_BUSY: too many wait. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/cmd/owner.h"
 #include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/leases.h"
@@ -309,7 +310,8 @@ void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class,
                       const char *text) {
     struct server *server = server_of(api);
     uint64_t mark = hash_bytes(service, hash_bytes(class, kind)) | 1;
-    for (int i = 0; i < RULES_BROKEN_MAX; i++) {
+    bool invented = kind == OWNER_UNKNOWN_SERVICE || kind == OWNER_UNKNOWN_EVENT;
+    for (int i = 0; i < (invented ? RULES_BROKEN_INVENTED : RULES_BROKEN_MAX); i++) {
         uint64_t seen = 0;
         if (atomic_compare_exchange_strong(&server->broken[i], &seen, mark)) {
             log_warning("Against the rules: %s", text);

@@ -260,6 +260,7 @@ static const struct cmd_server_api server_calls = {
     .stream_unsubscribe = streaming_api_unsubscribe,
     .stream_ack = streaming_api_ack,
     .stream_next = streaming_api_next,
+    .stream_consumers = streaming_api_consumers,
     .stream_counts = streaming_api_counts,
     .stream_sync = streaming_api_sync,
     .stream_synced = streaming_api_synced,

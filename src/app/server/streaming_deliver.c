@@ -4,6 +4,7 @@
 #include "app/server/streaming.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
+#include "sys/os/clock.h"
 
 /* ------------------------------------------------------------------------------------------ coming and going */
 
@@ -141,6 +142,23 @@ void streaming_api_unsubscribe(struct cmd_server *api, struct cmd_client *client
     subscriber_free(subscriber);
 }
 
+void streaming_api_consumers(struct cmd_server *api, void (*visit)(void *context, const struct cmd_stream_consumer *),
+                             void *context) {
+    struct server_streaming *streaming = streaming_enter(server_of(api));
+    uint64_t last = streaming->ring.last, now_ms = clock_steady_ms();
+    for (const struct stream_subscriber *one = streaming->subscribers; one; one = one->next) {
+        bool owes = one->acks && one->acked < one->told && now_ms > one->owes_since_ms;
+        visit(context, &(struct cmd_stream_consumer){.client = one->connection->client.id,
+                                                     .filter = &one->filter,
+                                                     .acks = one->acks,
+                                                     .told = one->told,
+                                                     .behind = last - one->seen,
+                                                     .acknowledged = one->acked,
+                                                     .owes_ms = owes ? now_ms - one->owes_since_ms : 0});
+    }
+    streaming_leave(streaming);
+}
+
 /* ------------------------------------------------------------------------------------------ reading */
 
 /* Under the lock. After "anything" there is no use in what is left. */
@@ -201,6 +219,8 @@ static void write_gap(struct reply *reply, const struct stream_unsure *unsure, s
 static void note_progress(struct worker *worker, struct stream_subscriber *subscriber, const struct haul *haul) {
     struct server_streaming *streaming = streaming_enter(worker->server);
     subscriber->seen = subscriber->cursor.after;
+    if (haul->told && subscriber->acked >= subscriber->told)
+        subscriber->owes_since_ms = worker->now_ms;
     subscriber->told = haul->told ? haul->told : subscriber->told;
     streaming->counts.told += haul->records;
     streaming->counts.gaps += haul->gaps;
