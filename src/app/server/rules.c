@@ -59,6 +59,8 @@ static enum status make_set(struct slice text, const char *name, struct buf *pro
 }
 
 static void log_problems(const struct buf *problems) {
+    if (!problems->size)
+        return;
     const char *at = (const char *)problems->data, *end = at + problems->size;
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
