@@ -71,7 +71,8 @@ struct cmd_stream_counts {
 struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
     bool acks;
-    bool from; /* from a position on, and not from now */
+    const char *greeting; /* the kind of the message that tells first where it begins; NULL: none does */
+    bool from;            /* from a position on, and not from now */
     struct slice run;
     uint64_t after;
 };

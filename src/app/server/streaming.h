@@ -49,9 +49,10 @@ struct stream_subscriber {
     void *texts; /* the filter's words, with their texts behind them */
     size_t texts_size;
     struct stream_cursor cursor;
-    bool elsewhere;  /* it came with a position of another run: anything is unsure, and that is still to be told */
-    bool acks;       /* under the lock, as the rest */
-    uint64_t serial; /* of subscriptions and waits together */
+    bool elsewhere;       /* it came with a position of another run: anything is unsure, and that is still to be told */
+    const char *greeting; /* is still to be sent to it (struct cmd_stream_wish) */
+    bool acks;            /* under the lock, as the rest */
+    uint64_t serial;      /* of subscriptions and waits together */
     uint64_t seen, told,
         acked;              /* what it has been through; the last record that it was told of; the last acknowledged */
     uint64_t owes_since_ms; /* steady: when it was told of something, or acknowledged some of it; if acked < told */
