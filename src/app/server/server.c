@@ -285,6 +285,7 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .rules_origin = rules_api_origin,
     .each_class = class_stats_each,
     .rules_broken = rules_api_broken,
     .rules_diff_stores = rules_api_diff_stores,

@@ -316,18 +316,13 @@ static bool is_of_load(const struct change *change) {
 }
 
 /* An entry that is found dead was told of when its tag was invalidated. One that is invalidated softly by its name is told of twice, the second time
- * with the cause. */
-static bool is_told_otherwise(struct worker_streaming *of, const struct change *change) {
-    if (change->kind == CACHE_INVALIDATED && !change->killer.size)
-        of->softened = change->name;
-    return change->kind == CACHE_INVALIDATED;
-}
+ * as not found, with the cause. */
+static bool is_told_otherwise(const struct change *change) { return change->kind == CACHE_INVALIDATED; }
 
-static bool is_soft(const struct worker_streaming *of, const struct change *change) {
-    if (change->kind == CACHE_PATTERN_GOING)
-        return change->cause && change->cause->soft;
-    return change->kind == CACHE_TAG_SOFTENED ||
-           (change->kind == CACHE_NOTHING_DELETED && of->softened.data && slice_equal(of->softened, change->name));
+/* What is stale already, or absent, is told of in the same way by an invalidation that is soft. */
+static bool is_soft(const struct change *change) {
+    bool may_be = change->kind == CACHE_NOTHING_DELETED || change->kind == CACHE_PATTERN_GOING;
+    return change->kind == CACHE_TAG_SOFTENED || (may_be && change->cause && change->cause->soft);
 }
 
 /* The pattern is only one around the expression: what goes is told key by key. */
@@ -342,10 +337,9 @@ void streaming_change(struct worker *worker, const struct change *change) {
     struct stream_record what = {.kind = change->lost ? STREAM_LOST : kind_of(change->kind),
                                  .at_ms = worker->actor.now_ms,
                                  .db = change->db < CACHE_DATABASES && !change->lost ? change->db : STREAM_EVERY_DB};
-    what.soft = is_soft(&worker->streaming, change);
-    worker->streaming.softened = slice_make(NULL, 0); /* of a pair the second comes at once */
-    if (what.kind == STREAM_KINDS || is_of_expression(change) || is_told_otherwise(&worker->streaming, change) ||
-        is_of_load(change) || is_covered(&worker->streaming, change))
+    what.soft = is_soft(change);
+    if (what.kind == STREAM_KINDS || is_of_expression(change) || is_told_otherwise(change) || is_of_load(change) ||
+        is_covered(&worker->streaming, change))
         return;
     fill_cause(change, &what, trigger);
     what.texts[STREAM_NAME] = change->name;
@@ -370,7 +364,6 @@ void streaming_post(struct worker *worker) {
     struct worker_streaming *of = &worker->streaming;
     /* What happens from now on may happen after somebody has read that record. */
     of->pattern_covers = false;
-    of->softened = slice_make(NULL, 0);
     if (!of->posted)
         return;
     of->posted = false;

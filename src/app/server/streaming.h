@@ -95,8 +95,6 @@ struct worker_streaming {
     struct rules_pattern pattern; /* that has just been recorded: keys that went by it need not be */
     uint32_t pattern_place;
     bool pattern_covers;
-    struct slice
-        softened; /* the name of the last entry that was invalidated softly; lives while changes are handed on */
 };
 void worker_streaming_init(struct worker_streaming *of);
 void worker_streaming_fini(struct worker_streaming *of);
