@@ -261,6 +261,8 @@ struct cmd_server_api {
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
     /* Where these came from; there are some. */
     const struct cmd_rules_origin *(*rules_origin)(struct cmd_server *, struct cmd_client *);
+    /* Keys of a database in which a pattern is looked for; in larger ones what matches is banned. */
+    uint64_t (*search_max)(const struct cmd_server *);
     /* A service has done what is another's by the rules: said once for each kind, class and service. */
     void (*rules_broken)(struct cmd_server *, unsigned kind, struct slice class, struct slice service,
                          const char *text);

@@ -154,7 +154,11 @@ static void reclass_all(struct worker *worker) {
         do
             cursor = cache_scan_place(reclassing.cache, &worker->actor, reclassing.place, cursor, RECLASS_SCAN_COUNT,
                                       reclass, &reclassing);
-        while (cursor);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor == CACHE_SCAN_FAILED) { /* without their tags they could outlive an invalidation */
+            reclassing.lost += cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place));
+            cache_flush(reclassing.cache, &worker->actor, cache_db_of(reclassing.cache, reclassing.place));
+        }
     }
     worker->rules.planned = false;
     if (reclassing.lost)
@@ -257,7 +261,7 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
 
 void rules_load_file(struct worker *worker) {
     struct server *server = worker->server;
-    const char *path = server->config.values.rules; /* never changes */
+    const char *path = server->rules_path;
     struct buf text, problems;
     if (!path[0]) {
         log_notice("SIGHUP: no file of rules is configured");
@@ -281,7 +285,7 @@ void rules_load_file(struct worker *worker) {
 }
 
 enum status rules_start(struct server *server) {
-    const char *path = server->config.values.rules;
+    const char *path = server->rules_path;
     if (!path[0])
         return STATUS_OK;
     enum status status = set_from_file(path, &server->rules);
@@ -365,6 +369,7 @@ static void cascade(struct worker *worker, const struct change *change, const st
     const struct cascade cascade = {.cache = worker->server->cache,
                                     .actor = &worker->actor,
                                     .place = change->lost ? 0 : change->place,
+                                    .search_max = SETTING(worker->server, search_max),
                                     .begins = begin_step,
                                     .context = worker};
     cause_begin_change(worker, change);
