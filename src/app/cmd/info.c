@@ -184,6 +184,7 @@ static void counted_by_rules(struct info *info) {
     number(info, "not_owner_writes", atomic_load_explicit(&env->not_owner, memory_order_relaxed));
     number(info, "not_borrower_reads", atomic_load_explicit(&env->not_borrower, memory_order_relaxed));
     number(info, "not_guarded_writes", atomic_load_explicit(&env->not_guarded, memory_order_relaxed));
+    number(info, "unknown_events", atomic_load_explicit(&env->unknown_events, memory_order_relaxed));
 }
 
 static void section_stats(struct info *info) {
