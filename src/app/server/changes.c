@@ -135,18 +135,20 @@ static void note_history(struct worker *worker, const struct note *note, struct 
     bool by_itself = is_by_itself(worker, (enum cache_change)note->kind);
     history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
                  by_itself ? 0 : note->client, told);
-    if (note->kind != CACHE_FLUSHED && note->kind != CACHE_TAG_INVALIDATED && note->kind != CACHE_TAG_SOFTENED)
+    if (note->kind != CACHE_FLUSHED && note->kind != CACHE_NOTHING_DELETED && note->kind != CACHE_TAG_INVALIDATED &&
+        note->kind != CACHE_TAG_SOFTENED)
         class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
-    if (atomic_load_explicit(&server->changes_to_leases, memory_order_relaxed) >> kind & 1)
-        leases_note(worker, (enum cache_change)kind, place, name);
+    bool leased = atomic_load_explicit(&server->changes_to_leases, memory_order_relaxed) >> kind & 1 &&
+                  leases_note(worker, (enum cache_change)kind, place, name);
     if (kind == CACHE_MISSED)
         class_stats_miss(worker, name, history_note_miss(worker, place, name));
-    bool kept = kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1;
+    /* What was not there is remembered only if somebody was loading it, and will ask why that is refused. */
+    bool kept = (kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1) || (leased && kind == CACHE_NOTHING_DELETED);
     bool noted = atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1;
     if (!kept && !noted)
         return;

@@ -129,7 +129,7 @@ static void names_with_one_hash_are_two_keys(void **state) {
     leases_written(&world.leases, &a);
     assert_false(leases_is_out(&world.leases, given[0].token));
     assert_true(leases_is_out(&world.leases, given[1].token));
-    leases_removed(&world.leases, 0, 7, 2); /* a session has ended */
+    leases_removed(&world.leases, 0, 7, LEASE_DELETED, 2); /* a session has ended */
     assert_false(leases_is_out(&world.leases, given[1].token));
     assert_true(leases_is_out(&world.leases, given[2].token));
     assert_int_equal(leases_begin_write(&world.leases, &a, given[0].token, NULL, 0, 2, &stamp), LEASE_WRITTEN);
@@ -171,7 +171,7 @@ static void the_lease_passes_to_the_first_who_wants_it(void **state) {
     wait_for(&world, "a", &looks, 0, 5000, 0);
     wait_for(&world, "a", &first, 200, 5000, 0);
     wait_for(&world, "a", &second, 300, 5000, 0);
-    leases_removed(&world.leases, 0, hash_of("a"), 10);
+    leases_removed(&world.leases, 0, hash_of("a"), LEASE_DELETED, 10);
     assert_int_equal(world.woken_count, 1);
     expect_woken(&world, 0, &first, LEASE_LOAD);
     uint64_t second_token = world.woken[0].token;
@@ -329,7 +329,7 @@ static void patterns_end_what_matches(void **state) {
     assert_true(leases_is_out(&world.leases, user));
     leases_removed_like(&world.leases, 0, begins_with, prefix, 1);
     expect_woken(&world, 0, &waiter, LEASE_LOAD);
-    assert_int_equal(try_write(&world, "user:1", user, 2), LEASE_DELETED);
+    assert_int_equal(try_write(&world, "user:1", user, 2), LEASE_INVALIDATED);
     assert_int_equal(try_write(&world, "page:1", other, 2), LEASE_HOLDS);
     done(&world);
 }
