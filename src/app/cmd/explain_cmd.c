@@ -302,6 +302,14 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
         put_author(explain, of_tag);
 }
 
+/* What looks like a pattern is taken for a key all the same. */
+static void say_pattern(const struct explain *explain, struct sentence *sentence) {
+    struct slice name = explain->key.name;
+    bool star = name.size && name.data[name.size - 1] == '*';
+    if (star || (explain->rules && rules_class_named(explain->rules, name) != RULES_NONE))
+        sentence_say(sentence, " EXPLAIN takes one key, and no pattern; STATS CLASS tells of many.");
+}
+
 static void answer_gone(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence) {
     if (gone->kind == CACHE_EXPIRED) {
         sentence_say(sentence, "Expired; that was noticed ");
@@ -325,6 +333,8 @@ static void answer_gone(struct explain *explain, const struct cmd_gone *gone, st
         sentence_author(sentence, gone);
     }
     sentence_say(sentence, ".");
+    if (explain->maybe_never)
+        say_pattern(explain, sentence);
     put_summary(explain, sentence);
     facts_text(&explain->facts, "what", slice_from_string(what_of(explain, gone)));
     if (gone->kind == CACHE_EVICTED)
@@ -365,7 +375,13 @@ static void answer_absent(struct explain *explain, const struct present *present
     if (known && gone->kind == CACHE_INVALIDATED && !gone->spec) {
         answer_dead(explain, gone, &sentence, of_tag);
     } else if (present->stale && !(known && gone->kind == CACHE_INVALIDATED)) {
-        sentence_say(&sentence, "It has expired.");
+        sentence_say(&sentence, "It has expired");
+        if (present->stale_ms < INT64_MAX) {
+            sentence_say(&sentence, " ");
+            sentence_span(&sentence, present->stale_ms);
+            sentence_say(&sentence, " ago");
+        }
+        sentence_say(&sentence, ".");
         put_summary(explain, &sentence);
         facts_text(facts, "what", SLICE("expired"));
     } else if (known ||
@@ -375,6 +391,7 @@ static void answer_absent(struct explain *explain, const struct present *present
         sentence_say(&sentence, present->nothing
                                     ? "It is cached that there is nothing."
                                     : "Nothing is known of it: it was never there, or what became of it is forgotten.");
+        say_pattern(explain, &sentence);
         put_summary(explain, &sentence);
         facts_text(facts, "what", present->nothing ? SLICE("nothing") : SLICE("never_there"));
     }

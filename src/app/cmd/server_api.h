@@ -81,6 +81,7 @@ struct cmd_stream_consumer {
     uint64_t client;
     const struct stream_filter *filter; /* lives during the visit */
     bool acks;
+    bool widened;          /* it has named classes, and others are in force since: it is told of everything */
     uint64_t told;         /* the last record that it was sent */
     uint64_t behind;       /* records that it has not been through, be they for it or not */
     uint64_t acknowledged; /* with acks, as what follows */

@@ -46,7 +46,7 @@ void cmd_stream_subscribe(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct stream_words words;
     uint64_t position;
-    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_ACK, &words))
+    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_ACK, &words) || !stream_words_check(call, &words))
         return;
     enum status status = server->api->stream_subscribe(server, call->client, &words.wish, &position);
     if (status == STATUS_OK)
@@ -180,7 +180,8 @@ void cmd_stream_read(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct stream_words words;
     uint64_t position;
-    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_COUNT, &words))
+    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_COUNT, &words) ||
+        !stream_words_check(call, &words))
         return;
     if (!words.wish.from) {
         reply_error(call->reply, SLICE("ERR STREAM READ needs FROM run position, as STREAM POSITION tells them"));
