@@ -166,8 +166,9 @@ static void section_persistence(struct info *info) {
     number(info, "module_fork_in_progress", 0);
 }
 
-static void against_rules(struct info *info) {
+static void counted_by_rules(struct info *info) {
     const struct cmd_env *env = info->call->env;
+    number(info, "rules_lost_entries", atomic_load_explicit(&env->lost_to_rules, memory_order_relaxed));
     number(info, "not_owner_writes", atomic_load_explicit(&env->not_owner, memory_order_relaxed));
     number(info, "not_borrower_reads", atomic_load_explicit(&env->not_borrower, memory_order_relaxed));
     number(info, "not_guarded_writes", atomic_load_explicit(&env->not_guarded, memory_order_relaxed));
@@ -192,7 +193,7 @@ static void section_stats(struct info *info) {
     number(info, "expired_keys", counts->expired);
     number(info, "evicted_keys", counts->evicted);
     number(info, "invalidated_keys", counts->invalidated);
-    against_rules(info);
+    counted_by_rules(info);
     number(info, "evicted_clients", 0);
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);

@@ -3,8 +3,6 @@
 #include "app/cmd/sentence.h"
 #include "core/classes/names.h"
 
-enum { CLOCKS_APART_MS = 100 /* of two workers, each of which looks at the clock once in a turn */ };
-
 static const char *const texts[LEASE_ENDS] = {
     [LEASE_TIMED_OUT] = "the lease has run out",
     [LEASE_WRITTEN] = "the key was written since",
@@ -59,8 +57,7 @@ static bool is_in_history(struct cmd_call *call, const struct cmd_lease_lost *lo
     if (!server->api->gone)
         return false;
     if (lost->end == LEASE_OF_TAG)
-        return tag.size && server->api->tag_gone(server, tag, gone) &&
-               gone->when_ms + lost->age_ms + CLOCKS_APART_MS >= call->actor->now_ms;
+        return tag.size && server->api->tag_gone(server, tag, lost->stamp, true, gone);
     bool known = lost->end == LEASE_FLUSHED
                      ? server->api->flushed(server, place, gone)
                      : lost->end != LEASE_WRITTEN && server->api->gone(server, place, call->argv[1], gone);

@@ -343,7 +343,7 @@ enum lease_end leases_api_begin_write(struct cmd_server *api, const struct cache
                                       struct cmd_lease_lost *ret_lost) {
     struct server_leases *leases = server_of(api)->leases;
     enum { TAGS_MAX = CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX };
-    uint64_t hashes[TAGS_MAX], now_ms = clock_steady_ms(), given_ms;
+    uint64_t hashes[TAGS_MAX], now_ms = clock_steady_ms(), given;
     ASSERT(tag_count <= TAGS_MAX);
     for (uint32_t i = 0; i < tag_count; i++)
         hashes[i] = hash_bytes(tags[i], leases->seed);
@@ -355,8 +355,8 @@ enum lease_end leases_api_begin_write(struct cmd_server *api, const struct cache
     *ret_lost = (struct cmd_lease_lost){.end = end,
                                         .client = by.client,
                                         .command = by.command ? by.command - 1 : UINT32_MAX,
-                                        .tag = leases_lost_tag(&leases->table, &given_ms)};
-    ret_lost->age_ms = now_ms > given_ms ? now_ms - given_ms : 0;
+                                        .tag = leases_lost_tag(&leases->table, &given)};
+    ret_lost->stamp = given;
     leave(leases);
     return end;
 }

@@ -456,6 +456,18 @@ void cache_rules_ask(struct cache *cache, bool asked);
 /* Gives an entry that is there the tags of the rules, beside those of its own (whose names do not begin with one of the rules' marks). Its
  * value and version stay, its expiry is bounded. */
 MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit);
+/* Whether that would change nothing; also of what is stale, or nothing. */
+bool cache_edit_is_classed(const struct cache_edit *edit);
+
+/* How much more memory the entries that are there would take under other rules, which are asked as those in force are: those of stores that
+ * evict nothing with their tags, and all tags that nobody bears yet. The number of these is estimated, to a percent or so. NULL without
+ * memory for the estimate, which takes a MiB. */
+struct cache_forecast *cache_forecast_new(struct cache *cache, const struct cache_rules *rules);
+void cache_forecast_free(struct cache_forecast *forecast);
+void cache_forecast_add(struct cache_forecast *forecast, struct actor *actor, const struct cache_key *key);
+uint64_t cache_forecast_bytes(const struct cache_forecast *forecast);
+/* For how much of that there is room; UINT64_MAX if nothing is there that may not be evicted. */
+uint64_t cache_room_for_tags(const struct cache *cache);
 
 /* ------------------------------------------------- uploads of large values */
 
@@ -463,8 +475,8 @@ MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit);
 struct cache_upload {
     uint64_t size;   /* announced */
     uint64_t filled; /* written so far */
-    uint32_t
-        store; /* that makes room for it: set it to the key's after begin, where there are several (cache_store_of) */
+    uint32_t store;  /* that makes room for it */
+    bool replaces;   /* a value of that size or more, as far as it is known: what is full takes it all the same */
     /* private */
     uint64_t first, last, room;
 };
@@ -472,6 +484,9 @@ struct cache_upload {
 /* Values of at least this size can be uploaded. */
 uint64_t cache_upload_size_min(const struct cache *cache);
 MUST_CHECK enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload);
+/* Says which key it is for, where there are several stores. */
+void cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
+                      const struct cache_key *key);
 /* Room for the next bytes, at least 1 while filled < size; taken from the cache as it is needed. */
 MUST_CHECK enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload,
                                          void **ret_bytes, uint64_t *ret_size);

@@ -393,8 +393,8 @@ static enum lease_end why_not(const struct leases *leases, uint64_t token) {
     return slot ? slot->why : LEASE_UNKNOWN;
 }
 
-uint32_t leases_lost_tag(const struct leases *leases, uint64_t *ret_given_ms) {
-    *ret_given_ms = leases->lost_given_ms;
+uint32_t leases_lost_tag(const struct leases *leases, uint64_t *ret_stamp) {
+    *ret_stamp = leases->lost_stamp;
     return leases->lost_tag;
 }
 
@@ -424,7 +424,7 @@ enum lease_end leases_begin_write(struct leases *leases, const struct lease_key 
     for (uint32_t i = 0; i < tag_count; i++)
         if (tag_was_invalidated(leases, tags[i], lease->stamp)) {
             leases->lost_tag = i;
-            leases->lost_given_ms = lease->given_ms;
+            leases->lost_stamp = lease->stamp;
             pass_on(leases, lease, LEASE_OF_TAG, now_ms);
             return LEASE_OF_TAG;
         }

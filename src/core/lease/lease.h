@@ -132,7 +132,7 @@ struct leases { /* only the calls below touch it; what is counted may be read */
     /* private */
     uint64_t serial, arrivals;
     uint32_t lost_tag;
-    uint64_t lost_given_ms;
+    uint64_t lost_stamp;
     struct lease_slot *slots;
     uint32_t slot_count, free_first, free_last;
     struct lease **buckets;
@@ -182,8 +182,8 @@ void leases_forget(struct leases *leases, struct lease_waiter *waiter);
 MUST_CHECK enum lease_end leases_begin_write(struct leases *leases, const struct lease_key *key, uint64_t token,
                                              const uint64_t *tags, uint32_t tag_count, uint64_t now_ms,
                                              uint64_t *ret_stamp);
-/* Of LEASE_OF_TAG that was just answered: which of the tags, and when the lease was given; `tag_count` and more: it was refused before. */
-uint32_t leases_lost_tag(const struct leases *leases, uint64_t *ret_given_ms);
+/* Of LEASE_OF_TAG that was just answered: which of the tags, and the stamp of the lease; `tag_count` and more: it was refused before. */
+uint32_t leases_lost_tag(const struct leases *leases, uint64_t *ret_stamp);
 /* By whom a lease has ended, if that is still known; nobody: it ended by itself, or was not told by whom. */
 struct lease_by leases_lost_by(const struct leases *leases, uint64_t token);
 /* After it. `done`: it has changed the key; else the lease goes on. */
