@@ -364,6 +364,13 @@ static bool find_gone(struct explain *explain, const struct present *present, st
     return true;
 }
 
+/* It was there again meanwhile, or might have been. */
+static bool was_flushed_since(const struct explain *explain, const struct cmd_gone *gone) {
+    struct cmd_gone flush;
+    return explain->api && explain->api->flushed(explain->call->env->server, explain->key.place, &flush) &&
+           flush.when_ms > gone->when_ms;
+}
+
 static void answer_absent(struct explain *explain, const struct present *present, struct cmd_gone *gone,
                           struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
@@ -371,11 +378,10 @@ static void answer_absent(struct explain *explain, const struct present *present
     struct facts *facts = &explain->facts;
     facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
     bool known = find_gone(explain, present, gone);
-    struct cmd_gone flush;
-    if (known && !present->stale && !present->nothing && explain->api &&
-        explain->api->flushed(server, explain->key.place, &flush) && flush.when_ms > gone->when_ms)
-        *gone = flush; /* it was there again meanwhile, or might have been */
     explain->maybe_never = !known;
+    if (known && !present->stale && !present->nothing && was_flushed_since(explain, gone))
+        known = explain->api->flushed(server, explain->key.place,
+                                      gone); /* its texts stand in itself: it cannot be copied */
     if (present->stale)
         sentence_say(&sentence, "Shown only to who asks for stale values. ");
     if (known && gone->kind == CACHE_INVALIDATED && (gone->killer.size || !gone->spec)) {

@@ -170,7 +170,7 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     note.db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place;
     changes->waiting = true;
     if (append(changes, &note, name, slice_make(packed, cause_pack(&told, packed))) != STATUS_OK)
-        changes->lost = true;
+        changes->lost = true, changes->unfollowed |= !note.planned;
 }
 
 /* Client-side caching may know already. */
@@ -235,18 +235,18 @@ static void keep(struct changes *changes, struct buf *notes) {
 void changes_hand_on(struct worker *worker) {
     struct changes *changes = &worker->changes;
     while (changes->waiting) {
-        bool lost = changes->lost, passes = changes->passes;
+        bool lost = changes->lost, passes = changes->passes, unfollowed = changes->unfollowed;
         struct buf notes = changes->notes;
         size_t tracked = changes->tracked;
         changes->tracked = 0;
         changes->told_size = 0;
         buf_init(&changes->notes, notes.memory);
-        changes->waiting = changes->lost = changes->passes = false;
+        changes->waiting = changes->lost = changes->passes = changes->unfollowed = false;
         if (passes)
             cache_changes_pass(worker->server->cache, &worker->actor);
         tell_all(worker, &notes, tracked);
         if (lost)
-            tell(worker, &(struct change){.db = CACHE_DATABASES, .lost = true}, false);
+            tell(worker, &(struct change){.db = CACHE_DATABASES, .lost = true, .planned = !unfollowed}, false);
         tracking_post(worker);
         streaming_post(worker);
         keep(changes, &notes);

@@ -560,7 +560,8 @@ struct slice cache_edit_stale_by(const struct cache_edit *edit, uint8_t *name);
 /* -------------------------------------------------------------- keyspaces */
 
 /* Visits at least every entry that is there during the whole scan; an entry may come twice. Answers the
- * next cursor, 0 at the end. The name is a copy that lives during the call. No lock is held in `visit`; it may call the cache. */
+ * next cursor, 0 at the end, CACHE_SCAN_FAILED if there was no memory to go on from this one: then nothing was visited. The name is a copy that lives during the call. No lock is held in `visit`; it may call the cache. */
+#define CACHE_SCAN_FAILED UINT64_MAX
 typedef void (*cache_visit)(void *context, struct slice name, const struct cache_info *info);
 uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
                     cache_visit visit, void *context);

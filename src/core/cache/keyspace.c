@@ -94,7 +94,7 @@ static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint
                      uint32_t tag, bool unseen, cache_visit visit, void *context) {
     uint32_t shards = cache->engine->shard_count, engine = engine_db(cache, db);
     uint32_t visited = 0;
-    uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT;
+    uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT, begun = cursor;
     struct gathered gathered = {.tag = tag, .unseen = unseen};
     buf_init(&gathered.entries, cache->memory);
     buf_init(&gathered.names, cache->memory);
@@ -104,8 +104,11 @@ static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint
         buf_clear(&gathered.names);
         gathered.status = STATUS_OK;
         uint64_t next = gather_chain(cache, actor, engine, shard, cursor / shards, &gathered);
-        if (gathered.status != STATUS_OK)
-            break; /* the same cursor again: nothing is left out for want of memory */
+        if (gathered.status != STATUS_OK) {
+            /* It goes on from here later: nothing is left out for want of memory. */
+            cursor = cursor == begun ? CACHE_SCAN_FAILED : cursor;
+            break;
+        }
         visited += visit_all(&gathered, visit, context);
         cursor = next * shards + shard;
         if (next == 0)
@@ -173,7 +176,7 @@ bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uin
     }
     for (uint64_t cursor = 0; pick.seen == 0;) {
         cursor = cache_scan(cache, actor, db, cursor, 64, pick_one, &pick);
-        if (cursor == 0)
+        if (cursor == 0 || cursor == CACHE_SCAN_FAILED)
             break;
     }
     if (pick.seen == 0)

@@ -65,6 +65,16 @@ static void look_at(void *context, struct slice name, const struct cache_info *i
         search->found += delete_at(search->cascade, search->place, name);
 }
 
+/* What cannot be looked through for want of memory goes as a whole. */
+static void look_no_further(struct search *search) {
+    const struct cascade *cascade = search->cascade;
+    uint32_t db = cache_db_of(cascade->cache, search->place);
+    if (cascade->dry_run)
+        return;
+    search->found += cache_count(cascade->cache, db);
+    cache_flush(cascade->cache, cascade->actor, db);
+}
+
 static uint64_t search_place(const struct cascade *cascade, uint32_t place, struct slice text) {
     struct search search = {.cascade = cascade, .place = place};
     struct rules_pattern_problem problem;
@@ -77,11 +87,11 @@ static uint64_t search_place(const struct cascade *cascade, uint32_t place, stru
         uint64_t cursor = 0;
         do
             cursor = cache_scan_place(cascade->cache, cascade->actor, place, cursor, SCAN_COUNT, look_at, &search);
-        while (cursor);
-    } else if (!cascade->dry_run) {
-        /* It was read once before: this is want of memory. */
-        search.found = cache_count(cascade->cache, db);
-        cache_flush(cascade->cache, cascade->actor, db);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor == CACHE_SCAN_FAILED)
+            look_no_further(&search);
+    } else {
+        look_no_further(&search); /* the pattern was read once before: this is want of memory */
     }
     arena_fini(&arena);
     return search.found;
@@ -109,7 +119,9 @@ static uint64_t search_by_expression(const struct cascade *cascade) {
     do
         cursor =
             cache_scan_place(cascade->cache, cascade->actor, cascade->place, cursor, SCAN_COUNT, match_at, &matching);
-    while (cursor);
+    while (cursor && cursor != CACHE_SCAN_FAILED);
+    if (cursor == CACHE_SCAN_FAILED)
+        look_no_further(&matching.search);
     return matching.search.found;
 }
 
