@@ -180,14 +180,16 @@ static void add_event(struct server_history *history, uint64_t hash, const struc
 
 static uint32_t detail_of(const struct cause_told *told) { return told->cause ? DETAIL_CAUSED : 0; }
 
-/* As the latest, and by its stamp. What nobody bears kills nobody. */
+/* As the latest, and by its stamp. What nobody bears kills nobody, but may be what a value that is being loaded was to bear. */
 static void note_tag(struct worker *worker, bool soft, struct slice tag, struct history_event *event,
                      const struct cause_told *told) {
     struct server_history *history = worker->server->history;
     const uint64_t *of = worker->actor.tag_stamps;
-    const struct tag_stamps stamps = {of[0], of[1]};
+    struct tag_stamps stamps = {of[0], of[1]};
     struct cause_told with_stamps = *told;
     uint8_t bytes[CAUSE_PACKED_MAX];
+    if (!stamps.own && atomic_load_explicit(&worker->server->changes_to_leases, memory_order_relaxed))
+        stamps.own = cache_stamp(worker->server->cache);
     if (!stamps.own)
         return;
     with_stamps.killer = slice_make((const uint8_t *)&stamps, sizeof stamps);
