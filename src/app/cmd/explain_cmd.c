@@ -59,7 +59,7 @@ static void put_lease(struct explain *explain) {
         return;
     facts_number(&explain->facts, "lease_client", (int64_t)lease->client);
     facts_number(&explain->facts, "lease_age_ms", (int64_t)lease->age_ms);
-    facts_number(&explain->facts, "lease_ms_left", (int64_t)lease->left_ms);
+    facts_number(&explain->facts, "lease_left_ms", (int64_t)lease->left_ms);
     facts_number(&explain->facts, "lease_bound", lease->bound);
     facts_number(&explain->facts, "lease_waiting", lease->waiting);
 }
@@ -250,15 +250,12 @@ static const char *what_of(const struct explain *explain, const struct cmd_gone 
 static void put_author(struct explain *explain, const struct cmd_gone *gone) {
     struct facts *facts = &explain->facts;
     const struct cause *cause = &gone->cause;
-    if (gone->spec) {
-        struct sentence command = {.size = 0};
-        sentence_command(&command, gone->spec);
-        put_sentence(explain, "command", &command);
-    }
+    if (gone->spec)
+        facts_text(facts, "command", slice_from_string(gone->spec->name));
     if (gone->client)
         facts_number(facts, "client", (int64_t)gone->client);
     if (gone->who.size)
-        facts_text(facts, "who", gone->who);
+        facts_text(facts, "actor", gone->who);
     if (!gone->has_cause)
         return;
     struct sentence trigger = {.size = 0};
@@ -281,7 +278,7 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
     bool known = by == gone || (gone->killer.size && explain->api->tag_gone(server, gone->killer, 0, true, of_tag));
     sentence_say(sentence, "Invalidated by ");
     if (gone->killer.size)
-        sentence_killer(sentence, gone->killer);
+        sentence_tag(sentence, gone->killer);
     else
         sentence_say(sentence, "a tag whose name is forgotten");
     if (known) {
@@ -298,7 +295,7 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
     put_summary(explain, sentence);
     facts_text(&explain->facts, "what", SLICE("invalidated"));
     if (gone->killer.size)
-        facts_text(&explain->facts, "tag", gone->killer);
+        facts_text(&explain->facts, classes_is_marked(gone->killer) ? "rule_tag" : "tag", gone->killer);
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? by->when_ms : gone->when_ms));
     if (known && by->at_latest)
         facts_text(&explain->facts, "when", SLICE("at the latest"));

@@ -1,7 +1,6 @@
 #include "app/cmd/lease_lost.h"
 
 #include "app/cmd/sentence.h"
-#include "core/classes/names.h"
 
 static const char *const texts[LEASE_ENDS] = {
     [LEASE_TIMED_OUT] = "the lease has run out",
@@ -29,26 +28,6 @@ static const struct cmd_spec *spec_of(uint32_t index) {
     return NULL;
 }
 
-static void say_tag(struct sentence *sentence, struct slice tag) {
-    uint8_t mark = classes_is_marked(tag) ? tag.data[0] : 0;
-    struct slice rest = mark ? slice_part(tag, 1, SIZE_MAX) : tag;
-    switch (mark) {
-        case RULES_BEGINNING_MARK:
-            sentence_say(sentence, "keys like ");
-            break;
-        case RULES_SOURCE_MARK:
-            sentence_say(sentence, "what is derived from ");
-            break;
-        case CLASSES_CLASS_MARK:
-            sentence_say(sentence, "the class ");
-            break;
-        default:
-            sentence_say(sentence, "the tag ");
-    }
-    sentence_text(sentence, rest);
-    sentence_say(sentence, "%s invalidated since", mark == RULES_BEGINNING_MARK ? " were" : " was");
-}
-
 /* What the history knows of it, if that is what ended the lease. */
 static bool is_in_history(struct cmd_call *call, const struct cmd_lease_lost *lost, struct slice tag,
                           struct cmd_gone *gone) {
@@ -68,10 +47,12 @@ void lease_lost_reply(struct cmd_call *call, const struct cmd_lease_lost *lost, 
     struct sentence sentence = {.size = 0};
     struct cmd_gone gone;
     sentence_say(&sentence, "LEASELOST ");
-    if (lost->end == LEASE_OF_TAG && tag.size)
-        say_tag(&sentence, tag);
-    else
+    if (lost->end == LEASE_OF_TAG && tag.size) {
+        sentence_tag(&sentence, tag);
+        sentence_say(&sentence, " was invalidated since");
+    } else {
         sentence_say(&sentence, "%s", texts[lost->end]);
+    }
     if (is_in_history(call, lost, tag, &gone)) {
         sentence_say(&sentence, ", by ");
         sentence_author(&sentence, &gone);

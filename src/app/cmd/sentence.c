@@ -72,19 +72,19 @@ void sentence_author(struct sentence *sentence, const struct cmd_gone *gone) {
     }
 }
 
-void sentence_killer(struct sentence *sentence, struct slice tag) {
-    static const struct {
-        char mark;
-        const char *words;
-    } kinds[] = {{CLASSES_CLASS_MARK, "its class "},
-                 {RULES_BEGINNING_MARK, "the rule for keys like "},
-                 {RULES_SOURCE_MARK, "the rule for what is derived from "}};
-    for (size_t i = 0; tag.size && i < sizeof kinds / sizeof *kinds; i++)
-        if (tag.data[0] == kinds[i].mark) {
-            sentence_say(sentence, "%s", kinds[i].words);
-            sentence_text(sentence, slice_part(tag, 1, SIZE_MAX));
-            return;
-        }
-    sentence_say(sentence, "the tag ");
+void sentence_tag(struct sentence *sentence, struct slice tag) {
+    uint8_t mark = classes_is_marked(tag) ? tag.data[0] : 0;
+    struct slice rest = mark ? slice_part(tag, 1, SIZE_MAX) : tag;
+    if (mark == CLASSES_CLASS_MARK) {
+        sentence_say(sentence, "the class ");
+        sentence_text(sentence, rest);
+        return;
+    }
+    sentence_say(sentence, mark ? "the rule tag " : "the tag ");
     sentence_text(sentence, tag);
+    if (!mark)
+        return;
+    sentence_say(sentence, mark == RULES_BEGINNING_MARK ? " (keys like " : " (what is derived from ");
+    sentence_text(sentence, rest);
+    sentence_say(sentence, ")");
 }

@@ -23,7 +23,7 @@ void sentence_span(struct sentence *sentence, uint64_t ms);
 void sentence_command(struct sentence *sentence, const struct cmd_spec *spec);
 /* "DEL of client 5 (importer)", and what it did it for. */
 void sentence_author(struct sentence *sentence, const struct cmd_gone *gone);
-/* The tag by which an entry was dead, in words: rules put on tags of their own. */
-void sentence_killer(struct sentence *sentence, struct slice tag);
+/* "the tag team:3"; of those that rules put on: "the rule tag ~feed:7:* (keys like feed:7:*)", "the class user:{id}". */
+void sentence_tag(struct sentence *sentence, struct slice tag);
 
 #endif
