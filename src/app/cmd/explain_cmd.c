@@ -294,7 +294,9 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
     }
     put_summary(explain, sentence);
     facts_text(&explain->facts, "what", SLICE("invalidated"));
-    if (gone->killer.size)
+    if (gone->killer.size && gone->killer.data[0] == CACHE_BAN_MARK)
+        facts_text(&explain->facts, "pattern", slice_part(gone->killer, 1, SIZE_MAX));
+    else if (gone->killer.size)
         facts_text(&explain->facts, classes_is_marked(gone->killer) ? "rule_tag" : "tag", gone->killer);
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? by->when_ms : gone->when_ms));
     if (known && by->at_latest)

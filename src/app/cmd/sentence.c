@@ -75,6 +75,11 @@ void sentence_author(struct sentence *sentence, const struct cmd_gone *gone) {
 void sentence_tag(struct sentence *sentence, struct slice tag) {
     uint8_t mark = classes_is_marked(tag) ? tag.data[0] : 0;
     struct slice rest = mark ? slice_part(tag, 1, SIZE_MAX) : tag;
+    if (tag.size && tag.data[0] == CACHE_BAN_MARK) {
+        sentence_say(sentence, "the pattern ");
+        sentence_text(sentence, slice_part(tag, 1, SIZE_MAX));
+        return;
+    }
     if (mark == CLASSES_CLASS_MARK) {
         sentence_say(sentence, "the class ");
         sentence_text(sentence, rest);
