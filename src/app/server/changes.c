@@ -139,8 +139,10 @@ static void note_history(struct worker *worker, const struct note *note, struct 
     bool by_itself = is_by_itself(worker, (enum cache_change)note->kind);
     history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
                  by_itself ? 0 : note->client, told);
-    enum { OF_MANY = 1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_BANNED |
-                   1 << CACHE_NOTHING_DELETED };
+    enum {
+        OF_MANY = 1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_BANNED |
+                  1 << CACHE_NOTHING_DELETED
+    };
     if (!(OF_MANY >> note->kind & 1))
         class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
