@@ -397,6 +397,47 @@ static void *failing_resize(void *context, void *old, size_t size_old, size_t si
     return memory_libc.resize(memory_libc.context, old, size_old, size_new);
 }
 
+static void expect_lost_by(const struct world *world, uint64_t token, uint64_t client, uint32_t command) {
+    struct lease_by by = leases_lost_by(&world->leases, token);
+    assert_true(by.client == client && by.command == command);
+}
+
+static void it_is_known_who_has_a_lease_and_who_ended_it(void **state) {
+    struct world world;
+    struct lease_view view;
+    struct lease_waiter heir = {.client = 9, .bound = true}, other = {.client = 10};
+    struct lease_key key = key_of("a");
+    uint64_t stamp, lost_stamp, hashes[] = {hash_of("quiet"), hash_of("loud")};
+    (void)state;
+    begin(&world);
+    assert_false(leases_look_at(&world.leases, &key, 1, &view));
+    uint64_t first = load(&world, "a", 100, 1000);
+    leases_hold(&world.leases, first, 5, false);
+    wait_for(&world, "a", &heir, 300, 5000, 1010);
+    wait_for(&world, "a", &other, 0, 5000, 1020);
+    assert_true(leases_look_at(&world.leases, &key, 1030, &view));
+    assert_true(view.client == 5 && view.given_ms == 1000 && view.until_ms == 1100 && !view.bound && view.waiting == 2);
+    assert_false(leases_look_at(&world.leases, &key, 1100, &view)); /* its time is over, though nobody has noticed */
+    world.leases.by = (struct lease_by){7, 3};
+    assert_int_equal(leases_removed(&world.leases, 0, key.hash, LEASE_INVALIDATED, 1040), 1);
+    assert_int_equal(try_write(&world, "a", first, 1040), LEASE_INVALIDATED);
+    expect_lost_by(&world, first, 7, 3);
+    assert_true(leases_look_at(&world.leases, &key, 1040, &view));
+    assert_true(view.client == 9 && view.bound && view.given_ms == 1040 && view.until_ms == 1340 && view.waiting == 1);
+    uint64_t second = world.woken[0].token;
+    leases_run_due(&world.leases, 1340); /* what ends by itself was ended by nobody */
+    expect_lost_by(&world, second, 0, 0);
+    expect_lost_by(&world, second + 1, 0, 0);
+    uint64_t third = load(&world, "a", 100, 2000);
+    leases_tag_invalidated(&world.leases, hashes[1]);
+    assert_int_equal(leases_begin_write(&world.leases, &key, third, hashes, 2, 2001, &stamp), LEASE_OF_TAG);
+    assert_int_equal(leases_lost_tag(&world.leases, &lost_stamp), 1);
+    assert_true(lost_stamp > 0 && lost_stamp < world.stamp);
+    assert_int_equal(leases_begin_write(&world.leases, &key, third, hashes, 2, 2001, &stamp), LEASE_OF_TAG);
+    assert_int_equal(leases_lost_tag(&world.leases, &lost_stamp), UINT32_MAX); /* it was told once */
+    done(&world);
+}
+
 static void want_of_memory_changes_nothing(void **state) {
     (void)state;
     uint32_t refused = 0;
@@ -433,4 +474,5 @@ UNIT_TESTS(lease, UNIT(one_loads_and_others_are_busy), UNIT(names_with_one_hash_
            UNIT(time_ends_leases_and_waits), UNIT(a_write_under_way_is_not_ended_by_time),
            UNIT(an_invalidated_tag_refuses_the_write), UNIT(no_invalidation_is_forgotten),
            UNIT(flushes_and_swaps_end_what_they_concern), UNIT(patterns_end_what_matches), UNIT(bounds_are_kept),
-           UNIT(tokens_are_given_once), UNIT(want_of_memory_changes_nothing));
+           UNIT(tokens_are_given_once), UNIT(it_is_known_who_has_a_lease_and_who_ended_it),
+           UNIT(want_of_memory_changes_nothing));
