@@ -348,7 +348,7 @@ void streaming_change(struct worker *worker, const struct change *change) {
         return;
     fill_cause(change, &what, trigger);
     what.texts[STREAM_NAME] = change->name;
-    if (what.soft && what.kind == STREAM_DELETED)
+    if (what.kind == STREAM_DELETED && (what.soft || change->cause)) /* no command has named it as what it deletes */
         what.kind = STREAM_INVALIDATED;
     if (stream_is_of_key(what.kind))
         what.texts[STREAM_OF_CLASS] = class_of(worker, change->name);
