@@ -122,13 +122,11 @@ struct foreseeing {
 static void reclass(void *context, struct slice name, const struct cache_info *info) {
     struct reclassing *reclassing = context;
     struct actor *actor = &reclassing->worker->actor;
-    struct cache_key key = cache_key(reclassing->cache, cache_db_of(reclassing->cache, reclassing->place), name);
     enum status status = STATUS_FULL;
     (void)info;
     for (int i = 0; status == STATUS_FULL && i < RECLASS_TRIES_MAX; i++) {
         struct cache_edit edit;
-        cache_prepare(reclassing->cache, actor, &key, name.size);
-        cache_edit_begin(reclassing->cache, actor, &key, &edit);
+        cache_edit_begin_place(reclassing->cache, actor, reclassing->place, name, name.size + 1, &edit);
         status = edit.found ? cache_edit_reclass(&edit) : STATUS_OK;
         /* Without its tags it could outlive an invalidation. That there is nothing, or what is stale, can be asked for again, but need not
          * if it has them. */
@@ -146,7 +144,7 @@ static void reclass_all(struct worker *worker) {
     worker->rules.planned = true;
     for (; reclassing.place < CACHE_DATABASES; reclassing.place++) {
         uint64_t cursor = 0;
-        if (cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place)) == 0)
+        if (cache_count_place(reclassing.cache, reclassing.place) == 0)
             continue;
         do
             cursor = cache_scan_place(reclassing.cache, &worker->actor, reclassing.place, cursor, RECLASS_SCAN_COUNT,
@@ -175,9 +173,8 @@ static enum status terms_of(void *context, struct actor *actor, struct slice nam
 
 static void foresee(void *context, struct slice name, const struct cache_info *info) {
     struct foreseeing *foreseeing = context;
-    struct cache_key key = cache_key(foreseeing->cache, cache_db_of(foreseeing->cache, foreseeing->place), name);
     (void)info;
-    cache_forecast_add(foreseeing->forecast, foreseeing->actor, &key);
+    cache_forecast_add(foreseeing->forecast, foreseeing->actor, foreseeing->place, name);
 }
 
 /* Where nothing may be evicted, tags for which there is no room would cost entries: then the rules do not come into force. */
@@ -191,7 +188,7 @@ static enum status find_room(struct worker *worker, const struct rules *rules, s
         return STATUS_NO_MEMORY;
     for (; foreseeing.place < CACHE_DATABASES; foreseeing.place++) {
         uint64_t cursor = 0;
-        if (cache_count(cache, cache_db_of(cache, foreseeing.place)) == 0)
+        if (cache_count_place(cache, foreseeing.place) == 0)
             continue;
         do
             cursor = cache_scan_place(cache, &worker->actor, foreseeing.place, cursor, RECLASS_SCAN_COUNT, foresee,

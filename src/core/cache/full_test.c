@@ -227,9 +227,8 @@ struct walk {
 
 static void forecast_one(void *context, struct slice name, const struct cache_info *info) {
     struct walk *walk = context;
-    struct cache_key key = cache_key(walk->t->cache, 0, name);
     (void)info;
-    cache_forecast_add(walk->forecast, &walk->t->actor, &key);
+    cache_forecast_add(walk->forecast, &walk->t->actor, 0, name);
 }
 
 static void reclass_one(void *context, struct slice name, const struct cache_info *info) {

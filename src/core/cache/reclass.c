@@ -105,9 +105,9 @@ static void add_entry(struct cache_forecast *forecast, const struct cache_edit *
         forecast->growth += (int64_t)then.size - (int64_t)now.size;
 }
 
-void cache_forecast_add(struct cache_forecast *forecast, struct actor *actor, const struct cache_key *key) {
+void cache_forecast_add(struct cache_forecast *forecast, struct actor *actor, uint32_t place, struct slice name) {
     struct cache_edit edit;
-    cache_edit_begin(forecast->cache, actor, key, &edit);
+    cache_edit_begin_place(forecast->cache, actor, place, name, 0, &edit);
     if (edit.found)
         add_entry(forecast, &edit);
     cache_edit_end(&edit);
