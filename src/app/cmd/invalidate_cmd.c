@@ -68,7 +68,7 @@ static void reply_action(void *context, const struct cascade_action *done) {
     bool is_rule_tag = action->kind == RULES_TARGET_TAG && classes_is_marked(action->text);
     if (!errand->words.dry_run)
         return;
-    reply_map(reply, 6);
+    reply_map(reply, 7);
     reply_bulk_string(reply, "kind");
     reply_bulk_string(reply, is_rule_tag ? "rule_tag" : kinds[action->kind]);
     reply_bulk_string(reply, "what");
@@ -84,6 +84,8 @@ static void reply_action(void *context, const struct cascade_action *done) {
         reply_null(reply);
     else
         reply_bulk(reply, rules_edge(errand->rules, action->edge)->text);
+    reply_bulk_string(reply, "soft");
+    reply_integer(reply, action->soft);
 }
 
 static void begin_action(void *context, const struct rules_action *action) {
@@ -102,7 +104,6 @@ static void errand_run(struct errand *errand) {
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->words.dry_run,
-                                    .soft = errand->words.soft,
                                     .search_max = server ? server->api->search_max(server) : UINT64_MAX,
                                     .expression = errand->expression,
                                     .begins = begin_action,
@@ -130,6 +131,7 @@ static void invalidate(struct cmd_call *call, enum cause_trigger trigger, make_p
         return;
     errand.everywhere = trigger == CAUSE_TAG || trigger == CAUSE_CLASS;
     if (invalidate_words_read(call, 3, &errand.words)) {
+        errand.plan.soft = errand.words.soft;
         errand.cause = (struct cause){.trigger = trigger, .name = call->argv[2], .reason = errand.words.reason};
         enum status status = make(&errand.plan, call->argv[2]);
         if (status == STATUS_OK)
@@ -214,6 +216,7 @@ static void invalidate_expression(struct errand *errand, struct regex *regex) {
     uint8_t around[REGEX_GLOB_MAX];
     size_t around_size = regex_around(call->argv[2], around);
     errand->expression = &matcher;
+    errand->plan.soft = errand->words.soft;
     errand->cause = (struct cause){.trigger = CAUSE_EXPRESSION, .name = call->argv[2], .reason = errand->words.reason};
     enum status status = rules_plan_expression(&errand->plan, call->argv[2], slice_make(around, around_size));
     if (status != STATUS_OK)
@@ -251,6 +254,7 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, c
         return true;
     errand.everywhere = true;
     errand.words = *words;
+    errand.plan.soft = words->soft;
     errand.cause.reason = words->reason;
     enum status status = STATUS_OK;
     for (uint32_t i = from; i < until && status == STATUS_OK; i++)
@@ -289,6 +293,7 @@ static void emit(struct cmd_call *call) {
     if (errand_begin(&errand, call)) {
         enum status status = STATUS_OK;
         bool understood = invalidate_words_read(call, at, &errand.words);
+        errand.plan.soft = errand.words.soft;
         errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);

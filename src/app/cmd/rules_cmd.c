@@ -168,11 +168,26 @@ static void reply_count(struct cmd_call *call, const char *name, uint64_t count)
     reply_integer(call->reply, (int64_t)count);
 }
 
+static void reply_origin(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    const struct cmd_rules_origin *origin = server->api->rules_origin(server, call->client);
+    char hash[32];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)origin->hash);
+    reply_bulk_string(call->reply, "source");
+    reply_bulk_string(call->reply, origin->source);
+    reply_bulk_string(call->reply, "time");
+    reply_integer(call->reply, (int64_t)origin->loaded_at_ms);
+    reply_bulk_string(call->reply, "hash");
+    reply_bulk_string(call->reply, hash);
+}
+
 void cmd_rules_info(struct cmd_call *call) {
     const struct rules *rules = rules_now(call, NULL);
-    reply_map(call->reply, 4);
+    reply_map(call->reply, rules ? 7 : 4);
     reply_count(call, "classes", rules ? rules_class_count(rules) : 0);
     reply_count(call, "edges", rules ? rules_edge_count(rules) : 0);
     reply_count(call, "events", rules ? rules_event_count(rules) : 0);
     reply_count(call, "services", rules ? rules_service_count(rules) : 0);
+    if (rules)
+        reply_origin(call);
 }

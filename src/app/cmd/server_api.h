@@ -67,11 +67,19 @@ struct cmd_stream_counts {
     uint64_t synced, unacknowledged; /* that ended well; whose time was over */
 };
 
+/* Where rules in force came from, and since when they are. */
+struct cmd_rules_origin {
+    char source[256]; /* for people; a long path is cut */
+    uint64_t hash;    /* of the text */
+    uint64_t loaded_at_ms;
+};
+
 /* What a subscriber of the stream wants. */
 struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
     bool acks;
-    bool from; /* from a position on, and not from now */
+    const char *greeting; /* the kind of the message that tells first where it begins; NULL: none does */
+    bool from;            /* from a position on, and not from now */
     struct slice run;
     uint64_t after;
 };
@@ -271,6 +279,8 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
+    /* Where these came from; there are some. */
+    const struct cmd_rules_origin *(*rules_origin)(struct cmd_server *, struct cmd_client *);
     /* Keys of a database in which a pattern is looked for; in larger ones what matches is banned. */
     uint64_t (*search_max)(const struct cmd_server *);
     /* A service has done what is another's by the rules: said once for each kind, class and service. */

@@ -48,6 +48,7 @@ void cmd_stream_subscribe(struct cmd_call *call) {
     uint64_t position;
     if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_ACK, &words) || !stream_words_check(call, &words))
         return;
+    words.wish.greeting = call->client->stream_channel ? STREAM_GREETING_FROM : NULL;
     enum status status = server->api->stream_subscribe(server, call->client, &words.wish, &position);
     if (status == STATUS_OK)
         confirm(call, position);
@@ -91,6 +92,18 @@ void cmd_stream_position(struct cmd_call *call) {
     reply_integer(call->reply, (int64_t)position);
 }
 
+/* Libraries of RESP2 expect nothing but arrays of three on a connection that listens to a channel. */
+static void confirm_ack(struct cmd_call *call, uint64_t position) {
+    if (call->client->protocol == 3 || !call->client->stream_channel) {
+        reply_ok(call->reply);
+        return;
+    }
+    reply_array(call->reply, 3);
+    reply_bulk_string(call->reply, "ack");
+    reply_bulk_string(call->reply, CMD_STREAM_CHANNEL);
+    reply_integer(call->reply, (int64_t)position);
+}
+
 void cmd_stream_ack(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     int64_t position;
@@ -98,7 +111,7 @@ void cmd_stream_ack(struct cmd_call *call) {
         return;
     switch (server->api->stream_ack(server, call->client, (uint64_t)position)) {
         case STATUS_OK:
-            reply_ok(call->reply);
+            confirm_ack(call, (uint64_t)position);
             return;
         case STATUS_INVALID:
             reply_error(call->reply, SLICE("ERR nothing has that position yet; STREAM POSITION tells the last one"));

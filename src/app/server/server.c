@@ -292,6 +292,7 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .rules_origin = rules_api_origin,
     .search_max = api_search_max,
     .each_class = class_stats_each,
     .rules_broken = rules_api_broken,

@@ -49,10 +49,11 @@ struct stream_subscriber {
     void *texts; /* the filter's words, with their texts behind them */
     size_t texts_size;
     struct stream_cursor cursor;
-    bool widened;    /* keys may be of other classes than when it named some: it is told of all. Under the lock */
-    bool elsewhere;  /* it came with a position of another run: anything is unsure, and that is still to be told */
-    bool acks;       /* under the lock, as the rest */
-    uint64_t serial; /* of subscriptions and waits together */
+    bool widened;         /* keys may be of other classes than when it named some: it is told of all. Under the lock */
+    bool elsewhere;       /* it came with a position of another run: anything is unsure, and that is still to be told */
+    const char *greeting; /* is still to be sent to it (struct cmd_stream_wish) */
+    bool acks;            /* under the lock, as the rest */
+    uint64_t serial;      /* of subscriptions and waits together */
     struct sync_wait *wait; /* its connection waits itself, and so cannot acknowledge; NULL: it does not */
     uint64_t seen, told,
         acked;              /* what it has been through; the last record that it was told of; the last acknowledged */

@@ -162,11 +162,13 @@ static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan
 }
 
 uint64_t cascade_run(const struct cascade *cascade, const struct rules_plan *plan) {
+    struct cascade now = *cascade;
     uint64_t entries = 0;
     for (uint32_t i = 0; i < plan->count; i++) {
         if (cascade->begins)
             cascade->begins(cascade->context, &plan->actions[i]);
-        struct cascade_action action = {&plan->actions[i], act(cascade, plan, &plan->actions[i])};
+        now.soft = plan->actions[i].soft;
+        struct cascade_action action = {&plan->actions[i], act(&now, plan, &plan->actions[i])};
         entries = add(entries, action.entries);
         if (cascade->done)
             cascade->done(cascade->context, &action);
