@@ -73,18 +73,23 @@ const char *player_line(struct player *player) {
     return line;
 }
 
-void player_skip(struct player *player) {
+bool player_skip(struct player *player) {
     const char *line = player_line(player);
-    if (line[0] == '-')
-        fprintf(stderr, "answered %s\n", line);
-    ASSERT(line[0] != '-');
+    if (line[0] == '-') {
+        bool busy = player->truth->moving && strncmp(line, "-BUSY rules", 11) == 0;
+        if (!busy)
+            fprintf(stderr, "answered %s\n", line);
+        ASSERT(busy);
+        return false;
+    }
     if (line[0] == '$' && line[1] != '-') {
         (void)player_line(player);
-        return;
+        return true;
     }
-    bool array = line[0] == '*' || line[0] == '>' || line[0] == '~', map = line[0] == '%';
+    bool array = line[0] == '*' || line[0] == '>' || line[0] == '~', map = line[0] == '%', done = true;
     for (int members = array || map ? atoi(line + 1) * (map ? 2 : 1) : 0; members > 0; members--)
-        player_skip(player);
+        done &= player_skip(player);
+    return done;
 }
 
 const char *player_value(struct player *player) {

@@ -57,35 +57,55 @@ const struct kind kinds[] = {
 };
 const uint32_t kind_count = sizeof kinds / sizeof *kinds;
 
+/* `!` is the store that its keys are sent to. */
+static const char of_stores[] = "stores:\n  pages: { memory: 4mb }\n";
 static const char of_all[] =
-    "version: 1\n"
     "keys:\n"
     "  \"src:{id}\": { invalidates: [\"one:{id}\", \"many:{id}:*\"] }\n"
-    "  \"one:{id}\": { invalidates: [\"leaf:{id}\"] }\n"
-    "  \"leaf:{id}\": {}\n"
-    "  \"many:{id}:{n}\": {}\n"
+    "  \"one:{id}\": { store: !, invalidates: [\"leaf:{id}\"] }\n"
+    "  \"leaf:{id}\": { store: ! }\n"
+    "  \"many:{id}:{n}\": { store: ! }\n"
     "  \"der:{id}:{n}\": { derives: [\"src:{id}\"] }\n"
-    "  \"from:{id}\": { invalidates: [\"star:*:{id}\"] }\n"
-    "  \"star:{n}:{id}\": {}\n"
-    "  \"ev:{id}:{n}\": {}\n";
+    "  \"from:{id}\": { store: !, invalidates: [\"star:*:{id}\"] }\n"
+    "  \"star:{n}:{id}\": { store: ! }\n"
+    "  \"ev:{id}:{n}\": { store: ! }\n";
 static const char of_row[] =
-    "  \"pd@:{n}\": {}\n"
-    "  \"cl@:{n}\": {}\n";
+    "  \"pd@:{n}\": { store: ! }\n"
+    "  \"cl@:{n}\": { store: ! }\n";
+static const char of_moved[] =
+    "  \"key:{id}:{n}\": { store: ! }\n"
+    "  \"tag:{id}:{n}\": { store: ! }\n"
+    "  \"any:{id}:{n}\": { store: ! }\n";
 static const char of_events[] =
     "events:\n"
     "  row.changed: { invalidate: [\"ev:{data.id}:*\"] }\n"
     "  row.gone: { invalidate: [\"ev:{data.ids[]}:*\"] }\n";
 
-char *kinds_manifest(void) {
-    size_t size = sizeof of_all + ROWS_OF_KIND * (sizeof of_row + 8) + sizeof of_events, at = 0;
-    char *text = malloc(size);
+static size_t fill_in(const char *from, uint32_t row, bool moved, char *to) {
+    char *at = to;
+    for (; *from; from++) {
+        if (*from == '@')
+            at += sprintf(at, "%u", row);
+        else if (*from == '!')
+            at = stpcpy(at, moved ? "pages" : "default");
+        else
+            *at++ = *from;
+    }
+    *at = 0;
+    return (size_t)(at - to);
+}
+
+char *kinds_manifest(bool moved) {
+    char *text = malloc(8192);
     ASSERT(text);
-    at += (size_t)snprintf(text, size, "%s", of_all);
+    size_t at = (size_t)sprintf(text, "version: 1\n%s", moved ? of_stores : "");
+    at += fill_in(of_all, 0, moved, text + at);
     for (uint32_t row = 0; row < ROWS_OF_KIND; row++)
-        for (const char *from = of_row; *from; from++)
-            at += (size_t)(*from == '@' ? snprintf(text + at, size - at, "%u", row)
-                                        : snprintf(text + at, size - at, "%c", *from));
-    snprintf(text + at, size - at, "%s", of_events);
+        at += fill_in(of_row, row, moved, text + at);
+    if (moved)
+        at += fill_in(of_moved, 0, moved, text + at);
+    at += fill_in(of_events, 0, moved, text + at);
+    ASSERT(at < 8192);
     return text;
 }
 

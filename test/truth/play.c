@@ -4,7 +4,14 @@
 
 #include "truth.h"
 
-enum { BATCH_MAX = 8, PINGS_MAX = 4, TTL_MS_MAX = 20, FILL_SIZE_MAX = 700, LEASE_MS = 60000 };
+enum {
+    BATCH_MAX = 8,
+    PINGS_MAX = 4,
+    TTL_MS_MAX = 20,
+    FILL_SIZE_MAX = 700,
+    LEASE_MS = 60000,
+    PAUSES_BETWEEN_MOVES = 3
+};
 
 static struct row *row_of(struct truth *truth, uint32_t kind, uint32_t row) {
     return &truth->rows[kind * ROWS_OF_KIND + row];
@@ -56,22 +63,34 @@ static void check_stale(struct player *player, uint32_t kind, uint32_t row, uint
         atomic_fetch_add(&player->truth->counts[kind].flagged, 1);
 }
 
+/* That there is nothing: was that known of a number as new as this? */
+static void check_nothing(struct player *player, uint32_t kind, uint32_t row, uint32_t part, uint64_t known) {
+    uint64_t number = atomic_load(&row_of(player->truth, kind, row)->nothing[part]);
+    atomic_fetch_add(&player->truth->counts[kind].nothings, 1);
+    if (number < known) {
+        char text[32];
+        snprintf(text, sizeof text, "%" PRIu64 ".nothing", number);
+        note_stale(player, kind, row, known, text, "CGET NEGATIVE");
+    }
+}
+
 /* ------------------------------------------------------------------------------------------ loading */
 
-/* What is true now, as a value. */
+/* What is true now, as a value; of `nothing`, that there is none. */
 static void add_value(struct player *player, uint32_t kind, uint32_t row, uint32_t part, uint64_t number,
-                      const char *token) {
-    char key[64], tags[64] = "", expiry[64] = "", guard[64] = "";
+                      const char *token, bool nothing) {
+    char key[64], tags[64] = "", expiry[64] = "", guard[64] = "", value[64] = "";
     kind_key(kind, row, part, key);
+    if (!nothing)
+        snprintf(value, sizeof value, "%" PRIu64 ".%u", number, kind * ROWS_OF_KIND + row);
     if (kinds[kind].tag)
         snprintf(tags, sizeof tags, " TAGS 2 t:%u other", row);
     if (player->truth->expires)
         snprintf(expiry, sizeof expiry, " PX %u%s", 1 + draw(player, TTL_MS_MAX),
-                 token && draw(player, 2) ? " STALE 1000" : "");
+                 token && !nothing && draw(player, 2) ? " STALE 1000" : "");
     if (token)
-        snprintf(guard, sizeof guard, " TOKEN %s", token);
-    player_addf(player, "%s %s %" PRIu64 ".%u%s%s%s", token ? "CSET" : "SET", key, number, kind * ROWS_OF_KIND + row,
-                guard, expiry, tags);
+        snprintf(guard, sizeof guard, " TOKEN %s%s", token, nothing ? " NEGATIVE" : "");
+    player_addf(player, "%s %s %s%s%s%s", token ? "CSET" : "SET", key, value, guard, expiry, tags);
 }
 
 /* `+OK`, or an error that is to be expected. */
@@ -101,8 +120,11 @@ static void dawdle(struct player *player) {
 static void load(struct player *player, uint32_t kind, uint32_t row, uint32_t part, const char *token) {
     struct kind_counts *counts = &player->truth->counts[kind];
     uint64_t number = atomic_load(&row_of(player->truth, kind, row)->now);
+    bool nothing = draw(player, 8) == 0;
     dawdle(player);
-    add_value(player, kind, row, part, number, token);
+    if (nothing)
+        raise_to(&row_of(player->truth, kind, row)->nothing[part], number);
+    add_value(player, kind, row, part, number, token, nothing);
     player_say(player);
     bool written = was_written(player, "-LEASELOST");
     atomic_fetch_add(written ? &counts->loads : &counts->lost, 1);
@@ -162,6 +184,8 @@ static void read_or_load(struct player *player, uint32_t kind, uint32_t row) {
         (void)check(player, kind, row, known, words[1], "CGET");
     else if (strcmp(words[0], "STALE") == 0)
         check_stale(player, kind, row, gone, words[1]);
+    else if (strcmp(words[0], "NEGATIVE") == 0)
+        check_nothing(player, kind, row, part, known);
     else if (strcmp(words[0], "REFRESH") == 0)
         (void)check(player, kind, row, known, words[2], "CGET EARLY");
     else if (strcmp(words[0], "LOAD") == 0 && count == 4)
@@ -252,8 +276,13 @@ static struct change add_change(struct player *player, uint32_t kind, uint32_t r
 
 /* Tells what is known as soon as each answer is there. */
 static void hear(struct player *player, const struct change *change) {
+    bool done = true;
     for (uint32_t i = 0; i < change->replies; i++)
-        player_skip(player);
+        done &= player_skip(player);
+    if (!done) {
+        atomic_fetch_add(&player->truth->busy, 1);
+        return;
+    }
     atomic_store(&change->row->last, change->what);
     if (!change->soft)
         raise_to(&change->row->gone, change->number);
@@ -269,7 +298,7 @@ static void change_alone(struct player *player, uint32_t kind, uint32_t row) {
     player_say(player);
     hear(player, &change);
     if (writes) {
-        add_value(player, kind, row, draw(player, PARTS), change.number, NULL);
+        add_value(player, kind, row, draw(player, PARTS), change.number, NULL, false);
         player_say(player);
         if (was_written(player, NULL))
             atomic_fetch_add(&player->truth->counts[kind].wrote, 1);
@@ -316,6 +345,31 @@ void *play_filler(void *context) {
         player_say(player);
         for (uint32_t i = 0; i < BATCH_MAX; i++)
             MAYBE(was_written(player, NULL));
+    }
+    return NULL;
+}
+
+static void add_word_of(struct player *player, const char *word) {
+    player->size += (size_t)sprintf(player->request + player->size, "$%zu\r\n%s\r\n", strlen(word), word);
+}
+
+/* Loads rules that send keys here and there. */
+void *play_mover(void *context) {
+    struct player *player = context;
+    struct truth *truth = player->truth;
+    for (bool moved = true; !atomic_load(&truth->over); moved = !moved) {
+        char *manifest = kinds_manifest(moved);
+        ASSERT(strlen(manifest) + 100 < sizeof player->request);
+        player->size = (size_t)sprintf(player->request, "*3\r\n");
+        add_word_of(player, "RULES");
+        add_word_of(player, "LOAD");
+        add_word_of(player, manifest);
+        free(manifest);
+        player_say(player);
+        ASSERT(player_skip(player));
+        atomic_fetch_add(&truth->moves, 1);
+        for (uint32_t i = 0; i < PAUSES_BETWEEN_MOVES && !atomic_load(&truth->over); i++)
+            dawdle(player);
     }
     return NULL;
 }

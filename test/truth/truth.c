@@ -10,6 +10,7 @@ static void truth_init(struct truth *truth, struct server *server, const struct 
                             .tickets_end = options->changes * kind_count,
                             .expires = options->expires,
                             .fills = options->fills,
+                            .moving = options->moving,
                             .flushes = !options->fills};
     truth->rows = calloc(kind_count * ROWS_OF_KIND, sizeof *truth->rows);
     truth->counts = calloc(kind_count, sizeof *truth->counts);
@@ -61,6 +62,8 @@ static void play_all(struct truth *truth, bool until_stale) {
         player_begin(&players[i], truth, i);
     for (uint32_t i = 0; i < PLAYERS; i++) {
         void *(*play)(void *) = i < WRITERS ? play_writer : i < WRITERS + FILLERS ? play_filler : play_reader;
+        if (truth->moving && i == WRITERS)
+            play = play_mover;
         assert_int_equal(pthread_create(&threads[i], NULL, play, &players[i]), 0);
     }
     while (until_stale && !stale_so_far(truth) && atomic_load(&truth->tickets) < truth->tickets_end)
@@ -77,16 +80,17 @@ static void play_all(struct truth *truth, bool until_stale) {
 }
 
 static void print_counts(const struct truth *truth) {
-    printf("seed %" PRIu64 ", %d threads, %" PRIu64 " reads and loads, %" PRIu64 " refused for want of memory\n",
-           unit_seed(), PLAYERS, truth->reads, truth->refused);
-    printf("%-20s %10s %10s %10s %10s %10s %10s %6s\n", "invalidated by", "changes", "hits", "flagged", "loads", "lost",
-           "written", "stale");
+    printf("seed %" PRIu64 ", %d threads, %" PRIu64 " reads and loads, %" PRIu64 " refused for want of memory, %" PRIu64
+           " moves, during which %" PRIu64 " changes were refused\n",
+           unit_seed(), PLAYERS, truth->reads, truth->refused, truth->moves, truth->busy);
+    printf("%-20s %10s %10s %10s %10s %10s %10s %10s %6s\n", "invalidated by", "changes", "hits", "nothings", "flagged",
+           "loads", "lost", "written", "stale");
     for (uint32_t kind = 0; kind < kind_count; kind++) {
         const struct kind_counts *counts = &truth->counts[kind];
-        printf("%-20s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %6" PRIu64
-               "\n",
-               kinds[kind].name, counts->changes, counts->hits, counts->flagged, counts->loads, counts->lost,
-               counts->wrote, counts->stale);
+        printf("%-20s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
+               " %6" PRIu64 "\n",
+               kinds[kind].name, counts->changes, counts->hits, counts->nothings, counts->flagged, counts->loads,
+               counts->lost, counts->wrote, counts->stale);
     }
     if (truth->first[0])
         printf("the first: %s\n", truth->first);
@@ -105,6 +109,7 @@ uint64_t truth_play(struct server *server, const struct truth_options *options) 
         assert_true(truth.counts[kind].hits && truth.counts[kind].loads && truth.counts[kind].lost);
     }
     assert_true(flagged || options->until_stale);
+    assert_true(truth.moves > 1 || !options->moving);
     truth_fini(&truth);
     return stale;
 }

@@ -46,8 +46,8 @@ struct kind {
 extern const struct kind kinds[];
 extern const uint32_t kind_count;
 
-/* The manifest by which the kinds work; the caller frees it. */
-char *kinds_manifest(void);
+/* The manifest by which the kinds work; the caller frees it. `moved`: it sends most keys to another store. */
+char *kinds_manifest(bool moved);
 /* The key of a part. */
 void kind_key(uint32_t kind, uint32_t row, uint32_t part, char ret_key[64]);
 
@@ -78,13 +78,14 @@ extern _Atomic int fault_planted;
 
 struct row {
     _Atomic uint64_t now, known;
-    _Atomic uint64_t gone;      /* `known`, but of changes that leave nothing behind */
-    _Atomic(const char *) last; /* the change that was acknowledged last */
-    pthread_mutex_t alone;      /* of whoever changes a row that one writer changes at a time */
+    _Atomic uint64_t gone;           /* `known`, but of changes that leave nothing behind */
+    _Atomic uint64_t nothing[PARTS]; /* the last `now` of which it was stored that there is nothing */
+    _Atomic(const char *) last;      /* the change that was acknowledged last */
+    pthread_mutex_t alone;           /* of whoever changes a row that one writer changes at a time */
 };
 
 struct kind_counts {
-    _Atomic uint64_t changes, hits, flagged, loads, lost, wrote, stale;
+    _Atomic uint64_t changes, hits, nothings, flagged, loads, lost, wrote, stale;
 };
 
 struct truth {
@@ -93,9 +94,9 @@ struct truth {
     struct kind_counts *counts;
     _Atomic uint64_t tickets; /* of changes, kind by kind */
     uint64_t tickets_end;
-    _Atomic uint64_t reads, refused;
+    _Atomic uint64_t reads, refused, moves, busy; /* busy: changes that were refused because rules were being loaded */
     atomic_bool over;
-    bool expires, fills, flushes;
+    bool expires, fills, moving, flushes;
     char first[300]; /* about the first stale value */
     pthread_mutex_t first_lock;
 };
@@ -104,6 +105,7 @@ struct truth_options {
     uint64_t changes; /* of each kind */
     bool expires;     /* values live some milliseconds */
     bool fills;       /* others' values press out these */
+    bool moving;      /* rules are loaded all the time, which send keys to other stores */
     bool until_stale; /* it is over with the first stale value */
 };
 
@@ -126,8 +128,8 @@ uint32_t player_add(struct player *player, const char *lines, uint32_t row, uint
 /* The same with arguments as printf takes them. */
 void player_addf(struct player *player, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void player_say(struct player *player);
-/* Reads a reply whose content does not matter, unless it is an error: then the program ends. */
-void player_skip(struct player *player);
+/* Reads a reply whose content does not matter, unless it is an error: then the program ends. False: it was refused because rules are being loaded. */
+bool player_skip(struct player *player);
 /* A line of the reply; what follows it depends on its first letter. */
 const char *player_line(struct player *player);
 /* A value; NULL: there is none. It lives until the next call. */
@@ -136,5 +138,6 @@ const char *player_value(struct player *player);
 void *play_reader(void *player);
 void *play_writer(void *player);
 void *play_filler(void *player);
+void *play_mover(void *player);
 
 #endif

@@ -37,7 +37,7 @@ static struct server *begin(uint64_t limit_bytes) {
 
 static void load_rules(struct server *server) {
     struct peer *peer = malloc(sizeof *peer);
-    char *manifest = kinds_manifest(), *request = malloc(strlen(manifest) + 100);
+    char *manifest = kinds_manifest(false), *request = malloc(strlen(manifest) + 100);
     assert_non_null(peer);
     assert_non_null(request);
     sprintf(request, "*3\r\n$5\r\nRULES\r\n$4\r\nLOAD\r\n$%zu\r\n%s\r\n", strlen(manifest), manifest);
@@ -91,6 +91,15 @@ static void nor_where_values_are_evicted(void **state) {
     end(server);
 }
 
+static void nor_while_stores_move(void **state) {
+    (void)state;
+    struct server *server = begin(32 << 20);
+    load_rules(server);
+    const struct truth_options options = {.changes = changes_wanted(CHANGES), .moving = true};
+    assert_int_equal(truth_play(server, &options), 0);
+    end(server);
+}
+
 /* Once is enough: a sanitizer has nothing to say about it. */
 static void every_planted_fault_is_found(void **state) {
     (void)state;
@@ -112,4 +121,4 @@ static void every_planted_fault_is_found(void **state) {
 }
 
 UNIT_TESTS(truth, UNIT(no_read_is_older_than_what_was_acknowledged), UNIT(nor_where_values_expire),
-           UNIT(nor_where_values_are_evicted), UNIT(every_planted_fault_is_found));
+           UNIT(nor_where_values_are_evicted), UNIT(nor_while_stores_move), UNIT(every_planted_fault_is_found));

@@ -321,6 +321,7 @@ static void say_killer(struct sentence *sentence, struct slice tag) {
         char mark;
         const char *words;
     } kinds[] = {{CLASSES_CLASS_MARK, "its class "},
+                 {CACHE_BAN_MARK, "the pattern "},
                  {RULES_BEGINNING_MARK, "the rule for keys like "},
                  {RULES_SOURCE_MARK, "the rule for what is derived from "}};
     for (size_t i = 0; tag.size && i < sizeof kinds / sizeof *kinds; i++)
@@ -357,7 +358,9 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
     }
     put_sentence(explain, "summary", sentence);
     facts_text(&explain->facts, "what", SLICE("invalidated"));
-    if (gone->killer.size)
+    if (gone->killer.size && gone->killer.data[0] == CACHE_BAN_MARK)
+        facts_text(&explain->facts, "pattern", slice_part(gone->killer, 1, SIZE_MAX));
+    else if (gone->killer.size)
         facts_text(&explain->facts, "tag", gone->killer);
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? by->when_ms : gone->when_ms));
     if (known && by->at_latest)
@@ -412,6 +415,13 @@ static bool find_gone(struct explain *explain, const struct present *present, st
     return true;
 }
 
+/* It was there again meanwhile, or might have been. */
+static bool was_flushed_since(const struct explain *explain, const struct cmd_gone *gone) {
+    struct cmd_gone flush;
+    return explain->api && explain->api->flushed(explain->call->env->server, explain->key.place, &flush) &&
+           flush.when_ms > gone->when_ms;
+}
+
 static void answer_absent(struct explain *explain, const struct present *present, struct cmd_gone *gone,
                           struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
@@ -419,10 +429,9 @@ static void answer_absent(struct explain *explain, const struct present *present
     struct facts *facts = &explain->facts;
     facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
     bool known = find_gone(explain, present, gone);
-    struct cmd_gone flush;
-    if (known && !present->stale && !present->nothing && explain->api &&
-        explain->api->flushed(server, explain->key.place, &flush) && flush.when_ms > gone->when_ms)
-        *gone = flush; /* it was there again meanwhile, or might have been */
+    if (known && !present->stale && !present->nothing && was_flushed_since(explain, gone))
+        known = explain->api->flushed(server, explain->key.place,
+                                      gone); /* its texts stand in itself: it cannot be copied */
     if (present->stale)
         say(&sentence, "Shown only to who asks for stale values. ");
     if (known && gone->kind == CACHE_INVALIDATED && (gone->killer.size || !gone->spec)) {

@@ -101,6 +101,7 @@ static void errand_run(struct errand *errand) {
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->words.dry_run,
                                     .soft = errand->words.soft,
+                                    .search_max = server ? server->api->search_max(server) : UINT64_MAX,
                                     .expression = errand->expression,
                                     .begins = begin_action,
                                     .done = reply_action,
@@ -196,11 +197,13 @@ static bool is_bounded(struct cmd_call *call, struct regex *regex) {
     uint64_t cursor = 0;
     do
         cursor = cache_scan_place(cache, call->actor, place, cursor, PROBE_SCAN_COUNT, probe_key, &probe);
-    while (cursor && !probe.gave_up);
-    if (probe.gave_up)
+    while (cursor && cursor != CACHE_SCAN_FAILED && !probe.gave_up);
+    if (cursor == CACHE_SCAN_FAILED)
+        cmd_error_status(call, STATUS_NO_MEMORY);
+    else if (probe.gave_up)
         reply_errorf(call->reply, "ERR the expression takes too many steps for key '%.*s'; nothing has changed",
                      (int)probe.shown, probe.key);
-    return !probe.gave_up;
+    return !probe.gave_up && cursor != CACHE_SCAN_FAILED;
 }
 
 static void invalidate_expression(struct errand *errand, struct regex *regex) {
@@ -285,6 +288,8 @@ static void emit(struct cmd_call *call, bool may_try) {
         errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
+        if (event.no_memory)
+            status = STATUS_NO_MEMORY;
         if (status == STATUS_INVALID)
             reply_errorf(call->reply, "ERR the rules for this event need '%.*s' in its data, as a text or number",
                          (int)missing.size, missing.size ? (const char *)missing.data : "");

@@ -39,6 +39,11 @@ bool scan_cursor(struct cmd_call *call, uint32_t at, uint64_t *ret_cursor) {
 
 void scan_end(struct cmd_call *call, struct key_call_array *names, uint64_t cursor) {
     char digits[NUMBER_TEXT_MAX], before[KEY_CALL_BEFORE_MAX];
+    if (cursor == CACHE_SCAN_FAILED) {
+        reply_rewind(call->reply, names->mark);
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return;
+    }
     size_t digit_count = number_format_u64(cursor, digits);
     int size = snprintf(before, sizeof before, "*2\r\n$%zu\r\n%.*s\r\n", digit_count, (int)digit_count, digits);
     key_call_array_end(call, names, slice_make(before, (size_t)size));
@@ -197,12 +202,11 @@ void cmd_keys(struct cmd_call *call) {
         return;
     keys.all = slice_equal(keys.pattern, SLICE("*"));
     key_call_array_begin(call, &keys.names);
-    uint64_t cursor = 0, before;
+    uint64_t cursor = 0;
     do {
-        before = cursor;
         cursor = cache_scan(call->env->cache, call->actor, call->client->db, cursor, KEYS_STEP, keys_visit, &keys);
-        if (cursor != 0 && cursor == before && keys.status == STATUS_OK)
-            keys.status = STATUS_NO_MEMORY; /* a scan that stands still lacks memory */
+        if (cursor == CACHE_SCAN_FAILED && keys.status == STATUS_OK)
+            keys.status = STATUS_NO_MEMORY;
     } while (cursor != 0 && keys.status == STATUS_OK && call->reply->status == STATUS_OK);
     memory_give(keys.seen.memory, keys.seen.slots, keys.seen.capacity * sizeof *keys.seen.slots);
     if (keys.status == STATUS_OK) {

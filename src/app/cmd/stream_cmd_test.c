@@ -141,6 +141,30 @@ static void texts_in_json_can_be_read_back(void **state) {
     expect_json(SLICE("\x80"), "{\"base64\":\"gA==\"}");
 }
 
+static void a_record_of_which_everything_is_known_fits(void **state) {
+    (void)state;
+    static const char map[] = "%13\r\n$8\r\nposition\r\n";
+    static const char json[] =
+        "{\"position\":1,\"kind\":\"invalidated\",\"name\":\"t\",\"db\":15,\"soft\":1,\"time\":2,\"client\":3,"
+        "\"class\":"
+        "\"t\",\"command\":\"t\",\"actor\":\"t\",\"trigger\":\"t\",\"path\":\"t\",\"reason\":\"t\"}";
+    struct stream_record record = {
+        .position = 1, .kind = STREAM_INVALIDATED, .db = 15, .soft = true, .at_ms = 2, .client = 3};
+    for (int i = 0; i < STREAM_TEXTS; i++)
+        record.texts[i] = SLICE("t");
+    struct buf out;
+    struct reply reply;
+    buf_init(&out, &memory_libc);
+    reply_init(&reply, &out, NULL, 3);
+    stream_reply_record(&reply, &record);
+    assert_true(slice_starts_with(buf_slice(&out), slice_from_string(map)));
+    buf_clear(&out);
+    reply_init(&reply, &out, NULL, 2);
+    stream_push_record(&reply, &record);
+    assert_non_null(memmem(out.data, out.size, json, sizeof json - 1));
+    buf_fini(&out);
+}
+
 struct failing {
     size_t left;
 };
@@ -182,4 +206,5 @@ static void without_memory_anything_is_unsure_and_no_record_is_half(void **state
 
 UNIT_TESTS(stream_cmd, UNIT(words_of_the_stream_are_understood_or_refused),
            UNIT(words_of_an_invalidation_are_understood_or_refused), UNIT(texts_in_json_can_be_read_back),
+           UNIT(a_record_of_which_everything_is_known_fits),
            UNIT(without_memory_anything_is_unsure_and_no_record_is_half));

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/bits.h"
 
 const char *stream_kind_name(enum stream_kind kind) {
@@ -82,7 +83,7 @@ void stream_reply_unsure(struct reply *reply, const struct stream_unsure *unsure
 
 /* ------------------------------------------------------------------------------------------ members */
 
-enum { MEMBERS_MAX = 5 + STREAM_TEXTS };
+enum { NUMBERS_MAX = 5, MEMBERS_MAX = NUMBERS_MAX + 1 + STREAM_TEXTS }; /* 1: the kind */
 
 struct member {
     const char *name;
@@ -115,6 +116,7 @@ static uint32_t members_of(const struct stream_record *record, struct member mem
     for (int i = STREAM_NAME + 1; i < STREAM_TEXTS; i++)
         if (record->texts[i].size)
             members[count++] = (struct member){names[i], true, record->texts[i], 0};
+    ASSERT(count <= MEMBERS_MAX);
     return count;
 }
 

@@ -18,8 +18,12 @@ static bool text_of(struct event_data *event, const json_t *value, struct slice 
         size = snprintf(number, sizeof number, "%.17g", json_real_value(value));
     else
         return false;
-    return arena_copy(event->arena, slice_make((const uint8_t *)number, (size_t)size), &text) &&
-           (*ret_text = text, true);
+    if (!arena_copy(event->arena, slice_make((const uint8_t *)number, (size_t)size), &text)) {
+        event->no_memory = true;
+        return false;
+    }
+    *ret_text = text;
+    return true;
 }
 
 static const json_t *member(const json_t *object, struct slice name) {

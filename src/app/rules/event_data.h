@@ -15,6 +15,7 @@ enum { EVENT_DATA_MAX = 1024 * 1024, EVENT_DATA_PROBLEM_MAX = 200 };
 struct event_data {
     void *root;
     struct arena *arena; /* of numbers, written out */
+    bool no_memory;      /* for one of them: what was looked up was there all the same */
     struct rules_data data;
 };
 

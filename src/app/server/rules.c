@@ -58,6 +58,8 @@ static enum status make_set(struct slice text, const char *name, struct buf *pro
 }
 
 static void log_problems(const struct buf *problems) {
+    if (!problems->size)
+        return;
     const char *at = (const char *)problems->data, *end = at + problems->size;
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
@@ -146,7 +148,11 @@ static void reclass_all(struct worker *worker) {
         do
             cursor = cache_scan_place(reclassing.cache, &worker->actor, reclassing.place, cursor, RECLASS_SCAN_COUNT,
                                       reclass, &reclassing);
-        while (cursor);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor == CACHE_SCAN_FAILED) { /* without their tags they could outlive an invalidation */
+            reclassing.lost += cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place));
+            cache_flush(reclassing.cache, &worker->actor, cache_db_of(reclassing.cache, reclassing.place));
+        }
     }
     worker->rules.planned = false;
     atomic_fetch_add_explicit(&worker->server->env.lost_to_rules, reclassing.lost, memory_order_relaxed);
@@ -186,7 +192,11 @@ static enum status find_room(struct worker *worker, const struct rules *rules, s
         do
             cursor = cache_scan_place(cache, &worker->actor, foreseeing.place, cursor, RECLASS_SCAN_COUNT, foresee,
                                       &foreseeing);
-        while (cursor);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor) {
+            cache_forecast_free(foreseeing.forecast);
+            return STATUS_NO_MEMORY;
+        }
     }
     uint64_t bytes = cache_forecast_bytes(foreseeing.forecast), room = cache_room_for_tags(cache);
     cache_forecast_free(foreseeing.forecast);
@@ -308,7 +318,7 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
 
 void rules_load_file(struct worker *worker) {
     struct server *server = worker->server;
-    const char *path = server->config.values.rules; /* never changes */
+    const char *path = server->rules_path;
     struct buf text, problems;
     if (!path[0]) {
         log_notice("SIGHUP: no file of rules is configured");
@@ -332,7 +342,7 @@ void rules_load_file(struct worker *worker) {
 }
 
 enum status rules_start(struct server *server) {
-    const char *path = server->config.values.rules;
+    const char *path = server->rules_path;
     if (!path[0])
         return STATUS_OK;
     enum status status = set_from_file(path, &server->rules);
@@ -409,6 +419,7 @@ static void cascade(struct worker *worker, const struct change *change, const st
     const struct cascade cascade = {.cache = worker->server->cache,
                                     .actor = &worker->actor,
                                     .place = change->lost ? 0 : change->place,
+                                    .search_max = SETTING(worker->server, search_max),
                                     .begins = begin_step,
                                     .context = worker};
     cause_begin_change(worker, change);

@@ -41,6 +41,7 @@ struct settings {
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
     _Atomic uint64_t history_bytes;
     _Atomic uint64_t tracked_keys_max; /* 0: any number */
+    _Atomic uint64_t search_max;       /* keys of a database in which patterns are looked for */
     _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
     atomic_bool password_set, protected_mode;
@@ -109,7 +110,7 @@ struct server {
 
     pthread_mutex_t config_lock;
     struct config config;                                  /* under config_lock once the workers run */
-    char config_file[CONFIG_PATH_MAX + 1], unix_path[108]; /* copies that need no lock */
+    char config_file[CONFIG_PATH_MAX + 1], unix_path[108], rules_path[1024]; /* copies that need no lock */
     char executable[1024], system[128];
 
     pthread_mutex_t logs_lock;

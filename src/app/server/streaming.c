@@ -104,7 +104,8 @@ static void begin(struct server_streaming *streaming, struct worker *worker, boo
 }
 
 void streaming_start(struct server *server) {
-    if (server->config.values.stream != CONFIG_STREAM_YES)
+    server->streaming->mode = server->config.values.stream;
+    if (server->streaming->mode != CONFIG_STREAM_YES)
         return;
     struct server_streaming *streaming = streaming_enter(server);
     begin(streaming, server->workers[0], false);
@@ -119,7 +120,7 @@ static struct worker *worker_of(struct cmd_client *client) {
 enum status streaming_api_begin(struct cmd_server *api, struct cmd_client *client, bool writes,
                                 uint64_t *ret_position) {
     struct server *server = server_of(api);
-    if (server->config.values.stream == CONFIG_STREAM_NO) /* never changes */
+    if (server->streaming->mode == CONFIG_STREAM_NO)
         return STATUS_CLOSED;
     struct server_streaming *streaming = streaming_enter(server);
     begin(streaming, worker_of(client), writes);
@@ -139,7 +140,7 @@ void streaming_tick(struct worker *worker) {
         streaming->used_ms = worker->now_ms;
     if (counts->writers)
         streaming->writes_used_ms = worker->now_ms;
-    bool always = server->config.values.stream == CONFIG_STREAM_YES;
+    bool always = streaming->mode == CONFIG_STREAM_YES;
     bool stops = !always && worker->now_ms > streaming->used_ms + retention_ms;
     bool writes_stop = streaming->writes && (stops || worker->now_ms > streaming->writes_used_ms + retention_ms);
     if (stops) {

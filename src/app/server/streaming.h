@@ -70,6 +70,7 @@ struct sync_wait {
 
 struct server_streaming {
     struct server *server;
+    int mode; /* CONFIG_STREAM_...; never changes while workers run */
     pthread_mutex_t lock;
     struct stream ring; /* under the lock, as all but the last two */
     bool recording, writes;

@@ -481,10 +481,48 @@ static void reads_without_room_say_so(void **state) {
     testing_close(&t);
 }
 
+static void count_visit(void *context, struct slice name, const struct cache_info *info) {
+    (void)name, (void)info;
+    ++*(uint32_t *)context;
+}
+
+static void a_scan_without_memory_says_so_and_leaves_nothing_out(void **state) {
+    enum { KEYS = 300 };
+    (void)state;
+    struct testing_cache t = testing_open(16u << 20, 1, CACHE_NOEVICTION);
+    char name[16];
+    for (int i = 0; i < KEYS; i++)
+        assert_int_equal(testing_set(&t, 0, slice_make(name, (size_t)sprintf(name, "key:%d", i)), SLICE("v"), 0),
+                         STATUS_OK);
+    uint32_t failures = 0;
+    for (int n = 0;; n++) {
+        struct failing failing = {.left = n};
+        struct memory memory = {failing_resize, &failing};
+        uint32_t seen = 0;
+        uint64_t cursor = 0;
+        t.cache->memory = &memory;
+        do {
+            uint32_t before = seen;
+            uint64_t next = cache_scan_place(t.cache, &t.actor, 0, cursor, 16, count_visit, &seen);
+            failures += next == CACHE_SCAN_FAILED;
+            assert_true(next != CACHE_SCAN_FAILED || seen == before);
+            cursor = next == CACHE_SCAN_FAILED ? cursor : next;
+        } while (cursor || !seen);
+        t.cache->memory = &memory_libc;
+        assert_int_equal(seen, KEYS);
+        assert_int_equal(failing.held, 0);
+        if (failing.left > 0)
+            break;
+    }
+    assert_true(failures > 0);
+    testing_close(&t);
+}
+
 UNIT_TESTS(cache, UNIT(values_of_all_sizes_come_back), UNIT(keys_of_all_sizes_are_found),
            UNIT(smallest_entries_fit_a_segments_end), UNIT(largest_value_goes_in_and_out),
            UNIT(patches_grow_values_over_every_boundary), UNIT(patch_at_the_end_of_the_allowed_is_refused),
            UNIT(expiry_is_kept_whatever_its_width), UNIT(expired_entries_do_not_exist),
            UNIT(pins_outlive_deletion_and_flush), UNIT(dropped_uploads_leave_nothing), UNIT(watches_see_changes),
            UNIT(flush_of_one_database_leaves_the_others), UNIT(moments_break_when_one_of_their_keys_changes),
-           UNIT(opening_fails_at_every_allocation), UNIT(reads_without_room_say_so));
+           UNIT(opening_fails_at_every_allocation), UNIT(reads_without_room_say_so),
+           UNIT(a_scan_without_memory_says_so_and_leaves_nothing_out));

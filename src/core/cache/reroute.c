@@ -146,7 +146,11 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
             continue;
         do
             cursor = cache_scan_place(cache, actor, moving.place, cursor, MOVE_SCAN_COUNT, move, &moving);
-        while (cursor);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor == CACHE_SCAN_FAILED) { /* which of them are at the right place nobody knows */
+            ret_counts->lost += cache_count(cache, cache_db_of(cache, moving.place));
+            cache_flush(cache, actor, cache_db_of(cache, moving.place));
+        }
     }
     /* A watched key has its mark elsewhere now. */
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)

@@ -254,6 +254,62 @@ static void the_first_go_before_the_usual_and_the_last_after_them(void **state) 
     testing_close(&t);
 }
 
+struct failing {
+    int left;
+    int64_t held;
+};
+
+static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
+    struct failing *failing = context;
+    if (size_new && failing->left-- == 0)
+        return NULL;
+    failing->held += (int64_t)size_new - (int64_t)size_old;
+    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
+}
+
+/* Each allocation in turn: what could not be taken along is counted, and does not stay where nobody would find it. */
+static void without_memory_nothing_stays_behind(void **state) {
+    enum { KEYS = 40 };
+    (void)state;
+    bool done = false;
+    uint64_t lost = 0;
+    for (int n = 0; !done; n++) {
+        struct testing_cache t = open_spare(4);
+        struct by_letter letters = {.of = {0}};
+        struct failing failing = {.left = n};
+        struct memory memory = {failing_resize, &failing};
+        char name[16];
+        uint32_t found = 0;
+        for (int i = 0; i < KEYS; i++) {
+            sprintf(name, "%c%d", i % 2 ? 'a' : 'b', i);
+            set(&t, 0, name, slice_from_string(name), 0);
+        }
+        letters.of['a'] = add(&t, "others", CACHE_ALLKEYS_LFU);
+        t.cache->memory = &memory;
+        struct cache_rerouted counts = reroute(&t, &letters);
+        t.cache->memory = &memory_libc;
+        assert_int_equal(failing.held, 0);
+        for (int i = 0; i < KEYS; i++) {
+            struct buf value;
+            buf_init(&value, &memory_libc);
+            sprintf(name, "%c%d", i % 2 ? 'a' : 'b', i);
+            if (testing_get(&t, 0, slice_from_string(name), &value, NULL)) {
+                found++;
+                assert_true(slice_equal(buf_slice(&value), slice_from_string(name)));
+            }
+            buf_fini(&value);
+        }
+        assert_int_equal(cache_count(t.cache, 0), found);
+        assert_int_equal(found + counts.lost, KEYS);
+        lost += counts.lost;
+        done = failing.left > 0;
+        assert_true(!done || (counts.lost == 0 && counts.moved == KEYS / 2));
+        testing_close(&t);
+    }
+    assert_true(lost > KEYS);
+}
+
 UNIT_TESTS(reroute, UNIT(entries_move_with_all_they_have), UNIT(nobody_is_told_and_watches_break),
            UNIT(numbers_of_given_up_stores_come_back), UNIT(keys_are_found_wherever_they_are_sent),
-           UNIT(a_quota_holds_though_memory_is_free), UNIT(the_first_go_before_the_usual_and_the_last_after_them));
+           UNIT(a_quota_holds_though_memory_is_free), UNIT(the_first_go_before_the_usual_and_the_last_after_them),
+           UNIT(without_memory_nothing_stays_behind));

@@ -57,15 +57,17 @@ static void look_at(void *context, struct slice name, const struct cache_info *i
         search->found += delete_at(search->cascade, search->place, name);
 }
 
-/* A swap may come between: then of both. */
-static uint64_t flush(const struct cascade *cascade, uint32_t place) {
-    uint64_t count = cache_count_place(cascade->cache, place);
+/* What cannot be looked through for want of memory goes as a whole. A swap may come between: then of both. */
+static void look_no_further(struct search *search) {
+    struct cache *cache = search->cascade->cache;
     uint32_t db;
+    if (search->cascade->dry_run)
+        return;
+    search->found += cache_count_place(cache, search->place);
     do {
-        db = cache_db_of(cascade->cache, place);
-        cache_flush(cascade->cache, cascade->actor, db);
-    } while (cache_db_of(cascade->cache, place) != db);
-    return count;
+        db = cache_db_of(cache, search->place);
+        cache_flush(cache, search->cascade->actor, db);
+    } while (cache_db_of(cache, search->place) != db);
 }
 
 static uint64_t search_place(const struct cascade *cascade, uint32_t place, struct slice text) {
@@ -79,10 +81,11 @@ static uint64_t search_place(const struct cascade *cascade, uint32_t place, stru
         uint64_t cursor = 0;
         do
             cursor = cache_scan_place(cascade->cache, cascade->actor, place, cursor, SCAN_COUNT, look_at, &search);
-        while (cursor);
-    } else if (!cascade->dry_run) {
-        /* It was read once before: this is want of memory. */
-        search.found = flush(cascade, place);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor == CACHE_SCAN_FAILED)
+            look_no_further(&search);
+    } else {
+        look_no_further(&search); /* the pattern was read once before: this is want of memory */
     }
     arena_fini(&arena);
     return search.found;
@@ -109,16 +112,32 @@ static uint64_t search_by_expression(const struct cascade *cascade) {
     do
         cursor =
             cache_scan_place(cascade->cache, cascade->actor, cascade->place, cursor, SCAN_COUNT, match_at, &matching);
-    while (cursor);
+    while (cursor && cursor != CACHE_SCAN_FAILED);
+    if (cursor == CACHE_SCAN_FAILED)
+        look_no_further(&matching.search);
     return matching.search.found;
 }
 
+static uint64_t add(uint64_t a, uint64_t b) {
+    return a == CASCADE_UNCOUNTED || b == CASCADE_UNCOUNTED ? CASCADE_UNCOUNTED : a + b;
+}
+
+static bool is_banned(const struct cascade *cascade, uint32_t place, struct slice text) {
+    return !cascade->dry_run && !cascade->soft &&
+           cache_count(cascade->cache, cache_db_of(cascade->cache, place)) > cascade->search_max &&
+           cache_ban(cascade->cache, cascade->actor, place, text);
+}
+
+static uint64_t take_place(const struct cascade *cascade, uint32_t place, struct slice text) {
+    return is_banned(cascade, place, text) ? CASCADE_UNCOUNTED : search_place(cascade, place, text);
+}
+
 /* Keys that are written meanwhile may be found or not: they are younger than the call. */
-static uint64_t search_keys(const struct cascade *cascade, struct slice text) {
-    uint64_t found = search_place(cascade, cascade->place, text);
+static uint64_t take_keys(const struct cascade *cascade, struct slice text) {
+    uint64_t found = take_place(cascade, cascade->place, text);
     for (uint32_t place = 0; cascade->everywhere && place < CACHE_DATABASES; place++)
         if (place != cascade->place && has_entries(cascade, place))
-            found += search_place(cascade, place, text);
+            found = add(found, take_place(cascade, place, text));
     return found;
 }
 
@@ -132,7 +151,7 @@ static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan
         case RULES_TARGET_CLASS:
             return invalidate_class(cascade, rules_class(plan->rules, action->class));
         case RULES_TARGET_PATTERN:
-            return search_keys(cascade, action->text);
+            return take_keys(cascade, action->text);
         case RULES_TARGET_EXPRESSION:
             return search_by_expression(cascade);
     }
@@ -145,7 +164,7 @@ uint64_t cascade_run(const struct cascade *cascade, const struct rules_plan *pla
         if (cascade->begins)
             cascade->begins(cascade->context, &plan->actions[i]);
         struct cascade_action action = {&plan->actions[i], act(cascade, plan, &plan->actions[i])};
-        entries += action.entries;
+        entries = add(entries, action.entries);
         if (cascade->done)
             cascade->done(cascade->context, &action);
     }

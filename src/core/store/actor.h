@@ -40,10 +40,11 @@ struct actor {
     bool in_a_hurry;   /* for room that copying did not bring: what eviction reaches goes; the engine's */
     bool expired_last; /* its last slice of housekeeping was one of expiry; the engine's too */
     struct actor_counts counts;
-    struct slice killer;   /* while it tells of an entry that is dead (STORE_INVALIDATED): by which tag; else empty */
+    struct slice
+        killer; /* while it tells of an entry that is dead (STORE_INVALIDATED): by which tag, or pattern (ban.h); else empty */
     uint64_t killed_stamp; /* with it: the entry's */
     uint64_t tag_stamps
-        [2]; /* of the last tag that it has invalidated, be it softly: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
+        [2]; /* of the last tag or pattern that it has invalidated, be it softly: that of the invalidation before, 0: none or unknown; and its own, 0: nobody bears it */
     struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };
 
