@@ -96,6 +96,7 @@ static void write_path(struct worker_cause *cause) {
         now->name = root->text;
     }
     const struct rules_edge *edge = cause->action->edge == RULES_NONE ? NULL : rules_edge(rules, cause->action->edge);
+    now->soft = cause->action->soft;
     now->line = edge ? edge->place.line : 0;
     now->class = edge && edge->from != RULES_NONE ? rules_class(rules, edge->from)->pattern.text : SLICE("");
     if (edge) {
@@ -105,8 +106,10 @@ static void write_path(struct worker_cause *cause) {
         for (uint32_t i = count; i-- > 0;) {
             add(&path, "%s %.*s", cause_trigger_word(trigger_of(steps[i]->kind)), shown(steps[i]->text),
                 (const char *)steps[i]->text.data);
-            if (steps[i]->edge != RULES_NONE)
-                add(&path, " (line %u)", rules_edge(rules, steps[i]->edge)->place.line);
+            if (steps[i]->edge != RULES_NONE) {
+                const struct rules_edge *step = rules_edge(rules, steps[i]->edge);
+                add(&path, " (line %u%s)", step->place.line, step->soft ? ", soft" : "");
+            }
             add(&path, "%s", i ? " -> " : "");
         }
     }

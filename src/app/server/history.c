@@ -180,23 +180,16 @@ static void add_event(struct server_history *history, uint64_t hash, const struc
 
 static uint32_t detail_of(const struct cause_told *told) { return told->cause ? DETAIL_CAUSED : 0; }
 
-static bool look_up_tag(struct server_history *history, struct slice tag, uint64_t stamp, struct cmd_gone *ret_gone,
-                        struct tag_stamps *ret_stamps, bool *ret_soft);
-
-/* As the latest, and by its stamp. What nobody bears kills nobody. A pattern (CACHE_BANNED) keeps no stamp of the time before. */
+/* As the latest, and by its stamp. What nobody bears kills nobody. */
 static void note_tag(struct worker *worker, enum cache_change kind, struct slice tag, struct history_event *event,
                      const struct cause_told *told) {
     struct server_history *history = worker->server->history;
     const uint64_t *of = worker->actor.tag_stamps;
-    struct tag_stamps stamps = {of[0], of[1]}, before;
-    struct cmd_gone last;
-    bool soft;
+    const struct tag_stamps stamps = {of[0], of[1]};
     struct cause_told with_stamps = *told;
     uint8_t bytes[CAUSE_PACKED_MAX];
     if (!stamps.own)
         return;
-    if (kind == CACHE_BANNED && look_up_tag(history, tag, 0, &last, &before, &soft))
-        stamps.before = before.own;
     with_stamps.killer = slice_make((const uint8_t *)&stamps, sizeof stamps);
     event->kind = CACHE_TAG_INVALIDATED;
     event->detail = detail_of(told) | (kind == CACHE_TAG_SOFTENED ? DETAIL_SOFT : 0);

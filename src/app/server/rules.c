@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/cmd/owner.h"
 #include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/leases.h"
@@ -14,6 +15,7 @@
 #include "base/hash.h"
 #include "core/classes/cascade.h"
 #include "core/classes/terms.h"
+#include "sys/os/clock.h"
 #include "sys/os/log.h"
 
 enum { RECLASS_SCAN_COUNT = 128, RECLASS_TRIES_MAX = 4 };
@@ -27,6 +29,7 @@ enum {
 struct rules_in_force {
     struct rules *rules;
     struct buf text; /* as it was loaded */
+    struct cmd_rules_origin origin;
 };
 
 static void free_set(struct rules_in_force *set) {
@@ -39,8 +42,18 @@ static void free_set(struct rules_in_force *set) {
 
 /* ------------------------------------------------------------------------------------------ reading */
 
-/* Compiles; what is wrong is appended to `problems`. */
-static enum status make_set(struct slice text, const char *name, struct buf *problems,
+static void note_origin(struct rules_in_force *set, const char *name, uint64_t client) {
+    struct cmd_rules_origin *origin = &set->origin;
+    if (client)
+        snprintf(origin->source, sizeof origin->source, "RULES LOAD of client %llu", (unsigned long long)client);
+    else
+        snprintf(origin->source, sizeof origin->source, "file %s", name);
+    origin->hash = hash_bytes(buf_slice(&set->text), 0);
+    origin->loaded_at_ms = clock_unix_ms();
+}
+
+/* Compiles; what is wrong is appended to `problems`. `client`: who gave the text; 0: it is that of the file `name`. */
+static enum status make_set(struct slice text, const char *name, uint64_t client, struct buf *problems,
                             struct rules_in_force **ret_set) {
     struct rules_in_force *set = memory_take(&memory_libc, sizeof *set);
     if (!set)
@@ -50,6 +63,7 @@ static enum status make_set(struct slice text, const char *name, struct buf *pro
     enum status status = buf_append_slice(&set->text, text);
     if (status == STATUS_OK)
         status = manifest_diagnose(text, name, DIAGNOSTICS_TEXT, problems, &set->rules, NULL);
+    note_origin(set, name, client);
     if (status == STATUS_OK)
         *ret_set = set;
     else
@@ -78,7 +92,7 @@ static enum status set_from_file(const char *path, struct rules_in_force **ret_s
     if (status != STATUS_OK)
         log_warning("Cannot read the rules in %s: %s", path, strerror(errno));
     if (status == STATUS_OK)
-        status = make_set(buf_slice(&text), path, &problems, ret_set);
+        status = make_set(buf_slice(&text), path, 0, &problems, ret_set);
     log_problems(&problems);
     buf_fini(&problems);
     buf_fini(&text);
@@ -277,12 +291,13 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     atomic_store(&server->env.loading_rules, false);
 }
 
-static enum status load(struct worker *worker, struct slice text, const char *name, struct buf *problems) {
+static enum status load(struct worker *worker, struct slice text, const char *name, uint64_t client,
+                        struct buf *problems) {
     struct server *server = worker->server;
     struct rules_in_force *set;
     if (pthread_mutex_trylock(&server->rules_lock) != 0)
         return STATUS_BUSY;
-    enum status status = make_set(text, name, problems, &set);
+    enum status status = make_set(text, name, client, problems, &set);
     if (status == STATUS_OK && server->rules && slice_equal(buf_slice(&server->rules->text), text)) {
         status = placing_apply(server, worker, set->rules, problems); /* numbers that were set otherwise since */
         free_set(set);                                                /* leases and stale values stay as well */
@@ -306,7 +321,7 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
     struct worker *worker = ((const struct connection *)client->connection)->worker;
     _Atomic uint64_t *lost = &worker->server->env.lost_to_rules;
     uint64_t before = atomic_load_explicit(lost, memory_order_relaxed);
-    enum status status = load(worker, text, "manifest", problems);
+    enum status status = load(worker, text, "manifest", client->id, problems);
     uint64_t gone = atomic_load_explicit(lost, memory_order_relaxed) - before;
     char said[64];
     if (status == STATUS_OK && gone) {
@@ -328,7 +343,7 @@ void rules_load_file(struct worker *worker) {
     buf_init(&problems, &memory_libc);
     enum status status = manifest_file_read(path, &text) ? STATUS_OK : STATUS_IO;
     if (status == STATUS_OK)
-        status = load(worker, buf_slice(&text), path, &problems);
+        status = load(worker, buf_slice(&text), path, 0, &problems);
     if (status == STATUS_BUSY) /* another load is under way: after it */
         atomic_store(&server->rules_asked_for, true);
     log_problems(&problems);
@@ -378,6 +393,12 @@ const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *cli
     return set ? set->rules : NULL;
 }
 
+const struct cmd_rules_origin *rules_api_origin(struct cmd_server *api, struct cmd_client *client) {
+    (void)api;
+    const struct connection *connection = client->connection;
+    return &connection->worker->rules.set->origin;
+}
+
 enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *rules, struct buf *lines) {
     return placing_diff(server_of(api), rules, lines);
 }
@@ -387,7 +408,8 @@ void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class,
                       const char *text) {
     struct server *server = server_of(api);
     uint64_t mark = hash_bytes(service, hash_bytes(class, kind)) | 1;
-    for (int i = 0; i < RULES_BROKEN_MAX; i++) {
+    bool invented = kind == OWNER_UNKNOWN_SERVICE || kind == OWNER_UNKNOWN_EVENT;
+    for (int i = 0; i < (invented ? RULES_BROKEN_INVENTED : RULES_BROKEN_MAX); i++) {
         uint64_t seen = 0;
         if (atomic_compare_exchange_strong(&server->broken[i], &seen, mark)) {
             log_warning("Against the rules: %s", text);

@@ -327,7 +327,7 @@ static bool is_of_load(const struct change *change) {
 }
 
 /* An entry that is found dead was told of when its tag was invalidated. One that is invalidated softly by its name is told of twice, the second time
- * as nothing that was deleted. */
+ * as not found, with the cause. */
 static bool is_told_otherwise(const struct change *change) { return change->kind == CACHE_INVALIDATED; }
 
 /* The pattern is only one around the expression: what goes is told key by key. */

@@ -37,24 +37,32 @@ static bool may_still_come(struct server_streaming *streaming, const struct sync
     return has_hope(streaming, wait);
 }
 
+static void note_missing(uint64_t clients[CMD_SYNCED_SHOWN_MAX], uint64_t *count,
+                         const struct stream_subscriber *subscriber) {
+    if (*count < CMD_SYNCED_SHOWN_MAX)
+        clients[*count] = subscriber->connection->client.id;
+    ++*count;
+}
+
 /* Fills in the result; true: there is nobody whom it is any use to wait for. Under the lock. */
 static bool look_at(struct server_streaming *streaming, struct sync_wait *wait) {
-    uint64_t acknowledged = 0, missing = 0, blocked = 0;
+    uint64_t acknowledged = wait->left_acknowledged, missing = wait->left, blocked = 0;
+    wait->result = (struct cmd_synced){.entries = wait->entries, .position = wait->position};
+    memcpy(wait->result.missing_clients, wait->left_clients, sizeof wait->left_clients);
     for (const struct stream_subscriber *one = streaming->subscribers; one; one = one->next) {
         if (!is_waited_for(one, wait))
             continue;
         if (has_acknowledged(one, wait->position)) {
             acknowledged++;
         } else {
-            missing++;
+            note_missing(wait->result.missing_clients, &missing, one);
             blocked += one->wait != NULL;
         }
     }
-    wait->result = (struct cmd_synced){.entries = wait->entries,
-                                       .position = wait->position,
-                                       .acknowledged = acknowledged + wait->left_acknowledged,
-                                       .missing = missing + wait->left};
-    return missing == 0 || (missing == blocked && !may_still_come(streaming, wait));
+    wait->result.acknowledged = acknowledged;
+    wait->result.missing = missing;
+    uint64_t here = missing - wait->left;
+    return here == 0 || (here == blocked && !may_still_come(streaming, wait));
 }
 
 void streaming_sync_leave(struct server_streaming *streaming, const struct stream_subscriber *subscriber) {
@@ -64,7 +72,7 @@ void streaming_sync_leave(struct server_streaming *streaming, const struct strea
         if (has_acknowledged(subscriber, wait->position))
             wait->left_acknowledged++;
         else
-            wait->left++;
+            note_missing(wait->left_clients, &wait->left, subscriber);
     }
     streaming_tell_waiters(streaming);
 }
@@ -87,6 +95,7 @@ enum status streaming_api_ack(struct cmd_server *api, struct cmd_client *client,
     enum status status = position > streaming->ring.last ? STATUS_INVALID : STATUS_OK;
     if (status == STATUS_OK && position > subscriber->acked) {
         subscriber->acked = position;
+        subscriber->owes_since_ms = connection->worker->now_ms;
         streaming_tell_waiters(streaming);
     }
     streaming_leave(streaming);

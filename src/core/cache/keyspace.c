@@ -397,11 +397,9 @@ bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct 
     if (!store_is_wanted(engine, CACHE_EACH)) {
         /* Leases end first: none is given before all locks are free. */
         store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
-        banned = bans_add(engine, place, pattern);
+        banned = bans_add(engine, actor, place, pattern);
     }
     if (banned) {
-        actor->tag_stamps[0] = 0;
-        actor->tag_stamps[1] = store_stamp_next(engine); /* nothing is written before the locks are free */
         memcpy(marked + 1, pattern.data, pattern.size);
         store_tell(engine, actor, CACHE_BANNED, place, slice_make(marked, pattern.size + 1));
     }

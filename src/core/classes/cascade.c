@@ -57,17 +57,21 @@ static void look_at(void *context, struct slice name, const struct cache_info *i
         search->found += delete_at(search->cascade, search->place, name);
 }
 
-/* What cannot be looked through for want of memory goes as a whole. A swap may come between: then of both. */
-static void look_no_further(struct search *search) {
-    struct cache *cache = search->cascade->cache;
+/* A swap may come between: then of both. */
+static uint64_t flush(const struct cascade *cascade, uint32_t place) {
+    uint64_t count = cache_count_place(cascade->cache, place);
     uint32_t db;
-    if (search->cascade->dry_run)
-        return;
-    search->found += cache_count_place(cache, search->place);
     do {
-        db = cache_db_of(cache, search->place);
-        cache_flush(cache, search->cascade->actor, db);
-    } while (cache_db_of(cache, search->place) != db);
+        db = cache_db_of(cascade->cache, place);
+        cache_flush(cascade->cache, cascade->actor, db);
+    } while (cache_db_of(cascade->cache, place) != db);
+    return count;
+}
+
+/* What cannot be looked through for want of memory goes as a whole. */
+static void look_no_further(struct search *search) {
+    if (!search->cascade->dry_run)
+        search->found += flush(search->cascade, search->place);
 }
 
 static uint64_t search_place(const struct cascade *cascade, uint32_t place, struct slice text) {
@@ -123,8 +127,7 @@ static uint64_t add(uint64_t a, uint64_t b) {
 }
 
 static bool is_banned(const struct cascade *cascade, uint32_t place, struct slice text) {
-    return !cascade->dry_run && !cascade->soft &&
-           cache_count(cascade->cache, cache_db_of(cascade->cache, place)) > cascade->search_max &&
+    return !cascade->dry_run && !cascade->soft && cache_count_place(cascade->cache, place) > cascade->search_max &&
            cache_ban(cascade->cache, cascade->actor, place, text);
 }
 
@@ -159,11 +162,13 @@ static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan
 }
 
 uint64_t cascade_run(const struct cascade *cascade, const struct rules_plan *plan) {
+    struct cascade now = *cascade;
     uint64_t entries = 0;
     for (uint32_t i = 0; i < plan->count; i++) {
         if (cascade->begins)
             cascade->begins(cascade->context, &plan->actions[i]);
-        struct cascade_action action = {&plan->actions[i], act(cascade, plan, &plan->actions[i])};
+        now.soft = plan->actions[i].soft;
+        struct cascade_action action = {&plan->actions[i], act(&now, plan, &plan->actions[i])};
         entries = add(entries, action.entries);
         if (cascade->done)
             cascade->done(cascade->context, &action);

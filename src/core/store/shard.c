@@ -671,7 +671,7 @@ static __attribute__((noinline)) void remove_dead(struct engine *engine, struct 
     uint8_t name[KILLER_MAX];
     if (store_is_wanted(engine, STORE_INVALIDATED))
         actor->killer = killer_of(engine, actor, spot, name);
-    actor->killed_stamp = spot->entry.stamp;
+    actor->killed_stamp = spot->entry.stamp ? spot->entry.stamp : 1;
     store_remove(engine, actor, shard, spot, STORE_INVALIDATED);
     actor->killer = slice_make(NULL, 0);
 }
