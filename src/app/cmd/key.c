@@ -168,7 +168,10 @@ static bool transfer_run(struct cmd_call *call, const struct transfer *transfer,
             cache_unlock(cache, call->actor);
         /* The value has grown before the lock, beyond the room that was made for it. */
     } while (lock_here && status == STATUS_FULL && size > size_expected && ++tries < TRANSFER_TRIES_MAX);
-    if (status != STATUS_OK)
+    if (status == STATUS_INVALID)
+        reply_errorf(call->reply, "ERR the key would have more than %d tags: those that it has, and those of its class",
+                     CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX);
+    else if (status != STATUS_OK)
         cmd_error_status(call, status);
     return status == STATUS_OK;
 }

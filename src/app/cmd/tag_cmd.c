@@ -117,7 +117,11 @@ void cmd_tag_of(struct cmd_call *call) {
 }
 
 void cmd_tag_count(struct cmd_call *call) {
-    reply_integer(call->reply, (int64_t)cache_tag_count(call->env->cache, call->actor, call->argv[2]));
+    bool exact = call->argc == 4 && cmd_is(call, 3, "exact");
+    if (call->argc > 3 && !exact)
+        cmd_error_syntax(call);
+    else
+        reply_integer(call->reply, (int64_t)cache_tag_count_seen(call->env->cache, call->actor, call->argv[2], exact));
 }
 
 /* A word among the tags is one of an option that is not complete, or not at the end: who relies on it must hear of that. */

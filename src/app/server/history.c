@@ -224,9 +224,10 @@ static void note_tag(struct worker *worker, enum cache_change kind, struct slice
     add_event(history, hash_of_tag(history, tag, 0), event);
 }
 
-/* Which invalidation of the tag took an entry with that stamp. A copy of what is found is made anew, as it points into itself. */
+/* Which invalidation of the tag took an entry with that stamp. `ret_end`: the last that was looked at; for stamps between its own and the one
+ * before the answer is the same, by `ret_best`. */
 static bool find_killer(struct server_history *history, struct slice tag, uint64_t stamp, bool softly,
-                        struct cmd_gone *ret_gone) {
+                        struct cmd_gone *ret_gone, struct tag_stamps *ret_end, uint64_t *ret_best) {
     struct tag_stamps stamps = {0, UINT64_MAX};
     uint64_t best = 0, at = 0;
     bool found = false, soft;
@@ -240,10 +241,34 @@ static bool find_killer(struct server_history *history, struct slice tag, uint64
             break;
     }
     bool exact = stamps.before < (stamp ? stamp : 1);
+    *ret_end = stamps;
     if (!found || !look_up_tag(history, tag, best, ret_gone, &stamps, &soft))
         return false;
+    *ret_best = stamps.own;
     ret_gone->killer = slice_make(NULL, 0);
     ret_gone->at_latest = !exact;
+    return true;
+}
+
+/* The same for entries that a worker finds dead one after the other, mostly by one invalidation. */
+static bool find_killer_again(struct worker *worker, struct slice tag, struct cmd_gone *ret_gone) {
+    struct server_history *history = worker->server->history;
+    struct worker_killer *last = &worker->killer;
+    uint64_t stamp = worker->actor.killed_stamp, hash = hash_of_tag(history, tag, 0);
+    struct tag_stamps stamps;
+    bool soft;
+    if (last->tag == hash && stamp > last->after && stamp <= last->until &&
+        look_up_tag(history, tag, last->by, ret_gone, &stamps, &soft)) {
+        ret_gone->killer = slice_make(NULL, 0);
+        ret_gone->at_latest = false;
+        return true;
+    }
+    last->tag = 0;
+    uint64_t by;
+    if (!find_killer(history, tag, stamp, false, ret_gone, &stamps, &by))
+        return false;
+    if (!ret_gone->at_latest)
+        *last = (struct worker_killer){hash, stamps.before, stamps.own, by};
     return true;
 }
 
@@ -254,7 +279,7 @@ static void note_dead(struct worker *worker, uint64_t hash, struct history_event
     struct cmd_gone of_tag;
     struct cause_told of_entry = *told;
     uint8_t bytes[CAUSE_PACKED_MAX];
-    if (find_killer(history, told->killer, worker->actor.killed_stamp, false, &of_tag)) {
+    if (find_killer_again(worker, told->killer, &of_tag)) {
         event->when_ms = of_tag.when_ms;
         event->client = of_tag.client;
         event->command = of_tag.spec ? of_tag.spec->index + 1 : 0;
@@ -408,7 +433,9 @@ bool history_api_gone(struct cmd_server *api, uint32_t place, struct slice name,
 
 bool history_api_tag_gone(struct cmd_server *api, struct slice tag, uint64_t stamp, bool softly,
                           struct cmd_gone *ret_gone) {
-    return find_killer(server_of(api)->history, tag, stamp, softly, ret_gone);
+    struct tag_stamps end;
+    uint64_t by;
+    return find_killer(server_of(api)->history, tag, stamp, softly, ret_gone, &end, &by);
 }
 
 bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone *ret_gone) {

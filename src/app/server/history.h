@@ -40,6 +40,12 @@ void history_stop(struct server *server);
 /* The setting is another: what was remembered is forgotten. */
 void history_settle(struct server *server);
 
+/* A worker's own: the invalidation by which it has found the last entry dead, and all others of that tag whose stamps lie between. */
+struct worker_killer {
+    uint64_t tag; /* hash; 0: none */
+    uint64_t after, until, by;
+};
+
 /* By whoever notes a change, with what it tells; `spec` NULL: no command. */
 void history_note(struct worker *worker, enum cache_change kind, uint32_t place, struct slice name,
                   const struct cmd_spec *spec, uint64_t client, const struct cause_told *told);

@@ -206,7 +206,11 @@ static enum status find_room(struct worker *worker, const struct rules *rules, s
         do
             cursor = cache_scan_place(cache, &worker->actor, foreseeing.place, cursor, RECLASS_SCAN_COUNT, foresee,
                                       &foreseeing);
-        while (cursor);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+        if (cursor) {
+            cache_forecast_free(foreseeing.forecast);
+            return STATUS_NO_MEMORY;
+        }
     }
     uint64_t bytes = cache_forecast_bytes(foreseeing.forecast), room = cache_room_for_tags(cache);
     cache_forecast_free(foreseeing.forecast);

@@ -123,6 +123,7 @@ struct worker {
     uint64_t misses[MISS_CAUSES]; /* but for MISS_NEVER, which are the others */
     struct worker_classes classes;
     uint64_t filtered_seen; /* counts.filtered at the last miss */
+    struct worker_killer killer;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

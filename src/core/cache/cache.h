@@ -445,6 +445,9 @@ size_t cache_tag_name_max(const struct cache *cache);
 /* Entries that were written with the tag since it was last invalidated and bear it still; those that expired, or went by another tag, count
  * until somebody comes across them. */
 uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice tag);
+/* Entries that bear the tag and can be seen, in all databases. `all`, or where there are few entries: looks at each, and is exact but for what others
+ * write meanwhile. Else cache_tag_count, after the sweeper has had some slices if the actor holds no locks. */
+uint64_t cache_tag_count_seen(struct cache *cache, struct actor *actor, struct slice tag, bool all);
 
 /* False: no entry of this key that anybody can see bears tags. Without a lock. */
 bool cache_may_bear_tags(const struct cache *cache, const struct cache_key *key);

@@ -667,13 +667,13 @@ enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, 
 struct own_tags {
     const char *marks; /* first bytes of those that are not taken */
     uint32_t count;
-    struct slice names[CACHE_TAGS_MAX];
-    uint8_t bytes[CACHE_TAGS_MAX][TAG_NAME_MAX];
+    struct slice names[ENTRY_TAGS_MAX];
+    uint8_t bytes[ENTRY_TAGS_MAX][TAG_NAME_MAX];
 };
 
 static void take_own(void *context, struct slice name) {
     struct own_tags *own = context;
-    if (own->count == CACHE_TAGS_MAX || (name.data[0] && strchr(own->marks, name.data[0])))
+    if (name.data[0] && strchr(own->marks, name.data[0]))
         return;
     memcpy(own->bytes[own->count], name.data, name.size);
     own->names[own->count] = slice_make(own->bytes[own->count], name.size);
@@ -688,7 +688,9 @@ enum status cache_edit_reclass(struct cache_edit *edit) {
     const char *marks = edit->cache->rules.marks;
     struct own_tags own = {.marks = marks ? marks : ""};
     cache_edit_tags(edit, take_own, &own);
-    return retag(edit, own.names, own.count);
+    enum status status = retag(edit, own.names, own.count);
+    /* Behind those that clients gave stand those of classes that it was in before, which are not its own for ever. */
+    return status == STATUS_INVALID && own.count > CACHE_TAGS_MAX ? retag(edit, own.names, CACHE_TAGS_MAX) : status;
 }
 
 /* Not later than the rules allow. */

@@ -535,9 +535,53 @@ static void a_naive_twin_agrees(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(tags, UNIT(what_bears_an_invalidated_tag_is_gone), UNIT(batches_and_glances_see_it_too),
-           UNIT(scans_pass_it_over), UNIT(other_changes_keep_the_tags), UNIT(a_change_brings_nothing_back),
-           UNIT(a_tag_added_later_begins_then), UNIT(an_invalidated_head_ends_its_session),
-           UNIT(what_is_written_dead_is_swept), UNIT(constant_invalidation_starves_nobody),
-           UNIT(kept_tags_are_put_back), UNIT(wrong_tags_change_nothing), UNIT(tags_end_where_memory_ends),
-           UNIT(flushes_forget_tags), UNIT(a_naive_twin_agrees));
+static uint64_t seen(struct testing_cache *t, const char *tag, bool all) {
+    return cache_tag_count_seen(t->cache, &t->actor, text(tag), all);
+}
+
+static void soften_one(struct testing_cache *t, const char *name) {
+    struct cache_key key = cache_key(t->cache, 0, text(name));
+    struct cache_edit edit;
+    cache_edit_begin(t->cache, &t->actor, &key, &edit);
+    assert_int_equal(cache_edit_soften(&edit), STATUS_OK);
+    cache_edit_end(&edit);
+}
+
+/* What is counted can be seen: nothing that went by another tag, has expired or is stale. */
+static void what_is_counted_can_be_seen(void **state) {
+    (void)state;
+    for (int large = 0; large < 2; large++) {
+        struct testing_cache t = testing_open(4 * MIB, 2, CACHE_ALLKEYS_LFU);
+        char name[32];
+        for (uint32_t i = 0; i < (large ? 6000 : 10); i++) {
+            snprintf(name, sizeof name, "other:%u", i);
+            assert_int_equal(put(&t, name, NULL, NULL, NULL), STATUS_OK);
+        }
+        for (const char *const *one = (const char *const[]){"a", "b", "c", "d", NULL}; *one; one++)
+            assert_int_equal(put(&t, *one, "red", *one, NULL), STATUS_OK);
+        struct cache_key key = cache_key(t.cache, 0, text("b"));
+        struct cache_edit edit;
+        cache_edit_begin(t.cache, &t.actor, &key, &edit);
+        assert_int_equal(cache_edit_expire(&edit, t.actor.now_ms + 5), STATUS_OK);
+        cache_edit_end(&edit);
+        assert_true(seen(&t, "red", false) == 4 && seen(&t, "red", true) == 4 && seen(&t, "none", true) == 0);
+        t.actor.now_ms += 10;
+        soften_one(&t, "c");
+        assert_int_equal(invalidate(&t, "a"), 1);
+        assert_int_equal(count_of(&t, "red"), 4);
+        assert_int_equal(seen(&t, "red", true), 1);
+        assert_int_equal(count_of(&t, "red"),
+                         2); /* what went by another tag was swept, and what has expired beside it */
+        assert_int_equal(seen(&t, "red", false), large ? 2 : 1);
+        assert_int_equal(invalidate(&t, "red"), 2);
+        assert_int_equal(seen(&t, "red", true), 0);
+        testing_close(&t);
+    }
+}
+
+UNIT_TESTS(tags, UNIT(what_is_counted_can_be_seen), UNIT(what_bears_an_invalidated_tag_is_gone),
+           UNIT(batches_and_glances_see_it_too), UNIT(scans_pass_it_over), UNIT(other_changes_keep_the_tags),
+           UNIT(a_change_brings_nothing_back), UNIT(a_tag_added_later_begins_then),
+           UNIT(an_invalidated_head_ends_its_session), UNIT(what_is_written_dead_is_swept),
+           UNIT(constant_invalidation_starves_nobody), UNIT(kept_tags_are_put_back), UNIT(wrong_tags_change_nothing),
+           UNIT(tags_end_where_memory_ends), UNIT(flushes_forget_tags), UNIT(a_naive_twin_agrees));

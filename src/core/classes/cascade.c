@@ -33,7 +33,7 @@ static uint64_t delete_key(const struct cascade *cascade, struct slice name) {
 
 static uint64_t invalidate_tag(const struct cascade *cascade, struct slice tag) {
     if (cascade->dry_run)
-        return cache_tag_count(cascade->cache, cascade->actor, tag);
+        return cache_tag_count_seen(cascade->cache, cascade->actor, tag, false);
     return cascade->soft ? cache_tag_soften(cascade->cache, cascade->actor, tag)
                          : cache_tag_invalidate(cascade->cache, cascade->actor, tag);
 }
