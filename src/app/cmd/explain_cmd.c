@@ -320,6 +320,7 @@ static void say_killer(struct sentence *sentence, struct slice tag) {
         char mark;
         const char *words;
     } kinds[] = {{CLASSES_CLASS_MARK, "its class "},
+                 {CACHE_BAN_MARK, "the pattern "},
                  {RULES_BEGINNING_MARK, "the rule for keys like "},
                  {RULES_SOURCE_MARK, "the rule for what is derived from "}};
     for (size_t i = 0; tag.size && i < sizeof kinds / sizeof *kinds; i++)
@@ -355,7 +356,9 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
     }
     put_sentence(explain, "summary", sentence);
     facts_text(&explain->facts, "what", SLICE("invalidated"));
-    if (gone->killer.size)
+    if (gone->killer.size && gone->killer.data[0] == CACHE_BAN_MARK)
+        facts_text(&explain->facts, "pattern", slice_part(gone->killer, 1, SIZE_MAX));
+    else if (gone->killer.size)
         facts_text(&explain->facts, "tag", gone->killer);
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? of_tag->when_ms : gone->when_ms));
     if (known)

@@ -166,6 +166,18 @@ static void section_persistence(struct info *info) {
     number(info, "module_fork_in_progress", 0);
 }
 
+/* What was invalidated and is not yet removed. */
+static void section_dead(struct info *info) {
+    struct cache_bans bans;
+    cache_bans(info->call->env->cache, &bans);
+    number(info, "invalidated_keys", info->counts.invalidated);
+    number(info, "dead_keys", info->cache.dead);
+    number(info, "banned_patterns", bans.live);
+    number(info, "banned_patterns_total", bans.set);
+    number(info, "banned_keys_removed", bans.removed);
+    line(info, "banned_sweep_percent:%.1f", bans.done_permille / 10.0);
+}
+
 static void section_stats(struct info *info) {
     const struct cmd_server_counts *counts = &info->counts;
     number(info, "total_connections_received", counts->connections_received);
@@ -183,7 +195,7 @@ static void section_stats(struct info *info) {
     number(info, "sync_partial_err", 0);
     number(info, "expired_keys", counts->expired);
     number(info, "evicted_keys", counts->evicted);
-    number(info, "invalidated_keys", counts->invalidated);
+    section_dead(info);
     number(info, "not_owner_writes", atomic_load_explicit(&info->call->env->not_owner, memory_order_relaxed));
     number(info, "not_borrower_reads", atomic_load_explicit(&info->call->env->not_borrower, memory_order_relaxed));
     number(info, "not_guarded_writes", atomic_load_explicit(&info->call->env->not_guarded, memory_order_relaxed));

@@ -101,6 +101,7 @@ static void errand_run(struct errand *errand) {
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->words.dry_run,
                                     .soft = errand->words.soft,
+                                    .search_max = server ? server->api->search_max(server) : UINT64_MAX,
                                     .expression = errand->expression,
                                     .begins = begin_action,
                                     .done = reply_action,

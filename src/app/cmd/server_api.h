@@ -235,6 +235,8 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
+    /* Keys of a database in which a pattern is looked for; in larger ones what matches is banned. */
+    uint64_t (*search_max)(const struct cmd_server *);
     /* A service has done what is another's by the rules: said once for each kind, class and service. */
     void (*rules_broken)(struct cmd_server *, unsigned kind, struct slice class, struct slice service,
                          const char *text);

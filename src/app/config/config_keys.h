@@ -43,6 +43,7 @@ enum config_key_id {
     CONFIG_CLIENT_QUERY_BUFFER_LIMIT,
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT,
     CONFIG_TRACKING_TABLE_MAX_KEYS,
+    CONFIG_PATTERN_SEARCH_MAX_KEYS,
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_LEASE_MAX,
     CONFIG_LEASE_WAITERS_MAX,
@@ -120,6 +121,7 @@ struct config_values {
     uint64_t client_query_buffer_limit_bytes;
     struct config_output_limits client_output_buffer_limit;
     int64_t tracking_table_max_keys;
+    int64_t pattern_search_max_keys;
     uint64_t proto_max_bulk_len_bytes;
     int64_t lease_max;
     int64_t lease_waiters_max;

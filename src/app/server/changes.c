@@ -31,16 +31,20 @@ static const watch watches[CHANGES_WATCHERS] = {
 /* Under changes_lock. */
 static void want_all(struct server *server) {
     uint32_t all = 0;
+    uint32_t of_keys = server->changes_wanted[CHANGES_TO_PUBLISH] | server->changes_wanted[CHANGES_TO_TRACK];
     for (int i = 0; i < CHANGES_WATCHERS; i++)
         all |= server->changes_wanted[i];
     atomic_store_explicit(&server->changes_noted, all, memory_order_relaxed);
-    cache_changes_want(server->cache, changes_first(all) | server->changes_to_leases);
+    cache_changes_want(server->cache, changes_first(all) | server->changes_to_leases | changes_each(of_keys));
 }
 
 /* The history does not mind when it hears of an expiry. */
 uint32_t changes_first(uint32_t watched) {
     return watched | HISTORY_CHANGES | (watched >> CACHE_EXPIRED & 1 ? 0 : 1u << CACHE_UNHURRIED);
 }
+
+/* What a client has a copy of, or is told of by name, is found before it goes. */
+uint32_t changes_each(uint32_t of_keys) { return of_keys >> CACHE_DELETED & 1 ? 1u << CACHE_EACH : 0; }
 
 void changes_want_leases(struct server *server, uint32_t kinds) {
     pthread_mutex_lock(&server->changes_lock);
@@ -135,7 +139,8 @@ static void note_history(struct worker *worker, const struct note *note, struct 
     bool by_itself = is_by_itself(worker, (enum cache_change)note->kind);
     history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
                  by_itself ? 0 : note->client, told);
-    if (note->kind != CACHE_FLUSHED && note->kind != CACHE_TAG_INVALIDATED && note->kind != CACHE_TAG_SOFTENED)
+    enum { OF_MANY = 1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_BANNED };
+    if (!(OF_MANY >> note->kind & 1))
         class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
 

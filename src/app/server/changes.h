@@ -50,6 +50,8 @@ void changes_want_leases(struct server *server, uint32_t kinds);
 
 /* What the cache tells of from the beginning, when watchers want these: the history is always told. */
 uint32_t changes_first(uint32_t watched);
+/* Whether keys that go by a pattern are told of one by one, when these are wanted by whoever publishes or tracks: CACHE_EACH, or nothing. */
+uint32_t changes_each(uint32_t of_keys);
 
 /* For struct cache_changes, with the server as context. */
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name);

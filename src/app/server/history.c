@@ -165,7 +165,7 @@ void history_note(struct worker *worker, enum cache_change kind, uint32_t place,
         note_flush(history, place, worker->actor.now_ms, spec, client, told);
         return;
     }
-    bool of_tag = kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED;
+    bool of_tag = kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED || kind == CACHE_BANNED;
     uint64_t hash = hash_of(history, of_tag ? TAGS_SEED : place, name);
     uint8_t bytes[CAUSE_PACKED_MAX];
     struct history_event event = {.when_ms = worker->actor.now_ms,

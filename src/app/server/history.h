@@ -26,7 +26,8 @@ enum { HISTORY_BYTES_MIN = 64 * 1024 };
 /* The kinds of changes that it is told of; without room only of misses. */
 enum {
     HISTORY_CHANGES = 1 << CACHE_DELETED | 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED |
-                      1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_MISSED
+                      1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_MISSED |
+                      1 << CACHE_BANNED
 };
 
 MUST_CHECK enum status history_start(struct server *server);

@@ -130,6 +130,7 @@ enum status notify_each(struct notify *notify, const struct change *change,
         case CACHE_PATTERN_GOING:
         case CACHE_RETAGGED:
         case CACHE_MATCHER_GOING:
+        case CACHE_BANNED:
             return STATUS_OK; /* of no key that is there, or of its tags only */
     }
     return STATUS_OK;

@@ -348,6 +348,7 @@ static void cascade(struct worker *worker, const struct change *change, const st
     const struct cascade cascade = {.cache = worker->server->cache,
                                     .actor = &worker->actor,
                                     .place = change->lost ? 0 : change->place,
+                                    .search_max = SETTING(worker->server, search_max),
                                     .begins = begin_step,
                                     .context = worker};
     cause_begin_change(worker, change);

@@ -74,6 +74,7 @@ void server_settle(struct server *server) {
     set_u64(&settings->pubsub_hard_bytes, values->client_output_buffer_limit.pubsub.hard_bytes);
     set_u64(&settings->pubsub_soft_bytes, values->client_output_buffer_limit.pubsub.soft_bytes);
     set_u64(&settings->tracked_keys_max, (uint64_t)values->tracking_table_max_keys);
+    set_u64(&settings->search_max, (uint64_t)values->pattern_search_max_keys);
     set_u64(&settings->bulk_size_max, values->proto_max_bulk_len_bytes);
     set_u64(&settings->slow_ticks, ticks_of_us(server, values->slowlog_log_slower_than_us));
     int64_t latency_ms = values->latency_monitor_threshold_ms;
@@ -99,6 +100,11 @@ void server_note_memory(struct server *server) {
 }
 
 /* --------------------------------------------------------- what commands ask for */
+
+static uint64_t api_search_max(const struct cmd_server *api) {
+    const struct server *server = (const struct server *)api;
+    return SETTING(server, search_max);
+}
 
 static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bool abort) {
     struct server *server = server_of(api);
@@ -284,6 +290,7 @@ static const struct cmd_server_api server_calls = {
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
+    .search_max = api_search_max,
     .each_class = class_stats_each,
     .rules_broken = rules_api_broken,
     .rules_diff_stores = rules_api_diff_stores,
@@ -346,7 +353,7 @@ static enum status open_cache(struct server *server) {
         .stores = wanted.stores,
         .store_count = wanted.count,
         .spare_stores = CACHE_STORES_MAX,
-        .changes = {.call = changes_note, .context = server, .wanted = changes_first(events)},
+        .changes = {.call = changes_note, .context = server, .wanted = changes_first(events) | changes_each(events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},

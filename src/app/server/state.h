@@ -41,6 +41,7 @@ struct settings {
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
     _Atomic uint64_t history_bytes;
     _Atomic uint64_t tracked_keys_max; /* 0: any number */
+    _Atomic uint64_t search_max;       /* keys of a database in which patterns are looked for */
     _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
     atomic_bool password_set, protected_mode;

@@ -225,7 +225,7 @@ static enum attempt read_once(struct cache *cache, struct actor *actor, const st
                               const struct store_key *key, struct cache_read *read) {
     struct store_view view;
     store_view_open(cache->engine, shard, key, &view);
-    if (!view.found || store_is_gone(cache->engine, view.location, &view.entry, actor->now_ms) ||
+    if (!view.found || store_is_gone(cache->engine, view.location, &view.entry, key->name, actor->now_ms) ||
         in_ended_session(cache, actor, shard, key))
         return store_view_holds(shard, &view) ? ATTEMPT_MISS : ATTEMPT_TORN;
     if (__builtin_expect(view.entry.type == CACHE_NOTHING, 0))
@@ -418,14 +418,14 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
     const struct engine *engine = cache->engine;
     const struct shard *shard = &engine->shards[store_shard_of(engine, key->hash)];
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
-    if (store_is_by_session(shard) || engine_db(cache, key->db) != key->place)
+    if (store_is_by_session(shard) || !engine_db_is_plainly(cache, key->db, key->place))
         return CACHE_GLANCE_UNSURE;
     enum filter_answer said = store_has_filter(shard) ? ask_filter(engine, shard, &wanted) : FILTER_UNKNOWN;
     if (said == FILTER_EXCLUDES)
         return count_miss(engine, actor, shard, key, said);
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
-    if (!view.found || store_is_gone(engine, view.location, &view.entry, actor->now_ms))
+    if (!view.found || store_is_gone(engine, view.location, &view.entry, key->name, actor->now_ms))
         return store_view_holds(shard, &view) ? count_miss(engine, actor, shard, key, said) : CACHE_GLANCE_UNSURE;
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
         return CACHE_GLANCE_UNSURE;
@@ -678,6 +678,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
         .filter_bytes = account.filters,
         .tag_bytes = account.tags,
         .tags = atomic_load_explicit(&engine->tags->count, memory_order_relaxed),
+        .dead = atomic_load_explicit(&engine->tags->dead, memory_order_relaxed),
         .idle_bytes = account.idle,
         .pinned_bytes = atomic_load_explicit(&head->pinned_bytes, memory_order_relaxed),
         .shards = engine->shard_count,

@@ -82,9 +82,11 @@ enum cache_change {
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
     CACHE_RETAGGED,        /* it bears other tags */
     CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
+    CACHE_BANNED,          /* the name is CACHE_BAN_MARK and a pattern: cache_ban; told beside CACHE_PATTERN_GOING */
     CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
 };
 enum {
+    CACHE_EACH = 29, /* no change, but a wish among those: keys that go are told of one by one, when they go */
     CACHE_UNHURRIED =
         30, /* no change, but a wish among those: who is told of expiries can wait until somebody comes across them */
     CACHE_REMOVALS =
@@ -519,6 +521,17 @@ struct cache_matcher {
     void *context;
 };
 void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t db, const struct cache_matcher *matcher);
+/* Instead of that search: all keys of that place in the engine that match the pattern (base/glob.h) are gone when it answers, and nobody has been looking for them.
+ * Housekeeping removes what they took, and tells of each as CACHE_INVALIDATED. False: nothing has happened, for there are too many bans at the time, or no memory for the first, or somebody
+ * wants to be told of each (CACHE_EACH). The actor holds no locks, or all. */
+MUST_CHECK bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern);
+enum { CACHE_BAN_MARK = 0 };
+struct cache_bans {
+    uint32_t live;          /* patterns that not all keys have been compared with yet */
+    uint64_t set, removed;  /* patterns ever, and keys that were removed for them */
+    uint32_t done_permille; /* of the walk over all keys that is under way */
+};
+void cache_bans(const struct cache *cache, struct cache_bans *ret_bans);
 /* For who counts a miss by himself, after a quiet read. */
 void cache_tell_miss(struct cache *cache, struct actor *actor, const struct cache_key *key);
 /* Which database has this place in the engine at present. */
@@ -668,8 +681,10 @@ struct cache_stats {
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
     uint64_t table_bytes;    /* control structures: used_memory_startup */
     uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes,
-        tag_bytes;       /* the other uses */
-    uint64_t tags;       /* names that entries bear */
+        tag_bytes; /* the other uses */
+    uint64_t tags; /* names that entries bear */
+    uint64_t
+        dead; /* of `entries`, those that are dead by a tag and were not come across yet; one that several tags have killed counts with each */
     uint64_t idle_bytes; /* resident beside these, to be used again */
     uint64_t pinned_bytes;
     uint32_t shards, segments_total, segments_used, segment_size;

@@ -15,7 +15,7 @@ static struct store_key key_of(const struct cache_edit *edit) {
 static void refresh(struct cache_edit *edit) {
     const struct store_spot *spot = spot_of(edit);
     edit->stale = edit->stale_at && spot->location == edit->stale_at &&
-                  store_is_gone(edit->cache->engine, spot->location, &spot->entry, edit->actor->now_ms);
+                  store_is_gone(edit->cache->engine, spot->location, &spot->entry, edit->key.name, edit->actor->now_ms);
     edit->nothing = spot->location && spot->entry.type == CACHE_NOTHING && !edit->stale;
     edit->found = spot->location && !edit->nothing && !edit->stale;
     if (!edit->found && !edit->stale)
@@ -51,7 +51,7 @@ static uint32_t stale_when_softened(const struct entry *entry, uint64_t now_ms);
 __attribute__((noinline)) static void begin_gone(struct cache_edit *edit) {
     struct store_spot *spot = spot_of(edit);
     const struct entry *entry = &spot->entry;
-    bool over = store_is_over(edit->cache->engine, spot->location, entry, edit->actor->now_ms);
+    bool over = store_is_over(edit->cache->engine, spot->location, entry, edit->key.name, edit->actor->now_ms);
     uint64_t stale_ms = over ? 0 : stale_for_ms(edit);
     if (over || entry->type == CACHE_NOTHING || (entry->stale && stale_ms >= entry_stale_ms(entry->stale))) {
         store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot);
@@ -86,7 +86,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     refresh(ret_edit);
     const struct store_spot *spot = spot_of(ret_edit);
-    if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, actor->now_ms))
+    if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, key->name, actor->now_ms))
         begin_gone(ret_edit);
 }
 
@@ -191,7 +191,7 @@ static uint32_t hold_tags(const struct cache_edit *edit, const struct store_spot
 /* What has been invalidated since the edit began is not written over but removed first: it may be the head of a session. */
 static void end_dead(struct cache_edit *edit) {
     struct store_spot *spot = spot_of(edit);
-    if (!spot->location || !store_is_dead(edit->cache->engine, spot->location, &spot->entry))
+    if (!spot->location || !store_is_dead(edit->cache->engine, spot->location, &spot->entry, edit->key.name))
         return;
     store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot);
     find_anew(edit);
@@ -645,7 +645,8 @@ static enum status retag(struct cache_edit *edit, const struct slice *tags, uint
     }
     if (wanted.tag_count || tags_of(spot))
         wanted.stamp = store_stamp_kept(engine, edit->actor, spot);
-    if (tags_of(spot) && store_is_dead(engine, spot->location, &spot->entry)) { /* invalidated since the edit began */
+    if (tags_of(spot) &&
+        store_is_dead(engine, spot->location, &spot->entry, edit->key.name)) { /* invalidated since the edit began */
         tags_give(edit->cache, edit->actor, numbers, wanted.tag_count);
         store_remove_gone(engine, edit->actor, shard_of(edit), spot);
         edit->found = false;

@@ -1,13 +1,14 @@
 /* core/cache/explain.c: what only those want to know who explain why a key is there, or not. */
 #include "core/cache/internal.h"
 
-static enum cache_gone gone_by(const struct cache *cache, const struct actor *actor, const struct store_view *view) {
+static enum cache_gone gone_by(const struct cache *cache, const struct actor *actor, const struct store_view *view,
+                               struct slice name) {
     if (!view->found)
         return CACHE_GONE_ALL;
     if (store_has_expired(&view->entry, actor->now_ms) && !view->entry.softened)
         return CACHE_GONE_EXPIRED;
-    if (store_is_gone(cache->engine, view->location, &view->entry,
-                      actor->now_ms)) /* by tags or by its name, be it softly */
+    if (store_is_gone(cache->engine, view->location, &view->entry, name,
+                      actor->now_ms)) /* by tags, a ban or by its name, be it softly */
         return CACHE_GONE_DEAD;
     return view->entry.type == CACHE_NOTHING ? CACHE_GONE_NOTHING : CACHE_GONE_NOT;
 }
@@ -22,7 +23,7 @@ enum cache_gone cache_look_gone(const struct cache *cache, const struct actor *a
         store_view_open(engine, shard, &wanted, &view);
         if (view.number & 1)
             continue;
-        enum cache_gone gone = gone_by(cache, actor, &view);
+        enum cache_gone gone = gone_by(cache, actor, &view, name);
         if (store_view_holds(shard, &view))
             return gone;
     }

@@ -31,7 +31,7 @@ static inline bool glance_ahead(const struct cache *cache, uint64_t now_ms, cons
     const _Atomic uint64_t *cell_at = key->hint;
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_acquire);
     if (shape != key->shape || !index_is_in(bucket, cell_at) || engine->sessions || key->place != 0 ||
-        engine_db(cache, key->db) != 0)
+        !engine_db_is_plainly(cache, key->db, 0))
         return false;
     uint32_t number = atomic_load_explicit(&bucket->number, memory_order_acquire), value_at, size;
     uint64_t cell = atomic_load_explicit(cell_at, memory_order_relaxed);

@@ -40,6 +40,7 @@ static_assert((int)CACHE_TAGS_MAX + (int)CACHE_RULE_TAGS_MAX == (int)ENTRY_TAGS_
                   (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX &&
                   sizeof((struct cache_kept_tags *)0)->numbers / sizeof(uint32_t) == ENTRY_TAGS_MAX,
               "tags by the same numbers");
+static_assert((int)CACHE_BAN_MARK == (int)BAN_MARK, "bans by the same mark");
 static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
@@ -50,7 +51,11 @@ static inline const struct store_spot *const_spot_of(const struct cache_edit *ed
 }
 
 static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
-    return atomic_load_explicit(&cache->engine->range.head->db_map[db], memory_order_relaxed);
+    return atomic_load_explicit(&cache->engine->range.head->db_map[db], memory_order_relaxed) & RANGE_DB_PLACE;
+}
+/* Whether a database is still there, and no ban is to be asked: what the shortest ways want to know. */
+static inline bool engine_db_is_plainly(const struct cache *cache, uint32_t db, uint32_t place) {
+    return atomic_load_explicit(&cache->engine->range.head->db_map[db], memory_order_relaxed) == place;
 }
 
 /* The key as the engine knows it. Rehashed if the databases were swapped since the caller made it. */

@@ -36,14 +36,14 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     struct entry entry;
     bool whole = store_entry_at(engine, location, &entry);
     ASSERT(whole);
+    const struct slice name = store_name_at(engine, location, &entry);
     if (entry.db != db || (entry.type == CACHE_NOTHING && !gathered->unseen) ||
-        (gathered->unseen ? store_is_dead(engine, location, &entry)
-                          : store_is_gone(engine, location, &entry, actor->now_ms)) ||
+        (gathered->unseen ? store_is_dead(engine, location, &entry, name)
+                          : store_is_gone(engine, location, &entry, name, actor->now_ms)) ||
         (gathered->tag && !bears(engine, location, &entry, gathered->tag)))
         return;
     if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {
-        struct store_key key = {.name = slice_make(engine->range.base + location + entry.key_at, entry.key_size),
-                                .db = db};
+        struct store_key key = {.name = name, .db = db};
         key.hash = store_hash_in(engine, shard->store, db, key.name);
         if (session_is_over(engine, shard, &key, actor->now_ms))
             return;
@@ -51,7 +51,7 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     struct scanned scanned = {.name_at = gathered->names.size, .name_size = entry.key_size};
     cache_info_fill(cache, actor, &entry, location, cell, store_value_size(engine, location, &entry, &first),
                     &scanned.info);
-    enum status status = buf_append(&gathered->names, engine->range.base + location + entry.key_at, entry.key_size);
+    enum status status = buf_append(&gathered->names, name.data, name.size);
     if (status == STATUS_OK)
         status = buf_append(&gathered->entries, &scanned, sizeof scanned);
     if (status != STATUS_OK)
@@ -324,15 +324,42 @@ void cache_flush_all(struct cache *cache, struct actor *actor) {
         cache_unlock(cache, actor);
 }
 
+bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern) {
+    struct engine *engine = cache->engine;
+    uint8_t marked[BAN_PATTERN_MAX + 1] = {BAN_MARK};
+    bool taken, banned = false;
+    if (pattern.size > BAN_PATTERN_MAX || bans_prepare(engine) != STATUS_OK)
+        return false;
+    lock_rest(cache, actor, &taken);
+    if (!store_is_wanted(engine, CACHE_EACH)) {
+        /* Leases end first: none is given before all locks are free. */
+        store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
+        banned = bans_add(engine, place, pattern);
+    }
+    if (banned) {
+        memcpy(marked + 1, pattern.data, pattern.size);
+        store_tell(engine, actor, CACHE_BANNED, place, slice_make(marked, pattern.size + 1));
+    }
+    if (taken)
+        cache_unlock(cache, actor);
+    return banned;
+}
+
+void cache_bans(const struct cache *cache, struct cache_bans *ret_bans) {
+    struct ban_counts counts;
+    bans_count(cache->engine, &counts);
+    *ret_bans = (struct cache_bans){counts.live, counts.set, counts.swept, counts.done_permille};
+}
+
 void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b) {
     ASSERT(a < CACHE_DATABASES && b < CACHE_DATABASES);
     bool taken;
     lock_rest(cache, actor, &taken);
     _Atomic uint32_t *map = cache->engine->range.head->db_map;
-    uint32_t of_a = atomic_load_explicit(&map[a], memory_order_relaxed);
-    uint32_t of_b = atomic_load_explicit(&map[b], memory_order_relaxed);
-    atomic_store_explicit(&map[a], of_b, memory_order_relaxed);
-    atomic_store_explicit(&map[b], of_a, memory_order_relaxed);
+    uint32_t of_a = engine_db(cache, a), of_b = engine_db(cache, b);
+    uint32_t banned = atomic_load_explicit(&map[a], memory_order_relaxed) & RANGE_DB_BANNED;
+    atomic_store_explicit(&map[a], of_b | banned, memory_order_relaxed);
+    atomic_store_explicit(&map[b], of_a | banned, memory_order_relaxed);
     new_epoch(cache, a);
     new_epoch(cache, b);
     store_tell(cache->engine, actor, CACHE_SWAPPED, of_a, slice_make(NULL, 0));

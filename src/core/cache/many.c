@@ -173,7 +173,8 @@ SELDOM const uint8_t *find_any_value(const struct batch *batch, const struct vis
         return dressed.bytes;
     *ret_size = 0;
     if (!store_view_match(engine, &key, visit->cell, &view) || view.entry.type != CACHE_STRING ||
-        (view.entry.flags & ENTRY_OWNS) || store_is_gone(engine, view.location, &view.entry, batch->actor->now_ms))
+        (view.entry.flags & ENTRY_OWNS) ||
+        store_is_gone(engine, view.location, &view.entry, key.name, batch->actor->now_ms))
         return NULL;
     *ret_size = view.entry.stored_size;
     return engine->range.base + view.location + view.entry.value_at;
@@ -231,9 +232,9 @@ static inline bool is_miss(const struct visit *visit) {
     return !visit->entry && !visit->next && !store_has_filter(visit->shard) && holds(visit);
 }
 
-/* Sessions decide what is there; and the databases may have been swapped since the names were hashed. */
+/* Sessions and bans decide what is there; and the databases may have been swapped since the names were hashed. */
 static inline bool must_be_alone(const struct batch *batch, bool plain) {
-    return (!plain && batch->cache->engine->sessions) || engine_db(batch->cache, batch->db) != batch->place;
+    return (!plain && batch->cache->engine->sessions) || !engine_db_is_plainly(batch->cache, batch->db, batch->place);
 }
 
 ALWAYS void take_all(const struct batch *batch, const struct visit *visits, struct part part, bool plain) {

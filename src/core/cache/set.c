@@ -4,15 +4,18 @@
 /* What to do with what a plain write finds: an invalidated entry may be the head of a session, and of one whose time is over somebody may want
  * to know, so these go first; what nobody sees is written over as such. */
 enum { OVER_SEEN, OVER_UNSEEN, OVER_NONE };
-static inline int write_over(const struct engine *engine, const struct actor *actor, const struct store_spot *spot) {
+static inline int write_over(const struct engine *engine, const struct actor *actor, const struct store_spot *spot,
+                             struct slice name) {
     const struct entry *entry = &spot->entry;
+    if (store_is_banned(engine, entry, name))
+        return OVER_NONE;
     if (__builtin_expect(!(entry->flags & (ENTRY_TAGS | ENTRY_EXPIRY | ENTRY_EXPIRY_WIDE)), 1))
         return __builtin_expect(entry->type == CACHE_NOTHING, 0) ? OVER_UNSEEN : OVER_SEEN;
-    if (store_is_dead(engine, spot->location, entry) ||
-        (store_is_wanted(engine, STORE_EXPIRED) && store_is_over(engine, spot->location, entry, actor->now_ms)))
+    if (store_is_dead(engine, spot->location, entry, name) ||
+        (store_is_wanted(engine, STORE_EXPIRED) && store_is_over(engine, spot->location, entry, name, actor->now_ms)))
         return OVER_NONE;
     if (entry->type == CACHE_NOTHING ||
-        ((entry->stale || entry->tag_count) && store_is_gone(engine, spot->location, entry, actor->now_ms)))
+        ((entry->stale || entry->tag_count) && store_is_gone(engine, spot->location, entry, name, actor->now_ms)))
         return OVER_UNSEEN;
     return OVER_SEEN;
 }
@@ -32,7 +35,7 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
     store_find(engine, shard, &wanted, &spot);
-    int over = spot.location ? write_over(engine, actor, &spot) : OVER_SEEN;
+    int over = spot.location ? write_over(engine, actor, &spot, key->name) : OVER_SEEN;
     value->unseen = over == OVER_UNSEEN;
     if (__builtin_expect(over == OVER_NONE, 0)) {
         store_remove_gone(engine, actor, shard, &spot);
@@ -83,7 +86,7 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
     /* Asked again: somebody may have begun to want to know while this waited for the lock. */
     bool done = !is_ruled(cache) && !store_is_wanted(engine, STORE_REPLACED) &&
-                engine_db(cache, key->db) == key->place &&
+                engine_db_is_plainly(cache, key->db, key->place) &&
                 atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
                 store_overwrite(engine, &wanted, value);
     if (done) {

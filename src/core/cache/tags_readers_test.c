@@ -1,6 +1,6 @@
 /* core/cache/tags_readers_test.c: what was invalidated does not come back, whoever changes it meanwhile.
  *
- * One thread writes all keys of a tag in one generation after the other, and invalidates the tag after each: once that has been answered,
+ * One thread writes all keys of a tag in one generation after the other, and invalidates the tag after each, or bans its keys: once that has been answered,
  * no read may show that generation. Others patch, expire, copy and retag the same keys as they find them, and housekeeping moves them.
  */
 #include <pthread.h>
@@ -14,7 +14,7 @@ enum { TAGS = 2, KEYS = 12, READERS = 2, CHANGERS = 2, LIMIT = 2 << 20, GENERATI
 struct scene {
     struct testing_cache t;
     _Atomic uint64_t over[TAGS]; /* the newest generation whose invalidation has been answered */
-    _Atomic uint64_t checked, changed, wrong;
+    _Atomic uint64_t checked, changed, banned, wrong;
     _Atomic uint32_t writing;
 };
 
@@ -33,6 +33,16 @@ static struct slice tag_of(uint32_t tag, char name[32]) {
     return slice_make(name, (size_t)snprintf(name, 32, "tag%u", tag));
 }
 
+/* The same by a pattern. False: there are too many at the time. */
+static bool ban_all(struct player *player) {
+    struct cache *cache = player->t.cache;
+    char text[32];
+    struct slice pattern = slice_make(text, (size_t)snprintf(text, sizeof text, "of%u:*", player->number));
+    bool banned = cache_ban(cache, &player->t.actor, cache_place_of(cache, 0), pattern);
+    atomic_fetch_add(&player->scene->banned, banned);
+    return banned;
+}
+
 static void write_generations(struct player *player, struct rng *rng) {
     struct testing_cache *t = &player->t;
     char name[32], tag_name[32];
@@ -49,24 +59,40 @@ static void write_generations(struct player *player, struct rng *rng) {
             assert_int_equal(cache_edit_set(&edit, CACHE_STRING, slice_make(value, size), 0), STATUS_OK);
             cache_edit_end(&edit);
         }
-        (void)cache_tag_invalidate(t->cache, &t->actor, tag);
+        if (!(rng_below(rng, 2) && ban_all(player)))
+            (void)cache_tag_invalidate(t->cache, &t->actor, tag);
         atomic_store(&player->scene->over[player->number], generation);
         (void)cache_housekeep(t->cache, &t->actor);
     }
     atomic_fetch_sub(&player->scene->writing, 1);
 }
 
-static void read_once(struct player *player, struct rng *rng) {
+/* False: it is not there. */
+static bool read_key(struct player *player, struct slice name, struct rng *rng, uint64_t *ret_seen) {
     uint8_t bytes[CACHE_GLANCE_MAX];
+    struct cache_wish wish = {.name = name, .to = bytes, .room = sizeof bytes, .answer = CACHE_GLANCE_UNSURE};
+    if (rng_below(rng, 2))
+        cache_glance_many(player->t.cache, &player->t.actor, 0, &wish, 1);
+    bool found = wish.answer == CACHE_GLANCE_HIT;
+    if (found)
+        memcpy(ret_seen, bytes, sizeof *ret_seen);
+    if (wish.answer != CACHE_GLANCE_UNSURE)
+        return found;
+    struct buf value;
+    buf_init(&value, &memory_libc);
+    found = testing_get(&player->t, 0, name, &value, NULL);
+    if (found)
+        memcpy(ret_seen, value.data, sizeof *ret_seen);
+    buf_fini(&value);
+    return found;
+}
+
+static void read_once(struct player *player, struct rng *rng) {
     char name[32];
     uint32_t tag = (uint32_t)rng_below(rng, TAGS);
-    struct cache_wish wish = {.to = bytes, .room = sizeof bytes};
     uint64_t over = atomic_load(&player->scene->over[tag]), seen;
-    wish.name = name_of(tag, rng_below(rng, KEYS + 1), name);
-    cache_glance_many(player->t.cache, &player->t.actor, 0, &wish, 1);
-    if (wish.answer != CACHE_GLANCE_HIT)
+    if (!read_key(player, name_of(tag, rng_below(rng, KEYS + 1), name), rng, &seen))
         return;
-    memcpy(&seen, bytes, sizeof seen);
     atomic_fetch_add(&player->scene->checked, 1);
     atomic_fetch_add(&player->scene->wrong, seen <= over);
 }
@@ -137,7 +163,7 @@ static void what_was_invalidated_does_not_come_back(void **state) {
     for (uint32_t i = 0; i < COUNT_OF(players); i++)
         pthread_join(players[i].thread, NULL);
     assert_int_equal(scene.wrong, 0);
-    assert_true(scene.checked > 0 && scene.changed > 0);
+    assert_true(scene.checked > 0 && scene.changed > 0 && scene.banned > 0);
     testing_close(&scene.t);
 }
 

@@ -125,12 +125,26 @@ static uint64_t search_by_expression(const struct cascade *cascade) {
     return matching.search.found;
 }
 
+static uint64_t add(uint64_t a, uint64_t b) {
+    return a == CASCADE_UNCOUNTED || b == CASCADE_UNCOUNTED ? CASCADE_UNCOUNTED : a + b;
+}
+
+static bool is_banned(const struct cascade *cascade, uint32_t place, struct slice text) {
+    return !cascade->dry_run && !cascade->soft &&
+           cache_count(cascade->cache, cache_db_of(cascade->cache, place)) > cascade->search_max &&
+           cache_ban(cascade->cache, cascade->actor, place, text);
+}
+
+static uint64_t take_place(const struct cascade *cascade, uint32_t place, struct slice text) {
+    return is_banned(cascade, place, text) ? CASCADE_UNCOUNTED : search_place(cascade, place, text);
+}
+
 /* Keys that are written meanwhile may be found or not: they are younger than the call. */
-static uint64_t search_keys(const struct cascade *cascade, struct slice text) {
-    uint64_t found = search_place(cascade, cascade->place, text);
+static uint64_t take_keys(const struct cascade *cascade, struct slice text) {
+    uint64_t found = take_place(cascade, cascade->place, text);
     for (uint32_t place = 0; cascade->everywhere && place < CACHE_DATABASES; place++)
         if (place != cascade->place && has_entries(cascade, place))
-            found += search_place(cascade, place, text);
+            found = add(found, take_place(cascade, place, text));
     return found;
 }
 
@@ -144,7 +158,7 @@ static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan
         case RULES_TARGET_CLASS:
             return invalidate_class(cascade, rules_class(plan->rules, action->class));
         case RULES_TARGET_PATTERN:
-            return search_keys(cascade, action->text);
+            return take_keys(cascade, action->text);
         case RULES_TARGET_EXPRESSION:
             return search_by_expression(cascade);
     }
@@ -157,7 +171,7 @@ uint64_t cascade_run(const struct cascade *cascade, const struct rules_plan *pla
         if (cascade->begins)
             cascade->begins(cascade->context, &plan->actions[i]);
         struct cascade_action action = {&plan->actions[i], act(cascade, plan, &plan->actions[i])};
-        entries += action.entries;
+        entries = add(entries, action.entries);
         if (cascade->done)
             cascade->done(cascade->context, &action);
     }

@@ -2,7 +2,7 @@
  *
  * Actions are done in the order of the plan: keys are deleted, tags and classes invalidated with one stamp each; or all of that softly, so that what
  * would go is stale. A pattern that no class takes as a whole
- * is looked for among all keys of the database, which takes about half a second for a million of them.
+ * is looked for among all keys of the database, or banned (cache_ban) where there are many: looking at a million takes about half a second.
  *
  * Threads: any, each with an actor of its own that holds no locks, or all.
  * Errors:  none: what a plan says can always be done. A pattern's scan sees every key that is there from its begin to its end.
@@ -17,8 +17,11 @@
 struct cascade_action {
     const struct rules_action *action;
     uint64_t
-        entries; /* that went, or are stale now; of classes and tags those that were written since they were last invalidated */
+        entries; /* that went, or are stale now; of classes and tags those that were written since they were last invalidated; or
+                    CASCADE_UNCOUNTED */
 };
+
+#define CASCADE_UNCOUNTED UINT64_MAX /* a pattern was banned */
 
 struct cascade {
     struct cache *cache;
@@ -28,6 +31,8 @@ struct cascade {
     bool everywhere; /* keys and patterns as well: it began with a tag or a class */
     bool dry_run;    /* only counts */
     bool soft;
+    uint64_t
+        search_max; /* patterns are banned in databases with more entries than that, unless it is soft or somebody is to hear of each */
     const struct cache_matcher *expression; /* what the plan's RULES_TARGET_EXPRESSION means, if there is one */
     /* Told of each action, before it is done and after; may be NULL. They may not call the cache. */
     void (*begins)(void *context, const struct rules_action *action);
@@ -35,7 +40,7 @@ struct cascade {
     void *context;
 };
 
-/* Answers how many entries went, or would go; some perhaps twice. */
+/* Answers how many entries went, or would go; some perhaps twice; or CASCADE_UNCOUNTED, if that is so of any action. */
 uint64_t cascade_run(const struct cascade *cascade, const struct rules_plan *plan);
 
 /* Without a plan, for want of memory: every class goes. */

@@ -20,9 +20,14 @@ static const struct fixture_class shop[] = {
     {.pattern = NULL},
 };
 
-static uint64_t run(struct ruled *ruled, struct rules_plan *plan, bool dry_run) {
-    const struct cascade cascade = {.cache = ruled->t.cache, .actor = &ruled->t.actor, .dry_run = dry_run};
+static uint64_t run_over(struct ruled *ruled, struct rules_plan *plan, bool dry_run, uint64_t search_max) {
+    const struct cascade cascade = {
+        .cache = ruled->t.cache, .actor = &ruled->t.actor, .dry_run = dry_run, .search_max = search_max};
     return cascade_run(&cascade, plan);
+}
+
+static uint64_t run(struct ruled *ruled, struct rules_plan *plan, bool dry_run) {
+    return run_over(ruled, plan, dry_run, UINT64_MAX);
 }
 
 static uint64_t after_change(struct ruled *ruled, const char *key, bool dry_run) {
@@ -89,6 +94,26 @@ static void a_class_goes_as_one(void **state) {
     ruled_close(&ruled);
 }
 
+static void a_pattern_is_looked_for_or_banned(void **state) {
+    (void)state;
+    struct ruled ruled;
+    struct rules_plan plan;
+    ruled_open(&ruled, shop, LIMIT);
+    rules_plan_init(&plan, ruled.rules, &memory_libc, 0, 0);
+    assert_int_equal(rules_plan_pattern(&plan, SLICE("plain:1*")), STATUS_OK);
+    for (uint64_t search_max = 2; search_max <= 3; search_max++) {
+        ruled_set(&ruled, "plain:1", "v", 0), ruled_set(&ruled, "plain:12", "v", 0),
+            ruled_set(&ruled, "plain:2", "v", 0);
+        assert_int_equal(run_over(&ruled, &plan, true, search_max), 2);
+        assert_true(ruled_has(&ruled, "plain:1"));
+        assert_int_equal(run_over(&ruled, &plan, false, search_max), search_max == 2 ? CASCADE_UNCOUNTED : 2);
+        assert_false(ruled_has(&ruled, "plain:1") || ruled_has(&ruled, "plain:12"));
+        assert_true(ruled_has(&ruled, "plain:2"));
+    }
+    rules_plan_fini(&plan);
+    ruled_close(&ruled);
+}
+
 /* Which keys go by a change of another, as a person would say who reads the rules. */
 static bool goes(const char *changed, const char *other) {
     char a[3][16] = {{0}}, b[3][16] = {{0}};
@@ -145,4 +170,4 @@ static void a_naive_reader_of_the_rules_agrees(void **state) {
 }
 
 UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_class_goes_as_one),
-           UNIT(a_naive_reader_of_the_rules_agrees));
+           UNIT(a_pattern_is_looked_for_or_banned), UNIT(a_naive_reader_of_the_rules_agrees));

@@ -40,7 +40,8 @@ struct actor {
     bool in_a_hurry;   /* for room that copying did not bring: what eviction reaches goes; the engine's */
     bool expired_last; /* its last slice of housekeeping was one of expiry; the engine's too */
     struct actor_counts counts;
-    struct slice killer; /* while it tells of an entry that is dead (STORE_INVALIDATED): by which tag; else empty */
+    struct slice
+        killer; /* while it tells of an entry that is dead (STORE_INVALIDATED): by which tag, or pattern (ban.h); else empty */
     struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };
 

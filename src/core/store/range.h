@@ -106,6 +106,10 @@ static inline bool segment_bears_tags(const struct segment *segment) {
            atomic_load_explicit(&segment->blocks, memory_order_relaxed) >= SEGMENT_TAGGED;
 }
 
+/* While there are bans (ban.h), all places are marked: who wants to know only whether a database is where it was takes the longer way then,
+ * on which bans are asked, and pays for that with nothing at other times. */
+enum { RANGE_DB_PLACE = 15, RANGE_DB_BANNED = 1 << 4 };
+
 struct range_head {
     uint64_t magic;
     uint32_t version, shard_count, store_count;
@@ -133,10 +137,10 @@ struct range_head {
     _Atomic uint32_t block_segments; /* segments of blocks */
     _Atomic uint64_t blocks_live;    /* bytes of large values, from their blocks */
     _Atomic uint64_t pinned_bytes;
-    _Atomic uint64_t stamps; /* versions handed out (entry.h) */
-    _Atomic uint32_t sweep;  /* a tag was invalidated: look for what is dead */
-    _Atomic uint32_t due_at; /* where the search for segments that are due goes on */
-    _Atomic uint32_t db_map[RANGE_DATABASES];
+    _Atomic uint64_t stamps;                  /* versions handed out (entry.h) */
+    _Atomic uint32_t sweep;                   /* a tag was invalidated: look for what is dead */
+    _Atomic uint32_t due_at;                  /* where the search for segments that are due goes on */
+    _Atomic uint32_t db_map[RANGE_DATABASES]; /* where a database is: its place, and RANGE_DB_BANNED */
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];

@@ -145,7 +145,8 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
                                         memory_order_relaxed);
     enum store_queue queue = store_queue_of_log(log);
     uint32_t use = cell_use(atomic_load_explicit(visit->cell, memory_order_relaxed)), use_left;
-    if (store_is_over(engine, visit->location, &visit->entry, actor->now_ms)) {
+    if (store_is_over(engine, visit->location, &visit->entry, store_name_at(engine, visit->location, &visit->entry),
+                      actor->now_ms)) {
         forget_gone(engine, actor, shard, visit, budget);
         return true;
     }
@@ -244,7 +245,8 @@ static uint64_t expiry_step_ms(uint32_t step) { return (uint64_t)(4 + step % 4) 
 static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
     uint64_t at_ms = visit->entry.expires_at_ms ? store_ends_ms(&visit->entry) : UINT64_MAX;
-    if (store_is_over(engine, visit->location, &visit->entry, actor->now_ms)) {
+    if (store_is_over(engine, visit->location, &visit->entry, store_name_at(engine, visit->location, &visit->entry),
+                      actor->now_ms)) {
         forget_gone(engine, actor, shard, visit, budget);
         shard->expiries.gone += at_ms != UINT64_MAX;
         return true;
@@ -754,6 +756,8 @@ bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
     bool low = is_low(engine), reclaim_first = low && actor->expired_last;
     actor->expired_last = false;
     if (reclaim_first && make_room_ahead(engine, actor))
+        return true;
+    if (bans_sweep(engine, actor))
         return true;
     if (reclaim_expired(engine, actor)) {
         actor->expired_last = true;

@@ -34,7 +34,7 @@ void reclaim_release_promise(struct engine *engine, struct actor *actor);
  * is more to do than one turn's worth, as after the capacity was lowered. */
 bool reclaim_trim(struct engine *engine, struct actor *actor, uint32_t store);
 
-/* One slice ahead of need: expiry, and reclaim while the pool is low, in turns if there is both. True if there is more to do. */
+/* One slice ahead of need: what is banned, expiry, and reclaim while the pool is low, in turns if there is both. True if there is more to do. */
 bool reclaim_housekeep(struct engine *engine, struct actor *actor);
 
 /* Has housekeeping look for entries that were invalidated. */

@@ -29,7 +29,7 @@ bool session_is_over(const struct engine *engine, const struct shard *shard, con
     if (!head_of(engine, shard->store, key->name, key->db, key->hash, &head))
         return false;
     store_view_open(engine, shard, &head.key, &view);
-    return view.found && store_is_gone(engine, view.location, &view.entry, now_ms);
+    return view.found && store_is_gone(engine, view.location, &view.entry, head.key.name, now_ms);
 }
 
 void session_tidy(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key) {
@@ -38,7 +38,7 @@ void session_tidy(struct engine *engine, struct actor *actor, struct shard *shar
     if (!head_of(engine, shard->store, key->name, key->db, key->hash, &head))
         return;
     store_find(engine, shard, &head.key, &spot);
-    if (spot.location && store_is_gone(engine, spot.location, &spot.entry, actor->now_ms))
+    if (spot.location && store_is_gone(engine, spot.location, &spot.entry, head.key.name, actor->now_ms))
         store_remove_gone(engine, actor, shard, &spot);
 }
 
@@ -138,7 +138,8 @@ static bool find_live_head(const struct engine *engine, struct shard *shard, uin
     if (!head_of(engine, shard->store, name, db, hash, ret_head))
         return false;
     store_find(engine, shard, &ret_head->key, ret_spot);
-    return ret_spot->location && !store_is_gone(engine, ret_spot->location, &ret_spot->entry, now_ms);
+    return ret_spot->location &&
+           !store_is_gone(engine, ret_spot->location, &ret_spot->entry, ret_head->key.name, now_ms);
 }
 
 static void note_use(void *context, _Atomic uint64_t *cell) {

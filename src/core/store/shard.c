@@ -552,6 +552,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     ASSERT(!value->root || (engine->owner && value->root->first));
     ASSERT(value->tag_count <= ENTRY_TAGS_MAX && (value->tag_count == 0 || value->stamp));
     struct entry entry = entry_for(key, value);
+    if (__builtin_expect(entry.stamp == 0, 1) && store_is_banned(engine, &entry, key->name))
+        entry.stamp = store_stamp_next(engine); /* younger than the ban */
     enum store_change end = spot->location ? end_of_old(engine, actor, value, spot) : STORE_CLEARED;
     if (spot->location && put_in_place(engine, shard, value, &entry, spot)) {
         tell_put(engine, actor, shard, key, value, spot, end);
@@ -645,21 +647,28 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove_but(engine, actor, shard, spot, reason, 0);
 }
 
-/* The name of the first tag by which the entry is dead or stale, written to `name`; empty if none is found. */
+enum { KILLER_MAX = BAN_PATTERN_MAX + 1 };
+static_assert((int)TAG_NAME_MAX <= (int)KILLER_MAX, "a killer is a tag, or a ban with its mark");
+
+/* The name of the first tag by which the entry is dead or stale, or what bans_killer writes; empty if nothing is found. */
 static struct slice killer_of(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
-                              uint8_t name[TAG_NAME_MAX]) {
+                              uint8_t name[KILLER_MAX]) {
     const uint8_t *at = engine->range.base + spot->location;
     for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
         uint32_t number = entry_tag(&spot->entry, at, i);
         if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, true))
             return slice_make(name, tag_name((struct range *)&engine->range, actor, engine->tags, number, name));
     }
-    return slice_make(NULL, 0);
+    struct slice key = store_name_at(engine, spot->location, &spot->entry);
+    if (!store_is_banned(engine, &spot->entry, key))
+        return slice_make(NULL, 0);
+    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
+    return slice_make(name, bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name));
 }
 
 static __attribute__((noinline)) void remove_dead(struct engine *engine, struct actor *actor, struct shard *shard,
                                                   struct store_spot *spot) {
-    uint8_t name[TAG_NAME_MAX];
+    uint8_t name[KILLER_MAX];
     if (store_is_wanted(engine, STORE_INVALIDATED))
         actor->killer = killer_of(engine, actor, spot, name);
     store_remove(engine, actor, shard, spot, STORE_INVALIDATED);

@@ -333,6 +333,7 @@ void engine_close(struct engine *engine) {
     if (!engine)
         return;
     named_give_routes(engine);
+    bans_free(atomic_load_explicit(&engine->bans, memory_order_relaxed), engine->memory);
     memory_give(engine->memory, engine, sizeof *engine);
 }
 

@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/slice.h"
+#include "core/store/ban.h"
 #include "core/store/entry.h"
 #include "core/store/extent.h"
 #include "core/store/filter.h"
@@ -189,6 +190,8 @@ struct engine {
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
     struct store_changes changes;
+    _Atomic uint32_t ban_count; /* of bans that there are */
+    struct bans *_Atomic bans;  /* NULL: there never was one */
 };
 
 /* A named store beside the default one. */
@@ -442,19 +445,33 @@ static inline bool store_has_expired(const struct entry *entry, uint64_t now_ms)
     return entry->expires_at_ms != 0 && (entry->expires_at_ms <= now_ms || entry->softened);
 }
 
+/* Its key, under its shard's lock. */
+static inline struct slice store_name_at(const struct engine *engine, uint64_t location, const struct entry *entry) {
+    return slice_make(engine->range.base + location + entry->key_at, entry->key_size);
+}
+
+/* Whether it is dead by a ban. Here and below, `name` is its key: the reader's own copy, unless he holds the lock. */
+static inline bool store_is_banned(const struct engine *engine, const struct entry *entry, struct slice name) {
+    return __builtin_expect(atomic_load_explicit(&engine->ban_count, memory_order_acquire) != 0, 0) &&
+           bans_kill(atomic_load_explicit(&engine->bans, memory_order_relaxed), entry->db, entry->stamp, name);
+}
+
 /* What its tags say of an entry: one was invalidated since the value was written; or only softly. Without a lock, for an entry that is found
  * to have been there afterwards. */
 bool store_tags_say_dead(const struct engine *engine, uint64_t location, const struct entry *entry);
 bool store_tags_say_stale(const struct engine *engine, uint64_t location, const struct entry *entry); /* or dead */
-static inline bool store_is_dead(const struct engine *engine, uint64_t location, const struct entry *entry) {
-    return __builtin_expect((entry->flags & ENTRY_TAGS) != 0, 0) && store_tags_say_dead(engine, location, entry);
+static inline bool store_is_dead(const struct engine *engine, uint64_t location, const struct entry *entry,
+                                 struct slice name) {
+    return (__builtin_expect((entry->flags & ENTRY_TAGS) != 0, 0) && store_tags_say_dead(engine, location, entry)) ||
+           store_is_banned(engine, entry, name);
 }
 
 /* Whether nobody may see the entry any more who does not ask for stale values, though it stands in the index. */
 static inline bool store_is_gone(const struct engine *engine, uint64_t location, const struct entry *entry,
-                                 uint64_t now_ms) {
+                                 struct slice name, uint64_t now_ms) {
     return store_has_expired(entry, now_ms) ||
-           (__builtin_expect((entry->flags & ENTRY_TAGS) != 0, 0) && store_tags_say_stale(engine, location, entry));
+           (__builtin_expect((entry->flags & ENTRY_TAGS) != 0, 0) && store_tags_say_stale(engine, location, entry)) ||
+           store_is_banned(engine, entry, name);
 }
 
 /* When nobody at all may see it any more by its time; UINT64_MAX: never. For one with an expiry. */
@@ -465,9 +482,9 @@ static inline uint64_t store_ends_ms(const struct entry *entry) {
 
 /* Whether nobody at all may see it any more: it is to be removed. */
 static inline bool store_is_over(const struct engine *engine, uint64_t location, const struct entry *entry,
-                                 uint64_t now_ms) {
+                                 struct slice name, uint64_t now_ms) {
     return (store_has_expired(entry, now_ms) && (entry->stale == 0 || store_ends_ms(entry) <= now_ms)) ||
-           store_is_dead(engine, location, entry);
+           store_is_dead(engine, location, entry, name);
 }
 
 /* The same for what most entries are: a string in database 0 without an expiry, with a key of this size. False: it is something else. */

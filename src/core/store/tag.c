@@ -267,6 +267,7 @@ static void forget_all(struct range *range, struct actor *actor, struct tags *ta
     memset(tags->free_first, 0, sizeof tags->free_first);
     tags->spare = 0;
     PUT(tags->count, 0);
+    PUT(tags->dead, 0);
     PUT(tags->bytes, 0);
 }
 
@@ -385,6 +386,9 @@ void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint3
     if (stamp > hard_of(record)) {
         ASSERT(members > 0);
         words_store32(record + MEMBERS_AT, --members);
+    } else if (stamp) {
+        ASSERT(GET(tags->dead) > 0);
+        PUT(tags->dead, GET(tags->dead) - 1);
     }
     ASSERT(members <= bearers);
     words_store32(record + BEARERS_AT, bearers);
@@ -401,6 +405,8 @@ bool tag_join(struct range *range, struct actor *actor, struct tags *tags, uint3
     if (joins) {
         ASSERT(members < get32(record, BEARERS_AT));
         words_store32(record + MEMBERS_AT, members + 1);
+    } else {
+        PUT(tags->dead, GET(tags->dead) + 1);
     }
     leave(range, tags);
     return joins;
@@ -468,6 +474,7 @@ uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *t
             uint64_t time = words_load64(record) & ~(ENTRY_STAMP_END - 1);
             __atomic_store_n((word64 *)(void *)record, stamp | time, __ATOMIC_RELEASE);
             words_store32(record + MEMBERS_AT, 0);
+            PUT(tags->dead, GET(tags->dead) + members);
         }
         /* After the record: who sees this sees that. */
         atomic_store_explicit(&tags->latest[number_at(range, at) & tags->group_mask], stamp, memory_order_release);
@@ -513,7 +520,7 @@ void tags_clear(struct range *range, struct actor *actor, struct tags *tags) {
 /* ------------------------------------------------------------------------------------ verify */
 
 struct sums {
-    uint64_t records, bytes, bearers, listed[TAG_SLOTS_MAX + 1];
+    uint64_t records, bytes, bearers, members, listed[TAG_SLOTS_MAX + 1];
 };
 
 /* Answers how many slots the record takes. */
@@ -528,6 +535,7 @@ static uint32_t verify_record(const struct range *range, const struct tags *tags
     ASSERT(get32(record, BEARERS_AT) > 0 && get32(record, MEMBERS_AT) <= get32(record, BEARERS_AT));
     ASSERT(find(range, tags, hash, name_of(record)) == at);
     sums->records++;
+    sums->members += get32(record, MEMBERS_AT);
     sums->bearers += get32(record, BEARERS_AT);
     sums->bytes += (uint64_t)slots << TAG_SLOT_SHIFT;
     return slots;
@@ -584,6 +592,7 @@ uint64_t tags_verify(const struct range *range, const struct tags *tags) {
             ASSERT(page >= tags->gap);
     }
     verify_lists(range, tags, &sums);
+    ASSERT(sums.bearers - sums.members == GET(tags->dead));
     ASSERT(sums.records == GET(tags->count) && sums.bytes == GET(tags->bytes));
     ASSERT(sums.records == GET(tags->index.entries));
     if (GET(tags->index.page_count))

@@ -58,6 +58,8 @@ struct tags {
     uint32_t spare;                         /* a page that is all free, by its number + 1; 0: none */
     uint32_t free_first[TAG_SLOTS_MAX + 1]; /* lists of other free runs by length, [0]: the longer ones; 0: none */
     _Atomic uint64_t count, bytes;          /* records, and what their slots take */
+    _Atomic uint64_t
+        dead; /* bearers that are dead by the tag which they bear: entries that were not come across yet, once for each such tag */
     uint32_t group_mask;
     _Atomic uint64_t
         latest[TAG_GROUPS_MAX]; /* stamps of the last invalidation in each group; group_mask + 1 are there */

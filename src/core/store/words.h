@@ -52,6 +52,15 @@ static inline uint32_t words_check32(const void *at) {
 #endif
 }
 
+static inline uint64_t words_check64(const void *at) {
+#if WORDS_TSAN
+    return __atomic_fetch_add((word64 *)(uintptr_t)at, 0, __ATOMIC_ACQ_REL);
+#else
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n((const word64 *)at, __ATOMIC_RELAXED);
+#endif
+}
+
 static inline uint32_t words_load32(const void *at) { return __atomic_load_n((const word32 *)at, __ATOMIC_RELAXED); }
 static inline uint64_t words_load64(const void *at) { return __atomic_load_n((const word64 *)at, __ATOMIC_RELAXED); }
 static inline void words_store32(void *at, uint32_t value) { __atomic_store_n((word32 *)at, value, __ATOMIC_RELAXED); }

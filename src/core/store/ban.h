@@ -1,0 +1,54 @@
+/* core/store/ban.h: patterns whose keys are dead at once, before anybody has looked for them.
+ *
+ * A ban is a pattern (base/glob.h), a database of the engine and a stamp: an entry of that database with a key that matches is dead unless its
+ * stamp (entry.h) is younger. Most entries have no stamp and need none: what is written while a ban may concern it gets one (store_put), so an entry
+ * without is older than all bans there are. Housekeeping visits every key once after a ban was set and removes what is dead by it
+ * (bans_sweep); then the ban is forgotten. So there are few at any time, and none at most times: readers ask one number then.
+ *
+ * Threads: bans_add while the caller holds the locks of all shards; bans_sweep while he holds none, one at a time; the rest by anyone.
+ * Memory:  some 17 KiB from the engine's memory, taken for the first ban and kept.
+ * Time:    a key is compared with each ban in its database, most of which differ from it in their first bytes.
+ */
+#ifndef STRATA_CORE_STORE_BAN_H
+#define STRATA_CORE_STORE_BAN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/memory.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+struct actor;
+struct engine;
+struct bans;
+
+enum {
+    BANS_MAX = 64, /* at a time */
+    BAN_PATTERN_MAX = 255,
+    BAN_MARK = 0, /* first byte of what actor.h's `killer` says when it was a ban: its pattern follows */
+};
+
+struct ban_counts {
+    uint32_t live;          /* bans that not all keys have been compared with yet */
+    uint64_t set, swept;    /* bans ever set; entries that the sweep removed */
+    uint32_t done_permille; /* of the sweep that is under way */
+};
+
+/* So that bans_add cannot fail for want of memory. The caller holds no lock. */
+MUST_CHECK enum status bans_prepare(struct engine *engine);
+/* False: there are BANS_MAX already, or the pattern is longer than BAN_PATTERN_MAX; nothing has happened. */
+MUST_CHECK bool bans_add(struct engine *engine, uint32_t place, struct slice pattern);
+/* Whether an entry in that place with that key and stamp (0: none) is dead by a ban; see store_is_banned, which costs less. `name` is the
+ * caller's, or an entry's under its shard's lock. */
+bool bans_kill(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name);
+/* Writes the pattern that has killed the entry, or the youngest that would, behind BAN_MARK; answers the size of both, 0: there is none. `to` has room for
+ * BAN_PATTERN_MAX + 1. */
+size_t bans_killer(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name, uint8_t *to);
+/* One slice over all keys. False: nothing is to be done, or somebody else is at it. */
+bool bans_sweep(struct engine *engine, struct actor *actor);
+
+void bans_count(const struct engine *engine, struct ban_counts *ret_counts);
+void bans_free(struct bans *bans, const struct memory *memory);
+
+#endif
