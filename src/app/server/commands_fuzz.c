@@ -141,6 +141,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             send(peer.fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size && hear(peer.fd, &answer);
         learn_token(&answer, token);
     }
+    /* Thousands a second: none of them may keep its port for a minute. */
+    const struct linger at_once = {.l_onoff = 1};
+    setsockopt(peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(peer.fd);
     buf_fini(&request);
     buf_fini(&answer);
