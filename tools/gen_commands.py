@@ -44,6 +44,7 @@ class Argument:
 
     def __init__(self, name, kind):
         self.name, self.kind = name, kind
+        self.shown = name  # to people
         self.token = None
         self.optional = self.multiple = self.multiple_token = False
         self.children = []
@@ -120,7 +121,7 @@ class Syntax:
             argument.children = branches
         else:
             argument = branches[0]
-            argument.name = name or argument.name
+            argument.shown, argument.name = argument.name, name or argument.name
         argument.optional = bracket == '['
         return argument
 
@@ -159,7 +160,7 @@ def show_one(argument):
     elif argument.kind == 'block':
         text = show(argument.children)
     else:
-        text = argument.name
+        text = argument.shown
     if argument.token and argument.kind != 'pure-token':
         text = argument.token + ' ' + text
     if argument.multiple:

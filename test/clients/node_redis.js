@@ -172,6 +172,26 @@ async function cachingFlows() {
     await expectAfter(() => writer.flushAll(), null);
     reader.destroy();
   });
+  await testCase('redis with a cache of its own forgets what rules take away or make stale', async () => {
+    const reader = await connected({ RESP: 3, clientSideCache: cache });
+    const manifest = JSON.stringify({ version: 1, keys: {
+      'csc:source:{id}': { ttl: '1h', invalidates: ['csc:hard:{id}', { soft: 'csc:soft:{id}' }, 'csc:many:{id}:*'] },
+      'csc:hard:{id}': { ttl: '1h' }, 'csc:soft:{id}': { ttl: '1h', stale: '1m' }, 'csc:many:{id}:{n}': { ttl: '1h' } } });
+    assert.equal(await writer.sendCommand(['RULES', 'LOAD', manifest]), 'OK');
+    const keys = ['csc:hard:1', 'csc:soft:1', 'csc:many:1:1', 'csc:hard:2'];
+    for (const change of [['SET', 'csc:source:1', 'x'], ['DEL', 'csc:source:1'], ['INVALIDATE', 'KEY', 'csc:source:1', 'SOFT']]) {
+      for (const key of keys) await writer.set(key, 'v');
+      await reader.ping();
+      for (const key of keys) assert.equal(await reader.get(key), 'v');
+      await writer.sendCommand(change);
+      await reader.ping();
+      const before = cache.stats();
+      assert.deepEqual(await Promise.all(keys.map(key => reader.get(key))), [null, null, null, 'v']);
+      assert.equal(cache.stats().hitCount - before.hitCount, 1);
+    }
+    assert.equal(await writer.sendCommand(['RULES', 'LOAD', 'version: 1']), 'OK');
+    reader.destroy();
+  });
   writer.destroy();
 }
 

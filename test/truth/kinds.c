@@ -54,6 +54,13 @@ const struct kind kinds[] = {
      .changes = {"EVENT EMIT row.changed {\"id\":@}", "INVALIDATE EVENT row.changed {\"id\":\"@\"}",
                  "EVENT EMIT row.gone {\"ids\":[@,100@]}"},
      .soft = {"EVENT EMIT row.changed {\"id\":@} SOFT", "INVALIDATE EVENT row.gone {\"ids\":[@]} SOFT"}},
+    /* By plain writes, which nobody calls soft but the rules; what they say to be hard as well is hard. */
+    {.name = "soft edges",
+     .parts = {"sone:@", "smany:@:#", "sleaf:@", "sder:@:#"},
+     .changes = {"EVENT EMIT soft.gone {\"id\":@}", "INVALIDATE EVENT soft.gone {\"id\":\"@\"}",
+                 "MULTI\nSET ssrc:@ 1\nEVENT EMIT soft.gone {\"id\":@}\nEXEC"},
+     .soft = {"SET ssrc:@ x", "DEL ssrc:@", "APPEND ssrc:@ z", "MULTI\nSET other:@ 1\nSET ssrc:@ 2\nEXEC",
+              "INVALIDATE KEY ssrc:@", "EVENT EMIT soft.changed {\"id\":@}"}},
 };
 const uint32_t kind_count = sizeof kinds / sizeof *kinds;
 
@@ -68,7 +75,12 @@ static const char of_all[] =
     "  \"der:{id}:{n}\": { derives: [\"src:{id}\"] }\n"
     "  \"from:{id}\": { store: !, invalidates: [\"star:*:{id}\"] }\n"
     "  \"star:{n}:{id}\": { store: ! }\n"
-    "  \"ev:{id}:{n}\": { store: ! }\n";
+    "  \"ev:{id}:{n}\": { store: ! }\n"
+    "  \"ssrc:{id}\": { invalidates: [{ soft: \"sone:{id}\" }, { soft: \"smany:{id}:*\" }] }\n"
+    "  \"sone:{id}\": { store: !, invalidates: [\"sleaf:{id}\"] }\n"
+    "  \"sleaf:{id}\": {}\n"
+    "  \"smany:{id}:{n}\": { store: ! }\n"
+    "  \"sder:{id}:{n}\": { derives: [{ soft: \"ssrc:{id}\" }], tags: [\"sder\"] }\n";
 static const char of_row[] =
     "  \"pd@:{n}\": { store: ! }\n"
     "  \"cl@:{n}\": { store: ! }\n";
@@ -79,7 +91,10 @@ static const char of_moved[] =
 static const char of_events[] =
     "events:\n"
     "  row.changed: { invalidate: [\"ev:{data.id}:*\"] }\n"
-    "  row.gone: { invalidate: [\"ev:{data.ids[]}:*\"] }\n";
+    "  row.gone: { invalidate: [\"ev:{data.ids[]}:*\"] }\n"
+    "  soft.changed: { invalidate: [{ soft: \"ssrc:{data.id}\" }] }\n"
+    "  soft.gone: { invalidate: [{ soft: \"sone:{data.id}\" }, \"sder:{data.id}:*\", \"sone:{data.id}\", "
+    "\"smany:{data.id}:*\", { soft: { tag: \"sder\" } }] }\n";
 
 static size_t fill_in(const char *from, uint32_t row, bool moved, char *to) {
     char *at = to;

@@ -40,7 +40,7 @@ struct kind {
     const char *tag;          /* that its values bear */
     bool copies; /* all its parts go in one moment, so a copy of one under the name of another is no staler */
     const char *changes[12];
-    const char *soft[3]; /* after which the older values are there for those who ask for them */
+    const char *soft[6]; /* after which the older values are there for those who ask for them */
 };
 
 extern const struct kind kinds[];

@@ -6,6 +6,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/owner.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/words.h"
 #include "base/assert.h"
 #include "base/number.h"
 #include "core/rules/rules.h"
@@ -75,7 +76,7 @@ static bool is_service(struct cmd_call *call, struct slice name) {
 void cmd_client_service(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     if (call->argc > 3) {
-        cmd_error_syntax(call);
+        (void)words_refuse(call, 3, "nothing more");
     } else if (call->argc == 3) {
         if (client_name_check(call, "Service names", call->argv[2]) && is_service(call, call->argv[2]) &&
             client_name_set(call, &client->service, call->argv[2]))

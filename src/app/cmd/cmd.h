@@ -57,9 +57,11 @@ struct cmd_env {
     atomic_bool follows;        /* something follows from writes, before the next one runs: they do not run in rows */
     _Atomic uint32_t ownership; /* enum cmd_ownership */
     _Atomic uint32_t asked;     /* enum cmd_ask */
-    _Atomic uint64_t not_owner; /* writes by others than the owner, allowed or not */
-    _Atomic uint64_t not_borrower; /* the same of reads */
-    _Atomic uint64_t not_guarded;  /* values refused by classes that are leased, or not held here */
+    _Atomic uint64_t lost_to_rules;  /* entries that found no room when rules were loaded */
+    _Atomic uint64_t not_owner;      /* writes by others than the owner, allowed or not */
+    _Atomic uint64_t not_borrower;   /* the same of reads */
+    _Atomic uint64_t unknown_events; /* emitted, and named by no rule */
+    _Atomic uint64_t not_guarded;    /* values refused by classes that are leased, or not held here */
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around
      * commands (statistics, slow log, MONITOR). NULL: just runs it. */
     void (*run_queued)(struct cmd_call *call);
@@ -92,10 +94,11 @@ struct cmd_client {
     bool reply_off, reply_skip, reply_skip_next; /* CLIENT REPLY */
     bool no_evict, no_touch, monitor;
     bool in_multi, multi_failed, in_exec;
-    bool lease_waited; /* its command is one that has waited (server_api.h, lease_woken) */
-    bool streams;      /* it has subscribed to the invalidation stream; changed through server_api.h only */
-    bool sync_waited;  /* its command has done its work, and waited for those who acknowledge */
-    bool has_leases;   /* it waits for pushes, or leases are bound to it */
+    bool lease_waited;   /* its command is one that has waited (server_api.h, lease_woken) */
+    bool streams;        /* it has subscribed to the invalidation stream; changed through server_api.h only */
+    bool stream_channel; /* by SUBSCRIBE: it is sent messages of a channel, in RESP3 too */
+    bool sync_waited;    /* its command has done its work, and waited for those who acknowledge */
+    bool has_leases;     /* it waits for pushes, or leases are bound to it */
     struct buf name, lib_name, lib_version;
     struct buf service;        /* as which it writes (CLIENT SERVICE) */
     struct arena multi_arena;  /* queued arguments; reset by EXEC and DISCARD */

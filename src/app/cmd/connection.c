@@ -176,6 +176,7 @@ void cmd_reset(struct cmd_call *call) {
         server->api->unsubscribe_all(server, client);
     if (client->streams)
         server->api->stream_unsubscribe(server, client);
+    client->stream_channel = false;
     if (client->tracking & CMD_TRACKS)
         server->api->untrack(server, client);
     if (client->has_leases)

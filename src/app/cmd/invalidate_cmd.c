@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/cmd/commands.h"
+#include "app/cmd/event_cmd.h"
 #include "app/cmd/invalidate.h"
 #include "app/cmd/invalidate_words.h"
 #include "app/cmd/server_api.h"
@@ -66,7 +67,7 @@ static void reply_action(void *context, const struct cascade_action *done) {
     struct reply *reply = errand->call->reply;
     if (!errand->words.dry_run)
         return;
-    reply_map(reply, 6);
+    reply_map(reply, 7);
     reply_bulk_string(reply, "kind");
     reply_bulk_string(reply, kinds[action->kind]);
     reply_bulk_string(reply, "what");
@@ -82,6 +83,8 @@ static void reply_action(void *context, const struct cascade_action *done) {
         reply_null(reply);
     else
         reply_bulk(reply, rules_edge(errand->rules, action->edge)->text);
+    reply_bulk_string(reply, "soft");
+    reply_integer(reply, action->soft);
 }
 
 static void begin_action(void *context, const struct rules_action *action) {
@@ -100,7 +103,6 @@ static void errand_run(struct errand *errand) {
                                     .place = cache_key(call->env->cache, call->client->db, SLICE("")).place,
                                     .everywhere = errand->everywhere,
                                     .dry_run = errand->words.dry_run,
-                                    .soft = errand->words.soft,
                                     .search_max = server ? server->api->search_max(server) : UINT64_MAX,
                                     .expression = errand->expression,
                                     .begins = begin_action,
@@ -108,6 +110,7 @@ static void errand_run(struct errand *errand) {
                                     .context = errand};
     if (errand->words.dry_run)
         reply_array(call->reply, errand->plan.count);
+    errand->cause.soft = errand->words.soft;
     if (server)
         server->api->cause_begin(server, call->client, &errand->cause);
     uint64_t entries = cascade_run(&cascade, &errand->plan);
@@ -127,6 +130,7 @@ static void invalidate(struct cmd_call *call, enum cause_trigger trigger, make_p
         return;
     errand.everywhere = trigger == CAUSE_TAG || trigger == CAUSE_CLASS;
     if (invalidate_words_read(call, 3, &errand.words)) {
+        errand.plan.soft = errand.words.soft;
         errand.cause = (struct cause){.trigger = trigger, .name = call->argv[2], .reason = errand.words.reason};
         enum status status = make(&errand.plan, call->argv[2]);
         if (status == STATUS_OK)
@@ -211,6 +215,7 @@ static void invalidate_expression(struct errand *errand, struct regex *regex) {
     uint8_t around[REGEX_GLOB_MAX];
     size_t around_size = regex_around(call->argv[2], around);
     errand->expression = &matcher;
+    errand->plan.soft = errand->words.soft;
     errand->cause = (struct cause){.trigger = CAUSE_EXPRESSION, .name = call->argv[2], .reason = errand->words.reason};
     enum status status = rules_plan_expression(&errand->plan, call->argv[2], slice_make(around, around_size));
     if (status != STATUS_OK)
@@ -248,6 +253,7 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, c
         return true;
     errand.everywhere = true;
     errand.words = *words;
+    errand.plan.soft = words->soft;
     errand.cause.reason = words->reason;
     enum status status = STATUS_OK;
     for (uint32_t i = from; i < until && status == STATUS_OK; i++)
@@ -262,8 +268,14 @@ bool invalidate_by_rules(struct cmd_call *call, uint32_t from, uint32_t until, c
 
 /* ------------------------------------------------------------------------------------------ events */
 
+static void emit_planned(struct errand *errand) {
+    if (!errand->words.dry_run)
+        event_note(errand->call, errand->call->argv[2]);
+    errand_run(errand);
+}
+
 /* Arguments 2 and 3 are the event and its data, if there are any. */
-static void emit(struct cmd_call *call, bool may_try) {
+static void emit(struct cmd_call *call) {
     struct errand errand;
     struct event_data event;
     struct slice missing = slice_make(NULL, 0), text = slice_make(NULL, 0);
@@ -280,10 +292,7 @@ static void emit(struct cmd_call *call, bool may_try) {
     if (errand_begin(&errand, call)) {
         enum status status = STATUS_OK;
         bool understood = invalidate_words_read(call, at, &errand.words);
-        if (understood && errand.words.dry_run && !may_try) {
-            cmd_error_syntax(call); /* that is INVALIDATE EVENT */
-            understood = false;
-        }
+        errand.plan.soft = errand.words.soft;
         errand.cause = (struct cause){.trigger = CAUSE_EVENT, .name = call->argv[2], .reason = errand.words.reason};
         if (understood)
             status = rules_plan_event(&errand.plan, call->argv[2], &event.data, &missing);
@@ -295,11 +304,11 @@ static void emit(struct cmd_call *call, bool may_try) {
         else if (status != STATUS_OK)
             cmd_error_status(call, status);
         else if (understood)
-            errand_run(&errand);
+            emit_planned(&errand);
         errand_end(&errand);
     }
     event_data_close(&event);
 }
 
-void cmd_invalidate_event(struct cmd_call *call) { emit(call, true); }
-void cmd_event_emit(struct cmd_call *call) { emit(call, false); }
+void cmd_invalidate_event(struct cmd_call *call) { emit(call); }
+void cmd_event_emit(struct cmd_call *call) { emit(call); }

@@ -2,6 +2,7 @@
 
 #include "app/cmd/cause.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/words.h"
 
 bool invalidate_words_begin(const struct cmd_call *call, uint32_t at) {
     return cmd_is(call, at, "dryrun") || cmd_is(call, at, "soft") || cmd_is(call, at, "sync") ||
@@ -22,16 +23,10 @@ uint32_t invalidate_words_find(const struct cmd_call *call, uint32_t from) {
 
 static bool read_sync(struct cmd_call *call, uint32_t at, struct invalidate_words *words) {
     int64_t value;
-    if (at >= call->argc || words->sync) {
-        cmd_error_syntax(call);
+    if (words->sync)
+        return words_refuse_which(call, at - 1, "stands there twice");
+    if (!words_number(call, at, 0, INVALIDATE_SYNC_MS_MAX, " milliseconds", &value))
         return false;
-    }
-    if (!cmd_integer(call, at, &value))
-        return false;
-    if (value < 0 || value > INVALIDATE_SYNC_MS_MAX) {
-        reply_errorf(call->reply, "ERR SYNC waits 0 to %d milliseconds", INVALIDATE_SYNC_MS_MAX);
-        return false;
-    }
     if (call->client->in_exec) {
         reply_error(call->reply, SLICE("ERR in a transaction nothing waits: SYNC is not possible"));
         return false;
@@ -42,10 +37,10 @@ static bool read_sync(struct cmd_call *call, uint32_t at, struct invalidate_word
 }
 
 static bool read_reason(struct cmd_call *call, uint32_t at, struct invalidate_words *words) {
-    if (at >= call->argc || words->reason.size) {
-        cmd_error_syntax(call);
-        return false;
-    }
+    if (words->reason.size)
+        return words_refuse_which(call, at - 1, "stands there twice");
+    if (at >= call->argc)
+        return words_refuse(call, at, "a text (quote it if it has spaces)");
     if (call->argv[at].size > CAUSE_REASON_MAX) {
         reply_errorf(call->reply, "ERR a reason has at most %d bytes", CAUSE_REASON_MAX);
         return false;
@@ -60,11 +55,12 @@ bool invalidate_words_read(struct cmd_call *call, uint32_t at, struct invalidate
         bool is_sync = cmd_is(call, at, "sync"), is_reason = cmd_is(call, at, "reason");
         if (!is_sync && !is_reason) {
             bool *word = cmd_is(call, at, "dryrun") ? &ret_words->dry_run : &ret_words->soft;
-            if (!invalidate_words_begin(call, at++) || *word) {
-                cmd_error_syntax(call);
-                return false;
-            }
+            if (!invalidate_words_begin(call, at))
+                return words_refuse(call, at, "SOFT, DRYRUN, SYNC or REASON");
+            if (*word)
+                return words_refuse_which(call, at, "stands there twice");
             *word = true;
+            at++;
             continue;
         }
         if (is_sync ? !read_sync(call, at + 1, ret_words) : !read_reason(call, at + 1, ret_words))
@@ -86,11 +82,16 @@ static void reply_synced(struct cmd_call *call, const struct cmd_synced *synced)
                    {"position", synced->position},
                    {"acknowledged", synced->acknowledged},
                    {"missing", synced->missing}};
-    reply_map(call->reply, sizeof members / sizeof *members);
+    uint32_t shown = synced->missing < CMD_SYNCED_SHOWN_MAX ? (uint32_t)synced->missing : CMD_SYNCED_SHOWN_MAX;
+    reply_map(call->reply, sizeof members / sizeof *members + 1);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         reply_bulk_string(call->reply, members[i].name);
         reply_integer(call->reply, (int64_t)members[i].value);
     }
+    reply_bulk_string(call->reply, "missing_clients");
+    reply_array(call->reply, shown);
+    for (uint32_t i = 0; i < shown; i++)
+        reply_integer(call->reply, (int64_t)synced->missing_clients[i]);
 }
 
 bool invalidate_words_resumed(struct cmd_call *call) {

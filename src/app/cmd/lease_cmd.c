@@ -7,6 +7,8 @@
 #include "app/cmd/string_options.h"
 #include "app/cmd/value.h"
 #include "app/cmd/version.h"
+#include "app/cmd/words.h"
+#include "base/bits.h"
 
 enum { TOKEN_DIGITS = 16 };
 
@@ -30,7 +32,7 @@ static bool read_token(struct cmd_call *call, uint32_t at, uint64_t *ret_token) 
     if (valid)
         *ret_token = token;
     else
-        reply_errorf(call->reply, "ERR a token has %d hexadecimal digits", TOKEN_DIGITS);
+        reply_errorf(call->reply, "ERR a token has %d hexadecimal digits, as CGET with LEASE answers it", TOKEN_DIGITS);
     return valid;
 }
 
@@ -154,11 +156,13 @@ static enum lease_answer ask(struct cmd_call *call, const struct cget *cget, boo
     return server->api->lease_ask(server, call->client, &ask, ret_given);
 }
 
-/* Of all who see the stale value, one loads it. Who waits in vain for somebody else's does not ask again. */
+/* It has waited for as long as it wanted, or there is nobody left to wait for. */
+static bool gave_up(const struct cget *cget) { return cget->woken && cget->woken->how == LEASE_MISS; }
+
+/* Of all who see the stale value, one loads it. */
 static void answer_stale(struct cmd_call *call, const struct cget *cget, const struct cache_edit *edit) {
     struct cmd_lease_given given;
-    bool gives_up = cget->woken && cget->woken->how == LEASE_MISS;
-    bool loads = cget->lease_ms && !gives_up && ask(call, cget, false, false, &given) == LEASE_GIVEN;
+    bool loads = cget->lease_ms && ask(call, cget, false, false, &given) == LEASE_GIVEN;
     head(call, cget, (loads ? 4 : 3) + cget->versions, loads ? "LOAD" : "STALE");
     if (loads)
         reply_token(call->reply, given.token);
@@ -176,17 +180,18 @@ static enum asked ask_absent(struct cmd_call *call, const struct cget *cget, enu
     struct cache_key key = cache_key(call->env->cache, cget->db, cget->name);
     struct cache_edit edit;
     enum asked asked = ASKED;
-    bool gives_up = cget->woken && cget->woken->how == LEASE_MISS;
+    bool waits = !gave_up(cget);
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
     if (edit.found || edit.nothing) {
         asked = ASKED_TOO_LATE;
     } else if (cget->stale_ms && edit.stale && edit.type == CACHE_STRING && edit.stale_ms <= cget->stale_ms) {
         asked = ASKED_STALE;
         answer_stale(call, cget, &edit);
-    } else if (gives_up || (!cget->lease_ms && !cget->wait_ms)) {
+    } else if (!cget->lease_ms && (!cget->wait_ms || !waits)) {
         *ret_answer = LEASE_NOBODY;
     } else {
-        *ret_answer = ask(call, cget, false, true, ret_given);
+        /* Whose time is over hears how long the other lease lasts, or has the next one. */
+        *ret_answer = ask(call, cget, false, waits, ret_given);
     }
     cache_edit_end(&edit);
     return asked;
@@ -260,7 +265,7 @@ static bool cget_run(struct cmd_call *call, const struct cget *cget) {
         answer_load(call, cget, cget->woken->token);
         return true;
     }
-    bool asks = (cget->lease_ms || cget->wait_ms) && !(cget->woken && cget->woken->how == LEASE_MISS);
+    bool asks = cget->lease_ms || (cget->wait_ms && !gave_up(cget));
     enum asked asked;
     if (answer_early(call, cget))
         return true;
@@ -276,50 +281,6 @@ static bool cget_run(struct cmd_call *call, const struct cget *cget) {
     return asked == ASKED_STALE || answer_ask(call, cget, answer, &given);
 }
 
-/* Milliseconds at argument `at`; writes the error. */
-static bool read_ms(struct cmd_call *call, const char *what, uint32_t at, uint32_t most, uint32_t *ret_ms) {
-    int64_t value;
-    if (at >= call->argc || *ret_ms) {
-        cmd_error_syntax(call);
-        return false;
-    }
-    if (!cmd_integer(call, at, &value))
-        return false;
-    if (value < 1 || value > most) {
-        reply_errorf(call->reply, "ERR %s takes 1 to %u milliseconds", what, most);
-        return false;
-    }
-    *ret_ms = (uint32_t)value;
-    return true;
-}
-
-static bool cget_parse(struct cmd_call *call, struct cget *cget) {
-    for (uint32_t at = 2; at < call->argc; at += 2) {
-        if (cmd_is(call, at, "lease")) {
-            if (!read_ms(call, "LEASE", at + 1, LEASE_MS_MAX, &cget->lease_ms))
-                return false;
-            cget->bound = at + 2 < call->argc && cmd_is(call, at + 2, "bound");
-            at += cget->bound;
-        } else if (cmd_is(call, at, "wait")) {
-            if (!read_ms(call, "WAIT", at + 1, LEASE_WAIT_MS_MAX, &cget->wait_ms))
-                return false;
-        } else if (cmd_is(call, at, "stale")) {
-            if (!read_ms(call, "STALE", at + 1, OPTION_STALE_MS_MAX, &cget->stale_ms))
-                return false;
-        } else if (cmd_is(call, at, "version") && !cget->versions) {
-            cget->versions = true;
-            at--; /* nothing stands behind it */
-        } else if (cmd_is(call, at, "early")) {
-            if (!read_ms(call, "EARLY", at + 1, OPTION_STALE_MS_MAX, &cget->early_ms))
-                return false;
-        } else {
-            cmd_error_syntax(call);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The class of the key at argument 1; NULL: it has none. */
 static const struct rules_class *class_of(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
@@ -327,6 +288,60 @@ static const struct rules_class *class_of(struct cmd_call *call) {
     struct rules_fields fields;
     uint32_t class = rules ? rules_match(rules, call->argv[1], &fields) : RULES_NONE;
     return class == RULES_NONE ? NULL : rules_class(rules, class);
+}
+
+/* Milliseconds behind the word at `at`; writes the error. */
+static bool read_ms(struct cmd_call *call, uint32_t at, uint32_t most, uint32_t *ret_ms) {
+    int64_t value;
+    if (*ret_ms)
+        return words_refuse_which(call, at, "stands there twice");
+    if (!words_number(call, at + 1, 1, most, " milliseconds", &value))
+        return false;
+    *ret_ms = (uint32_t)value;
+    return true;
+}
+
+/* A number, or nothing: as long as the key's class says, and without one as long as the value may be shown. */
+static bool read_stale(struct cmd_call *call, uint32_t *at, uint32_t *ret_ms) {
+    static const char *const words[] = {"lease", "wait", "stale", "early", "version"};
+    bool bare = *at + 1 >= call->argc;
+    for (size_t i = 0; i < COUNT_OF(words) && !bare; i++)
+        bare = cmd_is(call, *at + 1, words[i]);
+    if (!bare || *ret_ms)
+        return read_ms(call, *at, OPTION_STALE_MS_MAX, ret_ms);
+    const struct rules_class *class = class_of(call);
+    uint64_t class_ms = class ? class->stale_ms : 0;
+    *ret_ms = class_ms && class_ms < OPTION_STALE_MS_MAX ? (uint32_t)class_ms : OPTION_STALE_MS_MAX;
+    --*at; /* nothing stands behind it */
+    return true;
+}
+
+static bool cget_parse(struct cmd_call *call, struct cget *cget) {
+    for (uint32_t at = 2; at < call->argc; at += 2) {
+        if (cmd_is(call, at, "lease")) {
+            if (!read_ms(call, at, LEASE_MS_MAX, &cget->lease_ms))
+                return false;
+            cget->bound = at + 2 < call->argc && cmd_is(call, at + 2, "bound");
+            at += cget->bound;
+        } else if (cmd_is(call, at, "wait")) {
+            if (!read_ms(call, at, LEASE_WAIT_MS_MAX, &cget->wait_ms))
+                return false;
+        } else if (cmd_is(call, at, "stale")) {
+            if (!read_stale(call, &at, &cget->stale_ms))
+                return false;
+        } else if (cmd_is(call, at, "version") && !cget->versions) {
+            cget->versions = true;
+            at--; /* nothing stands behind it */
+        } else if (cmd_is(call, at, "early")) {
+            if (!read_ms(call, at, OPTION_STALE_MS_MAX, &cget->early_ms))
+                return false;
+        } else if (cmd_is(call, at, "version")) {
+            return words_refuse_which(call, at, "stands there twice");
+        } else {
+            return words_refuse(call, at, "LEASE, WAIT, STALE, EARLY or VERSION");
+        }
+    }
+    return true;
 }
 
 /* What `refresh` of the key's class says: a share of its usual time to live. 0: nothing. */
@@ -467,7 +482,7 @@ void cmd_cset(struct cmd_call *call) {
     if (!has_server(call))
         return;
     if (!cmd_is(call, 3, "token")) {
-        cmd_error_syntax(call);
+        (void)words_refuse(call, 3, "TOKEN and what CGET with LEASE has answered");
         return;
     }
     if (!read_token(call, 4, &plan.token) || !string_options_read(call, 5, allowed, &plan.options) ||

@@ -79,7 +79,8 @@ static bool refuse(const struct asking *asking, enum owner_why why, struct slice
                 "token for CSET",
                 SHOW(key), SHOW(class->pattern.text), class->places[MANIFEST_WRITES].line);
             break;
-        case OWNER_UNKNOWN_SERVICE: /* of no key */
+        case OWNER_UNKNOWN_SERVICE: /* of no key, */
+        case OWNER_UNKNOWN_EVENT:   /* nor is this */
         case OWNER_NOT_SERVED:
             snprintf(refusal->text, sizeof refusal->text,
                      "key '%.*s' is of a class that the server holds no entries of (class %.*s, line %u)", SHOW(key),

@@ -14,7 +14,14 @@ struct rules_class;
 
 enum { OWNER_TEXT_MAX = 480 };
 
-enum owner_why { OWNER_NOT_OWNER, OWNER_NOT_BORROWER, OWNER_NOT_LEASED, OWNER_NOT_SERVED, OWNER_UNKNOWN_SERVICE };
+enum owner_why {
+    OWNER_NOT_OWNER,
+    OWNER_NOT_BORROWER,
+    OWNER_NOT_LEASED,
+    OWNER_NOT_SERVED,
+    OWNER_UNKNOWN_SERVICE,
+    OWNER_UNKNOWN_EVENT
+};
 
 struct owner_refusal {
     enum owner_why why;

@@ -1,6 +1,7 @@
 /* app/cmd/pubsub_cmd.c: SUBSCRIBE, PUBLISH and what is between them. */
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/stream_reply.h"
 #include "base/assert.h"
 #include "base/glob.h"
 
@@ -12,10 +13,39 @@ static uint32_t listened(const struct listener *listener, enum topic_kind kind) 
                                        : listener->counts[TOPIC_CHANNEL] + listener->counts[TOPIC_PATTERN];
 }
 
+/* The channel of the stream is the stream: whoever listens to it as to others, with a library that knows no more, is told of everything from now
+ * on, until he says by STREAM SUBSCRIBE what he wants. */
+static bool is_stream(enum topic_kind kind, struct slice name) {
+    return kind == TOPIC_CHANNEL && slice_equal(name, SLICE(CMD_STREAM_CHANNEL));
+}
+
+static enum status begin_stream(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    const struct cmd_stream_wish everything = {.greeting = STREAM_GREETING_HERE};
+    uint64_t position;
+    if (!call->client->streams)
+        TRY(server->api->stream_subscribe(server, call->client, &everything, &position));
+    call->client->stream_channel = true;
+    return STATUS_OK;
+}
+
+static void end_stream(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    if (call->client->streams && call->client->stream_channel)
+        server->api->stream_unsubscribe(server, call->client);
+    call->client->stream_channel = false;
+}
+
 static void subscribe(struct cmd_call *call, enum topic_kind kind, const char *word) {
     struct cmd_server *server = call->env->server;
     for (uint32_t at = 1; at < call->argc; at++) {
         enum status status = server->api->subscribe(server, call->client, kind, call->argv[at]);
+        if (status == STATUS_OK && is_stream(kind, call->argv[at]) && (status = begin_stream(call)) != STATUS_OK)
+            server->api->unsubscribe(server, call->client, kind, call->argv[at]);
+        if (status == STATUS_CLOSED) {
+            reply_error(call->reply, SLICE("ERR the stream is switched off (setting stream)"));
+            return;
+        }
         if (status == STATUS_FULL) {
             reply_errorf(call->reply, "ERR a connection may have at most %d subscriptions, with names of %d bytes",
                          TOPICS_LISTENER_MAX, TOPICS_LISTENER_NAMES_MAX);
@@ -38,6 +68,8 @@ static void unsubscribe_one(struct cmd_call *call, enum topic_kind kind, const c
     reply_push(call->reply, 3);
     reply_bulk_string(call->reply, word);
     reply_bulk(call->reply, name);
+    if (is_stream(kind, name))
+        end_stream(call);
     server->api->unsubscribe(server, call->client, kind, name);
     reply_integer(call->reply, listened(&call->client->listener, kind));
 }
@@ -77,6 +109,10 @@ void cmd_ssubscribe(struct cmd_call *call) {
 static void publish(struct cmd_call *call, enum topic_kind kind) {
     struct cmd_server *server = call->env->server;
     uint64_t receivers;
+    if (is_stream(kind, call->argv[1])) {
+        reply_error(call->reply, SLICE("ERR nobody publishes to __stream__: it carries the invalidation stream"));
+        return;
+    }
     enum status status = server->api->publish(server, kind, call->argv[1], call->argv[2], &receivers);
     if (status == STATUS_OK)
         reply_integer(call->reply, (int64_t)receivers);

@@ -4,7 +4,6 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
 #include "app/rules/manifest_diagnose.h"
-#include "core/classes/terms.h"
 
 enum { DIFFERENCES_MAX = 2 * MANIFEST_CLASSES_MAX, PROBLEM_SHOWN_MAX = 400 };
 
@@ -27,6 +26,17 @@ static void refuse_manifest(struct cmd_call *call, const struct buf *problems) {
     refuse_with(call, problems, "is wrong", "; RULES CHECK tells all");
 }
 
+/* The rules are in force, but what is said has come of it. */
+static void answer_loaded(struct cmd_call *call, struct slice said) {
+    char text[PROBLEM_SHOWN_MAX];
+    if (said.size == 0) {
+        reply_ok(call->reply);
+        return;
+    }
+    int size = snprintf(text, sizeof text, "OK, but %.*s", (int)said.size, (const char *)said.data);
+    reply_simple(call->reply, slice_make((const uint8_t *)text, (size_t)size));
+}
+
 void cmd_rules_load(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct buf problems;
@@ -41,7 +51,7 @@ void cmd_rules_load(struct cmd_call *call) {
     else if (status != STATUS_OK)
         cmd_error_status(call, status);
     else
-        reply_ok(call->reply);
+        answer_loaded(call, buf_slice(&problems));
     buf_fini(&problems);
 }
 
@@ -158,41 +168,26 @@ static void reply_count(struct cmd_call *call, const char *name, uint64_t count)
     reply_integer(call->reply, (int64_t)count);
 }
 
+static void reply_origin(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    const struct cmd_rules_origin *origin = server->api->rules_origin(server, call->client);
+    char hash[32];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)origin->hash);
+    reply_bulk_string(call->reply, "source");
+    reply_bulk_string(call->reply, origin->source);
+    reply_bulk_string(call->reply, "time");
+    reply_integer(call->reply, (int64_t)origin->loaded_at_ms);
+    reply_bulk_string(call->reply, "hash");
+    reply_bulk_string(call->reply, hash);
+}
+
 void cmd_rules_info(struct cmd_call *call) {
     const struct rules *rules = rules_now(call, NULL);
-    reply_map(call->reply, 4);
+    reply_map(call->reply, rules ? 7 : 4);
     reply_count(call, "classes", rules ? rules_class_count(rules) : 0);
     reply_count(call, "edges", rules ? rules_edge_count(rules) : 0);
     reply_count(call, "events", rules ? rules_event_count(rules) : 0);
     reply_count(call, "services", rules ? rules_service_count(rules) : 0);
-}
-
-void cmd_rules_match(struct cmd_call *call) {
-    const struct rules *rules = rules_now(call, NULL);
-    struct slice key = call->argv[2];
-    struct rules_fields fields;
-    uint32_t number = rules ? rules_match(rules, key, &fields) : RULES_NONE;
-    if (number == RULES_NONE) {
-        reply_null(call->reply);
-        return;
-    }
-    const struct rules_class *class = rules_class(rules, number);
-    struct cache_terms terms = {.created = true};
-    classes_terms(rules, key, call->actor->now_ms, 0, cache_tag_name_max(call->env->cache), &terms);
-    reply_map(call->reply, 7);
-    reply_bulk_string(call->reply, "class");
-    reply_bulk(call->reply, class->pattern.text);
-    reply_count(call, "line", class->place.line);
-    reply_bulk_string(call->reply, "owner");
-    if (class->owner == RULES_NONE)
-        reply_null(call->reply);
-    else
-        reply_bulk(call->reply, rules_service(rules, class->owner));
-    reply_count(call, "ttl_default_ms", class->ttl_default_ms);
-    reply_count(call, "ttl_max_ms", class->ttl_max_ms);
-    reply_bulk_string(call->reply, "tags");
-    reply_array(call->reply, terms.tag_count);
-    for (uint32_t i = 0; i < terms.tag_count; i++)
-        reply_bulk(call->reply, terms.tags[i]);
-    reply_count(call, "edges", class->edge_count);
+    if (rules)
+        reply_origin(call);
 }

@@ -10,12 +10,14 @@
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/slide.h"
+#include "app/cmd/words.h"
 #include "base/assert.h"
 #include "base/number.h"
 
 enum {
     ERROR_NAME_MAX = 128,      /* bytes of a name that an error text repeats */
     ERROR_ARGUMENTS_MAX = 128, /* and of the arguments after it */
+    USAGE_SIZE_MAX = 640,      /* of how a command is written */
     FLOAT_TEXT_MAX = 5 * 1024, /* as much as the longest double takes when written out */
 };
 
@@ -41,14 +43,32 @@ static void error_unknown(struct cmd_call *call) {
                  name ? (const char *)call->argv[0].data : "", (int)size, arguments);
 }
 
+/* ", expected ADD, OF or KEYS", of a container of Strata's own; else empty. */
+static void subcommands_of(const struct cmd_spec *container, char *text, size_t room) {
+    uint32_t count = container->subcommand_count;
+    size_t size = 0;
+    *text = 0;
+    for (uint32_t i = 0; words_usage(container).size && i < count && size < room; i++) {
+        const char *before = i == 0 ? ", expected " : i + 1 < count ? ", " : " or ";
+        size += (size_t)snprintf(text + size, room - size, "%s", before);
+        struct slice name = container->subcommands[i].last_name;
+        for (size_t at = 0; at < name.size && size + 1 < room; at++)
+            text[size++] =
+                (char)(name.data[at] >= 'a' && name.data[at] <= 'z' ? name.data[at] - 'a' + 'A' : name.data[at]);
+        text[size < room ? size : room - 1] = 0;
+    }
+}
+
 static void error_unknown_sub(struct cmd_call *call, const struct cmd_spec *container) {
     char name[32];
     size_t size = container->last_name.size;
     for (size_t i = 0; i < size; i++)
         name[i] = (char)(container->last_name.data[i] & ~0x20);
     int part = shown(call->argv[1], ERROR_NAME_MAX);
-    reply_errorf(call->reply, "ERR unknown subcommand '%.*s'. Try %.*s HELP.", part,
-                 part ? (const char *)call->argv[1].data : "", (int)size, name);
+    char list[USAGE_SIZE_MAX];
+    subcommands_of(container, list, sizeof list);
+    reply_errorf(call->reply, "ERR unknown subcommand '%.*s'%s. Try %.*s HELP.", part,
+                 part ? (const char *)call->argv[1].data : "", list, (int)size, name);
 }
 
 void cmd_error_subcommand(struct cmd_call *call, const char *container) {
@@ -188,6 +208,15 @@ __attribute__((noinline)) static void refuse_subscriber(struct cmd_call *call, c
 }
 
 /* Apart for the same reason. */
+__attribute__((noinline)) static void refuse_arity(struct cmd_call *call, const struct cmd_spec *spec) {
+    char text[USAGE_SIZE_MAX];
+    struct slice usage = words_usage(spec);
+    snprintf(text, sizeof text, "wrong number of arguments for '%s' command%s%.*s", spec->name, usage.size ? ": " : "",
+             (int)usage.size, usage.size ? (const char *)usage.data : "");
+    reject(call, spec, "ERR", text);
+}
+
+/* Apart for the same reason. */
 __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const struct cmd_spec *spec) {
     struct owner_refusal refusal;
     if (owner_agrees(call, spec, &refusal))
@@ -200,9 +229,7 @@ __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const stru
 static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
     const struct cmd_client *client = call->client;
     if (!arity_holds(spec, call->argc)) {
-        char text[96];
-        snprintf(text, sizeof text, "wrong number of arguments for '%s' command", spec->name);
-        reject(call, spec, "ERR", text);
+        refuse_arity(call, spec);
         return false;
     }
     if (!client->authenticated && !password_is_gone(call) && !(spec->flags & CMD_NO_AUTH)) {

@@ -67,19 +67,40 @@ struct cmd_stream_counts {
     uint64_t synced, unacknowledged; /* that ended well; whose time was over */
 };
 
+/* Where rules in force came from, and since when they are. */
+struct cmd_rules_origin {
+    char source[256]; /* for people; a long path is cut */
+    uint64_t hash;    /* of the text */
+    uint64_t loaded_at_ms;
+};
+
 /* What a subscriber of the stream wants. */
 struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
     bool acks;
-    bool from; /* from a position on, and not from now */
+    const char *greeting; /* the kind of the message that tells first where it begins; NULL: none does */
+    bool from;            /* from a position on, and not from now */
     struct slice run;
     uint64_t after;
 };
 
+/* Who listens. */
+struct cmd_stream_consumer {
+    uint64_t client;
+    const struct stream_filter *filter; /* lives during the visit */
+    bool acks;
+    uint64_t told;         /* the last record that it was sent */
+    uint64_t behind;       /* records that it has not been through, be they for it or not */
+    uint64_t acknowledged; /* with acks, as what follows */
+    uint64_t owes_ms; /* how long ago it was sent or has acknowledged something, if it owes something since; else 0 */
+};
+
 /* What came of SYNC. */
+enum { CMD_SYNCED_SHOWN_MAX = 16 };
 struct cmd_synced {
     uint64_t entries, position;
-    uint64_t acknowledged, missing; /* subscribers with ACK */
+    uint64_t acknowledged, missing;                 /* subscribers with ACK */
+    uint64_t missing_clients[CMD_SYNCED_SHOWN_MAX]; /* the first of them */
 };
 
 /* Summed over all workers at the time of the call. */
@@ -192,6 +213,9 @@ struct cmd_server_api {
     /* Copies the next records as stream_take does. With STREAM_GAP, what is unsure is filled in, unless it is NULL, and the cursor moved. */
     enum stream_result (*stream_next)(struct cmd_server *, struct stream_cursor *, const struct stream_filter *,
                                       size_t size_max, struct buf *out, struct stream_unsure *unsure);
+    /* `visit` is called under a lock: it calls nothing of this table. */
+    void (*stream_consumers)(struct cmd_server *, void (*visit)(void *context, const struct cmd_stream_consumer *),
+                             void *context);
     void (*stream_counts)(struct cmd_server *, struct cmd_stream_counts *ret);
     /* All changes of the command so far are recorded. True: everybody who acknowledges has done so, or `wait_ms` is 0. False: the command
      * has to answer CMD_WAITS, and runs again with client->sync_waited; stream_synced then says what came of it. STATUS_BUSY: too many wait. */
@@ -235,6 +259,8 @@ struct cmd_server_api {
     enum status (*rules_load)(struct cmd_server *, struct cmd_client *, struct slice text, struct buf *problems);
     /* Those in force for this client until its command is over, and as they were loaded; NULL: there are none. */
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
+    /* Where these came from; there are some. */
+    const struct cmd_rules_origin *(*rules_origin)(struct cmd_server *, struct cmd_client *);
     /* Keys of a database in which a pattern is looked for; in larger ones what matches is banned. */
     uint64_t (*search_max)(const struct cmd_server *);
     /* A service has done what is another's by the rules: said once for each kind, class and service. */
@@ -244,7 +270,8 @@ struct cmd_server_api {
     enum status (*rules_diff_stores)(struct cmd_server *, const struct rules *rules, struct buf *lines);
     /* History: what became of a key (by the place of its database), a tag, a database. False: nothing is known. */
     bool (*gone)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
-    bool (*tag_gone)(struct cmd_server *, struct slice tag, struct cmd_gone *ret);
+    /* By a tag: an entry with that stamp, softly or not; 0: nobody knows which. */
+    bool (*tag_gone)(struct cmd_server *, struct slice tag, uint64_t stamp, bool softly, struct cmd_gone *ret);
     bool (*flushed)(struct cmd_server *, uint32_t place, struct cmd_gone *ret);
     bool (*last_miss)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_miss *ret);
     /* Classes in the order of the manifest, busy prefixes, and all keys without a class. `walks`: keys are counted now, if they are few. STATUS_BUSY: other rules

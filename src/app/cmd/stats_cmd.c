@@ -4,6 +4,7 @@
 #include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/words.h"
 #include "base/glob.h"
 
 static const struct {
@@ -136,7 +137,7 @@ void cmd_stats_class(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct collection collection = {.call = call, .pattern = call->argc > 2 ? call->argv[2] : SLICE("")};
     if (call->argc > 3) {
-        cmd_error_syntax(call);
+        (void)words_refuse(call, 3, "nothing more");
         return;
     }
     buf_init(&collection.items, &memory_libc);

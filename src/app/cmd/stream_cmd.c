@@ -4,6 +4,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/stream_reply.h"
 #include "app/cmd/stream_words.h"
+#include "app/cmd/words.h"
 #include "base/number.h"
 
 enum { READ_SIZE_MAX = 64 * 1024 /* copied at a time */ };
@@ -47,6 +48,7 @@ void cmd_stream_subscribe(struct cmd_call *call) {
     uint64_t position;
     if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_ACK, &words))
         return;
+    words.wish.greeting = call->client->stream_channel ? STREAM_GREETING_FROM : NULL;
     enum status status = server->api->stream_subscribe(server, call->client, &words.wish, &position);
     if (status == STATUS_OK)
         confirm(call, position);
@@ -77,7 +79,7 @@ void cmd_stream_position(struct cmd_call *call) {
         return;
     bool writes = call->argc == 3 && cmd_is(call, 2, "writes");
     if (call->argc > 2 && !writes) {
-        cmd_error_syntax(call);
+        (void)words_refuse(call, 2, "WRITES or nothing");
         return;
     }
     enum status status = server->api->stream_begin(server, call->client, writes, &position);
@@ -90,17 +92,29 @@ void cmd_stream_position(struct cmd_call *call) {
     reply_integer(call->reply, (int64_t)position);
 }
 
+/* Libraries of RESP2 expect nothing but arrays of three on a connection that listens to a channel. */
+static void confirm_ack(struct cmd_call *call, uint64_t position) {
+    if (call->client->protocol == 3 || !call->client->stream_channel) {
+        reply_ok(call->reply);
+        return;
+    }
+    reply_array(call->reply, 3);
+    reply_bulk_string(call->reply, "ack");
+    reply_bulk_string(call->reply, CMD_STREAM_CHANNEL);
+    reply_integer(call->reply, (int64_t)position);
+}
+
 void cmd_stream_ack(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     int64_t position;
-    if (!has_server(call) || !cmd_integer(call, 2, &position))
+    if (!has_server(call) || !words_number(call, 2, 0, INT64_MAX, "", &position))
         return;
-    switch (position < 0 ? STATUS_INVALID : server->api->stream_ack(server, call->client, (uint64_t)position)) {
+    switch (server->api->stream_ack(server, call->client, (uint64_t)position)) {
         case STATUS_OK:
-            reply_ok(call->reply);
+            confirm_ack(call, (uint64_t)position);
             return;
         case STATUS_INVALID:
-            reply_error(call->reply, SLICE("ERR nothing has that position yet"));
+            reply_error(call->reply, SLICE("ERR nothing has that position yet; STREAM POSITION tells the last one"));
             return;
         default:
             reply_error(call->reply, SLICE("ERR this connection has not subscribed with ACK"));

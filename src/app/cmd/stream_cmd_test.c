@@ -160,7 +160,7 @@ static void a_record_of_which_everything_is_known_fits(void **state) {
     assert_true(slice_starts_with(buf_slice(&out), slice_from_string(map)));
     buf_clear(&out);
     reply_init(&reply, &out, NULL, 2);
-    stream_push_record(&reply, &record);
+    stream_push_record(&reply, &record, false);
     assert_non_null(memmem(out.data, out.size, json, sizeof json - 1));
     buf_fini(&out);
 }
@@ -194,9 +194,10 @@ static void without_memory_anything_is_unsure_and_no_record_is_half(void **state
         for (int i = 0; i < 100; i++)
             stream_unsure_note(&unsure, STREAM_PART_TAG, SLICE("a tag with a name"), 1);
         assert_true(unsure.anything ? unsure.count == 0 : unsure.count == 100);
-        stream_push_record(&reply, &record);
-        stream_push_gap(&reply, &unsure);
-        done = n > 4 && failing.left > 0 && reply.status == STATUS_OK && !unsure.anything;
+        stream_push_greeting(&reply, STREAM_GREETING_HERE, "run", 1);
+        stream_push_record(&reply, &record, n / 2 % 2);
+        stream_push_gap(&reply, &unsure, n / 2 % 2);
+        done = n > 8 && failing.left > 0 && reply.status == STATUS_OK && !unsure.anything;
         assert_true(reply.status == STATUS_OK || reply.status == STATUS_NO_MEMORY);
         assert_true(n > 0 || (unsure.anything && reply.status == STATUS_NO_MEMORY));
         stream_unsure_fini(&unsure);

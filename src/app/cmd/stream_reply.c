@@ -236,8 +236,16 @@ static void push_message(struct reply *reply, struct buf *text, enum status stat
     buf_fini(text);
 }
 
-void stream_push_record(struct reply *reply, const struct stream_record *record) {
-    if (reply->protocol == 3) {
+void stream_push_greeting(struct reply *reply, const char *greeting, const char *run, uint64_t position) {
+    struct buf text;
+    buf_init(&text, reply->out->memory);
+    push_message(reply, &text,
+                 buf_printf(&text, "{\"position\":%llu,\"kind\":\"%s\",\"run\":\"%s\"}", (unsigned long long)position,
+                            greeting, run));
+}
+
+void stream_push_record(struct reply *reply, const struct stream_record *record, bool as_message) {
+    if (reply->protocol == 3 && !as_message) {
         reply_push(reply, 2);
         reply_bulk_string(reply, "stream");
         stream_reply_record(reply, record);
@@ -248,8 +256,8 @@ void stream_push_record(struct reply *reply, const struct stream_record *record)
     push_message(reply, &text, json_record(&text, record));
 }
 
-void stream_push_gap(struct reply *reply, const struct stream_unsure *unsure) {
-    if (reply->protocol == 3) {
+void stream_push_gap(struct reply *reply, const struct stream_unsure *unsure, bool as_message) {
+    if (reply->protocol == 3 && !as_message) {
         reply_push(reply, 2);
         reply_bulk_string(reply, "stream");
         reply_map(reply, 4);

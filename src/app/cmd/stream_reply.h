@@ -33,9 +33,13 @@ void stream_reply_unsure(struct reply *reply, const struct stream_unsure *unsure
 /* As a member of a list, in either protocol. */
 void stream_reply_record(struct reply *reply, const struct stream_record *record);
 
-/* As something that a subscriber is sent. */
-void stream_push_record(struct reply *reply, const struct stream_record *record);
-void stream_push_gap(struct reply *reply, const struct stream_unsure *unsure);
+/* As something that a subscriber is sent; `as_message`: of the channel, which is the only way in RESP2. */
+void stream_push_record(struct reply *reply, const struct stream_record *record, bool as_message);
+void stream_push_gap(struct reply *reply, const struct stream_unsure *unsure, bool as_message);
+/* Where what follows begins, to who listens to the channel: with everything, or with what he has asked for. */
+#define STREAM_GREETING_HERE "here"
+#define STREAM_GREETING_FROM "from"
+void stream_push_greeting(struct reply *reply, const char *greeting, const char *run, uint64_t position);
 
 const char *stream_kind_name(enum stream_kind kind);
 

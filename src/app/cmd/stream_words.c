@@ -1,5 +1,8 @@
 #include "app/cmd/stream_words.h"
 
+#include "app/cmd/words.h"
+#include "base/number.h"
+
 struct reading {
     struct cmd_call *call;
     struct stream_words *words;
@@ -24,11 +27,6 @@ static bool is_word(const struct cmd_call *call, uint32_t at) {
     return word_at(call, at) != STREAM_WORDS;
 }
 
-static bool refuse_syntax(struct reading *reading) {
-    cmd_error_syntax(reading->call);
-    return false;
-}
-
 static bool read_texts(struct reading *reading, enum stream_word_kind kind) {
     struct cmd_call *call = reading->call;
     struct stream_filter *filter = &reading->words->wish.filter;
@@ -44,21 +42,19 @@ static bool read_texts(struct reading *reading, enum stream_word_kind kind) {
         }
         reading->filter[filter->count++] = (struct stream_word){kind, call->argv[reading->at]};
     }
-    return reading->at > first || refuse_syntax(reading);
+    return reading->at > first || words_refuse(call, first, "what the copies are of");
 }
 
 static bool read_from(struct reading *reading) {
     struct cmd_call *call = reading->call;
     struct cmd_stream_wish *wish = &reading->words->wish;
     int64_t position;
-    if (reading->at + 2 >= call->argc || wish->from)
-        return refuse_syntax(reading);
-    if (!cmd_integer(call, reading->at + 2, &position))
-        return false;
-    if (position < 0) {
-        reply_error(call->reply, SLICE("ERR positions are not negative"));
-        return false;
-    }
+    if (wish->from)
+        return words_refuse_which(call, reading->at, "stands there twice");
+    if (reading->at + 2 >= call->argc)
+        return words_refuse(call, call->argc, "a run and a position, as STREAM POSITION answers them");
+    if (!number_parse_i64(call->argv[reading->at + 2], &position) || position < 0)
+        return words_refuse(call, reading->at + 2, "a position, which is a number from 0 on, behind FROM and the run");
     wish->from = true;
     wish->run = call->argv[reading->at + 1];
     wish->after = (uint64_t)position;
@@ -69,17 +65,20 @@ static bool read_from(struct reading *reading) {
 static bool read_count(struct reading *reading) {
     struct cmd_call *call = reading->call;
     int64_t count;
-    if (reading->at + 1 >= call->argc)
-        return refuse_syntax(reading);
-    if (!cmd_integer(call, reading->at + 1, &count))
+    if (!words_number(call, reading->at + 1, 1, STREAM_COUNT_MAX, "", &count))
         return false;
-    if (count < 1 || count > STREAM_COUNT_MAX) {
-        reply_errorf(call->reply, "ERR COUNT is 1 to %d", STREAM_COUNT_MAX);
-        return false;
-    }
     reading->words->count = (uint32_t)count;
     reading->at += 2;
     return true;
+}
+
+/* Most often a text without its word. */
+static bool refuse_word(struct reading *reading) {
+    return words_refuse(
+        reading->call, reading->at,
+        reading->takes & STREAM_TAKES_ACK
+            ? "FROM, PREFIX, CLASS, TAG, WRITES, GROUPS or ACK (a text stands behind PREFIX, CLASS or TAG)"
+            : "FROM, PREFIX, CLASS, TAG, WRITES, GROUPS or COUNT (a text stands behind PREFIX, CLASS or TAG)");
 }
 
 static bool read_one(struct reading *reading) {
@@ -99,7 +98,7 @@ static bool read_one(struct reading *reading) {
     else if (reading->takes & STREAM_TAKES_ACK && cmd_is(call, reading->at, "ack"))
         wish->acks = true;
     else
-        return refuse_syntax(reading);
+        return refuse_word(reading);
     reading->at++;
     return true;
 }

@@ -1,32 +1,37 @@
 #include "app/cmd/string_options.h"
 
+#include <stdio.h>
+
 #include "app/cmd/value.h"
 #include "app/cmd/version.h"
+#include "app/cmd/words.h"
 #include "base/bits.h"
 #include "core/classes/names.h"
 
-/* `excludes`: words that may not stand beside this one. */
+enum { LIST_SIZE_MAX = 256 };
+
+/* `excludes`: words that may not stand beside this one. `takes`: what follows it; NULL: nothing. */
 static const struct option {
     const char *word;
     uint32_t flag, excludes;
-    bool has_argument;
+    const char *takes;
 } known[] = {
-    {"ex", OPTION_EX, OPTIONS_TIME & ~OPTION_EX, true},
-    {"px", OPTION_PX, OPTIONS_TIME & ~OPTION_PX, true},
-    {"exat", OPTION_EXAT, OPTIONS_TIME & ~OPTION_EXAT, true},
-    {"pxat", OPTION_PXAT, OPTIONS_TIME & ~OPTION_PXAT, true},
-    {"keepttl", OPTION_KEEPTTL, OPTIONS_TIME & ~OPTION_KEEPTTL, false},
-    {"persist", OPTION_PERSIST, OPTIONS_TIME & ~OPTION_PERSIST, false},
-    {"nx", OPTION_NX, OPTIONS_CONDITION & ~OPTION_NX, false},
-    {"xx", OPTION_XX, OPTIONS_CONDITION & ~OPTION_XX, false},
-    {"version", OPTION_VERSION, OPTION_IFNEWER | OPTION_NEGATIVE, true},
-    {"ifversion", OPTION_IFVERSION, OPTIONS_CONDITION | OPTION_NEGATIVE, true},
-    {"ifnewer", OPTION_IFNEWER, OPTIONS_CONDITION | OPTION_VERSION | OPTION_NEGATIVE, true},
-    {"ifeq", OPTION_IFEQ, OPTIONS_CONDITION, true},
-    {"get", OPTION_GET, 0, false},
-    {"tags", OPTION_TAGS, 0, true},
-    {"negative", OPTION_NEGATIVE, OPTIONS_VERSION, false},
-    {"stale", OPTION_STALE, OPTION_STALE, true},
+    {"ex", OPTION_EX, OPTIONS_TIME & ~OPTION_EX, "seconds"},
+    {"px", OPTION_PX, OPTIONS_TIME & ~OPTION_PX, "milliseconds"},
+    {"exat", OPTION_EXAT, OPTIONS_TIME & ~OPTION_EXAT, "a Unix time in seconds"},
+    {"pxat", OPTION_PXAT, OPTIONS_TIME & ~OPTION_PXAT, "a Unix time in milliseconds"},
+    {"keepttl", OPTION_KEEPTTL, OPTIONS_TIME & ~OPTION_KEEPTTL, NULL},
+    {"persist", OPTION_PERSIST, OPTIONS_TIME & ~OPTION_PERSIST, NULL},
+    {"nx", OPTION_NX, OPTIONS_CONDITION & ~OPTION_NX, NULL},
+    {"xx", OPTION_XX, OPTIONS_CONDITION & ~OPTION_XX, NULL},
+    {"version", OPTION_VERSION, OPTION_IFNEWER | OPTION_NEGATIVE, "a version"},
+    {"ifversion", OPTION_IFVERSION, OPTIONS_CONDITION | OPTION_NEGATIVE, "a version"},
+    {"ifnewer", OPTION_IFNEWER, OPTIONS_CONDITION | OPTION_VERSION | OPTION_NEGATIVE, "a version"},
+    {"ifeq", OPTION_IFEQ, OPTIONS_CONDITION, "a value"},
+    {"get", OPTION_GET, 0, NULL},
+    {"tags", OPTION_TAGS, 0, "how many tags follow"},
+    {"negative", OPTION_NEGATIVE, OPTIONS_VERSION, NULL},
+    {"stale", OPTION_STALE, OPTION_STALE, "milliseconds"},
 };
 
 static const struct option *find(struct cmd_call *call, uint32_t at, uint32_t allowed) {
@@ -53,14 +58,11 @@ bool string_options_check_tags(struct cmd_call *call, uint32_t at, uint32_t coun
 /* TAGS numtags tag [tag ...]; `at`: the number. */
 static bool read_tags(struct cmd_call *call, uint32_t at, struct string_options *options) {
     int64_t count;
-    if (!cmd_integer(call, at, &count))
+    if (!words_number(call, at, 1, CACHE_TAGS_MAX, " and as many tags behind it", &count))
         return false;
-    if (count < 1 || count > CACHE_TAGS_MAX) {
-        reply_errorf(call->reply, "ERR numtags must be 1 to %d", CACHE_TAGS_MAX);
-        return false;
-    }
     if ((uint64_t)count > call->argc - at - 1) {
-        reply_error(call->reply, SLICE("ERR fewer tags than numtags says"));
+        reply_errorf(call->reply, "ERR TAGS says %lld tags, and there are %u behind it", (long long)count,
+                     call->argc - at - 1);
         return false;
     }
     options->tags_at = at + 1;
@@ -71,17 +73,13 @@ static bool read_tags(struct cmd_call *call, uint32_t at, struct string_options 
 /* The number behind one of OPTIONS_VERSION. */
 static bool read_version(struct cmd_call *call, uint32_t at, uint32_t flag, struct string_options *options) {
     int64_t number;
-    if (!cmd_integer(call, at, &number))
+    bool compares = flag == OPTION_IFVERSION;
+    if (!words_number(call, at, compares ? INT64_MIN : 1, INT64_MAX, "", &number))
         return false;
-    if (flag == OPTION_IFVERSION) {
+    if (compares)
         options->expected = number;
-        return true;
-    }
-    if (number < 1) {
-        reply_error(call->reply, SLICE("ERR a version that is given is 1 to 9223372036854775807"));
-        return false;
-    }
-    options->row = (uint64_t)number;
+    else
+        options->row = (uint64_t)number;
     return true;
 }
 
@@ -98,24 +96,67 @@ bool string_options_guard(const struct string_options *options, const struct cac
 
 static bool read_stale(struct cmd_call *call, uint32_t at, struct string_options *options) {
     int64_t ms;
-    if (!cmd_integer(call, at, &ms))
+    if (!words_number(call, at, 1, OPTION_STALE_MS_MAX, " milliseconds", &ms))
         return false;
-    if (ms < 1 || ms > OPTION_STALE_MS_MAX) {
-        reply_errorf(call->reply, "ERR STALE takes 1 to %d milliseconds", OPTION_STALE_MS_MAX);
-        return false;
-    }
     options->stale_ms = (uint32_t)ms;
     return true;
+}
+
+static size_t add_word(char *text, size_t size, const char *before, const char *word) {
+    size += (size_t)snprintf(text + size, LIST_SIZE_MAX - size, "%s", before);
+    for (; *word && size + 1 < LIST_SIZE_MAX; word++)
+        text[size++] = (char)(*word & ~0x20);
+    text[size] = 0;
+    return size;
+}
+
+/* Whether what is wrong at a word is of Strata's own, and not as Redis would say it. */
+static bool is_own(struct cmd_call *call, uint32_t at, uint32_t allowed, uint32_t flags) {
+    static const char *const nearly[] = {"tag", "token", "soft", "reason", "sync", "negative", "stale"};
+    const uint32_t own = OPTION_TAGS | OPTION_STALE | OPTION_NEGATIVE | OPTIONS_VERSION;
+    const struct option *option = find(call, at, allowed);
+    if (!(allowed & OPTION_TAGS))
+        return false; /* nothing of the command is */
+    for (size_t i = 0; i < COUNT_OF(nearly); i++)
+        if (cmd_is(call, at, nearly[i]))
+            return true;
+    return (flags & own) || (allowed & OPTION_STALE) || (option && (option->flag & own));
+}
+
+/* Says what is wrong with the option at `at`. */
+static bool refuse(struct cmd_call *call, uint32_t at, uint32_t allowed, const struct string_options *options) {
+    const struct option *option = find(call, at, allowed);
+    char list[LIST_SIZE_MAX];
+    size_t size = 0;
+    if (!is_own(call, at, allowed, options->flags)) {
+        cmd_error_syntax(call);
+        return false;
+    }
+    if (option && (options->flags & option->excludes & option->flag))
+        return words_refuse_which(call, at, "stands there twice");
+    if (option && !(options->flags & option->excludes))
+        return words_refuse(call, at + 1, option->takes);
+    if (!option && find(call, at, OPTION_STALE | OPTION_NEGATIVE))
+        return words_refuse_which(call, at, "only CSET takes");
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (option && (known[i].flag & options->flags & option->excludes)) {
+            add_word(list, 0, "does not go with ", known[i].word);
+            return words_refuse_which(call, at, list);
+        }
+        if (known[i].flag & allowed)
+            size = add_word(list, size, size ? ", " : "one of ", known[i].word);
+    }
+    if ((options->flags & OPTION_TAGS) && at == options->tags_at + options->tag_count)
+        snprintf(list + size, sizeof list - size, ", or a larger number behind TAGS");
+    return words_refuse(call, at, list);
 }
 
 bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, struct string_options *ret_options) {
     struct string_options options = {0};
     for (; at < call->argc; at++) {
         const struct option *option = find(call, at, allowed);
-        if (!option || (options.flags & option->excludes) || (option->has_argument && at + 1 == call->argc)) {
-            cmd_error_syntax(call);
-            return false;
-        }
+        if (!option || (options.flags & option->excludes) || (option->takes && at + 1 == call->argc))
+            return refuse(call, at, allowed, &options);
         options.flags |= option->flag;
         if (option->flag == OPTION_TAGS) {
             if (!read_tags(call, at + 1, &options))
@@ -127,7 +168,7 @@ bool string_options_read(struct cmd_call *call, uint32_t at, uint32_t allowed, s
         } else if (option->flag == OPTION_STALE) {
             if (!read_stale(call, ++at, &options))
                 return false;
-        } else if (option->has_argument) {
+        } else if (option->takes) {
             *(option->flag == OPTION_IFEQ ? &options.compare_at : &options.expiry_at) = ++at;
         }
     }

@@ -6,6 +6,7 @@
 #include "app/cmd/key_call.h"
 #include "app/cmd/scan.h"
 #include "app/cmd/string_options.h"
+#include "app/cmd/words.h"
 #include "base/number.h"
 #include "core/classes/names.h"
 
@@ -163,14 +164,14 @@ void cmd_tag_keys(struct cmd_call *call) {
     int64_t count = SCAN_COUNT_DEFAULT;
     if (!scan_cursor(call, 3, &cursor))
         return;
-    if (call->argc != 4 && (call->argc != 6 || !cmd_is(call, 4, "count"))) {
-        cmd_error_syntax(call);
+    if (call->argc > 4 && !cmd_is(call, 4, "count")) {
+        (void)words_refuse(call, 4, "COUNT");
         return;
     }
-    if (call->argc == 6 && !cmd_integer(call, 5, &count))
+    if (call->argc > 4 && !words_number(call, 5, 1, INT64_MAX, "", &count))
         return;
-    if (count < 1) {
-        cmd_error_syntax(call);
+    if (call->argc > 6) {
+        (void)words_refuse(call, 6, "nothing more");
         return;
     }
     key_call_array_begin(call, &listed.names);

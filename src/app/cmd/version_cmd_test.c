@@ -5,8 +5,8 @@
 #define OK "+OK\r\n"
 #define NIL "$-1\r\n"
 #define SYNTAX "-ERR syntax error\r\n"
-#define RANGE "-ERR a version that is given is 1 to 9223372036854775807\r\n"
-#define NUMBER "-ERR value is not an integer or out of range\r\n"
+#define RANGE(word, number) "-ERR " word " takes 1 to 9223372036854775807, not '" number "'\r\n"
+#define AT(word, which) "-ERR syntax error at '" word "', which " which "\r\n"
 
 static int64_t version(struct cmd_fixture *f, const char *key) {
     char line[64];
@@ -168,20 +168,20 @@ static void large_values_have_versions_too(void **state) {
 static void what_is_wrong_is_refused(void **state) {
     struct cmd_fixture f;
     cmd_fixture_open(&f);
-    EXPECT_REPLY(&f, "SET a 1 VERSION 0", RANGE);
-    EXPECT_REPLY(&f, "SET a 1 VERSION -1", RANGE);
-    EXPECT_REPLY(&f, "SET a 1 IFNEWER 0", RANGE);
-    EXPECT_REPLY(&f, "SET a 1 VERSION 9223372036854775808", NUMBER);
-    EXPECT_REPLY(&f, "SET a 1 IFVERSION x", NUMBER);
-    EXPECT_REPLY(&f, "SET a 1 VERSION", SYNTAX);
-    EXPECT_REPLY(&f, "SET a 1 IFNEWER 2 VERSION 3", SYNTAX);
-    EXPECT_REPLY(&f, "SET a 1 VERSION 3 IFNEWER 2", SYNTAX);
-    EXPECT_REPLY(&f, "SET a 1 IFNEWER 2 NX", SYNTAX);
-    EXPECT_REPLY(&f, "SET a 1 XX IFVERSION 2", SYNTAX);
-    EXPECT_REPLY(&f, "SET a 1 IFVERSION 1 IFVERSION 2", SYNTAX);
-    EXPECT_REPLY(&f, "SET a 1 IFEQ 1 IFVERSION 2", SYNTAX);
+    EXPECT_REPLY(&f, "SET a 1 VERSION 0", RANGE("VERSION", "0"));
+    EXPECT_REPLY(&f, "SET a 1 VERSION -1", RANGE("VERSION", "-1"));
+    EXPECT_REPLY(&f, "SET a 1 IFNEWER 0", RANGE("IFNEWER", "0"));
+    EXPECT_REPLY(&f, "SET a 1 VERSION 9223372036854775808", RANGE("VERSION", "9223372036854775808"));
+    EXPECT_REPLY(&f, "SET a 1 IFVERSION x", "-ERR IFVERSION takes a number, not 'x'\r\n");
+    EXPECT_REPLY(&f, "SET a 1 VERSION", "-ERR syntax error after 'VERSION', expected a version\r\n");
+    EXPECT_REPLY(&f, "SET a 1 IFNEWER 2 VERSION 3", AT("VERSION", "does not go with IFNEWER"));
+    EXPECT_REPLY(&f, "SET a 1 VERSION 3 IFNEWER 2", AT("IFNEWER", "does not go with VERSION"));
+    EXPECT_REPLY(&f, "SET a 1 IFNEWER 2 NX", AT("NX", "does not go with IFNEWER"));
+    EXPECT_REPLY(&f, "SET a 1 XX IFVERSION 2", AT("IFVERSION", "does not go with XX"));
+    EXPECT_REPLY(&f, "SET a 1 IFVERSION 1 IFVERSION 2", AT("IFVERSION", "stands there twice"));
+    EXPECT_REPLY(&f, "SET a 1 IFEQ 1 IFVERSION 2", AT("IFVERSION", "does not go with IFEQ"));
     EXPECT_REPLY(&f, "GETEX a VERSION 1", SYNTAX);
-    EXPECT_REPLY(&f, "CVERSION", "-ERR wrong number of arguments for 'cversion' command\r\n");
+    EXPECT_REPLY(&f, "CVERSION", "-ERR wrong number of arguments for 'cversion' command: CVERSION key\r\n");
     EXPECT_REPLY(&f, "EXISTS a", ":0\r\n");
     EXPECT_REPLY(&f, "SET a 1 VERSION 3 VERSION 4", OK);
     EXPECT_REPLY(&f, "CVERSION a", ":4\r\n");

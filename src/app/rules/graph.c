@@ -28,6 +28,12 @@ static const char *kind_text(enum rules_target_kind kind) {
     return texts[kind];
 }
 
+static const char *way_text(const struct rules_edge *edge) {
+    if (edge->derives)
+        return edge->soft ? "derived, softly by " : "derived, by ";
+    return edge->soft ? "softly by " : "by ";
+}
+
 static struct slice box_name(const struct drawing *drawing, uint32_t box) {
     uint32_t classes = rules_class_count(drawing->rules);
     return box < classes ? rules_class(drawing->rules, box)->pattern.text
@@ -145,8 +151,8 @@ static enum status write_text_box(const struct drawing *drawing, uint32_t box, s
         TRY(buf_printf(out, "  -> "));
         TRY(put_clean(out, box_name(drawing, line->to)));
         size_t width = box_name(drawing, line->to).size;
-        TRY(buf_printf(out, "%*s  %s%s, line %u\n", width < 32 ? (int)(32 - width) : 0, "",
-                       line->edge->derives ? "derived, by " : "by ", kind_text(line->kind), line->edge->place.line));
+        TRY(buf_printf(out, "%*s  %s%s, line %u\n", width < 32 ? (int)(32 - width) : 0, "", way_text(line->edge),
+                       kind_text(line->kind), line->edge->place.line));
     }
     return STATUS_OK;
 }
@@ -223,12 +229,13 @@ static enum status write_svg_line(const struct drawing *drawing, const struct li
     uint32_t x2 = lefts[to->layer], y2 = MARGIN + to->row * ROW_STEP + BOX_HEIGHT / 2;
     TRY(buf_printf(out,
                    "<path d=\"M%u %u C%u %u %u %u %u %u\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\"%s "
-                   "marker-end=\"url(#tip%d)\"><title>",
+                   "marker-end=\"url(#%s%d)\"><title>",
                    x1, y1, x1 + LAYER_GAP / 2, y1, x2 - LAYER_GAP / 2, y2, x2, y2, colours[line->kind],
-                   line->edge->derives ? " stroke-dasharray=\"5 3\"" : "", (int)line->kind));
+                   line->edge->soft ? " stroke-dasharray=\"5 3\"" : "", line->edge->derives ? "open" : "tip",
+                   (int)line->kind));
     TRY(put_xml(out, line->edge->text));
-    return buf_printf(out, ": %s%s, line %u</title></path>\n", line->edge->derives ? "derived, by " : "by ",
-                      kind_text(line->kind), line->edge->place.line);
+    return buf_printf(out, ": %s%s, line %u</title></path>\n", way_text(line->edge), kind_text(line->kind),
+                      line->edge->place.line);
 }
 
 static enum status write_svg_box(const struct drawing *drawing, uint32_t number, const uint32_t *lefts,
@@ -264,11 +271,12 @@ static enum status write_svg(struct drawing *drawing, struct buf *out) {
                    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" viewBox=\"0 0 %u %u\" "
                    "font-family=\"monospace\" font-size=\"13\">\n<defs>\n",
                    width, height, width, height));
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 8; i++) /* what is derived has open tips */
         TRY(buf_printf(out,
-                       "<marker id=\"tip%d\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" "
-                       "markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"%s\"/></marker>\n",
-                       i, colours[i]));
+                       "<marker id=\"%s%d\" viewBox=\"0 0 8 8\" refX=\"7.5\" refY=\"4\" markerWidth=\"7\" "
+                       "markerHeight=\"7\" orient=\"auto\"><path d=\"M.5 .5L7.5 4L.5 7.5z\" fill=\"%s\" "
+                       "stroke=\"%s\"/></marker>\n",
+                       i & 1 ? "open" : "tip", i / 2, i & 1 ? "white" : colours[i / 2], colours[i / 2]));
     TRY(buf_printf(out, "</defs>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"));
     for (uint32_t i = 0; i < drawing->line_count; i++)
         TRY(write_svg_line(drawing, &drawing->lines[i], lefts, out));
@@ -297,8 +305,9 @@ static enum status write_dot(const struct drawing *drawing, struct buf *out) {
         TRY(buf_printf(out, "];\n"));
     }
     for (uint32_t i = 0; i < drawing->line_count; i++)
-        TRY(buf_printf(out, "  n%u -> n%u [label=\"%s\"%s];\n", drawing->lines[i].from, drawing->lines[i].to,
-                       kind_text(drawing->lines[i].kind), drawing->lines[i].edge->derives ? ", style=dashed" : ""));
+        TRY(buf_printf(out, "  n%u -> n%u [label=\"%s\"%s%s];\n", drawing->lines[i].from, drawing->lines[i].to,
+                       kind_text(drawing->lines[i].kind), drawing->lines[i].edge->soft ? ", style=dashed" : "",
+                       drawing->lines[i].edge->derives ? ", arrowhead=empty" : ""));
     return buf_printf(out, "}\n");
 }
 

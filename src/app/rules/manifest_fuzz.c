@@ -27,6 +27,17 @@ static struct slice key_of(const struct rules_pattern *pattern, uint8_t bytes[RU
     return slice_make(bytes, size);
 }
 
+/* Every action comes from what was asked for, in so many steps at most; what is hard comes from what is. */
+static void check_ways(const struct rules_plan *plan) {
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct rules_action *action = &plan->actions[i];
+        uint32_t steps = 0;
+        for (const struct rules_action *at = action; at->from != RULES_NONE; at = &plan->actions[at->from])
+            ASSERT(at->from < plan->count && steps++ < plan->count);
+        ASSERT(action->soft || action->from == RULES_NONE || !plan->actions[action->from].soft);
+    }
+}
+
 static void ask(const struct rules *rules) {
     struct rules_plan plan;
     rules_plan_init(&plan, rules, &memory_libc, 64, 4);
@@ -40,8 +51,7 @@ static void ask(const struct rules *rules) {
         ASSERT(own->ttl_max_ms == 0 || rules_ttl_ms(own, 0, class) <= own->ttl_max_ms);
         rules_plan_reset(&plan);
         ASSERT(rules_plan_key(&plan, key) == STATUS_OK && plan.count >= 1);
-        for (uint32_t i = 0; i < plan.count; i++)
-            ASSERT(plan.actions[i].from == RULES_NONE || plan.actions[i].from < i);
+        check_ways(&plan);
     }
     struct rules_data data = {any_data, NULL};
     struct slice missing;

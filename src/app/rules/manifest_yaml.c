@@ -340,13 +340,67 @@ static const struct manifest_text *take_names(struct reader *reader, const yaml_
 
 /* ------------------------------------------------------------------------------------------ targets */
 
+static bool is_word(const yaml_node_t *node, const char *word) {
+    return node->type == YAML_SCALAR_NODE && slice_equal(yaml_text_scalar(node), slice_from_string(word));
+}
+
+static bool says_soft(struct reader *reader, const yaml_node_t *node) {
+    yaml_node_t *key, *value;
+    for (size_t at = 0; yaml_text_pair(&reader->yaml, node, &at, &key, &value);)
+        if (is_word(key, "soft"))
+            return true;
+    return false;
+}
+
+/* What stands beside `soft`, or in its place, where the target itself has to stand. True if it was that, and was told of. */
+static bool tell_odd_soft(struct reader *reader, const yaml_node_t *node) {
+    static const char help[] = "write the target itself behind it, as in { soft: \"page:{id}\" }";
+    yaml_node_t *key, *value;
+    size_t at = 0;
+    bool is_mapping = node->type == YAML_MAPPING_NODE;
+    bool is_one = is_mapping && node->data.mapping.pairs.top - node->data.mapping.pairs.start == 1;
+    bool is_bare = is_one ? yaml_text_pair(&reader->yaml, node, &at, &key, &value) && is_word(key, "soft") &&
+                                yaml_text_says_nothing(value)
+                          : is_word(node, "soft") && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    if (is_bare)
+        tell(reader, place_of(node), "target", help, "'soft' alone is no target");
+    else if (is_mapping && !is_one && says_soft(reader, node))
+        tell(reader, place_of(node), "target", "as in { soft: \"page:{id}\" } or { soft: { tag: \"user:{id}\" } }",
+             "'soft' has nothing beside it: it stands around the target");
+    else
+        return false;
+    return true;
+}
+
+/* What may stand behind `soft`: no list, no yes or no, not another one, and no event. */
+static bool is_soft_target(struct reader *reader, const yaml_node_t *node, bool derives) {
+    static const char *const switches[] = {"true", "false", "yes", "no", "on", "off"};
+    for (size_t i = 0; i < COUNT_OF(switches); i++)
+        if (is_word(node, switches[i]) && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
+            tell(reader, place_of(node), "target", "as in { soft: \"page:{id}\" }", "'soft' takes the target itself");
+            return false;
+        }
+    if (node->type == YAML_SEQUENCE_NODE)
+        tell(reader, place_of(node), "target", "say it of each: [{ soft: \"page:{id}\" }, { soft: \"list:{id}\" }]",
+             "'soft' takes one target, not a list");
+    else if (node->type == YAML_MAPPING_NODE && says_soft(reader, node))
+        tell(reader, place_of(node), "target", "leave one of them out", "'soft' stands there twice");
+    else if (node->type == YAML_MAPPING_NODE && derives)
+        tell(reader, place_of(node), "target", "write { soft: ... } under 'invalidate' of the event itself",
+             "only keys can be a soft source");
+    else
+        return true;
+    return false;
+}
+
 static bool take_target(struct reader *reader, const yaml_node_t *node, const char *name, bool derives,
                         struct manifest_target *ret_target) {
-    static const char *const of_derives[] = {"event", NULL}, *const of_others[] = {"tag", NULL};
-    const char *const *words = derives ? of_derives : of_others;
+    const char *const words[] = {derives ? "event" : "tag", ret_target->soft ? NULL : "soft", NULL};
     yaml_node_t *key, *value;
     size_t at = 0;
     ret_target->kind = MANIFEST_TARGET_KEYS;
+    if (tell_odd_soft(reader, node))
+        return false;
     if (node->type != YAML_MAPPING_NODE)
         return take_text(reader, node, name, &ret_target->what);
     if (!yaml_text_pair(&reader->yaml, node, &at, &key, &value) ||
@@ -355,7 +409,11 @@ static bool take_target(struct reader *reader, const yaml_node_t *node, const ch
              "as in { tag: \"user:{id}\" }; in YAML, patterns with braces need quotes", "one word was expected here");
         return false;
     }
-    if (key->type != YAML_SCALAR_NODE || !slice_equal(yaml_text_scalar(key), slice_from_string(words[0]))) {
+    if (is_word(key, "soft")) {
+        ret_target->soft = true; /* not again: a second one was refused */
+        return is_soft_target(reader, value, derives) && take_target(reader, value, "soft", derives, ret_target);
+    }
+    if (!is_word(key, words[0])) {
         bool unquoted = key->type != YAML_SCALAR_NODE || yaml_text_says_nothing(value);
         if (unquoted)
             tell(reader, place_of(node), "target", "put the pattern in quotes, as in \"user:{id}\"",
@@ -372,8 +430,10 @@ static const struct manifest_target *take_targets(struct reader *reader, const y
                                                   bool derives, uint32_t *ret_count) {
     uint32_t count, kept = 0;
     struct manifest_target *list = begin_list(reader, node, name, sizeof *list, MANIFEST_TARGETS_MAX, true, &count);
-    for (uint32_t i = 0; list && i < count; i++)
+    for (uint32_t i = 0; list && i < count; i++) {
+        list[kept] = (struct manifest_target){.soft = false}; /* of one that was refused */
         kept += take_target(reader, list_item(reader, node, i), name, derives, &list[kept]);
+    }
     *ret_count = kept;
     return list;
 }

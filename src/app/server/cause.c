@@ -11,6 +11,7 @@ void cause_begin(struct worker *worker, const struct cause *cause) {
     struct worker_cause *now = &worker->cause;
     ASSERT(!now->active && !worker->rules.planned);
     now->active = true;
+    now->noted_before = worker->changes.noted;
     now->now = *cause;
     now->named = cause->name.size != 0;
     now->spec = NULL;
@@ -95,6 +96,7 @@ static void write_path(struct worker_cause *cause) {
         now->name = root->text;
     }
     const struct rules_edge *edge = cause->action->edge == RULES_NONE ? NULL : rules_edge(rules, cause->action->edge);
+    now->soft = cause->action->soft;
     now->line = edge ? edge->place.line : 0;
     now->class = edge && edge->from != RULES_NONE ? rules_class(rules, edge->from)->pattern.text : SLICE("");
     if (edge) {
@@ -104,8 +106,10 @@ static void write_path(struct worker_cause *cause) {
         for (uint32_t i = count; i-- > 0;) {
             add(&path, "%s %.*s", cause_trigger_word(trigger_of(steps[i]->kind)), shown(steps[i]->text),
                 (const char *)steps[i]->text.data);
-            if (steps[i]->edge != RULES_NONE)
-                add(&path, " (line %u)", rules_edge(rules, steps[i]->edge)->place.line);
+            if (steps[i]->edge != RULES_NONE) {
+                const struct rules_edge *step = rules_edge(rules, steps[i]->edge);
+                add(&path, " (line %u%s)", step->place.line, step->soft ? ", soft" : "");
+            }
             add(&path, "%s", i ? " -> " : "");
         }
     }
@@ -129,7 +133,7 @@ enum { TEXTS = 6 };
 
 struct packed {
     uint32_t line;
-    uint8_t trigger, has_cause;
+    uint8_t trigger, has_cause, soft, unused;
     uint16_t sizes[TEXTS];
 };
 static_assert(sizeof(struct packed) + CAUSE_WHO_MAX + 4 * (size_t)CAUSE_NAME_MAX + CAUSE_PATH_MAX <= CAUSE_PACKED_MAX,
@@ -145,7 +149,8 @@ size_t cause_pack(const struct cause_told *told, uint8_t *to) {
     const struct slice texts[TEXTS] = {cut(told->who, CAUSE_WHO_MAX),    cut(told->killer, CAUSE_NAME_MAX),
                                        cut(cause->name, CAUSE_NAME_MAX), cut(cause->class, CAUSE_NAME_MAX),
                                        cut(cause->path, CAUSE_PATH_MAX), cut(cause->reason, CAUSE_NAME_MAX)};
-    struct packed packed = {.line = cause->line, .trigger = (uint8_t)cause->trigger, .has_cause = told->cause != NULL};
+    struct packed packed = {
+        .line = cause->line, .trigger = (uint8_t)cause->trigger, .has_cause = told->cause != NULL, .soft = cause->soft};
     size_t size = sizeof packed;
     for (int i = 0; i < TEXTS; i++) {
         packed.sizes[i] = (uint16_t)texts[i].size;
@@ -173,6 +178,7 @@ void cause_unpack(struct slice bytes, struct cause_told *ret_told, struct cause 
     ret_told->who = texts[0];
     ret_told->killer = texts[1];
     *ret_cause = (struct cause){.trigger = (enum cause_trigger)packed.trigger,
+                                .soft = packed.soft,
                                 .line = packed.line,
                                 .name = texts[2],
                                 .class = texts[3],

@@ -62,6 +62,7 @@ struct changes {
     uint64_t told_at;              /* in `notes`: what was last packed (cause.h), */
     uint32_t told_size;            /* and how much; 0: nothing yet */
     const struct cmd_call *queued; /* the command of EXEC that runs */
+    uint64_t noted;                /* ever */
     bool waiting;                  /* there is something for changes_hand_on to do */
     bool lost, passes;
     bool unfollowed; /* with `lost`: among what was lost were changes whose edges are still to be followed */

@@ -404,7 +404,6 @@ void leases_connection_ends(struct connection *connection) {
 
 /* ------------------------------------------------------------------------------------ who is woken */
 
-/* Writes the push; false: it waits again. */
 /* What is read for a push is read by its client, as if it asked now. By OPTIN it may not have asked for that: then it is told of more. */
 static void note_for_tracking(struct cmd_call *call, struct slice name) {
     const struct slice arguments[] = {SLICE("cget"), name};
@@ -420,6 +419,7 @@ static void note_for_tracking(struct cmd_call *call, struct slice name) {
     call->client->tracking = tracking;
 }
 
+/* Writes the push; false: it waits again. */
 static bool push(struct worker *worker, struct connection *connection, struct lease_wait *wait) {
     if (!connection->out.data)
         connection->out = worker_take_buffer(worker);

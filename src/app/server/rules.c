@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/cmd/owner.h"
 #include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/leases.h"
@@ -14,6 +15,7 @@
 #include "base/hash.h"
 #include "core/classes/cascade.h"
 #include "core/classes/terms.h"
+#include "sys/os/clock.h"
 #include "sys/os/log.h"
 
 enum { RECLASS_SCAN_COUNT = 128, RECLASS_TRIES_MAX = 4 };
@@ -27,6 +29,7 @@ enum {
 struct rules_in_force {
     struct rules *rules;
     struct buf text; /* as it was loaded */
+    struct cmd_rules_origin origin;
 };
 
 static void free_set(struct rules_in_force *set) {
@@ -39,8 +42,18 @@ static void free_set(struct rules_in_force *set) {
 
 /* ------------------------------------------------------------------------------------------ reading */
 
-/* Compiles; what is wrong is appended to `problems`. */
-static enum status make_set(struct slice text, const char *name, struct buf *problems,
+static void note_origin(struct rules_in_force *set, const char *name, uint64_t client) {
+    struct cmd_rules_origin *origin = &set->origin;
+    if (client)
+        snprintf(origin->source, sizeof origin->source, "RULES LOAD of client %llu", (unsigned long long)client);
+    else
+        snprintf(origin->source, sizeof origin->source, "file %s", name);
+    origin->hash = hash_bytes(buf_slice(&set->text), 0);
+    origin->loaded_at_ms = clock_unix_ms();
+}
+
+/* Compiles; what is wrong is appended to `problems`. `client`: who gave the text; 0: it is that of the file `name`. */
+static enum status make_set(struct slice text, const char *name, uint64_t client, struct buf *problems,
                             struct rules_in_force **ret_set) {
     struct rules_in_force *set = memory_take(&memory_libc, sizeof *set);
     if (!set)
@@ -50,6 +63,7 @@ static enum status make_set(struct slice text, const char *name, struct buf *pro
     enum status status = buf_append_slice(&set->text, text);
     if (status == STATUS_OK)
         status = manifest_diagnose(text, name, DIAGNOSTICS_TEXT, problems, &set->rules, NULL);
+    note_origin(set, name, client);
     if (status == STATUS_OK)
         *ret_set = set;
     else
@@ -78,7 +92,7 @@ static enum status set_from_file(const char *path, struct rules_in_force **ret_s
     if (status != STATUS_OK)
         log_warning("Cannot read the rules in %s: %s", path, strerror(errno));
     if (status == STATUS_OK)
-        status = make_set(buf_slice(&text), path, &problems, ret_set);
+        status = make_set(buf_slice(&text), path, 0, &problems, ret_set);
     log_problems(&problems);
     buf_fini(&problems);
     buf_fini(&text);
@@ -109,19 +123,27 @@ struct reclassing {
     uint64_t lost; /* entries for whose tags there is no room */
 };
 
+/* Before that: what it would take. */
+struct foreseeing {
+    struct cache *cache;
+    struct actor *actor;
+    const struct rules *rules;
+    struct cache_forecast *forecast;
+    uint32_t place;
+};
+
 static void reclass(void *context, struct slice name, const struct cache_info *info) {
     struct reclassing *reclassing = context;
     struct actor *actor = &reclassing->worker->actor;
-    struct cache_key key = cache_key(reclassing->cache, cache_db_of(reclassing->cache, reclassing->place), name);
     enum status status = STATUS_FULL;
     (void)info;
     for (int i = 0; status == STATUS_FULL && i < RECLASS_TRIES_MAX; i++) {
         struct cache_edit edit;
-        cache_prepare(reclassing->cache, actor, &key, name.size);
-        cache_edit_begin(reclassing->cache, actor, &key, &edit);
+        cache_edit_begin_place(reclassing->cache, actor, reclassing->place, name, name.size + 1, &edit);
         status = edit.found ? cache_edit_reclass(&edit) : STATUS_OK;
-        /* Without its tags it could outlive an invalidation. That there is nothing, or what is stale, can be asked for again. */
-        if (edit.nothing || edit.stale ||
+        /* Without its tags it could outlive an invalidation. That there is nothing, or what is stale, can be asked for again, but need not
+         * if it has them. */
+        if (((edit.nothing || edit.stale) && !cache_edit_is_classed(&edit)) ||
             (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
             cache_edit_delete(&edit);
         cache_edit_end(&edit);
@@ -135,7 +157,7 @@ static void reclass_all(struct worker *worker) {
     worker->rules.planned = true;
     for (; reclassing.place < CACHE_DATABASES; reclassing.place++) {
         uint64_t cursor = 0;
-        if (cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place)) == 0)
+        if (cache_count_place(reclassing.cache, reclassing.place) == 0)
             continue;
         do
             cursor = cache_scan_place(reclassing.cache, &worker->actor, reclassing.place, cursor, RECLASS_SCAN_COUNT,
@@ -147,10 +169,59 @@ static void reclass_all(struct worker *worker) {
         }
     }
     worker->rules.planned = false;
+    atomic_fetch_add_explicit(&worker->server->env.lost_to_rules, reclassing.lost, memory_order_relaxed);
     if (reclassing.lost)
         log_warning("%llu entries are gone: there was no room for the tags that the rules give them",
                     (unsigned long long)reclassing.lost);
 }
+
+/* ------------------------------------------------------------------------------------------ what it will take */
+
+/* For struct cache_rules: of rules that are not in force. */
+static enum status terms_of(void *context, struct actor *actor, struct slice name, struct cache_terms *terms) {
+    const struct foreseeing *foreseeing = context;
+    classes_terms(foreseeing->rules, name, actor->now_ms, 0, cache_tag_name_max(foreseeing->cache), terms);
+    return STATUS_OK;
+}
+
+static void foresee(void *context, struct slice name, const struct cache_info *info) {
+    struct foreseeing *foreseeing = context;
+    (void)info;
+    cache_forecast_add(foreseeing->forecast, foreseeing->actor, foreseeing->place, name);
+}
+
+/* Where nothing may be evicted, tags for which there is no room would cost entries: then the rules do not come into force. */
+static enum status find_room(struct worker *worker, const struct rules *rules, struct buf *problems) {
+    struct cache *cache = worker->server->cache;
+    struct foreseeing foreseeing = {.cache = cache, .actor = &worker->actor, .rules = rules};
+    if (cache_room_for_tags(cache) == UINT64_MAX || rules_class_count(rules) == 0)
+        return STATUS_OK;
+    foreseeing.forecast = cache_forecast_new(cache, &(struct cache_rules){.terms = terms_of, .context = &foreseeing});
+    if (!foreseeing.forecast)
+        return STATUS_NO_MEMORY;
+    for (; foreseeing.place < CACHE_DATABASES; foreseeing.place++) {
+        uint64_t cursor = 0;
+        if (cache_count_place(cache, foreseeing.place) == 0)
+            continue;
+        do
+            cursor = cache_scan_place(cache, &worker->actor, foreseeing.place, cursor, RECLASS_SCAN_COUNT, foresee,
+                                      &foreseeing);
+        while (cursor);
+    }
+    uint64_t bytes = cache_forecast_bytes(foreseeing.forecast), room = cache_room_for_tags(cache);
+    cache_forecast_free(foreseeing.forecast);
+    if (bytes <= room)
+        return STATUS_OK;
+    char text[200];
+    snprintf(text, sizeof text,
+             "the tags that it gives to what is there take some %llu bytes, and there is room for %llu: raise "
+             "maxmemory, or let something be evicted",
+             (unsigned long long)bytes, (unsigned long long)room);
+    MAYBE(buf_append_slice(problems, slice_from_string(text)) != STATUS_OK);
+    return STATUS_FULL;
+}
+
+/* ------------------------------------------------------------------------------------------ loading */
 
 /* What some class could refuse, or do. */
 static uint32_t asked_by(const struct rules *rules) {
@@ -216,19 +287,22 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     atomic_store(&server->env.loading_rules, false);
 }
 
-static enum status load(struct worker *worker, struct slice text, const char *name, struct buf *problems) {
+static enum status load(struct worker *worker, struct slice text, const char *name, uint64_t client,
+                        struct buf *problems) {
     struct server *server = worker->server;
     struct rules_in_force *set;
     if (pthread_mutex_trylock(&server->rules_lock) != 0)
         return STATUS_BUSY;
-    enum status status = make_set(text, name, problems, &set);
+    enum status status = make_set(text, name, client, problems, &set);
     if (status == STATUS_OK && server->rules && slice_equal(buf_slice(&server->rules->text), text)) {
         status = placing_apply(server, worker, set->rules, problems); /* numbers that were set otherwise since */
         free_set(set);                                                /* leases and stale values stay as well */
     } else if (status == STATUS_OK) {
         log_problems(problems); /* warnings */
         buf_clear(problems);
-        status = placing_apply(server, worker, set->rules, problems);
+        status = find_room(worker, set->rules, problems);
+        if (status == STATUS_OK)
+            status = placing_apply(server, worker, set->rules, problems);
         if (status == STATUS_OK)
             put_in_force(worker, set);
         else
@@ -240,8 +314,17 @@ static enum status load(struct worker *worker, struct slice text, const char *na
 
 enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems) {
     (void)api;
-    const struct connection *connection = client->connection;
-    return load(connection->worker, text, "manifest", problems);
+    struct worker *worker = ((const struct connection *)client->connection)->worker;
+    _Atomic uint64_t *lost = &worker->server->env.lost_to_rules;
+    uint64_t before = atomic_load_explicit(lost, memory_order_relaxed);
+    enum status status = load(worker, text, "manifest", client->id, problems);
+    uint64_t gone = atomic_load_explicit(lost, memory_order_relaxed) - before;
+    char said[64];
+    if (status == STATUS_OK && gone) {
+        snprintf(said, sizeof said, "%llu entries found no room and are gone", (unsigned long long)gone);
+        MAYBE(buf_append_slice(problems, slice_from_string(said)) != STATUS_OK);
+    }
+    return status;
 }
 
 void rules_load_file(struct worker *worker) {
@@ -256,7 +339,7 @@ void rules_load_file(struct worker *worker) {
     buf_init(&problems, &memory_libc);
     enum status status = manifest_file_read(path, &text) ? STATUS_OK : STATUS_IO;
     if (status == STATUS_OK)
-        status = load(worker, buf_slice(&text), path, &problems);
+        status = load(worker, buf_slice(&text), path, 0, &problems);
     if (status == STATUS_BUSY) /* another load is under way: after it */
         atomic_store(&server->rules_asked_for, true);
     log_problems(&problems);
@@ -307,6 +390,12 @@ const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *cli
     return set ? set->rules : NULL;
 }
 
+const struct cmd_rules_origin *rules_api_origin(struct cmd_server *api, struct cmd_client *client) {
+    (void)api;
+    const struct connection *connection = client->connection;
+    return &connection->worker->rules.set->origin;
+}
+
 enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *rules, struct buf *lines) {
     return placing_diff(server_of(api), rules, lines);
 }
@@ -316,7 +405,8 @@ void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class,
                       const char *text) {
     struct server *server = server_of(api);
     uint64_t mark = hash_bytes(service, hash_bytes(class, kind)) | 1;
-    for (int i = 0; i < RULES_BROKEN_MAX; i++) {
+    bool invented = kind == OWNER_UNKNOWN_SERVICE || kind == OWNER_UNKNOWN_EVENT;
+    for (int i = 0; i < (invented ? RULES_BROKEN_INVENTED : RULES_BROKEN_MAX); i++) {
         uint64_t seen = 0;
         if (atomic_compare_exchange_strong(&server->broken[i], &seen, mark)) {
             log_warning("Against the rules: %s", text);

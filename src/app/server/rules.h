@@ -29,6 +29,7 @@ void rules_stop(struct server *server);
 /* Commands. */
 enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems);
 const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text);
+const struct cmd_rules_origin *rules_api_origin(struct cmd_server *api, struct cmd_client *client);
 /* For commands, like the rest of rules_api. */
 enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *rules, struct buf *lines);
 void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class, struct slice service,

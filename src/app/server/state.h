@@ -25,6 +25,7 @@ enum {
     SERVER_WORKERS_MAX = 256,
     SERVER_BIND_MAX = 16,
     RULES_BROKEN_MAX = 256,
+    RULES_BROKEN_INVENTED = 64,    /* of these are for names that clients make up */
     SERVER_DESCRIPTORS_SPARE = 64, /* beside clients: listeners, epoll, log, ... */
 };
 

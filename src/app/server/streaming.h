@@ -49,11 +49,14 @@ struct stream_subscriber {
     void *texts; /* the filter's words, with their texts behind them */
     size_t texts_size;
     struct stream_cursor cursor;
-    bool elsewhere;  /* it came with a position of another run: anything is unsure, and that is still to be told */
-    bool acks;       /* under the lock, as the rest */
-    uint64_t serial; /* of subscriptions and waits together */
+    bool elsewhere;       /* it came with a position of another run: anything is unsure, and that is still to be told */
+    const char *greeting; /* is still to be sent to it (struct cmd_stream_wish) */
+    bool acks;            /* under the lock, as the rest */
+    uint64_t serial;      /* of subscriptions and waits together */
+    struct sync_wait *wait; /* its connection waits itself, and so cannot acknowledge; NULL: it does not */
     uint64_t seen, told,
-        acked; /* what it has been through; the last record that it was told of; the last acknowledged */
+        acked;              /* what it has been through; the last record that it was told of; the last acknowledged */
+    uint64_t owes_since_ms; /* steady: when it was told of something, or acknowledged some of it; if acked < told */
 };
 
 /* A command that waits for acknowledgements; under the lock until it is done. */
@@ -62,7 +65,9 @@ struct sync_wait {
     struct sync_wait *next;
     uint64_t serial, position, entries, until_ms;
     uint64_t left, left_acknowledged; /* subscribers that are gone meanwhile */
+    uint64_t left_clients[CMD_SYNCED_SHOWN_MAX];
     bool done;
+    bool hopeful; /* see may_still_come */
     struct cmd_synced result;
 };
 
@@ -92,9 +97,7 @@ struct worker_streaming {
     struct arena arena;           /* of the next */
     struct rules_pattern pattern; /* that has just been recorded: keys that went by it need not be */
     uint32_t pattern_place;
-    bool pattern_covers;
-    struct slice
-        softened; /* the name of the last entry that was invalidated softly; lives while changes are handed on */
+    bool pattern_covers, pattern_soft;
 };
 void worker_streaming_init(struct worker_streaming *of);
 void worker_streaming_fini(struct worker_streaming *of);
@@ -149,6 +152,8 @@ enum status streaming_api_ack(struct cmd_server *api, struct cmd_client *client,
 enum stream_result streaming_api_next(struct cmd_server *api, struct stream_cursor *cursor,
                                       const struct stream_filter *filter, size_t size_max, struct buf *out,
                                       struct stream_unsure *unsure);
+void streaming_api_consumers(struct cmd_server *api, void (*visit)(void *context, const struct cmd_stream_consumer *),
+                             void *context);
 void streaming_api_counts(struct cmd_server *api, struct cmd_stream_counts *ret_counts);
 enum status streaming_api_sync(struct cmd_server *api, struct cmd_client *client, uint64_t entries, uint32_t wait_ms,
                                struct cmd_synced *ret_synced, bool *ret_done);

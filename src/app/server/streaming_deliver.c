@@ -4,6 +4,7 @@
 #include "app/server/streaming.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
+#include "sys/os/clock.h"
 
 /* ------------------------------------------------------------------------------------------ coming and going */
 
@@ -75,6 +76,7 @@ static void take_out(struct server_streaming *streaming, struct worker *worker, 
 static void place(const struct server_streaming *streaming, const struct cmd_stream_wish *wish,
                   struct stream_subscriber *subscriber, bool is_new) {
     uint64_t last = streaming->ring.last;
+    subscriber->greeting = wish->greeting;
     if (!wish->from && !is_new)
         return;
     subscriber->cursor = (struct stream_cursor){.after = wish->from ? wish->after : last};
@@ -141,6 +143,23 @@ void streaming_api_unsubscribe(struct cmd_server *api, struct cmd_client *client
     subscriber_free(subscriber);
 }
 
+void streaming_api_consumers(struct cmd_server *api, void (*visit)(void *context, const struct cmd_stream_consumer *),
+                             void *context) {
+    struct server_streaming *streaming = streaming_enter(server_of(api));
+    uint64_t last = streaming->ring.last, now_ms = clock_steady_ms();
+    for (const struct stream_subscriber *one = streaming->subscribers; one; one = one->next) {
+        bool owes = one->acks && one->acked < one->told && now_ms > one->owes_since_ms;
+        visit(context, &(struct cmd_stream_consumer){.client = one->connection->client.id,
+                                                     .filter = &one->filter,
+                                                     .acks = one->acks,
+                                                     .told = one->told,
+                                                     .behind = last - one->seen,
+                                                     .acknowledged = one->acked,
+                                                     .owes_ms = owes ? now_ms - one->owes_since_ms : 0});
+    }
+    streaming_leave(streaming);
+}
+
 /* ------------------------------------------------------------------------------------------ reading */
 
 /* Under the lock. After "anything" there is no use in what is left. */
@@ -182,17 +201,18 @@ static void write_records(struct worker *worker, const struct stream_subscriber 
     while (reply->status == STATUS_OK && stream_decode(buf_slice(&worker->streaming.scratch), &at, &record)) {
         if (!stream_filter_takes(&subscriber->filter, &record))
             continue;
-        stream_push_record(reply, &record);
+        stream_push_record(reply, &record, subscriber->connection->client.stream_channel);
         haul->told = record.position;
         haul->records++;
     }
 }
 
 /* A gap in which nothing concerns the subscriber is none. */
-static void write_gap(struct reply *reply, const struct stream_unsure *unsure, struct haul *haul) {
+static void write_gap(const struct stream_subscriber *subscriber, struct reply *reply,
+                      const struct stream_unsure *unsure, struct haul *haul) {
     if (!unsure->anything && !unsure->count)
         return;
-    stream_push_gap(reply, unsure);
+    stream_push_gap(reply, unsure, subscriber->connection->client.stream_channel);
     haul->told = unsure->until;
     haul->gaps++;
 }
@@ -201,12 +221,35 @@ static void write_gap(struct reply *reply, const struct stream_unsure *unsure, s
 static void note_progress(struct worker *worker, struct stream_subscriber *subscriber, const struct haul *haul) {
     struct server_streaming *streaming = streaming_enter(worker->server);
     subscriber->seen = subscriber->cursor.after;
+    if (haul->told && subscriber->acked >= subscriber->told)
+        subscriber->owes_since_ms = worker->now_ms;
     subscriber->told = haul->told ? haul->told : subscriber->told;
     streaming->counts.told += haul->records;
     streaming->counts.gaps += haul->gaps;
     if (subscriber->acks)
         streaming_tell_waiters(streaming);
     streaming_leave(streaming);
+}
+
+static void begin_reply(struct worker *worker, struct connection *connection, struct reply *reply) {
+    if (!connection->out.data)
+        connection->out = worker_take_buffer(worker);
+    reply_init(reply, &connection->out, &connection->foreign, connection->client.protocol);
+}
+
+static void end_reply(struct worker *worker, struct connection *connection, const struct reply *reply, bool told) {
+    if (reply->status != STATUS_OK)
+        push_cut(connection, "of the stream for which there is no memory");
+    else if (told)
+        pubsub_send_later(worker, connection);
+}
+
+static void greet(struct worker *worker, struct stream_subscriber *subscriber) {
+    struct reply reply;
+    begin_reply(worker, subscriber->connection, &reply);
+    stream_push_greeting(&reply, subscriber->greeting, worker->server->run_id, subscriber->cursor.after);
+    subscriber->greeting = NULL;
+    end_reply(worker, subscriber->connection, &reply, true);
 }
 
 /* Takes some of the ring and writes what concerns the subscriber. */
@@ -232,18 +275,13 @@ static struct haul take_once(struct worker *worker, struct stream_subscriber *su
         stream_unsure_fini(&unsure);
         return haul;
     }
-    if (!connection->out.data)
-        connection->out = worker_take_buffer(worker);
-    reply_init(&reply, &connection->out, &connection->foreign, connection->client.protocol);
+    begin_reply(worker, connection, &reply);
     if (haul.result == STREAM_GAP)
-        write_gap(&reply, &unsure, &haul);
+        write_gap(subscriber, &reply, &unsure, &haul);
     else
         write_records(worker, subscriber, &reply, &haul);
     stream_unsure_fini(&unsure);
-    if (reply.status != STATUS_OK)
-        push_cut(connection, "of the stream for which there is no memory");
-    else if (haul.told)
-        pubsub_send_later(worker, connection);
+    end_reply(worker, connection, &reply, haul.told != 0);
     note_progress(worker, subscriber, &haul);
     return haul;
 }
@@ -255,6 +293,8 @@ static bool may_write_to(const struct connection *connection) {
 
 /* True: there is more for him. */
 static bool hand_out_to(struct worker *worker, struct stream_subscriber *subscriber, uint32_t *takes) {
+    if (subscriber->greeting && may_write_to(subscriber->connection))
+        greet(worker, subscriber);
     while (may_write_to(subscriber->connection)) {
         if (*takes == 0)
             return true;
@@ -282,7 +322,7 @@ bool streaming_is_ready(const struct worker *worker) {
         return false;
     uint64_t last = atomic_load_explicit(&worker->server->streaming->last, memory_order_acquire);
     for (const struct stream_subscriber *one = of->first; one; one = one->sibling)
-        if ((one->elsewhere || one->cursor.after < last) && may_write_to(one->connection))
+        if ((one->elsewhere || one->greeting || one->cursor.after < last) && may_write_to(one->connection))
             return true;
     return false;
 }

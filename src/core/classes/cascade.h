@@ -1,7 +1,7 @@
 /* core/classes/cascade.h: what a plan says is done.
  *
- * Actions are done in the order of the plan: keys are deleted, tags and classes invalidated with one stamp each; or all of that softly, so that what
- * would go is stale. A pattern that no class takes as a whole
+ * Actions are done in the order of the plan: keys are deleted, tags and classes invalidated with one stamp each; those that are soft leave what
+ * would go as stale. A pattern that no class takes as a whole
  * is looked for among all keys of the database, or banned (cache_ban) where there are many: looking at a million takes about half a second.
  *
  * Threads: any, each with an actor of its own that holds no locks, or all.
@@ -30,7 +30,7 @@ struct cascade {
         place; /* in the engine, of the database of keys and patterns (cache_key); tags and classes reach all databases */
     bool everywhere; /* keys and patterns as well: it began with a tag or a class */
     bool dry_run;    /* only counts */
-    bool soft;
+    bool soft;       /* as the action that is being done: whoever begins leaves it */
     uint64_t
         search_max; /* patterns are banned in databases with more entries than that, unless it is soft or somebody is to hear of each */
     const struct cache_matcher *expression; /* what the plan's RULES_TARGET_EXPRESSION means, if there is one */

@@ -64,6 +64,49 @@ static void edges_of_each_kind_take_what_they_name(void **state) {
     ruled_close(&ruled);
 }
 
+/* Stale is there for an edit, and for nobody else; gone is gone. */
+static bool is_stale(struct ruled *ruled, const char *name) {
+    struct cache_key key = cache_key(ruled->t.cache, 0, slice_from_string(name));
+    struct cache_edit edit;
+    cache_edit_begin(ruled->t.cache, &ruled->t.actor, &key, &edit);
+    bool stale = edit.stale;
+    assert_false(stale && edit.found);
+    cache_edit_end(&edit);
+    return stale;
+}
+
+static void a_soft_edge_leaves_what_it_names_as_stale(void **state) {
+    (void)state;
+    static const struct fixture_class soft[] = {
+        {.pattern = "price:{sku}",
+         .invalidates = {"soft page:{sku}", "soft list:{sku}:*", "basket:{sku}", "soft all"},
+         .ttl_ms = 60000},
+        {.pattern = "page:{sku}", .invalidates = {"home"}, .ttl_ms = 60000},
+        {.pattern = "list:{sku}:{shop}", .ttl_ms = 60000},
+        {.pattern = "basket:{sku}", .invalidates = {"all"}, .ttl_ms = 60000},
+        {.pattern = "home", .ttl_ms = 60000},
+        {.pattern = "all", .ttl_ms = 60000},
+        {.pattern = NULL},
+    };
+    static const struct {
+        const char *key;
+        bool stays, stale;
+    } keys[] = {{"page:1", false, true},   {"page:2", true, false}, {"list:1:a", false, true},
+                {"list:2:a", true, false}, {"home", false, true},   {"basket:1", false, false},
+                {"all", false, false},     {"price:1", true, false}};
+    struct ruled ruled;
+    ruled_open(&ruled, soft, LIMIT);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        ruled_set(&ruled, keys[i].key, "v", 0);
+    assert_int_equal(after_change(&ruled, "price:1", true), 5);
+    assert_true(ruled_has(&ruled, "page:1") && ruled_has(&ruled, "all"));
+    assert_int_equal(after_change(&ruled, "price:1", false), 5);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (ruled_has(&ruled, keys[i].key) != keys[i].stays || is_stale(&ruled, keys[i].key) != keys[i].stale)
+            fail_msg("%s", keys[i].key);
+    ruled_close(&ruled);
+}
+
 static void a_class_goes_as_one(void **state) {
     (void)state;
     struct ruled ruled;
@@ -169,5 +212,5 @@ static void a_naive_reader_of_the_rules_agrees(void **state) {
     ruled_close(&ruled);
 }
 
-UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_class_goes_as_one),
-           UNIT(a_pattern_is_looked_for_or_banned), UNIT(a_naive_reader_of_the_rules_agrees));
+UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_soft_edge_leaves_what_it_names_as_stale),
+           UNIT(a_class_goes_as_one), UNIT(a_pattern_is_looked_for_or_banned), UNIT(a_naive_reader_of_the_rules_agrees));

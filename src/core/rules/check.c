@@ -291,6 +291,62 @@ static enum status check_cycles(struct build *build) {
     return STATUS_OK;
 }
 
+/* ------------------------------------------------------------------------------------------ soft edges */
+
+static bool same_way(const struct rules_edge *a, const struct rules_edge *b) {
+    if (a->derives != b->derives || a->target_count == 0 || b->target_count == 0 ||
+        a->targets->kind != b->targets->kind || !slice_equal(a->text, b->text))
+        return false;
+    return !a->derives || a->targets->reached[0] == b->targets->reached[0];
+}
+
+static void check_soft_and_hard(struct build *build, const struct rules_edge *soft, const struct rules_edge *other) {
+    if (other->soft || !same_way(soft, other))
+        return;
+    build_tell(build,
+               &(struct manifest_problem){.severity = MANIFEST_WARNING,
+                                          .code = "soft-and-hard",
+                                          .place = soft->place,
+                                          .note_place = other->place,
+                                          .note = "it goes by this one",
+                                          .help = "remove one of them"},
+               "that '%.*s' is soft here has no effect", SHOW(soft->text));
+}
+
+/* What is stale is there for as long as its class says, or as it would have lived. */
+static void check_soft_end(struct build *build, const struct rules_edge *edge) {
+    for (uint32_t t = 0; t < edge->target_count; t++)
+        for (uint32_t r = 0; r < edge->targets[t].reached_count; r++) {
+            const struct rules_class *to = class_of(build, edge->targets[t].reached[r]);
+            if (to->stale_ms || to->ttl_default_ms || to->ttl_max_ms)
+                continue;
+            build_tell(build,
+                       &(struct manifest_problem){.severity = MANIFEST_WARNING,
+                                                  .code = "soft-without-end",
+                                                  .place = edge->place,
+                                                  .note_place = to->place,
+                                                  .note = "this class has neither 'stale' nor 'ttl'",
+                                                  .help = "say for how long values may be stale, as in 'stale: 1m'"},
+                       "what goes softly of '%.*s' may be shown as stale without end", SHOW(to->pattern.text));
+        }
+}
+
+static void check_soft(struct build *build) {
+    const struct rules *rules = build->rules;
+    for (uint32_t i = 0; i < rules->edge_count; i++) {
+        const struct rules_edge *edge = &rules->edges[i];
+        if (!edge->soft)
+            continue;
+        check_soft_end(build, edge);
+        for (uint32_t j = 0; edge->from != RULES_NONE && j < rules->classes[edge->from].edge_count; j++)
+            check_soft_and_hard(build, edge, &rules->edges[rules->classes[edge->from].edges[j]]);
+    }
+    for (uint32_t event = 0; event < rules->event_count; event++)
+        for (uint32_t i = 0; i < rules->events[event].edge_count; i++)
+            for (uint32_t j = 0; rules->events[event].edges[i].soft && j < rules->events[event].edge_count; j++)
+                check_soft_and_hard(build, &rules->events[event].edges[i], &rules->events[event].edges[j]);
+}
+
 /* ------------------------------------------------------------------------------------------ what is derived */
 
 /* Expiry fires no edge, so what was made of an expired entry would stay. */
@@ -486,6 +542,7 @@ enum status build_check(struct build *build) {
         if (!build->broken[class])
             TRY(check_derived(build, class));
     }
+    check_soft(build);
     check_stores(build);
     check_services(build);
     TRY(check_neighbours(build));

@@ -514,7 +514,7 @@ static enum status spread(struct edges *edges, const struct rules_pattern *targe
 
 /* ------------------------------------------------------------------------------------------ edges */
 
-static struct rules_edge *add_edge(struct edges *edges, const struct manifest_text *text) {
+static struct rules_edge *add_edge(struct edges *edges, const struct manifest_target *target) {
     if (edges->count == edges->capacity) {
         uint32_t capacity = edges->capacity ? edges->capacity * 2 : 64;
         struct rules_edge *list = arena_take(&edges->build->rules->arena, capacity * sizeof *list);
@@ -526,8 +526,8 @@ static struct rules_edge *add_edge(struct edges *edges, const struct manifest_te
         edges->capacity = capacity;
     }
     struct rules_edge *edge = &edges->list[edges->count];
-    *edge = (struct rules_edge){.from = RULES_NONE, .place = text->place};
-    if (!arena_copy(&edges->build->rules->arena, text->text, &edge->text))
+    *edge = (struct rules_edge){.from = RULES_NONE, .soft = target->soft, .place = target->what.place};
+    if (!arena_copy(&edges->build->rules->arena, target->what.text, &edge->text))
         return NULL;
     edges->count++;
     return edge;
@@ -583,7 +583,7 @@ static enum status add_target(struct edges *edges, uint32_t from, const struct m
     TRY(parse_target(edges, &target->what, RULES_SYNTAX_TEMPLATE, &pattern, &good));
     if (!good || !find_fields(edges, &pattern, &target->what, fields))
         return STATUS_OK;
-    struct rules_edge *edge = add_edge(edges, &target->what);
+    struct rules_edge *edge = add_edge(edges, target);
     if (!edge)
         return STATUS_NO_MEMORY;
     edge->from = from;
@@ -651,8 +651,9 @@ static enum status derived_target(struct edges *edges, uint32_t derived, const s
     return make_template(build, source, source->token_count, SHAPE_SOURCE, numbers, &target->template);
 }
 
-static enum status add_derives(struct edges *edges, uint32_t derived, const struct manifest_text *text) {
+static enum status add_derives(struct edges *edges, uint32_t derived, const struct manifest_target *from) {
     struct build *build = edges->build;
+    const struct manifest_text *text = &from->what;
     struct rules_pattern source;
     uint8_t fields[RULES_FIELDS_MAX];
     bool good;
@@ -671,7 +672,7 @@ static enum status add_derives(struct edges *edges, uint32_t derived, const stru
         return STATUS_NO_MEMORY;
     TRY(derived_target(edges, derived, &source, fields, text, target));
     for (uint32_t i = 0; i < edges->found_count; i++) {
-        struct rules_edge *edge = add_edge(edges, text);
+        struct rules_edge *edge = add_edge(edges, from);
         if (!edge)
             return STATUS_NO_MEMORY;
         edge->from = edges->found[i];
@@ -692,7 +693,7 @@ static enum status edges_of_class(struct edges *edges, uint32_t class) {
         TRY(add_target(edges, class, &from->invalidates[i]));
     for (uint32_t i = 0; i < from->derive_count; i++)
         if (from->derives[i].kind == MANIFEST_TARGET_KEYS)
-            TRY(add_derives(edges, class, &from->derives[i].what));
+            TRY(add_derives(edges, class, &from->derives[i]));
     return STATUS_OK;
 }
 

@@ -48,6 +48,7 @@ enum manifest_target_kind {
 
 struct manifest_target {
     enum manifest_target_kind kind;
+    bool soft; /* what goes by it may still be shown as stale */
     struct manifest_text what;
 };
 

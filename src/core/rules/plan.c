@@ -14,7 +14,8 @@ void rules_plan_init(struct rules_plan *plan, const struct rules *rules, const s
                      uint32_t actions_max, uint32_t depth_max) {
     *plan = (struct rules_plan){.rules = rules,
                                 .actions_max = actions_max ? actions_max : RULES_PLAN_ACTIONS_MAX,
-                                .depth_max = depth_max ? depth_max : RULES_PLAN_DEPTH_MAX};
+                                .depth_max = depth_max ? depth_max : RULES_PLAN_DEPTH_MAX,
+                                .again = RULES_NONE};
     arena_init(&plan->arena, memory, 8192);
 }
 
@@ -25,6 +26,7 @@ void rules_plan_reset(struct rules_plan *plan) {
     plan->actions = NULL;
     plan->table = NULL;
     plan->count = plan->capacity = plan->table_size = 0;
+    plan->again = RULES_NONE;
     plan->limited = false;
 }
 
@@ -60,16 +62,31 @@ static bool grow(struct rules_plan *plan) {
     return true;
 }
 
-static bool is_planned(const struct rules_plan *plan, const struct rules_action *action) {
+static struct rules_action *find_planned(const struct rules_plan *plan, const struct rules_action *action) {
     if (plan->table_size == 0)
-        return false;
+        return NULL;
     for (uint64_t at = action_hash(action);; at++) {
         uint32_t other = plan->table[at & (plan->table_size - 1)];
         if (other == 0)
-            return false;
+            return NULL;
         if (same_action(&plan->actions[other - 1], action))
-            return true;
+            return &plan->actions[other - 1];
     }
+}
+
+/* Whether it is planned already. What was soft and is reached by a hard way is hard from now on, by that way, and is followed again. */
+static bool is_planned(struct rules_plan *plan, const struct rules_action *action) {
+    struct rules_action *planned = find_planned(plan, action);
+    if (planned && planned->soft && !action->soft) {
+        uint32_t number = (uint32_t)(planned - plan->actions);
+        planned->soft = false;
+        planned->edge = action->edge;
+        planned->from = action->from;
+        planned->depth = action->depth;
+        planned->again = plan->again;
+        plan->again = number;
+    }
+    return planned != NULL;
 }
 
 /* The text is copied unless it is that of a class. */
@@ -110,7 +127,10 @@ static enum status put_all_that_follows(struct rules_plan *plan, struct rules_ac
         const struct rules_class *class = &rules->classes[plan->actions[i].class];
         for (uint32_t e = 0; e < class->edge_count; e++) {
             const struct rules_edge *edge = &rules->edges[class->edges[e]];
-            struct rules_action next = {.edge = class->edges[e], .from = i, .depth = plan->actions[i].depth + 1};
+            struct rules_action next = {.edge = class->edges[e],
+                                        .from = i,
+                                        .depth = plan->actions[i].depth + 1,
+                                        .soft = edge->soft || plan->actions[i].soft};
             for (uint32_t t = 0; t < edge->target_count; t++)
                 for (uint32_t r = 0; r < edge->targets[t].reached_count; r++)
                     TRY(put_class(plan, next, edge->targets[t].reached[r], true));
@@ -236,9 +256,11 @@ static enum status fire_class(struct rules_plan *plan, uint32_t from, uint32_t c
     const struct rules *rules = plan->rules;
     const struct rules_class *own = &rules->classes[class];
     uint32_t depth = from == RULES_NONE ? 1 : plan->actions[from].depth + 1;
+    bool soft = from == RULES_NONE ? plan->soft : plan->actions[from].soft;
     for (uint32_t e = 0; e < own->edge_count; e++) {
         const struct rules_edge *edge = &rules->edges[own->edges[e]];
-        struct rules_action like = {.edge = own->edges[e], .from = from, .depth = depth, .class = RULES_NONE};
+        struct rules_action like = {
+            .edge = own->edges[e], .from = from, .depth = depth, .class = RULES_NONE, .soft = soft || edge->soft};
         struct known other;
         struct rules_fields fields;
         if (edge->own_fields && key.data) {
@@ -305,8 +327,12 @@ static enum status follow(struct rules_plan *plan, uint32_t number) {
 }
 
 static enum status follow_all(struct rules_plan *plan, uint32_t first) {
-    for (uint32_t i = first; i < plan->count; i++)
-        TRY(follow(plan, i));
+    while (first < plan->count || plan->again != RULES_NONE) {
+        uint32_t number = plan->again == RULES_NONE ? first++ : plan->again;
+        if (number == plan->again)
+            plan->again = plan->actions[number].again;
+        TRY(follow(plan, number));
+    }
     return STATUS_OK;
 }
 
@@ -325,8 +351,10 @@ enum status rules_plan_changed(struct rules_plan *plan, struct slice key, uint32
 
 static enum status begin(struct rules_plan *plan, enum rules_target_kind kind, struct slice text, uint32_t class) {
     uint32_t first = plan->count;
-    TRY(put(plan, &(struct rules_action){
-                      .kind = kind, .text = text, .class = class, .edge = RULES_NONE, .from = RULES_NONE}));
+    TRY(put(
+        plan,
+        &(struct rules_action){
+            .kind = kind, .text = text, .class = class, .edge = RULES_NONE, .from = RULES_NONE, .soft = plan->soft}));
     return follow_all(plan, first);
 }
 
@@ -364,7 +392,7 @@ static enum status plan_pattern(struct rules_plan *plan, const struct rules_patt
     const struct rules *rules = plan->rules;
     uint32_t first = plan->count, exact = 0;
     uint32_t *parts = arena_take(&plan->arena, (rules->class_count + 1) * sizeof *parts), part_count = 0;
-    struct rules_action like = {.edge = RULES_NONE, .from = RULES_NONE};
+    struct rules_action like = {.edge = RULES_NONE, .from = RULES_NONE, .soft = plan->soft};
     if (!parts)
         return STATUS_NO_MEMORY;
     for (uint32_t class = 0; class < rules->class_count; class ++) {
@@ -426,6 +454,7 @@ static enum status plan_expression(struct rules_plan *plan, struct slice express
                                          .class = RULES_NONE,
                                          .edge = RULES_NONE,
                                          .from = RULES_NONE,
+                                         .soft = plan->soft,
                                          .target = target}));
     return follow_all(plan, plan->count - 1);
 }
@@ -478,8 +507,11 @@ static enum status know_data(const struct rules_edge *edge, const struct rules_d
 
 static enum status fire_event_edge(struct rules_plan *plan, const struct rules_edge *edge,
                                    const struct rules_data *data, struct slice *ret_missing) {
-    struct rules_action like = {
-        .edge = (uint32_t)(edge - plan->rules->edges), .from = RULES_NONE, .depth = 1, .class = RULES_NONE};
+    struct rules_action like = {.edge = (uint32_t)(edge - plan->rules->edges),
+                                .from = RULES_NONE,
+                                .depth = 1,
+                                .class = RULES_NONE,
+                                .soft = plan->soft || edge->soft};
     for (uint32_t index = 0;; index++) {
         struct known known;
         bool more;

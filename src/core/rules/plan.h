@@ -9,9 +9,11 @@
  * the list. What is done in a plan is never less than what the rules demand. Where an edge's parts are not known, as after a class
  * has been invalidated as a whole, it becomes the whole class that it leads to (`widened`); the same happens to whatever is left when a limit is reached (`limited`).
  *
+ * An action is soft if its edge is, or if the action was that its edge followed; hard ways count more than soft ones, so what is hard by any way is hard.
+ *
  * Threads: one owner; the rules are only read.
  * Memory:  grows in an arena up to `actions_max` actions and one for each class; rules_plan_reset keeps the first chunk for the next plan.
- * Time:    each action is followed once, so circles end.
+ * Time:    each action is followed once, and once more if it turns out to be hard, so circles end.
  * Errors:  STATUS_NO_MEMORY: the plan is of no use. STATUS_INVALID: only events, `ret_missing` says which part of the data.
  */
 #ifndef STRATA_CORE_RULES_PLAN_H
@@ -28,7 +30,9 @@ struct rules_action {
     uint32_t edge;     /* that led here; RULES_NONE: it is what was asked for */
     uint32_t from;     /* action whose change the edge followed; RULES_NONE: the change itself */
     uint32_t depth;
+    uint32_t again; /* the next of these; private to a plan */
     bool widened;
+    bool soft; /* what goes is stale: each way that leads here from what was asked for is soft */
     const struct rules_target *target; /* of the edge; NULL */
 };
 
@@ -39,7 +43,9 @@ struct rules_plan {
     uint32_t *table; /* action + 1 by hash, 0: free */
     uint32_t count, capacity, table_size;
     uint32_t actions_max, depth_max;
+    uint32_t again; /* the first of those that were soft, are hard now, and have to be followed again; RULES_NONE */
     bool limited;
+    bool soft; /* what is asked for is to be stale: set it before a plan is made */
 };
 
 /* Limits of 0 are the usual ones. */

@@ -20,9 +20,9 @@ static const char *said(const struct rules_plan *plan) {
     text[0] = 0;
     for (uint32_t i = 0; i < plan->count && used < sizeof text; i++) {
         const struct rules_action *action = &plan->actions[i];
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %.*s%s", i ? ", " : "", kinds[action->kind],
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s %.*s%s%s", i ? ", " : "", kinds[action->kind],
                                  (int)action->text.size, (const char *)action->text.data,
-                                 action->widened ? " widened" : "");
+                                 action->widened ? " widened" : "", action->soft ? " softly" : "");
     }
     return text;
 }
@@ -281,6 +281,93 @@ static void limits_end_in_whole_classes(void **state) {
     rules_free(rules);
 }
 
+/* Prices make pages stale, and whatever follows from that; baskets go. */
+static const struct fixture_class soft_shop[] = {
+    {.pattern = "price:{id}", .invalidates = {"soft page:{id}", "soft list:{id}:*", "basket:*"}, .ttl_ms = 9000},
+    {.pattern = "page:{id}", .tags = {"page:{id}"}, .invalidates = {"index"}, .ttl_ms = 9000},
+    {.pattern = "list:{id}:{shop}", .ttl_ms = 9000},
+    {.pattern = "index", .invalidates = {"soft card"}, .ttl_ms = 9000},
+    {.pattern = "feed:{id}:{page}", .derives = {"soft price:{id}"}, .ttl_ms = 9000},
+    {.pattern = "basket:{user}", .invalidates = {"index"}, .ttl_ms = 9000},
+    {.pattern = "card", .ttl_ms = 9000},
+    {.pattern = "cost:{id}", .invalidates = {"soft page:{id}"}, .ttl_ms = 9000},
+    {.pattern = NULL},
+};
+
+static const struct fixture_event soft_events[] = {
+    {"sale", {"soft tag page:{data.id}"}},
+    {"both", {"soft page:{data.id}", "tag page:{data.id}", "soft index"}},
+    {"end", {"page:{data.id}", "soft page:{data.id}", "soft index"}},
+    {NULL, {NULL}},
+};
+
+static void what_follows_from_a_soft_edge_is_soft_unless_a_hard_way_leads_there(void **state) {
+    static const struct {
+        const char *key, *event, *plan;
+        bool soft;
+    } cases[] = {
+        /* an edge without a word passes on what it got */
+        {.key = "cost:1", .plan = "key page:1 softly, key index softly, key card softly"},
+        /* a write is hard; an edge that is soft stays soft behind it */
+        {.key = "page:1", .plan = "key index, key card softly"},
+        /* by the basket the index goes, which was found by the page before: by every way on from there, too */
+        {.key = "price:1",
+         .plan = "key page:1 softly, tag ~list:1:* softly, class basket:{user}, tag ^price:1 softly, key index, key "
+                 "card softly"},
+        {.event = "sale", .plan = "tag page:1 softly, key index softly, key card softly"},
+        {.event = "both", .plan = "key page:1 softly, tag page:1, key index, key card softly"},
+        {.event = "end", .plan = "key page:1, key index, key card softly"},
+        {.event = "both",
+         .soft = true,
+         .plan = "key page:1 softly, tag page:1 softly, key index softly, key card softly"},
+    };
+    struct rules *rules = compiled(soft_shop, soft_events);
+    struct rules_plan plan;
+    struct rules_data data = {find_data, (void *)(uintptr_t) "id=1"};
+    struct slice missing;
+    rules_plan_init(&plan, rules, &memory_libc, 0, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        plan.soft = cases[i].soft;
+        rules_plan_reset(&plan);
+        if (cases[i].key)
+            changed(&plan, cases[i].key);
+        else
+            assert_int_equal(rules_plan_event(&plan, slice_from_string(cases[i].event), &data, &missing), STATUS_OK);
+        assert_string_equal(said(&plan), cases[i].plan);
+    }
+    changed(&plan, "price:1");
+    plan.soft = false;
+    rules_plan_reset(&plan);
+    changed(&plan, "price:1"); /* the index says that it went by the basket */
+    assert_int_equal(plan.actions[4].from, 2);
+    assert_int_equal(rules_edge(rules, plan.actions[4].edge)->place.line, 6);
+    assert_int_equal(plan.actions[5].from, 4);
+    rules_plan_fini(&plan);
+    rules_free(rules);
+}
+
+static void a_soft_beginning_makes_everything_soft(void **state) {
+    struct rules *rules = compiled(shop, events);
+    struct rules_plan plan;
+    for (int limit = 0; limit < 3; limit++) {
+        struct rules_data data = {find_data, (void *)(uintptr_t) "id=7 shop=3 day=1"};
+        struct slice missing;
+        rules_plan_init(&plan, rules, &memory_libc, (uint32_t)limit, (uint32_t)limit);
+        plan.soft = true;
+        assert_int_equal(rules_plan_key(&plan, SLICE("user:7")), STATUS_OK);
+        assert_int_equal(rules_plan_tag(&plan, SLICE("shop:3")), STATUS_OK);
+        assert_int_equal(rules_plan_class(&plan, rules_class_named(rules, SLICE("profile:{id}"))), STATUS_OK);
+        assert_int_equal(rules_plan_pattern(&plan, SLICE("us*")), STATUS_OK);
+        assert_int_equal(rules_plan_expression(&plan, SLICE("^item:.$"), SLICE("item:*")), STATUS_OK);
+        assert_int_equal(rules_plan_event(&plan, SLICE("shop.closed"), &data, &missing), STATUS_OK);
+        assert_true(plan.count > 9);
+        for (uint32_t i = 0; i < plan.count; i++)
+            assert_true(plan.actions[i].soft);
+        rules_plan_fini(&plan);
+    }
+    rules_free(rules);
+}
+
 static void memory_that_ends_is_an_answer(void **state) {
     struct rules *rules = compiled(shop, events);
     bool done = false;
@@ -307,4 +394,5 @@ static void memory_that_ends_is_an_answer(void **state) {
 
 UNIT_TESTS(plan, UNIT(changes_follow_edges), UNIT(entries_bear_the_tags_that_edges_fire),
            UNIT(tags_and_classes_lead_on), UNIT(events_fill_their_data_in), UNIT(doubtful_tags_widen),
-           UNIT(limits_end_in_whole_classes), UNIT(memory_that_ends_is_an_answer));
+           UNIT(limits_end_in_whole_classes), UNIT(what_follows_from_a_soft_edge_is_soft_unless_a_hard_way_leads_there),
+           UNIT(a_soft_beginning_makes_everything_soft), UNIT(memory_that_ends_is_an_answer));

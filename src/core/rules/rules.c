@@ -166,7 +166,7 @@ static bool same_edges(const struct rules *a, uint32_t class_a, const struct rul
                 in_b = j;
         if (in_a == RULES_NONE || in_b == RULES_NONE)
             return in_a == in_b;
-        if (!slice_equal(a->edges[in_a].text, b->edges[in_b].text))
+        if (!slice_equal(a->edges[in_a].text, b->edges[in_b].text) || a->edges[in_a].soft != b->edges[in_b].soft)
             return false;
         i--, j--; /* the loops have gone one too far */
     }

@@ -64,6 +64,7 @@ struct rules_edge {
     uint32_t from;             /* class; RULES_NONE: an event */
     bool derives;              /* written at the derived class */
     bool own_fields;           /* the parts are those of `when`, not of the class's pattern */
+    bool soft;                 /* what goes by it is stale, whatever led here; otherwise as what led here */
     struct rules_pattern when; /* only if own_fields: the edge fires for keys that match */
     const struct rules_target *targets;
     uint32_t target_count;

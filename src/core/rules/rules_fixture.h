@@ -100,7 +100,7 @@ static inline size_t fixture_key(uint32_t number, uint8_t bytes[8]) {
 
 /* ------------------------------------------------------------------------------------------ manifests */
 
-/* A class as tests write it; targets that begin with "tag " are tags, with "event " events. */
+/* A class as tests write it; targets that begin with "tag " are tags, with "event " events, with "soft " before that soft. */
 struct fixture_class {
     const char *pattern, *tags[4], *invalidates[4], *derives[4], *owner, *borrowers[4];
     uint64_t ttl_ms, max_ms;
@@ -134,11 +134,13 @@ static inline uint32_t fixture_targets(const char *const *from, uint32_t line, s
     uint32_t count = 0;
     for (; count < 4 && from[count]; count++) {
         const char *text = from[count];
+        bool soft = strncmp(text, "soft ", 5) == 0;
+        text += soft ? 5 : 0;
         enum manifest_target_kind kind = strncmp(text, "tag ", 4) == 0     ? MANIFEST_TARGET_TAG
                                          : strncmp(text, "event ", 6) == 0 ? MANIFEST_TARGET_EVENT
                                                                            : MANIFEST_TARGET_KEYS;
         text += kind == MANIFEST_TARGET_TAG ? 4 : kind == MANIFEST_TARGET_EVENT ? 6 : 0;
-        to[count] = (struct manifest_target){kind, fixture_text(text, line)};
+        to[count] = (struct manifest_target){.kind = kind, .soft = soft, .what = fixture_text(text, line)};
     }
     return count;
 }

@@ -80,6 +80,14 @@ static void differences_are_told_by_class_and_field(void **state) {
     assert_true(list[2].change == RULES_REMOVED && list[2].class_before == 2 && list[2].class_after == RULES_NONE);
     assert_true(list[3].change == RULES_CHANGED && list[3].fields == 1u << MANIFEST_DERIVES);
     assert_true(list[4].change == RULES_ADDED && list[4].class_after == 0);
+    struct fixture_class softer[] = {before[0], before[1], before[2], before[3], before[4], {.pattern = NULL}};
+    softer[0].invalidates[0] = "soft feed:{id}";
+    softer[4].derives[0] = "soft user:{id}";
+    struct rules *c = compiled(softer);
+    assert_int_equal(rules_diff(a, c, list, 8), 2);
+    assert_true(list[0].fields == 1u << MANIFEST_INVALIDATES && list[1].fields == 1u << MANIFEST_DERIVES);
+    rules_free(c);
+    assert_int_equal(rules_diff(a, b, list, 8), 5);
     list[1].fields = 99;
     assert_int_equal(rules_diff(a, b, list, 1), 5);
     assert_int_equal(list[1].fields, 99);

@@ -1,6 +1,7 @@
 """Pages of documentation whose `console` blocks are run: every line after `$` is a command, what follows is what it prints.
 
-`...` in an expected line stands for anything, on a line of its own for any lines.
+`...` in an expected line stands for anything, on a line of its own for any lines. A comment `<!-- until: COMMAND -->` between blocks, which readers do not
+see, is run again and again until its exit status is 0: what somebody at a terminal would see before he types on.
 """
 
 import os
@@ -10,20 +11,25 @@ import shutil
 import signal
 import subprocess
 
+from harness.servers import settle
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TIMEOUT_S = 120
+SETTLE_S = 60
 
 
 def steps(text):
-    """(command, expected output) of every step of a page."""
+    """(command, expected output) of every step of a page; without an output it is a condition to wait for."""
     found = []
-    for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
+    for block, condition in re.findall(r"^```console\n(.*?)^```|^<!-- until: (.*?) -->", text, re.M | re.S):
+        if condition:
+            found.append([condition, None])
         for line in block.splitlines():
             if line.startswith("$ "):
                 found.append([line[2:], []])
             else:
                 found[-1][1].append(line)
-    return [(command, "\n".join(lines)) for command, lines in found]
+    return [(command, lines if lines is None else "\n".join(lines)) for command, lines in found]
 
 
 def fits(expected, got):
@@ -55,12 +61,22 @@ def run_line(line, folder, commands):
             return shell.communicate()[0] + f"\n(it took more than {TIMEOUT_S} s)"
 
 
+def wait_for(report, line, folder, commands):
+    def holds():
+        return subprocess.run(["sh", "-c", line], cwd=folder, env=commands, capture_output=True, timeout=TIMEOUT_S, check=False).returncode == 0
+
+    report.expect(f"at last: {line}", settle(holds, SETTLE_S), "it does not come about")
+
+
 def run_against(report, page, server, steps_min):
     """Runs every command of a page against a server that has been started, as if it were at port 7379; then stops it."""
     found = steps((ROOT / page).read_text())
     report.expect(f"{page} shows commands", len(found) >= steps_min, f"only {len(found)}")
     commands = environment(os.path.join(server.folder, "bin"), program=server.program)
     for command, expected in found:
+        if expected is None:
+            wait_for(report, command.replace("7379", str(server.port)), server.folder, commands)
+            continue
         said = run_line(command.replace("7379", str(server.port)), server.folder, commands)
         report.expect(command[:100], fits(expected, said), f"{page} says:\n{expected}\nit is:\n{said}")
     status = server.stop()
