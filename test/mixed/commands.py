@@ -35,6 +35,7 @@ SETTINGS = {
     "maxmemory": ["16mb", "32mb", "48mb"],
     "maxmemory-policy": ["allkeys-lru", "noeviction", "allkeys-lfu"],
     "notify-keyspace-events": ["", "KEA"],
+    "pattern-search-max-keys": ["0", "0", "10000"],
     "tracking-table-max-keys": ["3", "0", "1000000"],
 }
 

@@ -140,7 +140,8 @@ class Keeper(Party):
         told = not wrong or settle(is_told, NOTICED_S)
         for name, now in wrong.items():
             if now is not None or not told:
-                raise AssertionError(f"the copy of {name} by {' '.join(self.how[:3])} is {self.copies.get(name)}, and it is {now}")
+                what = plain(self.asker.call("EXPLAIN", name))
+                raise AssertionError(f"the copy of {name} by {' '.join(self.how)} is {self.copies.get(name)}, and it is {now}: {what}")
         self.checked += len(names)
 
     def catch_up(self):

@@ -45,14 +45,13 @@ void *__wrap_realloc(void *old, size_t size) { return fails_now() ? NULL : __rea
 void *__wrap_malloc(size_t size) { return fails_now() ? NULL : __real_malloc(size); }
 void *__wrap_calloc(size_t count, size_t size) { return fails_now() ? NULL : __real_calloc(count, size); }
 
-static void fail_from(uint64_t n, bool all) {
+void scarce_fail_from(uint64_t n, bool all) {
     atomic_store(&failed, 0);
     atomic_store(&forever, all);
     atomic_store(&left, (long)n);
 }
 
-/* True: something has failed. */
-static bool fail_no_more(void) {
+bool scarce_fail_no_more(void) {
     atomic_store(&left, -1);
     return atomic_load(&failed) != 0;
 }
@@ -259,9 +258,9 @@ static bool round_of(struct server *server, const struct scene *scene, uint64_t 
         ask_all(listener, scene, scene->listen, true);
         listener->heard[0] = 0;
     }
-    fail_from(n, all);
+    scarce_fail_from(n, all);
     ask_all(actor, scene, scene->act, false);
-    bool has_failed = fail_no_more();
+    bool has_failed = scarce_fail_no_more();
     enum outcome outcome = outcome_of(scene, actor, counts);
     counts->rounds++;
     counts->done += outcome == DONE;

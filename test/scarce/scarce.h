@@ -38,6 +38,10 @@ struct scene {
 struct scarce_counts {
     uint64_t rounds, done, refused, cut, wrong;
 };
+/* From now on the n-th allocation fails, counted from 0, or that and all behind it; until the end of that. True: something has failed. */
+void scarce_fail_from(uint64_t n, bool all);
+bool scarce_fail_no_more(void);
+
 void scarce_play(struct server *server, const struct scene *scene, struct scarce_counts *counts);
 
 #endif

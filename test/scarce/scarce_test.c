@@ -48,6 +48,15 @@ static const struct scene invalidations[] = {
      PREPARED,
      .act = {"INVALIDATE PATTERN *r:1"},
      .judge = {{"GET other:1", "nil", "o"}, {"GET user:1", "nil", "a"}, {"GET page:1", "nil", "p"}}},
+    {.name = "a pattern in a large database",
+     .manifest = rules,
+     .prepare = {"FLUSHALL", "RULES LOAD @", "CONFIG SET pattern-search-max-keys 0", "SET user:1 a", "SET page:1 p",
+                 "SET other:1 o"},
+     .act = {"INVALIDATE PATTERN *r:1"},
+     .judge = {{"GET other:1", "nil", "o"},
+               {"GET user:1", "nil", "a"},
+               {"GET page:1", "nil", "p"},
+               {"CONFIG SET pattern-search-max-keys 10000", "+OK", "+OK"}}},
     {.name = "an expression",
      PREPARED,
      .act = {"INVALIDATE REGEX ^(user|other):[0-9]$"},
@@ -293,6 +302,36 @@ static void play(const struct scene *scenes, size_t count) {
     assert_int_equal(wrong, 0);
 }
 
+/* What is left behind is found by the sanitizer of leaks. */
+static void a_server_starts_as_a_whole_or_not_at_all(void **state) {
+    (void)state;
+    char path[] = "/tmp/strata-scarce-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, stores, sizeof stores - 1), (ssize_t)sizeof stores - 1);
+    close(fd);
+    uint64_t started = 0, n = 0;
+    bool has_failed = true;
+    for (; has_failed; n++) {
+        struct config config;
+        struct server *server = NULL;
+        testing_server_config(&config, 2);
+        strcpy(config.values.rules, path);
+        scarce_fail_from(n, false);
+        enum status status = server_start(&config, &server);
+        has_failed = scarce_fail_no_more();
+        assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY || status == STATUS_IO); /* IO: of the file */
+        assert_true(has_failed || status == STATUS_OK);
+        assert_true((server != NULL) == (status == STATUS_OK));
+        started += status == STATUS_OK;
+        if (server)
+            server_free(server);
+    }
+    unlink(path);
+    printf("%llu starts, %llu of them well\n", (unsigned long long)n, (unsigned long long)started);
+    assert_true(started > 0 && started < n);
+}
+
 #define CASE(name, scenes)                              \
     static void name(void **state) {                    \
         (void)state;                                    \
@@ -308,4 +347,5 @@ CASE(questions_are_answered_or_refused, looks)
 
 UNIT_TESTS(scarce, UNIT(invalidations_are_done_or_refused), UNIT(rules_are_those_from_before_or_those_from_now_on),
            UNIT(leases_are_given_or_not), UNIT(the_stream_leaves_nothing_out),
-           UNIT(clients_forget_what_they_cannot_be_told_of), UNIT(questions_are_answered_or_refused));
+           UNIT(clients_forget_what_they_cannot_be_told_of), UNIT(questions_are_answered_or_refused),
+           UNIT(a_server_starts_as_a_whole_or_not_at_all));

@@ -160,6 +160,16 @@ def tags(report, server):
             expect(bcast.news(), [None])
             expect(tracker.news(), [])
             bcast.close()
+        with report.case("what is invalidated softly by its name is told of in every mode"):
+            modes = [Tracker(server), Tracker(server, "BCAST"), Tracker(server, "BCAST", "PREFIX", "so")]
+            writer.call("SET", "soft", "x")
+            for one in modes:
+                one.call("GET", "soft")
+                one.news()
+            writer.call("INVALIDATE", "KEY", "soft", "SOFT")
+            expect([set(one.news()) for one in modes], [{b"soft"}] * 3)
+            for one in modes:
+                one.close()
         with report.case("reading in a transaction tracks tags as well"):
             writer.call("SET", "inside", "x", "TAGS", 1, "in")
             tracker.call("MULTI")

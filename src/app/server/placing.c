@@ -60,7 +60,7 @@ static bool fits(struct server *server, struct placement *next, struct buf *prob
 static bool is_free_to_place(struct server *server, struct placement *next, struct buf *problem) {
     const struct placement_store *first = placement_store(next, 0);
     uint32_t line = first->line ? first->line : placement_store_count(next) > 1 ? placement_store(next, 1)->line : 0;
-    if (!line || server->config.stores.count == 0) /* never changes */
+    if (!line || !server->has_stores)
         return true;
     say(problem, "%u: this needs stores, and the configuration describes stores as well: describe all in the manifest",
         line);
@@ -88,7 +88,7 @@ static void apply_numbers(struct server *server, struct actor *actor, struct pla
             cache_store_info(cache, store->number, &info);
             bool larger = guaranteed(store, cache_limit(cache)) > info.guaranteed_bytes;
             if ((i == 0 && !store->line && !info.guaranteed_bytes) || larger != (raise != 0) ||
-                (i == 0 && server->config.stores.count))
+                (i == 0 && server->has_stores))
                 continue;
             if (cache_store_guarantee_set(cache, store->number, store->share_permille, store->guaranteed_bytes) !=
                 STATUS_OK)
@@ -179,7 +179,7 @@ static enum status move(struct server *server, struct worker *worker, struct act
     bool routed = placement_store_count(next) > 1;
     cache_reroute(server->cache, actor,
                   &(struct cache_router){.store = routed ? placement_route : NULL, .context = next}, &counts);
-    if (server->config.stores.count == 0)
+    if (!server->has_stores)
         give_up_stores(server, actor, next);
     if (worker) {
         leases_rerouted(worker);
@@ -215,7 +215,7 @@ static enum status take_over(struct server *server, struct worker *worker, struc
             worker_let_others_go(worker);
         TRY(status);
     }
-    if (server->config.stores.count == 0)
+    if (!server->has_stores)
         apply_numbers(server, actor, next);
     apply_default(server, actor, next);
     if (same && now)

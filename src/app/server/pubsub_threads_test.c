@@ -188,44 +188,102 @@ static void fill(struct server *server, uint64_t bytes) {
     }
 }
 
-static void a_worker_behind_holds_publishers_back(void **state) {
-    struct server *server = server_started(2, 0);
-    static struct peer listener, publisher;
-    char words[5][64];
-    peer_connect(&listener, server);
-    struct worker *behind = worker_with(server, peer_id(&listener));
-    assert_non_null(behind);
-    do
-        peer_connect(&publisher, server);
-    while (worker_with(server, peer_id(&publisher)) == behind);
-    peer_say(&listener, "SUBSCRIBE news\r\n");
-    assert_int_equal(peer_words(&listener, words), 3);
+/* A listener on a worker that does nothing, and whose inbox is full; another client on the other worker. */
+struct behind {
+    struct server *server;
+    struct worker *worker;
+    struct peer listener, other;
+};
 
-    worker_visit(behind); /* it does nothing now */
-    fill(server, INBOX_SOFT_BYTES);
-    assert_int_equal(atomic_load(&server->inboxes_full), 1);
-    peer_say(&publisher, "PING\r\nPUBLISH news last\r\nPING\r\n");
-    assert_string_equal(peer_line(&publisher), "+PONG");
-    struct timeval soon = {.tv_usec = 200 * 1000};
-    setsockopt(publisher.fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
-    assert_null(peer_line(&publisher)); /* nothing within this time: it waits */
-    struct timeval patience = {.tv_sec = PATIENCE_S};
-    setsockopt(publisher.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    worker_leave(behind);
-    uint64_t left = INBOX_SOFT_BYTES;
-    while (left > 0) { /* the messages, which are zeros but for their heads */
+static void expect_line(struct peer *peer, const char *wanted) {
+    const char *line = peer_line(peer);
+    assert_non_null(line);
+    assert_string_equal(line, wanted);
+}
+
+/* `settings`: a command that is answered with OK, or empty. */
+static void behind_begin(struct behind *behind, const char *settings) {
+    char words[5][64];
+    behind->server = server_started(2, 0);
+    peer_connect(&behind->listener, behind->server);
+    behind->worker = worker_with(behind->server, peer_id(&behind->listener));
+    assert_non_null(behind->worker);
+    do
+        peer_connect(&behind->other, behind->server);
+    while (worker_with(behind->server, peer_id(&behind->other)) == behind->worker);
+    peer_say(&behind->listener, "SUBSCRIBE news\r\n");
+    assert_int_equal(peer_words(&behind->listener, words), 3);
+    peer_say(&behind->other, settings);
+    if (settings[0])
+        expect_line(&behind->other, "+OK");
+    worker_visit(behind->worker); /* it does nothing now */
+    fill(behind->server, INBOX_SOFT_BYTES);
+    assert_int_equal(atomic_load(&behind->server->inboxes_full), 1);
+}
+
+/* Nothing comes within a time that is long for a server. */
+static void expect_waiting(struct peer *peer) {
+    struct timeval soon = {.tv_usec = 200 * 1000}, patience = {.tv_sec = PATIENCE_S};
+    setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+    assert_null(peer_line(peer));
+    setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+/* The worker goes on, and the listener takes what there is for it: zeros but for their heads. */
+static void behind_catch_up(struct behind *behind) {
+    worker_leave(behind->worker);
+    for (uint64_t left = INBOX_SOFT_BYTES; left > 0;) {
         static uint8_t input[64 * 1024];
-        ssize_t got = recv(listener.fd, input, sizeof input, 0);
+        ssize_t got = recv(behind->listener.fd, input, sizeof input, 0);
         assert_true(got > 0);
         left -= (uint64_t)got < left ? (uint64_t)got : left;
     }
-    assert_string_equal(peer_line(&publisher), ":1");
-    assert_string_equal(peer_line(&publisher), "+PONG");
-    assert_int_equal(atomic_load(&server->inboxes_full), 0);
-    close(listener.fd);
-    close(publisher.fd);
-    server_stop(server);
-    server_free(server);
+}
+
+static void behind_end(struct behind *behind) {
+    assert_int_equal(atomic_load(&behind->server->inboxes_full), 0);
+    close(behind->listener.fd);
+    close(behind->other.fd);
+    server_stop(behind->server);
+    server_free(behind->server);
+}
+
+static void a_worker_behind_holds_publishers_back(void **state) {
+    static struct behind behind;
+    behind_begin(&behind, "");
+    peer_say(&behind.other, "PING\r\nSET a 1\r\nPUBLISH news last\r\nPING\r\n");
+    expect_line(&behind.other, "+PONG");
+    expect_line(&behind.other, "+OK"); /* of which nobody is told */
+    expect_waiting(&behind.other);
+    behind_catch_up(&behind);
+    expect_line(&behind.other, ":1");
+    expect_line(&behind.other, "+PONG");
+    behind_end(&behind);
+}
+
+static void and_writers_whose_changes_are_published(void **state) {
+    static const struct {
+        const char *commands, *first, *later[4];
+    } cases[] = {
+        {"GET a\r\nSET a 1\r\nGET a\r\n", "$-1", {"+OK", "$1", "1"}},
+        {"PING\r\nDEL a\r\n", "+PONG", {":0"}},
+        {"MULTI\r\nSET a 1\r\nEXEC\r\n", "+OK", {"+QUEUED", "*1", "+OK"}},
+        {"PING\r\nTAG INVALIDATE t\r\n", "+PONG", {":0"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct behind behind;
+        behind_begin(&behind, "CONFIG SET notify-keyspace-events KA\r\n");
+        peer_say(&behind.other, cases[i].commands);
+        expect_line(&behind.other, cases[i].first);
+        bool queued = strcmp(cases[i].later[0], "+QUEUED") == 0;
+        if (queued)
+            expect_line(&behind.other, cases[i].later[0]);
+        expect_waiting(&behind.other);
+        behind_catch_up(&behind);
+        for (int line = queued; line < 4 && cases[i].later[line]; line++)
+            expect_line(&behind.other, cases[i].later[line]);
+        behind_end(&behind);
+    }
 }
 
 static void what_is_lost_is_not_lost_in_silence(void **state) {
@@ -256,4 +314,4 @@ static void what_is_lost_is_not_lost_in_silence(void **state) {
 }
 
 UNIT_TESTS(pubsub_threads, UNIT(who_comes_and_goes_misses_nothing_between), UNIT(a_worker_behind_holds_publishers_back),
-           UNIT(what_is_lost_is_not_lost_in_silence));
+           UNIT(and_writers_whose_changes_are_published), UNIT(what_is_lost_is_not_lost_in_silence));

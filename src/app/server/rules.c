@@ -368,9 +368,10 @@ enum status rules_start(struct server *server) {
     struct buf problem;
     buf_init(&problem, &memory_libc);
     status = placing_apply(server, NULL, server->rules->rules, &problem);
-    if (status != STATUS_OK)
-        log_warning("%s:%.*s", path, (int)problem.size,
-                    problem.size ? (const char *)problem.data : status_text(status));
+    if (status != STATUS_OK && problem.size)
+        log_warning("%s:%.*s", path, (int)problem.size, (const char *)problem.data);
+    else if (status != STATUS_OK)
+        log_warning("%s: %s", path, status_text(status));
     buf_fini(&problem);
     TRY(status);
     for (uint32_t i = 0; i < server->worker_count; i++)

@@ -248,10 +248,14 @@ static bool transaction_has(const struct cmd_client *client, uint32_t flags) {
     return false;
 }
 
-/* Whether the command itself, or the transaction that it ends, has one of these flags. */
+/* Whether the command itself, or the transaction that it ends, has one of these flags. Of a container its subcommands have them. */
 static bool will_do(const struct cmd_request *item, uint32_t flags) {
-    if (!item->client->in_multi)
-        return (item->spec->flags & flags) != 0;
+    if (!item->client->in_multi) {
+        const struct cmd_spec *sub = NULL;
+        if (item->spec->subcommand_count && item->argc > 1)
+            sub = cmd_lookup_sub(item->spec, item->argv[1]);
+        return ((sub ? sub : item->spec)->flags & flags) != 0;
+    }
     return slice_equal(item->spec->last_name, SLICE("exec")) && transaction_has(item->client, flags);
 }
 

@@ -504,6 +504,7 @@ static struct server *make_server(const struct config *config) {
     server->config = *config;
     snprintf(server->config_file, sizeof server->config_file, "%s", config->file);
     snprintf(server->unix_path, sizeof server->unix_path, "%s", config->values.unixsocket);
+    server->has_stores = config->stores.count > 0;
     snprintf(server->rules_path, sizeof server->rules_path, "%s", config->values.rules);
     server->stop_fd = server->signal_fd = server->rules_watch.fd = -1;
     pthread_mutex_init(&server->config_lock, NULL);

@@ -112,6 +112,7 @@ struct server {
     pthread_mutex_t config_lock;
     struct config config; /* under config_lock once the workers run */
     char config_file[CONFIG_PATH_MAX + 1], unix_path[108], rules_path[1024]; /* copies that need no lock */
+    bool has_stores; /* described by the configuration; another such copy */
     char executable[1024], system[128];
 
     pthread_mutex_t logs_lock;

@@ -335,8 +335,9 @@ static bool hand_out_to(struct worker *worker, struct stream_subscriber *subscri
         if (*takes == 0)
             return true;
         --*takes;
+        /* At the end it is behind only if there was no memory, or if more came meanwhile. */
         if (take_once(worker, subscriber).result == STREAM_END)
-            return false;
+            return subscriber->cursor.after < atomic_load(&worker->server->streaming->last);
     }
     return subscriber->connection->state == CONNECTION_OPEN && !subscriber->connection->killed;
 }

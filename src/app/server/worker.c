@@ -59,10 +59,11 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     worker->commands = memory_take(&memory_libc, cmd_index_count * sizeof(struct command_stat));
     worker->actor.of_store = memory_take(&memory_libc, store_counts_size());
     enum status status = STATUS_NO_MEMORY;
+    if (worker->commands) /* worker_free looks into it */
+        memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
     if (worker->batch && worker->area && worker->commands && worker->actor.of_store) {
         memset(worker->actor.of_store, 0, store_counts_size());
         *worker->batch = (struct batch){0};
-        memset(worker->commands, 0, cmd_index_count * sizeof(struct command_stat));
         status = loop_new(&memory_libc, &worker->loop);
     }
     enum status mailbox_status = mailbox_init(&worker->mailbox, server->worker_count);

@@ -179,13 +179,14 @@ def flags(options):
 
 
 class StrataServer(Server):
-    def __init__(self, program, unix_path=False, **options):
+    def __init__(self, program, unix_path=False, under=(), **options):
         super().__init__(unix_path)
         self.program = program
+        self.under = list(under)  # a program that starts it and is replaced by it
         self.options = options
 
     def command(self):
-        command = [self.program, "server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder]
+        command = [*self.under, self.program, "server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder]
         if self.unix_path:
             command += ["--unixsocket", self.unix_path]
         return command + flags(self.options)
@@ -201,6 +202,16 @@ def Strata(unix_path=False, **options):
         options.pop("threads", None)
         return Redis(unix_path, program=program, **options)
     return StrataServer(program, unix_path, **options)
+
+
+def Sanitized(**options):
+    """The same program built with AddressSanitizer, or None if there is none."""
+    program = os.environ.get("STRATA_PROGRAM_ASAN")
+    if not program or not os.path.exists(program):
+        return None
+    # The sanitizers of clang 14 do not start under kernels that scatter addresses more than they expect.
+    fixed = subprocess.run(["setarch", "-R", "true"], capture_output=True, check=False).returncode == 0
+    return StrataServer(program, under=["setarch", "-R"] if fixed else [], **options)
 
 
 def is_strata():
