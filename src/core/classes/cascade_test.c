@@ -213,4 +213,5 @@ static void a_naive_reader_of_the_rules_agrees(void **state) {
 }
 
 UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_soft_edge_leaves_what_it_names_as_stale),
-           UNIT(a_class_goes_as_one), UNIT(a_pattern_is_looked_for_or_banned), UNIT(a_naive_reader_of_the_rules_agrees));
+           UNIT(a_class_goes_as_one), UNIT(a_pattern_is_looked_for_or_banned),
+           UNIT(a_naive_reader_of_the_rules_agrees));
