@@ -4,14 +4,7 @@
 
 #include "truth.h"
 
-enum {
-    BATCH_MAX = 8,
-    PINGS_MAX = 4,
-    TTL_MS_MAX = 20,
-    FILL_SIZE_MAX = 700,
-    LEASE_MS = 60000,
-    PAUSES_BETWEEN_MOVES = 3
-};
+enum { BATCH_MAX = 8, PINGS_MAX = 4, TTL_MS_MAX = 20, FILL_SIZE_MAX = 700, LEASE_MS = 60000, PAUSES_BETWEEN_MOVES = 3 };
 
 static struct row *row_of(struct truth *truth, uint32_t kind, uint32_t row) {
     return &truth->rows[kind * ROWS_OF_KIND + row];

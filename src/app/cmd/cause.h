@@ -27,7 +27,7 @@ enum cause_trigger {
 
 struct cause {
     enum cause_trigger trigger;
-    bool soft;           /* what goes is stale */
+    bool soft;           /* what it makes go may still be shown to who asks for it */
     uint32_t line;       /* of the manifest: the last edge of the path; 0: there is none */
     struct slice name;   /* of the trigger */
     struct slice class;  /* the pattern of the class whose edge that is; empty for events and without edges */

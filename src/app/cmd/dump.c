@@ -174,7 +174,7 @@ static enum status restore_large(struct restore *restore, struct cache_upload *r
     struct rdb_string *string = restore->string;
     struct cache_upload upload;
     TRY(cache_upload_begin(cache, string->size, &upload));
-    upload.store = cache_store_of(cache, &restore->key);
+    cache_upload_aim(cache, restore->call->actor, &upload, &restore->key);
     enum status status = STATUS_OK;
     while (status == STATUS_OK && upload.filled < upload.size) {
         void *room;

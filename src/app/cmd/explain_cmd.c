@@ -152,7 +152,7 @@ struct present {
     struct slice tags[TAGS_MAX], rule_tags[TAGS_MAX];
     uint32_t tag_count, rule_tag_count;
     bool in_main, stale, nothing;
-    uint64_t stale_ms;
+    uint64_t stale_ms, stamp;
     struct slice stale_by;
     const char *encoding;
     struct facts *facts;
@@ -184,6 +184,7 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
     if (edit->stale) {
         uint8_t tag[CACHE_TAG_NAME_MAX];
         present->stale_ms = edit->stale_ms;
+        present->stamp = edit->version;
         present->stale_by = facts_copy(&explain->facts, cache_edit_stale_by(edit, tag));
     }
     if (!edit->found)
@@ -333,21 +334,22 @@ static void say_killer(struct sentence *sentence, struct slice tag) {
     say_text(sentence, tag);
 }
 
-/* The entry was found dead some time after its tag was invalidated. */
+/* The entry was found dead some time after its tag was invalidated; who did that is mostly known of the entry itself. */
 static void answer_dead(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence,
                         struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
-    bool known = gone->killer.size && explain->api->tag_gone(server, gone->killer, of_tag);
+    const struct cmd_gone *by = gone->spec ? gone : of_tag;
+    bool known = by == gone || (gone->killer.size && explain->api->tag_gone(server, gone->killer, 0, true, of_tag));
     say(sentence, "Invalidated by ");
     if (gone->killer.size)
         say_killer(sentence, gone->killer);
     else
         say(sentence, "a tag whose name is forgotten");
     if (known) {
-        say(sentence, " ");
-        say_ago(sentence, explain, of_tag->when_ms);
+        say(sentence, by->at_latest ? ", at the latest " : " ");
+        say_ago(sentence, explain, by->when_ms);
         say(sentence, ", by ");
-        say_author(sentence, of_tag);
+        say_author(sentence, by);
         say(sentence, ".");
     } else {
         say(sentence, "; that was noticed ");
@@ -360,9 +362,11 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
         facts_text(&explain->facts, "pattern", slice_part(gone->killer, 1, SIZE_MAX));
     else if (gone->killer.size)
         facts_text(&explain->facts, "tag", gone->killer);
-    facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? of_tag->when_ms : gone->when_ms));
+    facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? by->when_ms : gone->when_ms));
+    if (known && by->at_latest)
+        facts_text(&explain->facts, "when", SLICE("at the latest"));
     if (known)
-        put_author(explain, of_tag);
+        put_author(explain, by);
 }
 
 static void answer_gone(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence) {
@@ -401,10 +405,12 @@ static bool find_gone(struct explain *explain, const struct present *present, st
         return false;
     if (!present->stale_by.size)
         return explain->api->gone(server, explain->key.place, explain->key.name, gone);
+    if (!explain->api->tag_gone(server, present->stale_by, present->stamp, true, gone)) {
+        gone->spec = NULL;
+        gone->has_cause = gone->text_lost = gone->at_latest = false;
+        gone->when_ms = explain->now_ms;
+    }
     gone->kind = CACHE_INVALIDATED;
-    gone->spec = NULL;
-    gone->has_cause = gone->text_lost = false;
-    gone->when_ms = explain->now_ms;
     gone->killer = present->stale_by;
     return true;
 }
@@ -428,7 +434,7 @@ static void answer_absent(struct explain *explain, const struct present *present
                                       gone); /* its texts stand in itself: it cannot be copied */
     if (present->stale)
         say(&sentence, "Shown only to who asks for stale values. ");
-    if (known && gone->kind == CACHE_INVALIDATED && !gone->spec) {
+    if (known && gone->kind == CACHE_INVALIDATED && (gone->killer.size || !gone->spec)) {
         answer_dead(explain, gone, &sentence, of_tag);
     } else if (present->stale && !(known && gone->kind == CACHE_INVALIDATED)) {
         say(&sentence, "It has expired.");

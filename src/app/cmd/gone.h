@@ -33,7 +33,9 @@ struct cmd_gone {
     const struct cmd_spec *spec; /* NULL: no command */
     bool over_capacity;          /* evicted because its store had more entries than it may; else for want of memory */
     bool text_lost;              /* there was more to say, which is forgotten */
-    struct slice who, killer;    /* as in struct change */
+    bool
+        at_latest; /* of several invalidations of its tag this is the first that is remembered, but it may have been one before */
+    struct slice who, killer; /* as in struct change */
     bool has_cause;
     struct cause cause;
     uint8_t bytes[2048];

@@ -166,14 +166,6 @@ static void section_persistence(struct info *info) {
     number(info, "module_fork_in_progress", 0);
 }
 
-static void against_rules(struct info *info) {
-    const struct cmd_env *env = info->call->env;
-    number(info, "not_owner_writes", atomic_load_explicit(&env->not_owner, memory_order_relaxed));
-    number(info, "not_borrower_reads", atomic_load_explicit(&env->not_borrower, memory_order_relaxed));
-    number(info, "not_guarded_writes", atomic_load_explicit(&env->not_guarded, memory_order_relaxed));
-    number(info, "unknown_events", atomic_load_explicit(&env->unknown_events, memory_order_relaxed));
-}
-
 /* What was invalidated and is not yet removed. */
 static void section_dead(struct info *info) {
     struct cache_bans bans;
@@ -184,6 +176,15 @@ static void section_dead(struct info *info) {
     number(info, "banned_patterns_total", bans.set);
     number(info, "banned_keys_removed", bans.removed);
     line(info, "banned_sweep_percent:%.1f", bans.done_permille / 10.0);
+}
+
+static void counted_by_rules(struct info *info) {
+    const struct cmd_env *env = info->call->env;
+    number(info, "rules_lost_entries", atomic_load_explicit(&env->lost_to_rules, memory_order_relaxed));
+    number(info, "not_owner_writes", atomic_load_explicit(&env->not_owner, memory_order_relaxed));
+    number(info, "not_borrower_reads", atomic_load_explicit(&env->not_borrower, memory_order_relaxed));
+    number(info, "not_guarded_writes", atomic_load_explicit(&env->not_guarded, memory_order_relaxed));
+    number(info, "unknown_events", atomic_load_explicit(&env->unknown_events, memory_order_relaxed));
 }
 
 static void section_stats(struct info *info) {
@@ -204,7 +205,7 @@ static void section_stats(struct info *info) {
     number(info, "expired_keys", counts->expired);
     number(info, "evicted_keys", counts->evicted);
     section_dead(info);
-    against_rules(info);
+    counted_by_rules(info);
     number(info, "evicted_clients", 0);
     number(info, "evicted_scripts", 0);
     number(info, "keyspace_hits", counts->hits);

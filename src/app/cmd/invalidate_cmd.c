@@ -110,6 +110,7 @@ static void errand_run(struct errand *errand) {
                                     .context = errand};
     if (errand->words.dry_run)
         reply_array(call->reply, errand->plan.count);
+    errand->cause.soft = errand->words.soft;
     if (server)
         server->api->cause_begin(server, call->client, &errand->cause);
     uint64_t entries = cascade_run(&cascade, &errand->plan);

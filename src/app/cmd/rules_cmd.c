@@ -26,6 +26,17 @@ static void refuse_manifest(struct cmd_call *call, const struct buf *problems) {
     refuse_with(call, problems, "is wrong", "; RULES CHECK tells all");
 }
 
+/* The rules are in force, but what is said has come of it. */
+static void answer_loaded(struct cmd_call *call, struct slice said) {
+    char text[PROBLEM_SHOWN_MAX];
+    if (said.size == 0) {
+        reply_ok(call->reply);
+        return;
+    }
+    int size = snprintf(text, sizeof text, "OK, but %.*s", (int)said.size, (const char *)said.data);
+    reply_simple(call->reply, slice_make((const uint8_t *)text, (size_t)size));
+}
+
 void cmd_rules_load(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct buf problems;
@@ -40,7 +51,7 @@ void cmd_rules_load(struct cmd_call *call) {
     else if (status != STATUS_OK)
         cmd_error_status(call, status);
     else
-        reply_ok(call->reply);
+        answer_loaded(call, buf_slice(&problems));
     buf_fini(&problems);
 }
 

@@ -11,6 +11,7 @@ void cause_begin(struct worker *worker, const struct cause *cause) {
     struct worker_cause *now = &worker->cause;
     ASSERT(!now->active && !worker->rules.planned);
     now->active = true;
+    now->noted_before = worker->changes.noted;
     now->now = *cause;
     now->named = cause->name.size != 0;
     now->spec = NULL;

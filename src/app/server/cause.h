@@ -26,6 +26,7 @@ enum {
 };
 
 struct worker_cause {
+    uint64_t noted_before; /* changes of the worker's, when the last one began */
     bool active;
     bool named;   /* the trigger had a name from the beginning */
     bool stepped; /* what follows from the step is not yet in `now` */

@@ -172,6 +172,7 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     uint8_t packed[CAUSE_PACKED_MAX];
     note.db = place < CACHE_DATABASES && kind != CACHE_MISSED ? cache_db_of(server->cache, place) : place;
     changes->waiting = true;
+    changes->noted++;
     if (append(changes, &note, name, slice_make(packed, cause_pack(&told, packed))) != STATUS_OK)
         changes->lost = true, changes->unfollowed |= !note.planned;
 }

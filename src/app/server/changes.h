@@ -62,10 +62,11 @@ struct changes {
     uint64_t told_at;              /* in `notes`: what was last packed (cause.h), */
     uint32_t told_size;            /* and how much; 0: nothing yet */
     const struct cmd_call *queued; /* the command of EXEC that runs */
+    uint64_t noted;                /* ever */
     bool waiting;                  /* there is something for changes_hand_on to do */
     bool lost, passes;
     bool unfollowed; /* with `lost`: among what was lost were changes whose edges are still to be followed */
-    size_t tracked; /* bytes of `notes` that client-side caching has been told of ahead */
+    size_t tracked;  /* bytes of `notes` that client-side caching has been told of ahead */
 };
 
 /* Tells client-side caching of what was noted so far: for a transaction that is about to read, and holds locks. */

@@ -313,7 +313,7 @@ static void walk_on(struct worker *worker, struct class_walk *walk, uint32_t key
     }
     struct visiting visiting = {.worker = worker, .contents = &walk->now};
     for (uint32_t steps = 0; visiting.seen < keys && steps < keys; steps++) {
-        if (walk->cursor || cache_count(cache, cache_db_of(cache, walk->place))) {
+        if (walk->cursor || cache_count_place(cache, walk->place)) {
             uint64_t next = cache_scan_place(cache, &worker->actor, walk->place, walk->cursor, WALK_SCAN_COUNT,
                                              visit_key, &visiting);
             if (next == CACHE_SCAN_FAILED)

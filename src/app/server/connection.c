@@ -540,7 +540,7 @@ static void begin_large(struct connection *connection) {
             wanted = false;
         else if (spec->key_at && spec->key_at < large.count) {
             struct cache_key key = cache_key(server->cache, connection->client.db, large.arguments[spec->key_at]);
-            connection->upload.store = cache_store_of(server->cache, &key);
+            cache_upload_aim(server->cache, &worker->actor, &connection->upload, &key);
         }
     }
     if (!wanted) {

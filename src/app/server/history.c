@@ -15,6 +15,9 @@ enum {
     TAGS_SEED = 1000, /* beyond all places */
     DETAIL_OVER_CAPACITY = 1,
     DETAIL_CAUSED = 2, /* it follows from an invalidation or event */
+    DETAIL_SOFT = 4,
+    DETAIL_AT_LATEST = 8, /* cmd_gone */
+    TAG_STEPS_MAX = 64,   /* back in the invalidations of a tag */
     /* of the word of a miss: | mark 24 | cause 4 | milliseconds since the history began 36 | */
     MISS_MARK_AT = 40,
     MISS_CAUSE_AT = 36,
@@ -158,6 +161,99 @@ static void note_flush(struct server_history *history, uint32_t place, uint64_t 
     pthread_mutex_unlock(&history->flush_lock);
 }
 
+/* Of a tag's invalidation: its stamp and that of the one before stand where the tag by which an entry has died would. */
+struct tag_stamps {
+    uint64_t before, own;
+};
+
+static uint64_t hash_of_tag(const struct server_history *history, struct slice tag, uint64_t stamp) {
+    return hash_bytes(tag, history->seed + TAGS_SEED + stamp);
+}
+
+static void add_event(struct server_history *history, uint64_t hash, const struct history_event *event) {
+    struct part *part = enter(history, hash);
+    if (!part)
+        return;
+    history_add(&part->table, hash, event);
+    pthread_mutex_unlock(&part->lock);
+}
+
+static uint32_t detail_of(const struct cause_told *told) { return told->cause ? DETAIL_CAUSED : 0; }
+
+/* As the latest, and by its stamp. What nobody bears kills nobody. */
+static void note_tag(struct worker *worker, bool soft, struct slice tag, struct history_event *event,
+                     const struct cause_told *told) {
+    struct server_history *history = worker->server->history;
+    const uint64_t *of = worker->actor.tag_stamps;
+    const struct tag_stamps stamps = {of[0], of[1]};
+    struct cause_told with_stamps = *told;
+    uint8_t bytes[CAUSE_PACKED_MAX];
+    if (!stamps.own)
+        return;
+    with_stamps.killer = slice_make((const uint8_t *)&stamps, sizeof stamps);
+    event->kind = CACHE_TAG_INVALIDATED;
+    event->detail = detail_of(told) | (soft ? DETAIL_SOFT : 0);
+    event->text = slice_make(bytes, cause_pack(&with_stamps, bytes));
+    add_event(history, hash_of_tag(history, tag, stamps.own), event);
+    add_event(history, hash_of_tag(history, tag, 0), event);
+}
+
+static bool look_up(struct server_history *history, uint64_t hash, struct cmd_gone *ret_gone, uint32_t *ret_detail);
+
+/* What one invalidation of a tag was. */
+static bool look_up_tag(struct server_history *history, struct slice tag, uint64_t stamp, struct cmd_gone *ret_gone,
+                        struct tag_stamps *ret_stamps, bool *ret_soft) {
+    uint32_t detail;
+    if (!look_up(history, hash_of_tag(history, tag, stamp), ret_gone, &detail) ||
+        ret_gone->killer.size != sizeof *ret_stamps)
+        return false;
+    memcpy(ret_stamps, ret_gone->killer.data, sizeof *ret_stamps);
+    *ret_soft = detail & DETAIL_SOFT;
+    return true;
+}
+
+/* Which invalidation of the tag took an entry with that stamp. A copy of what is found is made anew, as it points into itself. */
+static bool find_killer(struct server_history *history, struct slice tag, uint64_t stamp, bool softly,
+                        struct cmd_gone *ret_gone) {
+    struct tag_stamps stamps = {0, UINT64_MAX};
+    uint64_t best = 0, at = 0;
+    bool found = false, soft;
+    for (int i = 0; i < TAG_STEPS_MAX && look_up_tag(history, tag, at, ret_gone, &stamps, &soft); i++) {
+        if (stamps.own < stamp)
+            break;
+        if (softly || !soft || !stamp)
+            best = at, found = true;
+        at = stamps.before;
+        if (at < stamp || !stamp || !at)
+            break;
+    }
+    bool exact = stamps.before < (stamp ? stamp : 1);
+    if (!found || !look_up_tag(history, tag, best, ret_gone, &stamps, &soft))
+        return false;
+    ret_gone->killer = slice_make(NULL, 0);
+    ret_gone->at_latest = !exact;
+    return true;
+}
+
+/* An entry was found dead: it died when its tag was invalidated, by whoever did that. Without knowledge of that it is noted as what was noticed. */
+static void note_dead(struct worker *worker, uint64_t hash, struct history_event *event,
+                      const struct cause_told *told) {
+    struct server_history *history = worker->server->history;
+    struct cmd_gone of_tag;
+    struct cause_told of_entry = *told;
+    uint8_t bytes[CAUSE_PACKED_MAX];
+    if (find_killer(history, told->killer, worker->actor.killed_stamp, false, &of_tag)) {
+        event->when_ms = of_tag.when_ms;
+        event->client = of_tag.client;
+        event->command = of_tag.spec ? of_tag.spec->index + 1 : 0;
+        event->detail |= of_tag.at_latest ? DETAIL_AT_LATEST : 0;
+        of_entry.who = of_tag.who;
+        of_entry.cause = of_tag.has_cause ? &of_tag.cause : NULL;
+    }
+    event->text = slice_make(bytes, cause_pack(&of_entry, bytes));
+    add_event(history, hash, event);
+}
+
 void history_note(struct worker *worker, enum cache_change kind, uint32_t place, struct slice name,
                   const struct cmd_spec *spec, uint64_t client, const struct cause_told *told) {
     struct server_history *history = worker->server->history;
@@ -165,23 +261,25 @@ void history_note(struct worker *worker, enum cache_change kind, uint32_t place,
         note_flush(history, place, worker->actor.now_ms, spec, client, told);
         return;
     }
-    bool of_tag = kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED || kind == CACHE_BANNED;
-    uint64_t hash = hash_of(history, of_tag ? TAGS_SEED : place, name);
     uint8_t bytes[CAUSE_PACKED_MAX];
     struct history_event event = {.when_ms = worker->actor.now_ms,
                                   .client = client,
-                                  .kind = of_tag ? CACHE_TAG_INVALIDATED : kind,
-                                  .command = spec ? spec->index + 1 : 0,
-                                  .text = slice_make(bytes, cause_pack(told, bytes))};
-    if (told->cause)
-        event.detail |= DETAIL_CAUSED;
+                                  .kind = kind,
+                                  .detail = detail_of(told),
+                                  .command = spec ? spec->index + 1 : 0};
+    if (kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED || kind == CACHE_BANNED) {
+        note_tag(worker, kind == CACHE_TAG_SOFTENED, name, &event, told);
+        return;
+    }
+    uint64_t hash = hash_of(history, place, name);
+    if (kind == CACHE_INVALIDATED && told->killer.size) {
+        note_dead(worker, hash, &event, told);
+        return;
+    }
     if (kind == CACHE_EVICTED && cache_is_over_capacity(worker->server->cache, place, name))
         event.detail |= DETAIL_OVER_CAPACITY;
-    struct part *part = enter(history, hash);
-    if (!part)
-        return;
-    history_add(&part->table, hash, &event);
-    pthread_mutex_unlock(&part->lock);
+    event.text = slice_make(bytes, cause_pack(told, bytes));
+    add_event(history, hash, &event);
 }
 
 /* ------------------------------------------------------------------------------------------ misses */
@@ -270,7 +368,7 @@ static void fill(struct cmd_gone *gone, struct slice text) {
     gone->has_cause = told.cause != NULL;
 }
 
-static bool look_up(struct server_history *history, uint64_t hash, struct cmd_gone *ret_gone) {
+static bool look_up(struct server_history *history, uint64_t hash, struct cmd_gone *ret_gone, uint32_t *ret_detail) {
     struct history_event event;
     struct part *part = enter(history, hash);
     bool found = part && history_find(&part->table, hash, &event);
@@ -280,6 +378,8 @@ static bool look_up(struct server_history *history, uint64_t hash, struct cmd_go
         ret_gone->client = event.client;
         ret_gone->spec = event.command ? history->specs[event.command - 1] : NULL;
         ret_gone->over_capacity = event.detail & DETAIL_OVER_CAPACITY;
+        ret_gone->at_latest = event.detail & DETAIL_AT_LATEST;
+        *ret_detail = event.detail;
         ret_gone->text_lost = event.text_lost;
         fill(ret_gone, event.text);
     }
@@ -290,12 +390,13 @@ static bool look_up(struct server_history *history, uint64_t hash, struct cmd_go
 
 bool history_api_gone(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_gone *ret_gone) {
     struct server_history *history = server_of(api)->history;
-    return look_up(history, hash_of(history, place, name), ret_gone);
+    uint32_t detail;
+    return look_up(history, hash_of(history, place, name), ret_gone, &detail);
 }
 
-bool history_api_tag_gone(struct cmd_server *api, struct slice tag, struct cmd_gone *ret_gone) {
-    struct server_history *history = server_of(api)->history;
-    return look_up(history, hash_of(history, TAGS_SEED, tag), ret_gone);
+bool history_api_tag_gone(struct cmd_server *api, struct slice tag, uint64_t stamp, bool softly,
+                          struct cmd_gone *ret_gone) {
+    return find_killer(server_of(api)->history, tag, stamp, softly, ret_gone);
 }
 
 bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone *ret_gone) {
@@ -306,7 +407,7 @@ bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone
     ret_gone->when_ms = atomic_load_explicit(&flush->when_ms, memory_order_relaxed);
     ret_gone->client = flush->client;
     ret_gone->spec = flush->spec;
-    ret_gone->over_capacity = ret_gone->text_lost = false;
+    ret_gone->over_capacity = ret_gone->text_lost = ret_gone->at_latest = false;
     fill(ret_gone, slice_make(flush->text, flush->text_size));
     pthread_mutex_unlock(&history->flush_lock);
     return ret_gone->when_ms != 0;

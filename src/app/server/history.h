@@ -3,6 +3,11 @@
  * It is told of each removal where it happens, under the lock of the key's shard, so that whoever finds a key gone can ask. There are parts by hash, each with
  * a lock of its own that is held for some dozen instructions. Overwrites are no removals, and nobody is told of them.
  *
+ * An entry that dies by a tag is found some time later, when its tag may have been invalidated again. So each invalidation of a tag is remembered
+ * with its stamp and that of the one before, and whoever finds the entry goes back from the latest to the first that is not older than it:
+ *
+ *     tag ----> latest [before 70, own 90] ---> (tag, 70) [before 40, own 70] ---> (tag, 40) ...      an entry with the stamp 50: by the second
+ *
  * Each miss asks why: first what stands there still, then the history, then whether the database was emptied; it counts for its worker. The last miss of a key is
  * remembered in a word of a table in which keys push each other out.
  *
@@ -43,7 +48,8 @@ enum miss_cause history_note_miss(struct worker *worker, uint32_t db, struct sli
 
 /* For struct cmd_server_api. */
 bool history_api_gone(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_gone *ret_gone);
-bool history_api_tag_gone(struct cmd_server *api, struct slice tag, struct cmd_gone *ret_gone);
+bool history_api_tag_gone(struct cmd_server *api, struct slice tag, uint64_t stamp, bool softly,
+                          struct cmd_gone *ret_gone);
 bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone *ret_gone);
 bool history_api_last_miss(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_miss *ret_miss);
 

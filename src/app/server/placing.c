@@ -185,6 +185,7 @@ static enum status move(struct server *server, struct worker *worker, struct act
         leases_rerouted(worker);
         batch_keys_anew(worker);
     }
+    atomic_fetch_add_explicit(&server->env.lost_to_rules, counts.lost, memory_order_relaxed);
     if (counts.moved || counts.lost)
         log_notice("%llu entries have moved to another store, %llu did not fit and are gone",
                    (unsigned long long)counts.moved, (unsigned long long)counts.lost);

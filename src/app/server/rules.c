@@ -123,19 +123,27 @@ struct reclassing {
     uint64_t lost; /* entries for whose tags there is no room */
 };
 
+/* Before that: what it would take. */
+struct foreseeing {
+    struct cache *cache;
+    struct actor *actor;
+    const struct rules *rules;
+    struct cache_forecast *forecast;
+    uint32_t place;
+};
+
 static void reclass(void *context, struct slice name, const struct cache_info *info) {
     struct reclassing *reclassing = context;
     struct actor *actor = &reclassing->worker->actor;
-    struct cache_key key = cache_key(reclassing->cache, cache_db_of(reclassing->cache, reclassing->place), name);
     enum status status = STATUS_FULL;
     (void)info;
     for (int i = 0; status == STATUS_FULL && i < RECLASS_TRIES_MAX; i++) {
         struct cache_edit edit;
-        cache_prepare(reclassing->cache, actor, &key, name.size);
-        cache_edit_begin(reclassing->cache, actor, &key, &edit);
+        cache_edit_begin_place(reclassing->cache, actor, reclassing->place, name, name.size + 1, &edit);
         status = edit.found ? cache_edit_reclass(&edit) : STATUS_OK;
-        /* Without its tags it could outlive an invalidation. That there is nothing, or what is stale, can be asked for again. */
-        if (edit.nothing || edit.stale ||
+        /* Without its tags it could outlive an invalidation. That there is nothing, or what is stale, can be asked for again, but need not
+         * if it has them. */
+        if (((edit.nothing || edit.stale) && !cache_edit_is_classed(&edit)) ||
             (status != STATUS_OK && (status != STATUS_FULL || i + 1 == RECLASS_TRIES_MAX)))
             cache_edit_delete(&edit);
         cache_edit_end(&edit);
@@ -149,7 +157,7 @@ static void reclass_all(struct worker *worker) {
     worker->rules.planned = true;
     for (; reclassing.place < CACHE_DATABASES; reclassing.place++) {
         uint64_t cursor = 0;
-        if (cache_count(reclassing.cache, cache_db_of(reclassing.cache, reclassing.place)) == 0)
+        if (cache_count_place(reclassing.cache, reclassing.place) == 0)
             continue;
         do
             cursor = cache_scan_place(reclassing.cache, &worker->actor, reclassing.place, cursor, RECLASS_SCAN_COUNT,
@@ -161,10 +169,59 @@ static void reclass_all(struct worker *worker) {
         }
     }
     worker->rules.planned = false;
+    atomic_fetch_add_explicit(&worker->server->env.lost_to_rules, reclassing.lost, memory_order_relaxed);
     if (reclassing.lost)
         log_warning("%llu entries are gone: there was no room for the tags that the rules give them",
                     (unsigned long long)reclassing.lost);
 }
+
+/* ------------------------------------------------------------------------------------------ what it will take */
+
+/* For struct cache_rules: of rules that are not in force. */
+static enum status terms_of(void *context, struct actor *actor, struct slice name, struct cache_terms *terms) {
+    const struct foreseeing *foreseeing = context;
+    classes_terms(foreseeing->rules, name, actor->now_ms, 0, cache_tag_name_max(foreseeing->cache), terms);
+    return STATUS_OK;
+}
+
+static void foresee(void *context, struct slice name, const struct cache_info *info) {
+    struct foreseeing *foreseeing = context;
+    (void)info;
+    cache_forecast_add(foreseeing->forecast, foreseeing->actor, foreseeing->place, name);
+}
+
+/* Where nothing may be evicted, tags for which there is no room would cost entries: then the rules do not come into force. */
+static enum status find_room(struct worker *worker, const struct rules *rules, struct buf *problems) {
+    struct cache *cache = worker->server->cache;
+    struct foreseeing foreseeing = {.cache = cache, .actor = &worker->actor, .rules = rules};
+    if (cache_room_for_tags(cache) == UINT64_MAX || rules_class_count(rules) == 0)
+        return STATUS_OK;
+    foreseeing.forecast = cache_forecast_new(cache, &(struct cache_rules){.terms = terms_of, .context = &foreseeing});
+    if (!foreseeing.forecast)
+        return STATUS_NO_MEMORY;
+    for (; foreseeing.place < CACHE_DATABASES; foreseeing.place++) {
+        uint64_t cursor = 0;
+        if (cache_count_place(cache, foreseeing.place) == 0)
+            continue;
+        do
+            cursor = cache_scan_place(cache, &worker->actor, foreseeing.place, cursor, RECLASS_SCAN_COUNT, foresee,
+                                      &foreseeing);
+        while (cursor);
+    }
+    uint64_t bytes = cache_forecast_bytes(foreseeing.forecast), room = cache_room_for_tags(cache);
+    cache_forecast_free(foreseeing.forecast);
+    if (bytes <= room)
+        return STATUS_OK;
+    char text[200];
+    snprintf(text, sizeof text,
+             "the tags that it gives to what is there take some %llu bytes, and there is room for %llu: raise "
+             "maxmemory, or let something be evicted",
+             (unsigned long long)bytes, (unsigned long long)room);
+    MAYBE(buf_append_slice(problems, slice_from_string(text)) != STATUS_OK);
+    return STATUS_FULL;
+}
+
+/* ------------------------------------------------------------------------------------------ loading */
 
 /* What some class could refuse, or do. */
 static uint32_t asked_by(const struct rules *rules) {
@@ -243,7 +300,9 @@ static enum status load(struct worker *worker, struct slice text, const char *na
     } else if (status == STATUS_OK) {
         log_problems(problems); /* warnings */
         buf_clear(problems);
-        status = placing_apply(server, worker, set->rules, problems);
+        status = find_room(worker, set->rules, problems);
+        if (status == STATUS_OK)
+            status = placing_apply(server, worker, set->rules, problems);
         if (status == STATUS_OK)
             put_in_force(worker, set);
         else
@@ -255,8 +314,17 @@ static enum status load(struct worker *worker, struct slice text, const char *na
 
 enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems) {
     (void)api;
-    const struct connection *connection = client->connection;
-    return load(connection->worker, text, "manifest", client->id, problems);
+    struct worker *worker = ((const struct connection *)client->connection)->worker;
+    _Atomic uint64_t *lost = &worker->server->env.lost_to_rules;
+    uint64_t before = atomic_load_explicit(lost, memory_order_relaxed);
+    enum status status = load(worker, text, "manifest", client->id, problems);
+    uint64_t gone = atomic_load_explicit(lost, memory_order_relaxed) - before;
+    char said[64];
+    if (status == STATUS_OK && gone) {
+        snprintf(said, sizeof said, "%llu entries found no room and are gone", (unsigned long long)gone);
+        MAYBE(buf_append_slice(problems, slice_from_string(said)) != STATUS_OK);
+    }
+    return status;
 }
 
 void rules_load_file(struct worker *worker) {

@@ -110,7 +110,7 @@ struct server {
     struct class_walk *class_walk;
 
     pthread_mutex_t config_lock;
-    struct config config;                                  /* under config_lock once the workers run */
+    struct config config; /* under config_lock once the workers run */
     char config_file[CONFIG_PATH_MAX + 1], unix_path[108], rules_path[1024]; /* copies that need no lock */
     char executable[1024], system[128];
 

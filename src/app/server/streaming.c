@@ -199,18 +199,28 @@ static void record(struct worker *worker, const struct stream_record *what) {
     streaming_leave(streaming);
 }
 
+/* What is told of as deleted by a soft one has gone. */
+static bool is_soft(const struct change *change) {
+    return change->kind == CACHE_TAG_SOFTENED ||
+           ((change->kind == CACHE_NOTHING_DELETED || change->kind == CACHE_PATTERN_GOING) && change->cause &&
+            change->cause->soft);
+}
+
 /* Keys that are about to be told of as deleted, one by one, went by this pattern. */
 static void note_pattern(struct worker_streaming *of, const struct change *change) {
     struct rules_pattern_problem problem;
     arena_reset(&of->arena);
     of->pattern_place = change->place;
+    of->pattern_soft = is_soft(change);
     of->pattern_covers =
         rules_pattern_parse(change->name, RULES_SYNTAX_GLOB, &of->arena, &of->pattern, &problem) == STATUS_OK;
 }
 
 static bool is_covered(const struct worker_streaming *of, const struct change *change) {
-    enum { GOES = 1 << CACHE_DELETED | 1 << CACHE_INVALIDATED | 1 << CACHE_NOTHING_DELETED };
-    return of->pattern_covers && GOES >> change->kind & 1 && change->planned && change->place == of->pattern_place &&
+    enum { GOES = 1 << CACHE_INVALIDATED | 1 << CACHE_NOTHING_DELETED };
+    /* By a soft one some may go all the same: where nothing is stale, or for want of room. */
+    uint32_t goes = GOES | (of->pattern_soft ? 0u : 1u << CACHE_DELETED);
+    return of->pattern_covers && goes >> change->kind & 1 && change->planned && change->place == of->pattern_place &&
            rules_pattern_matches(&of->pattern, change->name, NULL);
 }
 
@@ -317,14 +327,8 @@ static bool is_of_load(const struct change *change) {
 }
 
 /* An entry that is found dead was told of when its tag was invalidated. One that is invalidated softly by its name is told of twice, the second time
- * as not found, with the cause. */
+ * as nothing that was deleted. */
 static bool is_told_otherwise(const struct change *change) { return change->kind == CACHE_INVALIDATED; }
-
-/* What is stale already, or absent, is told of in the same way by an invalidation that is soft. */
-static bool is_soft(const struct change *change) {
-    bool may_be = change->kind == CACHE_NOTHING_DELETED || change->kind == CACHE_PATTERN_GOING;
-    return change->kind == CACHE_TAG_SOFTENED || (may_be && change->cause && change->cause->soft);
-}
 
 /* The pattern is only one around the expression: what goes is told key by key. */
 static bool is_of_expression(const struct change *change) {

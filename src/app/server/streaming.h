@@ -53,6 +53,7 @@ struct stream_subscriber {
     const char *greeting; /* is still to be sent to it (struct cmd_stream_wish) */
     bool acks;            /* under the lock, as the rest */
     uint64_t serial;      /* of subscriptions and waits together */
+    struct sync_wait *wait; /* its connection waits itself, and so cannot acknowledge; NULL: it does not */
     uint64_t seen, told,
         acked;              /* what it has been through; the last record that it was told of; the last acknowledged */
     uint64_t owes_since_ms; /* steady: when it was told of something, or acknowledged some of it; if acked < told */
@@ -66,6 +67,7 @@ struct sync_wait {
     uint64_t left, left_acknowledged; /* subscribers that are gone meanwhile */
     uint64_t left_clients[CMD_SYNCED_SHOWN_MAX];
     bool done;
+    bool hopeful; /* see may_still_come */
     struct cmd_synced result;
 };
 
@@ -95,7 +97,7 @@ struct worker_streaming {
     struct arena arena;           /* of the next */
     struct rules_pattern pattern; /* that has just been recorded: keys that went by it need not be */
     uint32_t pattern_place;
-    bool pattern_covers;
+    bool pattern_covers, pattern_soft;
 };
 void worker_streaming_init(struct worker_streaming *of);
 void worker_streaming_fini(struct worker_streaming *of);

@@ -21,22 +21,47 @@ static void note_missing(uint64_t clients[CMD_SYNCED_SHOWN_MAX], uint64_t *count
     ++*count;
 }
 
-/* Fills in the result; true: nobody is to be waited for. Under the lock. */
-static bool look_at(const struct server_streaming *streaming, struct sync_wait *wait) {
-    uint64_t acknowledged = wait->left_acknowledged, missing = wait->left;
+/* Whether somebody whom this one waits for can acknowledge, or may when he has what he waits for himself. */
+static bool has_hope(const struct server_streaming *streaming, const struct sync_wait *wait) {
+    for (const struct stream_subscriber *one = streaming->subscribers; one; one = one->next)
+        if (is_waited_for(one, wait) && !has_acknowledged(one, wait->position) && (!one->wait || one->wait->hopeful))
+            return true;
+    return false;
+}
+
+/* Whether waiting is of any use: of those that listen and wait at the same time each may wait for the others. Seldom more than one round for each
+ * of the few that do. Under the lock. */
+static bool may_still_come(struct server_streaming *streaming, const struct sync_wait *wait) {
+    bool changed = true;
+    for (struct sync_wait *one = streaming->waits; one; one = one->next)
+        one->hopeful = false;
+    while (changed) {
+        changed = false;
+        for (struct sync_wait *one = streaming->waits; one; one = one->next)
+            if (!one->hopeful && has_hope(streaming, one))
+                one->hopeful = changed = true;
+    }
+    return has_hope(streaming, wait);
+}
+
+/* Fills in the result; true: there is nobody whom it is any use to wait for. Under the lock. */
+static bool look_at(struct server_streaming *streaming, struct sync_wait *wait) {
+    uint64_t acknowledged = wait->left_acknowledged, missing = wait->left, blocked = 0;
     wait->result = (struct cmd_synced){.entries = wait->entries, .position = wait->position};
     memcpy(wait->result.missing_clients, wait->left_clients, sizeof wait->left_clients);
     for (const struct stream_subscriber *one = streaming->subscribers; one; one = one->next) {
         if (!is_waited_for(one, wait))
             continue;
-        if (has_acknowledged(one, wait->position))
+        if (has_acknowledged(one, wait->position)) {
             acknowledged++;
-        else
+        } else {
             note_missing(wait->result.missing_clients, &missing, one);
+            blocked += one->wait != NULL;
+        }
     }
     wait->result.acknowledged = acknowledged;
     wait->result.missing = missing;
-    return missing == wait->left;
+    return missing == wait->left || (missing - wait->left == blocked && !may_still_come(streaming, wait));
 }
 
 void streaming_sync_leave(struct server_streaming *streaming, const struct stream_subscriber *subscriber) {
@@ -82,6 +107,8 @@ static void link_wait(struct server_streaming *streaming, struct worker *worker,
     wait->next = streaming->waits;
     streaming->waits = wait;
     streaming->counts.waiting++;
+    if (wait->connection->subscriber)
+        wait->connection->subscriber->wait = wait;
     atomic_fetch_add(&worker->streaming.syncs, 1);
 }
 
@@ -90,6 +117,8 @@ static void unlink_wait(struct server_streaming *streaming, struct worker *worke
     while (*at != wait)
         at = &(*at)->next;
     *at = wait->next;
+    if (wait->connection->subscriber)
+        wait->connection->subscriber->wait = NULL;
     streaming->counts.waiting--;
     atomic_fetch_sub(&worker->streaming.syncs, 1);
 }
@@ -106,6 +135,8 @@ enum status streaming_api_sync(struct cmd_server *api, struct cmd_client *client
     struct connection *connection = client->connection;
     struct worker *worker = connection->worker;
     ASSERT(!connection->sync_wait);
+    /* What anybody could hear of; without it the worker's last record may be of another client's. */
+    bool noted = worker->changes.noted != worker->cause.noted_before;
     if (worker->changes.waiting)
         changes_hand_on(worker);
     struct sync_wait *wait = memory_take(&memory_libc, sizeof *wait);
@@ -114,16 +145,16 @@ enum status streaming_api_sync(struct cmd_server *api, struct cmd_client *client
     struct server_streaming *streaming = streaming_enter(server_of(api));
     *wait = (struct sync_wait){.connection = connection,
                                .serial = ++streaming->serials,
-                               .position = worker->streaming.recorded,
+                               .position = noted ? worker->streaming.recorded : 0,
                                .entries = entries,
                                .until_ms = worker->now_ms + wait_ms};
-    bool done = look_at(streaming, wait) || wait_ms == 0;
-    bool full = !done && streaming->counts.waiting >= STREAMING_SYNCS_MAX;
-    done |= full; /* what it says is true all the same */
-    if (done)
+    bool full = streaming->counts.waiting >= STREAMING_SYNCS_MAX;
+    link_wait(streaming, worker, wait); /* from here on nobody can hope for its own acknowledgement */
+    bool done = look_at(streaming, wait) || wait_ms == 0 || full; /* what it says is true all the same */
+    if (done) {
+        unlink_wait(streaming, worker, wait);
         note_end(streaming, wait);
-    else
-        link_wait(streaming, worker, wait);
+    }
     *ret_synced = wait->result;
     *ret_done = done;
     streaming_leave(streaming);

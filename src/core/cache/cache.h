@@ -361,6 +361,9 @@ void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_
 /* Makes room for a small write, locks the key's shard (unless this actor holds it already) and looks the key up. */
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
                       struct cache_edit *ret_edit);
+/* The same for what has this place in the engine (struct cache_key), also while databases are being swapped; with room for so many bytes. */
+void cache_edit_begin_place(struct cache *cache, struct actor *actor, uint32_t place, struct slice name,
+                            uint64_t write_bytes, struct cache_edit *ret_edit);
 void cache_edit_end(struct cache_edit *edit);
 
 /* The longest contiguous piece of the value from `offset` on, in place, of what is found or stale; empty at the end. The
@@ -458,6 +461,18 @@ void cache_rules_ask(struct cache *cache, bool asked);
 /* Gives an entry that is there the tags of the rules, beside those of its own (whose names do not begin with one of the rules' marks). Its
  * value and version stay, its expiry is bounded. */
 MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit);
+/* Whether that would change nothing; also of what is stale, or nothing. */
+bool cache_edit_is_classed(const struct cache_edit *edit);
+
+/* How much more memory the entries that are there would take under other rules, which are asked as those in force are: those of stores that
+ * evict nothing with their tags, and all tags that nobody bears yet. The number of these is estimated, to a percent or so. NULL without
+ * memory for the estimate, which takes a MiB. */
+struct cache_forecast *cache_forecast_new(struct cache *cache, const struct cache_rules *rules);
+void cache_forecast_free(struct cache_forecast *forecast);
+void cache_forecast_add(struct cache_forecast *forecast, struct actor *actor, uint32_t place, struct slice name);
+uint64_t cache_forecast_bytes(const struct cache_forecast *forecast);
+/* For how much of that there is room; UINT64_MAX if nothing is there that may not be evicted. */
+uint64_t cache_room_for_tags(const struct cache *cache);
 
 /* ------------------------------------------------- uploads of large values */
 
@@ -465,8 +480,8 @@ MUST_CHECK enum status cache_edit_reclass(struct cache_edit *edit);
 struct cache_upload {
     uint64_t size;   /* announced */
     uint64_t filled; /* written so far */
-    uint32_t
-        store; /* that makes room for it: set it to the key's after begin, where there are several (cache_store_of) */
+    uint32_t store;  /* that makes room for it */
+    bool replaces;   /* a value of that size or more, as far as it is known: what is full takes it all the same */
     /* private */
     uint64_t first, last, room;
 };
@@ -474,6 +489,9 @@ struct cache_upload {
 /* Values of at least this size can be uploaded. */
 uint64_t cache_upload_size_min(const struct cache *cache);
 MUST_CHECK enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload);
+/* Says which key it is for, where there are several stores. */
+void cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
+                      const struct cache_key *key);
 /* Room for the next bytes, at least 1 while filled < size; taken from the cache as it is needed. */
 MUST_CHECK enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload,
                                          void **ret_bytes, uint64_t *ret_size);
@@ -514,13 +532,13 @@ void cache_changes_want(struct cache *cache, uint32_t wanted);
 /* Waits until all that was being changed is. The actor holds no locks. */
 void cache_changes_pass(struct cache *cache, struct actor *actor);
 /* Before somebody looks for the keys of a database that match a pattern, in order to delete them. */
-void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern);
+void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern);
 /* The same where no pattern says which keys: they are asked about one by one, by this thread and during the call. */
 struct cache_matcher {
     bool (*matches)(void *context, struct slice name);
     void *context;
 };
-void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t db, const struct cache_matcher *matcher);
+void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t place, const struct cache_matcher *matcher);
 /* Instead of that search: all keys of that place in the engine that match the pattern (base/glob.h) are gone when it answers, and nobody has been looking for them.
  * Housekeeping removes what they took, and tells of each as CACHE_INVALIDATED. False: nothing has happened, for there are too many bans at the time, or no memory for the first, or somebody
  * wants to be told of each (CACHE_EACH). The actor holds no locks, or all. */
@@ -579,6 +597,7 @@ bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uin
                       size_t *ret_size);
 
 uint64_t cache_count(const struct cache *cache, uint32_t db); /* entries, expired ones not yet removed included */
+uint64_t cache_count_place(const struct cache *cache, uint32_t place);
 uint64_t cache_count_expiring(const struct cache *cache, uint32_t db); /* of these, those with an expiry */
 void cache_flush(struct cache *cache, struct actor *actor, uint32_t db);
 void cache_flush_all(struct cache *cache, struct actor *actor);

@@ -16,13 +16,12 @@ void cache_changes_pass(struct cache *cache, struct actor *actor) {
     }
 }
 
-void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern) {
-    store_tell(cache->engine, actor, CACHE_PATTERN_GOING, engine_db(cache, db), pattern);
+void cache_tell_pattern(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern) {
+    store_tell(cache->engine, actor, CACHE_PATTERN_GOING, place, pattern);
 }
 
-void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t db, const struct cache_matcher *matcher) {
-    store_tell(cache->engine, actor, CACHE_MATCHER_GOING, engine_db(cache, db),
-               slice_make((const uint8_t *)&matcher, sizeof matcher));
+void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t place, const struct cache_matcher *matcher) {
+    store_tell(cache->engine, actor, CACHE_MATCHER_GOING, place, slice_make((const uint8_t *)&matcher, sizeof matcher));
 }
 
 uint64_t cache_hash_at(const struct cache *cache, uint32_t place, struct slice name) {
@@ -34,10 +33,11 @@ void cache_tell_miss(struct cache *cache, struct actor *actor, const struct cach
 }
 
 uint32_t cache_db_of(const struct cache *cache, uint32_t place) {
-    uint32_t db = 0;
-    while (db < CACHE_DATABASES && engine_db(cache, db) != place)
-        db++;
-    return db;
+    ASSERT(place < CACHE_DATABASES);
+    for (;;) /* in the moment of a swap one place is that of two databases, and another of none */
+        for (uint32_t db = 0; db < CACHE_DATABASES; db++)
+            if (engine_db(cache, db) == place)
+                return db;
 }
 
 void cache_rules_ask(struct cache *cache, bool asked) {

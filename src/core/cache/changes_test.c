@@ -168,7 +168,7 @@ static void whoever_asks_hears_of_tags_before_and_of_swaps(void **state) {
     expect(&told, "tag going:red@16 tag:red@16 ");
     cache_swap(t.cache, &t.actor, 0, 3);
     expect(&told, "swapped: swapped:@3 ");
-    cache_tell_pattern(t.cache, &t.actor, 0, SLICE("a*"));
+    cache_tell_pattern(t.cache, &t.actor, 3, SLICE("a*"));
     expect(&told, "pattern going:a*@3 ");
     cache_swap(t.cache, &t.actor, 1, 1);
     expect(&told, "swapped:@1 swapped:@1 ");

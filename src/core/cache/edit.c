@@ -849,8 +849,9 @@ enum status cache_upload_room(struct cache *cache, struct actor *actor, struct c
         /* At most one segment at a time: memory follows what has arrived. Another may take the room that was made. */
         bool added = false;
         for (int i = 0; !added && i < (cache_locked(actor) ? 1 : CACHE_WRITE_TRIES); i++) {
-            if (!cache_locked(actor)) /* who holds locks has asked for room before */
-                TRY(reclaim_make_room(cache->engine, actor, upload->store, 0));
+            if (!cache_locked(actor) && /* who holds locks has asked for room before */
+                reclaim_make_room(cache->engine, actor, upload->store, 0) != STATUS_OK && !upload->replaces)
+                return STATUS_FULL;
             added = extent_add(range, actor, &chain, upload->size - upload->room);
         }
         if (!added)

@@ -90,9 +90,9 @@ static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, vo
     return (uint32_t)count;
 }
 
-static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
+static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
                      uint32_t tag, bool unseen, cache_visit visit, void *context) {
-    uint32_t shards = cache->engine->shard_count, engine = engine_db(cache, db);
+    uint32_t shards = cache->engine->shard_count;
     uint32_t visited = 0;
     uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT, begun = cursor;
     struct gathered gathered = {.tag = tag, .unseen = unseen};
@@ -103,7 +103,7 @@ static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint
         buf_clear(&gathered.entries);
         buf_clear(&gathered.names);
         gathered.status = STATUS_OK;
-        uint64_t next = gather_chain(cache, actor, engine, shard, cursor / shards, &gathered);
+        uint64_t next = gather_chain(cache, actor, place, shard, cursor / shards, &gathered);
         if (gathered.status != STATUS_OK) {
             /* It goes on from here later: nothing is left out for want of memory. */
             cursor = cursor == begun ? CACHE_SCAN_FAILED : cursor;
@@ -121,12 +121,12 @@ static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t db, uint
 
 uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
                     cache_visit visit, void *context) {
-    return scan(cache, actor, db, cursor, count, 0, false, visit, context);
+    return scan(cache, actor, engine_db(cache, db), cursor, count, 0, false, visit, context);
 }
 
 uint64_t cache_scan_place(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
                           cache_visit visit, void *context) {
-    return scan(cache, actor, cache_db_of(cache, place), cursor, count, 0, true, visit, context);
+    return scan(cache, actor, place, cursor, count, 0, true, visit, context);
 }
 
 uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, struct slice tag, uint64_t cursor,
@@ -136,7 +136,7 @@ uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, s
     /* Held, or the number might become another tag's meanwhile. A name that cannot be is nobody's. */
     if (tag_take(&engine->range, actor, engine->tags, tag, false, &number) != STATUS_OK || !number)
         return 0;
-    cursor = scan(cache, actor, db, cursor, count, number, false, visit, context);
+    cursor = scan(cache, actor, engine_db(cache, db), cursor, count, number, false, visit, context);
     tag_give(&engine->range, actor, engine->tags, number, 0);
     return cursor;
 }
@@ -185,13 +185,27 @@ bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uin
     return true;
 }
 
-uint64_t cache_count(const struct cache *cache, uint32_t db) {
+uint64_t cache_count_place(const struct cache *cache, uint32_t place) {
     uint64_t count = 0;
-    uint32_t engine = engine_db(cache, db);
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
-        count += atomic_load_explicit(&cache->engine->shards[i].entries[engine], memory_order_relaxed);
+        count += atomic_load_explicit(&cache->engine->shards[i].entries[place], memory_order_relaxed);
     return count;
 }
+
+void cache_edit_begin_place(struct cache *cache, struct actor *actor, uint32_t place, struct slice name,
+                            uint64_t write_bytes, struct cache_edit *ret_edit) {
+    for (;;) {
+        struct cache_key key = cache_key(cache, cache_db_of(cache, place), name);
+        if (write_bytes)
+            cache_prepare(cache, actor, &key, write_bytes);
+        cache_edit_begin(cache, actor, &key, ret_edit);
+        if (ret_edit->key.place == place)
+            return; /* and will not change: a swap takes all locks */
+        cache_edit_end(ret_edit);
+    }
+}
+
+uint64_t cache_count(const struct cache *cache, uint32_t db) { return cache_count_place(cache, engine_db(cache, db)); }
 
 uint64_t cache_count_expiring(const struct cache *cache, uint32_t db) {
     uint64_t count = 0;
@@ -334,7 +348,7 @@ bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct 
     if (!store_is_wanted(engine, CACHE_EACH)) {
         /* Leases end first: none is given before all locks are free. */
         store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
-        banned = bans_add(engine, place, pattern);
+        banned = bans_add(engine, actor, place, pattern);
     }
     if (banned) {
         memcpy(marked + 1, pattern.data, pattern.size);

@@ -142,7 +142,7 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
     use_router(engine, &moving.after);
     for (; moving.place < CACHE_DATABASES; moving.place++) {
         uint64_t cursor = 0;
-        if (cache_count(cache, cache_db_of(cache, moving.place)) == 0)
+        if (cache_count_place(cache, moving.place) == 0)
             continue;
         do
             cursor = cache_scan_place(cache, actor, moving.place, cursor, MOVE_SCAN_COUNT, move, &moving);

@@ -64,9 +64,9 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
         prepare_store(cache, actor, store, 0);
     enum status status = put_inline(cache, actor, key, value);
-    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < CACHE_WRITE_TRIES && !cache_locked(actor); i++) {
-        if (reclaim_make_room(engine, actor, store, 0) != STATUS_OK)
-            break;
+    bool again = !cache_locked(actor);
+    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < CACHE_WRITE_TRIES && again; i++) {
+        again = reclaim_make_room(engine, actor, store, 0) == STATUS_OK;
         status = put_inline(cache, actor, key, value);
     }
     return status;
@@ -111,6 +111,14 @@ static enum status set_large_once(struct cache *cache, struct actor *actor, cons
     return status;
 }
 
+void cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
+                      const struct cache_key *key) {
+    struct cache_info info;
+    upload->store = cache_store_of(cache, key);
+    upload->replaces =
+        cache->engine->store_count > 1 && cache_find(cache, actor, key, false, &info) && info.size >= upload->size;
+}
+
 static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                              uint64_t expires_at_ms) {
     bool locked = cache_locked(actor);
@@ -130,13 +138,15 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
 static enum status set_ruled(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                              uint64_t expires_at_ms) {
     enum status status = STATUS_FULL;
-    for (int i = 0; status == STATUS_FULL && i < (cache_locked(actor) ? 1 : CACHE_WRITE_TRIES); i++) {
+    bool again = true;
+    for (int i = 0; status == STATUS_FULL && i < CACHE_WRITE_TRIES && again; i++) {
         struct cache_edit edit;
-        if (i > 0 && reclaim_make_room(cache->engine, actor, cache_store_of(cache, key), 0) != STATUS_OK)
-            break;
+        if (i > 0)
+            again = reclaim_make_room(cache->engine, actor, cache_store_of(cache, key), 0) == STATUS_OK;
         cache_edit_begin(cache, actor, key, &edit);
         status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
         cache_edit_end(&edit);
+        again &= !cache_locked(actor);
     }
     return status;
 }

@@ -2,33 +2,25 @@
 
 enum { SCAN_COUNT = 256, MATCH_ARENA_SIZE = 4096 };
 
-/* The key in that place, by the number that its database has now. */
-static struct cache_key key_at(const struct cascade *cascade, uint32_t place, struct slice name) {
-    return cache_key(cascade->cache, cache_db_of(cascade->cache, place), name);
-}
-
-/* What cannot be made stale for want of room goes. */
-static bool soften(const struct cascade *cascade, const struct cache_key *key) {
+/* Where the data are, whatever number their database has by now. What cannot be made stale for want of room goes. */
+static uint64_t delete_at(const struct cascade *cascade, uint32_t place, struct slice name) {
+    struct cache *cache = cascade->cache;
+    if (cascade->dry_run) {
+        struct cache_key key = cache_key(cache, cache_db_of(cache, place), name);
+        struct cache_info info;
+        return cache_find(cache, cascade->actor, &key, false, &info);
+    }
     struct cache_edit edit;
-    cache_prepare(cascade->cache, cascade->actor, key, key->name.size);
-    cache_edit_begin(cascade->cache, cascade->actor, key, &edit);
+    cache_edit_begin_place(cache, cascade->actor, place, name, cascade->soft ? name.size + 1 : 0, &edit);
     bool found = edit.found;
-    if (cache_edit_soften(&edit) != STATUS_OK)
+    if (!cascade->soft || cache_edit_soften(&edit) != STATUS_OK)
         cache_edit_delete(&edit);
     cache_edit_end(&edit);
     return found;
 }
 
-static uint64_t delete_at(const struct cascade *cascade, uint32_t place, struct slice name) {
-    struct cache_key key = key_at(cascade, place, name);
-    struct cache_info info;
-    if (cascade->dry_run)
-        return cache_find(cascade->cache, cascade->actor, &key, false, &info);
-    return cascade->soft ? soften(cascade, &key) : cache_delete(cascade->cache, cascade->actor, &key);
-}
-
 static bool has_entries(const struct cascade *cascade, uint32_t place) {
-    return cache_count(cascade->cache, cache_db_of(cascade->cache, place)) != 0;
+    return cache_count_place(cascade->cache, place) != 0;
 }
 
 static uint64_t delete_key(const struct cascade *cascade, struct slice name) {
@@ -65,24 +57,30 @@ static void look_at(void *context, struct slice name, const struct cache_info *i
         search->found += delete_at(search->cascade, search->place, name);
 }
 
+/* A swap may come between: then of both. */
+static uint64_t flush(const struct cascade *cascade, uint32_t place) {
+    uint64_t count = cache_count_place(cascade->cache, place);
+    uint32_t db;
+    do {
+        db = cache_db_of(cascade->cache, place);
+        cache_flush(cascade->cache, cascade->actor, db);
+    } while (cache_db_of(cascade->cache, place) != db);
+    return count;
+}
+
 /* What cannot be looked through for want of memory goes as a whole. */
 static void look_no_further(struct search *search) {
-    const struct cascade *cascade = search->cascade;
-    uint32_t db = cache_db_of(cascade->cache, search->place);
-    if (cascade->dry_run)
-        return;
-    search->found += cache_count(cascade->cache, db);
-    cache_flush(cascade->cache, cascade->actor, db);
+    if (!search->cascade->dry_run)
+        search->found += flush(search->cascade, search->place);
 }
 
 static uint64_t search_place(const struct cascade *cascade, uint32_t place, struct slice text) {
     struct search search = {.cascade = cascade, .place = place};
     struct rules_pattern_problem problem;
     struct arena arena;
-    const uint32_t db = cache_db_of(cascade->cache, place);
     arena_init(&arena, &memory_libc, MATCH_ARENA_SIZE);
     if (!cascade->dry_run)
-        cache_tell_pattern(cascade->cache, cascade->actor, db, text);
+        cache_tell_pattern(cascade->cache, cascade->actor, place, text);
     if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &search.pattern, &problem) == STATUS_OK) {
         uint64_t cursor = 0;
         do
@@ -114,8 +112,7 @@ static uint64_t search_by_expression(const struct cascade *cascade) {
                                 .matcher = cascade->expression};
     uint64_t cursor = 0;
     if (!cascade->dry_run)
-        cache_tell_matcher(cascade->cache, cascade->actor, cache_db_of(cascade->cache, cascade->place),
-                           matching.matcher);
+        cache_tell_matcher(cascade->cache, cascade->actor, cascade->place, matching.matcher);
     do
         cursor =
             cache_scan_place(cascade->cache, cascade->actor, cascade->place, cursor, SCAN_COUNT, match_at, &matching);
@@ -130,8 +127,7 @@ static uint64_t add(uint64_t a, uint64_t b) {
 }
 
 static bool is_banned(const struct cascade *cascade, uint32_t place, struct slice text) {
-    return !cascade->dry_run && !cascade->soft &&
-           cache_count(cascade->cache, cache_db_of(cascade->cache, place)) > cascade->search_max &&
+    return !cascade->dry_run && !cascade->soft && cache_count_place(cascade->cache, place) > cascade->search_max &&
            cache_ban(cascade->cache, cascade->actor, place, text);
 }
 

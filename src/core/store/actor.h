@@ -42,6 +42,9 @@ struct actor {
     struct actor_counts counts;
     struct slice
         killer; /* while it tells of an entry that is dead (STORE_INVALIDATED): by which tag, or pattern (ban.h); else empty */
+    uint64_t killed_stamp; /* with it: the entry's; 1: it has none, and a ban has killed it */
+    uint64_t tag_stamps
+        [2]; /* of the last tag that it has invalidated, be it softly, or pattern banned: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
     struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };
 

@@ -2,8 +2,8 @@
 
 enum {
     RESERVE_PERCENT = 8,
-    CLOSED_PERCENT = 5,     /* where nothing may go, new entries leave so much free */
-    FULL_PERCENT = 2,       /* and changes of what is there, an expiry that is set as an example, so much */
+    CLOSED_PERCENT = 5, /* where nothing may go, new entries leave so much free */
+    FULL_PERCENT = 2,   /* and changes of what is there, an expiry that is set or tags of rules as examples, so much */
     QUOTA_SEGMENTS_MIN = 8, /* with fewer there would be hardly more than what is being written */
     CHANGES_SHARE = 32,     /* of a cap, or a segment, that only changes of what is there may use */
 };
@@ -75,15 +75,18 @@ static uint64_t could_give(const struct engine *engine, uint32_t from, uint32_t 
     return goes < spare ? goes : spare;
 }
 
-/* Bytes that would stay if all had gone that may go for this store. */
-static uint64_t staying_bytes(const struct engine *engine, uint32_t store) {
-    uint64_t stays = claim_fixed_bytes(engine);
+/* Of so many bytes those that would stay if all had gone that may go for this store. */
+static uint64_t staying_of(const struct engine *engine, uint32_t store, uint64_t stays) {
     for (uint32_t i = 0; i < engine->store_count; i++) {
         /* A value that entries share counts with each of them, so the sum may be more than there is. */
         uint64_t goes = could_give(engine, i, store);
         stays -= goes < stays ? goes : stays;
     }
     return stays;
+}
+
+static uint64_t staying_bytes(const struct engine *engine, uint32_t store) {
+    return staying_of(engine, store, claim_fixed_bytes(engine));
 }
 
 bool claim_is_full(const struct engine *engine, uint32_t store) {
@@ -98,6 +101,33 @@ bool claim_is_closed(const struct engine *engine, uint32_t store) {
                     << engine->range.segment_shift;
     uint64_t most = without(limit_bytes(engine), CLOSED_PERCENT);
     return used >= most && !gives_back(engine, store) && staying_bytes(engine, store) >= most;
+}
+
+/* What compaction would leave: the ends of segments that no entry fits into count as well. */
+static uint64_t packed_bytes(const struct engine *engine) {
+    const struct range *range = &engine->range;
+    uint64_t bytes = (uint64_t)atomic_load_explicit(&range->head->used, memory_order_relaxed) << range->segment_shift;
+    uint32_t end = atomic_load_explicit(&range->head->never_used, memory_order_relaxed);
+    for (uint32_t number = 1; number < end; number++) {
+        const struct segment *segment = &range->segments[number];
+        uint32_t used = atomic_load_explicit(&segment->used, memory_order_relaxed),
+                 live = atomic_load_explicit(&segment->live, memory_order_relaxed);
+        if (atomic_load_explicit(&segment->kind, memory_order_relaxed) == SEGMENT_LOG && used > live)
+            bytes -= used - live < bytes ? used - live : bytes;
+    }
+    return bytes;
+}
+
+uint64_t claim_room_for_tags(const struct engine *engine) {
+    uint64_t room = UINT64_MAX, most = without(limit_bytes(engine), FULL_PERCENT);
+    uint64_t packed = packed_bytes(engine), fixed = claim_fixed_bytes(engine);
+    for (uint32_t i = 0; i < engine->store_count; i++) {
+        if (gives_back(engine, i) || store_entries(engine, i) == 0)
+            continue;
+        uint64_t stays = staying_of(engine, i, packed > fixed ? packed : fixed), left = stays < most ? most - stays : 0;
+        room = left < room ? left : room;
+    }
+    return room;
 }
 
 bool claim_somebody_owes(const struct engine *engine) {
@@ -151,6 +181,5 @@ uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store) {
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes) {
     if (gives_back(engine, store) && !claim_refuses(engine, store))
         return false;
-    uint64_t cap = bytes ? claim_cap_of_new_bytes(engine, store) : claim_cap_bytes(engine, store);
-    return store_bytes(engine, store) + bytes > cap;
+    return store_bytes(engine, store) + bytes > claim_cap_of_new_bytes(engine, store);
 }

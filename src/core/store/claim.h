@@ -35,6 +35,9 @@ bool claim_is_full(const struct engine *engine, uint32_t store);
 /* Whether nothing new goes into a store that cannot give back. A little later it is full for changes of what it has as well. */
 bool claim_is_closed(const struct engine *engine, uint32_t store);
 
+/* Bytes that the entries of stores that cannot give back may grow by, taken together, when they get tags; UINT64_MAX if there is no such entry. */
+uint64_t claim_room_for_tags(const struct engine *engine);
+
 /* Whether a store that could give has more than is guaranteed to it, or there is but one store: what housekeeping may take from. */
 bool claim_somebody_owes(const struct engine *engine);
 
@@ -50,11 +53,12 @@ static inline bool claim_refuses(const struct engine *engine, uint32_t store) {
     return __builtin_expect(atomic_load_explicit(&engine->stores[store].refuses, memory_order_relaxed) != 0, 0);
 }
 
-/* And while it is to take anything new: the rest of its cap is for changes of what it has, which leave dead bytes behind until those
- * are compacted, so that an expiry can be set in a full store. */
+/* And while it is to take anything new: the rest of its cap is for what changes of what it has leave behind until that is compacted, as when an
+ * expiry is set in a full store. */
 uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store);
 
-/* Whether a store that cannot give back, or refuses what is beyond its quota, would have more than that with so many bytes more; 0: an entry changes and becomes no larger. */
+/* Whether a store that cannot give back, or refuses what is beyond its quota, would have more than it may with so many bytes more than none. What
+ * becomes no larger is never refused for that: the dead bytes that it leaves are compacted. */
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes);
 
 #endif

@@ -612,15 +612,16 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
     uint64_t needed = segments_for(engine, bytes);
     if (actor->promised)
         reclaim_release_promise(engine, actor);
+    enum status capped = STATUS_OK; /* what becomes no larger goes on all the same, and needs room as well */
     if (__builtin_expect(engine->store_count > 1, 0))
-        TRY(keep_under_cap(engine, actor, store, bytes));
+        capped = keep_under_cap(engine, actor, store, bytes);
     uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
     enum pressure pressure = needed == 1 ? range_pressure(&engine->range) : PRESSURE_CRITICAL;
     if (__builtin_expect(pressure != PRESSURE_CRITICAL, 1)) {
         if (__builtin_expect(pressure == PRESSURE_TIGHT, 0) && ++actor->writes_when_tight % PRESSURE_PACE == 0 &&
             !claim_is_full(engine, store))
             (void)step(engine, actor, store);
-        return STATUS_OK;
+        return capped;
     }
     if (needed >= limit)
         return STATUS_FULL;
@@ -637,7 +638,7 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
             status = STATUS_FULL;
     }
     actor->in_a_hurry = false;
-    return status;
+    return status == STATUS_OK ? capped : status;
 }
 
 /* Goes on with a shard's expiry walk, which has a segment. */

@@ -507,8 +507,8 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
     if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1) && !claim_refuses(engine, shard->store))
         return false;
     uint64_t more = growth(engine, entry, value, spot);
-    return (engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
-           (more > 0 && claim_is_closed(engine, shard->store));
+    return more > 0 && ((engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
+                        claim_is_closed(engine, shard->store));
 }
 
 /* What becomes of what stands at the spot: what is hidden has expired or was invalidated long before, or was written to be hidden, of which nobody
@@ -671,6 +671,7 @@ static __attribute__((noinline)) void remove_dead(struct engine *engine, struct 
     uint8_t name[KILLER_MAX];
     if (store_is_wanted(engine, STORE_INVALIDATED))
         actor->killer = killer_of(engine, actor, spot, name);
+    actor->killed_stamp = spot->entry.stamp ? spot->entry.stamp : 1;
     store_remove(engine, actor, shard, spot, STORE_INVALIDATED);
     actor->killer = slice_make(NULL, 0);
 }

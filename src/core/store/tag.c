@@ -460,11 +460,14 @@ uint64_t tag_stale_ms(struct range *range, struct actor *actor, struct tags *tag
 uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *tags, struct slice name, bool soft,
                         uint64_t (*next)(void *context), void *context) {
     uint64_t hash = hash_bytes(name, range->head->hash_seed), members = 0;
+    actor->tag_stamps[0] = actor->tag_stamps[1] = 0;
     enter(range, actor, tags);
     uint64_t at = find(range, tags, hash, name);
     if (at) {
         uint8_t *record = range->base + at;
         uint64_t stamp = next(context);
+        actor->tag_stamps[0] = hard_of(record) > soft_of(record) ? hard_of(record) : soft_of(record);
+        actor->tag_stamps[1] = stamp;
         ASSERT(stamp >= ENTRY_STAMP_FIRST && stamp < ENTRY_STAMP_END);
         ASSERT(stamp > hard_of(record) && stamp > soft_of(record));
         members = get32(record, MEMBERS_AT);
