@@ -58,8 +58,9 @@ static bool read_options(int argc, char **argv, struct options *ret_options) {
 }
 
 static void print_good(const struct rules *rules, const char *name, uint32_t warnings) {
-    printf("%s: good: %u classes, %u edges, %u events", name, rules_class_count(rules), rules_edge_count(rules),
-           rules_event_count(rules));
+    uint32_t classes = rules_class_count(rules), edges = rules_edge_count(rules), events = rules_event_count(rules);
+    printf("%s: good: %u class%s, %u edge%s, %u event%s", name, classes, classes == 1 ? "" : "es", edges,
+           edges == 1 ? "" : "s", events, events == 1 ? "" : "s");
     if (warnings)
         printf(", %u warning%s", warnings, warnings == 1 ? "" : "s");
     putchar('\n');

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/cli/cli.h"
@@ -50,7 +51,8 @@ static void print_help(void) {
         "Runs the cache server in the foreground, with sensible defaults for everything.\n\n"
         "  --config FILE\n      Read keys from a YAML file first. Also STRATA_CONFIG.\n"
         "  --check-config\n      Say what is wrong with the configuration, or what it comes to, and stop.\n"
-        "  --help\n      Print this.\n\n"
+        "  --help, -h\n      Print this.\n"
+        "  --version\n      Say which version this is.\n\n"
         "Every key is a line of the file (KEY: VALUE), a variable of the environment (STRATA_KEY, '-' written as '_')\n"
         "and a flag (--KEY). The file is read first, then the environment, then the flags; the last one wins.\n"
         "Named stores, which divide the memory among kinds of keys, are a section 'stores:' of the file.\n");
@@ -219,6 +221,12 @@ int cli_server(int argc, char **argv) {
     struct config_machine machine = {process_memory_total_bytes(), thread_cores()};
     struct config_request request;
     struct config_error error;
+    if (argc == 1 && strcmp(argv[0], "--version") == 0)
+        return cli_version(0, NULL);
+    if (argc == 1 && strcmp(argv[0], "-h") == 0) {
+        print_help();
+        return 0;
+    }
     enum status status = config_load(&config, &request, &machine, environ, argc, argv, &memory_libc, &error);
     if (status == STATUS_OK && request.help) {
         print_help();

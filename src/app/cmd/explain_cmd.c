@@ -1,12 +1,12 @@
 /* app/cmd/explain_cmd.c: EXPLAIN: why a key is there, and like that; or why it is not there any more.
  *
  * Looking does not count as a read, but an entry that is gone already is taken away, as by any command that comes across it; so the history knows. */
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "app/cmd/commands.h"
 #include "app/cmd/facts.h"
 #include "app/cmd/key_call.h"
+#include "app/cmd/sentence.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/version.h"
 #include "base/number.h"
@@ -17,7 +17,6 @@ enum {
     INTEGER_SIZE_MAX = 20,
     EMBEDDED_SIZE_MAX = 44,
     USES_MAX = 7,
-    NAME_SHOWN_MAX = 255,
 };
 
 struct explain {
@@ -28,93 +27,50 @@ struct explain {
     const struct rules_class *class; /* NULL: none */
     const struct rules *rules;
     uint64_t now_ms;
+    struct cmd_lease_view lease;
+    bool leased;
+    bool maybe_never; /* nothing is known of the key itself */
 };
-
-/* ------------------------------------------------------------------------------------------ sentences */
-
-struct sentence {
-    char text[FACTS_TEXT_MAX];
-    size_t size;
-};
-
-__attribute__((format(printf, 2, 3))) static void say(struct sentence *sentence, const char *format, ...) {
-    va_list arguments;
-    size_t room = sizeof sentence->text - sentence->size;
-    va_start(arguments, format);
-    int size = vsnprintf(sentence->text + sentence->size, room, format, arguments);
-    va_end(arguments);
-    sentence->size = (size_t)size < room ? sentence->size + (size_t)size : sizeof sentence->text - 1;
-}
-
-static void say_text(struct sentence *sentence, struct slice text) {
-    size_t size = text.size < NAME_SHOWN_MAX ? text.size : NAME_SHOWN_MAX;
-    if (size)
-        say(sentence, "%.*s", (int)size, (const char *)text.data);
-}
-
-static void say_span(struct sentence *sentence, uint64_t ms) {
-    enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
-    if (ms < 10 * SECOND)
-        say(sentence, "%llu ms", (unsigned long long)ms);
-    else if (ms < 10 * MINUTE)
-        say(sentence, "%llu s", (unsigned long long)ms / SECOND);
-    else if (ms < 10ull * HOUR)
-        say(sentence, "%llu min", (unsigned long long)ms / MINUTE);
-    else if (ms < 10ull * DAY)
-        say(sentence, "%llu h", (unsigned long long)ms / HOUR);
-    else
-        say(sentence, "%llu days", (unsigned long long)ms / DAY);
-}
-
-/* "tag|invalidate" as people write it. */
-static void say_command(struct sentence *sentence, const struct cmd_spec *spec) {
-    for (const char *c = spec->name; *c; c++)
-        say(sentence, "%c", *c == '|' ? ' ' : *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
-}
-
-static void say_path(struct sentence *sentence, struct slice path) {
-    if (path.size)
-        say(sentence, "%.*s", (int)path.size, (const char *)path.data);
-}
-
-/* "DEL of client 5 (importer)", and what it did it for. */
-static void say_author(struct sentence *sentence, const struct cmd_gone *gone) {
-    if (gone->spec)
-        say_command(sentence, gone->spec);
-    else
-        say(sentence, "the server");
-    if (gone->has_cause && gone->cause.trigger != CAUSE_WRITE) {
-        say(sentence, " ");
-        say_text(sentence, gone->cause.name);
-    }
-    if (gone->client)
-        say(sentence, " of client %llu", (unsigned long long)gone->client);
-    if (gone->who.size) {
-        say(sentence, " (");
-        say_text(sentence, gone->who);
-        say(sentence, ")");
-    }
-    if (gone->has_cause && gone->cause.path.size) {
-        say(sentence, ", which led to it: ");
-        say_path(sentence, gone->cause.path);
-    }
-    if (gone->has_cause && gone->cause.reason.size) {
-        say(sentence, ". Reason: ");
-        say_text(sentence, gone->cause.reason);
-    }
-}
 
 static uint64_t ago_ms(const struct explain *explain, uint64_t when_ms) {
     return explain->now_ms > when_ms ? explain->now_ms - when_ms : 0;
 }
 
 static void say_ago(struct sentence *sentence, const struct explain *explain, uint64_t when_ms) {
-    say_span(sentence, ago_ms(explain, when_ms));
-    say(sentence, " ago");
+    sentence_span(sentence, ago_ms(explain, when_ms));
+    sentence_say(sentence, " ago");
+}
+
+/* Who loads it, behind the summary. */
+static void say_lease(struct explain *explain, struct sentence *sentence) {
+    const struct cmd_lease_view *lease = &explain->lease;
+    if (!explain->leased)
+        return;
+    sentence_say(sentence, " Client %llu loads it since ", (unsigned long long)lease->client);
+    sentence_span(sentence, lease->age_ms);
+    sentence_say(sentence, ", with a lease for ");
+    sentence_span(sentence, lease->left_ms);
+    sentence_say(sentence, " more; %u waiting.", lease->waiting);
+}
+
+static void put_lease(struct explain *explain) {
+    const struct cmd_lease_view *lease = &explain->lease;
+    if (!explain->leased)
+        return;
+    facts_number(&explain->facts, "lease_client", (int64_t)lease->client);
+    facts_number(&explain->facts, "lease_age_ms", (int64_t)lease->age_ms);
+    facts_number(&explain->facts, "lease_left_ms", (int64_t)lease->left_ms);
+    facts_number(&explain->facts, "lease_bound", lease->bound);
+    facts_number(&explain->facts, "lease_waiting", lease->waiting);
 }
 
 static void put_sentence(struct explain *explain, const char *name, const struct sentence *sentence) {
     facts_text(&explain->facts, name, facts_copy(&explain->facts, slice_make(sentence->text, sentence->size)));
+}
+
+static void put_summary(struct explain *explain, struct sentence *sentence) {
+    say_lease(explain, sentence);
+    put_sentence(explain, "summary", sentence);
 }
 
 /* ------------------------------------------------------------------------------------------ what is the same for both */
@@ -202,9 +158,9 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
 }
 
 static void say_given(struct sentence *sentence, const char *who, uint64_t ms) {
-    say(sentence, "%s (", who);
-    say_span(sentence, ms);
-    say(sentence, ")");
+    sentence_say(sentence, "%s (", who);
+    sentence_span(sentence, ms);
+    sentence_say(sentence, ")");
 }
 
 /* An entry does not remember who gave its expiry; what is left of it often tells. */
@@ -218,13 +174,13 @@ static void put_ttl_from(struct explain *explain, const struct present *present)
     cache_store_info(cache, cache_store_of(cache, &explain->key), &store);
     bool by_class = class_ms && left_ms <= class_ms, by_store = !class_ms && store.ttl_ms && left_ms <= store.ttl_ms;
     if (present->info.expires_at_ms == 0) {
-        say(&sentence, "nobody gave one");
+        sentence_say(&sentence, "nobody gave one");
     } else {
         if (by_class)
             say_given(&sentence, "the class's default", class_ms);
         else if (by_store)
             say_given(&sentence, "its store's", store.ttl_ms);
-        say(&sentence, by_class || by_store ? ", or the client: that is not recorded" : "the client");
+        sentence_say(&sentence, by_class || by_store ? ", or the client: that is not recorded" : "the client");
         if (max_ms)
             say_given(&sentence, ", within the class's maximum", max_ms);
     }
@@ -239,20 +195,21 @@ static void answer_present(struct explain *explain, const struct present *presen
     const struct cache_info *info = &present->info;
     struct facts *facts = &explain->facts;
     struct sentence sentence = {.size = 0};
-    say(&sentence, "There: a %s of %llu bytes", key_call_type_name(info->type), (unsigned long long)info->size);
+    sentence_say(&sentence, "There: a %s of %llu bytes", key_call_type_name(info->type),
+                 (unsigned long long)info->size);
     if (info->expires_at_ms) {
-        say(&sentence, " that expires in ");
-        say_span(&sentence, info->expires_at_ms > explain->now_ms ? info->expires_at_ms - explain->now_ms : 0);
+        sentence_say(&sentence, " that expires in ");
+        sentence_span(&sentence, info->expires_at_ms > explain->now_ms ? info->expires_at_ms - explain->now_ms : 0);
     } else {
-        say(&sentence, " that does not expire");
+        sentence_say(&sentence, " that does not expire");
     }
     if (explain->class) {
-        say(&sentence, ", of the class ");
-        say_text(&sentence, explain->class->pattern.text);
+        sentence_say(&sentence, ", of the class ");
+        sentence_text(&sentence, explain->class->pattern.text);
     }
-    say(&sentence, ".");
+    sentence_say(&sentence, ".");
     facts_text(facts, "state", SLICE("present"));
-    put_sentence(explain, "summary", &sentence);
+    put_summary(explain, &sentence);
     put_class(explain);
     put_store(explain);
     facts_text(facts, "type", slice_from_string(key_call_type_name(info->type)));
@@ -268,12 +225,13 @@ static void answer_present(struct explain *explain, const struct present *presen
     facts_text(facts, "queue", present->in_main ? SLICE("main") : SLICE("small"));
     if (info->row || info->version)
         facts_number(facts, "version", version_shown(info->row, info->version));
+    put_lease(explain);
     put_last_miss(explain);
 }
 
 /* ------------------------------------------------------------------------------------------ absent */
 
-static const char *what_of(const struct cmd_gone *gone) {
+static const char *what_of(const struct explain *explain, const struct cmd_gone *gone) {
     switch (gone->kind) {
         case CACHE_EXPIRED:
             return "expired";
@@ -282,7 +240,7 @@ static const char *what_of(const struct cmd_gone *gone) {
         case CACHE_INVALIDATED:
             return "invalidated";
         case CACHE_FLUSHED:
-            return "flushed";
+            return explain->maybe_never ? "flushed_or_never_there" : "flushed";
         default:
             return gone->has_cause ? "invalidated" : "deleted";
     }
@@ -292,20 +250,17 @@ static const char *what_of(const struct cmd_gone *gone) {
 static void put_author(struct explain *explain, const struct cmd_gone *gone) {
     struct facts *facts = &explain->facts;
     const struct cause *cause = &gone->cause;
-    if (gone->spec) {
-        struct sentence command = {.size = 0};
-        say_command(&command, gone->spec);
-        put_sentence(explain, "command", &command);
-    }
+    if (gone->spec)
+        facts_text(facts, "command", slice_from_string(gone->spec->name));
     if (gone->client)
         facts_number(facts, "client", (int64_t)gone->client);
     if (gone->who.size)
-        facts_text(facts, "who", gone->who);
+        facts_text(facts, "actor", gone->who);
     if (!gone->has_cause)
         return;
     struct sentence trigger = {.size = 0};
-    say(&trigger, "%s ", cause_trigger_word(cause->trigger));
-    say_text(&trigger, cause->name);
+    sentence_say(&trigger, "%s ", cause_trigger_word(cause->trigger));
+    sentence_text(&trigger, cause->name);
     put_sentence(explain, "trigger", &trigger);
     if (cause->path.size) {
         facts_text(facts, "path", cause->path);
@@ -315,53 +270,34 @@ static void put_author(struct explain *explain, const struct cmd_gone *gone) {
         facts_text(facts, "reason", cause->reason);
 }
 
-/* The tag by which an entry was dead, in words: rules put on tags of their own. */
-static void say_killer(struct sentence *sentence, struct slice tag) {
-    static const struct {
-        char mark;
-        const char *words;
-    } kinds[] = {{CLASSES_CLASS_MARK, "its class "},
-                 {CACHE_BAN_MARK, "the pattern "},
-                 {RULES_BEGINNING_MARK, "the rule for keys like "},
-                 {RULES_SOURCE_MARK, "the rule for what is derived from "}};
-    for (size_t i = 0; tag.size && i < sizeof kinds / sizeof *kinds; i++)
-        if (tag.data[0] == kinds[i].mark) {
-            say(sentence, "%s", kinds[i].words);
-            say_text(sentence, slice_part(tag, 1, SIZE_MAX));
-            return;
-        }
-    say(sentence, "the tag ");
-    say_text(sentence, tag);
-}
-
 /* The entry was found dead some time after its tag was invalidated; who did that is mostly known of the entry itself. */
 static void answer_dead(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence,
                         struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
     const struct cmd_gone *by = gone->spec ? gone : of_tag;
     bool known = by == gone || (gone->killer.size && explain->api->tag_gone(server, gone->killer, 0, true, of_tag));
-    say(sentence, "Invalidated by ");
+    sentence_say(sentence, "Invalidated by ");
     if (gone->killer.size)
-        say_killer(sentence, gone->killer);
+        sentence_tag(sentence, gone->killer);
     else
-        say(sentence, "a tag whose name is forgotten");
+        sentence_say(sentence, "a tag whose name is forgotten");
     if (known) {
-        say(sentence, by->at_latest ? ", at the latest " : " ");
+        sentence_say(sentence, by->at_latest ? ", at the latest " : " ");
         say_ago(sentence, explain, by->when_ms);
-        say(sentence, ", by ");
-        say_author(sentence, by);
-        say(sentence, ".");
+        sentence_say(sentence, ", by ");
+        sentence_author(sentence, by);
+        sentence_say(sentence, ".");
     } else {
-        say(sentence, "; that was noticed ");
+        sentence_say(sentence, "; that was noticed ");
         say_ago(sentence, explain, gone->when_ms);
-        say(sentence, ".");
+        sentence_say(sentence, ".");
     }
-    put_sentence(explain, "summary", sentence);
+    put_summary(explain, sentence);
     facts_text(&explain->facts, "what", SLICE("invalidated"));
     if (gone->killer.size && gone->killer.data[0] == CACHE_BAN_MARK)
         facts_text(&explain->facts, "pattern", slice_part(gone->killer, 1, SIZE_MAX));
     else if (gone->killer.size)
-        facts_text(&explain->facts, "tag", gone->killer);
+        facts_text(&explain->facts, classes_is_marked(gone->killer) ? "rule_tag" : "tag", gone->killer);
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? by->when_ms : gone->when_ms));
     if (known && by->at_latest)
         facts_text(&explain->facts, "when", SLICE("at the latest"));
@@ -369,29 +305,41 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
         put_author(explain, by);
 }
 
+/* What looks like a pattern is taken for a key all the same. */
+static void say_pattern(const struct explain *explain, struct sentence *sentence) {
+    struct slice name = explain->key.name;
+    bool star = name.size && name.data[name.size - 1] == '*';
+    if (star || (explain->rules && rules_class_named(explain->rules, name) != RULES_NONE))
+        sentence_say(sentence, " EXPLAIN takes one key, and no pattern; STATS CLASS tells of many.");
+}
+
 static void answer_gone(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence) {
     if (gone->kind == CACHE_EXPIRED) {
-        say(sentence, "Expired; that was noticed ");
+        sentence_say(sentence, "Expired; that was noticed ");
         say_ago(sentence, explain, gone->when_ms);
     } else if (gone->kind == CACHE_EVICTED) {
-        say(sentence, "Evicted ");
+        sentence_say(sentence, "Evicted ");
         say_ago(sentence, explain, gone->when_ms);
-        say(sentence,
-            gone->over_capacity ? ", because its store had more entries than it may" : ", for want of memory");
+        sentence_say(sentence,
+                     gone->over_capacity ? ", because its store had more entries than it may" : ", for want of memory");
     } else if (gone->kind == CACHE_FLUSHED) {
-        say(sentence, "Nothing is known of it since its database was emptied ");
+        bool known = !explain->maybe_never;
+        sentence_say(sentence, "%s when its database was emptied ",
+                     known ? "It had gone before, or went" : "It was never there, or went");
         say_ago(sentence, explain, gone->when_ms);
-        say(sentence, " by ");
-        say_author(sentence, gone);
+        sentence_say(sentence, " by ");
+        sentence_author(sentence, gone);
     } else {
-        say(sentence, gone->has_cause || gone->kind == CACHE_INVALIDATED ? "Invalidated " : "Deleted ");
+        sentence_say(sentence, gone->has_cause || gone->kind == CACHE_INVALIDATED ? "Invalidated " : "Deleted ");
         say_ago(sentence, explain, gone->when_ms);
-        say(sentence, " by ");
-        say_author(sentence, gone);
+        sentence_say(sentence, " by ");
+        sentence_author(sentence, gone);
     }
-    say(sentence, ".");
-    put_sentence(explain, "summary", sentence);
-    facts_text(&explain->facts, "what", slice_from_string(what_of(gone)));
+    sentence_say(sentence, ".");
+    if (explain->maybe_never)
+        say_pattern(explain, sentence);
+    put_summary(explain, sentence);
+    facts_text(&explain->facts, "what", slice_from_string(what_of(explain, gone)));
     if (gone->kind == CACHE_EVICTED)
         facts_text(&explain->facts, "pressure", gone->over_capacity ? SLICE("entries") : SLICE("memory"));
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, gone->when_ms));
@@ -429,31 +377,40 @@ static void answer_absent(struct explain *explain, const struct present *present
     struct facts *facts = &explain->facts;
     facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
     bool known = find_gone(explain, present, gone);
+    explain->maybe_never = !known;
     if (known && !present->stale && !present->nothing && was_flushed_since(explain, gone))
         known = explain->api->flushed(server, explain->key.place,
                                       gone); /* its texts stand in itself: it cannot be copied */
     if (present->stale)
-        say(&sentence, "Shown only to who asks for stale values. ");
+        sentence_say(&sentence, "Shown only to who asks for stale values. ");
     if (known && gone->kind == CACHE_INVALIDATED && (gone->killer.size || !gone->spec)) {
         answer_dead(explain, gone, &sentence, of_tag);
     } else if (present->stale && !(known && gone->kind == CACHE_INVALIDATED)) {
-        say(&sentence, "It has expired.");
-        put_sentence(explain, "summary", &sentence);
+        sentence_say(&sentence, "It has expired");
+        if (present->stale_ms < INT64_MAX) {
+            sentence_say(&sentence, " ");
+            sentence_span(&sentence, present->stale_ms);
+            sentence_say(&sentence, " ago");
+        }
+        sentence_say(&sentence, ".");
+        put_summary(explain, &sentence);
         facts_text(facts, "what", SLICE("expired"));
     } else if (known ||
                (explain->api && !present->nothing && explain->api->flushed(server, explain->key.place, gone))) {
         answer_gone(explain, gone, &sentence);
     } else {
-        say(&sentence, present->nothing
-                           ? "It is cached that there is nothing."
-                           : "Nothing is known of it: it was never there, or what became of it is forgotten.");
-        put_sentence(explain, "summary", &sentence);
+        sentence_say(&sentence, present->nothing
+                                    ? "It is cached that there is nothing."
+                                    : "Nothing is known of it: it was never there, or what became of it is forgotten.");
+        say_pattern(explain, &sentence);
+        put_summary(explain, &sentence);
         facts_text(facts, "what", present->nothing ? SLICE("nothing") : SLICE("never_there"));
     }
     if (present->stale && present->stale_ms < INT64_MAX)
         facts_number(facts, "stale_for_ms", (int64_t)present->stale_ms);
     put_class(explain);
     put_store(explain);
+    put_lease(explain);
     put_last_miss(explain);
 }
 
@@ -482,6 +439,10 @@ void cmd_explain(struct cmd_call *call) {
     explain.key.place = cache_place_of(call->env->cache, explain.key.db);
     bool found = edit.found;
     look(&explain, &edit, &present);
+    if (explain.api && explain.api->lease_look_at) {
+        struct cache_key key = cache_key(call->env->cache, call->client->db, call->argv[1]); /* as CGET makes it */
+        explain.leased = explain.api->lease_look_at(server, &key, &explain.lease);
+    }
     cache_edit_end(&edit);
     if (found)
         answer_present(&explain, &present);

@@ -65,11 +65,12 @@ static void reply_action(void *context, const struct cascade_action *done) {
     const struct errand *errand = context;
     const struct rules_action *action = done->action;
     struct reply *reply = errand->call->reply;
+    bool is_rule_tag = action->kind == RULES_TARGET_TAG && classes_is_marked(action->text);
     if (!errand->words.dry_run)
         return;
     reply_map(reply, 7);
     reply_bulk_string(reply, "kind");
-    reply_bulk_string(reply, kinds[action->kind]);
+    reply_bulk_string(reply, is_rule_tag ? "rule_tag" : kinds[action->kind]);
     reply_bulk_string(reply, "what");
     reply_bulk(reply, action->text);
     reply_bulk_string(reply, "entries");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/cmd/commands.h"
+#include "app/cmd/lease_lost.h"
 #include "app/cmd/string_options.h"
 #include "app/cmd/value.h"
 #include "app/cmd/version.h"
@@ -394,20 +395,6 @@ bool cmd_lease_push(struct cmd_call *call, const struct cmd_lease_push *push) {
 
 /* ------------------------------------------------------------------------------------------ CSET */
 
-static const char *const lost_texts[LEASE_ENDS] = {
-    [LEASE_TIMED_OUT] = "the lease has ended",
-    [LEASE_WRITTEN] = "the key was written since",
-    [LEASE_DELETED] = "the key was deleted since",
-    [LEASE_FLUSHED] = "the database was flushed since",
-    [LEASE_SWAPPED] = "the database was swapped since",
-    [LEASE_RULED] = "the rules have changed since",
-    [LEASE_RELEASED] = "the lease was given up",
-    [LEASE_USED] = "the token was used before",
-    [LEASE_OF_TAG] = "one of the tags was invalidated since",
-    [LEASE_OF_OTHER_KEY] = "the token is for another key",
-    [LEASE_UNKNOWN] = "no lease has this token",
-};
-
 struct cset {
     uint64_t token, expires_at_ms;
     struct string_options options;
@@ -419,6 +406,9 @@ struct guard {
     const struct cset *cset;
     struct cache_key key;
     enum lease_end end; /* LEASE_ENDS: not asked yet */
+    struct cmd_lease_lost lost;
+    struct slice tag; /* that was invalidated since; empty: none, or not known */
+    uint8_t tag_room[CACHE_TAG_NAME_MAX];
 };
 
 /* For struct cache_check: with all its tags, those of rules included. From here on either the lease hears of an invalidation, or what is
@@ -426,7 +416,13 @@ struct guard {
 static enum status ask_lease(void *context, const struct slice *tags, uint32_t tag_count, uint64_t *ret_version) {
     struct guard *guard = context;
     struct cmd_server *server = guard->call->env->server;
-    guard->end = server->api->lease_begin_write(server, &guard->key, guard->cset->token, tags, tag_count, ret_version);
+    guard->end = server->api->lease_begin_write(server, &guard->key, guard->cset->token, tags, tag_count, ret_version,
+                                                &guard->lost);
+    if (guard->end == LEASE_OF_TAG && guard->lost.tag < tag_count) {
+        struct slice tag = tags[guard->lost.tag];
+        memcpy(guard->tag_room, tag.data, tag.size);
+        guard->tag = slice_make(guard->tag_room, tag.size);
+    }
     return guard->end == LEASE_HOLDS ? STATUS_OK : STATUS_INVALID;
 }
 
@@ -469,7 +465,7 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
         server->api->lease_end_write(server, cset->token, status == STATUS_OK);
     cache_edit_end(&edit);
     if (guard.end != LEASE_HOLDS && guard.end != LEASE_ENDS)
-        reply_errorf(call->reply, "LEASELOST %s", lost_texts[guard.end]);
+        lease_lost_reply(call, &guard.lost, guard.tag);
     else if (status != STATUS_OK)
         cmd_error_status(call, status);
     else

@@ -199,11 +199,12 @@ static bool password_is_gone(struct cmd_call *call) {
 
 /* Apart, so that it takes no room in what every command goes through. */
 __attribute__((noinline)) static void refuse_subscriber(struct cmd_call *call, const struct cmd_spec *spec) {
-    char text[192];
+    char text[224];
     snprintf(text, sizeof text,
-             "Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
-             "context",
-             spec->name);
+             "Can't execute '%s': only %s(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+             "context%s",
+             spec->name, call->client->streams ? "STREAM / " : "",
+             call->client->streams ? "; after HELLO 3 all are" : "");
     reject(call, spec, "ERR", text);
 }
 

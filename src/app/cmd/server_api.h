@@ -89,6 +89,7 @@ struct cmd_stream_consumer {
     uint64_t client;
     const struct stream_filter *filter; /* lives during the visit */
     bool acks;
+    bool widened;          /* it has named classes, and others are in force since: it is told of everything */
     uint64_t told;         /* the last record that it was sent */
     uint64_t behind;       /* records that it has not been through, be they for it or not */
     uint64_t acknowledged; /* with acks, as what follows */
@@ -138,6 +139,22 @@ struct cmd_lease_woken {
     enum lease_wake how;
     uint64_t token;
     void *again;
+};
+
+/* Why a token is refused, and by whom that came about. */
+struct cmd_lease_lost {
+    enum lease_end end;
+    uint64_t client;  /* 0: by nobody, or that is forgotten */
+    uint32_t command; /* its index; UINT32_MAX: none */
+    uint32_t tag;     /* of LEASE_OF_TAG: which; as many as there are and more: that was found out before */
+    uint64_t stamp;   /* of LEASE_OF_TAG: when the lease was given, as entries have it */
+};
+
+/* A lease that is out. */
+struct cmd_lease_view {
+    uint64_t client, age_ms, left_ms;
+    uint32_t waiting;
+    bool bound;
 };
 
 struct cmd_lease_given {
@@ -193,8 +210,11 @@ struct cmd_server_api {
     enum lease_answer (*lease_ask)(struct cmd_server *, struct cmd_client *, const struct cmd_lease_ask *,
                                    struct cmd_lease_given *ret);
     enum lease_end (*lease_begin_write)(struct cmd_server *, const struct cache_key *, uint64_t token,
-                                        const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp);
+                                        const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp,
+                                        struct cmd_lease_lost *ret_lost);
     void (*lease_end_write)(struct cmd_server *, uint64_t token, bool done);
+    /* False: nobody has a lease of the key. */
+    bool (*lease_look_at)(struct cmd_server *, const struct cache_key *, struct cmd_lease_view *ret);
     bool (*lease_release)(struct cmd_server *, const struct cache_key *, uint64_t token);
     /* What the client's command waited for, when it runs again; lease_wait_end before it answers. */
     void (*lease_woken)(struct cmd_server *, struct cmd_client *, struct cmd_lease_woken *ret);

@@ -46,7 +46,7 @@ void cmd_stream_subscribe(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct stream_words words;
     uint64_t position;
-    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_ACK, &words))
+    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_ACK, &words) || !stream_words_check(call, &words))
         return;
     words.wish.greeting = call->client->stream_channel ? STREAM_GREETING_FROM : NULL;
     enum status status = server->api->stream_subscribe(server, call->client, &words.wish, &position);
@@ -193,7 +193,8 @@ void cmd_stream_read(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct stream_words words;
     uint64_t position;
-    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_COUNT, &words))
+    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_COUNT, &words) ||
+        !stream_words_check(call, &words))
         return;
     if (!words.wish.from) {
         reply_error(call->reply, SLICE("ERR STREAM READ needs FROM run position, as STREAM POSITION tells them"));
@@ -226,24 +227,27 @@ static void reply_number(struct cmd_call *call, const char *name, uint64_t value
     reply_integer(call->reply, (int64_t)value);
 }
 
+/* With the names of INFO, without "stream_". */
 void cmd_stream_info(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct cmd_stream_counts counts;
     if (!has_server(call))
         return;
     server->api->stream_counts(server, &counts);
-    reply_map(call->reply, 12);
+    reply_map(call->reply, 14);
     reply_bulk_string(call->reply, "run");
     reply_bulk_string(call->reply, server->api->run_id(server));
     reply_number(call, "recording", counts.recording);
-    reply_number(call, "writes", counts.writes);
+    reply_number(call, "recording_writes", counts.writes);
     reply_number(call, "position", counts.position);
     reply_number(call, "first", counts.position > counts.floor ? counts.floor + 1 : 0);
     reply_number(call, "bytes", counts.bytes);
     reply_number(call, "subscribers", counts.subscribers);
-    reply_number(call, "ackers", counts.ackers);
+    reply_number(call, "subscribers_writes", counts.writers);
+    reply_number(call, "subscribers_ack", counts.ackers);
     reply_number(call, "told", counts.told);
     reply_number(call, "gaps", counts.gaps);
-    reply_number(call, "waiting", counts.waiting);
-    reply_number(call, "unacknowledged", counts.unacknowledged);
+    reply_number(call, "sync_waiting", counts.waiting);
+    reply_number(call, "sync_complete", counts.synced);
+    reply_number(call, "sync_incomplete", counts.unacknowledged);
 }

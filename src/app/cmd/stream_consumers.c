@@ -5,7 +5,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
 
-enum { FILTERS_MAX_MORE = 3 /* WRITES, GROUPS and ACK */, MEMBERS = 6, MEMBERS_OF_ACK = 2, ADDRESS_MAX = 64 };
+enum { FILTERS_MAX_MORE = 3 /* WRITES, GROUPS and ACK */, MEMBERS = 7, MEMBERS_OF_ACK = 2, ADDRESS_MAX = 64 };
 
 struct consumer {
     struct cmd_stream_consumer is;
@@ -93,6 +93,7 @@ static void reply_consumer(struct reply *reply, const struct consumer *consumer)
         put_number(reply, "acknowledged", is->acknowledged);
         put_number(reply, "owes_ms", is->owes_ms);
     }
+    put_number(reply, "widened", is->widened);
     reply_bulk_string(reply, "filter");
     reply_array(reply, consumer->filter_count);
     for (uint32_t i = 0; i < consumer->filter_count; i++)

@@ -122,3 +122,72 @@ bool stream_words_read(struct cmd_call *call, uint32_t at, uint32_t takes, struc
     }
     return true;
 }
+
+/* ------------------------------------------------------------------------------------------ what can never match */
+
+static const struct rules *rules_of(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    return server ? server->api->rules_now(server, call->client, NULL) : NULL;
+}
+
+/* A class is named by its pattern, as the manifest has it. */
+static bool check_class(struct cmd_call *call, const struct rules *rules, struct slice text) {
+    struct rules_fields fields;
+    if (rules && rules_class_named(rules, text) != RULES_NONE)
+        return true;
+    int size = text.size < RULES_PATTERN_SIZE_MAX ? (int)text.size : RULES_PATTERN_SIZE_MAX;
+    const char *shown = size ? (const char *)text.data : "";
+    uint32_t class = rules ? rules_match(rules, text, &fields) : RULES_NONE;
+    if (!rules || rules_class_count(rules) == 0)
+        reply_errorf(call->reply, "ERR no rules are in force, so nothing is of the class '%.*s'; PREFIX needs none",
+                     size, shown);
+    else if (class != RULES_NONE)
+        reply_errorf(call->reply, "ERR no class has the pattern '%.*s'; write CLASS %.*s, of which this is a key", size,
+                     shown, (int)rules_class(rules, class)->pattern.text.size,
+                     (const char *)rules_class(rules, class)->pattern.text.data);
+    else
+        reply_errorf(
+            call->reply,
+            "ERR no class has the pattern '%.*s' (as the manifest writes it); RULES MATCH key tells that of a key",
+            size, shown);
+    return false;
+}
+
+static bool is_beginning_of_class(const struct rules *rules, struct slice text) {
+    for (uint32_t i = 0; rules && i < rules_class_count(rules); i++) {
+        struct slice pattern = rules_class(rules, i)->pattern.text;
+        if (pattern.size >= text.size && memcmp(pattern.data, text.data, text.size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The beginning of keys, byte by byte: a star at the end, and what only a manifest writes, are meant as a pattern. */
+static bool check_prefix(struct cmd_call *call, const struct rules *rules, struct slice text) {
+    const uint8_t *brace = text.size ? memchr(text.data, '{', text.size) : NULL;
+    size_t literal = text.size; /* before what looks like a pattern */
+    if (text.size && text.data[text.size - 1] == '*')
+        literal--;
+    if (brace && is_beginning_of_class(rules, slice_part(text, 0, literal)))
+        literal = (size_t)(brace - text.data);
+    if (literal == text.size)
+        return true;
+    int most = text.size < RULES_PATTERN_SIZE_MAX ? (int)text.size : RULES_PATTERN_SIZE_MAX;
+    reply_errorf(call->reply, "ERR a prefix is how keys begin, byte by byte, and '%.*s' looks like a pattern; %s%.*s%s",
+                 most, (const char *)text.data, literal ? "write PREFIX " : "leave PREFIX out",
+                 (int)literal < most ? (int)literal : most, (const char *)text.data, literal ? "" : ", for all keys");
+    return false;
+}
+
+bool stream_words_check(struct cmd_call *call, const struct stream_words *words) {
+    const struct stream_filter *filter = &words->wish.filter;
+    const struct rules *rules = rules_of(call);
+    for (uint32_t i = 0; i < filter->count; i++) {
+        const struct stream_word *word = &filter->words[i];
+        if (word->kind == STREAM_WORD_CLASS && !check_class(call, rules, word->text))
+            return false;
+        if (word->kind == STREAM_WORD_PREFIX && !check_prefix(call, rules, word->text))
+            return false;
+    }
+    return true;
+}

@@ -22,6 +22,9 @@ struct stream_words {
     uint32_t count; /* of COUNT */
 };
 
+/* Whether the filter can match anything, by the rules in force. False: the error is written. */
+bool stream_words_check(struct cmd_call *call, const struct stream_words *words);
+
 /* Reads all arguments from `at` on. False: the error is written. */
 bool stream_words_read(struct cmd_call *call, uint32_t at, uint32_t takes, struct stream_words *ret_words);
 

@@ -6,6 +6,7 @@
 
 #include "app/server/worker.h"
 #include "base/assert.h"
+#include "core/classes/names.h"
 
 void cause_begin(struct worker *worker, const struct cause *cause) {
     struct worker_cause *now = &worker->cause;
@@ -104,7 +105,8 @@ static void write_path(struct worker_cause *cause) {
             add(&path, "%s %.*s -> ", cause_trigger_word(now->trigger), shown(now->name),
                 now->name.size ? (const char *)now->name.data : "");
         for (uint32_t i = count; i-- > 0;) {
-            add(&path, "%s %.*s", cause_trigger_word(trigger_of(steps[i]->kind)), shown(steps[i]->text),
+            const char *rule = steps[i]->kind == RULES_TARGET_TAG && classes_is_marked(steps[i]->text) ? "rule " : "";
+            add(&path, "%s%s %.*s", rule, cause_trigger_word(trigger_of(steps[i]->kind)), shown(steps[i]->text),
                 (const char *)steps[i]->text.data);
             if (steps[i]->edge != RULES_NONE) {
                 const struct rules_edge *step = rules_edge(rules, steps[i]->edge);

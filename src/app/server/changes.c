@@ -139,7 +139,10 @@ static void note_history(struct worker *worker, const struct note *note, struct 
     bool by_itself = is_by_itself(worker, (enum cache_change)note->kind);
     history_note(worker, (enum cache_change)note->kind, note->place, name, by_itself ? NULL : note->spec,
                  by_itself ? 0 : note->client, told);
-    enum { OF_MANY = 1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_BANNED };
+    enum {
+        OF_MANY = 1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_BANNED |
+                  1 << CACHE_NOTHING_DELETED
+    };
     if (!(OF_MANY >> note->kind & 1))
         class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
@@ -147,11 +150,12 @@ static void note_history(struct worker *worker, const struct note *note, struct 
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
-    if (atomic_load_explicit(&server->changes_to_leases, memory_order_relaxed) >> kind & 1)
-        leases_note(worker, (enum cache_change)kind, place, name);
+    bool leased = atomic_load_explicit(&server->changes_to_leases, memory_order_relaxed) >> kind & 1 &&
+                  leases_note(worker, (enum cache_change)kind, place, name);
     if (kind == CACHE_MISSED)
         class_stats_miss(worker, name, history_note_miss(worker, place, name));
-    bool kept = kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1;
+    /* What was not there is remembered only if somebody was loading it, and will ask why that is refused. */
+    bool kept = (kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1) || (leased && kind == CACHE_NOTHING_DELETED);
     bool noted = atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1;
     if (!kept && !noted)
         return;

@@ -180,24 +180,6 @@ static void add_event(struct server_history *history, uint64_t hash, const struc
 
 static uint32_t detail_of(const struct cause_told *told) { return told->cause ? DETAIL_CAUSED : 0; }
 
-/* As the latest, and by its stamp. What nobody bears kills nobody. */
-static void note_tag(struct worker *worker, bool soft, struct slice tag, struct history_event *event,
-                     const struct cause_told *told) {
-    struct server_history *history = worker->server->history;
-    const uint64_t *of = worker->actor.tag_stamps;
-    const struct tag_stamps stamps = {of[0], of[1]};
-    struct cause_told with_stamps = *told;
-    uint8_t bytes[CAUSE_PACKED_MAX];
-    if (!stamps.own)
-        return;
-    with_stamps.killer = slice_make((const uint8_t *)&stamps, sizeof stamps);
-    event->kind = CACHE_TAG_INVALIDATED;
-    event->detail = detail_of(told) | (soft ? DETAIL_SOFT : 0);
-    event->text = slice_make(bytes, cause_pack(&with_stamps, bytes));
-    add_event(history, hash_of_tag(history, tag, stamps.own), event);
-    add_event(history, hash_of_tag(history, tag, 0), event);
-}
-
 static bool look_up(struct server_history *history, uint64_t hash, struct cmd_gone *ret_gone, uint32_t *ret_detail);
 
 /* What one invalidation of a tag was. */
@@ -210,6 +192,36 @@ static bool look_up_tag(struct server_history *history, struct slice tag, uint64
     memcpy(ret_stamps, ret_gone->killer.data, sizeof *ret_stamps);
     *ret_soft = detail & DETAIL_SOFT;
     return true;
+}
+
+/* A pattern stands in no table: when it was banned before is what is remembered of it. */
+static struct tag_stamps stamps_of_ban(struct worker *worker, struct slice ban) {
+    struct tag_stamps last = {0, 0};
+    struct cmd_gone gone;
+    bool soft;
+    if (!look_up_tag(worker->server->history, ban, 0, &gone, &last, &soft))
+        last.own = 0;
+    return (struct tag_stamps){last.own, worker->actor.tag_stamps[1]};
+}
+
+/* As the latest, and by its stamp. What nobody bears kills nobody, but may be what a value that is being loaded was to bear. */
+static void note_tag(struct worker *worker, enum cache_change kind, struct slice tag, struct history_event *event,
+                     const struct cause_told *told) {
+    struct server_history *history = worker->server->history;
+    const uint64_t *of = worker->actor.tag_stamps;
+    struct tag_stamps stamps = kind == CACHE_BANNED ? stamps_of_ban(worker, tag) : (struct tag_stamps){of[0], of[1]};
+    struct cause_told with_stamps = *told;
+    uint8_t bytes[CAUSE_PACKED_MAX];
+    if (!stamps.own && atomic_load_explicit(&worker->server->changes_to_leases, memory_order_relaxed))
+        stamps.own = cache_stamp(worker->server->cache);
+    if (!stamps.own)
+        return;
+    with_stamps.killer = slice_make((const uint8_t *)&stamps, sizeof stamps);
+    event->kind = CACHE_TAG_INVALIDATED;
+    event->detail = detail_of(told) | (kind == CACHE_TAG_SOFTENED ? DETAIL_SOFT : 0);
+    event->text = slice_make(bytes, cause_pack(&with_stamps, bytes));
+    add_event(history, hash_of_tag(history, tag, stamps.own), event);
+    add_event(history, hash_of_tag(history, tag, 0), event);
 }
 
 /* Which invalidation of the tag took an entry with that stamp. A copy of what is found is made anew, as it points into itself. */
@@ -268,7 +280,7 @@ void history_note(struct worker *worker, enum cache_change kind, uint32_t place,
                                   .detail = detail_of(told),
                                   .command = spec ? spec->index + 1 : 0};
     if (kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED || kind == CACHE_BANNED) {
-        note_tag(worker, kind == CACHE_TAG_SOFTENED, name, &event, told);
+        note_tag(worker, kind, name, &event, told);
         return;
     }
     uint64_t hash = hash_of(history, place, name);

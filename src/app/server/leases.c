@@ -133,7 +133,7 @@ static void remove_like(struct server_leases *leases, uint32_t place, struct sli
     if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &pattern, &problem) == STATUS_OK)
         leases_removed_like(&leases->table, place, matches, &pattern, now_ms);
     else
-        leases_cleared(&leases->table, place, LEASE_DELETED, now_ms);
+        leases_cleared(&leases->table, place, LEASE_INVALIDATED, now_ms);
     arena_fini(&arena);
 }
 
@@ -144,23 +144,39 @@ static void remove_matching(struct server_leases *leases, uint32_t place, struct
     leases_removed_like(&leases->table, place, matcher->matches, matcher->context, now_ms);
 }
 
-void leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name) {
+/* Who makes the change that the worker is telling of. */
+static struct lease_by author_of(const struct worker *worker) {
+    const struct worker_cause *cause = &worker->cause;
+    const struct cmd_call *call = worker->changes.queued ? worker->changes.queued : &worker->call;
+    if (cause->active && cause->spec)
+        return (struct lease_by){cause->client, cause->spec->index + 1};
+    return call->client ? (struct lease_by){call->client->id, call->spec->index + 1} : (struct lease_by){0};
+}
+
+/* What the change is called: edges, events and INVALIDATE are no plain deletions. */
+static enum lease_end removal_of(const struct worker *worker) {
+    return worker->cause.active ? LEASE_INVALIDATED : LEASE_DELETED;
+}
+
+bool leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name) {
     struct server *server = worker->server;
     struct lease_key key = {.name = name, .place = place};
     bool written = change == CACHE_CREATED || change == CACHE_REPLACED || change == CACHE_PATCHED;
     bool of_key = written || change == CACHE_DELETED || change == CACHE_NOTHING_DELETED;
     if ((LEASES_CHANGES_THERE >> change & 1) && !atomic_load_explicit(&server->leases->out_there, memory_order_relaxed))
-        return;
+        return false;
     if (of_key) {
         key.hash = cache_hash_at(server->cache, place, name);
         if (!leases_may_concern(&server->leases->table, key.hash))
-            return;
+            return false;
     }
+    uint32_t ended = 0;
     struct server_leases *leases = enter(server);
+    leases->table.by = author_of(worker);
     if (written)
         leases_written(&leases->table, &key);
     else if (of_key)
-        leases_removed(&leases->table, place, key.hash, worker->now_ms);
+        ended = leases_removed(&leases->table, place, key.hash, removal_of(worker), worker->now_ms);
     else if (change == CACHE_PATTERN_GOING)
         remove_like(leases, place, name, worker->now_ms);
     else if (change == CACHE_MATCHER_GOING)
@@ -171,10 +187,12 @@ void leases_note(struct worker *worker, enum cache_change change, uint32_t place
         leases_cleared(&leases->table, place == CACHE_DATABASES ? LEASE_PLACES_ALL : place,
                        change == CACHE_SWAPPED ? LEASE_SWAPPED : LEASE_FLUSHED, worker->now_ms);
     leave(leases);
+    return ended != 0;
 }
 
 void leases_rules_changed(struct worker *worker) {
     struct server_leases *leases = enter(worker->server);
+    leases->table.by = author_of(worker);
     leases_cleared(&leases->table, LEASE_PLACES_ALL, LEASE_RULED, worker->now_ms);
     leave(leases);
 }
@@ -182,6 +200,7 @@ void leases_rules_changed(struct worker *worker) {
 /* Whoever waits asks anew, by the new hash. */
 void leases_rerouted(struct worker *worker) {
     struct server_leases *leases = enter(worker->server);
+    leases->table.by = author_of(worker);
     leases_cleared(&leases->table, LEASE_PLACES_ALL, LEASE_SWAPPED, worker->now_ms);
     leave(leases);
 }
@@ -198,8 +217,8 @@ void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts) {
                                             .released = table->ends[LEASE_RELEASED],
                                             .refused = leases->refused,
                                             .refused_sets = leases->refused_sets};
-    static const enum lease_end lost[] = {LEASE_TIMED_OUT, LEASE_WRITTEN, LEASE_DELETED, LEASE_FLUSHED,
-                                          LEASE_SWAPPED,   LEASE_RULED,   LEASE_OF_TAG};
+    static const enum lease_end lost[] = {LEASE_TIMED_OUT, LEASE_WRITTEN, LEASE_DELETED, LEASE_INVALIDATED,
+                                          LEASE_FLUSHED,   LEASE_SWAPPED, LEASE_RULED,   LEASE_OF_TAG};
     for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
         ret_counts->lost += table->ends[lost[i]];
     leave(leases);
@@ -250,6 +269,8 @@ static struct lease_wait *wait_new(struct connection *connection, const struct c
     *wait = (struct lease_wait){
         .waiter = {.until_ms = connection->worker->now_ms + ask->wait_ms,
                    .lease_ms = ask->lease_ms,
+                   .client = connection->client.id,
+                   .bound = ask->bound,
                    .bytes = (uint32_t)(sizeof *wait + name_size)},
         .connection = connection,
         .bound = ask->bound,
@@ -303,6 +324,8 @@ enum lease_answer leases_api_ask(struct cmd_server *api, struct cmd_client *clie
         leases_ask(&leases->table, &key, ask->lease_ms, ask->there, wait ? &wait->waiter : NULL, now_ms, &given);
     if (answer == LEASE_WAITS && !ask->again)
         link_wait(leases, connection, wait);
+    if (answer == LEASE_GIVEN)
+        leases_hold(&leases->table, given.token, client->id, ask->bound);
     if (answer == LEASE_GIVEN && ask->bound)
         bind_lease(leases, connection, given.token);
     leases->refused += answer == LEASE_TOO_MANY;
@@ -316,10 +339,11 @@ enum lease_answer leases_api_ask(struct cmd_server *api, struct cmd_client *clie
 }
 
 enum lease_end leases_api_begin_write(struct cmd_server *api, const struct cache_key *key, uint64_t token,
-                                      const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp) {
+                                      const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp,
+                                      struct cmd_lease_lost *ret_lost) {
     struct server_leases *leases = server_of(api)->leases;
     enum { TAGS_MAX = CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX };
-    uint64_t hashes[TAGS_MAX], now_ms = clock_steady_ms();
+    uint64_t hashes[TAGS_MAX], now_ms = clock_steady_ms(), given;
     ASSERT(tag_count <= TAGS_MAX);
     for (uint32_t i = 0; i < tag_count; i++)
         hashes[i] = hash_bytes(tags[i], leases->seed);
@@ -327,6 +351,12 @@ enum lease_end leases_api_begin_write(struct cmd_server *api, const struct cache
     enter(server_of(api));
     enum lease_end end = leases_begin_write(&leases->table, &wanted, token, hashes, tag_count, now_ms, ret_stamp);
     leases->refused_sets += end != LEASE_HOLDS;
+    struct lease_by by = leases_lost_by(&leases->table, token);
+    *ret_lost = (struct cmd_lease_lost){.end = end,
+                                        .client = by.client,
+                                        .command = by.command ? by.command - 1 : UINT32_MAX,
+                                        .tag = leases_lost_tag(&leases->table, &given)};
+    ret_lost->stamp = given;
     leave(leases);
     return end;
 }
@@ -335,6 +365,22 @@ void leases_api_end_write(struct cmd_server *api, uint64_t token, bool done) {
     struct server_leases *leases = enter(server_of(api));
     leases_end_write(&leases->table, token, done);
     leave(leases);
+}
+
+bool leases_api_look_at(struct cmd_server *api, const struct cache_key *key, struct cmd_lease_view *ret_view) {
+    struct lease_key wanted = key_of(key);
+    uint64_t now_ms = clock_steady_ms();
+    struct lease_view view;
+    struct server_leases *leases = enter(server_of(api));
+    bool found = leases_look_at(&leases->table, &wanted, now_ms, &view);
+    leave(leases);
+    if (found)
+        *ret_view = (struct cmd_lease_view){.client = view.client,
+                                            .age_ms = now_ms > view.given_ms ? now_ms - view.given_ms : 0,
+                                            .left_ms = view.until_ms > now_ms ? view.until_ms - now_ms : 0,
+                                            .waiting = view.waiting,
+                                            .bound = view.bound};
+    return found;
 }
 
 bool leases_api_release(struct cmd_server *api, const struct cache_key *key, uint64_t token) {

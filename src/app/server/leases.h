@@ -39,7 +39,8 @@ struct server_leases *leases_new(struct server *server, uint64_t seed); /* NULL:
 void leases_free(struct server_leases *leases);
 
 /* Something of LEASES_CHANGES or LEASES_CHANGES_THERE has happened, under the lock of the key or of all. */
-void leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name);
+/* True: a lease of this key has ended by its removal. */
+bool leases_note(struct worker *worker, enum cache_change change, uint32_t place, struct slice name);
 
 /* Rules have come into force by which what is loaded will have other tags than those by which it was invalidated. */
 void leases_rules_changed(struct worker *worker);
@@ -64,8 +65,10 @@ void leases_worker_ends(struct worker *worker);
 enum lease_answer leases_api_ask(struct cmd_server *api, struct cmd_client *client, const struct cmd_lease_ask *ask,
                                  struct cmd_lease_given *ret_given);
 enum lease_end leases_api_begin_write(struct cmd_server *api, const struct cache_key *key, uint64_t token,
-                                      const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp);
+                                      const struct slice *tags, uint32_t tag_count, uint64_t *ret_stamp,
+                                      struct cmd_lease_lost *ret_lost);
 void leases_api_end_write(struct cmd_server *api, uint64_t token, bool done);
+bool leases_api_look_at(struct cmd_server *api, const struct cache_key *key, struct cmd_lease_view *ret_view);
 bool leases_api_release(struct cmd_server *api, const struct cache_key *key, uint64_t token);
 void leases_api_woken(struct cmd_server *api, struct cmd_client *client, struct cmd_lease_woken *ret_woken);
 void leases_api_wait_end(struct cmd_server *api, struct cmd_client *client);

@@ -262,6 +262,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     struct rules_in_force *old = server->rules;
     atomic_store(&server->env.loading_rules, true);
     server->rules = set;
+    streaming_classes_change(server, old ? old->rules : NULL, set->rules);
     leases_rules_changed(worker);
     /* Edges are watched before values are classed, and no longer than that: a change that is told of without rules means nothing. */
     changes_want(worker, CHANGES_TO_FOLLOW, has_edges(set->rules) ? RULES_CHANGES : 0);
@@ -278,6 +279,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
                 sched_yield();
         }
     }
+    streaming_classes_change(server, old ? old->rules : NULL, set->rules); /* and who has come meanwhile */
     settle_for(server, set->rules);
     free_set(old);
     cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */

@@ -257,6 +257,7 @@ static const struct cmd_server_api server_calls = {
     .lease_ask = leases_api_ask,
     .lease_begin_write = leases_api_begin_write,
     .lease_end_write = leases_api_end_write,
+    .lease_look_at = leases_api_look_at,
     .lease_release = leases_api_release,
     .lease_woken = leases_api_woken,
     .lease_wait_end = leases_api_wait_end,

@@ -327,7 +327,7 @@ static bool is_of_load(const struct change *change) {
 }
 
 /* An entry that is found dead was told of when its tag was invalidated. One that is invalidated softly by its name is told of twice, the second time
- * as nothing that was deleted. */
+ * as not found, with the cause. */
 static bool is_told_otherwise(const struct change *change) { return change->kind == CACHE_INVALIDATED; }
 
 /* The pattern is only one around the expression: what goes is told key by key. */
@@ -348,7 +348,7 @@ void streaming_change(struct worker *worker, const struct change *change) {
         return;
     fill_cause(change, &what, trigger);
     what.texts[STREAM_NAME] = change->name;
-    if (what.soft && what.kind == STREAM_DELETED)
+    if (what.kind == STREAM_DELETED && (what.soft || change->cause)) /* no command has named it as what it deletes */
         what.kind = STREAM_INVALIDATED;
     if (stream_is_of_key(what.kind))
         what.texts[STREAM_OF_CLASS] = class_of(worker, change->name);

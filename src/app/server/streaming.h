@@ -49,6 +49,7 @@ struct stream_subscriber {
     void *texts; /* the filter's words, with their texts behind them */
     size_t texts_size;
     struct stream_cursor cursor;
+    bool widened;         /* keys may be of other classes than when it named some: it is told of all. Under the lock */
     bool elsewhere;       /* it came with a position of another run: anything is unsure, and that is still to be told */
     const char *greeting; /* is still to be sent to it (struct cmd_stream_wish) */
     bool acks;            /* under the lock, as the rest */
@@ -112,6 +113,9 @@ void streaming_settle(struct server *server);
 /* For changes.c: a change is told of, then all of them are. */
 void streaming_change(struct worker *worker, const struct change *change);
 void streaming_post(struct worker *worker);
+/* Other rules come into force: before they do and again when all workers have them. Who named classes is told of everything from here on, until he
+ * subscribes anew, if the classes are not the same: a key may be of another one now. `before` NULL: there were none. */
+void streaming_classes_change(struct server *server, const struct rules *before, const struct rules *after);
 /* Other rules are in force. */
 void streaming_rules_changed(struct worker *worker);
 

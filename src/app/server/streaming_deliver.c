@@ -115,6 +115,7 @@ enum status streaming_api_subscribe(struct cmd_server *api, struct cmd_client *c
     subscriber->texts_size = next.texts_size;
     subscriber->filter = next.filter;
     subscriber->acks = wish->acks;
+    subscriber->widened = false;
     place(streaming, wish, subscriber, made != NULL);
     count(streaming, subscriber, true);
     *ret_position = subscriber->cursor.after;
@@ -152,6 +153,7 @@ void streaming_api_consumers(struct cmd_server *api, void (*visit)(void *context
         visit(context, &(struct cmd_stream_consumer){.client = one->connection->client.id,
                                                      .filter = &one->filter,
                                                      .acks = one->acks,
+                                                     .widened = one->widened,
                                                      .told = one->told,
                                                      .behind = last - one->seen,
                                                      .acknowledged = one->acked,
@@ -194,12 +196,12 @@ struct haul {
     uint64_t records, gaps;
 };
 
-static void write_records(struct worker *worker, const struct stream_subscriber *subscriber, struct reply *reply,
-                          struct haul *haul) {
+static void write_records(struct worker *worker, const struct stream_subscriber *subscriber,
+                          const struct stream_filter *filter, struct reply *reply, struct haul *haul) {
     struct stream_record record;
     size_t at = 0;
     while (reply->status == STATUS_OK && stream_decode(buf_slice(&worker->streaming.scratch), &at, &record)) {
-        if (!stream_filter_takes(&subscriber->filter, &record))
+        if (!stream_filter_takes(filter, &record))
             continue;
         stream_push_record(reply, &record, subscriber->connection->client.stream_channel);
         haul->told = record.position;
@@ -252,6 +254,39 @@ static void greet(struct worker *worker, struct stream_subscriber *subscriber) {
     end_reply(worker, subscriber->connection, &reply, true);
 }
 
+static bool same_classes(const struct rules *before, const struct rules *after) {
+    if (!before || rules_class_count(before) != rules_class_count(after))
+        return false;
+    for (uint32_t i = 0; i < rules_class_count(after); i++)
+        if (!slice_equal(rules_class(before, i)->pattern.text, rules_class(after, i)->pattern.text))
+            return false;
+    return true;
+}
+
+static bool names_classes(const struct stream_filter *filter) {
+    for (uint32_t i = 0; i < filter->count; i++)
+        if (filter->words[i].kind == STREAM_WORD_CLASS)
+            return true;
+    return false;
+}
+
+void streaming_classes_change(struct server *server, const struct rules *before, const struct rules *after) {
+    if (same_classes(before, after))
+        return;
+    struct server_streaming *streaming = streaming_enter(server);
+    for (struct stream_subscriber *one = streaming->subscribers; one; one = one->next)
+        one->widened |= names_classes(&one->filter);
+    streaming_leave(streaming);
+}
+
+/* What the subscriber is told of. Under the lock: what is taken there was recorded by the same rules. */
+static struct stream_filter filter_of(const struct stream_subscriber *subscriber) {
+    struct stream_filter filter = subscriber->filter;
+    if (subscriber->widened)
+        filter.count = 0;
+    return filter;
+}
+
 /* Takes some of the ring and writes what concerns the subscriber. */
 static struct haul take_once(struct worker *worker, struct stream_subscriber *subscriber) {
     struct connection *connection = subscriber->connection;
@@ -261,6 +296,7 @@ static struct haul take_once(struct worker *worker, struct stream_subscriber *su
     stream_unsure_init(&unsure, &memory_libc);
     buf_clear(&worker->streaming.scratch);
     struct server_streaming *streaming = streaming_enter(worker->server);
+    const struct stream_filter filter = filter_of(subscriber);
     if (subscriber->elsewhere)
         unsure = (struct stream_unsure){
             .parts = unsure.parts, .anything = true, .from = 1, .until = subscriber->cursor.after};
@@ -268,7 +304,7 @@ static struct haul take_once(struct worker *worker, struct stream_subscriber *su
         haul.result =
             stream_take(&streaming->ring, &subscriber->cursor, STREAMING_TAKE_BYTES, &worker->streaming.scratch);
     if (haul.result == STREAM_GAP && !subscriber->elsewhere)
-        gap(streaming, &subscriber->cursor, &subscriber->filter, &unsure);
+        gap(streaming, &subscriber->cursor, &filter, &unsure);
     streaming_leave(streaming);
     subscriber->elsewhere = false;
     if (haul.result == STREAM_END) {
@@ -279,7 +315,7 @@ static struct haul take_once(struct worker *worker, struct stream_subscriber *su
     if (haul.result == STREAM_GAP)
         write_gap(subscriber, &reply, &unsure, &haul);
     else
-        write_records(worker, subscriber, &reply, &haul);
+        write_records(worker, subscriber, &filter, &reply, &haul);
     stream_unsure_fini(&unsure);
     end_reply(worker, connection, &reply, haul.told != 0);
     note_progress(worker, subscriber, &haul);

@@ -14,13 +14,6 @@ static bool is_waited_for(const struct stream_subscriber *subscriber, const stru
     return subscriber->acks && subscriber->serial < wait->serial && subscriber->connection != wait->connection;
 }
 
-static void note_missing(uint64_t clients[CMD_SYNCED_SHOWN_MAX], uint64_t *count,
-                         const struct stream_subscriber *subscriber) {
-    if (*count < CMD_SYNCED_SHOWN_MAX)
-        clients[*count] = subscriber->connection->client.id;
-    ++*count;
-}
-
 /* Whether somebody whom this one waits for can acknowledge, or may when he has what he waits for himself. */
 static bool has_hope(const struct server_streaming *streaming, const struct sync_wait *wait) {
     for (const struct stream_subscriber *one = streaming->subscribers; one; one = one->next)
@@ -44,6 +37,13 @@ static bool may_still_come(struct server_streaming *streaming, const struct sync
     return has_hope(streaming, wait);
 }
 
+static void note_missing(uint64_t clients[CMD_SYNCED_SHOWN_MAX], uint64_t *count,
+                         const struct stream_subscriber *subscriber) {
+    if (*count < CMD_SYNCED_SHOWN_MAX)
+        clients[*count] = subscriber->connection->client.id;
+    ++*count;
+}
+
 /* Fills in the result; true: there is nobody whom it is any use to wait for. Under the lock. */
 static bool look_at(struct server_streaming *streaming, struct sync_wait *wait) {
     uint64_t acknowledged = wait->left_acknowledged, missing = wait->left, blocked = 0;
@@ -61,7 +61,8 @@ static bool look_at(struct server_streaming *streaming, struct sync_wait *wait) 
     }
     wait->result.acknowledged = acknowledged;
     wait->result.missing = missing;
-    return missing == wait->left || (missing - wait->left == blocked && !may_still_come(streaming, wait));
+    uint64_t here = missing - wait->left;
+    return here == 0 || (here == blocked && !may_still_come(streaming, wait));
 }
 
 void streaming_sync_leave(struct server_streaming *streaming, const struct stream_subscriber *subscriber) {

@@ -12,13 +12,19 @@ enum {
     WRITING_MS = 100, /* how much later a lease is looked at whose time is over while its write is under way */
     NO_SLOT = UINT32_MAX,
 };
+/* Ends that the caller is told of by what somebody does. */
+enum {
+    BY_SOMEBODY = 1 << LEASE_WRITTEN | 1 << LEASE_DELETED | 1 << LEASE_INVALIDATED | 1 << LEASE_FLUSHED |
+                  1 << LEASE_SWAPPED | 1 << LEASE_RULED
+};
 static_assert(LEASES_MAX == 1 << SLOT_BITS, "an identity has room for every slot");
 
 struct lease {
     struct lease_due due;
     uint64_t id; /* serial number and slot */
     uint64_t stamp, until_ms;
-    bool writing, there;
+    uint64_t given_ms, client;
+    bool writing, there, bound;
     struct lease *next; /* in its bucket */
     struct lease_waiter *first, *last;
     uint64_t hash;
@@ -250,6 +256,7 @@ void leases_forget(struct leases *leases, struct lease_waiter *waiter) {
 
 /* From now on. */
 static void give(struct leases *leases, struct lease *lease, uint32_t slot, uint32_t lease_ms, uint64_t now_ms) {
+    lease->given_ms = now_ms;
     lease->id = leases->serial++ << SLOT_BITS | slot;
     lease->until_ms = now_ms + lease_ms;
     lease->stamp = leases->options.stamp(leases->options.context);
@@ -262,6 +269,7 @@ static void note_end(struct leases *leases, const struct lease *lease, enum leas
     struct lease_slot *slot = &leases->slots[slot_of(lease->id)];
     slot->lost = lease->id;
     slot->why = why;
+    slot->by = BY_SOMEBODY >> why & 1 ? leases->by : (struct lease_by){0};
     leases->ends[why]++;
 }
 
@@ -294,6 +302,8 @@ static void pass_on(struct leases *leases, struct lease *lease, enum lease_end w
     }
     note_end(leases, lease, why);
     give(leases, lease, slot_of(lease->id), heir->lease_ms, now_ms);
+    lease->client = heir->client;
+    lease->bound = heir->bound;
     heap_move(leases, &lease->due, lease->until_ms);
     wake(leases, heir, LEASE_LOAD, token_of(leases, lease->id));
 }
@@ -348,11 +358,49 @@ enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key,
     return LEASE_WAITS;
 }
 
-/* Why the token is none that holds. */
-static enum lease_end why_not(const struct leases *leases, uint64_t token) {
+void leases_hold(struct leases *leases, uint64_t token, uint64_t client, bool bound) {
+    struct lease *lease = find_token(leases, token);
+    ASSERT(lease);
+    lease->client = client;
+    lease->bound = bound;
+}
+
+bool leases_look_at(const struct leases *leases, const struct lease_key *key, uint64_t now_ms,
+                    struct lease_view *ret_view) {
+    const struct lease *lease = find(leases, key);
+    if (!lease || (lease->until_ms <= now_ms && !lease->writing))
+        return false;
+    *ret_view = (struct lease_view){.client = lease->client,
+                                    .given_ms = lease->given_ms,
+                                    .until_ms = lease->until_ms,
+                                    .bound = lease->bound,
+                                    .there = lease->there};
+    for (const struct lease_waiter *waiter = lease->first; waiter; waiter = waiter->next)
+        ret_view->waiting++;
+    return true;
+}
+
+/* Where it stands how the token's lease has ended; NULL: that is not known any more. */
+static const struct lease_slot *slot_of_lost(const struct leases *leases, uint64_t token) {
     uint64_t id = id_of(leases, token);
     const struct lease_slot *slot = slot_of(id) < leases->slot_count ? &leases->slots[slot_of(id)] : NULL;
-    return slot && slot->why != LEASE_HOLDS && slot->lost == id ? slot->why : LEASE_UNKNOWN;
+    return slot && slot->why != LEASE_HOLDS && slot->lost == id ? slot : NULL;
+}
+
+/* Why the token is none that holds. */
+static enum lease_end why_not(const struct leases *leases, uint64_t token) {
+    const struct lease_slot *slot = slot_of_lost(leases, token);
+    return slot ? slot->why : LEASE_UNKNOWN;
+}
+
+uint32_t leases_lost_tag(const struct leases *leases, uint64_t *ret_stamp) {
+    *ret_stamp = leases->lost_stamp;
+    return leases->lost_tag;
+}
+
+struct lease_by leases_lost_by(const struct leases *leases, uint64_t token) {
+    const struct lease_slot *slot = slot_of_lost(leases, token);
+    return slot ? slot->by : (struct lease_by){0};
 }
 
 /* Notes are larger than the stamp of a lease that was given before them. */
@@ -363,6 +411,7 @@ static bool tag_was_invalidated(const struct leases *leases, uint64_t hash, uint
 enum lease_end leases_begin_write(struct leases *leases, const struct lease_key *key, uint64_t token,
                                   const uint64_t *tags, uint32_t tag_count, uint64_t now_ms, uint64_t *ret_stamp) {
     struct lease *lease = find_token(leases, token);
+    leases->lost_tag = UINT32_MAX;
     if (!lease)
         return why_not(leases, token);
     if (!is_of(lease, key))
@@ -374,6 +423,8 @@ enum lease_end leases_begin_write(struct leases *leases, const struct lease_key 
     }
     for (uint32_t i = 0; i < tag_count; i++)
         if (tag_was_invalidated(leases, tags[i], lease->stamp)) {
+            leases->lost_tag = i;
+            leases->lost_stamp = lease->stamp;
             pass_on(leases, lease, LEASE_OF_TAG, now_ms);
             return LEASE_OF_TAG;
         }
@@ -411,12 +462,16 @@ void leases_written(struct leases *leases, const struct lease_key *key) {
         end(leases, lease, lease->writing ? LEASE_USED : LEASE_WRITTEN, LEASE_LOOK);
 }
 
-void leases_removed(struct leases *leases, uint32_t place, uint64_t hash, uint64_t now_ms) {
+uint32_t leases_removed(struct leases *leases, uint32_t place, uint64_t hash, enum lease_end why, uint64_t now_ms) {
+    uint32_t ended = 0;
     for (struct lease *lease = *bucket_of(leases, hash), *next; lease; lease = next) {
         next = lease->next;
-        if (lease->hash == hash && lease->place == place)
-            pass_on(leases, lease, lease->writing ? LEASE_USED : LEASE_DELETED, now_ms);
+        if (lease->hash != hash || lease->place != place)
+            continue;
+        ended += !lease->writing;
+        pass_on(leases, lease, lease->writing ? LEASE_USED : why, now_ms);
     }
+    return ended;
 }
 
 void leases_removed_like(struct leases *leases, uint32_t place, bool (*matches)(void *context, struct slice name),
@@ -424,7 +479,7 @@ void leases_removed_like(struct leases *leases, uint32_t place, bool (*matches)(
     for (uint32_t i = 0; i < leases->slot_count; i++) {
         struct lease *lease = leases->slots[i].lease;
         if (lease && lease->place == place && matches(context, slice_make(lease->name, lease->name_size)))
-            pass_on(leases, lease, LEASE_DELETED, now_ms);
+            pass_on(leases, lease, LEASE_INVALIDATED, now_ms);
     }
 }
 

@@ -54,6 +54,7 @@ enum lease_end {
     LEASE_TIMED_OUT,
     LEASE_WRITTEN, /* by somebody without the token */
     LEASE_DELETED,
+    LEASE_INVALIDATED, /* by its name, a pattern, or what follows by rules */
     LEASE_FLUSHED,
     LEASE_SWAPPED,
     LEASE_RULED, /* other rules have come into force */
@@ -78,6 +79,12 @@ struct lease_due { /* private */
     bool waits;
 };
 
+/* Who ends leases, or has one: numbers of the caller's. */
+struct lease_by {
+    uint64_t client;  /* 0: nobody */
+    uint32_t command; /* 0: none */
+};
+
 struct lease;
 
 /* Embedded by the caller, zero at first; it stays where it is while it waits. */
@@ -85,6 +92,8 @@ struct lease_waiter {
     uint64_t until_ms; /* in */
     uint32_t lease_ms; /* in: of the lease that it wants; 0: it only wants the value */
     uint32_t bytes;    /* in: what it takes, for the bound */
+    uint64_t client;   /* in: who waits, and would have the lease */
+    bool bound;        /* in: so the lease ends with that client */
     /* private */
     struct lease_due due;
     struct lease *lease; /* NULL: it does not wait */
@@ -109,6 +118,7 @@ struct lease_slot { /* private */
     uint64_t lost; /* the last one that ended here */
     enum lease_end why;
     uint32_t next_free;
+    struct lease_by by;
 };
 
 struct leases { /* only the calls below touch it; what is counted may be read */
@@ -116,10 +126,13 @@ struct leases { /* only the calls below touch it; what is counted may be read */
     uint32_t out, waiting; /* at present */
     uint32_t out_there;    /* of those that are out: of keys that were there */
     uint64_t bytes;
+    struct lease_by by;        /* set by the caller: who does what is told of next */
     uint64_t given;            /* ever */
     uint64_t ends[LEASE_ENDS]; /* ever, of leases: how they ended */
     /* private */
     uint64_t serial, arrivals;
+    uint32_t lost_tag;
+    uint64_t lost_stamp;
     struct lease_slot *slots;
     uint32_t slot_count, free_first, free_last;
     struct lease **buckets;
@@ -148,6 +161,19 @@ struct lease_given {
 MUST_CHECK enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key, uint32_t lease_ms,
                                         bool there, struct lease_waiter *waiter, uint64_t now_ms,
                                         struct lease_given *ret_given);
+/* Says whose the lease is that was just given. */
+void leases_hold(struct leases *leases, uint64_t token, uint64_t client, bool bound);
+
+/* A lease as it is now. */
+struct lease_view {
+    uint64_t client, given_ms, until_ms;
+    bool bound, there;
+    uint32_t waiting;
+};
+/* False: nobody has one of this key. */
+bool leases_look_at(const struct leases *leases, const struct lease_key *key, uint64_t now_ms,
+                    struct lease_view *ret_view);
+
 /* It does not wait any more; does nothing if it did not. */
 void leases_forget(struct leases *leases, struct lease_waiter *waiter);
 
@@ -156,6 +182,10 @@ void leases_forget(struct leases *leases, struct lease_waiter *waiter);
 MUST_CHECK enum lease_end leases_begin_write(struct leases *leases, const struct lease_key *key, uint64_t token,
                                              const uint64_t *tags, uint32_t tag_count, uint64_t now_ms,
                                              uint64_t *ret_stamp);
+/* Of LEASE_OF_TAG that was just answered: which of the tags, and the stamp of the lease; `tag_count` and more: it was refused before. */
+uint32_t leases_lost_tag(const struct leases *leases, uint64_t *ret_stamp);
+/* By whom a lease has ended, if that is still known; nobody: it ended by itself, or was not told by whom. */
+struct lease_by leases_lost_by(const struct leases *leases, uint64_t token);
 /* After it. `done`: it has changed the key; else the lease goes on. */
 void leases_end_write(struct leases *leases, uint64_t token, bool done);
 
@@ -171,8 +201,8 @@ static inline bool leases_may_concern(const struct leases *leases, uint64_t hash
 
 /* What happened. */
 void leases_written(struct leases *leases, const struct lease_key *key);
-/* All keys with this hash. */
-void leases_removed(struct leases *leases, uint32_t place, uint64_t hash, uint64_t now_ms);
+/* All keys with this hash; `why`: LEASE_DELETED or LEASE_INVALIDATED. Answers how many leases have ended. */
+uint32_t leases_removed(struct leases *leases, uint32_t place, uint64_t hash, enum lease_end why, uint64_t now_ms);
 /* Of a place, or LEASE_PLACES_ALL. Of one that was swapped whoever waits looks into the other. */
 void leases_cleared(struct leases *leases, uint32_t place, enum lease_end why, uint64_t now_ms);
 /* All keys of a place that match. */

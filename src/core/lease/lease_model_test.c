@@ -266,7 +266,7 @@ static void tell(struct twin *twin, uint32_t at) {
             twin_end(twin, at, LEASE_WRITTEN, LEASE_LOOK);
         check_wakes(twin, true);
     } else if (how < 20) {
-        leases_removed(&twin->leases, key.place, key.hash, twin->now_ms);
+        leases_removed(&twin->leases, key.place, key.hash, LEASE_DELETED, twin->now_ms);
         for (uint32_t i = 0; i < KEYS; i++)
             if (twin->of[i].held && key_of(i).hash == key.hash && key_of(i).place == key.place)
                 twin_pass(twin, i, LEASE_DELETED);

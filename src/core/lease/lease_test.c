@@ -129,7 +129,7 @@ static void names_with_one_hash_are_two_keys(void **state) {
     leases_written(&world.leases, &a);
     assert_false(leases_is_out(&world.leases, given[0].token));
     assert_true(leases_is_out(&world.leases, given[1].token));
-    leases_removed(&world.leases, 0, 7, 2); /* a session has ended */
+    leases_removed(&world.leases, 0, 7, LEASE_DELETED, 2); /* a session has ended */
     assert_false(leases_is_out(&world.leases, given[1].token));
     assert_true(leases_is_out(&world.leases, given[2].token));
     assert_int_equal(leases_begin_write(&world.leases, &a, given[0].token, NULL, 0, 2, &stamp), LEASE_WRITTEN);
@@ -171,7 +171,7 @@ static void the_lease_passes_to_the_first_who_wants_it(void **state) {
     wait_for(&world, "a", &looks, 0, 5000, 0);
     wait_for(&world, "a", &first, 200, 5000, 0);
     wait_for(&world, "a", &second, 300, 5000, 0);
-    leases_removed(&world.leases, 0, hash_of("a"), 10);
+    leases_removed(&world.leases, 0, hash_of("a"), LEASE_DELETED, 10);
     assert_int_equal(world.woken_count, 1);
     expect_woken(&world, 0, &first, LEASE_LOAD);
     uint64_t second_token = world.woken[0].token;
@@ -329,7 +329,7 @@ static void patterns_end_what_matches(void **state) {
     assert_true(leases_is_out(&world.leases, user));
     leases_removed_like(&world.leases, 0, begins_with, prefix, 1);
     expect_woken(&world, 0, &waiter, LEASE_LOAD);
-    assert_int_equal(try_write(&world, "user:1", user, 2), LEASE_DELETED);
+    assert_int_equal(try_write(&world, "user:1", user, 2), LEASE_INVALIDATED);
     assert_int_equal(try_write(&world, "page:1", other, 2), LEASE_HOLDS);
     done(&world);
 }
@@ -397,6 +397,47 @@ static void *failing_resize(void *context, void *old, size_t size_old, size_t si
     return memory_libc.resize(memory_libc.context, old, size_old, size_new);
 }
 
+static void expect_lost_by(const struct world *world, uint64_t token, uint64_t client, uint32_t command) {
+    struct lease_by by = leases_lost_by(&world->leases, token);
+    assert_true(by.client == client && by.command == command);
+}
+
+static void it_is_known_who_has_a_lease_and_who_ended_it(void **state) {
+    struct world world;
+    struct lease_view view;
+    struct lease_waiter heir = {.client = 9, .bound = true}, other = {.client = 10};
+    struct lease_key key = key_of("a");
+    uint64_t stamp, lost_stamp, hashes[] = {hash_of("quiet"), hash_of("loud")};
+    (void)state;
+    begin(&world);
+    assert_false(leases_look_at(&world.leases, &key, 1, &view));
+    uint64_t first = load(&world, "a", 100, 1000);
+    leases_hold(&world.leases, first, 5, false);
+    wait_for(&world, "a", &heir, 300, 5000, 1010);
+    wait_for(&world, "a", &other, 0, 5000, 1020);
+    assert_true(leases_look_at(&world.leases, &key, 1030, &view));
+    assert_true(view.client == 5 && view.given_ms == 1000 && view.until_ms == 1100 && !view.bound && view.waiting == 2);
+    assert_false(leases_look_at(&world.leases, &key, 1100, &view)); /* its time is over, though nobody has noticed */
+    world.leases.by = (struct lease_by){7, 3};
+    assert_int_equal(leases_removed(&world.leases, 0, key.hash, LEASE_INVALIDATED, 1040), 1);
+    assert_int_equal(try_write(&world, "a", first, 1040), LEASE_INVALIDATED);
+    expect_lost_by(&world, first, 7, 3);
+    assert_true(leases_look_at(&world.leases, &key, 1040, &view));
+    assert_true(view.client == 9 && view.bound && view.given_ms == 1040 && view.until_ms == 1340 && view.waiting == 1);
+    uint64_t second = world.woken[0].token;
+    leases_run_due(&world.leases, 1340); /* what ends by itself was ended by nobody */
+    expect_lost_by(&world, second, 0, 0);
+    expect_lost_by(&world, second + 1, 0, 0);
+    uint64_t third = load(&world, "a", 100, 2000);
+    leases_tag_invalidated(&world.leases, hashes[1]);
+    assert_int_equal(leases_begin_write(&world.leases, &key, third, hashes, 2, 2001, &stamp), LEASE_OF_TAG);
+    assert_int_equal(leases_lost_tag(&world.leases, &lost_stamp), 1);
+    assert_true(lost_stamp > 0 && lost_stamp < world.stamp);
+    assert_int_equal(leases_begin_write(&world.leases, &key, third, hashes, 2, 2001, &stamp), LEASE_OF_TAG);
+    assert_int_equal(leases_lost_tag(&world.leases, &lost_stamp), UINT32_MAX); /* it was told once */
+    done(&world);
+}
+
 static void want_of_memory_changes_nothing(void **state) {
     (void)state;
     uint32_t refused = 0;
@@ -433,4 +474,5 @@ UNIT_TESTS(lease, UNIT(one_loads_and_others_are_busy), UNIT(names_with_one_hash_
            UNIT(time_ends_leases_and_waits), UNIT(a_write_under_way_is_not_ended_by_time),
            UNIT(an_invalidated_tag_refuses_the_write), UNIT(no_invalidation_is_forgotten),
            UNIT(flushes_and_swaps_end_what_they_concern), UNIT(patterns_end_what_matches), UNIT(bounds_are_kept),
-           UNIT(tokens_are_given_once), UNIT(want_of_memory_changes_nothing));
+           UNIT(tokens_are_given_once), UNIT(it_is_known_who_has_a_lease_and_who_ended_it),
+           UNIT(want_of_memory_changes_nothing));
