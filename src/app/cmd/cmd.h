@@ -60,8 +60,8 @@ struct cmd_env {
     _Atomic uint64_t lost_to_rules;  /* entries that found no room when rules were loaded */
     _Atomic uint64_t not_owner;      /* writes by others than the owner, allowed or not */
     _Atomic uint64_t not_borrower;   /* the same of reads */
-    _Atomic uint64_t unknown_events; /* emitted, and named by no rule */
     _Atomic uint64_t not_guarded;    /* values refused by classes that are leased, or not held here */
+    _Atomic uint64_t unknown_events; /* emitted, and named by no rule */
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around
      * commands (statistics, slow log, MONITOR). NULL: just runs it. */
     void (*run_queued)(struct cmd_call *call);

@@ -25,8 +25,8 @@ static inline struct edge_line edge_line(const struct rules *rules, const struct
         to = rules_class(rules, first->reached[0])->pattern.text;
     bool is_tag = !edge->derives && edge->target_count && first->kind == RULES_TARGET_TAG &&
                   !classes_is_marked(first->template.pieces[0]);
-    snprintf(line.text, sizeof line.text, "%s%.*s (line %u)", is_tag ? "tag " : "", (int)to.size,
-             to.size ? (const char *)to.data : "", edge->place.line);
+    snprintf(line.text, sizeof line.text, "%s%s%.*s (line %u)", edge->soft ? "soft " : "", is_tag ? "tag " : "",
+             (int)to.size, to.size ? (const char *)to.data : "", edge->place.line);
     return line;
 }
 

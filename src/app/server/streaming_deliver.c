@@ -233,27 +233,6 @@ static void note_progress(struct worker *worker, struct stream_subscriber *subsc
     streaming_leave(streaming);
 }
 
-static void begin_reply(struct worker *worker, struct connection *connection, struct reply *reply) {
-    if (!connection->out.data)
-        connection->out = worker_take_buffer(worker);
-    reply_init(reply, &connection->out, &connection->foreign, connection->client.protocol);
-}
-
-static void end_reply(struct worker *worker, struct connection *connection, const struct reply *reply, bool told) {
-    if (reply->status != STATUS_OK)
-        push_cut(connection, "of the stream for which there is no memory");
-    else if (told)
-        pubsub_send_later(worker, connection);
-}
-
-static void greet(struct worker *worker, struct stream_subscriber *subscriber) {
-    struct reply reply;
-    begin_reply(worker, subscriber->connection, &reply);
-    stream_push_greeting(&reply, subscriber->greeting, worker->server->run_id, subscriber->cursor.after);
-    subscriber->greeting = NULL;
-    end_reply(worker, subscriber->connection, &reply, true);
-}
-
 static bool same_classes(const struct rules *before, const struct rules *after) {
     if (!before || rules_class_count(before) != rules_class_count(after))
         return false;
@@ -285,6 +264,27 @@ static struct stream_filter filter_of(const struct stream_subscriber *subscriber
     if (subscriber->widened)
         filter.count = 0;
     return filter;
+}
+
+static void begin_reply(struct worker *worker, struct connection *connection, struct reply *reply) {
+    if (!connection->out.data)
+        connection->out = worker_take_buffer(worker);
+    reply_init(reply, &connection->out, &connection->foreign, connection->client.protocol);
+}
+
+static void end_reply(struct worker *worker, struct connection *connection, const struct reply *reply, bool told) {
+    if (reply->status != STATUS_OK)
+        push_cut(connection, "of the stream for which there is no memory");
+    else if (told)
+        pubsub_send_later(worker, connection);
+}
+
+static void greet(struct worker *worker, struct stream_subscriber *subscriber) {
+    struct reply reply;
+    begin_reply(worker, subscriber->connection, &reply);
+    stream_push_greeting(&reply, subscriber->greeting, worker->server->run_id, subscriber->cursor.after);
+    subscriber->greeting = NULL;
+    end_reply(worker, subscriber->connection, &reply, true);
 }
 
 /* Takes some of the ring and writes what concerns the subscriber. */
