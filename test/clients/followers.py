@@ -19,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lib"), str(HERE.parent / "stream")]
 
 import consumer  # noqa: E402
+import npm_packages  # noqa: E402
 from harness import Report, Strata, seed, settle  # noqa: E402
 from harness.resp import plain  # noqa: E402
 
@@ -241,6 +242,7 @@ def follow(server, language, steps, rng):
 
 
 def flows(report, steps):
+    npm_packages.ready()
     for number, language in enumerate(LANGUAGES):
         with report.case(f"the class of docs/stream.md in {language} keeps right copies through {steps} changes, cut and killed, seed {seed()}"):
             with Strata(threads=2, maxmemory="64mb", stream_max_bytes="1mb") as server:

@@ -156,6 +156,23 @@ async function main() {
     await reader.call('CLIENT', 'TRACKING', 'OFF');
     [listener, reader].forEach(client => client.disconnect());
   });
+  await testCase('ioredis hears the invalidation stream as a channel, and where it begins again after a lost connection', async () => {
+    const listener = silent(redis.duplicate());
+    const told = [];
+    listener.on('message', (channel, text) => told.push(JSON.parse(text)));
+    await listener.subscribe('__stream__');
+    await redis.del('of the stream');
+    await settle(() => told.length === 2);
+    assert.deepEqual(told.map(({ kind, name }) => [kind, name]), [['here', undefined], ['deleted', 'of the stream']]);
+    assert.equal(told[1].position, told[0].position + 1);
+    await redis.client('KILL', 'TYPE', 'PUBSUB');
+    await settle(() => told.length === 3);
+    assert.deepEqual([told[2].kind, told[2].run, told[2].position], ['here', told[0].run, told[1].position]);
+    await redis.del('missed?');
+    await settle(() => told.length === 4);
+    assert.equal(told[3].name, 'missed?');
+    listener.disconnect();
+  });
   await testCase('ioredis quits', async () => { assert.equal(await redis.quit(), 'OK'); });
   finish();
 }

@@ -293,24 +293,22 @@ static enum status check_cycles(struct build *build) {
 
 /* ------------------------------------------------------------------------------------------ soft edges */
 
-static bool same_way(const struct rules_edge *a, const struct rules_edge *b) {
-    if (a->derives != b->derives || a->target_count == 0 || b->target_count == 0 ||
-        a->targets->kind != b->targets->kind || !slice_equal(a->text, b->text))
-        return false;
-    return !a->derives || a->targets->reached[0] == b->targets->reached[0];
-}
-
-static void check_soft_and_hard(struct build *build, const struct rules_edge *soft, const struct rules_edge *other) {
-    if (other->soft || !same_way(soft, other))
-        return;
-    build_tell(build,
-               &(struct manifest_problem){.severity = MANIFEST_WARNING,
-                                          .code = "soft-and-hard",
-                                          .place = soft->place,
-                                          .note_place = other->place,
-                                          .note = "it goes by this one",
-                                          .help = "remove one of them"},
-               "that '%.*s' is soft here has no effect", SHOW(soft->text));
+/* Of one list: at most MANIFEST_TARGETS_MAX. */
+static void check_soft_and_hard(struct build *build, const struct manifest_target *list, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; list[i].soft && j < count; j++) {
+            if (list[j].soft || list[i].kind != list[j].kind || !slice_equal(list[i].what.text, list[j].what.text))
+                continue;
+            build_tell(build,
+                       &(struct manifest_problem){.severity = MANIFEST_WARNING,
+                                                  .code = "soft-and-hard",
+                                                  .place = list[i].what.place,
+                                                  .note_place = list[j].what.place,
+                                                  .note = "it goes by this one",
+                                                  .help = "remove one of them"},
+                       "that '%.*s' is soft here has no effect", SHOW(list[i].what.text));
+            break;
+        }
 }
 
 /* What is stale is there for as long as its class says, or as it would have lived. */
@@ -332,19 +330,16 @@ static void check_soft_end(struct build *build, const struct rules_edge *edge) {
 }
 
 static void check_soft(struct build *build) {
-    const struct rules *rules = build->rules;
-    for (uint32_t i = 0; i < rules->edge_count; i++) {
-        const struct rules_edge *edge = &rules->edges[i];
-        if (!edge->soft)
-            continue;
-        check_soft_end(build, edge);
-        for (uint32_t j = 0; edge->from != RULES_NONE && j < rules->classes[edge->from].edge_count; j++)
-            check_soft_and_hard(build, edge, &rules->edges[rules->classes[edge->from].edges[j]]);
+    const struct manifest *manifest = build->manifest;
+    for (uint32_t i = 0; i < build->rules->edge_count; i++)
+        if (build->rules->edges[i].soft)
+            check_soft_end(build, &build->rules->edges[i]);
+    for (uint32_t i = 0; i < manifest->class_count; i++) {
+        check_soft_and_hard(build, manifest->classes[i].invalidates, manifest->classes[i].invalidate_count);
+        check_soft_and_hard(build, manifest->classes[i].derives, manifest->classes[i].derive_count);
     }
-    for (uint32_t event = 0; event < rules->event_count; event++)
-        for (uint32_t i = 0; i < rules->events[event].edge_count; i++)
-            for (uint32_t j = 0; rules->events[event].edges[i].soft && j < rules->events[event].edge_count; j++)
-                check_soft_and_hard(build, &rules->events[event].edges[i], &rules->events[event].edges[j]);
+    for (uint32_t i = 0; i < manifest->event_count; i++)
+        check_soft_and_hard(build, manifest->events[i].targets, manifest->events[i].target_count);
 }
 
 /* ------------------------------------------------------------------------------------------ what is derived */
