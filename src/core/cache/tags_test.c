@@ -56,6 +56,12 @@ static void assert_tags(struct testing_cache *t, const char *name, const char *w
     assert_string_equal(names.text, wanted);
 }
 
+static uint64_t dead_of(struct testing_cache *t) {
+    struct cache_stats stats;
+    cache_stats(t->cache, &stats);
+    return stats.dead;
+}
+
 static void what_bears_an_invalidated_tag_is_gone(void **state) {
     (void)state;
     struct testing_cache t = testing_open(MIB, 1, CACHE_ALLKEYS_LFU);
@@ -74,12 +80,14 @@ static void what_bears_an_invalidated_tag_is_gone(void **state) {
     assert_false(is_there(&t, "a") || is_there(&t, "c"));
     assert_true(is_there(&t, "b") && is_there(&t, "d"));
     assert_int_equal(cache_count(t.cache, 0), 4); /* what nobody has come across yet still counts */
+    assert_int_equal(dead_of(&t), 2);
     assert_int_equal(put(&t, "a", "red", NULL, NULL), STATUS_OK);
     assert_true(is_there(&t, "a"));
     assert_false(is_there(&t, "c"));
     assert_tags(&t, "c", "");                        /* removes it */
     assert_int_equal(t.actor.counts.invalidated, 2); /* `a` when it was written anew */
     assert_int_equal(cache_count(t.cache, 0), 3);
+    assert_int_equal(dead_of(&t), 0);
     assert_int_equal(invalidate(&t, "blue"), 1); /* `a` no longer bears it */
     assert_true(is_there(&t, "a"));
     testing_close(&t);
