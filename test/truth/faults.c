@@ -19,6 +19,7 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_CASCADE_KEY] = "a deletion that rules demand",
     [FAULT_SEARCH] = "keys in a search",
     [FAULT_EDGES] = "the edges of a change",
+    [FAULT_BAN] = "the ban of a pattern",
     [FAULT_PATTERN_TOLD] = "to tell leases of a pattern",
     [FAULT_MATCHER_TOLD] = "to tell leases of an expression",
     [FAULT_SOFT_TAG] = "the soft invalidation of a tag",
@@ -77,6 +78,10 @@ WRAP(uint64_t, cache_tag_soften, struct cache *cache, struct actor *actor, struc
 
 WRAP(enum status, cache_edit_soften, struct cache_edit *edit) {
     return forgets(FAULT_SOFT_KEY) ? STATUS_OK : __real_cache_edit_soften(edit);
+}
+
+WRAP(bool, cache_ban, struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern) {
+    return forgets(FAULT_BAN) ? true : __real_cache_ban(cache, actor, place, pattern);
 }
 
 WRAP(void, cache_tell_pattern, struct cache *cache, struct actor *actor, uint32_t db, struct slice pattern) {

@@ -62,6 +62,7 @@ enum fault {
     FAULT_CASCADE_KEY,   /* a deletion that rules demand, or INVALIDATE KEY */
     FAULT_SEARCH,        /* the first keys in a search for a pattern */
     FAULT_EDGES,         /* the edges of a change */
+    FAULT_BAN,           /* a pattern */
     FAULT_PATTERN_TOLD,  /* to tell leases of a pattern */
     FAULT_MATCHER_TOLD,  /* of an expression */
     FAULT_SOFT_TAG,      /* to make stale what bears a tag */

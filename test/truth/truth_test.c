@@ -27,10 +27,12 @@ enum {
     PRESSED_BYTES = 1 << 20,
 };
 
-static struct server *begin(uint64_t limit_bytes) {
+/* `bans`: patterns that are no class's are banned and not looked for. */
+static struct server *begin(uint64_t limit_bytes, bool bans) {
     struct config config;
     testing_server_config(&config, THREADS);
     config.values.maxmemory_bytes = limit_bytes;
+    config.values.pattern_search_max_keys = bans ? 0 : INT64_MAX;
     config.values.maxmemory_policy = CONFIG_MAXMEMORY_POLICY_ALLKEYS_LFU;
     return testing_server_start(&config);
 }
@@ -63,7 +65,7 @@ static uint64_t changes_wanted(uint64_t usual) {
 
 static void no_read_is_older_than_what_was_acknowledged(void **state) {
     (void)state;
-    struct server *server = begin(32 << 20);
+    struct server *server = begin(32 << 20, false);
     load_rules(server);
     const struct truth_options options = {.changes = changes_wanted(CHANGES)};
     assert_int_equal(truth_play(server, &options), 0);
@@ -72,7 +74,7 @@ static void no_read_is_older_than_what_was_acknowledged(void **state) {
 
 static void nor_where_values_expire(void **state) {
     (void)state;
-    struct server *server = begin(32 << 20);
+    struct server *server = begin(32 << 20, true);
     load_rules(server);
     const struct truth_options options = {.changes = changes_wanted(CHANGES_EXPIRING), .expires = true};
     assert_int_equal(truth_play(server, &options), 0);
@@ -81,7 +83,7 @@ static void nor_where_values_expire(void **state) {
 
 static void nor_where_values_are_evicted(void **state) {
     (void)state;
-    struct server *server = begin(PRESSED_BYTES);
+    struct server *server = begin(PRESSED_BYTES, true);
     load_rules(server);
     const struct truth_options options = {.changes = changes_wanted(CHANGES_PRESSED), .fills = true};
     assert_int_equal(truth_play(server, &options), 0);
@@ -93,7 +95,7 @@ static void nor_where_values_are_evicted(void **state) {
 
 static void nor_while_stores_move(void **state) {
     (void)state;
-    struct server *server = begin(32 << 20);
+    struct server *server = begin(32 << 20, true);
     load_rules(server);
     const struct truth_options options = {.changes = changes_wanted(CHANGES), .moving = true};
     assert_int_equal(truth_play(server, &options), 0);
@@ -108,7 +110,7 @@ static void every_planted_fault_is_found(void **state) {
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_COUNT; fault++) {
         if (fault == FAULT_RENEWED && !getenv("STRATA_TRUTH_CHANGES"))
             continue; /* a window of nanoseconds, found in a minute or two: in the soak */
-        struct server *server = begin(32 << 20);
+        struct server *server = begin(32 << 20, fault == FAULT_BAN);
         load_rules(server);
         printf("forgotten: %s\n", fault_names[fault]);
         atomic_store(&fault_planted, (int)fault);
