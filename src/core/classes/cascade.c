@@ -126,8 +126,18 @@ static uint64_t add(uint64_t a, uint64_t b) {
     return a == CASCADE_UNCOUNTED || b == CASCADE_UNCOUNTED ? CASCADE_UNCOUNTED : a + b;
 }
 
+/* Ranges of bytes over 127 mean something else to rules than to bans, which read a pattern as KEYS does. */
+static bool reads_alike(struct slice text) {
+    bool ranges = text.size && memchr(text.data, '[', text.size);
+    for (size_t i = 0; i < text.size; i++)
+        if (ranges && text.data[i] > 127)
+            return false;
+    return true;
+}
+
 static bool is_banned(const struct cascade *cascade, uint32_t place, struct slice text) {
-    return !cascade->dry_run && !cascade->soft && cache_count_place(cascade->cache, place) > cascade->search_max &&
+    return reads_alike(text) && !cascade->dry_run && !cascade->soft &&
+           cache_count_place(cascade->cache, place) > cascade->search_max &&
            cache_ban(cascade->cache, cascade->actor, place, text);
 }
 

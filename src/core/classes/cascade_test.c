@@ -153,6 +153,10 @@ static void a_pattern_is_looked_for_or_banned(void **state) {
         assert_false(ruled_has(&ruled, "plain:1") || ruled_has(&ruled, "plain:12"));
         assert_true(ruled_has(&ruled, "plain:2"));
     }
+    rules_plan_reset(&plan);
+    assert_int_equal(rules_plan_pattern(&plan, SLICE("[\x01-\xff]lain:*")), STATUS_OK);
+    assert_int_equal(run_over(&ruled, &plan, false, 0), 1); /* looked for */
+    assert_false(ruled_has(&ruled, "plain:2"));
     rules_plan_fini(&plan);
     ruled_close(&ruled);
 }
