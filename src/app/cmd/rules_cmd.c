@@ -34,6 +34,7 @@ static void answer_loaded(struct cmd_call *call, struct slice said) {
         return;
     }
     int size = snprintf(text, sizeof text, "OK, but %.*s", (int)said.size, (const char *)said.data);
+    size = size < (int)sizeof text ? size : (int)sizeof text - 1;
     reply_simple(call->reply, slice_make((const uint8_t *)text, (size_t)size));
 }
 

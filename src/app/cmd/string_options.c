@@ -112,7 +112,7 @@ static size_t add_word(char *text, size_t size, const char *before, const char *
 
 /* Whether what is wrong at a word is of Strata's own, and not as Redis would say it. */
 static bool is_own(struct cmd_call *call, uint32_t at, uint32_t allowed, uint32_t flags) {
-    static const char *const nearly[] = {"tag", "token", "soft", "reason", "sync", "negative", "stale"};
+    static const char *const nearly[] = {"tag", "token", "soft", "reason", "negative", "stale"};
     const uint32_t own = OPTION_TAGS | OPTION_STALE | OPTION_NEGATIVE | OPTIONS_VERSION;
     const struct option *option = find(call, at, allowed);
     if (!(allowed & OPTION_TAGS))

@@ -326,6 +326,8 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
     enum status status = load(worker, text, "manifest", client->id, problems);
     uint64_t gone = atomic_load_explicit(lost, memory_order_relaxed) - before;
     char said[64];
+    if (status == STATUS_OK)
+        buf_clear(problems); /* warnings are in the log */
     if (status == STATUS_OK && gone) {
         snprintf(said, sizeof said, "%llu entries found no room and are gone", (unsigned long long)gone);
         MAYBE(buf_append_slice(problems, slice_from_string(said)) != STATUS_OK);

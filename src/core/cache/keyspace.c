@@ -394,12 +394,11 @@ bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct 
     if (pattern.size > BAN_PATTERN_MAX || bans_prepare(engine) != STATUS_OK)
         return false;
     lock_rest(cache, actor, &taken);
-    if (!store_is_wanted(engine, CACHE_EACH)) {
-        /* Leases end first: none is given before all locks are free. */
-        store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
+    if (!store_is_wanted(engine, CACHE_EACH))
         banned = bans_add(engine, actor, place, pattern);
-    }
     if (banned) {
+        /* Afterwards, so that who inherits a lease that ends by it is younger than the ban; nobody sees between while all locks are held. */
+        store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
         memcpy(marked + 1, pattern.data, pattern.size);
         store_tell(engine, actor, CACHE_BANNED, place, slice_make(marked, pattern.size + 1));
     }
