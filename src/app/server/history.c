@@ -194,22 +194,12 @@ static bool look_up_tag(struct server_history *history, struct slice tag, uint64
     return true;
 }
 
-/* A pattern stands in no table: when it was banned before is what is remembered of it. */
-static struct tag_stamps stamps_of_ban(struct worker *worker, struct slice ban) {
-    struct tag_stamps last = {0, 0};
-    struct cmd_gone gone;
-    bool soft;
-    if (!look_up_tag(worker->server->history, ban, 0, &gone, &last, &soft))
-        last.own = 0;
-    return (struct tag_stamps){last.own, worker->actor.tag_stamps[1]};
-}
-
 /* As the latest, and by its stamp. What nobody bears kills nobody, but may be what a value that is being loaded was to bear. */
 static void note_tag(struct worker *worker, enum cache_change kind, struct slice tag, struct history_event *event,
                      const struct cause_told *told) {
     struct server_history *history = worker->server->history;
     const uint64_t *of = worker->actor.tag_stamps;
-    struct tag_stamps stamps = kind == CACHE_BANNED ? stamps_of_ban(worker, tag) : (struct tag_stamps){of[0], of[1]};
+    struct tag_stamps stamps = {of[0], of[1]};
     struct cause_told with_stamps = *told;
     uint8_t bytes[CAUSE_PACKED_MAX];
     if (!stamps.own && atomic_load_explicit(&worker->server->changes_to_leases, memory_order_relaxed))

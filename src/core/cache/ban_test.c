@@ -198,6 +198,26 @@ static void there_are_so_many_at_a_time(void **state) {
     testing_close(&t);
 }
 
+/* However many bans come. */
+static void what_has_expired_goes_beside_it(void **state) {
+    (void)state;
+    enum { KEYS = 100 };
+    struct testing_cache t = testing_open(MIB, 1, CACHE_ALLKEYS_LFU);
+    char name[16];
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(name, sizeof name, "a%d", i);
+        assert_int_equal(testing_set(&t, 0, text(name), text(name), t.actor.now_ms + 10), STATUS_OK);
+    }
+    t.actor.now_ms += 20000;
+    for (int i = 0; i < KEYS && cache_count(t.cache, 0); i++) {
+        snprintf(name, sizeof name, "x%d*", i);
+        MAYBE(!ban(&t, name));
+        assert_true(cache_housekeep(t.cache, &t.actor));
+    }
+    assert_int_equal(cache_count(t.cache, 0), 0);
+    testing_close(&t);
+}
+
 static void no_memory(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
     (void)context, (void)actor, (void)change, (void)db, (void)name;
 }
@@ -324,5 +344,6 @@ static void bans_agree_with_a_search(void **state) {
 
 UNIT_TESTS(ban, UNIT(what_matches_is_gone_at_once), UNIT(each_ban_takes_what_was_written_before_it),
            UNIT(edits_find_nothing), UNIT(databases_are_apart_and_may_be_swapped), UNIT(a_session_goes_with_its_head),
-           UNIT(there_are_so_many_at_a_time), UNIT(who_wants_to_hear_of_each_prevents_it),
-           UNIT(it_is_told_of_with_the_pattern), UNIT(bans_agree_with_a_search));
+           UNIT(there_are_so_many_at_a_time), UNIT(what_has_expired_goes_beside_it),
+           UNIT(who_wants_to_hear_of_each_prevents_it), UNIT(it_is_told_of_with_the_pattern),
+           UNIT(bans_agree_with_a_search));

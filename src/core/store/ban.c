@@ -125,12 +125,26 @@ static void mark_databases(struct engine *engine, bool banned) {
     }
 }
 
+/* When the pattern was banned before, 0: it is not. */
+static uint64_t banned_before(const struct bans *bans, uint32_t place, struct slice pattern) {
+    uint64_t stamp = 0;
+    for (int i = 0; i < BANS_MAX; i++) {
+        const struct ban *ban = &bans->slots[i];
+        uint64_t of_ban = atomic_load_explicit(&ban->stamp, memory_order_relaxed);
+        if (of_ban > stamp && atomic_load_explicit(&ban->place, memory_order_relaxed) == place &&
+            atomic_load_explicit(&ban->size, memory_order_relaxed) == pattern.size &&
+            words_equal(ban->text, pattern.data, pattern.size))
+            stamp = of_ban;
+    }
+    return stamp;
+}
+
 bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern) {
     struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_acquire);
     struct ban *ban = bans && pattern.size <= BAN_PATTERN_MAX ? free_slot(bans) : NULL;
     if (!ban)
         return false;
-    actor->tag_stamps[0] = 0;
+    actor->tag_stamps[0] = banned_before(bans, place, pattern);
     actor->tag_stamps[1] = store_stamp_next(engine);
     /* Who still reads what stood here before sees that its stamp is gone. */
     words_fence_write();

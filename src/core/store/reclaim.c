@@ -752,13 +752,11 @@ static bool make_room_ahead(struct engine *engine, struct actor *actor) {
     return store < engine->store_count && step(engine, actor, store);
 }
 
-bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
+static bool housekeep(struct engine *engine, struct actor *actor) {
     /* When there is much of both, they take turns: what expires by and by may free no segment for long. */
     bool low = is_low(engine), reclaim_first = low && actor->expired_last;
     actor->expired_last = false;
     if (reclaim_first && make_room_ahead(engine, actor))
-        return true;
-    if (bans_sweep(engine, actor))
         return true;
     if (reclaim_expired(engine, actor)) {
         actor->expired_last = true;
@@ -768,4 +766,10 @@ bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
         if (reclaim_trim(engine, actor, i))
             return true;
     return low && !reclaim_first && make_room_ahead(engine, actor);
+}
+
+/* Bans may come for ever: a slice of their sweep goes beside one of something else. */
+bool reclaim_housekeep(struct engine *engine, struct actor *actor) {
+    bool swept = bans_sweep(engine, actor);
+    return housekeep(engine, actor) || swept;
 }
