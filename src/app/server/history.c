@@ -240,14 +240,16 @@ static bool find_killer(struct server_history *history, struct slice tag, uint64
     return true;
 }
 
-/* The same for entries that a worker finds dead one after the other, mostly by one invalidation. */
+/* The same for entries that a worker finds dead one after the other, mostly by one invalidation. What a ban has killed has mostly no stamp, which
+ * does not say by which of two bans. */
 static bool find_killer_again(struct worker *worker, struct slice tag, struct cmd_gone *ret_gone) {
     struct server_history *history = worker->server->history;
     struct worker_killer *last = &worker->killer;
     uint64_t stamp = worker->actor.killed_stamp, hash = hash_of_tag(history, tag, 0);
     struct tag_stamps stamps;
     bool soft;
-    if (last->tag == hash && stamp > last->after && stamp <= last->until &&
+    bool banned = tag.data[0] == CACHE_BAN_MARK;
+    if (!banned && last->tag == hash && stamp > last->after && stamp <= last->until &&
         look_up_tag(history, tag, last->by, ret_gone, &stamps, &soft)) {
         ret_gone->killer = slice_make(NULL, 0);
         ret_gone->at_latest = false;
@@ -257,7 +259,7 @@ static bool find_killer_again(struct worker *worker, struct slice tag, struct cm
     uint64_t by;
     if (!find_killer(history, tag, stamp, false, ret_gone, &stamps, &by))
         return false;
-    if (!ret_gone->at_latest)
+    if (!banned && !ret_gone->at_latest)
         *last = (struct worker_killer){hash, stamps.before, stamps.own, by};
     return true;
 }
