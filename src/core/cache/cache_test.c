@@ -421,19 +421,6 @@ static void moments_break_when_one_of_their_keys_changes(void **state) {
 
 /* ------------------------------------------------------------------------------------------ the handle */
 
-struct failing {
-    int left;
-    int64_t held;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left-- == 0)
-        return NULL;
-    failing->held += (int64_t)size_new - (int64_t)size_old;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void opening_fails_at_every_allocation(void **state) {
     (void)state;
     uint64_t size = 4u << 20;

@@ -254,19 +254,6 @@ static void the_first_go_before_the_usual_and_the_last_after_them(void **state) 
     testing_close(&t);
 }
 
-struct failing {
-    int left;
-    int64_t held;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left-- == 0)
-        return NULL;
-    failing->held += (int64_t)size_new - (int64_t)size_old;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 /* Each allocation in turn: what could not be taken along is counted, and does not stay where nobody would find it. */
 static void without_memory_nothing_stays_behind(void **state) {
     enum { KEYS = 40 };
