@@ -67,7 +67,7 @@ enum cache_policy {
 enum cache_change {
     CACHE_DELETED,
     CACHE_REPLACED,
-    CACHE_EXPIRED,     /* when somebody comes across it, which may be later than its time */
+    CACHE_EXPIRED, /* when somebody comes across it, which may be later than its time; once, though it may be stale from then on */
     CACHE_EVICTED,     /* for memory, or a store's capacity */
     CACHE_INVALIDATED, /* by a tag, when somebody comes across it; or softly by its name, when that happens */
     CACHE_CREATED,

@@ -191,6 +191,12 @@ static enum status bear_tags(struct cache_edit *edit, const struct store_spot *s
     return STATUS_OK;
 }
 
+/* Of a session the head's time is that of all, and nobody wants to see that there was nothing. */
+static void bound_stale(const struct cache_edit *edit, struct store_value *value) {
+    if (store_is_by_session(shard_of(edit)) || value->type == CACHE_NOTHING)
+        value->stale = 0;
+}
+
 /* Asks the rules about a write, whose own tags are held already; on failure they are given back. */
 __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edit, bool created,
                                                           struct store_value *value, uint32_t numbers[ENTRY_TAGS_MAX]) {
@@ -206,6 +212,7 @@ __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edi
     }
     value->expires_at_ms = terms.expires_at_ms;
     value->stale = entry_stale_code(terms.stale_ms);
+    bound_stale(edit, value);
     return STATUS_OK;
 }
 
@@ -221,8 +228,7 @@ static void bear_versions(const struct cache_edit *edit, const struct store_spot
         value->row = edit->set_row;
         value->stale = entry_stale_code(edit->set_stale_ms);
     }
-    if (store_is_by_session(shard_of(edit)))
-        value->stale = 0; /* its head's time is that of all */
+    bound_stale(edit, value);
 }
 
 /* Whether the value may be written; else its tags are given back. One with tags is as old as the answer says. */

@@ -5,7 +5,7 @@ static enum cache_gone gone_by(const struct cache *cache, const struct actor *ac
                                struct slice name) {
     if (!view->found)
         return CACHE_GONE_ALL;
-    if (store_has_expired(&view->entry, actor->now_ms) && !view->entry.softened)
+    if (store_has_expired(&view->entry, actor->now_ms) && !view->entry.invalidated)
         return CACHE_GONE_EXPIRED;
     if (store_is_gone(cache->engine, view->location, &view->entry, name,
                       actor->now_ms)) /* by tags, a ban or by its name, be it softly */

@@ -1,7 +1,11 @@
 /* core/cache/reroute.c: stores that come and go, and keys that change their store. */
 #include "core/cache/internal.h"
 
-enum { MOVE_TRIES = 4, MOVE_SCAN_COUNT = 256 };
+enum {
+    MOVE_TRIES = 4,
+    MOVE_SCAN_COUNT = 256,
+    BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED,
+};
 
 static_assert((int)CACHE_RANK_FIRST == (int)STORE_FIRST && (int)CACHE_RANK_USUAL == (int)STORE_USUAL &&
                   (int)CACHE_RANK_LAST == (int)STORE_LAST,
@@ -136,8 +140,8 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
                             .counts = ret_counts};
     ASSERT(!cache_locked(actor));
     *ret_counts = (struct cache_rerouted){0};
-    /* Nothing happens to entries that is to be told of, and the rules have nothing to say. */
-    uint32_t wanted = atomic_exchange(&engine->changes.wanted, 0);
+    /* Nothing happens to entries that is to be told of, unless they go by themselves, and the rules have nothing to say. */
+    uint32_t wanted = atomic_fetch_and(&engine->changes.wanted, BY_THEMSELVES);
     bool ruled = atomic_exchange(&cache->ruled, false);
     use_router(engine, &moving.after);
     for (; moving.place < CACHE_DATABASES; moving.place++) {

@@ -96,10 +96,12 @@ static void evict(struct engine *engine, struct actor *actor, struct shard *shar
                   enum store_queue queue, struct slice_budget *budget) {
     if (policies[store_policy_of(engine, shard)].two_queues)
         ghost_add(engine, actor, shard, queue, visit->hash);
+    budget->drops -= budget->drops > 0;
+    if (store_has_expired(&visit->entry, actor->now_ms)) /* stale: to who counts and listens it has gone already */
+        return forget_gone(engine, actor, shard, visit, budget);
     actor_count_removed(actor, shard->store, ACTOR_EVICTED);
     struct store_spot spot = let_go(engine, visit, budget);
     store_remove(engine, actor, shard, &spot, STORE_EVICTED);
-    budget->drops -= budget->drops > 0;
 }
 
 /* Differs from round to round even if nothing is written meanwhile, as an entry moves: what stays now does not stay for ever. */
@@ -244,13 +246,20 @@ static uint64_t expiry_step_ms(uint32_t step) { return (uint64_t)(4 + step % 4) 
 
 static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
-    uint64_t at_ms = visit->entry.expires_at_ms ? store_ends_ms(&visit->entry) : UINT64_MAX;
+    bool expires = visit->entry.expires_at_ms != 0;
     if (store_is_over(engine, visit->location, &visit->entry, store_name_at(engine, visit->location, &visit->entry),
                       actor->now_ms)) {
         forget_gone(engine, actor, shard, visit, budget);
-        shard->expiries.gone += at_ms != UINT64_MAX;
+        shard->expiries.gone += expires;
         return true;
     }
+    if (store_is_late(&visit->entry, actor->now_ms)) {
+        struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
+        store_soften_late(engine, actor, shard, &spot);
+        visit->entry = spot.entry;
+        shard->expiries.gone++;
+    }
+    uint64_t at_ms = expires ? store_due_ms(&visit->entry) : UINT64_MAX;
     if (at_ms == UINT64_MAX)
         return true;
     if (shard->expiries.left++ == 0 || at_ms < shard->expiries.first_ms)

@@ -266,6 +266,13 @@ static void note_empty(struct engine *engine, struct shard *shard, uint64_t loca
         store_seal(engine, shard, number);
 }
 
+/* Its segment is looked at when something is to be done with it. */
+static void note_due(struct segment *segment, const struct entry *entry) {
+    uint64_t at_ms = store_due_ms(entry), due_ms = at_ms < UINT64_MAX ? at_ms + EXPIRY_SLACK_MS : UINT64_MAX;
+    if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
+        atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
+}
+
 void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign) {
     struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
@@ -288,9 +295,8 @@ void store_account(struct engine *engine, struct shard *shard, uint64_t location
     if (!entry->expires_at_ms)
         return;
     count(&shard->expiring[entry->db], 1, sign);
-    uint64_t ends_ms = store_ends_ms(entry), due_ms = ends_ms < UINT64_MAX ? ends_ms + EXPIRY_SLACK_MS : UINT64_MAX;
-    if (sign > 0 && due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
-        atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
+    if (sign > 0)
+        note_due(segment, entry);
 }
 
 /* ------------------------------------------------------------------------------------------ writing */
@@ -495,6 +501,7 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
         .row = value->row,
         .stale = value->stale,
         .softened = value->softened,
+        .invalidated = value->softened,
         .tag_count = value->tag_count,
     };
 }
@@ -519,7 +526,7 @@ static enum store_change end_of_old(const struct engine *engine, const struct ac
         return STORE_REPLACED;
     if (spot->entry.softened)
         return STORE_CLEARED; /* that was told when it was done */
-    if (store_has_expired(&spot->entry, actor->now_ms))
+    if (store_is_late(&spot->entry, actor->now_ms))
         return STORE_EXPIRED;
     bool stale = (spot->entry.flags & ENTRY_TAGS) && store_tags_say_stale(engine, spot->location, &spot->entry);
     return stale ? STORE_INVALIDATED : STORE_CLEARED;
@@ -676,13 +683,32 @@ static __attribute__((noinline)) void remove_dead(struct engine *engine, struct 
     actor->killer = slice_make(NULL, 0);
 }
 
+/* A removal that is not told of has been told, and counted as expired, when the entry was softened. */
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
-    bool softened = spot->entry.softened, expired = !softened && store_has_expired(&spot->entry, actor->now_ms);
-    actor_count_removed(actor, shard->store, expired ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
-    if (softened) /* which was told then */
+    const struct entry *entry = &spot->entry;
+    bool late = store_is_late(entry, actor->now_ms);
+    if (late || !entry->softened || entry->invalidated)
+        actor_count_removed(actor, shard->store, late ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
+    if (entry->softened)
         store_remove(engine, actor, shard, spot, STORE_CLEARED);
-    else if (expired)
+    else if (late)
         store_remove(engine, actor, shard, spot, STORE_EXPIRED);
     else
         remove_dead(engine, actor, shard, spot);
+}
+
+void store_soften_late(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
+    uint32_t number = range_segment_of(&engine->range, spot->location);
+    struct segment *segment = &engine->range.segments[number];
+    /* What may be stale has a meta word, so it is as long as it was. Sessions end as a whole, and are told of then. */
+    ASSERT(spot->entry.stale && store_is_late(&spot->entry, actor->now_ms) && !store_is_by_session(shard));
+    actor_count_removed(actor, shard->store, ACTOR_EXPIRED);
+    tell_removed(engine, actor, spot, STORE_EXPIRED);
+    spot->entry.softened = true;
+    /* Readers whose clocks are behind and who have seen it fresh look again. */
+    index_write_begin(spot->bucket);
+    entry_encode(&spot->entry, segment->base_ms, engine->range.base + spot->location);
+    index_write_end(spot->bucket);
+    if (shard->expiry.segment != number) /* whose walk says at its end when to come back */
+        note_due(segment, &spot->entry);
 }

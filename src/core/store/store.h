@@ -338,7 +338,7 @@ struct store_value {
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
     uint64_t row;   /* given version, 0: none */
     uint32_t stale; /* entry_stale_code */
-    bool softened;  /* it has expired at that time, by whichever clock */
+    bool softened;  /* it was invalidated softly at that time: it has expired then, by whichever clock */
     const uint32_t
         *tags; /* numbers, each taken for this entry (tag.h): taken over on success. With tags there is a stamp */
     uint32_t tag_count;
@@ -391,8 +391,11 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
 /* The same, but the entry at the location `kept` stays. */
 void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                       enum store_change reason, uint64_t kept);
-/* The same for what is gone though it stands there still (store_is_gone); it is counted. */
+/* The same for what is gone though it stands there still (store_is_gone); it is counted, and told of, unless it was when it was softened. */
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
+/* The time of an entry has come that may still be shown as stale (store_is_late): it is softened where it stands, told of as expired and counted,
+ * and not again when it goes. */
+void store_soften_late(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
 /* Removes nothing else, though it be the head of a session. */
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                         enum store_change reason);
@@ -478,6 +481,16 @@ static inline bool store_is_gone(const struct engine *engine, uint64_t location,
 static inline uint64_t store_ends_ms(const struct entry *entry) {
     uint64_t stale_ms = entry_stale_ms(entry->stale);
     return stale_ms < UINT64_MAX - entry->expires_at_ms ? entry->expires_at_ms + stale_ms : UINT64_MAX;
+}
+
+/* When something is to be done with it by its time: it is to be softened, or removed. For one with an expiry. */
+static inline uint64_t store_due_ms(const struct entry *entry) {
+    return entry->softened ? store_ends_ms(entry) : entry->expires_at_ms;
+}
+
+/* Whether its time has come and nobody has been told of that yet. */
+static inline bool store_is_late(const struct entry *entry, uint64_t now_ms) {
+    return !entry->softened && store_has_expired(entry, now_ms);
 }
 
 /* Whether nobody at all may see it any more: it is to be removed. */
