@@ -107,7 +107,7 @@ struct present {
     struct cache_info info;
     struct slice tags[TAGS_MAX], rule_tags[TAGS_MAX];
     uint32_t tag_count, rule_tag_count;
-    bool in_main, stale, nothing;
+    bool in_main, stale, nothing, by_time;
     uint64_t stale_ms, stamp;
     struct slice stale_by;
     const char *encoding;
@@ -142,6 +142,7 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
         present->stale_ms = edit->stale_ms;
         present->stamp = edit->version;
         present->stale_by = facts_copy(&explain->facts, cache_edit_stale_by(edit, tag));
+        present->by_time = cache_edit_stale_by_time(edit) && !present->stale_by.size;
     }
     if (!edit->found)
         return;
@@ -370,6 +371,19 @@ static bool was_flushed_since(const struct explain *explain, const struct cmd_go
            flush.when_ms > gone->when_ms;
 }
 
+/* The entry itself says why it is stale, and since when. */
+static void answer_stale(struct explain *explain, const struct present *present, struct sentence *sentence) {
+    sentence_say(sentence, present->by_time ? "It has expired" : "It was invalidated");
+    if (present->stale_ms < INT64_MAX) {
+        sentence_say(sentence, " ");
+        sentence_span(sentence, present->stale_ms);
+        sentence_say(sentence, " ago");
+    }
+    sentence_say(sentence, present->by_time ? "." : "; by whom is forgotten.");
+    put_summary(explain, sentence);
+    facts_text(&explain->facts, "what", present->by_time ? SLICE("expired") : SLICE("invalidated"));
+}
+
 static void answer_absent(struct explain *explain, const struct present *present, struct cmd_gone *gone,
                           struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
@@ -383,18 +397,11 @@ static void answer_absent(struct explain *explain, const struct present *present
                                       gone); /* its texts stand in itself: it cannot be copied */
     if (present->stale)
         sentence_say(&sentence, "Shown only to who asks for stale values. ");
-    if (known && gone->kind == CACHE_INVALIDATED && (gone->killer.size || !gone->spec)) {
+    bool invalidated = known && gone->kind == CACHE_INVALIDATED && !present->by_time;
+    if (invalidated && (gone->killer.size || !gone->spec)) {
         answer_dead(explain, gone, &sentence, of_tag);
-    } else if (present->stale && !(known && gone->kind == CACHE_INVALIDATED)) {
-        sentence_say(&sentence, "It has expired");
-        if (present->stale_ms < INT64_MAX) {
-            sentence_say(&sentence, " ");
-            sentence_span(&sentence, present->stale_ms);
-            sentence_say(&sentence, " ago");
-        }
-        sentence_say(&sentence, ".");
-        put_summary(explain, &sentence);
-        facts_text(facts, "what", SLICE("expired"));
+    } else if (present->stale && !invalidated) {
+        answer_stale(explain, present, &sentence);
     } else if (known ||
                (explain->api && !present->nothing && explain->api->flushed(server, explain->key.place, gone))) {
         answer_gone(explain, gone, &sentence);

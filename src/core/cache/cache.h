@@ -573,6 +573,8 @@ uint32_t cache_place_of(const struct cache *cache, uint32_t db);
 bool cache_is_over_capacity(const struct cache *cache, uint32_t place, struct slice name);
 /* Whether the entry has been moved to the main queue, as one that was used; else it stands in the small one. */
 bool cache_edit_is_in_main(const struct cache_edit *edit);
+/* Whether what is stale has expired by its time; else it was softly invalidated. */
+bool cache_edit_stale_by_time(const struct cache_edit *edit);
 /* The tag by which what is stale was softly invalidated, written to `name` (CACHE_TAG_NAME_MAX); empty: none, but time, or its own name. */
 struct slice cache_edit_stale_by(const struct cache_edit *edit, uint8_t *name);
 

@@ -50,6 +50,11 @@ bool cache_edit_is_in_main(const struct cache_edit *edit) {
     return store_queue_of_log(atomic_load_explicit(&segment->log, memory_order_relaxed)) == STORE_MAIN;
 }
 
+bool cache_edit_stale_by_time(const struct cache_edit *edit) {
+    const struct entry *entry = &const_spot_of(edit)->entry;
+    return edit->stale && entry->softened && !entry->invalidated;
+}
+
 struct slice cache_edit_stale_by(const struct cache_edit *edit, uint8_t *name) {
     const struct store_spot *spot = const_spot_of(edit);
     struct engine *engine = edit->cache->engine;

@@ -94,11 +94,11 @@ static bool copy(struct engine *engine, struct actor *actor, struct shard *shard
 
 static void evict(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
                   enum store_queue queue, struct slice_budget *budget) {
-    if (policies[store_policy_of(engine, shard)].two_queues)
-        ghost_add(engine, actor, shard, queue, visit->hash);
     budget->drops -= budget->drops > 0;
     if (store_has_expired(&visit->entry, actor->now_ms)) /* stale: to who counts and listens it has gone already */
         return forget_gone(engine, actor, shard, visit, budget);
+    if (policies[store_policy_of(engine, shard)].two_queues)
+        ghost_add(engine, actor, shard, queue, visit->hash);
     actor_count_removed(actor, shard->store, ACTOR_EVICTED);
     struct store_spot spot = let_go(engine, visit, budget);
     store_remove(engine, actor, shard, &spot, STORE_EVICTED);
