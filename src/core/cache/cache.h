@@ -673,7 +673,7 @@ struct cache_router {
 struct cache_rerouted {
     uint64_t moved, lost; /* lost: for want of memory */
 };
-/* Moves every entry that now belongs to another store, with all it has; nobody is told. Cursors of scans end, watches break. Not from
+/* Moves every entry that now belongs to another store, with all it has; nobody is told but of what has ended, or does not come along. Cursors of scans end, watches break. Not from
  * or to stores of sessions, unless the cache is empty. About 2 microseconds an entry that moves, 0.3 another. */
 void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_router *router,
                    struct cache_rerouted *ret_counts);

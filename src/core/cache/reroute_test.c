@@ -304,7 +304,12 @@ static void without_memory_nothing_stays_behind(void **state) {
     bool done = false;
     uint64_t lost = 0;
     for (int n = 0; !done; n++) {
-        struct testing_cache t = open_spare(4);
+        uint32_t told[32] = {0};
+        struct testing_cache t = testing_open_as(
+            (struct cache_options){.limit_bytes = LIMIT,
+                                   .policy = CACHE_ALLKEYS_LFU,
+                                   .spare_stores = 4,
+                                   .changes = {note_ends, told, 1 << CACHE_EVICTED | 1 << CACHE_FLUSHED}});
         struct by_letter letters = {.of = {0}};
         struct failing failing = {.left = n};
         struct memory memory = {failing_resize, &failing};
@@ -331,6 +336,7 @@ static void without_memory_nothing_stays_behind(void **state) {
         }
         assert_int_equal(cache_count(t.cache, 0), found);
         assert_int_equal(found + counts.lost, KEYS);
+        assert_true(told[CACHE_FLUSHED] || told[CACHE_EVICTED] == counts.lost);
         lost += counts.lost;
         done = failing.left > 0;
         assert_true(!done || (counts.lost == 0 && counts.moved == KEYS / 2));
