@@ -153,6 +153,10 @@ void edit_fill_extents(struct range *range, uint64_t first, uint64_t offset, con
 MUST_CHECK enum status edit_put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                         uint64_t expires_at_ms, const struct store_spot *source);
 
+/* What is reserved for the upload as the stores are now; and its end. */
+uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
+void upload_return_reserved(struct cache *cache, struct cache_upload *upload);
+
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);
 

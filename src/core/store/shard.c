@@ -505,8 +505,10 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
     if (!spot->location && is_over_count(engine, shard, value))
         return true;
     if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1) && !claim_refuses(engine, shard->store))
-        return false;
+        return __builtin_expect(value->extents_size != 0, 0) && engine->store_count > 1 &&
+               claim_is_beyond(engine, shard->store, value->extents_size) && growth(engine, entry, value, spot) > 0;
     uint64_t more = growth(engine, entry, value, spot);
+    more -= value->reserved < more ? value->reserved : more;
     return more > 0 && ((engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
                         claim_is_closed(engine, shard->store));
 }
