@@ -82,7 +82,7 @@ enum cache_change {
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
     CACHE_RETAGGED,        /* it bears other tags */
     CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
-    CACHE_BANNED,          /* the name is CACHE_BAN_MARK and a pattern: cache_ban; told beside CACHE_PATTERN_GOING */
+    CACHE_BANNED, /* the name is a pattern: cache_ban; told beside CACHE_PATTERN_GOING. The actor's ban_stamp says which ban it is */
     CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
 };
 enum {
@@ -552,7 +552,6 @@ void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t place
  * Housekeeping removes what they took, and tells of each as CACHE_INVALIDATED. False: nothing has happened, for there are too many bans at the time, or no memory for the first, or somebody
  * wants to be told of each (CACHE_EACH). The actor holds no locks, or all. */
 MUST_CHECK bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern);
-enum { CACHE_BAN_MARK = 0 };
 struct cache_bans {
     uint32_t live;          /* patterns that not all keys have been compared with yet */
     uint64_t set, removed;  /* patterns ever, and keys that were removed for them */

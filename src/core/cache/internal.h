@@ -40,7 +40,6 @@ static_assert((int)CACHE_TAGS_MAX + (int)CACHE_RULE_TAGS_MAX == (int)ENTRY_TAGS_
                   (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX &&
                   sizeof((struct cache_kept_tags *)0)->numbers / sizeof(uint32_t) == ENTRY_TAGS_MAX,
               "tags by the same numbers");
-static_assert((int)CACHE_BAN_MARK == (int)BAN_MARK, "bans by the same mark");
 static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
