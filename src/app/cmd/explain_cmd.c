@@ -82,6 +82,7 @@ static void put_class(struct explain *explain) {
     facts_number(&explain->facts, "line", explain->class->place.line);
     if (explain->class->owner != RULES_NONE)
         facts_text(&explain->facts, "owner", rules_service(explain->rules, explain->class->owner));
+    facts_codec(&explain->facts, explain->class);
 }
 
 static void put_store(struct explain *explain) {
