@@ -357,6 +357,9 @@ struct cache_edit {
 /* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
  * while it holds a lock. Needed for values from about 64 KiB on; smaller ones need no call. Nothing happens while the actor holds locks. */
 void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_key *key, uint64_t write_bytes);
+/* Makes room where a write of the key has just found none, because others were faster or it takes more than is kept ready, for so many
+ * `segments` more; they are the actor's until its next write. False: nothing may go, or the actor holds locks. */
+bool cache_make_room(struct cache *cache, struct actor *actor, const struct cache_key *key, uint32_t segments);
 
 /* Makes room for a small write, locks the key's shard (unless this actor holds it already) and looks the key up. */
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,

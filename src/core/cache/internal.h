@@ -49,6 +49,10 @@ static inline const struct store_spot *const_spot_of(const struct cache_edit *ed
     return (const struct store_spot *)(const void *)edit->spot;
 }
 
+static inline struct shard *shard_of(const struct cache_edit *edit) {
+    return &edit->cache->engine->shards[edit->shard];
+}
+
 static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
     return atomic_load_explicit(&cache->engine->range.head->db_map[db], memory_order_relaxed) & RANGE_DB_PLACE;
 }
@@ -121,6 +125,16 @@ static inline void mark_change(struct cache *cache, uint64_t hash) {
         atomic_fetch_add_explicit(&cache->marks[hash & (cache->mark_count - 1)], 1, memory_order_relaxed);
 }
 
+static inline void note_change(struct cache_edit *edit) {
+    mark_change(edit->cache, edit->key.hash);
+    edit->actor->counts.changes++;
+}
+
+/* Of an entry that lives on. */
+static inline void tell(const struct cache_edit *edit, enum cache_change change) {
+    store_tell(edit->cache->engine, edit->actor, change, edit->key.place, edit->key.name);
+}
+
 /* The index's part of what an entry costs: 64 bytes over about 4.5 entries. */
 enum { INDEX_CHARGE_BYTES = 14 };
 
@@ -138,6 +152,16 @@ MUST_CHECK enum status tags_take(struct cache *cache, struct actor *actor, const
 void tags_hold(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 /* Gives back what no entry has come to bear. */
 void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
+
+/* Between an edit and what it does with stale values (stale.c). */
+/* Copies what the spot says into the public part. */
+void edit_refresh(struct cache_edit *edit);
+/* Another edit of the same thread, under locks taken for several keys, may have made the index split since, or have changed this key. */
+void edit_look_again(struct cache_edit *edit);
+/* Writes the entry anew with the value and the tags that it has, but expiry, stamp and what belongs to them as wanted. */
+MUST_CHECK enum status edit_rewrite_with_tags(struct cache_edit *edit, const struct store_value *beside);
+/* At the begin of an edit: what stands there is not to be seen. It goes, unless it is only stale, for no longer than it may be. */
+void edit_begin_gone(struct cache_edit *edit);
 
 /* Between an edit and the plain write. */
 enum { CACHE_WRITE_TRIES = 4 }; /* the index may need a segment as well, and others may be faster */

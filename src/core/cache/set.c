@@ -64,9 +64,9 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
         prepare_store(cache, actor, store, 0);
     enum status status = put_inline(cache, actor, key, value);
-    bool again = !cache_locked(actor);
-    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < CACHE_WRITE_TRIES && again; i++) {
-        again = reclaim_make_room(engine, actor, store, 0) == STATUS_OK;
+    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < CACHE_WRITE_TRIES; i++) {
+        if (!cache_make_room(cache, actor, key, 0))
+            break;
         status = put_inline(cache, actor, key, value);
     }
     return status;
@@ -140,15 +140,13 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
 static enum status set_ruled(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                              uint64_t expires_at_ms) {
     enum status status = STATUS_FULL;
-    bool again = true;
-    for (int i = 0; status == STATUS_FULL && i < CACHE_WRITE_TRIES && again; i++) {
+    for (int i = 0; status == STATUS_FULL && i < CACHE_WRITE_TRIES; i++) {
         struct cache_edit edit;
-        if (i > 0)
-            again = reclaim_make_room(cache->engine, actor, cache_store_of(cache, key), 0) == STATUS_OK;
+        if (i > 0 && !cache_make_room(cache, actor, key, 0))
+            break;
         cache_edit_begin(cache, actor, key, &edit);
         status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
         cache_edit_end(&edit);
-        again &= !cache_locked(actor);
     }
     return status;
 }
