@@ -2,15 +2,21 @@
 
 #include "base/assert.h"
 
-enum status scan_open(struct scan *scan, const struct files *files, const struct memory *memory, const char *name,
-                      uint32_t *ret_version) {
+enum status scan_begin(struct scan *scan, const struct files *files, const struct memory *memory, const char *name) {
     *scan = (struct scan){.files = files, .file = -1};
     buf_init(&scan->window, memory);
     TRY(files->open(files->context, name, FILES_READ, &scan->file));
-    struct slice bytes;
     enum status status = files->size(files->context, scan->file, &scan->size_bytes);
-    if (status == STATUS_OK)
-        status = scan_bytes(scan, 0, LOG_HEADER_SIZE, LOG_HEADER_SIZE, &bytes);
+    if (status != STATUS_OK)
+        scan_close(scan);
+    return status;
+}
+
+enum status scan_open(struct scan *scan, const struct files *files, const struct memory *memory, const char *name,
+                      uint32_t *ret_version) {
+    TRY(scan_begin(scan, files, memory, name));
+    struct slice bytes;
+    enum status status = scan_bytes(scan, 0, LOG_HEADER_SIZE, LOG_HEADER_SIZE, &bytes);
     if (status == STATUS_CLOSED)
         status = STATUS_CORRUPT;
     if (status == STATUS_OK)

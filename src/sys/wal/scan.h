@@ -25,6 +25,9 @@ struct scan {
     uint64_t window_offset;
 };
 
+/* Opens the file, without looking into it: for readers of other formats, who use scan_bytes. */
+MUST_CHECK enum status scan_begin(struct scan *scan, const struct files *files, const struct memory *memory,
+                                  const char *name);
 /* Opens the file and reads its header. STATUS_INVALID: of a version that is not known, which ret_version says; all other failures as above. */
 MUST_CHECK enum status scan_open(struct scan *scan, const struct files *files, const struct memory *memory,
                                  const char *name, uint32_t *ret_version);
@@ -37,7 +40,7 @@ MUST_CHECK enum status scan_next(struct scan *scan, struct log_batch *ret_batch,
  * Every place is tried, since after damage nobody knows where the next batch begins. */
 MUST_CHECK enum status scan_proof(struct scan *scan, uint64_t *ret_flushed_lsn);
 
-/* Bytes of the file, as far as it has them: at least `least` (else STATUS_CLOSED), at most `most`. For readers of other formats, too. */
+/* Bytes of the file, as far as it has them: at least `least` (else STATUS_CLOSED), at most `most`. */
 MUST_CHECK enum status scan_bytes(struct scan *scan, uint64_t offset, size_t least, size_t most,
                                   struct slice *ret_bytes);
 

@@ -132,7 +132,12 @@ static enum status begin_file(struct wal *wal, const struct wal_report *report) 
     TRY(wal_list_add(wal, header.number, next_lsn));
     TRY(writer_start(&wal->writer, &header, NULL, report->last_number && !replaces));
     uint64_t bytes = wal->options.reserve_bytes;
-    return bytes <= 1 ? STATUS_OK : writer_reserve(&wal->writer, bytes / 2, bytes);
+    enum status status = bytes <= 1 ? STATUS_OK : writer_reserve(&wal->writer, bytes / 2, bytes);
+    if (status == STATUS_FULL) {
+        atomic_store(&wal->state, WAL_FULL);
+        wal->statistics.fulls++;
+    }
+    return status == STATUS_FULL ? STATUS_OK : status;
 }
 
 static void run(void *context) {
