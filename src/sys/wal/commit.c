@@ -63,9 +63,10 @@ static bool collect(struct wal *wal) {
 /* What was written stays in memory until it is flushed, as long as that is not too much. */
 static void keep(struct wal *wal) {
     uint64_t last = wal->batch.first_lsn + wal->batch.count - 1;
+    struct slice payload = slice_part(buf_slice(&wal->writer.batch), LOG_BATCH_HEADER_SIZE, SIZE_MAX);
     if (atomic_load(&wal->mode) == WAL_NO ||
         wal->kept.size + wal->batch.payload_size + sizeof wal->batch > wal->options.kept_bytes ||
-        writer_keep(&wal->writer, &wal->batch, &wal->kept) != STATUS_OK) {
+        writer_keep(&wal->kept, &wal->batch, payload) != STATUS_OK) {
         buf_clear(&wal->kept);
         wal->unkept_lsn = last;
     }

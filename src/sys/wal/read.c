@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "sys/wal/scan.h"
+#include "sys/wal/writer.h"
 
 struct reading {
     const struct files *files;
@@ -16,7 +17,8 @@ struct reading {
     struct wal_report *report;
     uint64_t from_lsn;
     uint64_t log_id;
-    size_t first_needed; /* place among the numbers */
+    bool keep_tail;
+    size_t first_needed; /* place in the list */
     char name[LOG_NAME_SIZE];
 };
 
@@ -160,6 +162,23 @@ static enum status damaged(struct reading *reading, const struct scan *scan, uin
                   reading->name, scan->offset, scan->next_lsn, proven_lsn);
 }
 
+/* What no flush is known to have covered is kept, up to the batch that knows more. */
+static enum status keep_tail(struct reading *reading, const struct log_batch *batch, struct slice payload,
+                             uint64_t next_offset) {
+    struct wal_report *report = reading->report;
+    if (batch->flushed_lsn > report->proven_lsn)
+        report->proven_lsn = batch->flushed_lsn;
+    bool proven = batch->first_lsn + batch->count - 1 <= report->proven_lsn;
+    if (batch->flushed_lsn + 1 >= batch->first_lsn)
+        report->tail_offset = next_offset - payload.size - LOG_BATCH_HEADER_SIZE;
+    if (proven)
+        report->tail_offset = next_offset;
+    if (!reading->keep_tail)
+        return STATUS_OK;
+    writer_keep_after(&report->tail, report->proven_lsn);
+    return proven ? STATUS_OK : writer_keep(&report->tail, batch, payload);
+}
+
 /* Batches up to the limit or to what is not in order, which `ret_end` says: STATUS_OK (the limit), STATUS_CLOSED, STATUS_CORRUPT. */
 static enum status read_batches(struct reading *reading, struct scan *scan, uint64_t limit, uint32_t *ret_flags,
                                 enum status *ret_end) {
@@ -167,37 +186,45 @@ static enum status read_batches(struct reading *reading, struct scan *scan, uint
     struct slice payload;
     *ret_flags = 0;
     while (scan->next_lsn <= limit) {
-        uint64_t lsn = scan->next_lsn;
         enum status status = scan_next(scan, &batch, &payload);
         if (status == STATUS_CLOSED || status == STATUS_CORRUPT) {
             *ret_end = status;
             return STATUS_OK;
         }
+        if (status == STATUS_OK && limit == UINT64_MAX)
+            status = keep_tail(reading, &batch, payload, scan->offset);
         if (status != STATUS_OK)
             return cannot_read(reading, scan, status);
         *ret_flags = batch.flags;
-        TRY(visit(reading, lsn, payload, limit));
+        TRY(visit(reading, batch.first_lsn, payload, limit));
     }
     *ret_end = STATUS_OK;
     return STATUS_OK;
 }
 
+/* Widens a range by another, if that has numbers that are needed. */
+static void note_range(const struct reading *reading, uint64_t *first, uint64_t *last, uint64_t from, uint64_t to) {
+    if (from < reading->from_lsn)
+        from = reading->from_lsn;
+    if (from > to)
+        return;
+    if (!*first)
+        *first = from;
+    *last = to;
+}
+
 /* A file that another follows: all of its records up to the first of the next must be there, but for those that the next one's writer did not
  * know to be flushed. */
 static enum status read_inner(struct reading *reading, struct scan *scan, const struct log_header *next) {
+    struct wal_report *report = reading->report;
     uint32_t flags;
     enum status end;
     TRY(read_batches(reading, scan, next->first_lsn - 1, &flags, &end));
-    if (end == STATUS_OK)
-        return STATUS_OK;
-    if (scan->next_lsn <= next->proven_lsn)
+    uint64_t found = scan->next_lsn < next->first_lsn ? scan->next_lsn : next->first_lsn;
+    if (found <= next->proven_lsn)
         return damaged(reading, scan, next->proven_lsn);
-    if (next->first_lsn > reading->from_lsn) {
-        uint64_t first = scan->next_lsn > reading->from_lsn ? scan->next_lsn : reading->from_lsn;
-        if (!reading->report->hole_first)
-            reading->report->hole_first = first;
-        reading->report->hole_last = next->first_lsn - 1;
-    }
+    note_range(reading, &report->unproven_first, &report->unproven_last, next->proven_lsn + 1, found - 1);
+    note_range(reading, &report->hole_first, &report->hole_last, found, next->first_lsn - 1);
     return STATUS_OK;
 }
 
@@ -205,6 +232,9 @@ static enum status read_last(struct reading *reading, struct scan *scan) {
     struct wal_report *report = reading->report;
     uint32_t flags;
     enum status end;
+    report->last = scan->header;
+    report->proven_lsn = scan->header.proven_lsn;
+    report->tail_offset = scan->offset;
     TRY(read_batches(reading, scan, UINT64_MAX, &flags, &end));
     if (flags & LOG_BATCH_CONTINUED)
         return refuse(reading, STATUS_CORRUPT, "log-%010" PRIu64 " is missing: %s ends with the word that it follows",
@@ -221,8 +251,6 @@ static enum status read_last(struct reading *reading, struct scan *scan) {
     }
     report->closed = end == STATUS_CLOSED && (flags & LOG_BATCH_CLOSED);
     report->next_lsn = scan->next_lsn;
-    report->last_first_lsn = scan->header.first_lsn;
-    report->hole_kept = scan->header.proven_lsn + 1 < scan->header.first_lsn;
     return STATUS_OK;
 }
 
@@ -233,7 +261,6 @@ static enum status read_files(struct reading *reading) {
              last = number_at(reading, wal_list_count(&report->list) - 1);
     report->log_id = reading->log_id;
     report->first_number = number;
-    report->last_number = last;
     TRY(open_file(reading, number, &scan));
     for (; number < last; number++) {
         enum status status = open_file(reading, number + 1, &next);
@@ -287,9 +314,14 @@ enum status wal_read(const struct files *files, const struct memory *memory, con
         .report = ret_report,
         .from_lsn = need->from_lsn ? need->from_lsn : 1,
         .log_id = need->log_id,
+        .keep_tail = need->keep_tail,
     };
     buf_init(&ret_report->list, memory);
+    buf_init(&ret_report->tail, memory);
     return read_all(&reading, need);
 }
 
-void wal_report_fini(struct wal_report *report) { buf_fini(&report->list); }
+void wal_report_fini(struct wal_report *report) {
+    buf_fini(&report->list);
+    buf_fini(&report->tail);
+}

@@ -25,9 +25,10 @@ enum { WAL_REASON_SIZE = 320 };
 /* What the caller has already, from a snapshot; all zero: nothing. */
 struct wal_need {
     uint64_t log_id; /* the log that it belongs to; 0: any */
-    uint64_t
-        from_lsn; /* the first record to be visited, which must be there unless it would be the next to be written; 0: the first of all */
+    /* The first record to be visited; 0: the first of all. It must be there, unless it would be the next to be written. */
+    uint64_t from_lsn;
     uint64_t to_lsn; /* the log must reach to here */
+    bool keep_tail;  /* for wal_open */
 };
 
 struct wal_visitor {
@@ -45,16 +46,19 @@ struct wal_file {
 struct wal_report {
     uint64_t log_id;                /* 0: there is no log */
     uint64_t first_number;          /* of the files that are needed; 0: there are none */
-    uint64_t last_number;           /* likewise */
-    uint64_t last_first_lsn;        /* of the last file */
     uint64_t next_lsn;              /* of the next record */
     uint64_t files, records, bytes; /* read; records: visited */
     uint64_t cut_offset, cut_bytes; /* of the last file: what does not count any more; cut_bytes 0: nothing */
-    uint64_t hole_first,
-        hole_last;   /* records that a failed flush has lost, by the word of the file after it; 0: none */
-    bool hole_kept;  /* the last file is the one that tells of a hole before it */
-    bool closed;     /* the log was closed in order */
-    struct buf list; /* struct wal_file: all files of logs in the directory, ascending */
+    /* Records between the last flush that succeeded and the file that was begun because one had failed; 0: none. Those of the hole are missing. The others
+     * could be read, but perhaps only from the kernel's memory. */
+    uint64_t hole_first, hole_last;
+    uint64_t unproven_first, unproven_last;
+    bool closed;            /* the log was closed in order */
+    struct log_header last; /* of the last file; number 0: there is none */
+    uint64_t proven_lsn;    /* records of the last file up to here were flushed */
+    uint64_t tail_offset;   /* where its others begin */
+    struct buf tail;        /* them, as kept batches (sys/wal/writer.h), if `keep_tail` */
+    struct buf list;        /* struct wal_file: all files of logs in the directory, ascending */
     char reason[WAL_REASON_SIZE];
 };
 

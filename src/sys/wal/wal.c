@@ -85,17 +85,19 @@ static enum status wal_new(const struct files *files, const struct wal_options *
     return status;
 }
 
-/* The last file that was read becomes the writer's: without its tail, and durable, since what has been read from it will be acted upon. */
-static enum status secure_last(struct wal *wal, const struct wal_report *report) {
+/* The last file that was read becomes the writer's, to be told that it is followed: behind its last record that was proven. What stands there now will stand in
+ * the next file. Best effort, as that word is. */
+static void take_last(struct wal *wal, const struct wal_report *report) {
     char name[LOG_NAME_SIZE];
     struct writer *writer = &wal->writer;
-    format_name(LOG_PREFIX, report->last_number, "", name);
-    TRY(wal->files->open(wal->files->context, name, FILES_WRITE, &writer->file));
-    if (report->cut_bytes)
-        TRY(wal->files->truncate(wal->files->context, writer->file, report->cut_offset));
-    TRY(wal->files->size(wal->files->context, writer->file, &writer->offset));
-    writer->number = report->last_number;
-    return writer_sync(writer, writer->file);
+    int file;
+    format_name(LOG_PREFIX, report->last.number, "", name);
+    if (wal->files->open(wal->files->context, name, FILES_WRITE, &file) != STATUS_OK)
+        return;
+    writer->file = file;
+    writer->number = report->last.number;
+    writer->offset = report->tail_offset;
+    writer->reserved = UINT64_MAX; /* so that closing cuts the file */
 }
 
 static enum status note_new(void *context, const char *name) {
@@ -120,17 +122,31 @@ static enum status remove_new(struct wal *wal) {
     return status;
 }
 
-/* A new file behind the last one; or in its place, if it has no records and tells of nothing but itself. */
+/* The header of the file to begin with: behind what has been proven of the last one. If nothing of that has been, in its place. */
+static struct log_header next_header(const struct wal *wal, const struct wal_report *report) {
+    const struct log_header *last = &report->last;
+    if (last->number && report->proven_lsn < last->first_lsn)
+        return *last;
+    uint64_t proven_lsn = last->number ? report->proven_lsn : report->next_lsn - 1;
+    return (struct log_header){wal->writer.log_id, last->number + 1, proven_lsn + 1, proven_lsn};
+}
+
+/* Records that were read and are not known to have been flushed are written again, to the new file: after a flush that failed they may be in the kernel's
+ * memory only, and no flush of the old file would change that. So nothing is done to the old file before the new one is there, and a second power
+ * cut finds what the first had left. */
 static enum status begin_file(struct wal *wal, const struct wal_report *report) {
-    uint64_t next_lsn = atomic_load(&wal->written) + 1;
-    bool replaces = report->last_number && report->next_lsn == report->last_first_lsn && !report->hole_kept;
-    struct log_header header = {wal->writer.log_id, report->last_number + !replaces, next_lsn, next_lsn - 1};
+    struct log_header header = next_header(wal, report);
+    bool follows = report->last.number && header.number != report->last.number;
     TRY(remove_new(wal));
-    if (report->last_number)
-        TRY(secure_last(wal, report));
     TRY(buf_append_slice(&wal->list, buf_slice(&report->list)));
-    TRY(wal_list_add(wal, header.number, next_lsn));
-    TRY(writer_start(&wal->writer, &header, NULL, report->last_number && !replaces));
+    TRY(wal_list_add(wal, header.number, header.first_lsn));
+    if (follows)
+        take_last(wal, report);
+    TRY(writer_start(&wal->writer, &header, &report->tail, follows));
+    if (report->unproven_first) {
+        atomic_store(&wal->cover_needed, report->unproven_last + 1);
+        atomic_store(&wal->flushed, report->unproven_first - 1);
+    }
     uint64_t bytes = wal->options.reserve_bytes;
     enum status status = bytes <= 1 ? STATUS_OK : writer_reserve(&wal->writer, bytes / 2, bytes);
     if (status == STATUS_FULL) {
@@ -167,7 +183,7 @@ static enum status begin(struct wal *wal, struct wal_report *report) {
     }
     if (status != STATUS_OK)
         snprintf(report->reason, sizeof report->reason, "the log cannot be continued behind log-%010llu: %s",
-                 (unsigned long long)report->last_number,
+                 (unsigned long long)report->last.number,
                  status == STATUS_NO_MEMORY ? status_text(status) : strerror(errno));
     return status;
 }
@@ -177,7 +193,9 @@ enum status wal_open(const struct files *files, const struct wal_options *option
     struct wal_options filled = *options;
     fill_in(&filled);
     ASSERT(filled.log_id);
-    TRY(wal_read(files, filled.memory, need, visitor, ret_report));
+    struct wal_need keeping = *need;
+    keeping.keep_tail = true;
+    TRY(wal_read(files, filled.memory, &keeping, visitor, ret_report));
     struct wal *wal;
     enum status status =
         wal_new(files, &filled, ret_report->log_id ? ret_report->log_id : filled.log_id, ret_report->next_lsn, &wal);
@@ -190,6 +208,7 @@ enum status wal_open(const struct files *files, const struct wal_options *option
         wal_fini(wal);
         return status;
     }
+    buf_fini(&ret_report->tail);
     *ret_wal = wal;
     return STATUS_OK;
 }

@@ -58,8 +58,8 @@ struct wal_options {
 
 struct wal;
 
-/* Reads what there is (as wal_read; the report is filled likewise and is the caller's to finish), cuts the unproven tail, makes what is left durable and
- * begins a new file behind it. Records that were read are durable when this returns. */
+/* Reads what there is (as wal_read; the report is filled likewise and is the caller's to finish) and begins a new file behind what was proven, with the
+ * records after that written again. Records that were read are durable when this returns, unless the report has some that are unproven: see wal_cover_needed. */
 MUST_CHECK enum status wal_open(const struct files *files, const struct wal_options *options,
                                 const struct wal_need *need, const struct wal_visitor *visitor,
                                 struct wal_report *ret_report, struct wal **ret_wal);

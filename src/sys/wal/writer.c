@@ -35,10 +35,11 @@ enum status writer_write(struct writer *writer, struct log_batch *batch) {
     return STATUS_OK;
 }
 
-enum status writer_keep(const struct writer *writer, const struct log_batch *batch, struct buf *kept) {
-    TRY(buf_reserve(kept, sizeof *batch + batch->payload_size));
+enum status writer_keep(struct buf *kept, const struct log_batch *batch, struct slice payload) {
+    ASSERT(payload.size == batch->payload_size);
+    TRY(buf_reserve(kept, sizeof *batch + payload.size));
     TRY(buf_append(kept, batch, sizeof *batch));
-    return buf_append(kept, writer->batch.data + LOG_BATCH_HEADER_SIZE, batch->payload_size);
+    return buf_append_slice(kept, payload);
 }
 
 void writer_keep_after(struct buf *kept, uint64_t lsn) {
@@ -85,6 +86,7 @@ static enum status write_kept(const struct writer *writer, int file, uint64_t nu
         memcpy(&batch, kept->data + at, sizeof batch);
         struct slice payload = slice_make(kept->data + at + sizeof batch, batch.payload_size);
         batch.flushed_lsn = flushed_lsn;
+        batch.flags = 0;
         log_batch_encode(&batch, format_seed(writer->log_id, number, *offset), payload, header);
         TRY(files_write(writer->files, file, *offset, header, sizeof header));
         TRY(files_write(writer->files, file, *offset + sizeof header, payload.data, payload.size));

@@ -45,8 +45,8 @@ static inline size_t writer_payload_size(const struct writer *writer) {
 /* Writes the batch in the making; its sizes and sum are filled in. The same batch may be written again after STATUS_FULL. */
 MUST_CHECK enum status writer_write(struct writer *writer, struct log_batch *batch);
 
-/* Appends what writer_write has just written to `kept`. */
-MUST_CHECK enum status writer_keep(const struct writer *writer, const struct log_batch *batch, struct buf *kept);
+/* Lays a batch up, to be written again by writer_start. */
+MUST_CHECK enum status writer_keep(struct buf *kept, const struct log_batch *batch, struct slice payload);
 /* Drops those from the front of `kept` whose records all are at most `lsn`. */
 void writer_keep_after(struct buf *kept, uint64_t lsn);
 
