@@ -202,30 +202,38 @@ static enum status read_batches(struct reading *reading, struct scan *scan, uint
     return STATUS_OK;
 }
 
-/* Widens a range by another, if that has numbers that are needed. */
-static void note_range(const struct reading *reading, uint64_t *first, uint64_t *last, uint64_t from, uint64_t to) {
-    if (from < reading->from_lsn)
-        from = reading->from_lsn;
-    if (from > to)
+static enum status note_missing(struct reading *reading, uint64_t first, uint64_t last) {
+    const struct wal_visitor *visitor = reading->visitor;
+    if (first < reading->from_lsn)
+        first = reading->from_lsn;
+    if (first > last)
+        return STATUS_OK;
+    reading->report->missing += last - first + 1;
+    return visitor && visitor->missing ? visitor->missing(visitor->context, first, last) : STATUS_OK;
+}
+
+static void note_unproven(struct reading *reading, uint64_t first, uint64_t last) {
+    struct wal_report *report = reading->report;
+    if (first < reading->from_lsn)
+        first = reading->from_lsn;
+    if (first > last)
         return;
-    if (!*first)
-        *first = from;
-    *last = to;
+    if (!report->unproven_first)
+        report->unproven_first = first;
+    report->unproven_last = last;
 }
 
 /* A file that another follows: all of its records up to the first of the next must be there, but for those that the next one's writer did not
  * know to be flushed. */
 static enum status read_inner(struct reading *reading, struct scan *scan, const struct log_header *next) {
-    struct wal_report *report = reading->report;
     uint32_t flags;
     enum status end;
     TRY(read_batches(reading, scan, next->first_lsn - 1, &flags, &end));
     uint64_t found = scan->next_lsn < next->first_lsn ? scan->next_lsn : next->first_lsn;
     if (found <= next->proven_lsn)
         return damaged(reading, scan, next->proven_lsn);
-    note_range(reading, &report->unproven_first, &report->unproven_last, next->proven_lsn + 1, found - 1);
-    note_range(reading, &report->hole_first, &report->hole_last, found, next->first_lsn - 1);
-    return STATUS_OK;
+    note_unproven(reading, next->proven_lsn + 1, found - 1);
+    return note_missing(reading, found, next->first_lsn - 1);
 }
 
 static enum status read_last(struct reading *reading, struct scan *scan) {

@@ -34,6 +34,8 @@ struct wal_need {
 struct wal_visitor {
     /* In order of their numbers. Another answer than STATUS_OK ends the reading. */
     enum status (*record)(void *context, uint64_t lsn, struct slice record);
+    /* Records that a failed flush has lost, by the word of the file that was begun after it. May be NULL. */
+    enum status (*missing)(void *context, uint64_t first_lsn, uint64_t last_lsn);
     void *context;
 };
 
@@ -49,9 +51,9 @@ struct wal_report {
     uint64_t next_lsn;              /* of the next record */
     uint64_t files, records, bytes; /* read; records: visited */
     uint64_t cut_offset, cut_bytes; /* of the last file: what does not count any more; cut_bytes 0: nothing */
-    /* Records between the last flush that succeeded and the file that was begun because one had failed; 0: none. Those of the hole are missing. The others
-     * could be read, but perhaps only from the kernel's memory. */
-    uint64_t hole_first, hole_last;
+    uint64_t missing;               /* records that a failed flush has lost, as told to the visitor */
+    /* Records between a flush that succeeded and the file that was begun because the next had failed; 0: none. They could be read, but perhaps only from
+     * the kernel's memory. Of several ranges, from the first to the end of the last. */
     uint64_t unproven_first, unproven_last;
     bool closed;            /* the log was closed in order */
     struct log_header last; /* of the last file; number 0: there is none */
