@@ -147,8 +147,8 @@ static void play(struct world *world, uint64_t count, uint64_t *state) {
 static void compare(struct world *world, const struct wal_report *report, uint64_t least) {
     uint64_t last = report->next_lsn - 1, expected[KEYS];
     if (last < least)
-        return wrong(world, "%llu changes are left; %llu were acknowledged", (unsigned long long)last,
-                     (unsigned long long)least);
+        return wrong(world, "%llu changes are left; %llu were promised, %llu flushed", (unsigned long long)last,
+                     (unsigned long long)least, (unsigned long long)world->acknowledged);
     if (last > world->count)
         return wrong(world, "%llu changes are there; only %llu were made", (unsigned long long)last,
                      (unsigned long long)world->count);
@@ -332,14 +332,14 @@ static uint64_t end_life(struct world *world) {
     wal_statistics(world->wal, &statistics);
     world->rotations += statistics.rotations;
     world->anew += statistics.begun_anew;
-    bool cut = disk_is_cut(world->disk);
-    world->killed = false;
-    bool timely = world->options.mode == WAL_INTERVAL && !world->spoiled && !cut;
-    uint64_t least = timely ? second_ago(world) : world->acknowledged;
     if (rng_below(&world->rng, 2))
         drop_snapshot(world);
     snapshot_abandon(world->snapshot);
     world->snapshot = NULL;
+    bool cut = disk_is_cut(world->disk);
+    world->killed = false;
+    bool timely = world->options.mode == WAL_INTERVAL && !world->spoiled && !cut && !wal_cover_needed(world->wal);
+    uint64_t least = timely ? second_ago(world) : world->acknowledged;
     uint64_t end = rng_below(&world->rng, 4);
     if (!cut && end == 0) {
         uint64_t count = world->count;

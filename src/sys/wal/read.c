@@ -18,6 +18,7 @@ struct reading {
     uint64_t from_lsn;
     uint64_t log_id;
     bool keep_tail;
+    struct buf places;   /* struct place, ascending */
     size_t first_needed; /* place in the list */
     char name[LOG_NAME_SIZE];
 };
@@ -162,21 +163,31 @@ static enum status damaged(struct reading *reading, const struct scan *scan, uin
                   reading->name, scan->offset, scan->next_lsn, proven_lsn);
 }
 
+/* Where a batch of the last file ends, as long as no flush is known to have covered it. */
+struct place {
+    uint64_t last_lsn, end_offset;
+};
+
 /* What no flush is known to have covered is kept, up to the batch that knows more. */
-static enum status keep_tail(struct reading *reading, const struct log_batch *batch, struct slice payload,
-                             uint64_t next_offset) {
+static enum status note_tail(struct reading *reading, const struct log_batch *batch, struct slice payload,
+                             uint64_t end_offset) {
     struct wal_report *report = reading->report;
+    struct place place = {batch->first_lsn + batch->count - 1, end_offset};
     if (batch->flushed_lsn > report->proven_lsn)
         report->proven_lsn = batch->flushed_lsn;
-    bool proven = batch->first_lsn + batch->count - 1 <= report->proven_lsn;
-    if (batch->flushed_lsn + 1 >= batch->first_lsn)
-        report->tail_offset = next_offset - payload.size - LOG_BATCH_HEADER_SIZE;
-    if (proven)
-        report->tail_offset = next_offset;
+    TRY(buf_append(&reading->places, &place, sizeof place));
+    size_t proven = 0;
+    for (; proven < reading->places.size; proven += sizeof place) {
+        memcpy(&place, reading->places.data + proven, sizeof place);
+        if (place.last_lsn > report->proven_lsn)
+            break;
+        report->tail_offset = place.end_offset;
+    }
+    buf_consume(&reading->places, proven);
     if (!reading->keep_tail)
         return STATUS_OK;
     writer_keep_after(&report->tail, report->proven_lsn);
-    return proven ? STATUS_OK : writer_keep(&report->tail, batch, payload);
+    return batch->count ? writer_keep(&report->tail, batch, payload) : STATUS_OK;
 }
 
 /* Batches up to the limit or to what is not in order, which `ret_end` says: STATUS_OK (the limit), STATUS_CLOSED, STATUS_CORRUPT. */
@@ -192,7 +203,7 @@ static enum status read_batches(struct reading *reading, struct scan *scan, uint
             return STATUS_OK;
         }
         if (status == STATUS_OK && limit == UINT64_MAX)
-            status = keep_tail(reading, &batch, payload, scan->offset);
+            status = note_tail(reading, &batch, payload, scan->offset);
         if (status != STATUS_OK)
             return cannot_read(reading, scan, status);
         *ret_flags = batch.flags;
@@ -326,7 +337,10 @@ enum status wal_read(const struct files *files, const struct memory *memory, con
     };
     buf_init(&ret_report->list, memory);
     buf_init(&ret_report->tail, memory);
-    return read_all(&reading, need);
+    buf_init(&reading.places, memory);
+    enum status status = read_all(&reading, need);
+    buf_fini(&reading.places);
+    return status;
 }
 
 void wal_report_fini(struct wal_report *report) {
