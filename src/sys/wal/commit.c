@@ -22,7 +22,7 @@ static void no_room(struct wal *wal, const char *what) {
     note_error(wal, what);
     if (atomic_load(&wal->state) == WAL_RUNNING)
         wal->statistics.fulls++;
-    wal->retry_due_ns = wal_now_ns(wal) + (uint64_t)WAL_RETRY_MS * 1000000;
+    atomic_store(&wal->retry_due_ns, wal_now_ns(wal) + (uint64_t)WAL_RETRY_MS * 1000000);
     atomic_store(&wal->state, WAL_FULL);
 }
 
@@ -225,7 +225,7 @@ static void begin_anew(struct wal *wal) {
 
 /* In WAL_FULL, when its time has come. The state changes when it has worked. */
 static void try_again(struct wal *wal, uint64_t now_ns) {
-    if (now_ns < wal->retry_due_ns)
+    if (now_ns < atomic_load(&wal->retry_due_ns))
         return;
     pthread_mutex_lock(&wal->writing);
     uint64_t room = 0, need = wal->pending ? wal->writer.batch.size : 0;
@@ -234,7 +234,7 @@ static void try_again(struct wal *wal, uint64_t now_ns) {
     if (atomic_load(&wal->state) != WAL_FULL) {
         /* It has failed meanwhile. */
     } else if (status != STATUS_OK || (room < need && !reserved)) {
-        wal->retry_due_ns = now_ns + (uint64_t)WAL_RETRY_MS * 1000000;
+        atomic_store(&wal->retry_due_ns, now_ns + (uint64_t)WAL_RETRY_MS * 1000000);
     } else {
         if ((!wal->pending || write_pending(wal)) && reserve(wal))
             atomic_store(&wal->state, WAL_RUNNING);
@@ -269,7 +269,7 @@ static uint64_t next_turn(struct wal *wal, uint64_t now_ns) {
     if (state == WAL_FAILED)
         return UINT64_MAX;
     if (state == WAL_FULL)
-        return until(wal->retry_due_ns, now_ns);
+        return until(atomic_load(&wal->retry_due_ns), now_ns);
     if (staged > written)
         return 1000000; /* a record has its number, and is just being copied */
     return mode == WAL_INTERVAL && written > wal->durable ? until(wal->flush_due_ns, now_ns) : UINT64_MAX;

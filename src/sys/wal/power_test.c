@@ -290,7 +290,15 @@ static void walk_snapshot(struct world *world) {
         end_snapshot(world);
 }
 
+/* What is planted is there while the store lives; its recovery is sound, so that it is not found at the first file already. */
+static unsigned planted(const struct world *world) {
+    return world->plant == NO_SYNC             ? DISK_NO_SYNC
+           : world->plant == NO_DIRECTORY_SYNC ? DISK_NO_DIRECTORY_SYNC
+                                               : DISK_SOUND;
+}
+
 static void live(struct world *world) {
+    disk_plant(world->disk, planted(world));
     if (rng_below(&world->rng, 4))
         disk_cut_after(world->disk, 1 + rng_below(&world->rng, 300));
     world->spoiled = world->faulty && rng_below(&world->rng, 2);
@@ -316,6 +324,7 @@ static void live(struct world *world) {
             walk_snapshot(world);
     }
     faults_clear(&world->faults);
+    disk_plant(world->disk, DISK_SOUND);
 }
 
 /* What must be there after a cut, in WAL_INTERVAL: all that was staged an interval ago, and one turn of the loop above. */
@@ -370,9 +379,6 @@ static void world_init(struct world *world, uint64_t seed, enum plant plant, boo
     faults_init(&world->faults, disk_files(world->disk), world->disk, rng_next(&world->rng));
     world->files = &world->faults.files;
     world->now_ns = 1000000000;
-    disk_plant(world->disk, plant == NO_SYNC             ? DISK_NO_SYNC
-                            : plant == NO_DIRECTORY_SYNC ? DISK_NO_DIRECTORY_SYNC
-                                                         : DISK_SOUND);
     world->options = (struct wal_options){
         .mode = plant == EARLY_REPLY || rng_below(&world->rng, 2) ? WAL_ALWAYS : WAL_INTERVAL,
         .interval_ms = 1000,

@@ -24,6 +24,7 @@ struct wal {
     _Atomic uint64_t flush_begun_ns; /* 0: none is under way */
     _Atomic uint64_t cover_needed;   /* see wal_cover_needed */
     _Atomic bool anew_wanted, rotate_wanted;
+    _Atomic uint64_t retry_due_ns; /* in WAL_FULL */
 
     /* Who writes: the committer, and threads in wal_write_out. */
     pthread_mutex_t writing;
@@ -37,7 +38,7 @@ struct wal {
     struct wal_statistics statistics;
 
     /* The committer's own. */
-    uint64_t flush_due_ns, retry_due_ns, rotate_at_bytes;
+    uint64_t flush_due_ns, rotate_at_bytes;
     struct thread thread;
     bool runs;
 
