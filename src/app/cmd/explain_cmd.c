@@ -82,6 +82,7 @@ static void put_class(struct explain *explain) {
     facts_number(&explain->facts, "line", explain->class->place.line);
     if (explain->class->owner != RULES_NONE)
         facts_text(&explain->facts, "owner", rules_service(explain->rules, explain->class->owner));
+    facts_codec(&explain->facts, explain->class);
 }
 
 static void put_store(struct explain *explain) {
@@ -271,14 +272,18 @@ static void put_author(struct explain *explain, const struct cmd_gone *gone) {
         facts_text(facts, "reason", cause->reason);
 }
 
-/* The entry was found dead some time after its tag was invalidated; who did that is mostly known of the entry itself. */
+/* The entry was found dead some time after its tag was invalidated, or its pattern banned; who did that is mostly known of the entry itself. */
 static void answer_dead(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence,
                         struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
     const struct cmd_gone *by = gone->spec ? gone : of_tag;
-    bool known = by == gone || (gone->killer.size && explain->api->tag_gone(server, gone->killer, 0, true, of_tag));
+    bool of_some_tag = gone->killer.size && !gone->by_ban;
+    bool known = by == gone || (of_some_tag && explain->api->tag_gone(server, gone->killer, 0, true, of_tag));
     sentence_say(sentence, "Invalidated by ");
-    if (gone->killer.size)
+    if (gone->by_ban) {
+        sentence_say(sentence, "the pattern ");
+        sentence_text(sentence, gone->killer);
+    } else if (gone->killer.size)
         sentence_tag(sentence, gone->killer);
     else
         sentence_say(sentence, "a tag whose name is forgotten");
@@ -295,8 +300,8 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
     }
     put_summary(explain, sentence);
     facts_text(&explain->facts, "what", SLICE("invalidated"));
-    if (gone->killer.size && gone->killer.data[0] == CACHE_BAN_MARK)
-        facts_text(&explain->facts, "pattern", slice_part(gone->killer, 1, SIZE_MAX));
+    if (gone->by_ban)
+        facts_text(&explain->facts, "pattern", gone->killer);
     else if (gone->killer.size)
         facts_text(&explain->facts, classes_is_marked(gone->killer) ? "rule_tag" : "tag", gone->killer);
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? by->when_ms : gone->when_ms));
@@ -361,6 +366,7 @@ static bool find_gone(struct explain *explain, const struct present *present, st
     }
     gone->kind = CACHE_INVALIDATED;
     gone->killer = present->stale_by;
+    gone->by_ban = false;
     return true;
 }
 
@@ -398,7 +404,7 @@ static void answer_absent(struct explain *explain, const struct present *present
     if (present->stale)
         sentence_say(&sentence, "Shown only to who asks for stale values. ");
     bool invalidated = known && gone->kind == CACHE_INVALIDATED && !present->by_time;
-    if (invalidated && (gone->killer.size || !gone->spec)) {
+    if (invalidated && (gone->killer.size || gone->by_ban || !gone->spec)) {
         answer_dead(explain, gone, &sentence, of_tag);
     } else if (present->stale && !invalidated) {
         answer_stale(explain, present, &sentence);

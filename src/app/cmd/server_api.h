@@ -79,6 +79,7 @@ struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
     bool acks;
     const char *greeting; /* the kind of the message that tells first where it begins; NULL: none does */
+    bool widens;          /* of a connection that listens already: it is told of no less, and acknowledges as before */
     bool from;            /* from a position on, and not from now */
     struct slice run;
     uint64_t after;

@@ -12,7 +12,8 @@
 enum {
     PARTS_MAX = 16,
     PART_BYTES_MIN = 64 * 1024,
-    TAGS_SEED = 1000, /* beyond all places */
+    BANS_SEED = 999, /* beyond all places */
+    TAGS_SEED = 1000,
     DETAIL_OVER_CAPACITY = 1,
     DETAIL_CAUSED = 2, /* it follows from an invalidation or event */
     DETAIL_SOFT = 4,
@@ -170,6 +171,10 @@ static uint64_t hash_of_tag(const struct server_history *history, struct slice t
     return hash_bytes(tag, history->seed + TAGS_SEED + stamp);
 }
 
+static uint64_t hash_of_ban(const struct server_history *history, uint64_t stamp) {
+    return hash_bytes(slice_make((const uint8_t *)&stamp, sizeof stamp), history->seed + BANS_SEED);
+}
+
 static void add_event(struct server_history *history, uint64_t hash, const struct history_event *event) {
     struct part *part = enter(history, hash);
     if (!part)
@@ -214,6 +219,14 @@ static void note_tag(struct worker *worker, enum cache_change kind, struct slice
     add_event(history, hash_of_tag(history, tag, 0), event);
 }
 
+/* A ban has a stamp that no other has or had, and is remembered by it. */
+static void note_ban(struct worker *worker, struct history_event *event, const struct cause_told *told) {
+    uint8_t bytes[CAUSE_PACKED_MAX];
+    event->kind = CACHE_PATTERN_GOING;
+    event->text = slice_make(bytes, cause_pack(told, bytes));
+    add_event(worker->server->history, hash_of_ban(worker->server->history, worker->actor.ban_stamp), event);
+}
+
 /* Which invalidation of the tag took an entry with that stamp. `ret_end`: the last that was looked at; for stamps between its own and the one
  * before the answer is the same, by `ret_best`. */
 static bool find_killer(struct server_history *history, struct slice tag, uint64_t stamp, bool softly,
@@ -240,16 +253,14 @@ static bool find_killer(struct server_history *history, struct slice tag, uint64
     return true;
 }
 
-/* The same for entries that a worker finds dead one after the other, mostly by one invalidation. What a ban has killed has mostly no stamp, which
- * does not say by which of two bans. */
+/* The same for entries that a worker finds dead one after the other, mostly by one invalidation. */
 static bool find_killer_again(struct worker *worker, struct slice tag, struct cmd_gone *ret_gone) {
     struct server_history *history = worker->server->history;
     struct worker_killer *last = &worker->killer;
     uint64_t stamp = worker->actor.killed_stamp, hash = hash_of_tag(history, tag, 0);
     struct tag_stamps stamps;
     bool soft;
-    bool banned = tag.data[0] == CACHE_BAN_MARK;
-    if (!banned && last->tag == hash && stamp > last->after && stamp <= last->until &&
+    if (last->tag == hash && stamp > last->after && stamp <= last->until &&
         look_up_tag(history, tag, last->by, ret_gone, &stamps, &soft)) {
         ret_gone->killer = slice_make(NULL, 0);
         ret_gone->at_latest = false;
@@ -259,25 +270,32 @@ static bool find_killer_again(struct worker *worker, struct slice tag, struct cm
     uint64_t by;
     if (!find_killer(history, tag, stamp, false, ret_gone, &stamps, &by))
         return false;
-    if (!banned && !ret_gone->at_latest)
+    if (!ret_gone->at_latest)
         *last = (struct worker_killer){hash, stamps.before, stamps.own, by};
     return true;
 }
 
-/* An entry was found dead: it died when its tag was invalidated, by whoever did that. Without knowledge of that it is noted as what was noticed. */
+static bool find_death(struct worker *worker, const struct cause_told *told, struct cmd_gone *ret_gone) {
+    struct server_history *history = worker->server->history;
+    uint32_t detail;
+    return told->by_ban ? look_up(history, hash_of_ban(history, worker->actor.killed_stamp), ret_gone, &detail)
+                        : find_killer_again(worker, told->killer, ret_gone);
+}
+
+/* An entry was found dead: it died when its tag was invalidated, or its pattern banned, by whoever did that. Without knowledge of that it is noted as what was noticed. */
 static void note_dead(struct worker *worker, uint64_t hash, struct history_event *event,
                       const struct cause_told *told) {
     struct server_history *history = worker->server->history;
-    struct cmd_gone of_tag;
+    struct cmd_gone by;
     struct cause_told of_entry = *told;
     uint8_t bytes[CAUSE_PACKED_MAX];
-    if (find_killer_again(worker, told->killer, &of_tag)) {
-        event->when_ms = of_tag.when_ms;
-        event->client = of_tag.client;
-        event->command = of_tag.spec ? of_tag.spec->index + 1 : 0;
-        event->detail |= of_tag.at_latest ? DETAIL_AT_LATEST : 0;
-        of_entry.who = of_tag.who;
-        of_entry.cause = of_tag.has_cause ? &of_tag.cause : NULL;
+    if (find_death(worker, told, &by)) {
+        event->when_ms = by.when_ms;
+        event->client = by.client;
+        event->command = by.spec ? by.spec->index + 1 : 0;
+        event->detail |= by.at_latest ? DETAIL_AT_LATEST : 0;
+        of_entry.who = by.who;
+        of_entry.cause = by.has_cause ? &by.cause : NULL;
     }
     event->text = slice_make(bytes, cause_pack(&of_entry, bytes));
     add_event(history, hash, event);
@@ -296,12 +314,16 @@ void history_note(struct worker *worker, enum cache_change kind, uint32_t place,
                                   .kind = kind,
                                   .detail = detail_of(told),
                                   .command = spec ? spec->index + 1 : 0};
-    if (kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED || kind == CACHE_BANNED) {
+    if (kind == CACHE_BANNED) {
+        note_ban(worker, &event, told);
+        return;
+    }
+    if (kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED) {
         note_tag(worker, kind, name, &event, told);
         return;
     }
     uint64_t hash = hash_of(history, place, name);
-    if (kind == CACHE_INVALIDATED && told->killer.size) {
+    if (kind == CACHE_INVALIDATED && (told->killer.size || told->by_ban)) {
         note_dead(worker, hash, &event, told);
         return;
     }
@@ -394,6 +416,7 @@ static void fill(struct cmd_gone *gone, struct slice text) {
     cause_unpack(slice_make(gone->bytes, text.size), &told, &gone->cause);
     gone->who = told.who;
     gone->killer = told.killer;
+    gone->by_ban = told.by_ban;
     gone->has_cause = told.cause != NULL;
 }
 

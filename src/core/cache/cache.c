@@ -603,12 +603,7 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
         trim_store(cache, actor, store);
 }
 
-bool cache_locked(const struct actor *actor) {
-    uint64_t any = 0;
-    for (size_t i = 0; i < COUNT_OF(actor->held); i++)
-        any |= actor->held[i];
-    return any != 0;
-}
+bool cache_locked(const struct actor *actor) { return store_held_any(actor); }
 
 /* ---------------------------------------------------------------------------------------- watching */
 

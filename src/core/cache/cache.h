@@ -82,7 +82,7 @@ enum cache_change {
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
     CACHE_RETAGGED,        /* it bears other tags */
     CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
-    CACHE_BANNED,          /* the name is CACHE_BAN_MARK and a pattern: cache_ban; told beside CACHE_PATTERN_GOING */
+    CACHE_BANNED, /* the name is a pattern: cache_ban; told beside CACHE_PATTERN_GOING. The actor's ban_stamp says which ban it is */
     CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
 };
 enum {
@@ -490,14 +490,20 @@ struct cache_upload {
     bool replaces;   /* a value of that size or more, as far as it is known: what is full takes it all the same */
     /* private */
     uint64_t first, last, room;
+    uint64_t reserved;     /* bytes counted in the store until they are there */
+    uint32_t reservations; /* of the cache when that was done */
 };
 
 /* Values of at least this size can be uploaded. */
 uint64_t cache_upload_size_min(const struct cache *cache);
 MUST_CHECK enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload);
-/* Says which key it is for, where there are several stores. */
-void cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
-                      const struct cache_key *key);
+/* Says which key it is for. Where there are several stores, what it will add to the key's store is reserved there, until it is set or dropped, so
+ * several on their way together stay within the store's quota. STATUS_FULL: there is no room for it in the quota, or never was; nothing is
+ * reserved then. What is no larger than the value that stands there needs none. */
+MUST_CHECK enum status cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
+                                        const struct cache_key *key);
+/* Stores have come or gone since it was aimed (cache_reroute): nothing is reserved for it until it is aimed again. */
+bool cache_upload_is_astray(const struct cache *cache, const struct cache_upload *upload);
 /* Room for the next bytes, at least 1 while filled < size; taken from the cache as it is needed. */
 MUST_CHECK enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload,
                                          void **ret_bytes, uint64_t *ret_size);
@@ -549,7 +555,6 @@ void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t place
  * Housekeeping removes what they took, and tells of each as CACHE_INVALIDATED. False: nothing has happened, for there are too many bans at the time, or no memory for the first, or somebody
  * wants to be told of each (CACHE_EACH). The actor holds no locks, or all. */
 MUST_CHECK bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern);
-enum { CACHE_BAN_MARK = 0 };
 struct cache_bans {
     uint32_t live;          /* patterns that not all keys have been compared with yet */
     uint64_t set, removed;  /* patterns ever, and keys that were removed for them */
@@ -619,8 +624,9 @@ struct cache_store_info {
     uint32_t share_permille, shards;
     uint64_t guaranteed_bytes, entries_max, ttl_ms;
     uint64_t entries, expiring;
-    uint64_t bytes;      /* of its segments, and of its large values; values that entries share count with each */
-    uint64_t live_bytes; /* of these, entries that live and what they own */
+    uint64_t bytes;          /* of its segments, and of its large values; values that entries share count with each */
+    uint64_t live_bytes;     /* of these, entries that live and what they own */
+    uint64_t reserved_bytes; /* not of these: kept for large values on their way (cache_upload_aim) */
     uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
 };
 

@@ -40,7 +40,6 @@ static_assert((int)CACHE_TAGS_MAX + (int)CACHE_RULE_TAGS_MAX == (int)ENTRY_TAGS_
                   (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX &&
                   sizeof((struct cache_kept_tags *)0)->numbers / sizeof(uint32_t) == ENTRY_TAGS_MAX,
               "tags by the same numbers");
-static_assert((int)CACHE_BAN_MARK == (int)BAN_MARK, "bans by the same mark");
 static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
@@ -176,6 +175,10 @@ void edit_fill_extents(struct range *range, uint64_t first, uint64_t offset, con
 /* Writes what the chain holds; `source`: whose value it is, or NULL for a new one. On failure the chain is given back. */
 MUST_CHECK enum status edit_put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                         uint64_t expires_at_ms, const struct store_spot *source);
+
+/* What is reserved for the upload as the stores are now; and its end. */
+uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
+void upload_return_reserved(struct cache *cache, struct cache_upload *upload);
 
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);

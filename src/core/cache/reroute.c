@@ -1,5 +1,6 @@
 /* core/cache/reroute.c: stores that come and go, and keys that change their store. */
 #include "core/cache/internal.h"
+#include "core/store/claim.h"
 
 enum {
     MOVE_TRIES = 4,
@@ -145,6 +146,7 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
     /* Nothing happens to entries that is to be told of, unless they do not come along, and the rules have nothing to say. */
     uint32_t wanted = atomic_fetch_and(&engine->changes.wanted, ENDS);
     bool ruled = atomic_exchange(&cache->ruled, false);
+    claim_forget(engine);
     use_router(engine, &moving.after);
     for (; moving.place < CACHE_DATABASES; moving.place++) {
         uint64_t cursor = 0;

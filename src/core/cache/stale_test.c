@@ -605,7 +605,6 @@ static void each_life_ends_once(void **state) {
         keep_house(&t);
     for (int i = 0; i < LIVES; i++)
         assert_false(lives.all[i].lives);
-    fprintf(stderr, "%lu %lu\n", lives.ended[CACHE_EXPIRED], lives.ended[CACHE_EVICTED]);
     assert_true(lives.ended[CACHE_EXPIRED] > 100 && lives.ended[CACHE_EVICTED] > 100);
     assert_int_equal(t.actor.counts.expired, lives.ended[CACHE_EXPIRED]);
     assert_int_equal(t.actor.counts.evicted, lives.ended[CACHE_EVICTED]);

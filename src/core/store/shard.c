@@ -512,8 +512,10 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
     if (!spot->location && is_over_count(engine, shard, value))
         return true;
     if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1) && !claim_refuses(engine, shard->store))
-        return false;
+        return __builtin_expect(value->extents_size != 0, 0) && engine->store_count > 1 &&
+               claim_is_beyond(engine, shard->store, value->extents_size) && growth(engine, entry, value, spot) > 0;
     uint64_t more = growth(engine, entry, value, spot);
+    more -= value->reserved < more ? value->reserved : more;
     return more > 0 && ((engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
                         claim_is_closed(engine, shard->store));
 }
@@ -654,32 +656,41 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove_but(engine, actor, shard, spot, reason, 0);
 }
 
-enum { KILLER_MAX = BAN_PATTERN_MAX + 1 };
-static_assert((int)TAG_NAME_MAX <= (int)KILLER_MAX, "a killer is a tag, or a ban with its mark");
+static_assert((int)TAG_NAME_MAX == (int)BAN_PATTERN_MAX, "a killer's name is that of a tag, or a pattern");
 
-/* The name of the first tag by which the entry is dead or stale, or what bans_killer writes; empty if nothing is found. */
-static struct slice killer_of(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
-                              uint8_t name[KILLER_MAX]) {
+/* Notes by what the entry is dead: the first of its tags by which it is, or stale, or a ban. Nothing, if none is found. */
+static void find_killer(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
+                        uint8_t name[TAG_NAME_MAX]) {
     const uint8_t *at = engine->range.base + spot->location;
+    size_t size;
     for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
         uint32_t number = entry_tag(&spot->entry, at, i);
-        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, true))
-            return slice_make(name, tag_name((struct range *)&engine->range, actor, engine->tags, number, name));
+        if (!tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, true))
+            continue;
+        size = tag_name((struct range *)&engine->range, actor, engine->tags, number, name);
+        actor->killed_by = ACTOR_KILLED_BY_TAG;
+        actor->killer = slice_make(name, size);
+        actor->killed_stamp = spot->entry.stamp;
+        return;
     }
     struct slice key = store_name_at(engine, spot->location, &spot->entry);
     if (!store_is_banned(engine, &spot->entry, key))
-        return slice_make(NULL, 0);
+        return;
     const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
-    return slice_make(name, bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name));
+    actor->killed_stamp = bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name, &size);
+    if (!actor->killed_stamp)
+        return;
+    actor->killed_by = ACTOR_KILLED_BY_BAN;
+    actor->killer = slice_make(name, size);
 }
 
 static __attribute__((noinline)) void remove_dead(struct engine *engine, struct actor *actor, struct shard *shard,
                                                   struct store_spot *spot) {
-    uint8_t name[KILLER_MAX];
+    uint8_t name[TAG_NAME_MAX];
     if (store_is_wanted(engine, STORE_INVALIDATED))
-        actor->killer = killer_of(engine, actor, spot, name);
-    actor->killed_stamp = spot->entry.stamp ? spot->entry.stamp : 1;
+        find_killer(engine, actor, spot, name);
     store_remove(engine, actor, shard, spot, STORE_INVALIDATED);
+    actor->killed_by = ACTOR_NOT_KILLED;
     actor->killer = slice_make(NULL, 0);
 }
 

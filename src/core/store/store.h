@@ -135,6 +135,7 @@ struct store {
     _Atomic uint32_t quota_permille;   /* of the limit: what it may have at most; if 0: */
     _Atomic uint64_t quota_bytes;      /* 0: anything */
     _Atomic uint32_t refuses;          /* what would be beyond its quota; else entries of its own go */
+    _Atomic uint64_t reserved_bytes;   /* for values on their way to it (claim.h) */
 };
 
 /* Of stores that may be asked to give memory, those of a lower rank are asked first. */
@@ -313,6 +314,12 @@ void store_unlock(struct engine *engine, struct actor *actor, uint32_t shard);
 static inline bool store_held(const struct actor *actor, uint32_t shard) {
     return actor->held[shard / 64] >> (shard % 64) & 1;
 }
+static inline bool store_held_any(const struct actor *actor) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < COUNT_OF(actor->held); i++)
+        any |= actor->held[i];
+    return any != 0;
+}
 
 /* An entry that was found. */
 struct store_spot {
@@ -349,6 +356,7 @@ struct store_value {
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
+    uint64_t reserved; /* of the growth, so much is reserved for this value (claim.h), and stays so */
     const struct object_root
         *root; /* not NULL: a collection, taken over on success; the one that stood there already stays */
 };
