@@ -132,8 +132,13 @@ void history_settle(struct server *server) {
 
 /* ------------------------------------------------------------------------------------------ in */
 
+/* Seeds that lie apart: short names would have one hash by seeds that differ in as few bits as the names. */
+static uint64_t seed_of(const struct server_history *history, uint64_t number) {
+    return history->seed + number * 0x9e3779b97f4a7c15u;
+}
+
 static uint64_t hash_of(const struct server_history *history, uint32_t place, struct slice name) {
-    return hash_bytes(name, history->seed + place);
+    return hash_bytes(name, seed_of(history, place));
 }
 
 /* The part of a hash, locked; NULL: nothing is remembered. The table takes the lower bits. */
@@ -198,11 +203,11 @@ struct tag_stamps {
 };
 
 static uint64_t hash_of_tag(const struct server_history *history, struct slice tag, uint64_t stamp) {
-    return hash_bytes(tag, history->seed + TAGS_SEED + stamp);
+    return hash_bytes(tag, seed_of(history, TAGS_SEED + stamp));
 }
 
 static uint64_t hash_of_ban(const struct server_history *history, uint64_t stamp) {
-    return hash_bytes(slice_make((const uint8_t *)&stamp, sizeof stamp), history->seed + BANS_SEED);
+    return hash_bytes(slice_make((const uint8_t *)&stamp, sizeof stamp), seed_of(history, BANS_SEED));
 }
 
 static void add_event(struct server_history *history, uint64_t hash, const struct history_event *event) {
