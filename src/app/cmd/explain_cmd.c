@@ -373,7 +373,8 @@ static bool find_gone(struct explain *explain, const struct present *present, st
 /* It was there again meanwhile, or might have been. */
 static bool was_flushed_since(const struct explain *explain, const struct cmd_gone *gone) {
     struct cmd_gone flush;
-    return explain->api && explain->api->flushed(explain->call->env->server, explain->key.place, &flush) &&
+    return explain->api &&
+           explain->api->flushed(explain->call->env->server, explain->key.place, explain->key.name, &flush) &&
            flush.when_ms > gone->when_ms;
 }
 
@@ -399,7 +400,7 @@ static void answer_absent(struct explain *explain, const struct present *present
     bool known = find_gone(explain, present, gone);
     explain->maybe_never = !known;
     if (known && !present->stale && !present->nothing && was_flushed_since(explain, gone))
-        known = explain->api->flushed(server, explain->key.place,
+        known = explain->api->flushed(server, explain->key.place, explain->key.name,
                                       gone); /* its texts stand in itself: it cannot be copied */
     if (present->stale)
         sentence_say(&sentence, "Shown only to who asks for stale values. ");
@@ -408,8 +409,8 @@ static void answer_absent(struct explain *explain, const struct present *present
         answer_dead(explain, gone, &sentence, of_tag);
     } else if (present->stale && !invalidated) {
         answer_stale(explain, present, &sentence);
-    } else if (known ||
-               (explain->api && !present->nothing && explain->api->flushed(server, explain->key.place, gone))) {
+    } else if (known || (explain->api && !present->nothing &&
+                         explain->api->flushed(server, explain->key.place, explain->key.name, gone))) {
         answer_gone(explain, gone, &sentence);
     } else {
         sentence_say(&sentence, present->nothing

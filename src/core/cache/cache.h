@@ -71,9 +71,9 @@ enum cache_change {
     CACHE_EVICTED,     /* for memory, or a store's capacity */
     CACHE_INVALIDATED, /* by a tag, when somebody comes across it; or softly by its name, when that happens */
     CACHE_CREATED,
-    CACHE_PATCHED,         /* a part of its value is another, or it has grown */
-    CACHE_EXPIRY_SET,      /* or taken away */
-    CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. */
+    CACHE_PATCHED,    /* a part of its value is another, or it has grown */
+    CACHE_EXPIRY_SET, /* or taken away */
+    CACHE_FLUSHED,    /* of a database, or of CACHE_DATABASES: all that the cache has, or the store that the name is */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
     CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
     CACHE_SWAPPED,         /* no name; a database has another number from now on */

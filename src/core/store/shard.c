@@ -658,29 +658,39 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
 
 static_assert((int)TAG_NAME_MAX == (int)BAN_PATTERN_MAX, "a killer's name is that of a tag, or a pattern");
 
-/* Notes by what the entry is dead: the first of its tags by which it is, or stale, or a ban. Nothing, if none is found. */
+/* When a tag has killed an entry with that stamp, as far as the tag knows: its last invalidation. One that is only soft comes behind all
+ * others; UINT64_MAX: it has not. */
+static uint64_t killed_at(const struct engine *engine, uint32_t number, uint64_t stamp) {
+    uint64_t at = tag_invalidated(&engine->range, engine->tags, number);
+    if (at >= stamp)
+        return at;
+    return tag_kills(&engine->range, engine->tags, number, stamp, true) ? UINT64_MAX - 1 : UINT64_MAX;
+}
+
+/* Notes by what the entry is dead: of its tags and the bans that have killed it, what has done so first. Nothing, if none is found. */
 static void find_killer(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
                         uint8_t name[TAG_NAME_MAX]) {
     const uint8_t *at = engine->range.base + spot->location;
+    const struct slice key = store_name_at(engine, spot->location, &spot->entry);
+    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
+    uint64_t first = UINT64_MAX, of_ban = 0;
+    uint32_t tag = 0;
     size_t size;
     for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
         uint32_t number = entry_tag(&spot->entry, at, i);
-        if (!tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, true))
-            continue;
-        size = tag_name((struct range *)&engine->range, actor, engine->tags, number, name);
-        actor->killed_by = ACTOR_KILLED_BY_TAG;
-        actor->killer = slice_make(name, size);
-        actor->killed_stamp = spot->entry.stamp;
-        return;
+        uint64_t stamp = killed_at(engine, number, spot->entry.stamp);
+        tag = stamp < first ? number : tag;
+        first = stamp < first ? stamp : first;
     }
-    struct slice key = store_name_at(engine, spot->location, &spot->entry);
-    if (!store_is_banned(engine, &spot->entry, key))
+    if (store_is_banned(engine, &spot->entry, key))
+        of_ban = bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name, &size);
+    if (!of_ban && first == UINT64_MAX)
         return;
-    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
-    actor->killed_stamp = bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name, &size);
-    if (!actor->killed_stamp)
-        return;
-    actor->killed_by = ACTOR_KILLED_BY_BAN;
+    bool banned = of_ban && of_ban < first;
+    if (!banned)
+        size = tag_name((struct range *)&engine->range, actor, engine->tags, tag, name);
+    actor->killed_by = banned ? ACTOR_KILLED_BY_BAN : ACTOR_KILLED_BY_TAG;
+    actor->killed_stamp = banned ? of_ban : spot->entry.stamp;
     actor->killer = slice_make(name, size);
 }
 
