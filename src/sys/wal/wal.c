@@ -285,7 +285,10 @@ enum status wal_write_out(struct wal *wal) {
     pthread_mutex_lock(&wal->writing);
     bool any = wal_commit(wal);
     enum wal_state state = wal_state(wal);
+    bool full = wal->writer.offset >= wal->rotate_at_bytes;
     pthread_mutex_unlock(&wal->writing);
+    if (full)
+        wal_kick(wal); /* which begins the next file */
     if (any || state != WAL_RUNNING)
         wal_tell(wal, state != WAL_RUNNING);
     return state == WAL_RUNNING ? STATUS_OK : state == WAL_FULL ? STATUS_FULL : STATUS_IO;
