@@ -5,14 +5,12 @@ enum {
     SCRATCH_SIZE = 1024,
 };
 
-static struct shard *shard_of(const struct cache_edit *edit) { return &edit->cache->engine->shards[edit->shard]; }
-
 static struct store_key key_of(const struct cache_edit *edit) {
     return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL, NULL, 0};
 }
 
 /* Copies what the spot says into the public part. */
-static void refresh(struct cache_edit *edit) {
+void edit_refresh(struct cache_edit *edit) {
     const struct store_spot *spot = spot_of(edit);
     edit->stale = edit->stale_at && spot->location == edit->stale_at &&
                   store_is_gone(edit->cache->engine, spot->location, &spot->entry, edit->key.name, edit->actor->now_ms);
@@ -26,45 +24,6 @@ static void refresh(struct cache_edit *edit) {
     edit->expires_at_ms = spot->entry.expires_at_ms;
     edit->version = spot->entry.stamp;
     edit->row = spot->entry.row;
-}
-
-/* For how long it has been stale: since its expiry, or by the tag that has been invalidated for the longest. */
-static uint64_t stale_for_ms(const struct cache_edit *edit) {
-    const struct store_spot *spot = const_spot_of(edit);
-    struct engine *engine = edit->cache->engine;
-    uint64_t now_ms = edit->actor->now_ms, longest_ms = 0;
-    uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, spot, numbers);
-    if (spot->entry.expires_at_ms && spot->entry.expires_at_ms < now_ms)
-        longest_ms = now_ms - spot->entry.expires_at_ms;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t ms = tag_stale_ms(&engine->range, edit->actor, engine->tags, numbers[i], spot->entry.stamp);
-        longest_ms = ms > longest_ms ? ms : longest_ms;
-    }
-    return longest_ms;
-}
-
-static enum status rewrite_softened(struct cache_edit *edit, uint64_t expires_at_ms, uint32_t stale);
-static uint32_t stale_when_softened(const struct entry *entry, uint64_t now_ms);
-
-/* What stands there is not to be seen: it goes, unless it is only stale, for no longer than it may be. A stale nothing is of no use to
- * anybody. */
-__attribute__((noinline)) static void begin_gone(struct cache_edit *edit) {
-    struct store_spot *spot = spot_of(edit);
-    const struct entry *entry = &spot->entry;
-    bool over = store_is_over(edit->cache->engine, spot->location, entry, edit->key.name, edit->actor->now_ms);
-    uint64_t stale_ms = over ? 0 : stale_for_ms(edit);
-    if (over || entry->type == CACHE_NOTHING || (entry->stale && stale_ms >= entry_stale_ms(entry->stale))) {
-        store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot);
-        edit->found = edit->nothing = false;
-        return;
-    }
-    edit->stale_at = spot->location;
-    edit->stale_ms = stale_ms;
-    refresh(edit);
-    /* A tag knows its last soft invalidation only: the entry keeps from now on since when it is stale. Without room it goes by the tag's. */
-    uint64_t since_ms = edit->actor->now_ms - stale_ms;
-    if (!store_has_expired(entry, edit->actor->now_ms) && !store_is_by_session(shard_of(edit)))
-        MAYBE(rewrite_softened(edit, since_ms, stale_when_softened(entry, since_ms)) != STATUS_OK);
 }
 
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -84,10 +43,10 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->key = (struct cache_key){.name = key->name, .hash = wanted.hash, .db = key->db, .place = wanted.db};
     tidy_session(cache, actor, shard_of(ret_edit), &wanted);
     store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
-    refresh(ret_edit);
+    edit_refresh(ret_edit);
     const struct store_spot *spot = spot_of(ret_edit);
     if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, key->name, actor->now_ms))
-        begin_gone(ret_edit);
+        edit_begin_gone(ret_edit);
 }
 
 void cache_edit_end(struct cache_edit *edit) {
@@ -149,16 +108,11 @@ static enum status check_sizes(const struct cache_edit *edit, uint64_t value_siz
 static void find_anew(struct cache_edit *edit) {
     struct store_key key = key_of(edit);
     store_find(edit->cache->engine, shard_of(edit), &key, spot_of(edit));
-    refresh(edit);
+    edit_refresh(edit);
 }
-static void look_again(struct cache_edit *edit) {
+void edit_look_again(struct cache_edit *edit) {
     if (!edit->locked_here)
         find_anew(edit);
-}
-
-static void note_change(struct cache_edit *edit) {
-    mark_change(edit->cache, edit->key.hash);
-    edit->actor->counts.changes++;
 }
 
 /* The value's tags are taken for it, and given back if it fails. */
@@ -170,14 +124,9 @@ static enum status put_tagged(struct cache_edit *edit, const struct store_value 
         return status;
     }
     edit->stale_at = 0;
-    refresh(edit);
+    edit_refresh(edit);
     note_change(edit);
     return STATUS_OK;
-}
-
-/* Of an entry that lives on. */
-static void tell(struct cache_edit *edit, enum cache_change change) {
-    store_tell(edit->cache->engine, edit->actor, change, edit->key.place, edit->key.name);
 }
 
 /* The numbers of what stands at the spot, held once more for an entry to come; answers how many. */
@@ -242,6 +191,12 @@ static enum status bear_tags(struct cache_edit *edit, const struct store_spot *s
     return STATUS_OK;
 }
 
+/* Of a session the head's time is that of all, and nobody wants to see that there was nothing. */
+static void bound_stale(const struct cache_edit *edit, struct store_value *value) {
+    if (store_is_by_session(shard_of(edit)) || value->type == CACHE_NOTHING)
+        value->stale = 0;
+}
+
 /* Asks the rules about a write, whose own tags are held already; on failure they are given back. */
 __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edit, bool created,
                                                           struct store_value *value, uint32_t numbers[ENTRY_TAGS_MAX]) {
@@ -257,6 +212,7 @@ __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edi
     }
     value->expires_at_ms = terms.expires_at_ms;
     value->stale = entry_stale_code(terms.stale_ms);
+    bound_stale(edit, value);
     return STATUS_OK;
 }
 
@@ -272,8 +228,7 @@ static void bear_versions(const struct cache_edit *edit, const struct store_spot
         value->row = edit->set_row;
         value->stale = entry_stale_code(edit->set_stale_ms);
     }
-    if (store_is_by_session(shard_of(edit)))
-        value->stale = 0; /* its head's time is that of all */
+    bound_stale(edit, value);
 }
 
 /* Whether the value may be written; else its tags are given back. One with tags is as old as the answer says. */
@@ -298,7 +253,7 @@ __attribute__((noinline)) static enum status ask_check(struct cache_edit *edit, 
 static enum status put(struct cache_edit *edit, const struct store_value *wanted, const struct store_spot *source) {
     struct store_value value = *wanted;
     uint32_t numbers[ENTRY_TAGS_MAX];
-    look_again(edit);
+    edit_look_again(edit);
     if (!source)
         end_dead(edit);
     bool itself = changes_itself(edit, source), back = !source && edit->kept;
@@ -389,7 +344,7 @@ enum status cache_edit_set(struct cache_edit *edit, enum cache_type type, struct
 }
 
 enum status cache_edit_change(struct cache_edit *edit, struct slice value) {
-    look_again(edit);
+    edit_look_again(edit);
     return edit->found ? set_from(edit, edit->type, value, edit->expires_at_ms, spot_of(edit)) : STATUS_INVALID;
 }
 
@@ -406,7 +361,7 @@ bool cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags 
 }
 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
-    look_again(edit);
+    edit_look_again(edit);
     if (edit->stale) {
         store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
         edit->stale = false;
@@ -425,12 +380,12 @@ void cache_edit_delete(struct cache_edit *edit) { remove_but(edit, 0); }
 
 void cache_edit_delete_but(struct cache_edit *edit, const struct cache_edit *seen) {
     struct cache_edit kept = *seen;
-    look_again(&kept);
+    edit_look_again(&kept);
     remove_but(edit, kept.found ? spot_of(&kept)->location : 0);
 }
 
 void cache_edit_undo(struct cache_edit *edit) {
-    look_again(edit);
+    edit_look_again(edit);
     if (!spot_of(edit)->location)
         return;
     store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
@@ -510,7 +465,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
     }
     if (alone) {
         store_spot_use(spot);
-        refresh(edit);
+        edit_refresh(edit);
         note_change(edit);
         tell(edit, CACHE_PATCHED);
     }
@@ -558,7 +513,7 @@ static void end_unseen(struct cache_edit *edit) {
 enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
     if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
         return STATUS_TOO_LARGE;
-    look_again(edit);
+    edit_look_again(edit);
     end_unseen(edit);
     uint64_t new_size = offset + bytes.size;
     if (edit->found && edit->size > new_size)
@@ -608,7 +563,7 @@ static enum status rewrite(struct cache_edit *edit, const struct store_value *wa
     return status;
 }
 
-static enum status rewrite_with_tags(struct cache_edit *edit, const struct store_value *beside) {
+enum status edit_rewrite_with_tags(struct cache_edit *edit, const struct store_value *beside) {
     uint32_t numbers[ENTRY_TAGS_MAX];
     struct store_value wanted = *beside;
     wanted.tags = numbers;
@@ -659,7 +614,7 @@ static enum status retag(struct cache_edit *edit, const struct slice *tags, uint
 
 enum status cache_edit_retag(struct cache_edit *edit, const struct slice *tags, uint32_t tag_count) {
     ASSERT(edit->found);
-    look_again(edit);
+    edit_look_again(edit);
     return edit->found ? retag(edit, tags, tag_count) : STATUS_INVALID;
 }
 
@@ -682,7 +637,7 @@ static void take_own(void *context, struct slice name) {
 
 enum status cache_edit_reclass(struct cache_edit *edit) {
     ASSERT(edit->found);
-    look_again(edit);
+    edit_look_again(edit);
     if (!edit->found)
         return STATUS_INVALID;
     const char *marks = edit->cache->rules.marks;
@@ -704,75 +659,34 @@ static uint64_t bounded_expiry(const struct cache_edit *edit, uint64_t expires_a
 
 enum status cache_edit_expire(struct cache_edit *edit, uint64_t expires_at_ms) {
     ASSERT(edit->found);
-    look_again(edit);
+    edit_look_again(edit);
     if (!edit->found)
         return STATUS_INVALID;
     const struct entry *entry = &spot_of(edit)->entry;
-    TRY(rewrite_with_tags(
+    TRY(edit_rewrite_with_tags(
         edit, &(struct store_value){
                   .expires_at_ms = bounded_expiry(edit, expires_at_ms), .stale = entry->stale, .stamp = entry->stamp}));
     tell(edit, CACHE_EXPIRY_SET);
     return STATUS_OK;
 }
 
-/* For how long it may be shown that was to live so long. */
-static uint32_t stale_when_softened(const struct entry *entry, uint64_t now_ms) {
-    if (entry->stale)
-        return entry->stale;
-    return entry->expires_at_ms ? entry_stale_code(entry->expires_at_ms - now_ms) : ENTRY_STALE_FOREVER;
-}
-
-/* It is written anew as softened, with that expiry. */
-static enum status rewrite_softened(struct cache_edit *edit, uint64_t expires_at_ms, uint32_t stale) {
-    TRY(rewrite_with_tags(
-        edit,
-        &(struct store_value){
-            .expires_at_ms = expires_at_ms, .stale = stale, .softened = true, .stamp = spot_of(edit)->entry.stamp}));
-    edit->stale_at = spot_of(edit)->location;
-    refresh(edit);
-    return STATUS_OK;
-}
-
-enum status cache_edit_soften(struct cache_edit *edit) {
-    look_again(edit);
-    const struct entry *entry = &spot_of(edit)->entry;
-    uint64_t now_ms = edit->actor->now_ms;
-    if (edit->stale) {
-        /* What has expired by this thread's clock has not by one that is behind, until it says so itself. */
-        if (store_has_expired(entry, now_ms) && !entry->softened)
-            TRY(rewrite_softened(edit, entry->expires_at_ms, entry->stale));
-        tell(edit, CACHE_NOTHING_DELETED);
-        return STATUS_OK;
-    }
-    if (!edit->found || store_is_by_session(shard_of(edit))) {
-        cache_edit_delete(edit);
-        return STATUS_OK;
-    }
-    TRY(rewrite_softened(edit, now_ms, stale_when_softened(entry, now_ms)));
-    edit->stale_ms = 0;
-    note_change(edit);
-    tell(edit, CACHE_INVALIDATED);
-    tell(edit, CACHE_NOTHING_DELETED); /* for whoever loads it, as no value of before may be written fresh any more */
-    return STATUS_OK;
-}
-
 enum status cache_edit_version(struct cache_edit *edit) {
     ASSERT(edit->found);
-    look_again(edit);
+    edit_look_again(edit);
     if (!edit->found)
         return STATUS_INVALID;
     if (edit->version)
         return STATUS_OK;
-    return rewrite_with_tags(edit, &(struct store_value){.expires_at_ms = edit->expires_at_ms,
-                                                         .stale = spot_of(edit)->entry.stale,
-                                                         .stamp = store_stamp_next(edit->cache->engine)});
+    return edit_rewrite_with_tags(edit, &(struct store_value){.expires_at_ms = edit->expires_at_ms,
+                                                              .stale = spot_of(edit)->entry.stale,
+                                                              .stamp = store_stamp_next(edit->cache->engine)});
 }
 
 enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to, uint64_t expires_at_ms) {
     struct cache_edit source = *seen;
     const struct cache_edit *from = &source;
     ASSERT(from->found);
-    look_again(&source);
+    edit_look_again(&source);
     if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     const struct store_spot *spot = const_spot_of(from);
@@ -812,7 +726,7 @@ void cache_edit_count_read(struct cache_edit *edit) {
     edit->actor->counts.hits++;
     if (of_store)
         of_store->hits++;
-    look_again(edit);
+    edit_look_again(edit);
     if (!spot_of(edit)->location)
         return;
     _Atomic uint64_t *cell_at = spot_of(edit)->cell;
@@ -829,66 +743,19 @@ bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_k
     return found;
 }
 
-/* ------------------------------------------------------------------------------------------ uploads */
-
-uint64_t cache_upload_size_min(const struct cache *cache) { return store_inline_max(cache->engine) + 1ull; }
-
-enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload) {
-    if (size > CACHE_VALUE_SIZE_MAX)
-        return STATUS_TOO_LARGE;
-    if (size < cache_upload_size_min(cache))
-        return STATUS_INVALID;
-    *ret_upload = (struct cache_upload){.size = size};
-    return STATUS_OK;
-}
-
-enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload, void **ret_bytes,
-                              uint64_t *ret_size) {
-    ASSERT(upload->filled < upload->size);
-    struct range *range = &cache->engine->range;
-    struct extents chain = {upload->first, upload->last, upload->room};
-    if (upload->filled == upload->room) {
-        /* At most one segment at a time: memory follows what has arrived. Another may take the room that was made. */
-        bool added = false;
-        for (int i = 0; !added && i < (cache_locked(actor) ? 1 : CACHE_WRITE_TRIES); i++) {
-            if (!cache_locked(actor) && /* who holds locks has asked for room before */
-                reclaim_make_room(cache->engine, actor, upload->store, 0) != STATUS_OK && !upload->replaces)
-                return STATUS_FULL;
-            added = extent_add(range, actor, &chain, upload->size - upload->room);
-        }
-        if (!added)
-            return STATUS_FULL;
-        upload->first = chain.first;
-        upload->last = chain.last;
-        upload->room = chain.room;
-    }
-    uint64_t size;
-    *ret_bytes = extent_last_piece(range, &chain, upload->filled, &size);
-    *ret_size = size < upload->size - upload->filled ? size : upload->size - upload->filled;
-    return STATUS_OK;
-}
-
-void cache_upload_filled(struct cache_upload *upload, uint64_t size) {
-    ASSERT(size <= upload->room - upload->filled && size <= upload->size - upload->filled);
-    upload->filled += size;
-}
-
-void cache_upload_drop(struct cache *cache, struct actor *actor, struct cache_upload *upload) {
-    if (upload->first)
-        extent_release(&cache->engine->range, actor, upload->first);
-    *upload = (struct cache_upload){0};
-}
-
 enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *upload, uint64_t expires_at_ms) {
     ASSERT(upload->first && upload->filled == upload->size);
     TRY(check_sizes(edit, upload->size));
+    bool is_at_home = edit->cache->engine->shards[edit->shard].store == upload->store;
     struct store_value value = {
         .type = CACHE_STRING,
         .expires_at_ms = expires_at_ms,
         .extents = {upload->first, upload->last, upload->room},
         .extents_size = upload->size,
+        .reserved = is_at_home ? upload_reserved(edit->cache, upload) : 0,
     };
     TRY(put(edit, &value, NULL));
+    upload_return_reserved(edit->cache, upload);
     *upload = (struct cache_upload){0};
     return STATUS_OK;
 }

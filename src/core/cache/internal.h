@@ -40,7 +40,6 @@ static_assert((int)CACHE_TAGS_MAX + (int)CACHE_RULE_TAGS_MAX == (int)ENTRY_TAGS_
                   (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX &&
                   sizeof((struct cache_kept_tags *)0)->numbers / sizeof(uint32_t) == ENTRY_TAGS_MAX,
               "tags by the same numbers");
-static_assert((int)CACHE_BAN_MARK == (int)BAN_MARK, "bans by the same mark");
 static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
@@ -48,6 +47,10 @@ static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot
 static inline struct store_spot *spot_of(struct cache_edit *edit) { return (struct store_spot *)(void *)edit->spot; }
 static inline const struct store_spot *const_spot_of(const struct cache_edit *edit) {
     return (const struct store_spot *)(const void *)edit->spot;
+}
+
+static inline struct shard *shard_of(const struct cache_edit *edit) {
+    return &edit->cache->engine->shards[edit->shard];
 }
 
 static inline uint32_t engine_db(const struct cache *cache, uint32_t db) {
@@ -122,6 +125,16 @@ static inline void mark_change(struct cache *cache, uint64_t hash) {
         atomic_fetch_add_explicit(&cache->marks[hash & (cache->mark_count - 1)], 1, memory_order_relaxed);
 }
 
+static inline void note_change(struct cache_edit *edit) {
+    mark_change(edit->cache, edit->key.hash);
+    edit->actor->counts.changes++;
+}
+
+/* Of an entry that lives on. */
+static inline void tell(const struct cache_edit *edit, enum cache_change change) {
+    store_tell(edit->cache->engine, edit->actor, change, edit->key.place, edit->key.name);
+}
+
 /* The index's part of what an entry costs: 64 bytes over about 4.5 entries. */
 enum { INDEX_CHARGE_BYTES = 14 };
 
@@ -140,6 +153,16 @@ void tags_hold(struct cache *cache, struct actor *actor, const uint32_t *numbers
 /* Gives back what no entry has come to bear. */
 void tags_give(struct cache *cache, struct actor *actor, const uint32_t *numbers, uint32_t count);
 
+/* Between an edit and what it does with stale values (stale.c). */
+/* Copies what the spot says into the public part. */
+void edit_refresh(struct cache_edit *edit);
+/* Another edit of the same thread, under locks taken for several keys, may have made the index split since, or have changed this key. */
+void edit_look_again(struct cache_edit *edit);
+/* Writes the entry anew with the value and the tags that it has, but expiry, stamp and what belongs to them as wanted. */
+MUST_CHECK enum status edit_rewrite_with_tags(struct cache_edit *edit, const struct store_value *beside);
+/* At the begin of an edit: what stands there is not to be seen. It goes, unless it is only stale, for no longer than it may be. */
+void edit_begin_gone(struct cache_edit *edit);
+
 /* Between an edit and the plain write. */
 enum { CACHE_WRITE_TRIES = 4 }; /* the index may need a segment as well, and others may be faster */
 /* Whether a value goes into the log beside a key of that size. */
@@ -152,6 +175,10 @@ void edit_fill_extents(struct range *range, uint64_t first, uint64_t offset, con
 /* Writes what the chain holds; `source`: whose value it is, or NULL for a new one. On failure the chain is given back. */
 MUST_CHECK enum status edit_put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                         uint64_t expires_at_ms, const struct store_spot *source);
+
+/* What is reserved for the upload as the stores are now; and its end. */
+uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
+void upload_return_reserved(struct cache *cache, struct cache_upload *upload);
 
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);

@@ -389,7 +389,6 @@ void cache_flush_all(struct cache *cache, struct actor *actor) {
 
 bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern) {
     struct engine *engine = cache->engine;
-    uint8_t marked[BAN_PATTERN_MAX + 1] = {BAN_MARK};
     bool taken, banned = false;
     if (pattern.size > BAN_PATTERN_MAX || bans_prepare(engine) != STATUS_OK)
         return false;
@@ -399,8 +398,7 @@ bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct 
     if (banned) {
         /* Afterwards, so that who inherits a lease that ends by it is younger than the ban; nobody sees between while all locks are held. */
         store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
-        memcpy(marked + 1, pattern.data, pattern.size);
-        store_tell(engine, actor, CACHE_BANNED, place, slice_make(marked, pattern.size + 1));
+        store_tell(engine, actor, CACHE_BANNED, place, pattern);
     }
     if (taken)
         cache_unlock(cache, actor);
