@@ -131,10 +131,11 @@ static enum status find_needed(struct reading *reading) {
             return refuse(reading, STATUS_CORRUPT, "%s begins behind the file that follows it", reading->name);
         }
         first_lsn = scan.header.first_lsn;
+        uint64_t size_bytes = scan.size_bytes;
         reading->log_id = scan.header.log_id;
         scan_close(&scan);
         at--;
-        struct wal_file file = {number, first_lsn};
+        struct wal_file file = {number, first_lsn, size_bytes};
         memcpy(reading->report->list.data + at * sizeof file, &file, sizeof file);
         if (first_lsn <= reading->from_lsn)
             break;

@@ -42,6 +42,7 @@ struct wal_visitor {
 struct wal_file {
     uint64_t number;
     uint64_t first_lsn; /* 0: not looked at, since it is not needed */
+    uint64_t bytes;     /* its size; likewise */
 };
 
 /* Why reading was refused. */

@@ -62,8 +62,8 @@ void wal_tell(struct wal *wal, bool everybody);
 bool wal_commit(struct wal *wal);
 /* Under `writing`. */
 void wal_fail(struct wal *wal, const char *what);
-/* Under `writing`: takes note of a new file at the end. */
-MUST_CHECK enum status wal_list_add(struct wal *wal, uint64_t number, uint64_t first_lsn);
+/* Under `writing`: takes note of a new file at the end, and of the size of the one before. With room for one more in the list it does not fail. */
+MUST_CHECK enum status wal_list_add(struct wal *wal, uint64_t number, uint64_t first_lsn, uint64_t bytes_before);
 /* Flushes what was written. Takes `writing` before and after. */
 void wal_flush(struct wal *wal);
 
