@@ -38,7 +38,7 @@ struct kind {
     const char *name;
     const char *parts[PARTS]; /* one for all: the others are NULL */
     const char *tag;          /* that its values bear */
-    bool copies; /* all its parts go in one moment, so a copy of one under the name of another is no staler */
+    bool copies;              /* its parts go together, so a copy of one under the name of another is no staler */
     const char *changes[12];
     const char *soft[6]; /* after which the older values are there for those who ask for them */
 };
@@ -61,6 +61,7 @@ enum fault {
     FAULT_TAG_LATE,      /* it is done with the next one */
     FAULT_CASCADE_KEY,   /* a deletion that rules demand, or INVALIDATE KEY */
     FAULT_SEARCH,        /* the first keys in a search for a pattern */
+    FAULT_TRANSFERS,     /* that a value was copied while there was a search */
     FAULT_EDGES,         /* the edges of a change */
     FAULT_BAN,           /* a pattern */
     FAULT_PATTERN_TOLD,  /* to tell leases of a pattern */

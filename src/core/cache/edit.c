@@ -689,6 +689,7 @@ enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to
     edit_look_again(&source);
     if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
+    atomic_fetch_add(&to->cache->transfers, 1);
     const struct store_spot *spot = const_spot_of(from);
     if (edit_goes_inline(to->cache->engine, to->key.name.size, tags_of(spot) + tags_to_come(to), from->size)) {
         struct slice piece = cache_edit_piece(from, 0);

@@ -23,8 +23,9 @@ struct cache {
     atomic_bool ruled;                        /* they are asked */
     _Atomic uint32_t watches;                 /* open ones; while there is none, writes leave the marks alone */
     _Atomic uint32_t epochs[CACHE_DATABASES]; /* flushes and swaps of each database */
-    uint32_t mark_count;                      /* a power of two; a tiny cache has few */
-    _Atomic uint32_t marks[];                 /* by the low bits of the key's hash */
+    _Atomic uint64_t transfers;
+    uint32_t mark_count;      /* a power of two; a tiny cache has few */
+    _Atomic uint32_t marks[]; /* by the low bits of the key's hash */
 };
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,

@@ -196,6 +196,8 @@ static bool is_small(const struct cache *cache) {
     return entries <= COUNT_ENTRIES_MAX;
 }
 
+uint64_t cache_transfers(const struct cache *cache) { return atomic_load(&cache->transfers); }
+
 uint64_t cache_tag_count_seen(struct cache *cache, struct actor *actor, struct slice tag, bool all) {
     struct engine *engine = cache->engine;
     for (int i = 0; i < COUNT_SLICES_MAX && !cache_locked(actor) && reclaim_expired(engine, actor); i++)
