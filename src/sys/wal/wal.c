@@ -32,8 +32,10 @@ static void fill_in(struct wal_options *options) {
         options->lane_bytes = 1 << 20;
     if (!options->file_bytes)
         options->file_bytes = 64 << 20;
+    /* Half of it is always there, and the lanes hold at most both of their halves. */
+    uint64_t staged_bytes = 2 * (uint64_t)options->lanes * options->lane_bytes;
     if (!options->reserve_bytes)
-        options->reserve_bytes = 4 << 20;
+        options->reserve_bytes = staged_bytes > 2 << 20 ? 2 * staged_bytes : 4 << 20;
     if (!options->kept_bytes)
         options->kept_bytes = 16 << 20;
     if (!options->now_ns)

@@ -46,10 +46,10 @@ struct wal_options {
     unsigned lanes;       /* [1] */
     size_t lane_bytes;    /* [1 MiB] */
     uint64_t file_bytes;  /* [64 MiB] a file that reaches this is followed by another */
-    uint64_t
-        reserve_bytes; /* [4 MiB] set aside ahead, so that what has been staged has room when the disk is full; 1: none */
-    size_t
-        kept_bytes; /* [16 MiB] of what was written and not flushed is kept, to be written again after a failed flush */
+    /* [twice what all lanes can hold, at least 4 MiB] set aside ahead, so that what has been staged has room when the disk is full; 1: nothing. */
+    uint64_t reserve_bytes;
+    /* [16 MiB] of what was written and not flushed is kept, to be written again after a failed flush. */
+    size_t kept_bytes;
     uint64_t log_id;                   /* for a log that begins here; any number but 0, drawn at random */
     bool stepped;                      /* no thread: the caller calls wal_step, as tests do */
     uint64_t (*now_ns)(void *context); /* [the steady clock] */
