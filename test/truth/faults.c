@@ -18,7 +18,6 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_TAG_LATE] = "a tag that is invalidated late",
     [FAULT_CASCADE_KEY] = "a deletion that rules demand",
     [FAULT_SEARCH] = "keys in a search",
-    [FAULT_TRANSFERS] = "that a value was copied during a search",
     [FAULT_EDGES] = "the edges of a change",
     [FAULT_BAN] = "the ban of a pattern",
     [FAULT_PATTERN_TOLD] = "to tell leases of a pattern",
@@ -116,11 +115,6 @@ WRAP(uint64_t, cache_scan_place, struct cache *cache, struct actor *actor, uint3
     if (forgets(FAULT_SEARCH))
         return __real_cache_scan_place(cache, actor, place, cursor, count, visit_but, &search);
     return __real_cache_scan_place(cache, actor, place, cursor, count, visit, context);
-}
-
-WRAP(uint64_t, cache_transfers, const struct cache *cache) {
-    return atomic_load_explicit(&fault_planted, memory_order_relaxed) == FAULT_TRANSFERS ? 0
-                                                                                         : __real_cache_transfers(cache);
 }
 
 WRAP(enum status, rules_plan_changed, struct rules_plan *plan, struct slice key, uint32_t class,

@@ -61,7 +61,6 @@ enum fault {
     FAULT_TAG_LATE,      /* it is done with the next one */
     FAULT_CASCADE_KEY,   /* a deletion that rules demand, or INVALIDATE KEY */
     FAULT_SEARCH,        /* the first keys in a search for a pattern */
-    FAULT_TRANSFERS,     /* that a value was copied while there was a search */
     FAULT_EDGES,         /* the edges of a change */
     FAULT_BAN,           /* a pattern */
     FAULT_PATTERN_TOLD,  /* to tell leases of a pattern */
