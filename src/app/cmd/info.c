@@ -236,6 +236,8 @@ static void section_stats(struct info *info) {
     number(info, "lease_given", info->counts.leases.given);
     number(info, "lease_used", info->counts.leases.used);
     number(info, "lease_lost", info->counts.leases.lost);
+    number(info, "lease_expired", info->counts.leases.expired);
+    number(info, "lease_late", info->counts.leases.late);
     number(info, "lease_released", info->counts.leases.released);
     number(info, "lease_refused", info->counts.leases.refused);
     number(info, "lease_refused_sets", info->counts.leases.refused_sets);

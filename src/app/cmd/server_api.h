@@ -56,7 +56,7 @@ enum cmd_password { CMD_PASSWORD_NONE_SET, CMD_PASSWORD_RIGHT, CMD_PASSWORD_WRON
 
 struct cmd_lease_counts {
     uint64_t out, waiting, blocked, bytes; /* at present */
-    uint64_t given, used, lost, released, refused_sets, refused;
+    uint64_t given, used, lost, released, expired, late, refused_sets, refused;
 };
 
 struct cmd_stream_counts {
@@ -78,9 +78,10 @@ struct cmd_rules_origin {
 struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
     bool acks;
-    const char *greeting; /* the kind of the message that tells first where it begins; NULL: none does */
-    bool widens;          /* of a connection that listens already: it is told of no less, and acknowledges as before */
-    bool from;            /* from a position on, and not from now */
+    uint32_t heartbeat_ms; /* something is sent at least so often; 0: only what there is to tell */
+    const char *greeting;  /* the kind of the message that tells first where it begins; NULL: none does */
+    bool widens;           /* of a connection that listens already: it is told of no less, and acknowledges as before */
+    bool from;             /* from a position on, and not from now */
     struct slice run;
     uint64_t after;
 };
@@ -90,6 +91,7 @@ struct cmd_stream_consumer {
     uint64_t client;
     const struct stream_filter *filter; /* lives during the visit */
     bool acks;
+    uint32_t heartbeat_ms; /* 0: none */
     bool widened;          /* it has named classes, and others are in force since: it is told of everything */
     uint64_t told;         /* the last record that it was sent */
     uint64_t behind;       /* records that it has not been through, be they for it or not */
@@ -130,6 +132,7 @@ struct cmd_lease_ask {
     const struct cache_key *key; /* made under its lock */
     uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
     bool bound;                  /* the lease ends with the connection */
+    bool blocks;                 /* the connection waits: nothing is pushed */
     bool versions;               /* the value is to come with its version */
     bool there;                  /* the key is not absent */
     void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */

@@ -550,6 +550,8 @@ static uint64_t sleep_ms(struct worker *worker) {
     due_ms = sync_ms < due_ms ? sync_ms : due_ms;
     if (due_ms < worker->now_ms + most_ms)
         most_ms = due_ms > worker->now_ms ? due_ms - worker->now_ms : 0;
+    if (worker->streaming.beats.count)
+        most_ms = timers_wait_ms(&worker->streaming.beats, worker->now_ms, most_ms);
     return timers_wait_ms(&worker->timers, worker->now_ms, most_ms);
 }
 
@@ -576,6 +578,8 @@ void worker_run(void *context) {
             pubsub_hand_out(worker);
         if (streaming_is_waiting(&worker->streaming))
             streaming_hand_out(worker);
+        if (worker->streaming.beats.count)
+            streaming_beat(worker);
         leases_look(worker);
         streaming_look(worker);
         close_killed(worker);
