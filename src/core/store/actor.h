@@ -31,6 +31,15 @@ struct actor_counts {
     uint64_t changes;      /* entries written or deleted by edits; what expires, is evicted or flushed does not count */
 };
 
+/* What it has changed under the locks that it holds, for the journal (core/cache/journal.h). */
+struct actor_noted {
+    uint8_t *bytes; /* a record that is being written, `size` of `room` bytes; cache_journal_forget gives them back */
+    size_t size, room;
+    uint64_t reserved; /* bytes that the log has promised to take, and nothing was staged for yet */
+    uint64_t lsn;      /* of the youngest record that this actor has staged; whoever waits for the log sets it back to 0 */
+    bool silent;       /* what it does is no change: entries move */
+};
+
 struct actor {
     uint32_t id; /* 1 to 2^30 - 1, unique among the live actors of one engine */
     uint64_t now_ms;
@@ -45,6 +54,7 @@ struct actor {
     uint64_t killed_stamp; /* with it: the entry's; 1: it has none, and a ban has killed it */
     uint64_t tag_stamps
         [2]; /* of the last tag that it has invalidated, be it softly, or pattern banned: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
+    struct actor_noted noted;
     struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };
 

@@ -139,13 +139,13 @@ static uint64_t banned_before(const struct bans *bans, uint32_t place, struct sl
     return stamp;
 }
 
-bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern) {
+bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
     struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_acquire);
     struct ban *ban = bans && pattern.size <= BAN_PATTERN_MAX ? free_slot(bans) : NULL;
     if (!ban)
         return false;
     actor->tag_stamps[0] = banned_before(bans, place, pattern);
-    actor->tag_stamps[1] = store_stamp_next(engine);
+    actor->tag_stamps[1] = stamp ? stamp : store_stamp_next(engine);
     /* Who still reads what stood here before sees that its stamp is gone. */
     words_fence_write();
     atomic_store_explicit(&ban->place, place, memory_order_relaxed);

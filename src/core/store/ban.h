@@ -38,8 +38,8 @@ struct ban_counts {
 /* So that bans_add cannot fail for want of memory. The caller holds no lock. */
 MUST_CHECK enum status bans_prepare(struct engine *engine);
 /* False: there are BANS_MAX already, or the pattern is longer than BAN_PATTERN_MAX; nothing has happened. The actor's tag_stamps say afterwards when it was set, and when
- * the same pattern was before, if that ban lasts. */
-MUST_CHECK bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern);
+ * the same pattern was before, if that ban lasts. `stamp`: that it is to have; 0: a new one. */
+MUST_CHECK bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp);
 /* Whether an entry in that place with that key and stamp (0: none) is dead by a ban; see store_is_banned, which costs less. `name` is the
  * caller's, or an entry's under its shard's lock. */
 bool bans_kill(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name);
