@@ -7,7 +7,7 @@ enum {
     CLOCK_SLACK_MS = 60000, /* by which clocks of threads do not differ */
 };
 
-/* A large value of the last chain: behind it stand its facts, as a part, padded to 8 bytes. */
+/* A large value of the last chain: behind it stand its facts as a part, and parts for its tags, padded to 8 bytes. */
 struct large {
     uint64_t first, size;
     size_t facts_size;
@@ -47,46 +47,61 @@ void cache_dump_end(struct cache_dump *dump, struct actor *actor) {
 
 /* ------------------------------------------------------------------------------------------ entries */
 
-/* What a tag has made stale becomes stale by itself, since then: the tag's record may be gone when this is read. */
-static void soften(const struct cache *cache, struct actor *actor, const struct store_spot *spot,
-                   struct record_part *part) {
-    const struct entry *entry = &spot->entry;
-    struct engine *engine = cache->engine;
-    uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, spot, numbers);
-    uint64_t longest_ms = 0, since_ms;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t ms = tag_stale_ms(&engine->range, actor, engine->tags, numbers[i], entry->stamp);
-        longest_ms = ms > longest_ms ? ms : longest_ms;
-    }
-    since_ms = actor->now_ms > longest_ms ? actor->now_ms - longest_ms : 1;
-    if (entry->expires_at_ms && entry->expires_at_ms <= since_ms)
-        since_ms = entry->expires_at_ms;
-    if (!entry->stale)
-        part->stale_ms = entry->expires_at_ms ? entry->expires_at_ms - since_ms : UINT64_MAX;
-    part->expires_at_ms = since_ms;
-    part->soft = true;
-}
-
-static enum status keep_large(struct cache_dump *dump, const struct store_spot *spot, struct record_part *part) {
-    struct engine *engine = dump->cache->engine;
-    struct large large = {.first = 0};
-    part->kind = RECORD_FACTS;
-    TRY(buf_reserve(&dump->large, sizeof large + bits_align_up(record_part_size_max(part), 8)));
-    large.size = store_value_size(engine, spot->location, &spot->entry, &large.first);
-    bool held = extent_hold(&engine->range, large.first);
-    ASSERT(held);
-    large.facts_size = record_part_write(part, dump->large.data + dump->large.size + sizeof large);
-    memcpy(dump->large.data + dump->large.size, &large, sizeof large);
-    dump->large.size += large_size(&large);
-    return STATUS_OK;
-}
-
 static enum status dump_part(struct buf *record, const struct record_part *part) {
     TRY(buf_reserve(record, record_part_size_max(part)));
     record->size += record_part_write(part, record->data + record->size);
     if (part->value.size)
         memcpy(record->data + record->size, part->value.data, part->value.size);
     record->size += part->value.size;
+    return STATUS_OK;
+}
+
+/* The soft invalidations by which an entry is stale: their records may stand before the dump. */
+static enum status dump_soft_tags(struct cache_dump *dump, struct actor *actor, const struct record_part *entry,
+                                  struct buf *record) {
+    const struct engine *engine = dump->cache->engine;
+    for (uint32_t i = 0; i < entry->tag_count; i++) {
+        uint32_t number;
+        struct tag_facts facts;
+        bool found =
+            tag_find((struct range *)&engine->range, actor, engine->tags, entry->tags[i], &number, &facts);
+        ASSERT(found);
+        if (facts.soft < entry->stamp)
+            continue;
+        struct record_part part = {.kind = RECORD_TAG,
+                                   .soft = true,
+                                   .stamp = facts.soft,
+                                   .expires_at_ms = actor->now_ms - facts.soft_for_ms,
+                                   .name = entry->tags[i]};
+        TRY(dump_part(record, &part));
+    }
+    return STATUS_OK;
+}
+
+static enum status keep_large(struct cache_dump *dump, struct actor *actor, const struct store_spot *spot,
+                              struct record_part *part) {
+    static const uint8_t padding[8];
+    struct engine *engine = dump->cache->engine;
+    struct buf *to = &dump->large;
+    struct large large = {.first = 0};
+    size_t at = to->size;
+    part->kind = RECORD_FACTS;
+    enum status status = buf_append(to, &large, sizeof large);
+    if (status == STATUS_OK)
+        status = dump_part(to, part);
+    if (status == STATUS_OK)
+        status = dump_soft_tags(dump, actor, part, to);
+    large.facts_size = to->size - at - sizeof large;
+    if (status == STATUS_OK)
+        status = buf_append(to, padding, bits_align_up(to->size, sizeof padding) - to->size);
+    if (status != STATUS_OK) {
+        to->size = at;
+        return status;
+    }
+    large.size = store_value_size(engine, spot->location, &spot->entry, &large.first);
+    bool held = extent_hold(&engine->range, large.first);
+    ASSERT(held);
+    memcpy(to->data + at, &large, sizeof large);
     return STATUS_OK;
 }
 
@@ -119,13 +134,12 @@ static enum status dump_entry(struct cache_dump *dump, struct actor *actor, cons
         return STATUS_OK;
     }
     journal_facts(dump->cache, actor, &spot, names, &part);
-    if (spot.entry.tag_count && !spot.entry.softened && store_tags_say_stale(engine, spot.location, &spot.entry))
-        soften(dump->cache, actor, &spot, &part);
     if (spot.entry.flags & ENTRY_EXTENTS) {
-        TRY(keep_large(dump, &spot, &part));
+        TRY(keep_large(dump, actor, &spot, &part));
     } else {
         part.value = slice_make(engine->range.base + spot.location + spot.entry.value_at, spot.entry.stored_size);
         TRY(dump_part(record, &part));
+        TRY(dump_soft_tags(dump, actor, &part, record));
     }
     dump->done++;
     return STATUS_OK;
@@ -190,10 +204,13 @@ static enum status dump_piece(struct cache_dump *dump, struct actor *actor, stru
     part.kind = dump->offset ? RECORD_PATCH : RECORD_PUT;
     part.size_before = part.offset = dump->offset;
     part.value = slice_make(piece, size < CACHE_DUMP_SLICE ? size : CACHE_DUMP_SLICE);
+    bool last = dump->offset + part.value.size == large->size;
+    TRY(buf_reserve(record, record_part_size_max(&part) + reader.rest.size));
     TRY(dump_part(record, &part));
     dump->offset += part.value.size;
-    if (dump->offset < large->size)
+    if (!last)
         return STATUS_OK;
+    TRY(buf_append_slice(record, reader.rest));
     dump->offset = 0;
     dump->large_at += large_size(large);
     extent_release(range, actor, large->first);

@@ -133,12 +133,21 @@ void journal_facts(const struct cache *cache, struct actor *actor, const struct 
             slice_make(names[i], tag_name(&engine->range, actor, engine->tags, numbers[i], names[i]));
 }
 
-/* The bytes of a value, wherever they stand. */
-static void copy_value(const struct cache_edit *edit, uint8_t *to) {
-    for (uint64_t at = 0; at < edit->size;) {
-        struct slice piece = cache_edit_piece(edit, at);
-        memcpy(to + at, piece.data, piece.size);
-        at += piece.size;
+/* The bytes of the value, wherever they stand. */
+static void copy_value(const struct cache_edit *edit, uint8_t *to, uint64_t size) {
+    const struct store_spot *spot = const_spot_of(edit);
+    const struct engine *engine = edit->cache->engine;
+    uint64_t first, part;
+    store_value_size(engine, spot->location, &spot->entry, &first);
+    if (!first) {
+        memcpy(to, engine->range.base + spot->location + spot->entry.value_at, size);
+        return;
+    }
+    struct extent_cursor cursor = extent_seek(&engine->range, first, 0);
+    for (; size; to += part, size -= part) {
+        const uint8_t *piece = extent_next(&engine->range, &cursor, size, &part);
+        ASSERT(piece);
+        memcpy(to, piece, part);
     }
 }
 
@@ -169,7 +178,8 @@ void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64
         part.offset = edit->patch_at;
         part.value = edit->patch;
     } else if (kind == RECORD_PUT) {
-        part.value.size = edit->size;
+        uint64_t first;
+        part.value.size = store_value_size(edit->cache->engine, const_spot_of(edit)->location, &const_spot_of(edit)->entry, &first);
     }
     if (const_spot_of(edit)->entry.tag_count) {
         note_tagged(edit, &part);
@@ -179,7 +189,7 @@ void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64
     }
     to = noted->bytes + noted->size;
     if (kind == RECORD_PUT)
-        copy_value(edit, to);
+        copy_value(edit, to, part.value.size);
     else if (kind == RECORD_PATCH)
         memcpy(to, edit->patch.data, edit->patch.size);
     noted->size += kind == RECORD_FACTS ? 0 : part.value.size;
@@ -214,21 +224,28 @@ static void removed(void *context, struct actor *actor, const struct shard *shar
     actor->noted.size += size + name.size;
 }
 
-void journal_note(struct cache *cache, struct actor *actor, const struct record_part *part) {
+static void stage_part(struct cache *cache, struct actor *actor, const struct record_part *part) {
     uint8_t bytes[RECORD_HEAD_SIZE + STAMPS_SIZE + SMALL_PART_MAX];
-    uint64_t most = RECORD_HEAD_SIZE + STAMPS_SIZE + record_part_size_max(part);
-    ASSERT(most <= sizeof bytes);
-    if (cache_locked(actor) && make_room(cache, &actor->noted, most) == STATUS_OK) {
-        uint8_t *to = next_part(cache, actor);
-        actor->noted.size += record_part_write(part, to);
-        return;
-    }
     if (actor->noted.size)
         unlocking(cache, actor);
     size_t size = begin_record(cache, actor, bytes);
     size += record_part_write(part, bytes + size);
+    ASSERT(size <= sizeof bytes);
     const struct slice record = slice_make(bytes, size);
     stage(cache, actor, &record, 1, 0);
+}
+
+/* At once, before anybody sees that they are forgotten. */
+static void swept(void *context, struct actor *actor, uint64_t stamp) {
+    stage_part(context, actor, &(struct record_part){.kind = RECORD_SWEPT, .stamp = stamp});
+}
+
+void journal_note(struct cache *cache, struct actor *actor, const struct record_part *part) {
+    uint64_t most = RECORD_HEAD_SIZE + STAMPS_SIZE + record_part_size_max(part);
+    if (!cache_locked(actor) || make_room(cache, &actor->noted, most) != STATUS_OK)
+        return stage_part(cache, actor, part);
+    uint8_t *to = next_part(cache, actor);
+    actor->noted.size += record_part_write(part, to);
 }
 
 void journal_stamps(struct cache *cache, struct actor *actor) {
@@ -265,7 +282,7 @@ void cache_journal_set(struct cache *cache, struct actor *actor, const struct ca
     ASSERT(!cache_locked(actor) && !(journal && is_journaled(cache)));
     if (journal) {
         cache->journal = *journal;
-        engine->journal = (struct store_journal){removed, unlocking, cache};
+        engine->journal = (struct store_journal){removed, swept, unlocking, cache};
         atomic_fetch_or_explicit(&cache->dressed, DRESS_JOURNAL, memory_order_release);
         atomic_fetch_or_explicit(&engine->changes.wanted, 1u << STORE_NOTED, memory_order_release);
     } else {

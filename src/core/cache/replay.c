@@ -40,15 +40,20 @@ static void apply_tag(struct cache_replay *replay, const struct record_part *par
         replay->floor = part->stamp;
     }
     see_stamp(replay, part->stamp);
-    if (tag_take(&engine->range, replay->actor, engine->tags, part->name, true, &number) != STATUS_OK) {
+    if (tag_take(&engine->range, replay->actor, engine->tags, part->name, !replay->dumping, &number) != STATUS_OK) {
         replay->floor = part->stamp > replay->floor ? part->stamp : replay->floor;
         return;
     }
-    tag_invalidate_at(&engine->range, replay->actor, engine->tags, number, part->soft, part->stamp, replay->at_ms);
-    if (buf_append(&replay->held, &number, sizeof number) == STATUS_OK)
+    if (!number)
+        return;
+    tag_invalidate_at(&engine->range, replay->actor, engine->tags, number, part->soft, part->stamp,
+                      part->expires_at_ms);
+    if (!replay->dumping && buf_append(&replay->held, &number, sizeof number) == STATUS_OK)
+        return;
+    tags_give(replay->cache, replay->actor, &number, 1); /* in a dump, who bears it stands before it */
+    if (replay->dumping)
         return;
     replay->floor = part->stamp > replay->floor ? part->stamp : replay->floor;
-    tags_give(replay->cache, replay->actor, &number, 1);
 }
 
 /* ------------------------------------------------------------------------------------------ entries */
@@ -251,6 +256,12 @@ static enum status apply_ban(struct cache_replay *replay, const struct record_pa
     return STATUS_OK;
 }
 
+/* As soon as they were once: what was written later may match them, and has no stamp. Those that the dump was behind are not here. */
+static void apply_swept(struct cache_replay *replay, const struct record_part *part) {
+    while (bans_oldest(engine_of(replay)) <= part->stamp && bans_sweep(engine_of(replay), replay->actor))
+        ;
+}
+
 static void apply_map(struct cache_replay *replay, const struct record_part *part) {
     _Atomic uint32_t *map = engine_of(replay)->range.head->db_map;
     uint32_t banned = atomic_load_explicit(&map[0], memory_order_relaxed) & RANGE_DB_BANNED;
@@ -303,6 +314,9 @@ static enum status apply_part(struct cache_replay *replay, const struct record_p
         case RECORD_TAG:
             apply_tag(replay, part);
             return STATUS_OK;
+        case RECORD_SWEPT:
+            apply_swept(replay, part);
+            return STATUS_OK;
         case RECORD_STAMPS:
             raise_stamps(replay, part->stamp);
             return STATUS_OK;
@@ -315,7 +329,6 @@ static enum status apply_part(struct cache_replay *replay, const struct record_p
 
 static void set_time(struct cache_replay *replay, uint64_t at_ms) {
     uint64_t now_ms = at_ms > CLOCK_SLACK_MS ? at_ms - CLOCK_SLACK_MS : 0;
-    replay->at_ms = at_ms;
     if (now_ms > replay->actor->now_ms)
         replay->actor->now_ms = now_ms;
 }
@@ -360,7 +373,10 @@ void cache_replay_begin(struct cache_replay *replay) {
 }
 
 enum status cache_replay_dump(struct cache_replay *replay, struct slice record) {
-    return apply_record(replay, record, false);
+    replay->dumping = true;
+    enum status status = apply_record(replay, record, false);
+    replay->dumping = false;
+    return status;
 }
 
 enum status cache_replay_apply(struct cache_replay *replay, uint64_t lsn, struct slice record) {

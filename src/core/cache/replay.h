@@ -30,7 +30,8 @@ struct cache_replay {
     const char *problem;
     size_t problem_at;
     /* private */
-    uint64_t now_ms, at_ms, floor;
+    uint64_t now_ms, floor;
+    bool dumping;
     struct buf held;
 };
 

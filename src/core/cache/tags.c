@@ -91,9 +91,12 @@ static uint64_t invalidate(struct cache *cache, struct actor *actor, struct slic
     store_tell(engine, actor, CACHE_TAG_GOING, CACHE_DATABASES, tag);
     uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, soft, store_stamp_from, engine);
     if (actor->tag_stamps[1] && is_journaled(cache))
-        journal_note(
-            cache, actor,
-            &(struct record_part){.kind = RECORD_TAG, .soft = soft, .stamp = actor->tag_stamps[1], .name = tag});
+        journal_note(cache, actor,
+                     &(struct record_part){.kind = RECORD_TAG,
+                                           .soft = soft,
+                                           .expires_at_ms = soft ? actor->now_ms : 0,
+                                           .stamp = actor->tag_stamps[1],
+                                           .name = tag});
     if (count && !soft)
         reclaim_sweep(engine);
     store_tell(engine, actor, soft ? CACHE_TAG_SOFTENED : CACHE_TAG_INVALIDATED, CACHE_DATABASES, tag);

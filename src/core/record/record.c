@@ -108,10 +108,15 @@ size_t record_part_write(const struct record_part *part, uint8_t *to) {
             return (size_t)(put_key(to, part) - begin);
         case RECORD_TAG:
             *to++ = part->soft ? SOFT : 0;
-            return (size_t)(put_short_name(put_little(to, part->stamp, STAMP_SIZE), part->name) - begin);
+            to = put_little(to, part->stamp, STAMP_SIZE);
+            if (part->soft)
+                to = put_little(to, part->expires_at_ms, 8);
+            return (size_t)(put_short_name(to, part->name) - begin);
         case RECORD_BAN:
             *to++ = (uint8_t)part->place;
             return (size_t)(put_short_name(put_little(to, part->stamp, STAMP_SIZE), part->name) - begin);
+        case RECORD_SWEPT:
+            return (size_t)(put_little(to, part->stamp, STAMP_SIZE) - begin);
         case RECORD_FLUSH:
             *to++ = (uint8_t)part->place;
             return (size_t)(to - begin);
@@ -280,6 +285,7 @@ static void take_part(struct input *in, struct record_part *part) {
                 fail(in, "an unknown flag");
             part->soft = soft & SOFT;
             part->stamp = take_stamp(in);
+            part->expires_at_ms = part->soft ? take_little(in, 8) : 0;
             part->name = take_name(in, false);
             return;
         }
@@ -287,6 +293,9 @@ static void take_part(struct input *in, struct record_part *part) {
             part->place = take_place(in);
             part->stamp = take_stamp(in);
             part->name = take_name(in, true);
+            return;
+        case RECORD_SWEPT:
+            part->stamp = take_stamp(in);
             return;
         case RECORD_FLUSH:
             part->place = take_place(in);

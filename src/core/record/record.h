@@ -35,6 +35,7 @@ enum record_kind {
     RECORD_REMOVE,      /* the key is gone */
     RECORD_TAG,         /* what bears this tag and is not younger than the stamp is gone, or stale */
     RECORD_BAN,         /* what matches this pattern in that place and is not younger than the stamp is gone */
+    RECORD_SWEPT,       /* every key has been compared with bans up to this stamp, which are forgotten */
     RECORD_FLUSH,       /* all keys of the place are gone */
     RECORD_FLUSH_ALL,   /* all keys are */
     RECORD_FLUSH_STORE, /* all keys of a store are */
@@ -51,7 +52,7 @@ struct record_part {
     bool soft;              /* of a tag: what bears it is stale; of an entry: it has been softened, at its expiry */
     struct slice name;      /* key, tag, pattern, store or note */
     struct slice value;     /* of PUT, PATCH, NOTE; its bytes come last, and whoever writes may give them apart */
-    uint64_t expires_at_ms; /* Unix time; 0: never */
+    uint64_t expires_at_ms; /* Unix time; 0: never. Of a soft tag: when that was */
     uint64_t stamp;         /* of an entry (0: none), tag or ban; of STAMPS: how many */
     uint64_t row;           /* given version; 0: none */
     uint64_t stale_ms;      /* shown for so long after its expiry; UINT64_MAX: for ever */

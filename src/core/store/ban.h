@@ -49,6 +49,8 @@ size_t bans_killer(const struct bans *bans, uint32_t place, uint64_t stamp, stru
 /* One slice over all keys. False: nothing is to be done, or somebody else is at it. */
 bool bans_sweep(struct engine *engine, struct actor *actor);
 
+/* The stamp of the oldest ban that lasts; UINT64_MAX: there is none. While nobody sets one. */
+uint64_t bans_oldest(const struct engine *engine);
 void bans_count(const struct engine *engine, struct ban_counts *ret_counts);
 void bans_free(struct bans *bans, const struct memory *memory);
 
