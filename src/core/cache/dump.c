@@ -3,8 +3,7 @@
 #include "core/cache/internal.h"
 
 enum {
-    CHAINS_MAX = 256,     /* copied under one lock */
-    CLOCK_SLACK_MS = 60000, /* by which clocks of threads do not differ */
+    CHAINS_MAX = 256, /* copied under one lock */
 };
 
 /* A large value of the last chain: behind it stand its facts as a part, and parts for its tags, padded to 8 bytes. */
@@ -105,29 +104,34 @@ static enum status keep_large(struct cache_dump *dump, struct actor *actor, cons
     return STATUS_OK;
 }
 
-/* Nobody sees it: it is dead, or its session's head is. */
-static bool is_unseen(const struct cache_dump *dump, const struct actor *actor, const struct shard *shard,
-                      const struct store_spot *spot, struct slice name) {
-    const struct engine *engine = dump->cache->engine;
-    if (store_is_dead(engine, spot->location, &spot->entry, name))
-        return true;
-    if (!store_is_by_session(shard))
-        return false;
-    const struct store_key key = {
-        .name = name, .db = spot->entry.db, .hash = store_hash_in(engine, shard->store, spot->entry.db, name)};
-    uint64_t now_ms = actor->now_ms > CLOCK_SLACK_MS ? actor->now_ms - CLOCK_SLACK_MS : 0;
-    return session_is_over(engine, shard, &key, now_ms);
+/* Removes a session of the chain whose head is gone, as any edit of it would: what is written to it later must not come back without that. */
+static bool tidy_one(const struct cache_dump *dump, struct actor *actor, struct shard *shard, uint64_t at) {
+    struct engine *engine = dump->cache->engine;
+    for (struct index_bucket *bucket = index_bucket_at(&engine->range, &shard->index, at); bucket;
+         bucket = index_next(&engine->range, &shard->index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t location = cell_location(cell_load(&bucket->cells[i]));
+            struct entry entry;
+            if (!location || !store_entry_at(engine, location, &entry))
+                continue;
+            struct store_key key = {.name = store_name_at(engine, location, &entry), .db = entry.db};
+            key.hash = store_hash_in(engine, shard->store, entry.db, key.name);
+            if (session_is_over(engine, shard, &key, actor->now_ms)) {
+                session_tidy(engine, actor, shard, &key);
+                return true;
+            }
+        }
+    return false;
 }
 
-static enum status dump_entry(struct cache_dump *dump, struct actor *actor, const struct shard *shard, uint64_t cell,
-                              struct buf *record) {
+static enum status dump_entry(struct cache_dump *dump, struct actor *actor, uint64_t cell, struct buf *record) {
     struct engine *engine = dump->cache->engine;
     uint8_t names[ENTRY_TAGS_MAX][TAG_NAME_MAX];
     struct store_spot spot = {.location = cell_location(cell)};
     struct record_part part = {.kind = RECORD_PUT};
     bool whole = store_entry_at(engine, spot.location, &spot.entry);
     ASSERT(whole);
-    if (is_unseen(dump, actor, shard, &spot, store_name_at(engine, spot.location, &spot.entry)))
+    if (store_is_dead(engine, spot.location, &spot.entry, store_name_at(engine, spot.location, &spot.entry)))
         return STATUS_OK;
     if (spot.entry.flags & ENTRY_OBJECT) {
         dump->left_out++;
@@ -151,11 +155,13 @@ static enum status dump_chain(struct cache_dump *dump, struct actor *actor, stru
     const struct range *range = &dump->cache->engine->range;
     size_t record_size = record->size, kept_size = dump->large.size;
     uint64_t done = dump->done, left_out = dump->left_out;
+    while (store_is_by_session(shard) && tidy_one(dump, actor, shard, at))
+        ;
     for (struct index_bucket *bucket = index_bucket_at(range, &shard->index, at); bucket;
          bucket = index_next(range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = cell_load(&bucket->cells[i]);
-            if (!cell || dump_entry(dump, actor, shard, cell, record) == STATUS_OK)
+            if (!cell || dump_entry(dump, actor, cell, record) == STATUS_OK)
                 continue;
             record->size = record_size;
             size_t from = dump->large_at;
@@ -187,7 +193,8 @@ static enum status dump_some(struct cache_dump *dump, struct actor *actor, struc
     store_unlock(engine, actor, dump->shard);
     if (status == STATUS_OK && dump->cursor == 0)
         dump->shard++;
-    return status;
+    /* Chains before the one that found no memory have been passed: they are handed out. */
+    return record->size > RECORD_HEAD_SIZE ? STATUS_OK : status;
 }
 
 /* The next piece of the large value that is under way: the first one puts it, the others are patches. */

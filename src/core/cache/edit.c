@@ -370,10 +370,17 @@ bool cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags 
     return true;
 }
 
+/* Before its time: to the store it goes as what had gone already, of which the journal would hear nothing. */
+static void remove_stale(struct cache_edit *edit) {
+    if (is_journaled(edit->cache))
+        journal_removed(edit->cache, edit->actor, edit->key.place, edit->key.name);
+    store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+}
+
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     edit_look_again(edit);
     if (edit->stale) {
-        store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+        remove_stale(edit);
         edit->stale = false;
         note_change(edit);
     }
@@ -513,7 +520,7 @@ static void end_unseen(struct cache_edit *edit) {
     if (edit->nothing)
         store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
     else if (edit->stale)
-        store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+        remove_stale(edit);
     else
         return;
     note_change(edit);

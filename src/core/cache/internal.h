@@ -200,6 +200,8 @@ MUST_CHECK enum status journal_promise(struct cache_edit *edit, const struct sto
                                        uint64_t *ret_bytes);
 void journal_break_promise(struct cache *cache, struct actor *actor, uint64_t bytes);
 void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64_t size_before);
+/* Notes that a key is gone, under its shard's lock. */
+void journal_removed(struct cache *cache, struct actor *actor, uint32_t place, struct slice name);
 /* Notes what is no write, which is never refused; staged when the actor lets go of a lock, at once if it holds none. */
 void journal_note(struct cache *cache, struct actor *actor, const struct record_part *part);
 /* Which place each database has. */

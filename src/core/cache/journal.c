@@ -209,10 +209,7 @@ static void stage_removal(struct cache *cache, struct actor *actor, uint32_t pla
     stage(cache, actor, parts, 2, 0);
 }
 
-static void removed(void *context, struct actor *actor, const struct shard *shard, enum store_change reason,
-                    uint32_t place, struct slice name) {
-    struct cache *cache = context;
-    (void)shard, (void)reason;
+void journal_removed(struct cache *cache, struct actor *actor, uint32_t place, struct slice name) {
     if (actor->noted.silent)
         return;
     if (make_room(cache, &actor->noted, RECORD_HEAD_SIZE + STAMPS_SIZE + RECORD_REMOVE_SIZE + name.size) != STATUS_OK)
@@ -222,6 +219,10 @@ static void removed(void *context, struct actor *actor, const struct shard *shar
     if (name.size)
         memcpy(to + size, name.data, name.size);
     actor->noted.size += size + name.size;
+}
+
+static void removed(void *context, struct actor *actor, uint32_t place, struct slice name) {
+    journal_removed(context, actor, place, name);
 }
 
 static void stage_part(struct cache *cache, struct actor *actor, const struct record_part *part) {

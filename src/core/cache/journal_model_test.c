@@ -4,7 +4,7 @@
  * last whole dump and the log, another cache is made of these, and every key that there ever was is compared: value, type, expiry, stale time, versions,
  * tags. The cache that went on is the twin: what it does is held against a naive one by model_test.c and others.
  *
- * Seeds: STRATA_SEED and those that follow it, STRATA_JOURNAL_SEEDS of them (1,000). The faults that must be found are planted by `fault`.
+ * Seeds: STRATA_SEED and those that follow it, STRATA_JOURNAL_SEEDS of them (1,000). The same finds each of some planted faults (enum fault).
  */
 #include "base/rng.h"
 #include "core/cache/journal_fixture.h"
@@ -21,12 +21,25 @@ enum {
 
 enum fault {
     FAULT_NONE,
-    FAULT_RECORD_LEFT_OUT,     /* of the log, one that says something of a key */
-    FAULT_RECORD_LATE,         /* one is applied after the next one */
-    FAULT_TAG_NOT_LOGGED,      /* invalidations of tags do not reach the log */
-    FAULT_EVICTION_NOT_LOGGED, /* nor what is removed */
-    FAULT_DUMP_AT_END,         /* the log from the end of the dump is taken for enough */
+    FAULT_LEFT_OUT,   /* one record of the log is */
+    FAULT_LATE,       /* one is applied after the next one */
+    FAULT_NO_TAGS,    /* invalidations of tags do not reach the log, */
+    FAULT_NO_REMOVAL, /* or deletions and evictions, */
+    FAULT_NO_FACTS,   /* or other expiries and tags, */
+    FAULT_NO_BANS,    /* or bans, */
+    FAULT_NO_SWEEPS,  /* or that they are over, */
+    FAULT_NO_MAP,     /* or that databases change places */
+    FAULT_DUMP_AT_END, /* the log from the end of the dump is taken for enough */
     FAULT_KINDS
+};
+
+/* What the cache is like. */
+enum kind {
+    KIND_ROOMY,
+    KIND_EVICTING, /* it has no room for all of it */
+    KIND_SESSIONS, /* some keys are in a store of sessions, with a time to live */
+    KIND_REFUSED,  /* the log has no room at times, and the cache no memory for what it notes */
+    KINDS
 };
 
 struct model {
@@ -42,6 +55,10 @@ struct model {
     struct seen a, b;
     uint64_t seed, step, found; /* entries that were there when they were compared */
     enum fault fault;
+    enum kind kind;
+    struct memory memory; /* of the cache, in KIND_REFUSED */
+    struct failing failing;
+    char text[256]; /* what was different */
 };
 
 #define FAIL(model, ...)                                                                                         \
@@ -56,7 +73,8 @@ static struct slice name_of(uint32_t key) {
     static char text[8][64];
     static uint32_t next;
     char *to = text[next++ % 8];
-    return slice_make(to, (size_t)snprintf(to, sizeof text[0], key % 3 ? "key:%u" : "other:%u", key));
+    static const char *const forms[] = {"key:%u", "other:%u", "session:%u", "cart:%u:x"};
+    return slice_make(to, (size_t)snprintf(to, sizeof text[0], forms[key % 4], key % 4 < 2 ? key : key % 12 / 4));
 }
 
 static struct slice tag_of(uint32_t tag) {
@@ -83,7 +101,8 @@ static uint64_t any_expiry(struct model *m) { return below(m, 3) ? 0 : m->t.acto
 
 /* Room and the log may be refused; nothing else. */
 static void may_fail(struct model *m, enum status status) {
-    if (status != STATUS_OK && status != STATUS_FULL && status != STATUS_IO)
+    bool refused = m->kind == KIND_REFUSED && (status == STATUS_IO || status == STATUS_NO_MEMORY);
+    if (status != STATUS_OK && status != STATUS_FULL && !refused)
         FAIL(m, "%s", status_text(status));
 }
 
@@ -225,7 +244,6 @@ static void do_several(struct model *m, struct actor *actor) {
         cache_lock_all(m->t.cache, actor, LARGE);
     else
         cache_lock_keys(m->t.cache, actor, keys, 4, LARGE);
-    uint64_t records = m->log.lsn;
     for (int i = 0; i < 4; i++) {
         struct cache_edit edit;
         if (below(m, 6) == 0) {
@@ -243,11 +261,9 @@ static void do_several(struct model *m, struct actor *actor) {
     rename_one(m, actor, keys);
     if (all && below(m, 12) == 0)
         cache_flush(m->t.cache, actor, below(m, DATABASES));
-    if (actor->noted.size)
-        records++;
-    uint64_t of_others = m->log.lsn;
+    uint64_t of_others = m->log.lsn, noted = actor->noted.size != 0;
     cache_unlock(m->t.cache, actor);
-    if (m->log.lsn > of_others + (records > m->log.lsn ? 0 : 1))
+    if (m->kind != KIND_REFUSED && m->log.lsn > of_others + noted)
         FAIL(m, "several changes under one lock are several records");
 }
 
@@ -328,41 +344,71 @@ static void tell_all(const struct testing_log *log, struct slice name) {
     }
 }
 
-static void compare(struct model *m, struct testing_cache *r) {
-    for (uint32_t db = 0; db < DATABASES; db++)
-        for (uint32_t key = 0; key < KEYS; key++) {
-            testing_see(&m->t, db, name_of(key), &m->a);
-            testing_see(r, db, name_of(key), &m->b);
-            const char *difference = testing_difference(&m->a, &m->b);
-            if (difference)
-                tell_all(&m->log, name_of(key));
-            if (difference)
-                FAIL(m, "database %u key %u: %s: there %d %d %d, again %d %d %d", db, key, difference, m->a.found,
-                     m->a.nothing, m->a.stale, m->b.found, m->b.nothing, m->b.stale);
-            m->found += m->a.found;
-        }
-    for (uint32_t tag = 0; tag < TAGS; tag++) {
-        uint64_t there = cache_tag_count_seen(m->t.cache, &m->t.actor, tag_of(tag), true);
-        if (there != cache_tag_count_seen(r->cache, &r->actor, tag_of(tag), true))
-            FAIL(m, "members of a tag");
-    }
-    if (cache_stamp(r->cache) <= cache_stamp(m->t.cache))
-        FAIL(m, "stamps begin anew");
+/* False: they differ; `text` says how. */
+static bool compare_key(struct model *m, struct testing_cache *r, uint32_t db, uint32_t key) {
+    testing_see(&m->t, db, name_of(key), &m->a);
+    testing_see(r, db, name_of(key), &m->b);
+    const char *difference = testing_difference(&m->a, &m->b);
+    m->found += m->a.found;
+    if (!difference)
+        return true;
+    snprintf(m->text, sizeof m->text,
+             "database %u key %.*s: %s: there %d %d %d for %llu, expires %llu; again %d %d %d; now %llu", db,
+             (int)name_of(key).size, (const char *)name_of(key).data, difference, m->a.found, m->a.nothing, m->a.stale,
+             (unsigned long long)m->a.stale_ms, (unsigned long long)m->a.expires_at_ms, m->b.found, m->b.nothing,
+             m->b.stale, (unsigned long long)m->t.actor.now_ms);
+    if (m->fault == FAULT_NONE)
+        tell_all(&m->log, name_of(key));
+    return false;
 }
 
-/* All is made again; which goes on in its place, with an empty log behind a dump that is still to come. */
-static void crash(struct model *m) {
+static bool compare(struct model *m, struct testing_cache *r) {
+    for (uint32_t db = 0; db < DATABASES; db++)
+        for (uint32_t key = 0; key < KEYS; key++)
+            if (!compare_key(m, r, db, key))
+                return false;
+    for (uint32_t tag = 0; tag < TAGS; tag++) {
+        uint64_t there = cache_tag_count_seen(m->t.cache, &m->t.actor, tag_of(tag), true);
+        if (there == cache_tag_count_seen(r->cache, &r->actor, tag_of(tag), true))
+            continue;
+        snprintf(m->text, sizeof m->text, "members of tag %u", tag);
+        return false;
+    }
+    snprintf(m->text, sizeof m->text, "stamps begin anew");
+    return cache_stamp(r->cache) > cache_stamp(m->t.cache);
+}
+
+static void plant(struct model *m) {
+    static const enum record_kind without[FAULT_KINDS] = {
+        [FAULT_NO_TAGS] = RECORD_TAG, [FAULT_NO_REMOVAL] = RECORD_REMOVE, [FAULT_NO_FACTS] = RECORD_FACTS,
+        [FAULT_NO_BANS] = RECORD_BAN, [FAULT_NO_SWEEPS] = RECORD_SWEPT,   [FAULT_NO_MAP] = RECORD_MAP};
+    size_t count = log_count(&m->log);
+    m->log.without = without[m->fault];
+    m->log.left_out = m->fault == FAULT_LEFT_OUT ? 2 + below(m, (uint32_t)count) : 0;
+    m->log.late = m->fault == FAULT_LATE ? 2 + below(m, (uint32_t)count) : 0;
+}
+
+/* All is made again, with room for whatever was evicted from the first one in vain: what it has lost, it has lost for ever. */
+static bool crash(struct model *m) {
     struct cache_replay replay = {.note = NULL};
-    struct testing_cache r = testing_recover(m->options, &m->log, m->t.actor.now_ms, &replay);
+    struct cache_options options = m->options;
+    options.limit_bytes *= 4;
+    plant(m);
+    struct testing_cache r = testing_recover(options, &m->log, m->t.actor.now_ms, &replay);
     if (replay.lost)
         FAIL(m, "%llu entries were lost", (unsigned long long)replay.lost);
     cache_verify(r.cache, &r.actor);
-    compare(m, &r);
+    bool same = compare(m, &r);
     testing_close(&r);
+    return same;
 }
 
 static void step(struct model *m) {
     struct actor *actor = any_actor(m);
+    if (m->kind == KIND_REFUSED) {
+        m->log.full = below(m, 6) == 0;
+        m->failing.left = below(m, 2) ? -1 : (int)below(m, 6);
+    }
     switch (below(m, 16)) {
         case 0:
         case 1:
@@ -387,12 +433,30 @@ static void step(struct model *m) {
     }
 }
 
+static const struct slice session_patterns[] = {SLICE("session:{sid}"), SLICE("cart:{sid}:*")};
+static const struct cache_store session_store = {.name = SLICE("sessions"),
+                                                 .patterns = session_patterns,
+                                                 .pattern_count = 2,
+                                                 .ttl_ms = 1500,
+                                                 .policy = CACHE_SESSION};
+
 static void init(struct model *m, uint64_t seed, enum fault fault) {
-    *m = (struct model){.seed = seed, .fault = fault};
+    *m = (struct model){.seed = seed, .fault = fault, .kind = seed % KINDS};
     m->rng = rng_seeded(seed);
     m->options = (struct cache_options){
-        .limit_bytes = 512 * 1024 + below(m, 3) * 600000, .shards = 1 + below(m, 2), .policy = CACHE_ALLKEYS_LRU};
+        .limit_bytes = 1024 * 1024, .shards = 1 + below(m, 2), .policy = CACHE_ALLKEYS_LRU};
+    if (m->kind == KIND_EVICTING)
+        m->options.limit_bytes = 96 * 1024;
+    if (m->kind == KIND_SESSIONS || below(m, 4) == 0) {
+        m->options.stores = &session_store;
+        m->options.store_count = 1;
+    }
     m->t = testing_open_logged(m->options, &m->log);
+    if (m->kind == KIND_REFUSED) {
+        m->memory = (struct memory){failing_resize, &m->failing};
+        m->failing.left = -1;
+        m->t.cache->memory = &m->memory;
+    }
     m->other = (struct actor){.id = 3, .now_ms = m->t.actor.now_ms};
     log_init(&m->dumping);
     buf_init(&m->record, &memory_libc);
@@ -405,9 +469,13 @@ static void init(struct model *m, uint64_t seed, enum fault fault) {
 }
 
 static void fini(struct model *m) {
+    m->log.full = false;
+    m->failing.left = -1;
     if (m->is_dumping)
         cache_dump_end(&m->dump, &m->t.actor);
     cache_journal_forget(m->t.cache, &m->other);
+    cache_journal_forget(m->t.cache, &m->t.actor);
+    m->t.cache->memory = &memory_libc;
     testing_close_logged(&m->t, &m->log);
     log_fini(&m->dumping);
     buf_fini(&m->record);
@@ -421,22 +489,46 @@ static uint64_t seeds_wanted(void) {
     return text ? strtoull(text, NULL, 10) : SEEDS;
 }
 
+/* False: it was not the same again. */
+static bool run(struct model *m, uint64_t seed, enum fault fault) {
+    bool same = true;
+    init(m, seed, fault);
+    for (int crashes = 0; same && crashes < CRASHES; crashes++) {
+        for (int steps = 0; steps < OPERATIONS; steps++, m->step++)
+            step(m);
+        m->log.full = false;
+        m->failing.left = -1;
+        same = crash(m);
+    }
+    if (!same && fault == FAULT_NONE)
+        FAIL(m, "%s", m->text);
+    fini(m);
+    return same;
+}
+
 static void again_it_is_the_same(void **state) {
     (void)state;
     uint64_t found = 0;
     for (uint64_t i = 0; i < seeds_wanted(); i++) {
         struct model m;
-        init(&m, unit_seed() + i, FAULT_NONE);
-        for (int crashes = 0; crashes < CRASHES; crashes++) {
-            for (int steps = 0; steps < OPERATIONS; steps++, m.step++)
-                step(&m);
-            crash(&m);
-        }
+        MAYBE(run(&m, unit_seed() + i, FAULT_NONE));
         found += m.found;
-        fini(&m);
     }
     print_message("%llu seeds, %llu entries were there and the same\n", (unsigned long long)seeds_wanted(),
                   (unsigned long long)found);
 }
 
-UNIT_TESTS(journal_model, UNIT(again_it_is_the_same));
+static void planted_faults_are_found(void **state) {
+    (void)state;
+    for (enum fault fault = FAULT_NONE + 1; fault < FAULT_KINDS; fault++) {
+        struct model m;
+        uint64_t seeds = 0;
+        while (seeds < SEEDS && run(&m, unit_seed() + seeds, fault))
+            seeds++;
+        if (seeds == SEEDS)
+            fail_msg("fault %d was not found in %d seeds", (int)fault, SEEDS);
+        print_message("fault %d is found after %llu seeds: %s\n", (int)fault, (unsigned long long)seeds, m.text);
+    }
+}
+
+UNIT_TESTS(journal_model, UNIT(again_it_is_the_same), UNIT(planted_faults_are_found));

@@ -328,7 +328,7 @@ static void note_removed(const struct engine *engine, struct actor *actor, const
     if (reason == STORE_DELETED || reason == STORE_EVICTED ||
         ((reason == STORE_EXPIRED || reason == STORE_INVALIDATED) && store_is_by_session(shard)) ||
         (reason == STORE_INVALIDATED && !store_is_dead(engine, spot->location, &spot->entry, name)))
-        engine->journal.removed(engine->journal.context, actor, shard, reason, spot->entry.db, name);
+        engine->journal.removed(engine->journal.context, actor, spot->entry.db, name);
 }
 
 /* The bytes of an entry that has just gone still stand where they stood, until the lock is let go. */

@@ -177,8 +177,7 @@ struct store_changes {
 
 /* Who keeps a journal of what goes, asked while STORE_NOTED is wanted. Under the shard's lock: it may not call the engine. */
 struct store_journal {
-    void (*removed)(void *context, struct actor *actor, const struct shard *shard, enum store_change reason,
-                    uint32_t db, struct slice name);
+    void (*removed)(void *context, struct actor *actor, uint32_t db, struct slice name);
     /* All keys have been compared with bans up to that stamp, which are about to be forgotten: what is written afterwards needs no stamp for them. */
     void (*swept)(void *context, struct actor *actor, uint64_t stamp);
     void (*unlocking)(void *context, struct actor *actor); /* before the actor, that has noted something, lets a lock go */
