@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "sys/os/clock.h"
 #include "unit.h"
 
 struct place {
@@ -93,6 +94,17 @@ static void failed_flush_marks_its_bytes_clean(void **state) {
     place_remove(&place);
 }
 
+static void slow_call_takes_its_time_and_works(void **state) {
+    struct place place;
+    place_make(&place);
+    faults_add(&place.faults,
+               (struct fault){.calls = FAULT_SYNC, .kind = FAULT_SLOW, .first = 1, .count = 1, .amount = 20});
+    uint64_t begun_ns = clock_steady_ns();
+    assert_int_equal(place.files->sync(place.files->context, place.file), STATUS_OK);
+    assert_true(clock_steady_ns() - begun_ns >= 20000000);
+    place_remove(&place);
+}
+
 static void seed_spoils_about_as_many_as_asked_for(void **state) {
     struct place place;
     place_make(&place);
@@ -109,4 +121,4 @@ static void seed_spoils_about_as_many_as_asked_for(void **state) {
 
 UNIT_TESTS(faults, UNIT(planned_call_fails_and_the_next_does_not), UNIT(short_write_is_completed_and_torn_one_is_half),
            UNIT(flipped_bit_is_one_bit), UNIT(failed_flush_marks_its_bytes_clean),
-           UNIT(seed_spoils_about_as_many_as_asked_for));
+           UNIT(slow_call_takes_its_time_and_works), UNIT(seed_spoils_about_as_many_as_asked_for));

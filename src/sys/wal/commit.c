@@ -148,13 +148,15 @@ static bool flush_is_due(struct wal *wal, uint64_t now_ns) {
 
 /* --- files --- */
 
-enum status wal_list_add(struct wal *wal, uint64_t number, uint64_t first_lsn) {
-    struct wal_file file = {number, first_lsn};
-    struct wal_file last = {0};
-    if (wal->list.size)
-        memcpy(&last, wal->list.data + wal->list.size - sizeof last, sizeof last);
-    if (last.number == number)
+enum status wal_list_add(struct wal *wal, uint64_t number, uint64_t first_lsn, uint64_t bytes_before) {
+    struct wal_file file = {.number = number, .first_lsn = first_lsn}, last = {0};
+    if (wal->list.size) {
         wal->list.size -= sizeof last;
+        memcpy(&last, wal->list.data + wal->list.size, sizeof last);
+    }
+    last.bytes = bytes_before;
+    if (last.number && last.number != number)
+        TRY(buf_append(&wal->list, &last, sizeof last));
     return buf_append(&wal->list, &file, sizeof file);
 }
 
@@ -168,6 +170,7 @@ static void rotate(struct wal *wal) {
         flushed_up_to(wal, written);
     }
     struct log_header header = {wal->writer.log_id, wal->writer.number + 1, written + 1, written};
+    uint64_t bytes_before = wal->writer.offset;
     enum status status = buf_reserve(&wal->list, sizeof(struct wal_file));
     if (status == STATUS_OK)
         status = writer_start(&wal->writer, &header, NULL, true);
@@ -179,7 +182,7 @@ static void rotate(struct wal *wal) {
         return;
     wal->rotate_at_bytes = wal->options.file_bytes;
     wal->statistics.rotations++;
-    status = wal_list_add(wal, header.number, header.first_lsn);
+    status = wal_list_add(wal, header.number, header.first_lsn, bytes_before);
     ASSERT(status == STATUS_OK);
     (void)reserve(wal);
 }
@@ -201,13 +204,14 @@ static void begin_anew(struct wal *wal) {
     bool whole = wal->unkept_lsn <= wal->durable;
     struct log_header header = {wal->writer.log_id, wal->writer.number + 1, (whole ? wal->durable : written) + 1,
                                 wal->durable};
+    uint64_t bytes_before = wal->writer.offset;
     enum status status = buf_reserve(&wal->list, sizeof(struct wal_file));
     if (status == STATUS_OK)
         status = writer_start(&wal->writer, &header, whole ? &wal->kept : NULL, false);
     if (status == STATUS_OK) {
         if (!whole && written > wal->durable)
             atomic_store(&wal->cover_needed, written + 1);
-        status = wal_list_add(wal, header.number, header.first_lsn);
+        status = wal_list_add(wal, header.number, header.first_lsn, bytes_before);
         ASSERT(status == STATUS_OK);
         buf_clear(&wal->kept);
         wal->unkept_lsn = 0;

@@ -34,6 +34,14 @@ static enum status refuse(struct reading *reading, enum status status, const cha
     return status;
 }
 
+static void blame(struct reading *reading, enum wal_damage damage, uint64_t number, uint64_t offset, uint64_t lsn) {
+    struct wal_report *report = reading->report;
+    report->damage = damage;
+    report->damage_number = number;
+    report->damage_offset = offset;
+    report->damage_lsn = lsn;
+}
+
 /* --- which files there are --- */
 
 static enum status note_name(void *context, const char *name) {
@@ -78,6 +86,8 @@ static enum status open_file(struct reading *reading, uint64_t number, struct sc
     uint32_t version = 0;
     format_name(LOG_PREFIX, number, "", reading->name);
     enum status status = scan_open(scan, reading->files, reading->memory, reading->name, &version);
+    if (status != STATUS_OK)
+        blame(reading, status == STATUS_CORRUPT ? WAL_HEADER : WAL_UNREADABLE, number, 0, 0);
     if (status == STATUS_INVALID)
         return refuse(reading, status, "%s has version %" PRIu32 "; this program reads version %d", reading->name,
                       version, LOG_VERSION);
@@ -93,8 +103,10 @@ static enum status open_file(struct reading *reading, uint64_t number, struct sc
     else if (reading->log_id && scan->header.log_id != reading->log_id)
         status = refuse(reading, STATUS_CORRUPT, "%s belongs to log %016" PRIx64 ", not to %016" PRIx64, reading->name,
                         scan->header.log_id, reading->log_id);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        blame(reading, WAL_HEADER, number, 0, 0);
         scan_close(scan);
+    }
     return status;
 }
 
@@ -105,30 +117,36 @@ static enum status find_needed(struct reading *reading) {
     while (at > 0) {
         struct scan scan;
         uint64_t number = number_at(reading, at - 1);
-        if (at < wal_list_count(&reading->report->list) && number + 1 != number_at(reading, at))
+        if (at < wal_list_count(&reading->report->list) && number + 1 != number_at(reading, at)) {
+            blame(reading, WAL_MISSING, number + 1, 0, 0);
             return refuse(reading, STATUS_CORRUPT,
                           "log-%010" PRIu64 " is missing: records before %" PRIu64 " are needed, and " LOG_PREFIX
                           "%010" PRIu64 " begins with that",
                           number_at(reading, at) - 1, first_lsn, number_at(reading, at));
+        }
         TRY(open_file(reading, number, &scan));
         if (first_lsn && scan.header.first_lsn > first_lsn) {
             scan_close(&scan);
+            blame(reading, WAL_HEADER, number, 0, 0);
             return refuse(reading, STATUS_CORRUPT, "%s begins behind the file that follows it", reading->name);
         }
         first_lsn = scan.header.first_lsn;
+        uint64_t size_bytes = scan.size_bytes;
         reading->log_id = scan.header.log_id;
         scan_close(&scan);
         at--;
-        struct wal_file file = {number, first_lsn};
+        struct wal_file file = {number, first_lsn, size_bytes};
         memcpy(reading->report->list.data + at * sizeof file, &file, sizeof file);
         if (first_lsn <= reading->from_lsn)
             break;
     }
-    if (first_lsn > reading->from_lsn)
+    if (first_lsn > reading->from_lsn) {
+        blame(reading, WAL_BEGINNING, number_at(reading, 0), 0, first_lsn);
         return refuse(reading, STATUS_CORRUPT,
                       "records %" PRIu64 " to %" PRIu64 " are missing: the oldest file of the log is log-%010" PRIu64
                       ", and no snapshot holds them",
                       reading->from_lsn, first_lsn - 1, number_at(reading, 0));
+    }
     reading->first_needed = at;
     return STATUS_OK;
 }
@@ -152,11 +170,13 @@ static enum status visit(struct reading *reading, uint64_t lsn, struct slice pay
 }
 
 static enum status cannot_read(struct reading *reading, const struct scan *scan, enum status status) {
+    blame(reading, WAL_UNREADABLE, scan->header.number, scan->offset, scan->next_lsn);
     return refuse(reading, status, "%s cannot be read at offset %" PRIu64 ": %s", reading->name, scan->offset,
                   status == STATUS_IO ? strerror(errno) : status_text(status));
 }
 
 static enum status damaged(struct reading *reading, const struct scan *scan, uint64_t proven_lsn) {
+    blame(reading, WAL_DAMAGED, scan->header.number, scan->offset, scan->next_lsn);
     return refuse(reading, STATUS_CORRUPT,
                   "%s is damaged at offset %" PRIu64 ": record %" PRIu64 " stood there, and records up to %" PRIu64
                   " are known to have been flushed",
@@ -197,6 +217,7 @@ static enum status read_batches(struct reading *reading, struct scan *scan, uint
     struct slice payload;
     *ret_flags = 0;
     while (scan->next_lsn <= limit) {
+        uint64_t offset = scan->offset;
         enum status status = scan_next(scan, &batch, &payload);
         if (status == STATUS_CLOSED || status == STATUS_CORRUPT) {
             *ret_end = status;
@@ -207,6 +228,8 @@ static enum status read_batches(struct reading *reading, struct scan *scan, uint
         if (status != STATUS_OK)
             return cannot_read(reading, scan, status);
         *ret_flags = batch.flags;
+        if (batch.flags & LOG_BATCH_CONTINUED)
+            reading->report->damage_offset = offset; /* what it promises may be missing */
         TRY(visit(reading, batch.first_lsn, payload, limit));
     }
     *ret_end = STATUS_OK;
@@ -255,12 +278,14 @@ static enum status read_last(struct reading *reading, struct scan *scan) {
     report->proven_lsn = scan->header.proven_lsn;
     report->tail_offset = scan->offset;
     TRY(read_batches(reading, scan, UINT64_MAX, &flags, &end));
-    if (flags & LOG_BATCH_CONTINUED)
+    if (flags & LOG_BATCH_CONTINUED) {
+        blame(reading, WAL_MISSING, scan->header.number + 1, report->damage_offset, scan->next_lsn);
         return refuse(reading, STATUS_CORRUPT, "log-%010" PRIu64 " is missing: %s ends with the word that it follows",
                       scan->header.number + 1, reading->name);
+    }
     if (end == STATUS_CORRUPT) {
-        uint64_t proven = 0;
-        enum status status = scan_proof(scan, &proven);
+        uint64_t proven = 0, last = 0;
+        enum status status = scan_proof(scan, &proven, &last);
         if (status != STATUS_OK)
             return cannot_read(reading, scan, status);
         if (proven >= scan->next_lsn)
@@ -306,20 +331,24 @@ static enum status read_all(struct reading *reading, const struct wal_need *need
     TRY(list(reading));
     report->next_lsn = reading->from_lsn;
     if (wal_list_count(&report->list) == 0) {
-        if (need->log_id)
+        if (need->log_id) {
+            blame(reading, WAL_NONE, 0, 0, reading->from_lsn);
             return refuse(reading, STATUS_CORRUPT,
                           "there is no log, but a snapshot of log %016" PRIx64 " needs it from record %" PRIu64 " on",
                           need->log_id, reading->from_lsn);
+        }
         return STATUS_OK;
     }
     TRY(find_needed(reading));
     TRY(read_files(reading));
     uint64_t least = need->to_lsn + 1 > reading->from_lsn ? need->to_lsn + 1 : reading->from_lsn;
-    if (report->next_lsn < least)
+    if (report->next_lsn < least) {
+        blame(reading, WAL_SHORT, report->last.number, 0, report->next_lsn);
         return refuse(reading, STATUS_CORRUPT,
                       "the log ends with record %" PRIu64
                       ", but the snapshot was made when there were records up to %" PRIu64,
                       report->next_lsn - 1, least - 1);
+    }
     return STATUS_OK;
 }
 

@@ -42,6 +42,19 @@ struct wal_visitor {
 struct wal_file {
     uint64_t number;
     uint64_t first_lsn; /* 0: not looked at, since it is not needed */
+    uint64_t bytes;     /* its size; likewise */
+};
+
+/* Why reading was refused. */
+enum wal_damage {
+    WAL_WHOLE,   /* it was not, or not for the log's sake */
+    WAL_DAMAGED, /* a batch of `damage_number`, at `damage_offset`: record `damage_lsn` stood there */
+    WAL_HEADER,  /* the header of file `damage_number` is damaged or does not belong here */
+    WAL_MISSING, /* there is no file `damage_number`; if it would be the last, the one before says at `damage_offset` that it was there, else that is 0 */
+    WAL_BEGINNING,  /* records before the oldest file are needed */
+    WAL_SHORT,      /* the log ends before the snapshot does */
+    WAL_NONE,       /* there is no log, and a snapshot needs one */
+    WAL_UNREADABLE, /* file `damage_number` cannot be read, or is of another version */
 };
 
 /* Filled as far as it came, also after a failure. */
@@ -61,6 +74,8 @@ struct wal_report {
     uint64_t tail_offset;   /* where its others begin */
     struct buf tail;        /* them, as kept batches (sys/wal/writer.h), if `keep_tail` */
     struct buf list;        /* struct wal_file: all files of logs in the directory, ascending */
+    enum wal_damage damage;
+    uint64_t damage_number, damage_offset, damage_lsn;
     char reason[WAL_REASON_SIZE];
 };
 

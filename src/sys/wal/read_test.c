@@ -147,6 +147,28 @@ static void damage_behind_the_last_proof_is_the_tail(void **state) {
     place_fini(&log);
 }
 
+/* A log that nobody closed knows as much, as soon as the committer has had nothing to do for a turn. */
+static void last_flush_is_proven_when_nothing_more_comes(void **state) {
+    struct log_place log;
+    struct place_visit visit;
+    struct wal_report report;
+    uint8_t *bytes;
+    place_init(&log);
+    place_open(&log);
+    place_fill(&log, 10, 10);
+    size_t size = disk_contents(log.disk, first_name).size;
+    for (unsigned i = 0; i < 3; i++)
+        wal_step(log.wal);
+    assert_int_equal(disk_contents(log.disk, first_name).size, size); /* one is enough */
+    struct slice whole = copy_of(&log, first_name, &bytes);
+    bytes[LOG_HEADER_SIZE + 60] ^= 1;
+    disk_put(log.disk, first_name, whole);
+    assert_int_equal(read_log(&log, &visit, &report), STATUS_CORRUPT);
+    assert_non_null(strstr(report.reason, "records up to 10 are known to have been flushed"));
+    free(bytes);
+    place_fini(&log);
+}
+
 /* Three files of some twenty records each. */
 static void three_files(struct log_place *log) {
     place_init(log);
@@ -171,6 +193,33 @@ static void expect_refusal(struct log_place *log, enum status expected, const ch
 
 static void remove_file(struct log_place *log, const char *name) {
     assert_int_equal(log->files->remove(log->files->context, name), STATUS_OK);
+}
+
+/* In files that others follow, nothing is a tail. */
+static void flipped_bit_before_the_last_file_is_a_loss(void **state) {
+    struct log_place log;
+    struct place_visit visit;
+    struct wal_report report;
+    struct rng rng = rng_seeded(unit_seed());
+    uint8_t *bytes;
+    three_files(&log);
+    struct slice whole = copy_of(&log, second_name, &bytes);
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t bit = rng_below(&rng, whole.size * 8);
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        disk_put(log.disk, second_name, whole);
+        enum status status = read_log(&log, &visit, &report);
+        assert_int_equal(visit.wrong, 0);
+        if (bit / 8 < whole.size - 2 * LOG_BATCH_HEADER_SIZE) /* but for the batches without records at its end */
+            assert_int_equal(status, STATUS_CORRUPT);
+        if (status == STATUS_OK)
+            assert_int_equal(visit.count, 60);
+        else
+            assert_non_null(strstr(report.reason, second_name));
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    free(bytes);
+    place_fini(&log);
 }
 
 static void missing_files_are_told(void **state) {
@@ -336,6 +385,7 @@ static void every_failing_call_is_passed_up(void **state) {
 
 UNIT_TESTS(read, UNIT(records_come_back_in_order), UNIT(log_cut_at_every_byte_is_a_beginning_of_it),
            UNIT(flipped_bits_are_refused_or_harmless), UNIT(damage_behind_the_last_proof_is_the_tail),
+           UNIT(last_flush_is_proven_when_nothing_more_comes), UNIT(flipped_bit_before_the_last_file_is_a_loss),
            UNIT(missing_files_are_told), UNIT(file_of_another_log_is_refused),
            UNIT(renamed_swapped_empty_and_newer_files_are_refused), UNIT(batch_at_another_place_is_no_batch),
            UNIT(only_what_a_snapshot_lacks_is_needed), UNIT(empty_directory_is_a_log_that_begins_unless_one_is_needed),

@@ -91,8 +91,8 @@ enum status scan_next(struct scan *scan, struct log_batch *ret_batch, struct sli
     return STATUS_OK;
 }
 
-enum status scan_proof(struct scan *scan, uint64_t *ret_flushed_lsn) {
-    uint64_t flushed = 0;
+enum status scan_proof(struct scan *scan, uint64_t *ret_flushed_lsn, uint64_t *ret_last_lsn) {
+    uint64_t flushed = 0, last = 0;
     for (uint64_t at = scan->offset; scan->size_bytes - at >= LOG_BATCH_HEADER_SIZE;) {
         struct slice bytes;
         enum status status = scan_bytes(scan, at, LOG_BATCH_HEADER_SIZE, SCAN_WINDOW_SIZE, &bytes);
@@ -102,12 +102,17 @@ enum status scan_proof(struct scan *scan, uint64_t *ret_flushed_lsn) {
         size_t places = bytes.size - LOG_BATCH_HEADER_SIZE + 1;
         for (size_t i = 0; i < places; i++) {
             struct log_batch batch;
-            if (format_u32(bytes.data + i) == LOG_BATCH_MARK &&
-                log_batch_decode(bytes.data + i, seed_at(scan, at + i), &batch) && batch.flushed_lsn > flushed)
+            if (format_u32(bytes.data + i) != LOG_BATCH_MARK ||
+                !log_batch_decode(bytes.data + i, seed_at(scan, at + i), &batch))
+                continue;
+            if (batch.flushed_lsn > flushed)
                 flushed = batch.flushed_lsn;
+            if (batch.first_lsn + batch.count - 1 > last)
+                last = batch.first_lsn + batch.count - 1;
         }
         at += places;
     }
     *ret_flushed_lsn = flushed;
+    *ret_last_lsn = last;
     return STATUS_OK;
 }

@@ -36,9 +36,9 @@ void scan_close(struct scan *scan);
 /* The next batch. Its payload is valid until the next call. */
 MUST_CHECK enum status scan_next(struct scan *scan, struct log_batch *ret_batch, struct slice *ret_payload);
 
-/* Behind damage: the highest number that any batch from here to the end of the file knew to be flushed; 0 if there is none.
- * Every place is tried, since after damage nobody knows where the next batch begins. */
-MUST_CHECK enum status scan_proof(struct scan *scan, uint64_t *ret_flushed_lsn);
+/* Behind damage: the highest number that any batch from here to the end of the file knew to be flushed, and the highest that any of them holds; 0 if there
+ * is none. Every place is tried, since after damage nobody knows where the next batch begins. */
+MUST_CHECK enum status scan_proof(struct scan *scan, uint64_t *ret_flushed_lsn, uint64_t *ret_last_lsn);
 
 /* Bytes of the file, as far as it has them: at least `least` (else STATUS_CLOSED), at most `most`. */
 MUST_CHECK enum status scan_bytes(struct scan *scan, uint64_t offset, size_t least, size_t most,

@@ -139,7 +139,8 @@ static enum status begin_file(struct wal *wal, const struct wal_report *report) 
     bool follows = report->last.number && header.number != report->last.number;
     TRY(remove_new(wal));
     TRY(buf_append_slice(&wal->list, buf_slice(&report->list)));
-    TRY(wal_list_add(wal, header.number, header.first_lsn));
+    size_t count = wal_list_count(&wal->list);
+    TRY(wal_list_add(wal, header.number, header.first_lsn, count ? wal_list_at(&wal->list, count - 1).bytes : 0));
     if (follows)
         take_last(wal, report);
     TRY(writer_start(&wal->writer, &header, &report->tail, follows));
@@ -297,7 +298,10 @@ uint64_t wal_durable(struct wal *wal) {
 static enum status write_out(struct wal *wal) {
     bool any = wal_commit(wal);
     enum wal_state state = wal_state(wal);
+    bool full = wal->writer.offset >= wal->rotate_at_bytes;
     pthread_mutex_unlock(&wal->writing);
+    if (full)
+        wal_kick(wal); /* which begins the next file */
     if (any || state != WAL_RUNNING)
         wal_tell(wal, state != WAL_RUNNING);
     return state == WAL_RUNNING ? STATUS_OK : state == WAL_FULL ? STATUS_FULL : STATUS_IO;
@@ -522,6 +526,9 @@ void wal_statistics(struct wal *wal, struct wal_statistics *ret_statistics) {
     *ret_statistics = wal->statistics;
     ret_statistics->log_id = wal->writer.log_id;
     ret_statistics->files = wal_list_count(&wal->list);
+    ret_statistics->log_bytes = wal->writer.offset;
+    for (size_t at = 0; at + 1 < ret_statistics->files; at++)
+        ret_statistics->log_bytes += wal_list_at(&wal->list, at).bytes;
     ret_statistics->file_number = wal->writer.number;
     ret_statistics->file_bytes = wal->writer.offset;
     pthread_mutex_unlock(&wal->writing);

@@ -152,8 +152,10 @@ struct wal_statistics {
     enum wal_state state;
     enum wal_mode mode;
     uint64_t staged_lsn, written_lsn, flushed_lsn;
-    uint64_t files, file_number, file_bytes; /* of the log; of the file at its end */
-    uint64_t records, bytes, batches;        /* written since wal_open; bytes with headers */
+    uint64_t files,
+        log_bytes; /* that have not been removed; of those from before wal_open only what was needed counts */
+    uint64_t file_number, file_bytes; /* of the one at the end */
+    uint64_t records, bytes, batches; /* written since wal_open; bytes with headers */
     uint64_t flushes, flush_ns, flush_ns_max, flush_ns_last;
     uint64_t rotations, fulls, failures, begun_anew; /* how often */
     int error;                                       /* errno of the last failure, 0: none */

@@ -29,16 +29,17 @@ struct wal {
     /* Who writes: the committer, and threads in wal_write_out. */
     pthread_mutex_t writing;
     struct writer writer;
-    struct log_batch batch; /* the one in the making */
-    bool pending;           /* it has been collected and not written */
-    uint64_t durable;       /* as `flushed`, but for a hole that a snapshot has yet to cover */
-    struct buf kept;        /* batches after `durable` */
-    uint64_t unkept_lsn;    /* records up to here are not among them */
-    struct buf list;        /* struct wal_file, ascending: what has not been removed */
+    struct log_batch batch;   /* the one in the making */
+    bool pending;             /* it has been collected and not written */
+    uint64_t durable;         /* as `flushed`, but for a hole that a snapshot has yet to cover */
+    struct buf kept;          /* batches after `durable` */
+    uint64_t unkept_lsn;      /* records up to here are not among them */
+    struct buf list;          /* struct wal_file, ascending: what has not been removed */
+    uint64_t rotate_at_bytes; /* a file of this size is followed by another */
     struct wal_statistics statistics;
 
     /* The committer's own. */
-    uint64_t flush_due_ns, rotate_at_bytes;
+    uint64_t flush_due_ns;
     struct thread thread;
     bool runs;
 
@@ -61,8 +62,8 @@ void wal_tell(struct wal *wal, bool everybody);
 bool wal_commit(struct wal *wal);
 /* Under `writing`. */
 void wal_fail(struct wal *wal, const char *what);
-/* Under `writing`: takes note of a new file at the end. */
-MUST_CHECK enum status wal_list_add(struct wal *wal, uint64_t number, uint64_t first_lsn);
+/* Under `writing`: takes note of a new file at the end, and of the size of the one before. With room for one more in the list it does not fail. */
+MUST_CHECK enum status wal_list_add(struct wal *wal, uint64_t number, uint64_t first_lsn, uint64_t bytes_before);
 /* Flushes what was written. Takes `writing` before and after. */
 void wal_flush(struct wal *wal);
 

@@ -98,7 +98,12 @@ static void files_follow_each_other_and_go_when_covered(void **state) {
     struct wal_statistics statistics;
     wal_statistics(log.wal, &statistics);
     assert_true(statistics.files > 3 && statistics.rotations == statistics.files - 1);
+    uint64_t least = (statistics.files - 1) * 1000 + statistics.file_bytes;
+    assert_true(statistics.log_bytes >= least && statistics.log_bytes < least + statistics.files * 200);
+    uint64_t log_bytes = statistics.log_bytes;
     assert_int_equal(reopen(&log, true), 100);
+    wal_statistics(log.wal, &statistics);
+    assert_true(statistics.log_bytes > log_bytes && statistics.log_bytes < log_bytes + 500);
     wal_rotate(log.wal);
     place_fill(&log, 1, 1);
     wal_rotate(log.wal);
@@ -114,6 +119,7 @@ static void files_follow_each_other_and_go_when_covered(void **state) {
     assert_int_equal(wal_covered(log.wal, 102), STATUS_OK);
     wal_statistics(log.wal, &statistics);
     assert_int_equal(statistics.files, 1);
+    assert_int_equal(statistics.log_bytes, statistics.file_bytes);
     assert_int_equal(disk_contents(log.disk, first_name).size, 0);
     place_fini(&log);
 }
