@@ -156,8 +156,6 @@ static void section_memory(struct info *info) {
 static void of_log(struct info *info, const struct cmd_persistence *facts) {
     number(info, "aof_current_size", facts->log_bytes);
     number(info, "aof_base_size", facts->snapshot_bytes);
-    number(info, "aof_pending_rewrite", 0);
-    number(info, "aof_buffer_length", 0);
     number(info, "log_staged_lsn", facts->staged_lsn);
     number(info, "log_written_lsn", facts->written_lsn);
     number(info, "log_flushed_lsn", facts->flushed_lsn);
@@ -181,7 +179,8 @@ static void section_persistence(struct info *info) {
     uint64_t since_ms = facts.saving && now_ms > facts.saving_since_ms ? now_ms - facts.saving_since_ms : 0;
     number(info, "loading", 0);
     number(info, "async_loading", 0);
-    number(info, "rdb_changes_since_last_save", info->counts.changes);
+    number(info, "rdb_changes_since_last_save",
+           facts.enabled ? facts.staged_lsn - facts.saved_lsn : info->counts.changes);
     number(info, "rdb_bgsave_in_progress", facts.saving);
     number(info, "rdb_last_save_time", facts.saved_at_ms / 1000);
     line(info, "rdb_last_bgsave_status:%s", facts.last_save_failed ? "err" : "ok");

@@ -76,8 +76,7 @@ void cmd_waitaof(struct cmd_call *call) {
     struct cmd_persistence facts;
     server->api->persistence(server, &facts);
     if (local && !facts.enabled) {
-        reply_error(call->reply,
-                    SLICE("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
+        reply_error(call->reply, SLICE("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
         return;
     }
     bool waits = local && !call->client->in_exec;

@@ -177,6 +177,7 @@ struct cmd_persistence {
     uint64_t saves, save_failures, save_ms_last;
     bool last_save_failed;
     uint64_t loaded_records, loaded_lost, loaded_ms, cut_bytes;
+    uint64_t saved_lsn; /* records up to here are in the last snapshot */
     uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
     uint64_t flushes, flush_us_last, flush_us_max;
 };

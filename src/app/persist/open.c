@@ -27,8 +27,9 @@ static enum status note(void *context, struct slice name, struct slice bytes) {
 }
 
 static enum status refuse(struct opening *opening, enum status status, const char *what, uint64_t number) {
-    snprintf(opening->reason, PERSIST_REASON_SIZE, "%s %" PRIu64 " cannot be applied: %s at byte %zu of it", what, number,
-             opening->replay.problem ? opening->replay.problem : status_text(status), opening->replay.problem_at);
+    snprintf(opening->reason, PERSIST_REASON_SIZE, "%s %" PRIu64 " cannot be applied: %s at byte %zu of it", what,
+             number, opening->replay.problem ? opening->replay.problem : status_text(status),
+             opening->replay.problem_at);
     return status;
 }
 
@@ -57,6 +58,7 @@ static enum status read_snapshot(struct opening *opening, uint64_t number) {
     snapshot_close(reader);
     opening->need = (struct wal_need){.log_id = facts.log_id, .from_lsn = facts.start_lsn, .to_lsn = facts.end_lsn};
     persist->number = number;
+    persist->facts.saved_lsn = opening->replay.from;
     persist->facts.saved_at_ms = facts.created_ms;
     persist->facts.snapshot_bytes = facts.file_bytes;
     return status;

@@ -61,7 +61,8 @@ static void look_at_log(void *context) {
 
 /* ------------------------------------------------------------------------------------------ begin and end */
 
-static const struct cache_journal calls = {.reserve = reserve, .release = release, .stage = stage, .position = position};
+static const struct cache_journal calls = {
+    .reserve = reserve, .release = release, .stage = stage, .position = position};
 
 enum status persist_begin(struct persist *persist) {
     struct cache_journal journal = calls;
@@ -101,7 +102,9 @@ enum status persist_close(struct persist *persist, struct actor *actor) {
 
 /* ------------------------------------------------------------------------------------------ asked by others */
 
-struct wal *persist_log(struct persist *persist) { return persist->wal; }
+struct wal *persist_log(struct persist *persist) {
+    return persist->wal;
+}
 
 void persist_mode_set(struct persist *persist, enum wal_mode mode, uint32_t interval_ms) {
     wal_mode_set(persist->wal, mode, interval_ms);

@@ -14,7 +14,7 @@ struct place {
     pthread_mutex_t lock;
     pthread_cond_t told;
     unsigned refusals, resumptions, saves; /* under `lock` */
-    bool waits;
+    bool waits, held;
 };
 
 static void on_staged(void *context, uint32_t actor) { (void)context, (void)actor; }
@@ -126,6 +126,13 @@ static void flushed(struct place *place) {
     assert_int_equal(wal_wait(wal, WAL_FLUSHED, wal_staged(wal), 60000), STATUS_OK);
 }
 
+static bool is_waiting(struct place *place) {
+    pthread_mutex_lock(&place->lock);
+    bool waits = place->waits;
+    pthread_mutex_unlock(&place->lock);
+    return waits;
+}
+
 static void save(struct place *place, bool done) {
     struct persist_facts facts;
     uint64_t turn = persist_save(place->persist);
@@ -201,6 +208,49 @@ static void records_that_a_failed_flush_has_lost_are_covered_by_a_snapshot(void 
     end(&place);
 }
 
+/* Before each write of the log, until the test lets it. */
+static void hold_writes(void *context, enum fault_call call) {
+    struct place *place = context;
+    pthread_mutex_lock(&place->lock);
+    while (call == FAULT_WRITE && place->held)
+        pthread_cond_wait(&place->told, &place->lock);
+    pthread_mutex_unlock(&place->lock);
+}
+
+static void let_write(struct place *place, bool held) {
+    pthread_mutex_lock(&place->lock);
+    place->held = held;
+    pthread_cond_broadcast(&place->told);
+    pthread_mutex_unlock(&place->lock);
+}
+
+static void writers_wait_for_a_slow_disk_and_not_longer(void **state) {
+    (void)state;
+    struct place place;
+    static char value[10000];
+    memset(value, 'v', sizeof value - 1);
+    begin(&place, WAL_INTERVAL);
+    place.faults.before_context = &place;
+    place.faults.before = hold_writes;
+    let_write(&place, true);
+    unsigned count = 0;
+    while (!is_waiting(&place))
+        set_many(&place, count++ % 100, 1, value);
+    /* What has begun already is taken all the same. */
+    set_many(&place, 0, 200, value);
+    assert_true(count > 30 && count < 300);
+    let_write(&place, false);
+    pthread_mutex_lock(&place.lock);
+    while (place.waits)
+        pthread_cond_wait(&place.told, &place.lock);
+    pthread_mutex_unlock(&place.lock);
+    flushed(&place);
+    assert_int_equal(close_place(&place), STATUS_OK);
+    open_again(&place);
+    expect(&place, "k199", value);
+    end(&place);
+}
+
 static void full_disk_takes_writes_again_when_there_is_room(void **state) {
     (void)state;
     struct place place;
@@ -221,6 +271,8 @@ static void full_disk_takes_writes_again_when_there_is_room(void **state) {
     end(&place);
 }
 
-UNIT_TESTS(persist, UNIT(what_was_set_is_there_again), UNIT(flush_that_fails_refuses_writes_until_another_file_is_begun),
+UNIT_TESTS(persist, UNIT(what_was_set_is_there_again),
+           UNIT(flush_that_fails_refuses_writes_until_another_file_is_begun),
            UNIT(records_that_a_failed_flush_has_lost_are_covered_by_a_snapshot),
+           UNIT(writers_wait_for_a_slow_disk_and_not_longer),
            UNIT(full_disk_takes_writes_again_when_there_is_room));

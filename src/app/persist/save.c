@@ -134,8 +134,7 @@ static enum status save_once(struct saving *saving) {
                                             .log_id = log.log_id,
                                             .start_lsn = saving->dump.tags_from + 1,
                                             .created_ms = clock_unix_ms()};
-    enum status status =
-        snapshot_begin(persist->options.files, &memory_libc, &saving->facts, &saving->writer);
+    enum status status = snapshot_begin(persist->options.files, &memory_libc, &saving->facts, &saving->writer);
     if (status == STATUS_OK)
         status = write_all(saving);
     cache_dump_end(&saving->dump, &persist->actor);
@@ -156,6 +155,7 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
     facts->save_ms_last = took_ms;
     if (status == STATUS_OK) {
         facts->saves++;
+        facts->saved_lsn = saving->dump.from;
         facts->saved_at_ms = clock_unix_ms();
         facts->snapshot_bytes = saving->facts.file_bytes;
         facts->left_out = saving->dump.left_out;

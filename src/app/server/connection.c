@@ -381,8 +381,7 @@ void connection_update_interest(struct connection *connection) {
         return;
     bool waits = connection->blocked || connection->log_waits;
     bool sends = connection->state != CONNECTION_LINGERING && !connection->log_waits && connection_unsent(connection);
-    uint32_t interest =
-        (may_read(connection) ? LOOP_READ : 0u) | (waits ? LOOP_GONE : 0u) | (sends ? LOOP_WRITE : 0u);
+    uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) | (waits ? LOOP_GONE : 0u) | (sends ? LOOP_WRITE : 0u);
     if (interest != connection->source.interest &&
         loop_change(connection->worker->loop, &connection->source, interest) != STATUS_OK)
         connection_close(connection);

@@ -9,6 +9,7 @@
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "sys/os/log.h"
+#include "sys/wal/lanes.h"
 
 static enum wal_mode mode_of(const struct config_values *values) {
     static const enum wal_mode modes[] = {
@@ -97,6 +98,10 @@ enum status persistence_start(struct server *server) {
     const struct config_values *values = &server->config.values;
     if (!values->appendonly)
         return STATUS_OK;
+    if (server->worker_count >= LANES_MAX) {
+        log_warning("With appendonly there are %d threads at most", LANES_MAX - 1);
+        return STATUS_INVALID;
+    }
     TRY(lock_directory(server));
     const struct persist_options options = {
         .files = &server->directory.files,
@@ -119,6 +124,7 @@ enum status persistence_start(struct server *server) {
         log_warning("What was kept cannot be loaded: %s", reason);
         return status;
     }
+    memset(&server->workers[0]->actor.counts, 0, sizeof server->workers[0]->actor.counts);
     for (uint32_t i = 0; i < server->worker_count; i++) {
         struct worker *worker = server->workers[i];
         worker->actor.noted.lsn = 0;
@@ -206,7 +212,9 @@ void persistence_note(struct worker *worker) {
     worker->actor.noted.lsn = 0;
 }
 
-static enum wal_point point_now(const struct wal *wal) { return wal_mode_now(wal) == WAL_ALWAYS ? WAL_FLUSHED : WAL_WRITTEN; }
+static enum wal_point point_now(const struct wal *wal) {
+    return wal_mode_now(wal) == WAL_ALWAYS ? WAL_FLUSHED : WAL_WRITTEN;
+}
 
 static uint64_t reached(const struct wal *wal) {
     return point_now(wal) == WAL_FLUSHED ? wal_flushed(wal) : wal_written(wal);
@@ -233,8 +241,8 @@ bool persistence_holds(struct connection *connection) {
 /* Its command runs again. */
 static bool command_is_due(const struct worker *worker, const struct connection *connection, uint64_t turns) {
     uint64_t now = connection->log_saves ? turns : wal_flushed(persist_log(worker->server->persist));
-    return connection->log_until && (now >= connection->log_until ||
-                                     (connection->log_due_ms && worker->now_ms >= connection->log_due_ms));
+    return connection->log_until &&
+           (now >= connection->log_until || (connection->log_due_ms && worker->now_ms >= connection->log_due_ms));
 }
 
 static void release(struct connection *connection) {
@@ -322,6 +330,7 @@ void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_f
         .loaded_lost = facts.loaded_entries_lost,
         .loaded_ms = facts.loaded_ms,
         .cut_bytes = facts.cut_bytes,
+        .saved_lsn = facts.saved_lsn,
         .staged_lsn = facts.log.staged_lsn,
         .written_lsn = facts.log.written_lsn,
         .flushed_lsn = facts.log.flushed_lsn,
@@ -378,6 +387,8 @@ enum status persistence_api_wait(struct cmd_server *api, struct cmd_client *clie
         client->log_waited = false;
         return STATUS_OK;
     }
+    if (wal_mode_now(wal) == WAL_NO)
+        wal_rotate(wal); /* which flushes */
     *ret_done = false;
     wait_for(client, false, connection->log_written, wait_ms ? connection->worker->now_ms + wait_ms : 0);
     return STATUS_OK;

@@ -122,5 +122,6 @@ static void lane_of_who_cannot_be_refused_grows_until_it_is_collected(void **sta
     lanes_fini(&lanes);
 }
 
-UNIT_TESTS(lanes, UNIT(lane_of_who_cannot_be_refused_grows_until_it_is_collected), UNIT(records_of_all_lanes_come_in_one_order),
+UNIT_TESTS(lanes, UNIT(lane_of_who_cannot_be_refused_grows_until_it_is_collected),
+           UNIT(records_of_all_lanes_come_in_one_order),
            UNIT(what_was_admitted_can_be_staged_whatever_is_collected_meanwhile), UNIT(failed_call_takes_no_number));
