@@ -159,7 +159,7 @@ class Writer(Party):
 
     def change(self, name, number):
         value = b"%d-%d" % (id(self) % 1000, self.serial)
-        lives = [] if name.startswith("a:") else ["PX", self.rng.randint(1, 30)]  # what is stale after its time is told of when that is over
+        lives = ["PX", self.rng.randint(1, 30)]  # also of what is stale after its time
         return self.rng.choice([
             ("SET", name, value), ("SET", name, value), ("SET", name, value, "TAGS", 1, f"t{number}"), ("SET", name, value, *lives),
             ("DEL", name), ("INVALIDATE", "KEY", name), ("INVALIDATE", "KEY", name, "SOFT"), ("TAG", "INVALIDATE", f"t{number}"),

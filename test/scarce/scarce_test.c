@@ -60,7 +60,6 @@ static const struct scene invalidations[] = {
     {.name = "an expression",
      PREPARED,
      .act = {"INVALIDATE REGEX ^(user|other):[0-9]$"},
-     .may_refuse = true, /* it tells of too many steps */
      .judge = {{"GET other:1", "nil", "o"}, {"GET user:1", "nil", "a"}, {"GET page:1", "nil", "p"}}},
     {.name = "an event",
      PREPARED,

@@ -130,7 +130,9 @@ static enum status bitop_write(struct cmd_call *call, const struct bitop *op) {
     if (op->size && op->size >= cache_upload_size_min(call->env->cache)) {
         struct cache_upload upload;
         TRY(cache_upload_begin(call->env->cache, op->size, &upload));
-        enum status status = bitop_upload(call, op, &upload);
+        enum status status = cache_upload_aim(call->env->cache, call->actor, &upload, &op->keys[0]);
+        if (status == STATUS_OK)
+            status = bitop_upload(call, op, &upload);
         if (status != STATUS_OK)
             cache_upload_drop(call->env->cache, call->actor, &upload);
         return status;

@@ -155,6 +155,7 @@ struct cmd_call {
     struct reply *reply;
     enum cmd_outcome outcome; /* out */
     enum cmd_change change;   /* of what is being changed; CMD_CHANGE_PLAIN before and after */
+    bool found_no_room;       /* it was refused for that, and has changed nothing */
 };
 
 /* Of RESP2, such a client expects messages and nothing else. */

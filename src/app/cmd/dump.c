@@ -174,8 +174,7 @@ static enum status restore_large(struct restore *restore, struct cache_upload *r
     struct rdb_string *string = restore->string;
     struct cache_upload upload;
     TRY(cache_upload_begin(cache, string->size, &upload));
-    cache_upload_aim(cache, restore->call->actor, &upload, &restore->key);
-    enum status status = STATUS_OK;
+    enum status status = cache_upload_aim(cache, restore->call->actor, &upload, &restore->key);
     while (status == STATUS_OK && upload.filled < upload.size) {
         void *room;
         uint64_t size;

@@ -82,6 +82,7 @@ static void put_class(struct explain *explain) {
     facts_number(&explain->facts, "line", explain->class->place.line);
     if (explain->class->owner != RULES_NONE)
         facts_text(&explain->facts, "owner", rules_service(explain->rules, explain->class->owner));
+    facts_codec(&explain->facts, explain->class);
 }
 
 static void put_store(struct explain *explain) {
@@ -107,7 +108,7 @@ struct present {
     struct cache_info info;
     struct slice tags[TAGS_MAX], rule_tags[TAGS_MAX];
     uint32_t tag_count, rule_tag_count;
-    bool in_main, stale, nothing;
+    bool in_main, stale, nothing, by_time;
     uint64_t stale_ms, stamp;
     struct slice stale_by;
     const char *encoding;
@@ -142,6 +143,7 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
         present->stale_ms = edit->stale_ms;
         present->stamp = edit->version;
         present->stale_by = facts_copy(&explain->facts, cache_edit_stale_by(edit, tag));
+        present->by_time = cache_edit_stale_by_time(edit) && !present->stale_by.size;
     }
     if (!edit->found)
         return;
@@ -270,14 +272,18 @@ static void put_author(struct explain *explain, const struct cmd_gone *gone) {
         facts_text(facts, "reason", cause->reason);
 }
 
-/* The entry was found dead some time after its tag was invalidated; who did that is mostly known of the entry itself. */
+/* The entry was found dead some time after its tag was invalidated, or its pattern banned; who did that is mostly known of the entry itself. */
 static void answer_dead(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence,
                         struct cmd_gone *of_tag) {
     struct cmd_server *server = explain->call->env->server;
     const struct cmd_gone *by = gone->spec ? gone : of_tag;
-    bool known = by == gone || (gone->killer.size && explain->api->tag_gone(server, gone->killer, 0, true, of_tag));
+    bool of_some_tag = gone->killer.size && !gone->by_ban;
+    bool known = by == gone || (of_some_tag && explain->api->tag_gone(server, gone->killer, 0, true, of_tag));
     sentence_say(sentence, "Invalidated by ");
-    if (gone->killer.size)
+    if (gone->by_ban) {
+        sentence_say(sentence, "the pattern ");
+        sentence_text(sentence, gone->killer);
+    } else if (gone->killer.size)
         sentence_tag(sentence, gone->killer);
     else
         sentence_say(sentence, "a tag whose name is forgotten");
@@ -294,8 +300,8 @@ static void answer_dead(struct explain *explain, const struct cmd_gone *gone, st
     }
     put_summary(explain, sentence);
     facts_text(&explain->facts, "what", SLICE("invalidated"));
-    if (gone->killer.size && gone->killer.data[0] == CACHE_BAN_MARK)
-        facts_text(&explain->facts, "pattern", slice_part(gone->killer, 1, SIZE_MAX));
+    if (gone->by_ban)
+        facts_text(&explain->facts, "pattern", gone->killer);
     else if (gone->killer.size)
         facts_text(&explain->facts, classes_is_marked(gone->killer) ? "rule_tag" : "tag", gone->killer);
     facts_number(&explain->facts, "ago_ms", (int64_t)ago_ms(explain, known ? by->when_ms : gone->when_ms));
@@ -360,14 +366,29 @@ static bool find_gone(struct explain *explain, const struct present *present, st
     }
     gone->kind = CACHE_INVALIDATED;
     gone->killer = present->stale_by;
+    gone->by_ban = false;
     return true;
 }
 
 /* It was there again meanwhile, or might have been. */
 static bool was_flushed_since(const struct explain *explain, const struct cmd_gone *gone) {
     struct cmd_gone flush;
-    return explain->api && explain->api->flushed(explain->call->env->server, explain->key.place, &flush) &&
+    return explain->api &&
+           explain->api->flushed(explain->call->env->server, explain->key.place, explain->key.name, &flush) &&
            flush.when_ms > gone->when_ms;
+}
+
+/* The entry itself says why it is stale, and since when. */
+static void answer_stale(struct explain *explain, const struct present *present, struct sentence *sentence) {
+    sentence_say(sentence, present->by_time ? "It has expired" : "It was invalidated");
+    if (present->stale_ms < INT64_MAX) {
+        sentence_say(sentence, " ");
+        sentence_span(sentence, present->stale_ms);
+        sentence_say(sentence, " ago");
+    }
+    sentence_say(sentence, present->by_time ? "." : "; by whom is forgotten.");
+    put_summary(explain, sentence);
+    facts_text(&explain->facts, "what", present->by_time ? SLICE("expired") : SLICE("invalidated"));
 }
 
 static void answer_absent(struct explain *explain, const struct present *present, struct cmd_gone *gone,
@@ -379,24 +400,17 @@ static void answer_absent(struct explain *explain, const struct present *present
     bool known = find_gone(explain, present, gone);
     explain->maybe_never = !known;
     if (known && !present->stale && !present->nothing && was_flushed_since(explain, gone))
-        known = explain->api->flushed(server, explain->key.place,
+        known = explain->api->flushed(server, explain->key.place, explain->key.name,
                                       gone); /* its texts stand in itself: it cannot be copied */
     if (present->stale)
         sentence_say(&sentence, "Shown only to who asks for stale values. ");
-    if (known && gone->kind == CACHE_INVALIDATED && (gone->killer.size || !gone->spec)) {
+    bool invalidated = known && gone->kind == CACHE_INVALIDATED && !present->by_time;
+    if (invalidated && (gone->killer.size || gone->by_ban || !gone->spec)) {
         answer_dead(explain, gone, &sentence, of_tag);
-    } else if (present->stale && !(known && gone->kind == CACHE_INVALIDATED)) {
-        sentence_say(&sentence, "It has expired");
-        if (present->stale_ms < INT64_MAX) {
-            sentence_say(&sentence, " ");
-            sentence_span(&sentence, present->stale_ms);
-            sentence_say(&sentence, " ago");
-        }
-        sentence_say(&sentence, ".");
-        put_summary(explain, &sentence);
-        facts_text(facts, "what", SLICE("expired"));
-    } else if (known ||
-               (explain->api && !present->nothing && explain->api->flushed(server, explain->key.place, gone))) {
+    } else if (present->stale && !invalidated) {
+        answer_stale(explain, present, &sentence);
+    } else if (known || (explain->api && !present->nothing &&
+                         explain->api->flushed(server, explain->key.place, explain->key.name, gone))) {
         answer_gone(explain, gone, &sentence);
     } else {
         sentence_say(&sentence, present->nothing

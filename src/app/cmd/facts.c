@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "core/rules/rules.h"
 
 static struct fact *next(struct facts *facts, const char *name) {
     ASSERT(facts->count < FACTS_MAX);
@@ -63,6 +64,16 @@ static void reply_fact(struct reply *reply, const struct fact *fact) {
                 reply_bulk(reply, fact->list[i]);
             break;
     }
+}
+
+void facts_codec(struct facts *facts, const struct rules_class *class) {
+    static const char *const names[] = {
+        [MANIFEST_CODEC_NONE] = "none", [MANIFEST_CODEC_LZ4] = "lz4", [MANIFEST_CODEC_ZSTD] = "zstd"};
+    if (!class->places[MANIFEST_CODEC].line)
+        return;
+    facts_text(facts, "codec", slice_from_string(names[class->codec]));
+    if (class->codec != MANIFEST_CODEC_NONE)
+        facts_text(facts, "codec_for", SLICE("clients"));
 }
 
 void facts_reply(struct facts *facts) {

@@ -12,6 +12,8 @@
 
 enum { FACTS_MAX = 40, FACTS_TEXT_MAX = 1024 };
 
+struct rules_class;
+
 struct fact {
     const char *name;
     enum { FACT_TEXT, FACT_NUMBER, FACT_LIST } kind;
@@ -32,6 +34,8 @@ void facts_text(struct facts *facts, const char *name, struct slice text);
 void facts_format(struct facts *facts, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void facts_number(struct facts *facts, const char *name, int64_t number);
 void facts_list(struct facts *facts, const char *name, const struct slice *list, uint32_t count);
+/* How a class says that its values are packed, which is for clients to go by: the server packs none. Nothing, if it does not say. */
+void facts_codec(struct facts *facts, const struct rules_class *class);
 void facts_reply(struct facts *facts);
 
 /* A copy in the arena; empty, and the facts have failed, without memory. */

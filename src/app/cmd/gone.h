@@ -36,6 +36,7 @@ struct cmd_gone {
     bool
         at_latest; /* of several invalidations of its tag this is the first that is remembered, but it may have been one before */
     struct slice who, killer; /* as in struct change */
+    bool by_ban;              /* as there */
     bool has_cause;
     struct cause cause;
     uint8_t bytes[2048];

@@ -172,12 +172,12 @@ void cmd_invalidate_pattern(struct cmd_call *call) {
 
 enum { PROBE_SCAN_COUNT = 256, PROBE_SHOWN_MAX = 64 };
 
-/* A key for which it takes too long to find out counts as one that matches: it was written since all were looked at. */
+/* A key for which it takes too long to find out, or more memory than there is, counts as one that matches: it was written since all were looked at. */
 static bool may_match(void *context, struct slice name) { return regex_match(context, name) != REGEX_NO; }
 
 struct probe {
     struct regex *regex;
-    bool gave_up;
+    bool gave_up, no_memory;
     size_t shown;
     char key[PROBE_SHOWN_MAX + 1]; /* for which it gave up */
 };
@@ -185,9 +185,13 @@ struct probe {
 static void probe_key(void *context, struct slice name, const struct cache_info *info) {
     struct probe *probe = context;
     (void)info;
-    if (probe->gave_up || regex_match(probe->regex, name) != REGEX_GAVE_UP)
+    if (probe->gave_up || probe->no_memory)
         return;
-    probe->gave_up = true;
+    enum regex_answer answer = regex_match(probe->regex, name);
+    probe->no_memory = answer == REGEX_NO_MEMORY;
+    probe->gave_up = answer == REGEX_GAVE_UP;
+    if (!probe->gave_up)
+        return;
     probe->shown = name.size < PROBE_SHOWN_MAX ? name.size : PROBE_SHOWN_MAX;
     for (size_t i = 0; i < probe->shown; i++)
         probe->key[i] = (char)(name.data[i] < ' ' ? '?' : name.data[i]);
@@ -201,13 +205,14 @@ static bool is_bounded(struct cmd_call *call, struct regex *regex) {
     uint64_t cursor = 0;
     do
         cursor = cache_scan_place(cache, call->actor, place, cursor, PROBE_SCAN_COUNT, probe_key, &probe);
-    while (cursor && cursor != CACHE_SCAN_FAILED && !probe.gave_up);
-    if (cursor == CACHE_SCAN_FAILED)
+    while (cursor && cursor != CACHE_SCAN_FAILED && !probe.gave_up && !probe.no_memory);
+    probe.no_memory |= cursor == CACHE_SCAN_FAILED;
+    if (probe.no_memory)
         cmd_error_status(call, STATUS_NO_MEMORY);
     else if (probe.gave_up)
         reply_errorf(call->reply, "ERR the expression takes too many steps for key '%.*s'; nothing has changed",
                      (int)probe.shown, probe.key);
-    return !probe.gave_up && cursor != CACHE_SCAN_FAILED;
+    return !probe.gave_up && !probe.no_memory;
 }
 
 static void invalidate_expression(struct errand *errand, struct regex *regex) {

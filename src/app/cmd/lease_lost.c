@@ -38,7 +38,7 @@ static bool is_in_history(struct cmd_call *call, const struct cmd_lease_lost *lo
     if (lost->end == LEASE_OF_TAG)
         return tag.size && server->api->tag_gone(server, tag, lost->stamp, true, gone);
     bool known = lost->end == LEASE_FLUSHED
-                     ? server->api->flushed(server, place, gone)
+                     ? server->api->flushed(server, place, call->argv[1], gone)
                      : lost->end != LEASE_WRITTEN && server->api->gone(server, place, call->argv[1], gone);
     return known && gone->client == lost->client && gone->spec && gone->spec->index == lost->command;
 }

@@ -218,8 +218,16 @@ static bool is_within_quota(void *context, struct slice name, uint32_t flags) {
     cache_store_info(call->env->cache, cache_store_of(call->env->cache, &key), &info);
     uint64_t quota = class->quota_permille ? cache_limit(call->env->cache) / MANIFEST_SHARE_ALL * class->quota_permille
                                            : class->quota_bytes;
-    if (info.bytes < quota / 100 * QUOTA_NEAR_PERCENT)
+    uint64_t value_size = call->spec->upload_at ? call->argv[call->spec->upload_at].size : 0;
+    if (info.bytes + info.reserved_bytes + value_size < quota / 100 * QUOTA_NEAR_PERCENT)
         return true;
+    if (value_size > quota) {
+        reply_errorf(call->reply,
+                     "QUOTA class %.*s (line %u) has a quota of %llu bytes, and never takes a value of %llu",
+                     SHOW(class->pattern.text), class->places[MANIFEST_QUOTA].line, (unsigned long long)quota,
+                     (unsigned long long)value_size);
+        return false;
+    }
     reply_errorf(call->reply, "QUOTA class %.*s (line %u) has used its quota of %llu bytes, and refuses what is beyond",
                  SHOW(class->pattern.text), class->places[MANIFEST_QUOTA].line, (unsigned long long)quota);
     return false;

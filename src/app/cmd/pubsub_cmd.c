@@ -21,9 +21,9 @@ static bool is_stream(enum topic_kind kind, struct slice name) {
 
 static enum status begin_stream(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
-    const struct cmd_stream_wish everything = {.greeting = STREAM_GREETING_HERE};
+    const struct cmd_stream_wish everything = {.greeting = STREAM_GREETING_HERE, .widens = true};
     uint64_t position;
-    if (!call->client->streams)
+    if (!call->client->streams || !call->client->stream_channel)
         TRY(server->api->stream_subscribe(server, call->client, &everything, &position));
     call->client->stream_channel = true;
     return STATUS_OK;

@@ -91,12 +91,10 @@ static void put_limits(struct match *match) {
                                          [MANIFEST_EVICT_NEVER] = "never",
                                          [MANIFEST_EVICT_LAST] = "last",
                                          [MANIFEST_EVICT_FIRST] = "first"};
-    static const char *const codecs[] = {
-        [MANIFEST_CODEC_NONE] = "none", [MANIFEST_CODEC_LZ4] = "lz4", [MANIFEST_CODEC_ZSTD] = "zstd"};
     const struct rules_class *class = match->class;
     if (class->store != RULES_NONE)
         facts_text(&match->facts, "store", rules_store(match->rules, class->store)->name);
-    put_word(match, MANIFEST_CODEC, "codec", codecs[class->codec]);
+    facts_codec(&match->facts, class);
     if (class->quota_permille)
         put_share(match, MANIFEST_QUOTA, "quota", class->quota_permille);
     else if (says(match, MANIFEST_QUOTA))

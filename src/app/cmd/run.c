@@ -18,6 +18,7 @@ enum {
     ERROR_NAME_MAX = 128,      /* bytes of a name that an error text repeats */
     ERROR_ARGUMENTS_MAX = 128, /* and of the arguments after it */
     USAGE_SIZE_MAX = 640,      /* of how a command is written */
+    TRIES_FOR_ROOM = 8,
     FLOAT_TEXT_MAX = 5 * 1024, /* as much as the longest double takes when written out */
 };
 
@@ -88,6 +89,7 @@ void cmd_error_status(struct cmd_call *call, enum status status) {
         case STATUS_FULL:
             if (owner_is_asked(call->env) && owner_explains_full(call))
                 return;
+            call->found_no_room = true;
             reply_error(call->reply, SLICE("OOM command not allowed when used memory > 'maxmemory'."));
             return;
         case STATUS_TOO_LARGE:
@@ -271,6 +273,22 @@ __attribute__((noinline)) static void run_tracked(struct cmd_call *call) {
         call->client->tracking &= ~(uint32_t)CMD_TRACKS_CACHING;
 }
 
+/* A write that fails has changed nothing. Where others took the room that had been made for it, it is made once more; in a transaction that is
+ * not possible, which the locks held by then say. */
+__attribute__((noinline)) static void run_again(struct cmd_call *call, struct reply_mark mark) {
+    uint32_t at;
+    if (!(call->spec->flags & CMD_WRITE) || !cmd_key_positions(call->spec, call->argv, call->argc, &at, 1))
+        return;
+    const struct cache_key key = cmd_key(call, at);
+    for (uint32_t i = 0; call->found_no_room && i < TRIES_FOR_ROOM; i++) {
+        if (!cache_make_room(call->env->cache, call->actor, &key, i))
+            return;
+        call->found_no_room = false;
+        cmd_reply_rewind(call, mark);
+        call->spec->run(call);
+    }
+}
+
 void cmd_run(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     struct reply_mark mark = reply_mark(call->reply);
@@ -289,10 +307,13 @@ void cmd_run(struct cmd_call *call) {
     } else {
         client->last_command = spec;
         call->outcome = CMD_RAN;
+        call->found_no_room = false;
         if (__builtin_expect(client->tracking != 0, 0))
             run_tracked(call);
         else
             spec->run(call);
+        if (__builtin_expect(call->found_no_room, 0) && !call->upload)
+            run_again(call, mark);
         if (__builtin_expect(call->outcome == CMD_WAITS, 0))
             return;
         if (slide_is_asked(call->env))

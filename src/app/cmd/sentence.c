@@ -16,10 +16,17 @@ void sentence_say(struct sentence *sentence, const char *format, ...) {
     sentence->size = (size_t)size < room ? sentence->size + (size_t)size : sizeof sentence->text - 1;
 }
 
+/* Any bytes, as many as there is room for. */
+static void sentence_bytes(struct sentence *sentence, struct slice bytes) {
+    size_t room = sizeof sentence->text - 1 - sentence->size, size = bytes.size < room ? bytes.size : room;
+    if (size)
+        memcpy(sentence->text + sentence->size, bytes.data, size);
+    sentence->size += size;
+}
+
 void sentence_text(struct sentence *sentence, struct slice text) {
     size_t size = text.size < NAME_SHOWN_MAX ? text.size : NAME_SHOWN_MAX;
-    if (size)
-        sentence_say(sentence, "%.*s", (int)size, (const char *)text.data);
+    sentence_bytes(sentence, slice_part(text, 0, size));
 }
 
 void sentence_span(struct sentence *sentence, uint64_t ms) {
@@ -41,11 +48,6 @@ void sentence_command(struct sentence *sentence, const struct cmd_spec *spec) {
         sentence_say(sentence, "%c", *c == '|' ? ' ' : *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
 }
 
-static void say_path(struct sentence *sentence, struct slice path) {
-    if (path.size)
-        sentence_say(sentence, "%.*s", (int)path.size, (const char *)path.data);
-}
-
 void sentence_author(struct sentence *sentence, const struct cmd_gone *gone) {
     if (gone->spec)
         sentence_command(sentence, gone->spec);
@@ -64,7 +66,7 @@ void sentence_author(struct sentence *sentence, const struct cmd_gone *gone) {
     }
     if (gone->has_cause && gone->cause.path.size) {
         sentence_say(sentence, ", which led to it: ");
-        say_path(sentence, gone->cause.path);
+        sentence_bytes(sentence, gone->cause.path);
     }
     if (gone->has_cause && gone->cause.reason.size) {
         sentence_say(sentence, ". Reason: ");
@@ -75,11 +77,6 @@ void sentence_author(struct sentence *sentence, const struct cmd_gone *gone) {
 void sentence_tag(struct sentence *sentence, struct slice tag) {
     uint8_t mark = classes_is_marked(tag) ? tag.data[0] : 0;
     struct slice rest = mark ? slice_part(tag, 1, SIZE_MAX) : tag;
-    if (tag.size && tag.data[0] == CACHE_BAN_MARK) {
-        sentence_say(sentence, "the pattern ");
-        sentence_text(sentence, slice_part(tag, 1, SIZE_MAX));
-        return;
-    }
     if (mark == CLASSES_CLASS_MARK) {
         sentence_say(sentence, "the class ");
         sentence_text(sentence, rest);

@@ -79,6 +79,7 @@ struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
     bool acks;
     const char *greeting; /* the kind of the message that tells first where it begins; NULL: none does */
+    bool widens;          /* of a connection that listens already: it is told of no less, and acknowledges as before */
     bool from;            /* from a position on, and not from now */
     struct slice run;
     uint64_t after;
@@ -292,7 +293,7 @@ struct cmd_server_api {
     bool (*gone)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
     /* By a tag: an entry with that stamp, softly or not; 0: nobody knows which. */
     bool (*tag_gone)(struct cmd_server *, struct slice tag, uint64_t stamp, bool softly, struct cmd_gone *ret);
-    bool (*flushed)(struct cmd_server *, uint32_t place, struct cmd_gone *ret);
+    bool (*flushed)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
     bool (*last_miss)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_miss *ret);
     /* Classes in the order of the manifest, busy prefixes, and all keys without a class. `walks`: keys are counted now, if they are few. STATUS_BUSY: other rules
      * have come into force meanwhile; nobody was visited. No call of this table is made in `visit`. */

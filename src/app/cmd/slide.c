@@ -31,11 +31,15 @@ static void slide(struct cmd_call *call, const struct cache_key *key, uint64_t t
     cache_edit_end(&edit);
 }
 
+/* It answers nothing of the value, but is said to use the key. */
+static bool is_use_alone(const struct cmd_spec *spec) { return strcmp(spec->name, "touch") == 0; }
+
 static bool look(void *context, struct slice name, uint32_t flags) {
     const struct sliding *sliding = context;
     struct cmd_call *call = sliding->call;
     struct rules_fields fields;
-    uint32_t number = flags & CMD_KEY_ACCESS ? rules_match(sliding->rules, name, &fields) : RULES_NONE;
+    bool uses = flags & CMD_KEY_ACCESS || is_use_alone(call->spec);
+    uint32_t number = uses ? rules_match(sliding->rules, name, &fields) : RULES_NONE;
     const struct rules_class *class = number == RULES_NONE ? NULL : rules_class(sliding->rules, number);
     if (!class || !class->sliding)
         return true;
@@ -51,10 +55,10 @@ static bool look(void *context, struct slice name, uint32_t flags) {
 
 /* Whether it reads values. What only looks at a key (TTL, EXISTS, TYPE, OBJECT, EXPLAIN) is no use of it. */
 static bool reads_values(const struct cmd_spec *spec) {
-    static const char *const others[] = {"cget", "touch", "dump"};
+    static const char *const others[] = {"cget", "dump"};
     if (!(spec->flags & CMD_READONLY) || spec->key_count == 0)
         return false;
-    if (strcmp(spec->docs->group, "generic") != 0)
+    if (strcmp(spec->docs->group, "generic") != 0 || is_use_alone(spec))
         return true;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(spec->name, others[i]) == 0)

@@ -368,7 +368,7 @@ void cmd_hstats(struct cmd_call *call) {
     call->env->server->api->store_counts(call->env->server, store, &counts);
     uint64_t values = info.log_bytes + info.object_bytes + info.large_bytes;
     struct reply *reply = call->reply;
-    reply_map(reply, 18);
+    reply_map(reply, 19);
     put_integer(reply, "hits", counts.hits);
     put_integer(reply, "misses", counts.misses);
     put_double(reply, "hit_rate", share(counts.hits, counts.hits + counts.misses));
@@ -379,6 +379,7 @@ void cmd_hstats(struct cmd_call *call) {
     put_integer(reply, "expiring", info.expiring);
     put_integer(reply, "bytes", info.bytes);
     put_integer(reply, "live_bytes", info.live_bytes);
+    put_integer(reply, "reserved_bytes", info.reserved_bytes);
     put_integer(reply, "dead_bytes", values > info.live_bytes ? values - info.live_bytes : 0);
     put_integer(reply, "log_bytes", info.log_bytes);
     put_integer(reply, "object_bytes", info.object_bytes);

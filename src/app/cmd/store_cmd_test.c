@@ -255,12 +255,12 @@ static void stats_say_what_a_store_does_and_takes(void **state) {
     EXPECT_REPLY(&f, "MSET queue:1 a queue:2 b user:1 c", "+OK\r\n");
     EXPECT_REPLY(&f, "DEL queue:2", ":1\r\n");
     f.client.protocol = 3;
-    EXPECT_PART(&f, "HSTATS queues", "%18\r\n$4\r\nhits\r\n:31\r\n$6\r\nmisses\r\n:10\r\n$8\r\nhit_rate\r\n,0.75");
+    EXPECT_PART(&f, "HSTATS queues", "%19\r\n$4\r\nhits\r\n:31\r\n$6\r\nmisses\r\n:10\r\n$8\r\nhit_rate\r\n,0.75");
     EXPECT_PART(&f, "HSTATS queues",
                 "$7\r\nevicted\r\n:5\r\n$7\r\nexpired\r\n:4\r\n$11\r\ninvalidated\r\n:0\r\n$7\r\nentries\r\n:1\r\n");
     EXPECT_PART(&f, "HSTATS queues", "$6\r\nfilter\r\n%13\r\n$5\r\nstate\r\n$3\r\noff\r\n");
     f.client.protocol = 2;
-    EXPECT_PART(&f, "HSTATS queues", "*36\r\n$4\r\nhits\r\n:31\r\n");
+    EXPECT_PART(&f, "HSTATS queues", "*38\r\n$4\r\nhits\r\n:31\r\n");
     EXPECT_PART(&f, "HSTATS queues", "$6\r\nfilter\r\n*26\r\n$5\r\nstate\r\n");
     char part[64];
     struct cache_store_info info = info_of(&f, 1);

@@ -120,6 +120,9 @@ void cmd_tag_count(struct cmd_call *call) {
     bool exact = call->argc == 4 && cmd_is(call, 3, "exact");
     if (call->argc > 3 && !exact)
         cmd_error_syntax(call);
+    else if (exact && call->client->in_exec)
+        reply_error(call->reply, SLICE("ERR in a transaction nobody looks at all keys, as others would wait: EXACT is "
+                                       "not possible"));
     else
         reply_integer(call->reply, (int64_t)cache_tag_count_seen(call->env->cache, call->actor, call->argv[2], exact));
 }
@@ -127,11 +130,10 @@ void cmd_tag_count(struct cmd_call *call) {
 /* A word among the tags is one of an option that is not complete, or not at the end: who relies on it must hear of that. */
 static bool are_tags(struct cmd_call *call, uint32_t from, uint32_t until) {
     for (uint32_t i = from + 1; i < until; i++)
-        if (invalidate_words_begin(call, i)) {
-            reply_error(call->reply, SLICE("ERR SOFT, DRYRUN, SYNC milliseconds and REASON text stand behind the tags; "
-                                           "INVALIDATE TAG takes a tag that is called like one of them"));
-            return false;
-        }
+        if (invalidate_words_begin(call, i))
+            return words_refuse_which(call, i,
+                                      "is no tag: SOFT, DRYRUN, SYNC milliseconds and REASON text stand behind the "
+                                      "tags; INVALIDATE TAG takes a tag that is called like one of them");
     return true;
 }
 

@@ -115,7 +115,9 @@ enum regex_answer regex_match(struct regex *regex, struct slice key) {
         pcre2_match(regex->code, key.size ? key.data : (const uint8_t *)"", key.size, 0, 0, regex->data, regex->limits);
     if (answer >= 0)
         return REGEX_YES;
-    return answer == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
+    if (answer == PCRE2_ERROR_NOMATCH)
+        return REGEX_NO;
+    return answer == PCRE2_ERROR_NOMEMORY ? REGEX_NO_MEMORY : REGEX_GAVE_UP;
 }
 
 /* ------------------------------------------------------------------------------------------ what is around it */

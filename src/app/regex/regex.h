@@ -4,7 +4,7 @@
  * mode. An expression is found anywhere in the key unless `^` and `$` say otherwise.
  *
  * Whether a key matches may take exponentially long with such expressions. So steps, depth and memory are limited, and a third answer says that a
- * limit was reached: then nothing is known, and whoever must not leave a match out counts it as one.
+ * limit was reached, and a fourth that there was no memory: then nothing is known, and whoever must not leave a match out counts it as one.
  *
  * Threads: an expression belongs to one thread at a time.
  * Memory:  from `memory`; a match takes at most REGEX_HEAP_MAX_BYTES.
@@ -37,7 +37,7 @@ struct regex_problem {
     char text[REGEX_PROBLEM_MAX];
 };
 
-enum regex_answer { REGEX_NO, REGEX_YES, REGEX_GAVE_UP };
+enum regex_answer { REGEX_NO, REGEX_YES, REGEX_GAVE_UP, REGEX_NO_MEMORY };
 
 MUST_CHECK enum status regex_new(struct slice text, const struct memory *memory, struct regex **ret_regex,
                                  struct regex_problem *ret_problem);

@@ -70,7 +70,14 @@ __attribute__((format(printf, 2, 3))) static void add(struct path *path, const c
     path->size = (size_t)size < room ? path->size + (size_t)size : CAUSE_PATH_MAX - 1;
 }
 
-static int shown(struct slice text) { return (int)(text.size < CAUSE_NAME_MAX ? text.size : CAUSE_NAME_MAX); }
+/* Any bytes. */
+static void add_name(struct path *path, struct slice name) {
+    size_t size = name.size < CAUSE_NAME_MAX ? name.size : CAUSE_NAME_MAX, room = CAUSE_PATH_MAX - 1 - path->size;
+    size = size < room ? size : room;
+    if (size)
+        memcpy(path->text + path->size, name.data, size);
+    path->size += size;
+}
 
 /* A plan's steps are at most so deep; the last one is the first of the list. */
 static uint32_t steps_to(const struct rules_plan *plan, const struct rules_action *action,
@@ -101,13 +108,15 @@ static void write_path(struct worker_cause *cause) {
     now->line = edge ? edge->place.line : 0;
     now->class = edge && edge->from != RULES_NONE ? rules_class(rules, edge->from)->pattern.text : SLICE("");
     if (edge) {
-        if (root->edge != RULES_NONE)
-            add(&path, "%s %.*s -> ", cause_trigger_word(now->trigger), shown(now->name),
-                now->name.size ? (const char *)now->name.data : "");
+        if (root->edge != RULES_NONE) {
+            add(&path, "%s ", cause_trigger_word(now->trigger));
+            add_name(&path, now->name);
+            add(&path, " -> ");
+        }
         for (uint32_t i = count; i-- > 0;) {
             const char *rule = steps[i]->kind == RULES_TARGET_TAG && classes_is_marked(steps[i]->text) ? "rule " : "";
-            add(&path, "%s%s %.*s", rule, cause_trigger_word(trigger_of(steps[i]->kind)), shown(steps[i]->text),
-                (const char *)steps[i]->text.data);
+            add(&path, "%s%s ", rule, cause_trigger_word(trigger_of(steps[i]->kind)));
+            add_name(&path, steps[i]->text);
             if (steps[i]->edge != RULES_NONE) {
                 const struct rules_edge *step = rules_edge(rules, steps[i]->edge);
                 add(&path, " (line %u%s)", step->place.line, step->soft ? ", soft" : "");
@@ -135,7 +144,7 @@ enum { TEXTS = 6 };
 
 struct packed {
     uint32_t line;
-    uint8_t trigger, has_cause, soft, unused;
+    uint8_t trigger, has_cause, soft, by_ban;
     uint16_t sizes[TEXTS];
 };
 static_assert(sizeof(struct packed) + CAUSE_WHO_MAX + 4 * (size_t)CAUSE_NAME_MAX + CAUSE_PATH_MAX <= CAUSE_PACKED_MAX,
@@ -146,13 +155,16 @@ static struct slice cut(struct slice text, size_t size_max) { return slice_part(
 
 size_t cause_pack(const struct cause_told *told, uint8_t *to) {
     const struct cause none = {.trigger = CAUSE_NONE}, *cause = told->cause ? told->cause : &none;
-    if (!told->who.size && !told->killer.size && !told->cause)
+    if (!told->who.size && !told->killer.size && !told->by_ban && !told->cause)
         return 0;
     const struct slice texts[TEXTS] = {cut(told->who, CAUSE_WHO_MAX),    cut(told->killer, CAUSE_NAME_MAX),
                                        cut(cause->name, CAUSE_NAME_MAX), cut(cause->class, CAUSE_NAME_MAX),
                                        cut(cause->path, CAUSE_PATH_MAX), cut(cause->reason, CAUSE_NAME_MAX)};
-    struct packed packed = {
-        .line = cause->line, .trigger = (uint8_t)cause->trigger, .has_cause = told->cause != NULL, .soft = cause->soft};
+    struct packed packed = {.line = cause->line,
+                            .trigger = (uint8_t)cause->trigger,
+                            .has_cause = told->cause != NULL,
+                            .soft = cause->soft,
+                            .by_ban = told->by_ban};
     size_t size = sizeof packed;
     for (int i = 0; i < TEXTS; i++) {
         packed.sizes[i] = (uint16_t)texts[i].size;
@@ -179,6 +191,7 @@ void cause_unpack(struct slice bytes, struct cause_told *ret_told, struct cause 
     }
     ret_told->who = texts[0];
     ret_told->killer = texts[1];
+    ret_told->by_ban = packed.by_ban;
     *ret_cause = (struct cause){.trigger = (enum cause_trigger)packed.trigger,
                                 .soft = packed.soft,
                                 .line = packed.line,

@@ -50,10 +50,11 @@ void cause_end(struct worker *worker);
 /* The cause of what happens now, path included; NULL: there is none beside the command. Lives until the next step. */
 const struct cause *cause_now(struct worker *worker);
 
-/* What a change tells of itself, as bytes: whoever made it (service or name of the client), the tag by which it died, its cause. Each is optional.
+/* What a change tells of itself, as bytes: whoever made it (service or name of the client), the tag or pattern by which it died, its cause. Each is optional.
  * Answers the size, at most CAUSE_PACKED_MAX; 0: there is nothing to tell. */
 struct cause_told {
     struct slice who, killer;
+    bool by_ban; /* the killer is the pattern of a ban, and no tag */
     const struct cause *cause;
 };
 size_t cause_pack(const struct cause_told *told, uint8_t *to);

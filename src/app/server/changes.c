@@ -35,16 +35,16 @@ static void want_all(struct server *server) {
     for (int i = 0; i < CHANGES_WATCHERS; i++)
         all |= server->changes_wanted[i];
     atomic_store_explicit(&server->changes_noted, all, memory_order_relaxed);
-    cache_changes_want(server->cache, changes_first(all) | server->changes_to_leases | changes_each(of_keys));
+    cache_changes_want(server->cache, changes_asked(all, of_keys) | server->changes_to_leases);
 }
 
-/* The history does not mind when it hears of an expiry. */
-uint32_t changes_first(uint32_t watched) {
-    return watched | HISTORY_CHANGES | (watched >> CACHE_EXPIRED & 1 ? 0 : 1u << CACHE_UNHURRIED);
+/* The history is always told, and does not mind when it hears of an expiry. What a client has a copy of, or is told of by name, is found before
+ * it goes. */
+uint32_t changes_asked(uint32_t watched, uint32_t by_name) {
+    uint32_t unhurried = watched >> CACHE_EXPIRED & 1 ? 0 : 1u << CACHE_UNHURRIED,
+             each = by_name >> CACHE_DELETED & 1 ? 1u << CACHE_EACH : 0;
+    return watched | HISTORY_CHANGES | unhurried | each;
 }
-
-/* What a client has a copy of, or is told of by name, is found before it goes. */
-uint32_t changes_each(uint32_t of_keys) { return of_keys >> CACHE_DELETED & 1 ? 1u << CACHE_EACH : 0; }
 
 void changes_want_leases(struct server *server, uint32_t kinds) {
     pthread_mutex_lock(&server->changes_lock);
@@ -79,13 +79,14 @@ enum { CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CA
 /* An entry that is dead by a tag is found, and one that is named goes softly. */
 static bool is_by_itself(const struct worker *worker, enum cache_change kind) {
     return CHANGES_BY_THEMSELVES >> kind & 1 &&
-           !(kind == CACHE_INVALIDATED && worker->cause.active && !worker->actor.killer.size);
+           !(kind == CACHE_INVALIDATED && worker->cause.active && worker->actor.killed_by == ACTOR_NOT_KILLED);
 }
 
 /* Who made the change that is being noted, and what for. */
 static void fill_author(struct worker *worker, const struct cmd_call *call, struct note *note,
                         struct cause_told *ret_told) {
-    *ret_told = (struct cause_told){.killer = worker->actor.killer};
+    *ret_told =
+        (struct cause_told){.killer = worker->actor.killer, .by_ban = worker->actor.killed_by == ACTOR_KILLED_BY_BAN};
     const struct worker_cause *cause = &worker->cause;
     if (is_by_itself(worker, (enum cache_change)note->kind))
         return;
@@ -147,6 +148,16 @@ static void note_history(struct worker *worker, const struct note *note, struct 
         class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
 }
 
+void changes_remember(struct worker *worker, enum cache_change kind, uint32_t place, struct slice name) {
+    const struct cmd_call *call = worker->changes.queued ? worker->changes.queued : &worker->call;
+    struct note note = {.kind = kind, .place = place};
+    struct cause_told told;
+    if (call->client)
+        add_call(&note, call, name);
+    fill_author(worker, call, &note, &told);
+    note_history(worker, &note, name, &told);
+}
+
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name) {
     struct server *server = context;
     struct worker *worker = worker_of_actor(actor);
@@ -204,6 +215,7 @@ static size_t read_note(const struct buf *notes, size_t at, struct cause *ret_ca
                                   .who = told.who,
                                   .cause = told.cause,
                                   .killer = told.killer,
+                                  .by_ban = told.by_ban,
                                   .is_first = note.is_first,
                                   .planned = note.planned};
     return at + sizeof note + bits_align_up(note.name_size, sizeof(uint64_t)) +

@@ -33,7 +33,8 @@ struct change {
     enum cmd_change how;         /* what the command says of it */
     struct slice who; /* the service or name of that client, as it was then; empty: it has none, or nobody did it */
     const struct cause *cause; /* what the command did it for; NULL: nothing else. Lives during the call */
-    struct slice killer;       /* of CACHE_INVALIDATED: the tag by which it was dead */
+    struct slice killer;       /* of CACHE_INVALIDATED: the tag by which it was dead, or */
+    bool by_ban;               /* the pattern */
     bool is_first;             /* of a removal by a command with a `remove_event`: it is that of its first key */
     bool planned;              /* by a plan of the rules, whose edges have been followed */
     bool lost;                 /* something happened, but nobody knows what */
@@ -48,10 +49,11 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 /* The kinds of which leases are told at once, under the lock (leases_note). From any thread; as above for keys whose shard it has locked. */
 void changes_want_leases(struct server *server, uint32_t kinds);
 
-/* What the cache tells of from the beginning, when watchers want these: the history is always told. */
-uint32_t changes_first(uint32_t watched);
-/* Whether keys that go by a pattern are told of one by one, when these are wanted by whoever publishes or tracks: CACHE_EACH, or nothing. */
-uint32_t changes_each(uint32_t of_keys);
+/* What the cache is asked to tell when watchers want these, and those of them who know keys by name `by_name`. */
+uint32_t changes_asked(uint32_t watched, uint32_t by_name);
+
+/* What has become of a key is remembered for whoever was loading it, although nothing was there that could go. */
+void changes_remember(struct worker *worker, enum cache_change kind, uint32_t place, struct slice name);
 
 /* For struct cache_changes, with the server as context. */
 void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t place, struct slice name);

@@ -419,11 +419,33 @@ static void fail_upload(struct connection *connection, enum status status) {
     connection->upload_discard = left;
 }
 
+/* Says for which key a large value is that is being received. `input` is what the connection has of the request. */
+static enum status aim_upload(struct connection *connection, struct slice input) {
+    struct worker *worker = connection->worker;
+    struct resp_large large = resp_parser_large(&connection->parser, input);
+    const struct cmd_spec *spec = cmd_lookup(large.arguments[0]);
+    if (!spec || !spec->key_at || spec->key_at >= large.count)
+        return STATUS_OK;
+    struct cache_key key = cache_key(worker->server->cache, connection->client.db, large.arguments[spec->key_at]);
+    return cache_upload_aim(worker->server->cache, &worker->actor, &connection->upload, &key);
+}
+
+/* Other rules may have come, by which its key belongs to another store. */
+static void follow_stores(struct connection *connection) {
+    const struct cache *cache = connection->worker->server->cache;
+    if (connection->upload.filled == connection->upload.size || !cache_upload_is_astray(cache, &connection->upload))
+        return;
+    enum status status = aim_upload(connection, buf_slice(&connection->in));
+    if (status != STATUS_OK)
+        fail_upload(connection, status);
+}
+
 /* Receives a large value where it will stay. True when it is complete. */
 static bool receive_large(struct connection *connection) {
     struct worker *worker = connection->worker;
     uint64_t budget = LARGE_PER_TURN;
     size_t size;
+    follow_stores(connection);
     while (budget > 0 && connection->upload.filled < connection->upload.size) {
         void *room;
         uint64_t room_size;
@@ -534,37 +556,30 @@ static void begin_large(struct connection *connection) {
                   (uint32_t)spec->upload_at == large.count && large.size >= cache_upload_size_min(server->cache) &&
                   !connection->client.in_multi && connection->upload.size == 0 &&
                   !clients_paused_until(server, worker->actor.now_ms);
-    if (wanted) {
-        enum status status = cache_upload_begin(server->cache, large.size, &connection->upload);
-        if (status != STATUS_OK)
-            wanted = false;
-        else if (spec->key_at && spec->key_at < large.count) {
-            struct cache_key key = cache_key(server->cache, connection->client.db, large.arguments[spec->key_at]);
-            cache_upload_aim(server->cache, &worker->actor, &connection->upload, &key);
-        }
-    }
-    if (!wanted) {
+    if (!wanted || cache_upload_begin(server->cache, large.size, &connection->upload) != STATUS_OK) {
         resp_parser_large_refused(&connection->parser);
         return;
     }
+    enum status status = aim_upload(connection, input);
     resp_parser_large_taken(&connection->parser);
     struct slice received = slice_part(input, large.begins_at, SIZE_MAX);
     connection->turn_in_size = large.begins_at;
     if (connection->turn_in == connection->in.data)
         connection->in.size = large.begins_at;
-    while (received.size > 0) {
+    while (status == STATUS_OK && received.size > 0) {
         void *room;
         uint64_t size;
-        enum status status = cache_upload_room(server->cache, &worker->actor, &connection->upload, &room, &size);
-        if (status != STATUS_OK) {
-            fail_upload(connection, status);
-            connection->upload_discard -= received.size;
-            return;
-        }
+        status = cache_upload_room(server->cache, &worker->actor, &connection->upload, &room, &size);
+        if (status != STATUS_OK)
+            break;
         size = size < received.size ? size : received.size;
         memcpy(room, received.data, size);
         cache_upload_filled(&connection->upload, size);
         received = slice_part(received, size, SIZE_MAX);
+    }
+    if (status != STATUS_OK) {
+        fail_upload(connection, status);
+        connection->upload_discard -= received.size;
     }
 }
 

@@ -12,7 +12,8 @@
 enum {
     PARTS_MAX = 16,
     PART_BYTES_MIN = 64 * 1024,
-    TAGS_SEED = 1000, /* beyond all places */
+    BANS_SEED = 999, /* beyond all places */
+    TAGS_SEED = 1000,
     DETAIL_OVER_CAPACITY = 1,
     DETAIL_CAUSED = 2, /* it follows from an invalidation or event */
     DETAIL_SOFT = 4,
@@ -30,7 +31,7 @@ struct part {
     struct history table;
 };
 
-/* When a database was emptied the last time, or all of them. */
+/* When a database was emptied the last time, or all of them, or a store. */
 struct flush {
     _Atomic uint64_t when_ms; /* 0: never */
     uint64_t client;
@@ -46,8 +47,10 @@ struct server_history {
     uint64_t seed, began_ms;
     uint64_t size_bytes; /* as it was set up for; under flush_lock */
     pthread_mutex_t flush_lock;
-    struct flush flushes[CACHE_DATABASES]; /* by place; under flush_lock but for the times */
-    _Atomic uint64_t *misses;              /* never moves while the server runs */
+    /* By place, and behind these by the number of the store; under flush_lock but for the times. */
+    struct flush flushes[CACHE_DATABASES + CACHE_STORES_MAX];
+    atomic_bool stores_flushed; /* some was */
+    _Atomic uint64_t *misses;   /* never moves while the server runs */
     uint64_t miss_mask;
     size_t misses_size;
     const struct cmd_spec **specs; /* by index */
@@ -129,8 +132,13 @@ void history_settle(struct server *server) {
 
 /* ------------------------------------------------------------------------------------------ in */
 
+/* Seeds that lie apart: short names would have one hash by seeds that differ in as few bits as the names. */
+static uint64_t seed_of(const struct server_history *history, uint64_t number) {
+    return history->seed + number * 0x9e3779b97f4a7c15u;
+}
+
 static uint64_t hash_of(const struct server_history *history, uint32_t place, struct slice name) {
-    return hash_bytes(name, history->seed + place);
+    return hash_bytes(name, seed_of(history, place));
 }
 
 /* The part of a hash, locked; NULL: nothing is remembered. The table takes the lower bits. */
@@ -146,12 +154,20 @@ static struct part *enter(struct server_history *history, uint64_t hash) {
     return NULL;
 }
 
-static void note_flush(struct server_history *history, uint32_t place, uint64_t now_ms, const struct cmd_spec *spec,
-                       uint64_t client, const struct cause_told *told) {
+/* `store`: the name of the one that was emptied, in all databases; empty: it was not by store. */
+static void note_flush(struct server_history *history, uint32_t place, struct slice store, uint64_t now_ms,
+                       const struct cmd_spec *spec, uint64_t client, const struct cause_told *told) {
+    uint32_t from = 0, until = CACHE_DATABASES, number;
+    if (store.size && cache_store_find(history->server->cache, store, &number)) {
+        from = CACHE_DATABASES + number;
+        until = from + 1;
+        atomic_store_explicit(&history->stores_flushed, true, memory_order_relaxed);
+    } else if (place != CACHE_DATABASES) {
+        from = place;
+        until = place + 1;
+    }
     pthread_mutex_lock(&history->flush_lock);
-    for (uint32_t i = 0; i < CACHE_DATABASES; i++) {
-        if (place != CACHE_DATABASES && place != i)
-            continue;
+    for (uint32_t i = from; i < until; i++) {
         struct flush *flush = &history->flushes[i];
         flush->client = client;
         flush->spec = spec;
@@ -161,13 +177,37 @@ static void note_flush(struct server_history *history, uint32_t place, uint64_t 
     pthread_mutex_unlock(&history->flush_lock);
 }
 
+static uint64_t flushed_ms(const struct server_history *history, uint32_t at) {
+    return atomic_load_explicit(&history->flushes[at].when_ms, memory_order_relaxed);
+}
+
+/* Which flush may have taken the key: the last of its database, or of its store. */
+static uint32_t flush_of(const struct server_history *history, uint32_t place, struct slice name) {
+    const struct cache *cache = history->server->cache;
+    if (!atomic_load_explicit(&history->stores_flushed, memory_order_relaxed))
+        return place;
+    const struct cache_key key = {.name = name, .hash = cache_hash_at(cache, place, name), .place = place};
+    uint32_t of_store = CACHE_DATABASES + cache_store_of(cache, &key);
+    return flushed_ms(history, of_store) > flushed_ms(history, place) ? of_store : place;
+}
+
+void history_forget_store(struct server *server, uint32_t store) {
+    struct server_history *history = server->history;
+    if (history)
+        atomic_store_explicit(&history->flushes[CACHE_DATABASES + store].when_ms, 0, memory_order_relaxed);
+}
+
 /* Of a tag's invalidation: its stamp and that of the one before stand where the tag by which an entry has died would. */
 struct tag_stamps {
     uint64_t before, own;
 };
 
 static uint64_t hash_of_tag(const struct server_history *history, struct slice tag, uint64_t stamp) {
-    return hash_bytes(tag, history->seed + TAGS_SEED + stamp);
+    return hash_bytes(tag, seed_of(history, TAGS_SEED + stamp));
+}
+
+static uint64_t hash_of_ban(const struct server_history *history, uint64_t stamp) {
+    return hash_bytes(slice_make((const uint8_t *)&stamp, sizeof stamp), seed_of(history, BANS_SEED));
 }
 
 static void add_event(struct server_history *history, uint64_t hash, const struct history_event *event) {
@@ -214,6 +254,14 @@ static void note_tag(struct worker *worker, enum cache_change kind, struct slice
     add_event(history, hash_of_tag(history, tag, 0), event);
 }
 
+/* A ban has a stamp that no other has or had, and is remembered by it. */
+static void note_ban(struct worker *worker, struct history_event *event, const struct cause_told *told) {
+    uint8_t bytes[CAUSE_PACKED_MAX];
+    event->kind = CACHE_PATTERN_GOING;
+    event->text = slice_make(bytes, cause_pack(told, bytes));
+    add_event(worker->server->history, hash_of_ban(worker->server->history, worker->actor.ban_stamp), event);
+}
+
 /* Which invalidation of the tag took an entry with that stamp. `ret_end`: the last that was looked at; for stamps between its own and the one
  * before the answer is the same, by `ret_best`. */
 static bool find_killer(struct server_history *history, struct slice tag, uint64_t stamp, bool softly,
@@ -240,16 +288,14 @@ static bool find_killer(struct server_history *history, struct slice tag, uint64
     return true;
 }
 
-/* The same for entries that a worker finds dead one after the other, mostly by one invalidation. What a ban has killed has mostly no stamp, which
- * does not say by which of two bans. */
+/* The same for entries that a worker finds dead one after the other, mostly by one invalidation. */
 static bool find_killer_again(struct worker *worker, struct slice tag, struct cmd_gone *ret_gone) {
     struct server_history *history = worker->server->history;
     struct worker_killer *last = &worker->killer;
     uint64_t stamp = worker->actor.killed_stamp, hash = hash_of_tag(history, tag, 0);
     struct tag_stamps stamps;
     bool soft;
-    bool banned = tag.data[0] == CACHE_BAN_MARK;
-    if (!banned && last->tag == hash && stamp > last->after && stamp <= last->until &&
+    if (last->tag == hash && stamp > last->after && stamp <= last->until &&
         look_up_tag(history, tag, last->by, ret_gone, &stamps, &soft)) {
         ret_gone->killer = slice_make(NULL, 0);
         ret_gone->at_latest = false;
@@ -259,25 +305,32 @@ static bool find_killer_again(struct worker *worker, struct slice tag, struct cm
     uint64_t by;
     if (!find_killer(history, tag, stamp, false, ret_gone, &stamps, &by))
         return false;
-    if (!banned && !ret_gone->at_latest)
+    if (!ret_gone->at_latest)
         *last = (struct worker_killer){hash, stamps.before, stamps.own, by};
     return true;
 }
 
-/* An entry was found dead: it died when its tag was invalidated, by whoever did that. Without knowledge of that it is noted as what was noticed. */
+static bool find_death(struct worker *worker, const struct cause_told *told, struct cmd_gone *ret_gone) {
+    struct server_history *history = worker->server->history;
+    uint32_t detail;
+    return told->by_ban ? look_up(history, hash_of_ban(history, worker->actor.killed_stamp), ret_gone, &detail)
+                        : find_killer_again(worker, told->killer, ret_gone);
+}
+
+/* An entry was found dead: it died when its tag was invalidated, or its pattern banned, by whoever did that. Without knowledge of that it is noted as what was noticed. */
 static void note_dead(struct worker *worker, uint64_t hash, struct history_event *event,
                       const struct cause_told *told) {
     struct server_history *history = worker->server->history;
-    struct cmd_gone of_tag;
+    struct cmd_gone by;
     struct cause_told of_entry = *told;
     uint8_t bytes[CAUSE_PACKED_MAX];
-    if (find_killer_again(worker, told->killer, &of_tag)) {
-        event->when_ms = of_tag.when_ms;
-        event->client = of_tag.client;
-        event->command = of_tag.spec ? of_tag.spec->index + 1 : 0;
-        event->detail |= of_tag.at_latest ? DETAIL_AT_LATEST : 0;
-        of_entry.who = of_tag.who;
-        of_entry.cause = of_tag.has_cause ? &of_tag.cause : NULL;
+    if (find_death(worker, told, &by)) {
+        event->when_ms = by.when_ms;
+        event->client = by.client;
+        event->command = by.spec ? by.spec->index + 1 : 0;
+        event->detail |= by.at_latest ? DETAIL_AT_LATEST : 0;
+        of_entry.who = by.who;
+        of_entry.cause = by.has_cause ? &by.cause : NULL;
     }
     event->text = slice_make(bytes, cause_pack(&of_entry, bytes));
     add_event(history, hash, event);
@@ -287,7 +340,7 @@ void history_note(struct worker *worker, enum cache_change kind, uint32_t place,
                   const struct cmd_spec *spec, uint64_t client, const struct cause_told *told) {
     struct server_history *history = worker->server->history;
     if (kind == CACHE_FLUSHED) {
-        note_flush(history, place, worker->actor.now_ms, spec, client, told);
+        note_flush(history, place, name, worker->actor.now_ms, spec, client, told);
         return;
     }
     uint8_t bytes[CAUSE_PACKED_MAX];
@@ -296,12 +349,16 @@ void history_note(struct worker *worker, enum cache_change kind, uint32_t place,
                                   .kind = kind,
                                   .detail = detail_of(told),
                                   .command = spec ? spec->index + 1 : 0};
-    if (kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED || kind == CACHE_BANNED) {
+    if (kind == CACHE_BANNED) {
+        note_ban(worker, &event, told);
+        return;
+    }
+    if (kind == CACHE_TAG_INVALIDATED || kind == CACHE_TAG_SOFTENED) {
         note_tag(worker, kind, name, &event, told);
         return;
     }
     uint64_t hash = hash_of(history, place, name);
-    if (kind == CACHE_INVALIDATED && told->killer.size) {
+    if (kind == CACHE_INVALIDATED && (told->killer.size || told->by_ban)) {
         note_dead(worker, hash, &event, told);
         return;
     }
@@ -359,13 +416,13 @@ static enum miss_cause cause_of_miss(struct worker *worker, uint32_t place, stru
     bool found = part && history_find(&part->table, hash, &event);
     if (part)
         pthread_mutex_unlock(&part->lock);
-    uint64_t flushed_ms = atomic_load_explicit(&history->flushes[place].when_ms, memory_order_relaxed);
-    if (found && event.when_ms >= flushed_ms)
+    uint64_t emptied_ms = flushed_ms(history, flush_of(history, place, name));
+    if (found && event.when_ms >= emptied_ms)
         return cause_of_kind(event.kind, event.detail);
     if (found)
         return MISS_FLUSHED;
     struct cmd_miss last;
-    if (flushed_ms && !(last_miss(history, hash, &last) && last.when_ms >= flushed_ms))
+    if (emptied_ms && !(last_miss(history, hash, &last) && last.when_ms >= emptied_ms))
         return MISS_FLUSHED;
     return MISS_NEVER;
 }
@@ -394,6 +451,7 @@ static void fill(struct cmd_gone *gone, struct slice text) {
     cause_unpack(slice_make(gone->bytes, text.size), &told, &gone->cause);
     gone->who = told.who;
     gone->killer = told.killer;
+    gone->by_ban = told.by_ban;
     gone->has_cause = told.cause != NULL;
 }
 
@@ -430,10 +488,10 @@ bool history_api_tag_gone(struct cmd_server *api, struct slice tag, uint64_t sta
     return find_killer(server_of(api)->history, tag, stamp, softly, ret_gone, &end, &by);
 }
 
-bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone *ret_gone) {
+bool history_api_flushed(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_gone *ret_gone) {
     struct server_history *history = server_of(api)->history;
     pthread_mutex_lock(&history->flush_lock);
-    struct flush *flush = &history->flushes[place];
+    struct flush *flush = &history->flushes[flush_of(history, place, name)];
     ret_gone->kind = CACHE_FLUSHED;
     ret_gone->when_ms = atomic_load_explicit(&flush->when_ms, memory_order_relaxed);
     ret_gone->client = flush->client;

@@ -39,6 +39,8 @@ MUST_CHECK enum status history_start(struct server *server);
 void history_stop(struct server *server);
 /* The setting is another: what was remembered is forgotten. */
 void history_settle(struct server *server);
+/* The number is another store's from now on. */
+void history_forget_store(struct server *server, uint32_t store);
 
 /* A worker's own: the invalidation by which it has found the last entry dead, and all others of that tag whose stamps lie between. */
 struct worker_killer {
@@ -56,7 +58,7 @@ enum miss_cause history_note_miss(struct worker *worker, uint32_t db, struct sli
 bool history_api_gone(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_gone *ret_gone);
 bool history_api_tag_gone(struct cmd_server *api, struct slice tag, uint64_t stamp, bool softly,
                           struct cmd_gone *ret_gone);
-bool history_api_flushed(struct cmd_server *api, uint32_t place, struct cmd_gone *ret_gone);
+bool history_api_flushed(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_gone *ret_gone);
 bool history_api_last_miss(struct cmd_server *api, uint32_t place, struct slice name, struct cmd_miss *ret_miss);
 
 #endif

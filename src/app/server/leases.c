@@ -122,26 +122,45 @@ static struct lease_key key_of(const struct cache_key *key) {
     return (struct lease_key){.name = key->name, .hash = key->hash, .place = key->place};
 }
 
+/* Which leases end by a pattern, and by whom. */
+struct going {
+    struct worker *worker;
+    uint32_t place;
+    bool (*matches)(void *context, struct slice name);
+    void *context;
+};
+
+/* Nothing stands under the name of a lease that could be told of as gone: who did it is remembered for its owner. */
+static bool goes(void *context, struct slice name) {
+    const struct going *going = context;
+    if (!going->matches(going->context, name))
+        return false;
+    changes_remember(going->worker, CACHE_NOTHING_DELETED, going->place, name);
+    return true;
+}
+
 static bool matches(void *context, struct slice name) { return rules_pattern_matches(context, name, NULL); }
 
 /* Without memory for the pattern: all. */
-static void remove_like(struct server_leases *leases, uint32_t place, struct slice text, uint64_t now_ms) {
+static void remove_like(struct server_leases *leases, struct worker *worker, uint32_t place, struct slice text) {
+    uint64_t now_ms = worker->now_ms;
     struct rules_pattern pattern;
     struct rules_pattern_problem problem;
     struct arena arena;
     arena_init(&arena, &memory_libc, PATTERN_ARENA_SIZE);
     if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &pattern, &problem) == STATUS_OK)
-        leases_removed_like(&leases->table, place, matches, &pattern, now_ms);
+        leases_removed_like(&leases->table, place, goes, &(struct going){worker, place, matches, &pattern}, now_ms);
     else
         leases_cleared(&leases->table, place, LEASE_INVALIDATED, now_ms);
     arena_fini(&arena);
 }
 
-static void remove_matching(struct server_leases *leases, uint32_t place, struct slice pointer, uint64_t now_ms) {
+static void remove_matching(struct server_leases *leases, struct worker *worker, uint32_t place, struct slice pointer) {
     const struct cache_matcher *matcher;
     ASSERT(pointer.size == sizeof matcher);
     memcpy(&matcher, pointer.data, sizeof matcher);
-    leases_removed_like(&leases->table, place, matcher->matches, matcher->context, now_ms);
+    struct going going = {worker, place, matcher->matches, matcher->context};
+    leases_removed_like(&leases->table, place, goes, &going, worker->now_ms);
 }
 
 /* Who makes the change that the worker is telling of. */
@@ -178,9 +197,9 @@ bool leases_note(struct worker *worker, enum cache_change change, uint32_t place
     else if (of_key)
         ended = leases_removed(&leases->table, place, key.hash, removal_of(worker), worker->now_ms);
     else if (change == CACHE_PATTERN_GOING)
-        remove_like(leases, place, name, worker->now_ms);
+        remove_like(leases, worker, place, name);
     else if (change == CACHE_MATCHER_GOING)
-        remove_matching(leases, place, name, worker->now_ms);
+        remove_matching(leases, worker, place, name);
     else if (change == CACHE_TAG_GOING)
         leases_tag_invalidated(&leases->table, hash_bytes(name, leases->seed));
     else

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/run.h"
 #include "app/server/worker.h"
@@ -128,6 +129,7 @@ static void apply_default(struct server *server, struct actor *actor, struct pla
 static void forget_counts(struct server *server, uint32_t number) {
     for (uint32_t i = 0; i < server->worker_count; i++)
         server->workers[i]->actor.of_store[number] = (struct actor_counts){0};
+    history_forget_store(server, number);
 }
 
 /* Finds the stores that are there, and makes the others. All of them, or none. */

@@ -356,7 +356,7 @@ static enum status open_cache(struct server *server) {
         .stores = wanted.stores,
         .store_count = wanted.count,
         .spare_stores = CACHE_STORES_MAX,
-        .changes = {.call = changes_note, .context = server, .wanted = changes_first(events) | changes_each(events)},
+        .changes = {.call = changes_note, .context = server, .wanted = changes_asked(events, events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},

@@ -347,7 +347,7 @@ void streaming_change(struct worker *worker, const struct change *change) {
         is_covered(&worker->streaming, change))
         return;
     fill_cause(change, &what, trigger);
-    what.texts[STREAM_NAME] = change->name;
+    what.texts[STREAM_NAME] = what.kind == STREAM_FLUSHED ? slice_make(NULL, 0) : change->name;
     if (what.kind == STREAM_DELETED && (what.soft || change->cause)) /* no command has named it as what it deletes */
         what.kind = STREAM_INVALIDATED;
     if (stream_is_of_key(what.kind))

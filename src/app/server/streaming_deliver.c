@@ -87,12 +87,24 @@ static void place(const struct server_streaming *streaming, const struct cmd_str
     subscriber->seen = subscriber->told = subscriber->acked = subscriber->cursor.after;
 }
 
+/* With what the subscription has already, if it is to have no less. */
+static struct cmd_stream_wish wish_of(const struct stream_subscriber *subscriber,
+                                      const struct cmd_stream_wish *wished) {
+    struct cmd_stream_wish wish = *wished;
+    if (subscriber && wish.widens) {
+        wish.acks |= subscriber->acks;
+        wish.filter.writes |= subscriber->filter.writes;
+    }
+    return wish;
+}
+
 enum status streaming_api_subscribe(struct cmd_server *api, struct cmd_client *client,
-                                    const struct cmd_stream_wish *wish, uint64_t *ret_position) {
+                                    const struct cmd_stream_wish *wished, uint64_t *ret_position) {
     struct connection *connection = client->connection;
     struct worker *worker = connection->worker;
     struct stream_subscriber *subscriber = connection->subscriber, *made = NULL;
     struct stream_subscriber next = {.connection = connection};
+    const struct cmd_stream_wish all = wish_of(subscriber, wished), *wish = &all;
     uint64_t position;
     TRY(streaming_api_begin(api, client, wish->filter.writes, &position));
     TRY(copy_filter(&wish->filter, &next));

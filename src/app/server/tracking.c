@@ -504,7 +504,8 @@ static void key_has_changed(struct worker *worker, const struct change *change) 
     struct taking taking = {.worker = worker, .change = change, .hash = hash, .own_doing = is_own_doing(change)};
     take_from(tracking, &tracking->shards[hash % TRACKING_SHARDS], &taking, NULL, change->name, hash);
     /* Tags matter to those who have prefixes only when one is invalidated, and then they drop everything. What goes softly by its name has no killer. */
-    bool of_tags = (change->kind == CACHE_INVALIDATED && change->killer.size) || change->kind == CACHE_RETAGGED;
+    bool of_tags = (change->kind == CACHE_INVALIDATED && (change->killer.size || change->by_ban)) ||
+                   change->kind == CACHE_RETAGGED;
     if (atomic_load_explicit(&tracking->prefix_count, memory_order_acquire) && !of_tags)
         tell_prefixes(worker, change, hash);
 }

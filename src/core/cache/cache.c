@@ -528,6 +528,12 @@ void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_
     prepare_store(cache, actor, cache_store_of(cache, key), write_bytes);
 }
 
+bool cache_make_room(struct cache *cache, struct actor *actor, const struct cache_key *key, uint32_t segments) {
+    uint64_t bytes = segments * range_segment_size(&cache->engine->range);
+    return !cache_locked(actor) &&
+           reclaim_make_room(cache->engine, actor, cache_store_of(cache, key), bytes) == STATUS_OK;
+}
+
 static void mark_shards(const struct cache *cache, const struct cache_key *keys, size_t count, uint64_t *ret_wanted) {
     memset(ret_wanted, 0, STORE_SHARDS_MAX / 8);
     for (size_t i = 0; i < count; i++) {
@@ -553,7 +559,11 @@ static void prepare_stores(struct cache *cache, struct actor *actor, const struc
     for (uint32_t store = 0; wanted && store < stores; store++)
         if (store != first && wanted >> store & 1)
             prepare_store(cache, actor, store, 0);
-    prepare_store(cache, actor, first, write_bytes);
+    /* Where segments are small each value may begin one, of another size class. */
+    uint64_t begun = range_keeps_ahead(&cache->engine->range) || count < 2 ? 0
+                     : count < STORE_CLASSES                               ? count
+                                                                           : STORE_CLASSES;
+    prepare_store(cache, actor, first, write_bytes + begun * range_segment_size(&cache->engine->range));
 }
 
 void cache_lock_keys(struct cache *cache, struct actor *actor, const struct cache_key *keys, size_t count,
@@ -593,12 +603,7 @@ void cache_unlock(struct cache *cache, struct actor *actor) {
         trim_store(cache, actor, store);
 }
 
-bool cache_locked(const struct actor *actor) {
-    uint64_t any = 0;
-    for (size_t i = 0; i < COUNT_OF(actor->held); i++)
-        any |= actor->held[i];
-    return any != 0;
-}
+bool cache_locked(const struct actor *actor) { return store_held_any(actor); }
 
 /* ---------------------------------------------------------------------------------------- watching */
 

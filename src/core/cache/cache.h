@@ -67,13 +67,13 @@ enum cache_policy {
 enum cache_change {
     CACHE_DELETED,
     CACHE_REPLACED,
-    CACHE_EXPIRED,     /* when somebody comes across it, which may be later than its time */
+    CACHE_EXPIRED, /* when somebody comes across it, which may be later than its time; once, though it may be stale from then on */
     CACHE_EVICTED,     /* for memory, or a store's capacity */
     CACHE_INVALIDATED, /* by a tag, when somebody comes across it; or softly by its name, when that happens */
     CACHE_CREATED,
-    CACHE_PATCHED,         /* a part of its value is another, or it has grown */
-    CACHE_EXPIRY_SET,      /* or taken away */
-    CACHE_FLUSHED,         /* no name; of a database, or of CACHE_DATABASES: all that a store or the cache has. */
+    CACHE_PATCHED,    /* a part of its value is another, or it has grown */
+    CACHE_EXPIRY_SET, /* or taken away */
+    CACHE_FLUSHED,    /* of a database, or of CACHE_DATABASES: all that the cache has, or the store that the name is */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
     CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
     CACHE_SWAPPED,         /* no name; a database has another number from now on */
@@ -82,7 +82,7 @@ enum cache_change {
     CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
     CACHE_RETAGGED,        /* it bears other tags */
     CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
-    CACHE_BANNED,          /* the name is CACHE_BAN_MARK and a pattern: cache_ban; told beside CACHE_PATTERN_GOING */
+    CACHE_BANNED, /* the name is a pattern: cache_ban; told beside CACHE_PATTERN_GOING. The actor's ban_stamp says which ban it is */
     CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
 };
 enum {
@@ -359,6 +359,9 @@ struct cache_edit {
 /* Makes room for a large write, ahead of the edit that does it: an edit that finds no memory fails, because it cannot wait
  * while it holds a lock. Needed for values from about 64 KiB on; smaller ones need no call. Nothing happens while the actor holds locks. */
 void cache_prepare(struct cache *cache, struct actor *actor, const struct cache_key *key, uint64_t write_bytes);
+/* Makes room where a write of the key has just found none, because others were faster or it takes more than is kept ready, for so many
+ * `segments` more; they are the actor's until its next write. False: nothing may go, or the actor holds locks. */
+bool cache_make_room(struct cache *cache, struct actor *actor, const struct cache_key *key, uint32_t segments);
 
 /* Makes room for a small write, locks the key's shard (unless this actor holds it already) and looks the key up. */
 void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cache_key *key,
@@ -489,14 +492,20 @@ struct cache_upload {
     bool replaces;   /* a value of that size or more, as far as it is known: what is full takes it all the same */
     /* private */
     uint64_t first, last, room;
+    uint64_t reserved;     /* bytes counted in the store until they are there */
+    uint32_t reservations; /* of the cache when that was done */
 };
 
 /* Values of at least this size can be uploaded. */
 uint64_t cache_upload_size_min(const struct cache *cache);
 MUST_CHECK enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload);
-/* Says which key it is for, where there are several stores. */
-void cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
-                      const struct cache_key *key);
+/* Says which key it is for. Where there are several stores, what it will add to the key's store is reserved there, until it is set or dropped, so
+ * several on their way together stay within the store's quota. STATUS_FULL: there is no room for it in the quota, or never was; nothing is
+ * reserved then. What is no larger than the value that stands there needs none. */
+MUST_CHECK enum status cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
+                                        const struct cache_key *key);
+/* Stores have come or gone since it was aimed (cache_reroute): nothing is reserved for it until it is aimed again. */
+bool cache_upload_is_astray(const struct cache *cache, const struct cache_upload *upload);
 /* Room for the next bytes, at least 1 while filled < size; taken from the cache as it is needed. */
 MUST_CHECK enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload,
                                          void **ret_bytes, uint64_t *ret_size);
@@ -548,7 +557,6 @@ void cache_tell_matcher(struct cache *cache, struct actor *actor, uint32_t place
  * Housekeeping removes what they took, and tells of each as CACHE_INVALIDATED. False: nothing has happened, for there are too many bans at the time, or no memory for the first, or somebody
  * wants to be told of each (CACHE_EACH). The actor holds no locks, or all. */
 MUST_CHECK bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern);
-enum { CACHE_BAN_MARK = 0 };
 struct cache_bans {
     uint32_t live;          /* patterns that not all keys have been compared with yet */
     uint64_t set, removed;  /* patterns ever, and keys that were removed for them */
@@ -575,6 +583,8 @@ uint32_t cache_place_of(const struct cache *cache, uint32_t db);
 bool cache_is_over_capacity(const struct cache *cache, uint32_t place, struct slice name);
 /* Whether the entry has been moved to the main queue, as one that was used; else it stands in the small one. */
 bool cache_edit_is_in_main(const struct cache_edit *edit);
+/* Whether what is stale has expired by its time; else it was softly invalidated. */
+bool cache_edit_stale_by_time(const struct cache_edit *edit);
 /* The tag by which what is stale was softly invalidated, written to `name` (CACHE_TAG_NAME_MAX); empty: none, but time, or its own name. */
 struct slice cache_edit_stale_by(const struct cache_edit *edit, uint8_t *name);
 
@@ -616,8 +626,9 @@ struct cache_store_info {
     uint32_t share_permille, shards;
     uint64_t guaranteed_bytes, entries_max, ttl_ms;
     uint64_t entries, expiring;
-    uint64_t bytes;      /* of its segments, and of its large values; values that entries share count with each */
-    uint64_t live_bytes; /* of these, entries that live and what they own */
+    uint64_t bytes;          /* of its segments, and of its large values; values that entries share count with each */
+    uint64_t live_bytes;     /* of these, entries that live and what they own */
+    uint64_t reserved_bytes; /* not of these: kept for large values on their way (cache_upload_aim) */
     uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
 };
 
@@ -670,7 +681,7 @@ struct cache_router {
 struct cache_rerouted {
     uint64_t moved, lost; /* lost: for want of memory */
 };
-/* Moves every entry that now belongs to another store, with all it has; nobody is told. Cursors of scans end, watches break. Not from
+/* Moves every entry that now belongs to another store, with all it has; nobody is told but of what has ended, or does not come along. Cursors of scans end, watches break. Not from
  * or to stores of sessions, unless the cache is empty. About 2 microseconds an entry that moves, 0.3 another. */
 void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_router *router,
                    struct cache_rerouted *ret_counts);

@@ -201,6 +201,12 @@ static enum status bear_tags(struct cache_edit *edit, const struct store_spot *s
     return STATUS_OK;
 }
 
+/* Of a session the head's time is that of all, and nobody wants to see that there was nothing. */
+static void bound_stale(const struct cache_edit *edit, struct store_value *value) {
+    if (store_is_by_session(shard_of(edit)) || value->type == CACHE_NOTHING)
+        value->stale = 0;
+}
+
 /* Asks the rules about a write, whose own tags are held already; on failure they are given back. */
 __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edit, bool created,
                                                           struct store_value *value, uint32_t numbers[ENTRY_TAGS_MAX]) {
@@ -216,6 +222,7 @@ __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edi
     }
     value->expires_at_ms = terms.expires_at_ms;
     value->stale = entry_stale_code(terms.stale_ms);
+    bound_stale(edit, value);
     return STATUS_OK;
 }
 
@@ -231,8 +238,7 @@ static void bear_versions(const struct cache_edit *edit, const struct store_spot
         value->row = edit->set_row;
         value->stale = entry_stale_code(edit->set_stale_ms);
     }
-    if (store_is_by_session(shard_of(edit)))
-        value->stale = 0; /* its head's time is that of all */
+    bound_stale(edit, value);
 }
 
 /* Whether the value may be written; else its tags are given back. One with tags is as old as the answer says. */
@@ -774,66 +780,19 @@ bool cache_delete(struct cache *cache, struct actor *actor, const struct cache_k
     return found;
 }
 
-/* ------------------------------------------------------------------------------------------ uploads */
-
-uint64_t cache_upload_size_min(const struct cache *cache) { return store_inline_max(cache->engine) + 1ull; }
-
-enum status cache_upload_begin(struct cache *cache, uint64_t size, struct cache_upload *ret_upload) {
-    if (size > CACHE_VALUE_SIZE_MAX)
-        return STATUS_TOO_LARGE;
-    if (size < cache_upload_size_min(cache))
-        return STATUS_INVALID;
-    *ret_upload = (struct cache_upload){.size = size};
-    return STATUS_OK;
-}
-
-enum status cache_upload_room(struct cache *cache, struct actor *actor, struct cache_upload *upload, void **ret_bytes,
-                              uint64_t *ret_size) {
-    ASSERT(upload->filled < upload->size);
-    struct range *range = &cache->engine->range;
-    struct extents chain = {upload->first, upload->last, upload->room};
-    if (upload->filled == upload->room) {
-        /* At most one segment at a time: memory follows what has arrived. Another may take the room that was made. */
-        bool added = false;
-        for (int i = 0; !added && i < (cache_locked(actor) ? 1 : CACHE_WRITE_TRIES); i++) {
-            if (!cache_locked(actor) && /* who holds locks has asked for room before */
-                reclaim_make_room(cache->engine, actor, upload->store, 0) != STATUS_OK && !upload->replaces)
-                return STATUS_FULL;
-            added = extent_add(range, actor, &chain, upload->size - upload->room);
-        }
-        if (!added)
-            return STATUS_FULL;
-        upload->first = chain.first;
-        upload->last = chain.last;
-        upload->room = chain.room;
-    }
-    uint64_t size;
-    *ret_bytes = extent_last_piece(range, &chain, upload->filled, &size);
-    *ret_size = size < upload->size - upload->filled ? size : upload->size - upload->filled;
-    return STATUS_OK;
-}
-
-void cache_upload_filled(struct cache_upload *upload, uint64_t size) {
-    ASSERT(size <= upload->room - upload->filled && size <= upload->size - upload->filled);
-    upload->filled += size;
-}
-
-void cache_upload_drop(struct cache *cache, struct actor *actor, struct cache_upload *upload) {
-    if (upload->first)
-        extent_release(&cache->engine->range, actor, upload->first);
-    *upload = (struct cache_upload){0};
-}
-
 enum status cache_edit_set_upload(struct cache_edit *edit, struct cache_upload *upload, uint64_t expires_at_ms) {
     ASSERT(upload->first && upload->filled == upload->size);
     TRY(check_sizes(edit, upload->size));
+    bool is_at_home = edit->cache->engine->shards[edit->shard].store == upload->store;
     struct store_value value = {
         .type = CACHE_STRING,
         .expires_at_ms = expires_at_ms,
         .extents = {upload->first, upload->last, upload->room},
         .extents_size = upload->size,
+        .reserved = is_at_home ? upload_reserved(edit->cache, upload) : 0,
     };
     TRY(put(edit, &value, NULL));
+    upload_return_reserved(edit->cache, upload);
     *upload = (struct cache_upload){0};
     return STATUS_OK;
 }

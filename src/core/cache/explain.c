@@ -5,7 +5,7 @@ static enum cache_gone gone_by(const struct cache *cache, const struct actor *ac
                                struct slice name) {
     if (!view->found)
         return CACHE_GONE_ALL;
-    if (store_has_expired(&view->entry, actor->now_ms) && !view->entry.softened)
+    if (store_has_expired(&view->entry, actor->now_ms) && !view->entry.invalidated)
         return CACHE_GONE_EXPIRED;
     if (store_is_gone(cache->engine, view->location, &view->entry, name,
                       actor->now_ms)) /* by tags, a ban or by its name, be it softly */
@@ -48,6 +48,11 @@ bool cache_edit_is_in_main(const struct cache_edit *edit) {
         return false;
     const struct segment *segment = &range->segments[range_segment_of(range, spot->location)];
     return store_queue_of_log(atomic_load_explicit(&segment->log, memory_order_relaxed)) == STORE_MAIN;
+}
+
+bool cache_edit_stale_by_time(const struct cache_edit *edit) {
+    const struct entry *entry = &const_spot_of(edit)->entry;
+    return edit->stale && entry->softened && !entry->invalidated;
 }
 
 struct slice cache_edit_stale_by(const struct cache_edit *edit, uint8_t *name) {

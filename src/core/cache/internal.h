@@ -45,7 +45,6 @@ static_assert((int)CACHE_TAGS_MAX + (int)CACHE_RULE_TAGS_MAX == (int)ENTRY_TAGS_
                   (int)CACHE_TAG_NAME_MAX == (int)TAG_NAME_MAX &&
                   sizeof((struct cache_kept_tags *)0)->numbers / sizeof(uint32_t) == ENTRY_TAGS_MAX,
               "tags by the same numbers");
-static_assert((int)CACHE_BAN_MARK == (int)BAN_MARK, "bans by the same mark");
 static_assert(CACHE_RANGE_SIZE_MAX == RANGE_SIZE_MAX, "as the header says");
 static_assert((int)CACHE_DATABASES == (int)RANGE_DATABASES, "as many databases as the engine counts");
 static_assert(sizeof(struct store_spot) <= sizeof(((struct cache_edit *)0)->spot), "an edit carries a spot");
@@ -212,6 +211,9 @@ void journal_stamps(struct cache *cache, struct actor *actor);
 /* The facts of an entry as a part, but its value. `names`: room for those of its tags. */
 void journal_facts(const struct cache *cache, struct actor *actor, const struct store_spot *spot, uint8_t (*names)[TAG_NAME_MAX],
                    struct record_part *ret_part);
+/* What is reserved for the upload as the stores are now; and its end. */
+uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
+void upload_return_reserved(struct cache *cache, struct cache_upload *upload);
 
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);

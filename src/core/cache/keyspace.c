@@ -135,15 +135,36 @@ uint64_t cache_scan_place(struct cache *cache, struct actor *actor, uint32_t pla
     return scan(cache, actor, place, cursor, count, 0, true, visit, context);
 }
 
+/* Holds a tag for a scan, or its number might become another's meanwhile; 0: there is none. Who flushes holds all locks, and so sees that the
+ * table may not be cleared at once, or has cleared it before. */
+static uint32_t hold_for_scan(struct cache *cache, struct actor *actor, struct slice tag) {
+    struct engine *engine = cache->engine;
+    bool lock = !cache_locked(actor);
+    uint32_t number = 0;
+    if (lock)
+        store_lock(engine, actor, 0);
+    if (tag_take(&engine->range, actor, engine->tags, tag, false, &number) != STATUS_OK)
+        number = 0; /* a name that cannot be is nobody's */
+    if (number)
+        atomic_fetch_add(&engine->tags->guests, 1);
+    if (lock)
+        store_unlock(engine, actor, 0);
+    return number;
+}
+
+static void give_after_scan(struct cache *cache, struct actor *actor, uint32_t number) {
+    struct engine *engine = cache->engine;
+    tag_give(&engine->range, actor, engine->tags, number, 0);
+    atomic_fetch_sub(&engine->tags->guests, 1);
+}
+
 uint64_t cache_scan_tag(struct cache *cache, struct actor *actor, uint32_t db, struct slice tag, uint64_t cursor,
                         uint32_t count, cache_visit visit, void *context) {
-    struct engine *engine = cache->engine;
-    uint32_t number;
-    /* Held, or the number might become another tag's meanwhile. A name that cannot be is nobody's. */
-    if (tag_take(&engine->range, actor, engine->tags, tag, false, &number) != STATUS_OK || !number)
+    uint32_t number = hold_for_scan(cache, actor, tag);
+    if (!number)
         return 0;
     cursor = scan(cache, actor, engine_db(cache, db), cursor, count, number, false, visit, context);
-    tag_give(&engine->range, actor, engine->tags, number, 0);
+    give_after_scan(cache, actor, number);
     return cursor;
 }
 
@@ -177,16 +198,16 @@ static bool is_small(const struct cache *cache) {
 
 uint64_t cache_tag_count_seen(struct cache *cache, struct actor *actor, struct slice tag, bool all) {
     struct engine *engine = cache->engine;
-    uint32_t number;
     for (int i = 0; i < COUNT_SLICES_MAX && !cache_locked(actor) && reclaim_expired(engine, actor); i++)
         ;
     if (!all && !is_small(cache))
         return cache_tag_count(cache, actor, tag);
-    if (tag_take(&engine->range, actor, engine->tags, tag, false, &number) != STATUS_OK || !number)
+    uint32_t number = hold_for_scan(cache, actor, tag);
+    if (!number)
         return 0;
     uint64_t count;
     bool counted = count_seen(cache, actor, number, &count);
-    tag_give(&engine->range, actor, engine->tags, number, 0);
+    give_after_scan(cache, actor, number);
     return counted ? count : cache_tag_count(cache, actor, tag);
 }
 
@@ -356,9 +377,11 @@ static void clear_shard_db(struct cache *cache, struct actor *actor, struct shar
 }
 
 static void clear_all(struct cache *cache, struct actor *actor) {
+    bool guests = atomic_load(&cache->engine->tags->guests) != 0;
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
-        clear_shard(cache, actor, &cache->engine->shards[i], false);
-    tags_clear(&cache->engine->range, actor, cache->engine->tags);
+        clear_shard(cache, actor, &cache->engine->shards[i], guests);
+    if (!guests)
+        tags_clear(&cache->engine->range, actor, cache->engine->tags);
 }
 
 void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
@@ -393,7 +416,6 @@ void cache_flush_all(struct cache *cache, struct actor *actor) {
 
 bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern) {
     struct engine *engine = cache->engine;
-    uint8_t marked[BAN_PATTERN_MAX + 1] = {BAN_MARK};
     bool taken, banned = false;
     if (pattern.size > BAN_PATTERN_MAX || bans_prepare(engine) != STATUS_OK)
         return false;
@@ -404,11 +426,10 @@ bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct 
         if (is_journaled(cache))
             journal_note(cache, actor,
                          &(struct record_part){
-                             .kind = RECORD_BAN, .place = place, .stamp = actor->tag_stamps[1], .name = pattern});
+                             .kind = RECORD_BAN, .place = place, .stamp = actor->ban_stamp, .name = pattern});
         /* Afterwards, so that who inherits a lease that ends by it is younger than the ban; nobody sees between while all locks are held. */
         store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
-        memcpy(marked + 1, pattern.data, pattern.size);
-        store_tell(engine, actor, CACHE_BANNED, place, slice_make(marked, pattern.size + 1));
+        store_tell(engine, actor, CACHE_BANNED, place, pattern);
     }
     if (taken)
         cache_unlock(cache, actor);

@@ -180,5 +180,23 @@ static void what_is_checked_is_as_old_as_it_says(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(nothing, UNIT(no_call_finds_it), UNIT(whatever_writes_begins_anew), UNIT(it_goes_as_values_do),
-           UNIT(what_is_checked_is_as_old_as_it_says));
+/* That there was nothing is of no use to anybody once its time is over. */
+static void nothing_is_never_stale(void **state) {
+    (void)state;
+    struct testing_cache t = testing_open(LIMIT, 1, CACHE_ALLKEYS_LFU);
+    struct cache_edit e;
+    edit(&t, "k", &e);
+    e.set_stale_ms = 60000;
+    assert_int_equal(cache_edit_set(&e, CACHE_NOTHING, SLICE(""), t.actor.now_ms + 100), STATUS_OK);
+    cache_edit_end(&e);
+    assert_int_equal(look(&t, "k"), 'n');
+    t.actor.now_ms += 300;
+    for (int i = 0; i < 100 && cache_housekeep(t.cache, &t.actor); i++) {
+    }
+    assert_int_equal(cache_count(t.cache, 0), 0);
+    assert_int_equal(t.actor.counts.expired, 1);
+    testing_close(&t);
+}
+
+UNIT_TESTS(nothing, UNIT(nothing_is_never_stale), UNIT(no_call_finds_it), UNIT(whatever_writes_begins_anew),
+           UNIT(it_goes_as_values_do), UNIT(what_is_checked_is_as_old_as_it_says));

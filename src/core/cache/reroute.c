@@ -1,7 +1,12 @@
 /* core/cache/reroute.c: stores that come and go, and keys that change their store. */
 #include "core/cache/internal.h"
+#include "core/store/claim.h"
 
-enum { MOVE_TRIES = 4, MOVE_SCAN_COUNT = 256 };
+enum {
+    MOVE_TRIES = 4,
+    MOVE_SCAN_COUNT = 256,
+    ENDS = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_FLUSHED,
+};
 
 static_assert((int)CACHE_RANK_FIRST == (int)STORE_FIRST && (int)CACHE_RANK_USUAL == (int)STORE_USUAL &&
                   (int)CACHE_RANK_LAST == (int)STORE_LAST,
@@ -122,6 +127,8 @@ static void move(void *context, struct slice name, const struct cache_info *info
     cache_edit_begin(moving->cache, moving->actor, &keys[0], &edit);
     if (edit.found) {
         moving->counts->lost++;
+        actor_count_removed(moving->actor, shard_of(&edit)->store, ACTOR_EVICTED);
+        tell(&edit, CACHE_EVICTED);
         cache_edit_undo(&edit);
     }
     cache_edit_end(&edit);
@@ -138,9 +145,10 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
                             .counts = ret_counts};
     ASSERT(!cache_locked(actor));
     *ret_counts = (struct cache_rerouted){0};
-    /* Nothing happens to entries that is to be told of, and the rules have nothing to say. */
-    uint32_t wanted = atomic_fetch_and(&engine->changes.wanted, 1u << STORE_NOTED);
+    /* Nothing happens to entries that is to be told of, unless they do not come along, and the rules have nothing to say. */
+    uint32_t wanted = atomic_fetch_and(&engine->changes.wanted, ENDS | 1u << STORE_NOTED);
     unsigned char dressed = atomic_fetch_and(&cache->dressed, DRESS_JOURNAL);
+    claim_forget(engine);
     use_router(engine, &moving.after);
     for (; moving.place < CACHE_DATABASES; moving.place++) {
         uint64_t cursor = 0;

@@ -87,6 +87,49 @@ static void entries_move_with_all_they_have(void **state) {
     testing_close(&t);
 }
 
+/* By name of the change, of what a move comes across. */
+static void note_ends(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
+    uint32_t *told = context;
+    (void)actor, (void)db, (void)name;
+    told[change]++;
+}
+
+/* What has expired, or was invalidated, and was not noticed until then. */
+static void what_ended_before_is_told(void **state) {
+    (void)state;
+    uint32_t told[32] = {0};
+    struct testing_cache t = testing_open_as((struct cache_options){.limit_bytes = LIMIT,
+                                                                    .policy = CACHE_ALLKEYS_LFU,
+                                                                    .spare_stores = 2,
+                                                                    .changes = {note_ends, told, UINT32_MAX}});
+    struct by_letter letters = {.of = {0}};
+    struct slice tag = SLICE("red");
+    static const char *const names[] = {"a:dead", "a:stale", "b:stale"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct cache_edit edit;
+        struct cache_key key = cache_key(t.cache, 0, slice_from_string(names[i]));
+        cache_edit_begin(t.cache, &t.actor, &key, &edit);
+        edit.tags = &tag;
+        edit.tag_count = i == 0;
+        edit.set_stale_ms = 60000;
+        assert_int_equal(cache_edit_set(&edit, CACHE_STRING, SLICE("v"), t.actor.now_ms + (i ? 100 : 10000)),
+                         STATUS_OK);
+        cache_edit_end(&edit);
+    }
+    set(&t, 0, "a:over", SLICE("v"), t.actor.now_ms + 100);
+    set(&t, 0, "a:there", SLICE("v"), 0);
+    assert_int_equal(cache_tag_invalidate(t.cache, &t.actor, tag), 1);
+    letters.of['a'] = add(&t, "others", CACHE_ALLKEYS_LFU);
+    t.actor.now_ms += 101;
+    memset(told, 0, sizeof told);
+    assert_int_equal(reroute(&t, &letters).moved, 1);
+    assert_int_equal(told[CACHE_EXPIRED], 2);     /* that one stays where it is */
+    assert_int_equal(told[CACHE_INVALIDATED], 0); /* nobody has come across it: a scan does not show it */
+    for (uint32_t change = 0; change < COUNT_OF(told); change++)
+        assert_true(told[change] == 0 || change == CACHE_EXPIRED);
+    testing_close(&t);
+}
+
 static void note(void *context, struct actor *actor, unsigned change, uint32_t db, struct slice name) {
     (void)actor, (void)change, (void)db, (void)name;
     ++*(uint32_t *)context;
@@ -261,7 +304,12 @@ static void without_memory_nothing_stays_behind(void **state) {
     bool done = false;
     uint64_t lost = 0;
     for (int n = 0; !done; n++) {
-        struct testing_cache t = open_spare(4);
+        uint32_t told[32] = {0};
+        struct testing_cache t = testing_open_as(
+            (struct cache_options){.limit_bytes = LIMIT,
+                                   .policy = CACHE_ALLKEYS_LFU,
+                                   .spare_stores = 4,
+                                   .changes = {note_ends, told, 1 << CACHE_EVICTED | 1 << CACHE_FLUSHED}});
         struct by_letter letters = {.of = {0}};
         struct failing failing = {.left = n};
         struct memory memory = {failing_resize, &failing};
@@ -288,6 +336,7 @@ static void without_memory_nothing_stays_behind(void **state) {
         }
         assert_int_equal(cache_count(t.cache, 0), found);
         assert_int_equal(found + counts.lost, KEYS);
+        assert_true(told[CACHE_FLUSHED] || told[CACHE_EVICTED] == counts.lost);
         lost += counts.lost;
         done = failing.left > 0;
         assert_true(!done || (counts.lost == 0 && counts.moved == KEYS / 2));
@@ -296,7 +345,7 @@ static void without_memory_nothing_stays_behind(void **state) {
     assert_true(lost > KEYS);
 }
 
-UNIT_TESTS(reroute, UNIT(entries_move_with_all_they_have), UNIT(nobody_is_told_and_watches_break),
-           UNIT(numbers_of_given_up_stores_come_back), UNIT(keys_are_found_wherever_they_are_sent),
-           UNIT(a_quota_holds_though_memory_is_free), UNIT(the_first_go_before_the_usual_and_the_last_after_them),
-           UNIT(without_memory_nothing_stays_behind));
+UNIT_TESTS(reroute, UNIT(what_ended_before_is_told), UNIT(entries_move_with_all_they_have),
+           UNIT(nobody_is_told_and_watches_break), UNIT(numbers_of_given_up_stores_come_back),
+           UNIT(keys_are_found_wherever_they_are_sent), UNIT(a_quota_holds_though_memory_is_free),
+           UNIT(the_first_go_before_the_usual_and_the_last_after_them), UNIT(without_memory_nothing_stays_behind));

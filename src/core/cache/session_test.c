@@ -233,7 +233,41 @@ static void eviction_sees_head_and_uses(void **state) {
     testing_close(&t);
 }
 
-UNIT_TESTS(session, UNIT(members_go_with_their_head), UNIT(an_expired_head_ends_its_session_to_the_millisecond),
-           UNIT(scans_do_not_show_what_is_over), UNIT(databases_have_sessions_of_their_own),
-           UNIT(a_session_of_hundreds_is_one_chain), UNIT(a_session_of_thousands_ends_at_once),
-           UNIT(eviction_sees_head_and_uses));
+static enum status stale_terms(void *context, struct actor *actor, struct slice name, struct cache_terms *terms) {
+    (void)context, (void)actor, (void)name;
+    terms->stale_ms = 60000;
+    return STATUS_OK;
+}
+
+/* Whatever the rules say: its parts end with their session, and each is told of. */
+static void nothing_is_stale_in_a_session(void **state) {
+    (void)state;
+    struct removals removals = {0};
+    const struct cache_store store = {
+        .name = SLICE("sessions"), .patterns = patterns, .pattern_count = COUNT_OF(patterns), .policy = CACHE_SESSION};
+    struct testing_cache t =
+        testing_open_as((struct cache_options){.limit_bytes = LIMIT,
+                                               .policy = CACHE_ALLKEYS_LFU,
+                                               .stores = &store,
+                                               .store_count = 1,
+                                               .rules = {stale_terms, NULL, "~"},
+                                               .changes = {note_removal, &removals, CACHE_REMOVALS}});
+    cache_rules_ask(t.cache, true);
+    put(&t, "session:1", t.actor.now_ms + 100);
+    put(&t, "cart:1:a", 0);
+    put(&t, "cart:1:b", t.actor.now_ms + 100);
+    put(&t, "cart:2:a", t.actor.now_ms + 100); /* of no session that has begun */
+    put(&t, "other", t.actor.now_ms + 100);
+    t.actor.now_ms += 300;
+    for (int i = 0; i < 100 && cache_housekeep(t.cache, &t.actor); i++) {
+    }
+    assert_false(is_there(&t, "cart:1:a"));
+    assert_int_equal(removals.of[CACHE_EXPIRED], 5);
+    assert_int_equal(cache_count(t.cache, 0), 1); /* the other one, which is stale */
+    testing_close(&t);
+}
+
+UNIT_TESTS(session, UNIT(nothing_is_stale_in_a_session), UNIT(members_go_with_their_head),
+           UNIT(an_expired_head_ends_its_session_to_the_millisecond), UNIT(scans_do_not_show_what_is_over),
+           UNIT(databases_have_sessions_of_their_own), UNIT(a_session_of_hundreds_is_one_chain),
+           UNIT(a_session_of_thousands_ends_at_once), UNIT(eviction_sees_head_and_uses));

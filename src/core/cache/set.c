@@ -64,9 +64,9 @@ static enum status set_inline(struct cache *cache, struct actor *actor, const st
     if (!actor->promised && __builtin_expect(range_keeps_ahead(&engine->range), 1))
         prepare_store(cache, actor, store, 0);
     enum status status = put_inline(cache, actor, key, value);
-    bool again = !cache_locked(actor);
-    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < CACHE_WRITE_TRIES && again; i++) {
-        again = reclaim_make_room(engine, actor, store, 0) == STATUS_OK;
+    for (int i = 0; __builtin_expect(status == STATUS_FULL, 0) && i < CACHE_WRITE_TRIES; i++) {
+        if (!cache_make_room(cache, actor, key, 0))
+            break;
         status = put_inline(cache, actor, key, value);
     }
     return status;
@@ -111,12 +111,12 @@ static enum status set_large_once(struct cache *cache, struct actor *actor, cons
     return status;
 }
 
-void cache_upload_aim(struct cache *cache, struct actor *actor, struct cache_upload *upload,
-                      const struct cache_key *key) {
-    struct cache_info info;
-    upload->store = cache_store_of(cache, key);
-    upload->replaces =
-        cache->engine->store_count > 1 && cache_find(cache, actor, key, false, &info) && info.size >= upload->size;
+/* Before others' entries go for it. */
+static enum status fits_quota(struct cache *cache, struct actor *actor, const struct cache_key *key, uint64_t size) {
+    struct cache_upload upload = {.size = size};
+    TRY(cache_upload_aim(cache, actor, &upload, key));
+    cache_upload_drop(cache, actor, &upload);
+    return STATUS_OK;
 }
 
 static enum status set_large(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
@@ -125,6 +125,8 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
     enum status status = STATUS_FULL;
     if (value.size > CACHE_VALUE_SIZE_MAX || key->name.size > store_name_max(cache->engine))
         return STATUS_TOO_LARGE;
+    if (!locked)
+        TRY(fits_quota(cache, actor, key, value.size));
     for (int i = 0; status == STATUS_FULL && i < (locked ? 1 : CACHE_WRITE_TRIES); i++) {
         cache_prepare(cache, actor, key, value.size + (uint64_t)i * range_segment_size(&cache->engine->range));
         status = set_large_once(cache, actor, key, value, expires_at_ms);
@@ -138,15 +140,13 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
 static enum status set_dressed(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                              uint64_t expires_at_ms) {
     enum status status = STATUS_FULL;
-    bool again = true;
-    for (int i = 0; status == STATUS_FULL && i < CACHE_WRITE_TRIES && again; i++) {
+    for (int i = 0; status == STATUS_FULL && i < CACHE_WRITE_TRIES; i++) {
         struct cache_edit edit;
-        if (i > 0)
-            again = reclaim_make_room(cache->engine, actor, cache_store_of(cache, key), 0) == STATUS_OK;
+        if (i > 0 && !cache_make_room(cache, actor, key, 0))
+            break;
         cache_edit_begin(cache, actor, key, &edit);
         status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
         cache_edit_end(&edit);
-        again &= !cache_locked(actor);
     }
     return status;
 }

@@ -51,7 +51,9 @@ void edit_begin_gone(struct cache_edit *edit) {
     edit_refresh(edit);
     /* A tag knows its last soft invalidation only: the entry keeps from now on since when it is stale. Without room it goes by the tag's. */
     uint64_t since_ms = edit->actor->now_ms - stale_ms;
-    if (!store_has_expired(entry, edit->actor->now_ms) && !store_is_by_session(shard_of(edit)))
+    if (store_is_late(entry, edit->actor->now_ms))
+        store_soften_late(edit->cache->engine, edit->actor, shard_of(edit), spot);
+    else if (!entry->softened && !store_is_by_session(shard_of(edit)))
         MAYBE(rewrite_softened(edit, since_ms, stale_when_softened(entry, since_ms)) != STATUS_OK);
 }
 
@@ -59,10 +61,7 @@ enum status cache_edit_soften(struct cache_edit *edit) {
     edit_look_again(edit);
     const struct entry *entry = &spot_of(edit)->entry;
     uint64_t now_ms = edit->actor->now_ms;
-    if (edit->stale) {
-        /* What has expired by this thread's clock has not by one that is behind, until it says so itself. */
-        if (store_has_expired(entry, now_ms) && !entry->softened)
-            TRY(rewrite_softened(edit, entry->expires_at_ms, entry->stale));
+    if (edit->stale) { /* its staleness goes on: what has expired was softened when the edit began */
         tell(edit, CACHE_NOTHING_DELETED);
         return STATUS_OK;
     }

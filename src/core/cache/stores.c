@@ -48,6 +48,7 @@ void cache_store_info(const struct cache *cache, uint32_t store, struct cache_st
         .entries_max = atomic_load_explicit(&record->entries_max, memory_order_relaxed),
         .ttl_ms = atomic_load_explicit(&record->ttl_ms, memory_order_relaxed),
         .live_bytes = store_live_bytes(engine, store),
+        .reserved_bytes = atomic_load_explicit(&record->reserved_bytes, memory_order_relaxed),
     };
     uint32_t end = record->first_shard + record->shard_count;
     for (uint32_t i = record->first_shard; i < end; i++) {
@@ -84,7 +85,7 @@ void cache_store_flush(struct cache *cache, struct actor *actor, uint32_t store)
     if (is_journaled(cache))
         journal_note(cache, actor,
                      &(struct record_part){.kind = RECORD_FLUSH_STORE, .name = slice_from_string(record->name)});
-    store_tell(cache->engine, actor, CACHE_FLUSHED, CACHE_DATABASES, slice_make(NULL, 0));
+    store_tell(cache->engine, actor, CACHE_FLUSHED, CACHE_DATABASES, slice_from_string(record->name));
     if (taken)
         cache_unlock(cache, actor);
 }

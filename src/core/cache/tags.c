@@ -85,8 +85,16 @@ uint64_t cache_tag_count(struct cache *cache, struct actor *actor, struct slice 
     return tag_find(&cache->engine->range, actor, cache->engine->tags, tag, &number, &facts) ? facts.members : 0;
 }
 
+/* While a ban lasts, members that it has killed may stand there still: the few entries of a small cache are looked at. */
+static uint64_t seen_beside_bans(struct cache *cache, struct actor *actor, struct slice tag) {
+    if (__builtin_expect(atomic_load_explicit(&cache->engine->ban_count, memory_order_acquire) == 0, 1))
+        return UINT64_MAX;
+    return cache_tag_count_seen(cache, actor, tag, false);
+}
+
 static uint64_t invalidate(struct cache *cache, struct actor *actor, struct slice tag, bool soft) {
     struct engine *engine = cache->engine;
+    uint64_t seen = seen_beside_bans(cache, actor, tag);
     /* Who is about to write with this tag either hears of it now, or has a record that the invalidation finds. */
     store_tell(engine, actor, CACHE_TAG_GOING, CACHE_DATABASES, tag);
     uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, soft, store_stamp_from, engine);
@@ -100,7 +108,7 @@ static uint64_t invalidate(struct cache *cache, struct actor *actor, struct slic
     if (count && !soft)
         reclaim_sweep(engine);
     store_tell(engine, actor, soft ? CACHE_TAG_SOFTENED : CACHE_TAG_INVALIDATED, CACHE_DATABASES, tag);
-    return count;
+    return count < seen ? count : seen;
 }
 
 uint64_t cache_tag_invalidate(struct cache *cache, struct actor *actor, struct slice tag) {

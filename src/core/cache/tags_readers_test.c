@@ -1,7 +1,8 @@
 /* core/cache/tags_readers_test.c: what was invalidated does not come back, whoever changes it meanwhile.
  *
  * One thread writes all keys of a tag in one generation after the other, and invalidates the tag after each, or bans its keys: once that has been answered,
- * no read may show that generation. Others patch, expire, copy and retag the same keys as they find them, and housekeeping moves them.
+ * no read may show that generation. Others patch, expire, copy and retag the same keys as they find them, and housekeeping moves them. One
+ * looks for what bears a tag; now and then all is flushed.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -9,12 +10,21 @@
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
 
-enum { TAGS = 2, KEYS = 12, READERS = 2, CHANGERS = 2, LIMIT = 2 << 20, GENERATIONS = WORDS_TSAN ? 150 : 2000 };
+enum {
+    TAGS = 2,
+    KEYS = 12,
+    READERS = 2,
+    CHANGERS = 2,
+    COUNTERS = 1,
+    LIMIT = 2 << 20,
+    GENERATIONS = WORDS_TSAN ? 150 : 2000,
+    FLUSH_EVERY = 20, /* generations */
+};
 
 struct scene {
     struct testing_cache t;
     _Atomic uint64_t over[TAGS]; /* the newest generation whose invalidation has been answered */
-    _Atomic uint64_t checked, changed, banned, wrong;
+    _Atomic uint64_t checked, changed, banned, counted, wrong;
     _Atomic uint32_t writing;
 };
 
@@ -61,6 +71,8 @@ static void write_generations(struct player *player, struct rng *rng) {
         }
         if (!(rng_below(rng, 2) && ban_all(player)))
             (void)cache_tag_invalidate(t->cache, &t->actor, tag);
+        if (rng_below(rng, FLUSH_EVERY) == 0)
+            cache_flush_all(t->cache, &t->actor);
         atomic_store(&player->scene->over[player->number], generation);
         (void)cache_housekeep(t->cache, &t->actor);
     }
@@ -143,6 +155,27 @@ static void change_all(struct player *player, struct rng *rng) {
         change_once(player, rng, (uint32_t)rng_below(rng, TAGS));
 }
 
+static void count_key(void *context, struct slice name, const struct cache_info *info) {
+    struct scene *scene = context;
+    (void)info;
+    atomic_fetch_add(&scene->counted, 1);
+    atomic_fetch_add(&scene->wrong, name.size < 3 || memcmp(name.data, "of", 2) != 0);
+}
+
+/* Looks for all that bears a tag, while the table of tags is emptied under it. */
+static void count_all(struct player *player, struct rng *rng) {
+    struct testing_cache *t = &player->t;
+    char name[32];
+    while (atomic_load(&player->scene->writing)) {
+        struct slice tag = tag_of((uint32_t)rng_below(rng, TAGS), name);
+        (void)cache_tag_count_seen(t->cache, &t->actor, tag, true);
+        uint64_t cursor = 0;
+        do
+            cursor = cache_scan_tag(t->cache, &t->actor, 0, tag, cursor, 10, count_key, player->scene);
+        while (cursor && cursor != CACHE_SCAN_FAILED);
+    }
+}
+
 static void *play(void *context) {
     struct player *player = context;
     struct rng rng = rng_seeded(unit_seed() + player->t.actor.id);
@@ -153,17 +186,20 @@ static void *play(void *context) {
 static void what_was_invalidated_does_not_come_back(void **state) {
     (void)state;
     struct scene scene = {.t = testing_open(LIMIT, 2, CACHE_ALLKEYS_LFU), .writing = TAGS};
-    struct player players[TAGS + READERS + CHANGERS];
+    struct player players[TAGS + READERS + CHANGERS + COUNTERS];
     for (uint32_t i = 0; i < COUNT_OF(players); i++) {
         players[i] = (struct player){.scene = &scene, .t = scene.t, .number = i};
-        players[i].play = i < TAGS ? write_generations : i < TAGS + READERS ? read_all : change_all;
+        players[i].play = i < TAGS                        ? write_generations
+                          : i < TAGS + READERS            ? read_all
+                          : i < TAGS + READERS + CHANGERS ? change_all
+                                                          : count_all;
         players[i].t.actor = (struct actor){.id = 3 + i, .now_ms = scene.t.actor.now_ms};
         assert_int_equal(pthread_create(&players[i].thread, NULL, play, &players[i]), 0);
     }
     for (uint32_t i = 0; i < COUNT_OF(players); i++)
         pthread_join(players[i].thread, NULL);
     assert_int_equal(scene.wrong, 0);
-    assert_true(scene.checked > 0 && scene.changed > 0 && scene.banned > 0);
+    assert_true(scene.checked > 0 && scene.changed > 0 && scene.banned > 0 && scene.counted > 0);
     testing_close(&scene.t);
 }
 

@@ -88,8 +88,21 @@ void resp_parser_drop(struct resp_parser *parser, size_t size) {
     parser->base += size;
 }
 
-struct resp_large resp_parser_large(const struct resp_parser *parser, struct slice input) {
-    ASSERT(parser->bulk_size != BULK_SIZE_UNKNOWN && parser->base == (uintptr_t)input.data);
+/* The input stands elsewhere than at the last call: the arguments known so far go along. */
+static void follow_input(struct resp_parser *parser, struct slice input) {
+    uintptr_t base = (uintptr_t)input.data;
+    if (parser->base == base)
+        return;
+    for (uint32_t i = 0; i < parser->count; i++) {
+        if ((int64_t)i != parser->large_index)
+            parser->arguments[i].data = (const uint8_t *)((uintptr_t)parser->arguments[i].data - parser->base + base);
+    }
+    parser->base = base;
+}
+
+struct resp_large resp_parser_large(struct resp_parser *parser, struct slice input) {
+    ASSERT(parser->bulk_size != BULK_SIZE_UNKNOWN);
+    follow_input(parser, input);
     return (struct resp_large){
         .arguments = parser->arguments,
         .count = parser->count,
@@ -119,18 +132,6 @@ static enum step fail_expected_bulk(struct resp_parser *parser, uint8_t got) {
     snprintf(parser->error_text, sizeof parser->error_text, "ERR Protocol error: expected '$', got '%c'",
              got ? got : ' ');
     return fail(parser, parser->error_text);
-}
-
-/* The input stands elsewhere than at the last call: the arguments known so far go along. */
-static void follow_input(struct resp_parser *parser, struct slice input) {
-    uintptr_t base = (uintptr_t)input.data;
-    if (parser->base == base)
-        return;
-    for (uint32_t i = 0; i < parser->count; i++) {
-        if ((int64_t)i != parser->large_index)
-            parser->arguments[i].data = (const uint8_t *)((uintptr_t)parser->arguments[i].data - parser->base + base);
-    }
-    parser->base = base;
 }
 
 static void give_surplus_back(struct resp_parser *parser) {

@@ -124,7 +124,8 @@ static inline size_t resp_parser_droppable(const struct resp_parser *parser) {
 void resp_parser_drop(struct resp_parser *parser, size_t size);
 
 /* After RESP_LARGE, which never is about the command's name, comes no more than once a taken bulk in a request, and comes again
- * until it is taken or refused: the arguments so far, the announced size, and where in the input its bytes begin. */
+ * until it is taken or refused: the arguments so far, the announced size, and where in the input its bytes begin. Of one that was taken it may be asked
+ * again until resp_parse goes on. */
 struct resp_large {
     const struct slice *arguments;
     uint32_t count;     /* arguments complete so far */
@@ -132,7 +133,7 @@ struct resp_large {
     uint64_t size;
     size_t begins_at; /* offset in the input; what is received of it stands from there to the end of the input */
 };
-struct resp_large resp_parser_large(const struct resp_parser *parser, struct slice input);
+struct resp_large resp_parser_large(struct resp_parser *parser, struct slice input);
 /* The caller receives the bulk's bytes elsewhere. The input then goes on as if they (not their CR LF) were cut out of it. */
 void resp_parser_large_taken(struct resp_parser *parser);
 /* The caller does not want it: it arrives in the input like any other. */

@@ -70,11 +70,12 @@ static void check_times(struct build *build, const struct rules_class *class) {
                    "that something is not there is remembered for longer than what is there");
 }
 
-/* What is kept, but nothing goes by it so far. */
+/* What is kept and told, but the server does not go by it. */
 static void check_force(struct build *build, const struct rules_class *class) {
     if (class->places[MANIFEST_CODEC].line && class->codec != MANIFEST_CODEC_NONE)
         tell_field(build, class, MANIFEST_WARNING, "not-in-force", MANIFEST_CODEC, MANIFEST_CODEC, NULL,
-                   "it may stay for when it has", "values are not packed yet: this has no effect");
+                   "RULES MATCH and EXPLAIN tell it to clients",
+                   "the server packs no values: the codec is for clients to go by");
 }
 
 static void check_limits(struct build *build, const struct rules_class *class) {

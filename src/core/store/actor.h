@@ -40,6 +40,9 @@ struct actor_noted {
     bool silent;       /* what it does is no change: entries move */
 };
 
+/* What an entry is dead by. */
+enum actor_killer { ACTOR_NOT_KILLED, ACTOR_KILLED_BY_TAG, ACTOR_KILLED_BY_BAN };
+
 struct actor {
     uint32_t id; /* 1 to 2^30 - 1, unique among the live actors of one engine */
     uint64_t now_ms;
@@ -49,12 +52,13 @@ struct actor {
     bool in_a_hurry;   /* for room that copying did not bring: what eviction reaches goes; the engine's */
     bool expired_last; /* its last slice of housekeeping was one of expiry; the engine's too */
     struct actor_counts counts;
-    struct slice
-        killer; /* while it tells of an entry that is dead (STORE_INVALIDATED): by which tag, or pattern (ban.h); else empty */
-    uint64_t killed_stamp; /* with it: the entry's; 1: it has none, and a ban has killed it */
+    enum actor_killer killed_by; /* while it tells of an entry that is dead (STORE_INVALIDATED) */
+    struct slice killer;         /* with it: the name of the tag, or the pattern of the ban (ban.h), any bytes */
+    uint64_t killed_stamp;       /* with it: the stamp of the entry that a tag has killed, or that of the ban */
     uint64_t tag_stamps
-        [2]; /* of the last tag that it has invalidated, be it softly, or pattern banned: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
+        [2]; /* of the last tag that it has invalidated, be it softly: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
     struct actor_noted noted;
+    uint64_t ban_stamp;            /* of the last pattern that it has banned */
     struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };
 

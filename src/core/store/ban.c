@@ -91,19 +91,19 @@ bool bans_kill(const struct bans *bans, uint32_t place, uint64_t stamp, struct s
     return false;
 }
 
-size_t bans_killer(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name, uint8_t *to) {
+uint64_t bans_killer(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name, uint8_t *to,
+                     size_t *ret_size) {
     uint8_t text[BAN_PATTERN_MAX];
     uint64_t of_ban, oldest = UINT64_MAX;
-    size_t size, found = 0;
+    size_t size;
     for (int i = 0; i < BANS_MAX; i++) {
         if (!kills(&bans->slots[i], place, stamp, name, text, &size, &of_ban) || of_ban > oldest)
             continue;
-        to[0] = BAN_MARK;
-        memcpy(to + 1, text, size);
-        found = size + 1;
+        memcpy(to, text, size);
+        *ret_size = size;
         oldest = of_ban;
     }
-    return found;
+    return oldest == UINT64_MAX ? 0 : oldest;
 }
 
 /* ------------------------------------------------------------------------------------------ setting */
@@ -125,34 +125,19 @@ static void mark_databases(struct engine *engine, bool banned) {
     }
 }
 
-/* When the pattern was banned before, 0: it is not. */
-static uint64_t banned_before(const struct bans *bans, uint32_t place, struct slice pattern) {
-    uint64_t stamp = 0;
-    for (int i = 0; i < BANS_MAX; i++) {
-        const struct ban *ban = &bans->slots[i];
-        uint64_t of_ban = atomic_load_explicit(&ban->stamp, memory_order_relaxed);
-        if (of_ban > stamp && atomic_load_explicit(&ban->place, memory_order_relaxed) == place &&
-            atomic_load_explicit(&ban->size, memory_order_relaxed) == pattern.size &&
-            words_equal(ban->text, pattern.data, pattern.size))
-            stamp = of_ban;
-    }
-    return stamp;
-}
-
 bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
     struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_acquire);
     struct ban *ban = bans && pattern.size <= BAN_PATTERN_MAX ? free_slot(bans) : NULL;
     if (!ban)
         return false;
-    actor->tag_stamps[0] = banned_before(bans, place, pattern);
-    actor->tag_stamps[1] = stamp ? stamp : store_stamp_next(engine);
+    actor->ban_stamp = stamp ? stamp : store_stamp_next(engine);
     /* Who still reads what stood here before sees that its stamp is gone. */
     words_fence_write();
     atomic_store_explicit(&ban->place, place, memory_order_relaxed);
     atomic_store_explicit(&ban->size, (uint16_t)pattern.size, memory_order_relaxed);
     atomic_store_explicit(&ban->prefix, (uint16_t)prefix_of(pattern), memory_order_relaxed);
     words_write(ban->text, pattern.data, pattern.size);
-    atomic_store_explicit(&ban->stamp, actor->tag_stamps[1], memory_order_release);
+    atomic_store_explicit(&ban->stamp, actor->ban_stamp, memory_order_release);
     atomic_fetch_add_explicit(&bans->set, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&engine->ban_count, 1, memory_order_release);
     mark_databases(engine, true);

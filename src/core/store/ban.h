@@ -26,7 +26,6 @@ struct bans;
 enum {
     BANS_MAX = 64, /* at a time */
     BAN_PATTERN_MAX = 255,
-    BAN_MARK = 0, /* first byte of what actor.h's `killer` says when it was a ban: its pattern follows */
 };
 
 struct ban_counts {
@@ -37,15 +36,16 @@ struct ban_counts {
 
 /* So that bans_add cannot fail for want of memory. The caller holds no lock. */
 MUST_CHECK enum status bans_prepare(struct engine *engine);
-/* False: there are BANS_MAX already, or the pattern is longer than BAN_PATTERN_MAX; nothing has happened. The actor's tag_stamps say afterwards when it was set, and when
- * the same pattern was before, if that ban lasts. `stamp`: that it is to have; 0: a new one. */
-MUST_CHECK bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp);
+/* False: there are BANS_MAX already, or the pattern is longer than BAN_PATTERN_MAX; nothing has happened. The actor's ban_stamp is the ban's
+ * own afterwards, which no other has or had: `stamp`, or with 0 a new one. */
+MUST_CHECK bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern,
+                         uint64_t stamp);
 /* Whether an entry in that place with that key and stamp (0: none) is dead by a ban; see store_is_banned, which costs less. `name` is the
  * caller's, or an entry's under its shard's lock. */
 bool bans_kill(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name);
-/* Writes the pattern that has killed the entry, that of the oldest such ban, behind BAN_MARK; answers the size of both, 0: there is none. `to` has room for
- * BAN_PATTERN_MAX + 1. */
-size_t bans_killer(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name, uint8_t *to);
+/* The ban that has killed the entry, the oldest of several: its stamp, and its pattern, copied to `to`, which has room for BAN_PATTERN_MAX. 0: none has. */
+uint64_t bans_killer(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name, uint8_t *to,
+                     size_t *ret_size);
 /* One slice over all keys. False: nothing is to be done, or somebody else is at it. */
 bool bans_sweep(struct engine *engine, struct actor *actor);
 

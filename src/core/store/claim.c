@@ -1,5 +1,7 @@
 #include "core/store/claim.h"
 
+#include "base/assert.h"
+
 enum {
     RESERVE_PERCENT = 8,
     CLOSED_PERCENT = 5, /* where nothing may go, new entries leave so much free */
@@ -44,9 +46,41 @@ bool claim_is_tight(const struct engine *engine) {
     return claim_fixed_bytes(engine) >= without(limit_bytes(engine), RESERVE_PERCENT);
 }
 
+uint64_t claim_bytes(const struct engine *engine, uint32_t store) {
+    return store_bytes(engine, store) +
+           atomic_load_explicit(&engine->stores[store].reserved_bytes, memory_order_relaxed);
+}
+
+bool claim_reserve(struct engine *engine, uint32_t store, uint64_t bytes, uint64_t most) {
+    _Atomic uint64_t *counter = &engine->stores[store].reserved_bytes;
+    uint64_t reserved = atomic_load_explicit(counter, memory_order_relaxed);
+    do {
+        uint64_t taken = store_bytes(engine, store) + reserved;
+        if (taken > most || bytes > most - taken)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(counter, &reserved, reserved + bytes, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+void claim_return(struct engine *engine, uint32_t store, uint64_t bytes) {
+    uint64_t before = atomic_fetch_sub_explicit(&engine->stores[store].reserved_bytes, bytes, memory_order_relaxed);
+    ASSERT(before >= bytes);
+}
+
+void claim_forget(struct engine *engine) {
+    for (uint32_t i = 0; i < engine->store_count; i++)
+        atomic_store_explicit(&engine->stores[i].reserved_bytes, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&engine->range.head->reservations, 1, memory_order_relaxed);
+}
+
+uint32_t claim_reservations(const struct engine *engine) {
+    return atomic_load_explicit(&engine->range.head->reservations, memory_order_relaxed);
+}
+
 /* It has more than is guaranteed to it, and its policy lets something go. */
 static bool owes(const struct engine *engine, uint32_t store) {
-    return policy_of(engine, store) != STORE_NOEVICTION && store_bytes(engine, store) > guaranteed_to(engine, store);
+    return policy_of(engine, store) != STORE_NOEVICTION && claim_bytes(engine, store) > guaranteed_to(engine, store);
 }
 
 void claim_make(const struct engine *engine, uint32_t store, struct claim *ret_claim) {
@@ -165,7 +199,7 @@ uint64_t claim_cap_bytes(const struct engine *engine, uint32_t store) {
 }
 
 bool claim_fits(const struct engine *engine, uint32_t store, enum store_policy policy, uint64_t more_for_others) {
-    uint64_t bytes = store_bytes(engine, store), left = unclaimed_bytes(engine, store);
+    uint64_t bytes = claim_bytes(engine, store), left = unclaimed_bytes(engine, store);
     return engine->store_count == 1 || policy_gives_back(policy) ||
            (more_for_others <= left && bytes <= left - more_for_others);
 }
@@ -178,8 +212,15 @@ uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store) {
     return cap - (kept < cap ? kept : cap);
 }
 
+bool claim_is_hard(const struct engine *engine, uint32_t store) {
+    return !gives_back(engine, store) || claim_refuses(engine, store);
+}
+
+bool claim_is_beyond(const struct engine *engine, uint32_t store, uint64_t bytes) {
+    return bytes >
+           (claim_is_hard(engine, store) ? claim_cap_of_new_bytes(engine, store) : claim_cap_bytes(engine, store));
+}
+
 bool claim_is_over(const struct engine *engine, uint32_t store, uint64_t bytes) {
-    if (gives_back(engine, store) && !claim_refuses(engine, store))
-        return false;
-    return store_bytes(engine, store) + bytes > claim_cap_of_new_bytes(engine, store);
+    return claim_is_hard(engine, store) && claim_bytes(engine, store) + bytes > claim_cap_of_new_bytes(engine, store);
 }

@@ -23,6 +23,18 @@ struct claim {
 /* Whom eviction on behalf of `store` may take from. */
 void claim_make(const struct engine *engine, uint32_t store, struct claim *ret_claim);
 
+/* What the store occupies, and what is reserved in it. */
+uint64_t claim_bytes(const struct engine *engine, uint32_t store);
+
+/* Large values arrive before any key refers to them. What such a value will add to its store is reserved, so that several on their way together
+ * leave the store within its cap, and whatever else is written sees them. False, and nothing is reserved: with them the store would have more
+ * than `most`. `claim_forget` returns all reservations at once, when keys change their stores: whoever has one from before, as
+ * `claim_reservations` tells, has none any more. */
+MUST_CHECK bool claim_reserve(struct engine *engine, uint32_t store, uint64_t bytes, uint64_t most);
+void claim_return(struct engine *engine, uint32_t store, uint64_t bytes);
+void claim_forget(struct engine *engine);
+uint32_t claim_reservations(const struct engine *engine);
+
 /* Bytes that no compaction can free. */
 uint64_t claim_fixed_bytes(const struct engine *engine);
 
@@ -56,6 +68,12 @@ static inline bool claim_refuses(const struct engine *engine, uint32_t store) {
 /* And while it is to take anything new: the rest of its cap is for what changes of what it has leave behind until that is compacted, as when an
  * expiry is set in a full store. */
 uint64_t claim_cap_of_new_bytes(const struct engine *engine, uint32_t store);
+
+/* What is beyond the store's cap is refused: it cannot give back, or has a quota that refuses. */
+bool claim_is_hard(const struct engine *engine, uint32_t store);
+
+/* Whether a value of that size alone is more than the store may ever have. */
+bool claim_is_beyond(const struct engine *engine, uint32_t store, uint64_t bytes);
 
 /* Whether a store that cannot give back, or refuses what is beyond its quota, would have more than it may with so many bytes more than none. What
  * becomes no larger is never refused for that: the dead bytes that it leaves are compacted. */

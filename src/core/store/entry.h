@@ -12,8 +12,9 @@
  * highest bit set. A stamp is the version of the value, for those who asked for it (docs/decisions/0012) and for entries with tags: 8 bytes,
  * of which an entry outside database 0 has 4 already. A row is the version that whoever wrote the value gave it. `stale`: for how long
  * after its expiry the entry may still be shown to those who ask for stale values (entry_stale_code). One that is softened has expired, whatever a
- * thread's clock says: its expiry is when that was done. An expiry of 4 bytes counts milliseconds from the base of the segment; one that does
- * not fit there is 8 bytes of Unix time. An entry with ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
+ * thread's clock says, and that has been told; its expiry says since when. If it was not its time that softened it but an invalidation, the expiry
+ * is 8 bytes and has its highest bit set. An expiry of 4 bytes counts milliseconds from the base of the segment; one that does not fit there is
+ * 8 bytes of Unix time. An entry with ENTRY_EXTENTS stores instead of its value 16 bytes: the value's size and the place of its first extent; one with
  * ENTRY_OBJECT, 16 bytes as well, the root of its objects (object.h).
  *
  * Threads: decoding reads shared bytes by words.h and trusts nothing: all parts lie within the segment or it answers false.
@@ -58,6 +59,7 @@ enum {
 #define ENTRY_STAMP_END (1ull << 44)
 
 #define ENTRY_TAG_LAST (1u << 31)
+#define ENTRY_INVALIDATED (1u << 31) /* of the upper half of an expiry of 8 bytes, if the entry is softened */
 
 /* Fields of the meta word. */
 enum {
@@ -96,7 +98,8 @@ struct entry {
     uint64_t stamp;         /* ENTRY_STAMP_FIRST to ENTRY_STAMP_END - 1, or 0: none */
     uint64_t row;           /* given version, 0: none */
     uint32_t stale;         /* entry_stale_code; 0: nobody is shown it after its expiry */
-    bool softened;          /* it has expired, at that time */
+    bool softened;          /* it has expired by whichever clock, and whoever wants to know of that has been told */
+    bool invalidated;       /* and that was a soft invalidation at that time; else its time had come */
     uint32_t tag_count;     /* at most ENTRY_TAGS_MAX; their numbers stand before the key */
     /* results of entry_plan and entry_decode */
     uint32_t key_at, value_at; /* offsets from the entry's start */
@@ -111,7 +114,8 @@ static inline void entry_plan(struct entry *entry, uint64_t base_ms) {
     if (entry->db || entry->stamp || entry->stale || entry->row || entry->softened)
         flags |= ENTRY_META, at += 4 + (entry->stamp ? 4 : 0) + (entry->row ? 8 : 0);
     if (entry->expires_at_ms) {
-        bool fits = entry->expires_at_ms >= base_ms && entry->expires_at_ms - base_ms <= UINT32_MAX;
+        bool fits =
+            entry->expires_at_ms >= base_ms && entry->expires_at_ms - base_ms <= UINT32_MAX && !entry->invalidated;
         flags |= fits ? ENTRY_EXPIRY : ENTRY_EXPIRY_WIDE;
         at += fits ? 4 : 8;
     }
@@ -158,7 +162,7 @@ static inline void entry_encode(const struct entry *entry, uint64_t base_ms, uin
         words_store32(to, (uint32_t)(entry->expires_at_ms - base_ms));
     } else if (entry->flags & ENTRY_EXPIRY_WIDE) {
         words_store32(to, (uint32_t)entry->expires_at_ms);
-        words_store32(to + 4, (uint32_t)(entry->expires_at_ms >> 32));
+        words_store32(to + 4, (uint32_t)(entry->expires_at_ms >> 32) | (entry->invalidated ? ENTRY_INVALIDATED : 0));
     }
 }
 
@@ -219,7 +223,11 @@ static inline uint32_t entry_fields_decode(const uint8_t *from, uint64_t room, c
     } else if (flags & ENTRY_EXPIRY_WIDE) {
         if (room < at + 8)
             return 0;
-        ret_entry->expires_at_ms = words_load32(from + at) | (uint64_t)words_load32(from + at + 4) << 32;
+        uint32_t upper = words_load32(from + at + 4);
+        ret_entry->invalidated = ret_entry->softened && upper & ENTRY_INVALIDATED;
+        if (ret_entry->invalidated)
+            upper &= ~ENTRY_INVALIDATED;
+        ret_entry->expires_at_ms = words_load32(from + at) | (uint64_t)upper << 32;
         at += 8;
     }
     if (flags & ENTRY_TAGS) {
@@ -244,6 +252,7 @@ __attribute__((always_inline)) static inline bool entry_decode(const uint8_t *fr
     ret_entry->row = 0;
     ret_entry->stale = 0;
     ret_entry->softened = false;
+    ret_entry->invalidated = false;
     ret_entry->tag_count = 0;
     if (__builtin_expect(!(word & ENTRY_FLAGS_MASK), 1)) {
         ret_entry->key_size = word >> 10 & 0xff;

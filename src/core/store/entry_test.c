@@ -29,7 +29,7 @@ static void round_trip(struct entry entry) {
     assert_int_equal(got.stored_size, entry.stored_size);
     assert_true(got.expires_at_ms == entry.expires_at_ms);
     assert_true(got.stamp == entry.stamp && got.row == entry.row);
-    assert_true(got.stale == entry.stale && got.softened == entry.softened);
+    assert_true(got.stale == entry.stale && got.softened == entry.softened && got.invalidated == entry.invalidated);
     assert_int_equal(got.key_at, entry.key_at);
     assert_int_equal(got.value_at, entry.value_at);
     assert_int_equal(got.size, entry.size);
@@ -88,7 +88,7 @@ static void given_versions_and_times_of_staleness_come_back(void **state) {
     static const uint32_t stale[] = {0, 1, 0x1234, ENTRY_STALE_FOREVER};
     for (size_t r = 0; r < COUNT_OF(rows); r++)
         for (size_t s = 0; s < COUNT_OF(stale); s++)
-            for (uint32_t shape = 0; shape < 16; shape++)
+            for (uint32_t shape = 0; shape < 32; shape++)
                 round_trip((struct entry){.db = shape & 1 ? 15 : 0,
                                           .key_size = shape & 2 ? 300 : 7,
                                           .stored_size = 9,
@@ -96,6 +96,7 @@ static void given_versions_and_times_of_staleness_come_back(void **state) {
                                           .row = rows[r],
                                           .stale = stale[s],
                                           .softened = (r + s) % 2,
+                                          .invalidated = (r + s) % 2 && shape & 8 && shape & 16,
                                           .expires_at_ms = shape & 8 ? base_ms + 1 : 0});
 }
 

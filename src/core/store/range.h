@@ -139,6 +139,7 @@ struct range_head {
     _Atomic uint64_t pinned_bytes;
     _Atomic uint64_t stamps;                  /* versions handed out (entry.h) */
     _Atomic uint32_t sweep;                   /* a tag was invalidated: look for what is dead */
+    _Atomic uint32_t reservations;            /* times that those of all stores were forgotten (claim.h) */
     _Atomic uint32_t due_at;                  /* where the search for segments that are due goes on */
     _Atomic uint32_t db_map[RANGE_DATABASES]; /* where a database is: its place, and RANGE_DB_BANNED */
     struct lock pool __attribute__((aligned(64)));

@@ -94,12 +94,14 @@ static bool copy(struct engine *engine, struct actor *actor, struct shard *shard
 
 static void evict(struct engine *engine, struct actor *actor, struct shard *shard, struct visit *visit,
                   enum store_queue queue, struct slice_budget *budget) {
+    budget->drops -= budget->drops > 0;
+    if (store_has_expired(&visit->entry, actor->now_ms)) /* stale: to who counts and listens it has gone already */
+        return forget_gone(engine, actor, shard, visit, budget);
     if (policies[store_policy_of(engine, shard)].two_queues)
         ghost_add(engine, actor, shard, queue, visit->hash);
     actor_count_removed(actor, shard->store, ACTOR_EVICTED);
     struct store_spot spot = let_go(engine, visit, budget);
     store_remove(engine, actor, shard, &spot, STORE_EVICTED);
-    budget->drops -= budget->drops > 0;
 }
 
 /* Differs from round to round even if nothing is written meanwhile, as an entry moves: what stays now does not stay for ever. */
@@ -244,13 +246,20 @@ static uint64_t expiry_step_ms(uint32_t step) { return (uint64_t)(4 + step % 4) 
 
 static bool act_expire(struct engine *engine, struct actor *actor, struct shard *shard, struct shard_walk *walk,
                        struct visit *visit, struct slice_budget *budget) {
-    uint64_t at_ms = visit->entry.expires_at_ms ? store_ends_ms(&visit->entry) : UINT64_MAX;
+    bool expires = visit->entry.expires_at_ms != 0;
     if (store_is_over(engine, visit->location, &visit->entry, store_name_at(engine, visit->location, &visit->entry),
                       actor->now_ms)) {
         forget_gone(engine, actor, shard, visit, budget);
-        shard->expiries.gone += at_ms != UINT64_MAX;
+        shard->expiries.gone += expires;
         return true;
     }
+    if (store_is_late(&visit->entry, actor->now_ms)) {
+        struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
+        store_soften_late(engine, actor, shard, &spot);
+        visit->entry = spot.entry;
+        shard->expiries.gone++;
+    }
+    uint64_t at_ms = expires ? store_due_ms(&visit->entry) : UINT64_MAX;
     if (at_ms == UINT64_MAX)
         return true;
     if (shard->expiries.left++ == 0 || at_ms < shard->expiries.first_ms)
@@ -582,21 +591,29 @@ static bool step_within(struct engine *engine, struct actor *actor, uint32_t sto
     return choice.segment && begin(engine, actor, &choice, true);
 }
 
-/* Whether what is beyond its cap can only be refused. */
-static bool cap_is_hard(const struct engine *engine, uint32_t store) {
-    enum store_policy policy =
-        (enum store_policy)atomic_load_explicit(&engine->stores[store].policy, memory_order_relaxed);
-    return !policy_gives_back(policy) || claim_refuses(engine, store);
-}
-
 /* A store that cannot give back, or has a quota, stays under its cap, by compaction and by what its policy lets go, whatever is free. */
 static enum status keep_under_cap(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
     uint64_t cap = claim_cap_of_new_bytes(engine, store), size = range_segment_size(&engine->range);
-    size = bytes > size && !cap_is_hard(engine, store) ? bytes : size;
+    size = bytes > size && !claim_is_hard(engine, store) ? bytes : size;
     uint64_t most = cap - (cap < size ? cap : size);
-    for (uint32_t turns = 0; store_bytes(engine, store) > most; turns++)
+    for (uint32_t turns = 0; claim_bytes(engine, store) > most; turns++)
         if (turns == CAP_TURNS || !step_within(engine, actor, store))
-            return cap_is_hard(engine, store) ? STATUS_FULL : STATUS_OK;
+            return claim_is_hard(engine, store) ? STATUS_FULL : STATUS_OK;
+    return STATUS_OK;
+}
+
+/* Where entries go for what is beyond the cap, it is reserved all the same when they are not fast enough: the next writes go on with it. */
+enum status reclaim_reserve(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
+    bool hard = claim_is_hard(engine, store), locked = store_held_any(actor);
+    uint64_t most = hard ? claim_cap_of_new_bytes(engine, store) : claim_cap_bytes(engine, store);
+    if (claim_is_beyond(engine, store, bytes))
+        return STATUS_FULL;
+    for (uint32_t turns = 0; !claim_reserve(engine, store, bytes, most); turns++)
+        if (locked || turns == CAP_TURNS || !step_within(engine, actor, store)) {
+            if (hard)
+                return STATUS_FULL;
+            most = UINT64_MAX;
+        }
     return STATUS_OK;
 }
 
@@ -609,19 +626,26 @@ static uint64_t segments_for(const struct engine *engine, uint64_t bytes) {
 }
 
 enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
-    uint64_t needed = segments_for(engine, bytes);
     if (actor->promised)
         reclaim_release_promise(engine, actor);
     enum status capped = STATUS_OK; /* what becomes no larger goes on all the same, and needs room as well */
     if (__builtin_expect(engine->store_count > 1, 0))
         capped = keep_under_cap(engine, actor, store, bytes);
+    enum status status = reclaim_make_room_reserved(engine, actor, store, bytes);
+    return status == STATUS_OK ? capped : status;
+}
+
+enum status reclaim_make_room_reserved(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes) {
+    uint64_t needed = segments_for(engine, bytes);
+    if (actor->promised)
+        reclaim_release_promise(engine, actor);
     uint32_t limit = atomic_load_explicit(&engine->range.head->limit, memory_order_relaxed);
     enum pressure pressure = needed == 1 ? range_pressure(&engine->range) : PRESSURE_CRITICAL;
     if (__builtin_expect(pressure != PRESSURE_CRITICAL, 1)) {
         if (__builtin_expect(pressure == PRESSURE_TIGHT, 0) && ++actor->writes_when_tight % PRESSURE_PACE == 0 &&
             !claim_is_full(engine, store))
             (void)step(engine, actor, store);
-        return capped;
+        return STATUS_OK;
     }
     if (needed >= limit)
         return STATUS_FULL;
@@ -638,7 +662,7 @@ enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32
             status = STATUS_FULL;
     }
     actor->in_a_hurry = false;
-    return status == STATUS_OK ? capped : status;
+    return status;
 }
 
 /* Goes on with a shard's expiry walk, which has a segment. */

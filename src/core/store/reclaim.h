@@ -27,6 +27,11 @@ enum { RECLAIM_SLICE_ENTRIES = 2048 }; /* looked at in a slice; about 60 ns each
 /* Makes sure that at least `bytes` can be written into the store, which may take them from others that have more than is guaranteed to them. What needs several segments is promised to the actor, so that nobody else takes
  * them, until it has taken them or the promise is released. STATUS_FULL if nothing may go. */
 MUST_CHECK enum status reclaim_make_room(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes);
+/* The same for what is counted in the store already, or takes the place of as much: the store's cap is not asked. */
+MUST_CHECK enum status reclaim_make_room_reserved(struct engine *engine, struct actor *actor, uint32_t store,
+                                                  uint64_t bytes);
+/* Reserves (claim.h) what a value on its way will add to the store. Makes room for it within the store, unless the actor holds locks. STATUS_FULL: the store's cap leaves none. */
+MUST_CHECK enum status reclaim_reserve(struct engine *engine, struct actor *actor, uint32_t store, uint64_t bytes);
 
 void reclaim_release_promise(struct engine *engine, struct actor *actor);
 

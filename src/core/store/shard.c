@@ -266,6 +266,13 @@ static void note_empty(struct engine *engine, struct shard *shard, uint64_t loca
         store_seal(engine, shard, number);
 }
 
+/* Its segment is looked at when something is to be done with it. */
+static void note_due(struct segment *segment, const struct entry *entry) {
+    uint64_t at_ms = store_due_ms(entry), due_ms = at_ms < UINT64_MAX ? at_ms + EXPIRY_SLACK_MS : UINT64_MAX;
+    if (due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
+        atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
+}
+
 void store_account(struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                    uint64_t owned_bytes, int sign) {
     struct segment *segment = &engine->range.segments[range_segment_of(&engine->range, location)];
@@ -288,9 +295,8 @@ void store_account(struct engine *engine, struct shard *shard, uint64_t location
     if (!entry->expires_at_ms)
         return;
     count(&shard->expiring[entry->db], 1, sign);
-    uint64_t ends_ms = store_ends_ms(entry), due_ms = ends_ms < UINT64_MAX ? ends_ms + EXPIRY_SLACK_MS : UINT64_MAX;
-    if (sign > 0 && due_ms < atomic_load_explicit(&segment->due_ms, memory_order_relaxed))
-        atomic_store_explicit(&segment->due_ms, due_ms, memory_order_relaxed);
+    if (sign > 0)
+        note_due(segment, entry);
 }
 
 /* ------------------------------------------------------------------------------------------ writing */
@@ -514,6 +520,7 @@ static struct entry entry_for(const struct store_key *key, const struct store_va
         .row = value->row,
         .stale = value->stale,
         .softened = value->softened,
+        .invalidated = value->softened,
         .tag_count = value->tag_count,
     };
 }
@@ -524,8 +531,10 @@ static bool takes_no_more(const struct engine *engine, const struct shard *shard
     if (!spot->location && is_over_count(engine, shard, value))
         return true;
     if (__builtin_expect(policy_gives_back(store_policy_of(engine, shard)), 1) && !claim_refuses(engine, shard->store))
-        return false;
+        return __builtin_expect(value->extents_size != 0, 0) && engine->store_count > 1 &&
+               claim_is_beyond(engine, shard->store, value->extents_size) && growth(engine, entry, value, spot) > 0;
     uint64_t more = growth(engine, entry, value, spot);
+    more -= value->reserved < more ? value->reserved : more;
     return more > 0 && ((engine->store_count > 1 && claim_is_over(engine, shard->store, more)) ||
                         claim_is_closed(engine, shard->store));
 }
@@ -538,7 +547,7 @@ static enum store_change end_of_old(const struct engine *engine, const struct ac
         return STORE_REPLACED;
     if (spot->entry.softened)
         return STORE_CLEARED; /* that was told when it was done */
-    if (store_has_expired(&spot->entry, actor->now_ms))
+    if (store_is_late(&spot->entry, actor->now_ms))
         return STORE_EXPIRED;
     bool stale = (spot->entry.flags & ENTRY_TAGS) && store_tags_say_stale(engine, spot->location, &spot->entry);
     return stale ? STORE_INVALIDATED : STORE_CLEARED;
@@ -666,42 +675,80 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove_but(engine, actor, shard, spot, reason, 0);
 }
 
-enum { KILLER_MAX = BAN_PATTERN_MAX + 1 };
-static_assert((int)TAG_NAME_MAX <= (int)KILLER_MAX, "a killer is a tag, or a ban with its mark");
+static_assert((int)TAG_NAME_MAX == (int)BAN_PATTERN_MAX, "a killer's name is that of a tag, or a pattern");
 
-/* The name of the first tag by which the entry is dead or stale, or what bans_killer writes; empty if nothing is found. */
-static struct slice killer_of(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
-                              uint8_t name[KILLER_MAX]) {
+/* When a tag has killed an entry with that stamp, as far as the tag knows: its last invalidation. One that is only soft comes behind all
+ * others; UINT64_MAX: it has not. */
+static uint64_t killed_at(const struct engine *engine, uint32_t number, uint64_t stamp) {
+    uint64_t at = tag_invalidated(&engine->range, engine->tags, number);
+    if (at >= stamp)
+        return at;
+    return tag_kills(&engine->range, engine->tags, number, stamp, true) ? UINT64_MAX - 1 : UINT64_MAX;
+}
+
+/* Notes by what the entry is dead: of its tags and the bans that have killed it, what has done so first. Nothing, if none is found. */
+static void find_killer(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
+                        uint8_t name[TAG_NAME_MAX]) {
     const uint8_t *at = engine->range.base + spot->location;
+    const struct slice key = store_name_at(engine, spot->location, &spot->entry);
+    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
+    uint64_t first = UINT64_MAX, of_ban = 0;
+    uint32_t tag = 0;
+    size_t size;
     for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
         uint32_t number = entry_tag(&spot->entry, at, i);
-        if (tag_kills(&engine->range, engine->tags, number, spot->entry.stamp, true))
-            return slice_make(name, tag_name((struct range *)&engine->range, actor, engine->tags, number, name));
+        uint64_t stamp = killed_at(engine, number, spot->entry.stamp);
+        tag = stamp < first ? number : tag;
+        first = stamp < first ? stamp : first;
     }
-    struct slice key = store_name_at(engine, spot->location, &spot->entry);
-    if (!store_is_banned(engine, &spot->entry, key))
-        return slice_make(NULL, 0);
-    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
-    return slice_make(name, bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name));
+    if (store_is_banned(engine, &spot->entry, key))
+        of_ban = bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name, &size);
+    if (!of_ban && first == UINT64_MAX)
+        return;
+    bool banned = of_ban && of_ban < first;
+    if (!banned)
+        size = tag_name((struct range *)&engine->range, actor, engine->tags, tag, name);
+    actor->killed_by = banned ? ACTOR_KILLED_BY_BAN : ACTOR_KILLED_BY_TAG;
+    actor->killed_stamp = banned ? of_ban : spot->entry.stamp;
+    actor->killer = slice_make(name, size);
 }
 
 static __attribute__((noinline)) void remove_dead(struct engine *engine, struct actor *actor, struct shard *shard,
                                                   struct store_spot *spot) {
-    uint8_t name[KILLER_MAX];
+    uint8_t name[TAG_NAME_MAX];
     if (store_is_wanted(engine, STORE_INVALIDATED))
-        actor->killer = killer_of(engine, actor, spot, name);
-    actor->killed_stamp = spot->entry.stamp ? spot->entry.stamp : 1;
+        find_killer(engine, actor, spot, name);
     store_remove(engine, actor, shard, spot, STORE_INVALIDATED);
+    actor->killed_by = ACTOR_NOT_KILLED;
     actor->killer = slice_make(NULL, 0);
 }
 
+/* A removal that is not told of has been told, and counted as expired, when the entry was softened. */
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
-    bool softened = spot->entry.softened, expired = !softened && store_has_expired(&spot->entry, actor->now_ms);
-    actor_count_removed(actor, shard->store, expired ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
-    if (softened) /* which was told then */
+    const struct entry *entry = &spot->entry;
+    bool late = store_is_late(entry, actor->now_ms);
+    if (late || !entry->softened || entry->invalidated)
+        actor_count_removed(actor, shard->store, late ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
+    if (entry->softened)
         store_remove(engine, actor, shard, spot, STORE_CLEARED);
-    else if (expired)
+    else if (late)
         store_remove(engine, actor, shard, spot, STORE_EXPIRED);
     else
         remove_dead(engine, actor, shard, spot);
+}
+
+void store_soften_late(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
+    uint32_t number = range_segment_of(&engine->range, spot->location);
+    struct segment *segment = &engine->range.segments[number];
+    /* What may be stale has a meta word, so it is as long as it was. Sessions end as a whole, and are told of then. */
+    ASSERT(spot->entry.stale && store_is_late(&spot->entry, actor->now_ms) && !store_is_by_session(shard));
+    actor_count_removed(actor, shard->store, ACTOR_EXPIRED);
+    tell_removed(engine, actor, spot, STORE_EXPIRED);
+    spot->entry.softened = true;
+    /* Readers whose clocks are behind and who have seen it fresh look again. */
+    index_write_begin(spot->bucket);
+    entry_encode(&spot->entry, segment->base_ms, engine->range.base + spot->location);
+    index_write_end(spot->bucket);
+    if (shard->expiry.segment != number) /* whose walk says at its end when to come back */
+        note_due(segment, &spot->entry);
 }

@@ -7,7 +7,7 @@
 #include "core/store/resident.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 6, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
+enum { VERSION = 8, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory: seven classes in
  * each queue, of which two are for large values. Not where segments would be large anyway: there more of them cost more in directories than more classes bring. */
@@ -413,10 +413,11 @@ static void verify_segment(struct engine *engine, struct shard *shard, uint32_t 
             sum->tags += entry.tag_count;
             entries += entry.tag_count ? SEGMENT_TAGGED + 1 : 1;
             ASSERT(entry.tag_count == 0 || entry.stamp);
+            ASSERT(!entry.softened || entry.expires_at_ms);
             sum->expiring[entry.db] += entry.expires_at_ms != 0;
             sum->queue_bytes[queue][entry.expires_at_ms != 0] += entry.size + owned;
             ASSERT(store_log_expires(segment->log) == (entry.expires_at_ms != 0));
-            ASSERT(!entry.expires_at_ms || store_ends_ms(&entry) == UINT64_MAX || shard->expiry.segment == number ||
+            ASSERT(!entry.expires_at_ms || store_due_ms(&entry) == UINT64_MAX || shard->expiry.segment == number ||
                    atomic_load_explicit(&segment->due_ms, memory_order_relaxed) != UINT64_MAX);
         }
         offset += entry.size;

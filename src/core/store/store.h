@@ -135,6 +135,7 @@ struct store {
     _Atomic uint32_t quota_permille;   /* of the limit: what it may have at most; if 0: */
     _Atomic uint64_t quota_bytes;      /* 0: anything */
     _Atomic uint32_t refuses;          /* what would be beyond its quota; else entries of its own go */
+    _Atomic uint64_t reserved_bytes;   /* for values on their way to it (claim.h) */
 };
 
 /* Of stores that may be asked to give memory, those of a lower rank are asked first. */
@@ -326,6 +327,12 @@ void store_unlock_plainly(struct engine *engine, struct actor *actor, uint32_t s
 static inline bool store_held(const struct actor *actor, uint32_t shard) {
     return actor->held[shard / 64] >> (shard % 64) & 1;
 }
+static inline bool store_held_any(const struct actor *actor) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < COUNT_OF(actor->held); i++)
+        any |= actor->held[i];
+    return any != 0;
+}
 
 /* An entry that was found. */
 struct store_spot {
@@ -351,7 +358,7 @@ struct store_value {
     uint64_t stamp; /* of store_stamp_next, or that of the entry if its value stays the same; 0: none */
     uint64_t row;   /* given version, 0: none */
     uint32_t stale; /* entry_stale_code */
-    bool softened;  /* it has expired at that time, by whichever clock */
+    bool softened;  /* it was invalidated softly at that time: it has expired then, by whichever clock */
     const uint32_t
         *tags; /* numbers, each taken for this entry (tag.h): taken over on success. With tags there is a stamp */
     uint32_t tag_count;
@@ -362,6 +369,7 @@ struct store_value {
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
+    uint64_t reserved; /* of the growth, so much is reserved for this value (claim.h), and stays so */
     const struct object_root
         *root; /* not NULL: a collection, taken over on success; the one that stood there already stays */
 };
@@ -404,8 +412,11 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
 /* The same, but the entry at the location `kept` stays. */
 void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                       enum store_change reason, uint64_t kept);
-/* The same for what is gone though it stands there still (store_is_gone); it is counted. */
+/* The same for what is gone though it stands there still (store_is_gone); it is counted, and told of, unless it was when it was softened. */
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
+/* The time of an entry has come that may still be shown as stale (store_is_late): it is softened where it stands, told of as expired and counted,
+ * and not again when it goes. */
+void store_soften_late(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
 /* Removes nothing else, though it be the head of a session. */
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                         enum store_change reason);
@@ -491,6 +502,16 @@ static inline bool store_is_gone(const struct engine *engine, uint64_t location,
 static inline uint64_t store_ends_ms(const struct entry *entry) {
     uint64_t stale_ms = entry_stale_ms(entry->stale);
     return stale_ms < UINT64_MAX - entry->expires_at_ms ? entry->expires_at_ms + stale_ms : UINT64_MAX;
+}
+
+/* When something is to be done with it by its time: it is to be softened, or removed. For one with an expiry. */
+static inline uint64_t store_due_ms(const struct entry *entry) {
+    return entry->softened ? store_ends_ms(entry) : entry->expires_at_ms;
+}
+
+/* Whether its time has come and nobody has been told of that yet. */
+static inline bool store_is_late(const struct entry *entry, uint64_t now_ms) {
+    return !entry->softened && store_has_expired(entry, now_ms);
 }
 
 /* Whether nobody at all may see it any more: it is to be removed. */

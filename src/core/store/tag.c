@@ -561,6 +561,7 @@ bool tag_find(struct range *range, struct actor *actor, struct tags *tags, struc
 
 void tags_clear(struct range *range, struct actor *actor, struct tags *tags) {
     enter(range, actor, tags);
+    ASSERT(atomic_load_explicit(&tags->guests, memory_order_relaxed) == 0);
     forget_all(range, actor, tags);
     leave(range, tags);
 }

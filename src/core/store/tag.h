@@ -61,6 +61,8 @@ struct tags {
     _Atomic uint64_t
         dead; /* bearers that are dead by the tag which they bear: entries that were not come across yet, once for each such tag */
     bool loose; /* members and `dead` are not right at present, but will be counted anew: tags_count_loosely */
+    _Atomic uint32_t
+        guests; /* who holds a record for which no entry stands: while there are some, nobody may clear the table */
     uint32_t group_mask;
     _Atomic uint64_t
         latest[TAG_GROUPS_MAX]; /* stamps of the last invalidation in each group; group_mask + 1 are there */
@@ -195,7 +197,7 @@ size_t tag_name(struct range *range, struct actor *actor, struct tags *tags, uin
 bool tag_find(struct range *range, struct actor *actor, struct tags *tags, struct slice name, uint32_t *ret_number,
               struct tag_facts *ret_facts);
 
-/* Forgets all, and gives everything back; no entry may name a tag any more. */
+/* Forgets all, and gives everything back; no entry may name a tag any more, and there are no guests. */
 void tags_clear(struct range *range, struct actor *actor, struct tags *tags);
 
 /* While nobody writes. Answers how many bearers there are. */

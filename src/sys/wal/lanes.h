@@ -1,0 +1,59 @@
+/* sys/wal/lanes.h: where threads lay records until the committer takes them, in one order.
+ *
+ *     lane 0   front [5|..][8|..][9|..]   <- its thread appends       back [1|..][2|..]   <- the committer reads
+ *     lane 1   front [6|..][7|..]                                     back [3|..][4|..]
+ *
+ * A record gets its number (LSN) and its place in the lane under the lane's lock, so numbers ascend within a lane, and none is missing
+ * among all. The committer swaps front and back and takes numbers in order; it stops where the next number still lies in a front.
+ *
+ * Threads: a lane belongs to one thread that stages (several may share one, and then wait for each other); one thread at a time
+ *          collects, which the caller sees to. A lane's lock is held for one copy.
+ * Memory:  two halves of `lane_bytes` a lane from the start; a larger record makes its lane grow until it has been collected.
+ * Errors:  STATUS_BUSY: no room until the committer has collected. STATUS_NO_MEMORY, STATUS_TOO_LARGE. A failed call takes no number.
+ */
+#ifndef STRATA_SYS_WAL_LANES_H
+#define STRATA_SYS_WAL_LANES_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "sys/wal/format.h"
+
+enum { LANES_MAX = 256, LANE_RECORD_HEADER_SIZE = 8 + LOG_RECORD_HEADER_SIZE };
+
+struct lane {
+    pthread_mutex_t lock;
+    struct buf front, back;
+    size_t taken;    /* of the back, by the committer */
+    uint8_t gap[64]; /* lanes of two threads share no cache line */
+};
+
+struct lanes {
+    const struct memory *memory;
+    struct lane *lanes;
+    unsigned count;
+    size_t lane_bytes;
+    uint8_t gap[64];
+    _Atomic uint64_t next_lsn; /* of the next record to be staged */
+    uint8_t another_gap[64];
+    uint64_t next_collected; /* of the next record to be collected */
+};
+
+MUST_CHECK enum status lanes_init(struct lanes *lanes, const struct memory *memory, unsigned count, size_t lane_bytes,
+                                  uint64_t first_lsn);
+void lanes_fini(struct lanes *lanes);
+
+/* Room for a record of `size` bytes in this lane: what the lane's own thread stages next, up to that size, cannot fail. `ret_half`, always set:
+ * the lane is more than half full. */
+MUST_CHECK enum status lanes_admit(struct lanes *lanes, unsigned lane, size_t size, bool *ret_half);
+
+/* The record is the parts, one behind the other. */
+MUST_CHECK enum status lanes_stage(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
+                                   uint64_t *ret_lsn);
+
+/* Appends records with their lengths, as a batch has them, in order of their numbers, until there are none, or `bytes_max` have been
+ * appended (at least one record, if there is one). Answers how many; the first has the number that `next_collected` had before. */
+MUST_CHECK enum status lanes_collect(struct lanes *lanes, size_t bytes_max, struct buf *payload, uint32_t *ret_count);
+
+#endif
