@@ -253,7 +253,10 @@ static void do_several(struct model *m, struct actor *actor) {
         cache_edit_begin(m->t.cache, actor, &keys[i], &edit);
         work_on(m, &edit);
         cache_edit_end(&edit);
-        if (below(m, 4) == 0)
+        /* While bans last an invalidation counts what it takes, for which it waits for locks. */
+        struct cache_bans bans;
+        cache_bans(m->t.cache, &bans);
+        if (below(m, 4) == 0 && bans.live == 0)
             do_invalidate(m, other);
         if (all && below(m, 5) == 0)
             do_invalidate(m, actor);
