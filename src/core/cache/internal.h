@@ -209,8 +209,8 @@ static inline void journal_map(const struct cache *cache, uint8_t ret_map[RECORD
 /* Whether the youngest stamps are close to those that the journal knows of; then it is told of more. */
 void journal_stamps(struct cache *cache, struct actor *actor);
 /* The facts of an entry as a part, but its value. `names`: room for those of its tags. */
-void journal_facts(const struct cache *cache, struct actor *actor, const struct store_spot *spot, uint8_t (*names)[TAG_NAME_MAX],
-                   struct record_part *ret_part);
+void journal_facts(const struct cache *cache, struct actor *actor, const struct store_spot *spot,
+                   uint8_t (*names)[TAG_NAME_MAX], struct record_part *ret_part);
 /* What is reserved for the upload as the stores are now; and its end. */
 uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
 void upload_return_reserved(struct cache *cache, struct cache_upload *upload);

@@ -36,8 +36,8 @@ struct actor_noted {
     uint8_t *bytes; /* a record that is being written, `size` of `room` bytes; cache_journal_forget gives them back */
     size_t size, room;
     uint64_t reserved; /* bytes that the log has promised to take, and nothing was staged for yet */
-    uint64_t lsn;      /* of the youngest record that this actor has staged; whoever waits for the log sets it back to 0 */
-    bool silent;       /* what it does is no change: entries move */
+    uint64_t lsn; /* of the youngest record that this actor has staged; whoever waits for the log sets it back to 0 */
+    bool silent;  /* what it does is no change: entries move */
 };
 
 /* What an entry is dead by. */
