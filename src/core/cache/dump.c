@@ -62,8 +62,7 @@ static enum status dump_soft_tags(struct cache_dump *dump, struct actor *actor, 
     for (uint32_t i = 0; i < entry->tag_count; i++) {
         uint32_t number;
         struct tag_facts facts;
-        bool found =
-            tag_find((struct range *)&engine->range, actor, engine->tags, entry->tags[i], &number, &facts);
+        bool found = tag_find((struct range *)&engine->range, actor, engine->tags, entry->tags[i], &number, &facts);
         ASSERT(found);
         if (facts.soft < entry->stamp)
             continue;

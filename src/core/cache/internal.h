@@ -191,9 +191,6 @@ void edit_fill_extents(struct range *range, uint64_t first, uint64_t offset, con
 MUST_CHECK enum status edit_put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                         uint64_t expires_at_ms, const struct store_spot *source);
 
-/* What is reserved for the upload as the stores are now; and its end. */
-uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
-void upload_return_reserved(struct cache *cache, struct cache_upload *upload);
 /* The journal (journal.c). Of a write: has the log promise room for it, or refuses it; then takes the promise back, or notes what stands at the
  * edit's spot now. `kind`: PUT; FACTS, if the value has stayed; PATCH, of edit->patch in a value that had `size_before` bytes. */
 MUST_CHECK enum status journal_promise(struct cache_edit *edit, const struct store_value *value, enum record_kind kind,
@@ -212,8 +209,11 @@ static inline void journal_map(const struct cache *cache, uint8_t ret_map[RECORD
 /* Whether the youngest stamps are close to those that the journal knows of; then it is told of more. */
 void journal_stamps(struct cache *cache, struct actor *actor);
 /* The facts of an entry as a part, but its value. `names`: room for those of its tags. */
-void journal_facts(const struct cache *cache, struct actor *actor, const struct store_spot *spot, uint8_t (*names)[TAG_NAME_MAX],
-                   struct record_part *ret_part);
+void journal_facts(const struct cache *cache, struct actor *actor, const struct store_spot *spot,
+                   uint8_t (*names)[TAG_NAME_MAX], struct record_part *ret_part);
+/* What is reserved for the upload as the stores are now; and its end. */
+uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
+void upload_return_reserved(struct cache *cache, struct cache_upload *upload);
 
 void cache_info_fill(const struct cache *cache, const struct actor *actor, const struct entry *entry, uint64_t location,
                      uint64_t cell, uint64_t value_size, struct cache_info *ret_info);

@@ -4,17 +4,18 @@
 #include "core/cache/internal.h"
 
 enum {
-    STAMPS_SIZE = 9,             /* of a part about stamps */
-    BUFFER_MIN = 1024,           /* bytes; it doubles */
-    BUFFER_KEEP = 64 * 1024,     /* for the next record */
-    SMALL_PART_MAX = 512,        /* of parts that are no entry's and name no key */
-    STAMPS_AHEAD = 1 << 22,      /* that the journal knows of, */
-    STAMPS_AHEAD_MIN = 1 << 21,  /* until so few are left: some that are taken are in no record */
+    STAMPS_SIZE = 9,            /* of a part about stamps */
+    BUFFER_MIN = 1024,          /* bytes; it doubles */
+    BUFFER_KEEP = 64 * 1024,    /* for the next record */
+    SMALL_PART_MAX = 512,       /* of parts that are no entry's and name no key */
+    STAMPS_AHEAD = 1 << 22,     /* that the journal knows of, */
+    STAMPS_AHEAD_MIN = 1 << 21, /* until so few are left: some that are taken are in no record */
     TAG_SIZE_MAX = 1 + TAG_NAME_MAX,
 };
 static_assert((int)RECORD_TAGS_MAX == (int)ENTRY_TAGS_MAX && (int)RECORD_PLACES == (int)CACHE_DATABASES &&
-                  (int)RECORD_KEY_MAX == (int)CACHE_KEY_SIZE_MAX && (int)RECORD_VALUE_MAX == (int)CACHE_VALUE_SIZE_MAX &&
-                  (int)RECORD_NAME_MAX >= (int)TAG_NAME_MAX && (int)RECORD_NAME_MAX >= (int)BAN_PATTERN_MAX,
+                  (int)RECORD_KEY_MAX == (int)CACHE_KEY_SIZE_MAX &&
+                  (int)RECORD_VALUE_MAX == (int)CACHE_VALUE_SIZE_MAX && (int)RECORD_NAME_MAX >= (int)TAG_NAME_MAX &&
+                  (int)RECORD_NAME_MAX >= (int)BAN_PATTERN_MAX,
               "a record holds what there may be");
 
 /* ------------------------------------------------------------------------------------------ staging */
@@ -129,8 +130,7 @@ void journal_facts(const struct cache *cache, struct actor *actor, const struct 
     uint32_t numbers[ENTRY_TAGS_MAX];
     ret_part->tag_count = store_tags(engine, spot, numbers);
     for (uint32_t i = 0; i < ret_part->tag_count; i++)
-        ret_part->tags[i] =
-            slice_make(names[i], tag_name(&engine->range, actor, engine->tags, numbers[i], names[i]));
+        ret_part->tags[i] = slice_make(names[i], tag_name(&engine->range, actor, engine->tags, numbers[i], names[i]));
 }
 
 /* The bytes of the value, wherever they stand. */
@@ -179,7 +179,8 @@ void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64
         part.value = edit->patch;
     } else if (kind == RECORD_PUT) {
         uint64_t first;
-        part.value.size = store_value_size(edit->cache->engine, const_spot_of(edit)->location, &const_spot_of(edit)->entry, &first);
+        part.value.size =
+            store_value_size(edit->cache->engine, const_spot_of(edit)->location, &const_spot_of(edit)->entry, &first);
     }
     if (const_spot_of(edit)->entry.tag_count) {
         note_tagged(edit, &part);

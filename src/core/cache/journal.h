@@ -41,7 +41,8 @@ struct cache_journal {
  * it takes a dump. */
 void cache_journal_set(struct cache *cache, struct actor *actor, const struct cache_journal *journal);
 /* Has a note of somebody else staged, in order with all that the actor does: the text of rules, stores that were made. A refusal of the log is passed on. */
-MUST_CHECK enum status cache_journal_note(struct cache *cache, struct actor *actor, struct slice name, struct slice bytes);
+MUST_CHECK enum status cache_journal_note(struct cache *cache, struct actor *actor, struct slice name,
+                                          struct slice bytes);
 /* Gives back what the actor keeps, before it ends. */
 void cache_journal_forget(struct cache *cache, struct actor *actor);
 

@@ -64,7 +64,8 @@ static void what_was_written_comes_back(void **state) {
     cache_edit_end(&edit);
     struct cache_replay replay = {.note = NULL};
     struct testing_cache r = testing_recover(plain, &log, t.actor.now_ms, &replay);
-    for (const char *const *name = (const char *const[]){"plain", "expiring", "gone", "tagged", "dead", NULL}; *name; name++)
+    for (const char *const *name = (const char *const[]){"plain", "expiring", "gone", "tagged", "dead", NULL}; *name;
+         name++)
         check_same(&t, &r, 0, *name);
     assert_true(is_there(&r, 0, "plain") && is_there(&r, 0, "expiring") && is_there(&r, 0, "tagged"));
     assert_false(is_there(&r, 0, "gone") || is_there(&r, 0, "dead"));

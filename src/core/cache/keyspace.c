@@ -424,9 +424,9 @@ bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct 
         banned = bans_add(engine, actor, place, pattern, 0);
     if (banned) {
         if (is_journaled(cache))
-            journal_note(cache, actor,
-                         &(struct record_part){
-                             .kind = RECORD_BAN, .place = place, .stamp = actor->ban_stamp, .name = pattern});
+            journal_note(
+                cache, actor,
+                &(struct record_part){.kind = RECORD_BAN, .place = place, .stamp = actor->ban_stamp, .name = pattern});
         /* Afterwards, so that who inherits a lease that ends by it is younger than the ban; nobody sees between while all locks are held. */
         store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
         store_tell(engine, actor, CACHE_BANNED, place, pattern);

@@ -107,8 +107,7 @@ static enum status facts_of(struct cache_replay *replay, const struct record_par
 /* Takes over the tags and the chain of the value, or gives them back. */
 static enum status put_once(struct cache_replay *replay, struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
-    enum status status =
-        store_put(replay->cache->engine, replay->actor, shard_of(edit), &key, value, spot_of(edit));
+    enum status status = store_put(replay->cache->engine, replay->actor, shard_of(edit), &key, value, spot_of(edit));
     if (status == STATUS_OK) {
         edit_refresh(edit);
         return STATUS_OK;

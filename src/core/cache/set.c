@@ -137,8 +137,8 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
 }
 
 /* By an edit, so that rules are followed and the journal hears of it. Other than what is set plainly, it may need room for its tags as well. */
-static enum status set_dressed(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
-                             uint64_t expires_at_ms) {
+static enum status set_dressed(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct slice value, uint64_t expires_at_ms) {
     enum status status = STATUS_FULL;
     for (int i = 0; status == STATUS_FULL && i < CACHE_WRITE_TRIES; i++) {
         struct cache_edit edit;

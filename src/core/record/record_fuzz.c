@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t begin = record_at(&reader);
         enum status status = record_next(&reader, &part);
         if (status != STATUS_OK) {
-            ASSERT(status == STATUS_CLOSED ? record_at(&reader) == size : reader.problem && record_at(&reader) == begin);
+            ASSERT(status == STATUS_CLOSED ? record_at(&reader) == size
+                                           : reader.problem && record_at(&reader) == begin);
             return 0;
         }
         uint64_t most = record_part_size_max(&part);

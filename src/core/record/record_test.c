@@ -126,8 +126,9 @@ static void cut_anywhere_is_noticed(void **state) {
             if (status == STATUS_OK)
                 check_same(&part, &parts[i]);
         }
-        assert_true(status == STATUS_CORRUPT ? reader.problem != NULL && (cut < RECORD_HEAD_SIZE || record_at(&reader) == at)
-                                             : at == cut);
+        assert_true(status == STATUS_CORRUPT
+                        ? reader.problem != NULL && (cut < RECORD_HEAD_SIZE || record_at(&reader) == at)
+                        : at == cut);
         free(copy);
     }
 }

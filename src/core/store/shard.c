@@ -322,8 +322,8 @@ static void write_bytes(struct engine *engine, uint64_t location, const struct e
  * one takes others with it; nor what has been stale for too long by a tag, which may be softened once more. */
 static void note_removed(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
                          enum store_change reason, struct slice name) {
-    uint32_t at = atomic_load_explicit(
-        &engine->range.segments[range_segment_of(&engine->range, spot->location)].shard, memory_order_relaxed);
+    uint32_t at = atomic_load_explicit(&engine->range.segments[range_segment_of(&engine->range, spot->location)].shard,
+                                       memory_order_relaxed);
     const struct shard *shard = &engine->shards[at];
     if (reason == STORE_DELETED || reason == STORE_EVICTED ||
         ((reason == STORE_EXPIRED || reason == STORE_INVALIDATED) && store_is_by_session(shard)) ||

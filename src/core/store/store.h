@@ -180,7 +180,8 @@ struct store_journal {
     void (*removed)(void *context, struct actor *actor, uint32_t db, struct slice name);
     /* All keys have been compared with bans up to that stamp, which are about to be forgotten: what is written afterwards needs no stamp for them. */
     void (*swept)(void *context, struct actor *actor, uint64_t stamp);
-    void (*unlocking)(void *context, struct actor *actor); /* before the actor, that has noted something, lets a lock go */
+    void (*unlocking)(void *context,
+                      struct actor *actor); /* before the actor, that has noted something, lets a lock go */
     void *context;
 };
 
