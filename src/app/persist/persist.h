@@ -78,7 +78,7 @@ struct persist_facts {
     bool refuses, behind, saving;
     uint64_t turns, saves, save_failures; /* turns: over, in whatever way */
     bool last_save_failed;
-    uint64_t saved_lsn;      /* what the last one holds of the log, at least */
+    uint64_t saved_lsn;                                  /* what the last one holds of the log, at least */
     uint64_t saved_at_ms;                                /* Unix time; 0: there is none */
     uint64_t save_ms_last;                               /* how long it took; */
     uint64_t saving_since_ms, saving_done, saving_total; /* of the running one; entries */

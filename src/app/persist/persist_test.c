@@ -274,5 +274,4 @@ static void full_disk_takes_writes_again_when_there_is_room(void **state) {
 UNIT_TESTS(persist, UNIT(what_was_set_is_there_again),
            UNIT(flush_that_fails_refuses_writes_until_another_file_is_begun),
            UNIT(records_that_a_failed_flush_has_lost_are_covered_by_a_snapshot),
-           UNIT(writers_wait_for_a_slow_disk_and_not_longer),
-           UNIT(full_disk_takes_writes_again_when_there_is_room));
+           UNIT(writers_wait_for_a_slow_disk_and_not_longer), UNIT(full_disk_takes_writes_again_when_there_is_room));
