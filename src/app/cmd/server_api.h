@@ -171,6 +171,20 @@ struct cmd_command_counts {
     uint64_t calls, usec, rejected, failed;
 };
 
+/* What is kept on disk. */
+struct cmd_persistence {
+    bool enabled;
+    bool refuses, behind, saving;
+    int error; /* errno of the log's last failure, 0: none */
+    uint64_t saved_at_ms, saving_since_ms, saving_done, saving_total;
+    uint64_t saves, save_failures, save_ms_last;
+    bool last_save_failed;
+    uint64_t loaded_records, loaded_lost, loaded_ms, cut_bytes;
+    uint64_t saved_lsn; /* records up to here are in the last snapshot */
+    uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
+    uint64_t flushes, flush_us_last, flush_us_max;
+};
+
 struct cmd_process;
 struct stream_unsure;
 struct histogram;
@@ -248,6 +262,14 @@ struct cmd_server_api {
     void (*stream_synced)(struct cmd_server *, struct cmd_client *, struct cmd_synced *ret);
     /* Begins an orderly stop. STATUS_OK: the connection will be closed without a reply. */
     enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
+    /* What is kept on disk. */
+    void (*persistence)(struct cmd_server *, struct cmd_persistence *ret);
+    /* Asks for a snapshot. With `waits` the command has to answer CMD_WAITS while `ret_done` is false, and comes again. STATUS_CLOSED: nothing is kept;
+     * STATUS_BUSY: one is being made, and not `waits`; STATUS_IO: what was waited for has failed. */
+    enum status (*save)(struct cmd_server *, struct cmd_client *, bool waits, bool *ret_done);
+    /* WAITAOF: until all that the client has written is flushed, for at most `wait_ms` (0: for ever); answers whether it is when that is over. CMD_WAITS as above. */
+    enum status (*wait_log)(struct cmd_server *, struct cmd_client *, uint64_t wait_ms, bool *ret_done,
+                            bool *ret_flushed);
     /* statistics */
     void (*counts)(struct cmd_server *, struct cmd_server_counts *ret);
     /* Hits, misses (filtered and unfiltered ones too), expired and evicted entries of a named store (its number, as from cache_store_find); the rest is 0. */

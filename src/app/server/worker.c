@@ -106,6 +106,7 @@ void worker_free(struct worker *worker) {
         connection_free_dead(worker);
     }
     leases_worker_ends(worker);
+    persistence_worker_ends(worker);
     loop_free(worker->loop);
     timers_fini(&worker->timers);
     arena_fini(&worker->arena);
@@ -434,6 +435,8 @@ static void tick(struct worker *worker) {
     if (worker->index == 0) {
         streaming_tick(worker);
         server_note_memory(worker->server);
+        if (worker->server->persist)
+            rules_settle(worker->server);
         class_stats_tick(worker);
     }
     enum status status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
@@ -582,6 +585,8 @@ void worker_run(void *context) {
             streaming_beat(worker);
         leases_look(worker);
         streaming_look(worker);
+        if (worker->persistence.first)
+            persistence_look(worker);
         close_killed(worker);
         look_at_pause(worker);
         if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))

@@ -350,7 +350,9 @@ struct cache_edit {
     struct cache_key key;
     uint32_t shard;
     bool locked_here;
-    uint64_t stale_at; /* the entry that was found to be stale */
+    uint64_t stale_at;  /* the entry that was found to be stale */
+    struct slice patch; /* that is being written, at `patch_at` */
+    uint64_t patch_at;
     uint64_t spot[12];
 };
 

@@ -284,8 +284,20 @@ enum status wal_stage(struct wal *wal, unsigned lane, const struct slice *parts,
     return lanes_stage(&wal->lanes, lane, parts, count, ret_lsn);
 }
 
-enum status wal_write_out(struct wal *wal) {
+enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
+                             uint64_t *ret_lsn) {
+    return lanes_stage_anyway(&wal->lanes, lane, parts, count, ret_lsn);
+}
+
+uint64_t wal_durable(struct wal *wal) {
     pthread_mutex_lock(&wal->writing);
+    uint64_t durable = wal->durable;
+    pthread_mutex_unlock(&wal->writing);
+    return durable;
+}
+
+/* Under `writing`, which it lets go. */
+static enum status write_out(struct wal *wal) {
     bool any = wal_commit(wal);
     enum wal_state state = wal_state(wal);
     bool full = wal->writer.offset >= wal->rotate_at_bytes;
@@ -295,6 +307,19 @@ enum status wal_write_out(struct wal *wal) {
     if (any || state != WAL_RUNNING)
         wal_tell(wal, state != WAL_RUNNING);
     return state == WAL_RUNNING ? STATUS_OK : state == WAL_FULL ? STATUS_FULL : STATUS_IO;
+}
+
+enum status wal_write_out(struct wal *wal) {
+    pthread_mutex_lock(&wal->writing);
+    return write_out(wal);
+}
+
+bool wal_try_write_out(struct wal *wal) {
+    if (pthread_mutex_trylock(&wal->writing) != 0)
+        return false;
+    enum status status = write_out(wal);
+    MAYBE(status != STATUS_OK); /* the state says so */
+    return true;
 }
 
 /* --- waiting --- */
@@ -431,6 +456,8 @@ void wal_mode_set(struct wal *wal, enum wal_mode mode, uint32_t interval_ms) {
     atomic_store(&wal->mode, mode);
     wal_kick(wal);
 }
+
+enum wal_mode wal_mode_now(const struct wal *wal) { return (enum wal_mode)atomic_load(&wal->mode); }
 
 void wal_begin_anew(struct wal *wal) {
     atomic_store(&wal->anew_wanted, true);
