@@ -363,6 +363,7 @@ bool cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags 
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     edit_look_again(edit);
     if (edit->stale) {
+        tell(edit, CACHE_STALE_GONE);
         store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
         edit->stale = false;
         note_change(edit);

@@ -422,7 +422,9 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
     atomic_store_explicit(&map[b], of_a | banned, memory_order_relaxed);
     new_epoch(cache, a);
     new_epoch(cache, b);
+    actor->swapped_with = of_b;
     store_tell(cache->engine, actor, CACHE_SWAPPED, of_a, slice_make(NULL, 0));
+    actor->swapped_with = of_a;
     store_tell(cache->engine, actor, CACHE_SWAPPED, of_b, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);

@@ -12,7 +12,7 @@ static uint64_t delete_at(const struct cascade *cascade, uint32_t place, struct 
     }
     struct cache_edit edit;
     cache_edit_begin_place(cache, cascade->actor, place, name, cascade->soft ? name.size + 1 : 0, &edit);
-    bool found = edit.found;
+    bool found = edit.found || (edit.stale && !cascade->soft); /* which might have been shown still */
     if (!cascade->soft || cache_edit_soften(&edit) != STATUS_OK)
         cache_edit_delete(&edit);
     cache_edit_end(&edit);
