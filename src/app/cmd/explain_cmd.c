@@ -29,7 +29,9 @@ struct explain {
     uint64_t now_ms;
     struct cmd_lease_view lease;
     bool leased;
-    bool maybe_never; /* nothing is known of the key itself */
+    bool maybe_never;            /* nothing is known of the key itself */
+    uint32_t place_before;       /* with CACHE_SWAPPED: of the database that had this number before */
+    struct cmd_gone *stale_gone; /* NULL: nothing is known of what became of what was stale */
 };
 
 static uint64_t ago_ms(const struct explain *explain, uint64_t when_ms) {
@@ -68,7 +70,24 @@ static void put_sentence(struct explain *explain, const char *name, const struct
     facts_text(&explain->facts, name, facts_copy(&explain->facts, slice_make(sentence->text, sentence->size)));
 }
 
+/* What became of what could still be shown as stale. */
+static void say_stale_gone(const struct explain *explain, struct sentence *sentence) {
+    const struct cmd_gone *gone = explain->stale_gone;
+    if (!gone)
+        return;
+    sentence_say(sentence, " What could still be shown as stale went ");
+    say_ago(sentence, explain, gone->when_ms);
+    sentence_say(sentence, ", by ");
+    if (gone->killer.size && !gone->by_ban) {
+        sentence_tag(sentence, gone->killer);
+        sentence_say(sentence, ", by ");
+    }
+    sentence_author(sentence, gone);
+    sentence_say(sentence, ".");
+}
+
 static void put_summary(struct explain *explain, struct sentence *sentence) {
+    say_stale_gone(explain, sentence);
     say_lease(explain, sentence);
     put_sentence(explain, "summary", sentence);
 }
@@ -243,6 +262,8 @@ static const char *what_of(const struct explain *explain, const struct cmd_gone 
             return "invalidated";
         case CACHE_FLUSHED:
             return explain->maybe_never ? "flushed_or_never_there" : "flushed";
+        case CACHE_SWAPPED:
+            return explain->maybe_never ? "swapped_or_never_there" : "swapped";
         default:
             return gone->has_cause ? "invalidated" : "deleted";
     }
@@ -256,6 +277,8 @@ static void put_author(struct explain *explain, const struct cmd_gone *gone) {
         facts_text(facts, "command", slice_from_string(gone->spec->name));
     if (gone->client)
         facts_number(facts, "client", (int64_t)gone->client);
+    if (gone->client && gone->address[0])
+        facts_text(facts, "address", slice_from_string(gone->address));
     if (gone->who.size)
         facts_text(facts, "actor", gone->who);
     if (!gone->has_cause)
@@ -270,6 +293,27 @@ static void put_author(struct explain *explain, const struct cmd_gone *gone) {
     }
     if (cause->reason.size)
         facts_text(facts, "reason", cause->reason);
+}
+
+/* The same of what was stale, as far as it is not clear from the rest. */
+static void put_stale_gone(struct explain *explain) {
+    struct facts *facts = &explain->facts;
+    const struct cmd_gone *gone = explain->stale_gone;
+    if (!gone)
+        return;
+    facts_number(facts, "stale_gone_ago_ms", (int64_t)ago_ms(explain, gone->when_ms));
+    if (gone->killer.size && !gone->by_ban)
+        facts_text(facts, "stale_gone_tag", gone->killer);
+    if (gone->spec)
+        facts_text(facts, "stale_gone_command", slice_from_string(gone->spec->name));
+    if (gone->client)
+        facts_number(facts, "stale_gone_client", (int64_t)gone->client);
+    if (gone->client && gone->address[0])
+        facts_text(facts, "stale_gone_address", slice_from_string(gone->address));
+    if (gone->who.size)
+        facts_text(facts, "stale_gone_actor", gone->who);
+    if (gone->has_cause && gone->cause.reason.size)
+        facts_text(facts, "stale_gone_reason", gone->cause.reason);
 }
 
 /* The entry was found dead some time after its tag was invalidated, or its pattern banned; who did that is mostly known of the entry itself. */
@@ -319,6 +363,22 @@ static void say_pattern(const struct explain *explain, struct sentence *sentence
         sentence_say(sentence, " EXPLAIN takes one key, and no pattern; STATS CLASS tells of many.");
 }
 
+static bool is_at(const struct explain *explain, uint32_t place) {
+    const struct cmd_call *call = explain->call;
+    return cache_look_gone(call->env->cache, call->actor, place, explain->key.name) == CACHE_GONE_NOT;
+}
+
+static void say_swapped(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence) {
+    uint32_t db = cache_db_of(explain->call->env->cache, explain->place_before);
+    sentence_say(sentence, "%s to database %u ",
+                 explain->maybe_never ? "It was never there, or went" : "It had gone before, or went", db);
+    say_ago(sentence, explain, gone->when_ms);
+    sentence_say(sentence, " by ");
+    sentence_author(sentence, gone);
+    if (is_at(explain, explain->place_before))
+        sentence_say(sentence, "; there is such a key there");
+}
+
 static void answer_gone(struct explain *explain, const struct cmd_gone *gone, struct sentence *sentence) {
     if (gone->kind == CACHE_EXPIRED) {
         sentence_say(sentence, "Expired; that was noticed ");
@@ -329,12 +389,13 @@ static void answer_gone(struct explain *explain, const struct cmd_gone *gone, st
         sentence_say(sentence,
                      gone->over_capacity ? ", because its store had more entries than it may" : ", for want of memory");
     } else if (gone->kind == CACHE_FLUSHED) {
-        bool known = !explain->maybe_never;
         sentence_say(sentence, "%s when its database was emptied ",
-                     known ? "It had gone before, or went" : "It was never there, or went");
+                     explain->maybe_never ? "It was never there, or went" : "It had gone before, or went");
         say_ago(sentence, explain, gone->when_ms);
         sentence_say(sentence, " by ");
         sentence_author(sentence, gone);
+    } else if (gone->kind == CACHE_SWAPPED) {
+        say_swapped(explain, gone, sentence);
     } else {
         sentence_say(sentence, gone->has_cause || gone->kind == CACHE_INVALIDATED ? "Invalidated " : "Deleted ");
         say_ago(sentence, explain, gone->when_ms);
@@ -357,11 +418,13 @@ static bool find_gone(struct explain *explain, const struct present *present, st
     struct cmd_server *server = explain->call->env->server;
     if (!explain->api || present->nothing)
         return false;
-    if (!present->stale_by.size)
-        return explain->api->gone(server, explain->key.place, explain->key.name, gone);
+    bool known = explain->api->gone(server, explain->key.place, explain->key.name, gone);
+    if (!present->stale_by.size || (known && gone->soft))
+        return known;
     if (!explain->api->tag_gone(server, present->stale_by, present->stamp, true, gone)) {
         gone->spec = NULL;
         gone->has_cause = gone->text_lost = gone->at_latest = false;
+        gone->address[0] = '\0';
         gone->when_ms = explain->now_ms;
     }
     gone->kind = CACHE_INVALIDATED;
@@ -378,6 +441,29 @@ static bool was_flushed_since(const struct explain *explain, const struct cmd_go
            flush.when_ms > gone->when_ms;
 }
 
+/* The last of what became of the database, if that was later than what is known of the key: it was emptied, or got another number. `known`: something is
+ * known of the key. */
+static bool find_later(struct explain *explain, struct cmd_gone *gone, bool known) {
+    struct cmd_server *server = explain->call->env->server;
+    struct cmd_gone swap;
+    if (known && was_flushed_since(explain, gone))
+        known = explain->api->flushed(server, explain->key.place, explain->key.name,
+                                      gone); /* its texts stand in itself: it cannot be copied */
+    if (explain->api &&
+        explain->api->swapped(server, explain->key.place, explain->key.name, &swap, &explain->place_before) &&
+        (!known || (swap.when_ms > gone->when_ms && is_at(explain, explain->place_before))))
+        known = explain->api->swapped(server, explain->key.place, explain->key.name, gone, &explain->place_before);
+    return known;
+}
+
+static void find_stale_gone(struct explain *explain, const struct cmd_gone *gone, struct cmd_gone *stale_gone) {
+    bool softly = gone->soft && (gone->kind == CACHE_INVALIDATED || gone->kind == CACHE_EXPIRED);
+    if (softly &&
+        explain->api->stale_gone(explain->call->env->server, explain->key.place, explain->key.name, stale_gone) &&
+        stale_gone->when_ms >= gone->when_ms)
+        explain->stale_gone = stale_gone;
+}
+
 /* The entry itself says why it is stale, and since when. */
 static void answer_stale(struct explain *explain, const struct present *present, struct sentence *sentence) {
     sentence_say(sentence, present->by_time ? "It has expired" : "It was invalidated");
@@ -392,16 +478,18 @@ static void answer_stale(struct explain *explain, const struct present *present,
 }
 
 static void answer_absent(struct explain *explain, const struct present *present, struct cmd_gone *gone,
-                          struct cmd_gone *of_tag) {
+                          struct cmd_gone *of_tag, struct cmd_gone *stale_gone) {
     struct cmd_server *server = explain->call->env->server;
     struct sentence sentence = {.size = 0};
     struct facts *facts = &explain->facts;
     facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
     bool known = find_gone(explain, present, gone);
     explain->maybe_never = !known;
-    if (known && !present->stale && !present->nothing && was_flushed_since(explain, gone))
-        known = explain->api->flushed(server, explain->key.place, explain->key.name,
-                                      gone); /* its texts stand in itself: it cannot be copied */
+    if (!present->stale && !present->nothing) {
+        known = find_later(explain, gone, known);
+        if (known)
+            find_stale_gone(explain, gone, stale_gone);
+    }
     if (present->stale)
         sentence_say(&sentence, "Shown only to who asks for stale values. ");
     bool invalidated = known && gone->kind == CACHE_INVALIDATED && !present->by_time;
@@ -422,6 +510,9 @@ static void answer_absent(struct explain *explain, const struct present *present
     }
     if (present->stale && present->stale_ms < INT64_MAX)
         facts_number(facts, "stale_for_ms", (int64_t)present->stale_ms);
+    if (known && gone->soft && gone->kind == CACHE_INVALIDATED && !present->stale)
+        facts_number(facts, "soft", 1);
+    put_stale_gone(explain);
     put_class(explain);
     put_store(explain);
     put_lease(explain);
@@ -446,7 +537,7 @@ void cmd_explain(struct cmd_call *call) {
                               .key = cmd_key(call, 1),
                               .now_ms = call->actor->now_ms};
     struct present present = {.facts = NULL};
-    struct cmd_gone gone, of_tag;
+    struct cmd_gone gone, of_tag, stale_gone;
     struct cache_edit edit;
     find_class(&explain);
     cache_edit_begin(call->env->cache, call->actor, &explain.key, &edit);
@@ -461,6 +552,6 @@ void cmd_explain(struct cmd_call *call) {
     if (found)
         answer_present(&explain, &present);
     else
-        answer_absent(&explain, &present, &gone, &of_tag);
+        answer_absent(&explain, &present, &gone, &of_tag, &stale_gone);
     facts_reply(&explain.facts);
 }

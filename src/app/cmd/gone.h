@@ -25,13 +25,16 @@ enum miss_cause {
 };
 const char *miss_cause_name(enum miss_cause cause);
 
+enum { CMD_ADDRESS_MAX = 55 }; /* host:port, or the path of a socket, of which the rest is cut */
+
 /* What a key, a tag or a database went through. */
 struct cmd_gone {
-    enum cache_change kind; /* CACHE_DELETED, EXPIRED, EVICTED, INVALIDATED, FLUSHED or TAG_INVALIDATED */
+    enum cache_change kind; /* CACHE_DELETED, EXPIRED, EVICTED, INVALIDATED, FLUSHED, SWAPPED or TAG_INVALIDATED */
     uint64_t when_ms;
     uint64_t client;             /* 0: nobody */
     const struct cmd_spec *spec; /* NULL: no command */
     bool over_capacity;          /* evicted because its store had more entries than it may; else for want of memory */
+    bool soft;                   /* what went might have been shown as stale from then on */
     bool text_lost;              /* there was more to say, which is forgotten */
     bool
         at_latest; /* of several invalidations of its tag this is the first that is remembered, but it may have been one before */
@@ -39,6 +42,7 @@ struct cmd_gone {
     bool by_ban;              /* as there */
     bool has_cause;
     struct cause cause;
+    char address[CMD_ADDRESS_MAX + 1]; /* of the client; empty: forgotten */
     uint8_t bytes[2048];
 };
 

@@ -54,6 +54,7 @@ void lease_lost_reply(struct cmd_call *call, const struct cmd_lease_lost *lost, 
         sentence_say(&sentence, "%s", texts[lost->end]);
     }
     if (is_in_history(call, lost, tag, &gone)) {
+        gone.address[0] = '\0'; /* not for whoever reads the error of another */
         sentence_say(&sentence, ", by ");
         sentence_author(&sentence, &gone);
     } else if (lost->client && spec_of(lost->command)) {

@@ -59,6 +59,8 @@ void sentence_author(struct sentence *sentence, const struct cmd_gone *gone) {
     }
     if (gone->client)
         sentence_say(sentence, " of client %llu", (unsigned long long)gone->client);
+    if (gone->client && gone->address[0])
+        sentence_say(sentence, " at %s", gone->address);
     if (gone->who.size) {
         sentence_say(sentence, " (");
         sentence_text(sentence, gone->who);

@@ -318,7 +318,11 @@ struct cmd_server_api {
     bool (*gone)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
     /* By a tag: an entry with that stamp, softly or not; 0: nobody knows which. */
     bool (*tag_gone)(struct cmd_server *, struct slice tag, uint64_t stamp, bool softly, struct cmd_gone *ret);
+    /* What took away what was stale of a key that had gone softly. */
+    bool (*stale_gone)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
     bool (*flushed)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret);
+    /* The database has got its number since it was emptied; `ret_place`: which one had that number before. */
+    bool (*swapped)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_gone *ret, uint32_t *ret_place);
     bool (*last_miss)(struct cmd_server *, uint32_t place, struct slice name, struct cmd_miss *ret);
     /* Classes in the order of the manifest, busy prefixes, and all keys without a class. `walks`: keys are counted now, if they are few. STATUS_BUSY: other rules
      * have come into force meanwhile; nobody was visited. No call of this table is made in `visit`. */

@@ -74,12 +74,16 @@ static void add_call(struct note *note, const struct cmd_call *call, struct slic
 }
 
 /* Kinds that happen to entries by themselves, though perhaps while a command runs. */
-enum { CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_MISSED };
+enum {
+    CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_MISSED |
+                            1 << CACHE_SOFTENED | 1 << CACHE_STALE_GONE
+};
 
-/* An entry that is dead by a tag is found, and one that is named goes softly. */
+/* An entry that is dead by a tag is found, and one that is named goes softly; what is stale is taken away by a command, unless a tag does. */
 static bool is_by_itself(const struct worker *worker, enum cache_change kind) {
     return CHANGES_BY_THEMSELVES >> kind & 1 &&
-           !(kind == CACHE_INVALIDATED && worker->cause.active && worker->actor.killed_by == ACTOR_NOT_KILLED);
+           !(kind == CACHE_INVALIDATED && worker->cause.active && worker->actor.killed_by == ACTOR_NOT_KILLED) &&
+           !(kind == CACHE_STALE_GONE && worker->actor.killed_by == ACTOR_NOT_KILLED);
 }
 
 /* Who made the change that is being noted, and what for. */
@@ -142,7 +146,7 @@ static void note_history(struct worker *worker, const struct note *note, struct 
                  by_itself ? 0 : note->client, told);
     enum {
         OF_MANY = 1 << CACHE_FLUSHED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_BANNED |
-                  1 << CACHE_NOTHING_DELETED
+                  1 << CACHE_NOTHING_DELETED | 1 << CACHE_SWAPPED | 1 << CACHE_SOFTENED | 1 << CACHE_STALE_GONE
     };
     if (!(OF_MANY >> note->kind & 1))
         class_stats_gone(worker, (enum cache_change)note->kind, name, told->cause != NULL);
@@ -152,8 +156,10 @@ void changes_remember(struct worker *worker, enum cache_change kind, uint32_t pl
     const struct cmd_call *call = worker->changes.queued ? worker->changes.queued : &worker->call;
     struct note note = {.kind = kind, .place = place};
     struct cause_told told;
-    if (call->client)
+    if (call->client) {
         add_call(&note, call, name);
+        history_note_client(worker, call->client);
+    }
     fill_author(worker, call, &note, &told);
     note_history(worker, &note, name, &told);
 }
@@ -177,8 +183,10 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     struct note note = {
         .kind = kind, .place = place, .name_size = (uint32_t)name.size, .planned = worker->rules.planned};
     struct cause_told told;
-    if (call->client)
+    if (call->client) {
         add_call(&note, call, name);
+        history_note_client(worker, call->client);
+    }
     fill_author(worker, call, &note, &told);
     if (kept)
         note_history(worker, &note, name, &told);

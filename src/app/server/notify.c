@@ -125,6 +125,8 @@ enum status notify_each(struct notify *notify, const struct change *change,
         case CACHE_TAG_INVALIDATED:
         case CACHE_TAG_SOFTENED:
         case CACHE_NOTHING_DELETED:
+        case CACHE_SOFTENED:
+        case CACHE_STALE_GONE:
         case CACHE_SWAPPED:
         case CACHE_TAG_GOING:
         case CACHE_PATTERN_GOING:

@@ -76,14 +76,16 @@ enum cache_change {
     CACHE_FLUSHED,    /* of a database, or of CACHE_DATABASES: all that the cache has, or the store that the name is */
     CACHE_TAG_INVALIDATED, /* the name is a tag's; of no database */
     CACHE_NOTHING_DELETED, /* a deletion found nothing: whoever loads that key has to know all the same */
-    CACHE_SWAPPED,         /* no name; a database has another number from now on */
-    CACHE_TAG_GOING,       /* as CACHE_TAG_INVALIDATED, but before it happens */
-    CACHE_PATTERN_GOING,   /* the name is a pattern; keys that match it are about to be deleted (cache_tell_pattern) */
-    CACHE_MISSED,          /* a read that counts has found nothing; nothing has changed */
-    CACHE_RETAGGED,        /* it bears other tags */
-    CACHE_TAG_SOFTENED,    /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
+    CACHE_SWAPPED, /* no name; a database has another number from now on. The actor's swapped_with says which place that number had before */
+    CACHE_TAG_GOING,     /* as CACHE_TAG_INVALIDATED, but before it happens */
+    CACHE_PATTERN_GOING, /* the name is a pattern; keys that match it are about to be deleted (cache_tell_pattern) */
+    CACHE_MISSED,        /* a read that counts has found nothing; nothing has changed */
+    CACHE_RETAGGED,      /* it bears other tags */
+    CACHE_TAG_SOFTENED,  /* as CACHE_TAG_INVALIDATED, but softly: what bears it is stale */
     CACHE_BANNED, /* the name is a pattern: cache_ban; told beside CACHE_PATTERN_GOING. The actor's ban_stamp says which ban it is */
     CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
+    CACHE_SOFTENED,      /* a tag has made it stale: told by an edit that comes across it, perhaps more than once */
+    CACHE_STALE_GONE,    /* what was stale is taken away, before its time to be shown as that is over */
 };
 enum {
     CACHE_EACH = 29, /* no change, but a wish among those: keys that go are told of one by one, when they go */

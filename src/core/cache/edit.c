@@ -380,6 +380,7 @@ static void remove_stale(struct cache_edit *edit) {
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     edit_look_again(edit);
     if (edit->stale) {
+        tell(edit, CACHE_STALE_GONE);
         remove_stale(edit);
         edit->stale = false;
         note_change(edit);

@@ -460,7 +460,9 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
         journal_map(cache, part.map);
         journal_note(cache, actor, &part);
     }
+    actor->swapped_with = of_b;
     store_tell(cache->engine, actor, CACHE_SWAPPED, of_a, slice_make(NULL, 0));
+    actor->swapped_with = of_a;
     store_tell(cache->engine, actor, CACHE_SWAPPED, of_b, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);

@@ -5,7 +5,8 @@
 enum {
     MOVE_TRIES = 4,
     MOVE_SCAN_COUNT = 256,
-    ENDS = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_FLUSHED,
+    ENDS =
+        1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_FLUSHED | 1 << CACHE_STALE_GONE,
 };
 
 static_assert((int)CACHE_RANK_FIRST == (int)STORE_FIRST && (int)CACHE_RANK_USUAL == (int)STORE_USUAL &&
@@ -95,6 +96,8 @@ static enum status move_once(const struct moving *moving, const struct cache_key
     if (from.found)
         status = put_again(&from, &to);
     *ret_moved = from.found && status == STATUS_OK;
+    if (from.stale)
+        tell(&from, CACHE_STALE_GONE);
     if (*ret_moved || from.nothing || from.stale) /* which nobody would reach there */
         cache_edit_undo(&from);
     moving->actor->noted.silent = false;

@@ -49,6 +49,8 @@ void edit_begin_gone(struct cache_edit *edit) {
     edit->stale_at = spot->location;
     edit->stale_ms = stale_ms;
     edit_refresh(edit);
+    if (!store_has_expired(entry, edit->actor->now_ms))
+        store_tell_softened(edit->cache->engine, edit->actor, spot);
     /* A tag knows its last soft invalidation only: the entry keeps from now on since when it is stale. Without room it goes by the tag's. */
     uint64_t since_ms = edit->actor->now_ms - stale_ms;
     if (store_is_late(entry, edit->actor->now_ms))

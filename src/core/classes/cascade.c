@@ -2,17 +2,31 @@
 
 enum { SCAN_COUNT = 256, MATCH_ARENA_SIZE = 4096, SEARCH_PASSES = 4 };
 
+/* What is stale goes, too, unless it is only to be made stale. */
+static bool would_go(const struct cascade *cascade, uint32_t place, struct slice name) {
+    struct cache *cache = cascade->cache;
+    struct cache_key key = cache_key(cache, cache_db_of(cache, place), name);
+    struct cache_info info;
+    if (cache_find(cache, cascade->actor, &key, false, &info))
+        return true;
+    enum cache_gone gone = cache_look_gone(cache, cascade->actor, place, name);
+    if (cascade->soft || gone == CACHE_GONE_ALL || gone == CACHE_GONE_NOTHING)
+        return false;
+    struct cache_edit edit;
+    cache_edit_begin_place(cache, cascade->actor, place, name, 0, &edit);
+    bool stale = edit.stale;
+    cache_edit_end(&edit);
+    return stale;
+}
+
 /* Where the data are, whatever number their database has by now. What cannot be made stale for want of room goes. */
 static uint64_t delete_at(const struct cascade *cascade, uint32_t place, struct slice name) {
     struct cache *cache = cascade->cache;
-    if (cascade->dry_run) {
-        struct cache_key key = cache_key(cache, cache_db_of(cache, place), name);
-        struct cache_info info;
-        return cache_find(cache, cascade->actor, &key, false, &info);
-    }
+    if (cascade->dry_run)
+        return would_go(cascade, place, name);
     struct cache_edit edit;
     cache_edit_begin_place(cache, cascade->actor, place, name, cascade->soft ? name.size + 1 : 0, &edit);
-    bool found = edit.found;
+    bool found = edit.found || (edit.stale && !cascade->soft); /* which might have been shown still */
     if (!cascade->soft || cache_edit_soften(&edit) != STATUS_OK)
         cache_edit_delete(&edit);
     cache_edit_end(&edit);

@@ -55,10 +55,16 @@ struct actor {
     enum actor_killer killed_by; /* while it tells of an entry that is dead (STORE_INVALIDATED) */
     struct slice killer;         /* with it: the name of the tag, or the pattern of the ban (ban.h), any bytes */
     uint64_t killed_stamp;       /* with it: the stamp of the entry that a tag has killed, or that of the ban */
+    /* While it tells of an entry that is dead, stale, or goes for another reason although it was one of these before: the names of all its tags that were
+     * invalidated since it was written, be it softly; its own stamp, and its expiry (0: none). */
+    const struct slice *killer_tags;
+    uint32_t killer_tag_count;
+    uint64_t entry_stamp, entry_expires_at_ms;
     uint64_t tag_stamps
         [2]; /* of the last tag that it has invalidated, be it softly: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
     struct actor_noted noted;
     uint64_t ban_stamp;            /* of the last pattern that it has banned */
+    uint32_t swapped_with;         /* while it tells of a swap: the place that the database had before */
     struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };
 

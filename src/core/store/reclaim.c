@@ -101,7 +101,7 @@ static void evict(struct engine *engine, struct actor *actor, struct shard *shar
         ghost_add(engine, actor, shard, queue, visit->hash);
     actor_count_removed(actor, shard->store, ACTOR_EVICTED);
     struct store_spot spot = let_go(engine, visit, budget);
-    store_remove(engine, actor, shard, &spot, STORE_EVICTED);
+    store_remove_by_itself(engine, actor, shard, &spot, STORE_EVICTED);
 }
 
 /* Differs from round to round even if nothing is written meanwhile, as an entry moves: what stays now does not stay for ever. */

@@ -675,7 +675,11 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove_but(engine, actor, shard, spot, reason, 0);
 }
 
-static_assert((int)TAG_NAME_MAX == (int)BAN_PATTERN_MAX, "a killer's name is that of a tag, or a pattern");
+/* By what an entry is dead or stale, while that is told. */
+struct killers {
+    struct slice tags[ENTRY_TAGS_MAX];
+    uint8_t names[ENTRY_TAGS_MAX][TAG_NAME_MAX], pattern[BAN_PATTERN_MAX];
+};
 
 /* When a tag has killed an entry with that stamp, as far as the tag knows: its last invalidation. One that is only soft comes behind all
  * others; UINT64_MAX: it has not. */
@@ -686,41 +690,102 @@ static uint64_t killed_at(const struct engine *engine, uint32_t number, uint64_t
     return tag_kills(&engine->range, engine->tags, number, stamp, true) ? UINT64_MAX - 1 : UINT64_MAX;
 }
 
-/* Notes by what the entry is dead: of its tags and the bans that have killed it, what has done so first. Nothing, if none is found. */
-static void find_killer(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
-                        uint8_t name[TAG_NAME_MAX]) {
+/* Notes which of its tags have killed the entry, be it softly. Answers when the first of them has, as killed_at does, and which that is. */
+static uint64_t find_killer_tags(struct engine *engine, struct actor *actor, const struct store_spot *spot,
+                                 struct killers *killers, struct slice *ret_first) {
     const uint8_t *at = engine->range.base + spot->location;
-    const struct slice key = store_name_at(engine, spot->location, &spot->entry);
-    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
-    uint64_t first = UINT64_MAX, of_ban = 0;
-    uint32_t tag = 0;
-    size_t size;
+    uint64_t first = UINT64_MAX;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < spot->entry.tag_count; i++) {
         uint32_t number = entry_tag(&spot->entry, at, i);
         uint64_t stamp = killed_at(engine, number, spot->entry.stamp);
-        tag = stamp < first ? number : tag;
-        first = stamp < first ? stamp : first;
+        if (stamp == UINT64_MAX)
+            continue;
+        size_t size = tag_name(&engine->range, actor, engine->tags, number, killers->names[count]);
+        killers->tags[count] = slice_make(killers->names[count], size);
+        if (stamp < first) {
+            *ret_first = killers->tags[count];
+            first = stamp;
+        }
+        count++;
     }
+    actor->killer_tags = killers->tags;
+    actor->killer_tag_count = count;
+    actor->entry_stamp = spot->entry.stamp;
+    actor->entry_expires_at_ms = spot->entry.expires_at_ms;
+    return first;
+}
+
+/* Notes by what the entry is dead: of its tags and the bans that have killed it, what has done so first. Nothing, if none is found. */
+static void find_killer(struct engine *engine, struct actor *actor, const struct store_spot *spot,
+                        struct killers *killers) {
+    const struct slice key = store_name_at(engine, spot->location, &spot->entry);
+    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_relaxed);
+    struct slice tag;
+    uint64_t first = find_killer_tags(engine, actor, spot, killers, &tag), of_ban = 0;
+    size_t size;
     if (store_is_banned(engine, &spot->entry, key))
-        of_ban = bans_killer(bans, spot->entry.db, spot->entry.stamp, key, name, &size);
+        of_ban = bans_killer(bans, spot->entry.db, spot->entry.stamp, key, killers->pattern, &size);
     if (!of_ban && first == UINT64_MAX)
         return;
     bool banned = of_ban && of_ban < first;
-    if (!banned)
-        size = tag_name((struct range *)&engine->range, actor, engine->tags, tag, name);
     actor->killed_by = banned ? ACTOR_KILLED_BY_BAN : ACTOR_KILLED_BY_TAG;
     actor->killed_stamp = banned ? of_ban : spot->entry.stamp;
-    actor->killer = slice_make(name, size);
+    actor->killer = banned ? slice_make(killers->pattern, size) : tag;
+}
+
+static void forget_killer(struct actor *actor) {
+    actor->killed_by = ACTOR_NOT_KILLED;
+    actor->killer = slice_make(NULL, 0);
+    actor->killer_tags = NULL;
+    actor->killer_tag_count = 0;
 }
 
 static __attribute__((noinline)) void remove_dead(struct engine *engine, struct actor *actor, struct shard *shard,
                                                   struct store_spot *spot) {
-    uint8_t name[TAG_NAME_MAX];
+    struct killers killers;
     if (store_is_wanted(engine, STORE_INVALIDATED))
-        find_killer(engine, actor, spot, name);
+        find_killer(engine, actor, spot, &killers);
     store_remove(engine, actor, shard, spot, STORE_INVALIDATED);
-    actor->killed_by = ACTOR_NOT_KILLED;
-    actor->killer = slice_make(NULL, 0);
+    forget_killer(actor);
+}
+
+static __attribute__((noinline)) void tell_dead(struct engine *engine, struct actor *actor,
+                                                const struct store_spot *spot, enum store_change reason) {
+    struct killers killers;
+    if (!store_is_wanted(engine, reason))
+        return;
+    find_killer(engine, actor, spot, &killers);
+    tell_removed(engine, actor, spot, reason);
+    forget_killer(actor);
+}
+
+void store_tell_softened(struct engine *engine, struct actor *actor, const struct store_spot *spot) {
+    tell_dead(engine, actor, spot, STORE_SOFTENED);
+}
+
+/* What goes for another reason may have been stale or dead by a tag before. */
+static bool had_gone_before(const struct engine *engine, const struct store_spot *spot) {
+    return __builtin_expect((spot->entry.flags & ENTRY_TAGS) != 0, 0) &&
+           store_tags_say_stale(engine, spot->location, &spot->entry);
+}
+
+static __attribute__((noinline)) void remove_with_killers(struct engine *engine, struct actor *actor,
+                                                          struct shard *shard, struct store_spot *spot,
+                                                          enum store_change reason) {
+    struct killers killers;
+    struct slice first;
+    find_killer_tags(engine, actor, spot, &killers, &first);
+    store_remove(engine, actor, shard, spot, reason);
+    forget_killer(actor);
+}
+
+void store_remove_by_itself(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                            enum store_change reason) {
+    if (store_is_wanted(engine, reason) && had_gone_before(engine, spot))
+        remove_with_killers(engine, actor, shard, spot, reason);
+    else
+        store_remove(engine, actor, shard, spot, reason);
 }
 
 /* A removal that is not told of has been told, and counted as expired, when the entry was softened. */
@@ -729,12 +794,24 @@ void store_remove_gone(struct engine *engine, struct actor *actor, struct shard 
     bool late = store_is_late(entry, actor->now_ms);
     if (late || !entry->softened || entry->invalidated)
         actor_count_removed(actor, shard->store, late ? ACTOR_EXPIRED : ACTOR_INVALIDATED);
-    if (entry->softened)
+    if (entry->softened) {
+        if (store_is_dead(engine, spot->location, entry, store_name_at(engine, spot->location, entry)))
+            tell_dead(engine, actor, spot, STORE_STALE_GONE);
         store_remove(engine, actor, shard, spot, STORE_CLEARED);
-    else if (late)
-        store_remove(engine, actor, shard, spot, STORE_EXPIRED);
-    else
+    } else if (late) {
+        store_remove_by_itself(engine, actor, shard, spot, STORE_EXPIRED);
+    } else {
         remove_dead(engine, actor, shard, spot);
+    }
+}
+
+static __attribute__((noinline)) void tell_late(struct engine *engine, struct actor *actor,
+                                                const struct store_spot *spot) {
+    struct killers killers;
+    struct slice first;
+    find_killer_tags(engine, actor, spot, &killers, &first);
+    tell_removed(engine, actor, spot, STORE_EXPIRED);
+    forget_killer(actor);
 }
 
 void store_soften_late(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
@@ -743,7 +820,10 @@ void store_soften_late(struct engine *engine, struct actor *actor, struct shard 
     /* What may be stale has a meta word, so it is as long as it was. Sessions end as a whole, and are told of then. */
     ASSERT(spot->entry.stale && store_is_late(&spot->entry, actor->now_ms) && !store_is_by_session(shard));
     actor_count_removed(actor, shard->store, ACTOR_EXPIRED);
-    tell_removed(engine, actor, spot, STORE_EXPIRED);
+    if (store_is_wanted(engine, STORE_EXPIRED) && had_gone_before(engine, spot))
+        tell_late(engine, actor, spot);
+    else
+        tell_removed(engine, actor, spot, STORE_EXPIRED);
     spot->entry.softened = true;
     /* Readers whose clocks are behind and who have seen it fresh look again. */
     index_write_begin(spot->bucket);

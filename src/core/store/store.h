@@ -161,7 +161,10 @@ enum store_change {
     STORE_EVICTED,
     STORE_INVALIDATED,
     STORE_CREATED,
-    STORE_NOTED = 28, /* none, but wanted: the journal notes what goes */
+    STORE_SOFTENED =
+        19, /* a tag has made it stale: told when somebody comes across it who may show it, perhaps more than once */
+    STORE_STALE_GONE = 20, /* what was stale, and might have been shown as that, is taken away before its time */
+    STORE_NOTED = 28,      /* none, but wanted: the journal notes what goes */
     STORE_UNHURRIED =
         30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
     STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
@@ -413,8 +416,13 @@ void store_remove(struct engine *engine, struct actor *actor, struct shard *shar
 /* The same, but the entry at the location `kept` stays. */
 void store_remove_but(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                       enum store_change reason, uint64_t kept);
+/* The same for what expires or is evicted: if one of its tags was invalidated before, whoever wants to know can ask for that (actor.h). */
+void store_remove_by_itself(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
+                            enum store_change reason);
 /* The same for what is gone though it stands there still (store_is_gone); it is counted, and told of, unless it was when it was softened. */
 void store_remove_gone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
+/* An entry is stale by a tag: whoever wants to know hears of it. */
+void store_tell_softened(struct engine *engine, struct actor *actor, const struct store_spot *spot);
 /* The time of an entry has come that may still be shown as stale (store_is_late): it is softened where it stands, told of as expired and counted,
  * and not again when it goes. */
 void store_soften_late(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
