@@ -117,6 +117,8 @@ struct present {
 
 static void note_tag(void *context, struct slice tag) {
     struct present *present = context;
+    if (slice_equal(tag, SLICE(CLASSES_OWN_TTL))) /* a mark of the server's, by which nothing is invalidated */
+        return;
     struct slice copy = facts_copy(present->facts, tag);
     if (classes_is_marked(tag))
         present->rule_tags[present->rule_tag_count++] = copy;

@@ -128,8 +128,14 @@ static enum status no_class(struct cmd_server *server, struct cmd_client *client
     return STATUS_OK;
 }
 
+static void give_loads(struct cmd_server *server, struct cmd_rules_loads *ret_loads) {
+    (void)server;
+    *ret_loads = (struct cmd_rules_loads){.failed = true, .last_at_ms = 77, .failures = 3, .problem = "line 1"};
+}
+
 static const struct cmd_server_api api = {
     .each_class = no_class,
+    .rules_loads = give_loads,
     .monitor = monitor,
     .shutdown = stop,
     .counts = give_counts,

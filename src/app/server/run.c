@@ -268,6 +268,8 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
         will_do(item, CMD_PUBLISHES | notify_publishing(server)))
         return true;
+    if (clients_awaiting_rules_until(server, worker->actor.now_ms) && will_do(item, CMD_AWAITS_RULES))
+        return true;
     if (!clients_paused_until(server, worker->actor.now_ms))
         return false;
     if (atomic_load_explicit(&server->pause_writes_only, memory_order_relaxed))
@@ -364,7 +366,8 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
         return;
     uint64_t holds = atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) |
-                     atomic_load_explicit(&server->inboxes_full, memory_order_relaxed);
+                     atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) |
+                     atomic_load_explicit(&server->env.rules_awaited_until_ms, memory_order_relaxed);
     if (__builtin_expect(holds != 0, 0) && is_paused(worker, item)) {
         connection_postpone(connection, item->begins_at);
         return;
