@@ -147,6 +147,7 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
         present->stale_by = facts_copy(&explain->facts, cache_edit_stale_by(edit, tag));
         present->by_time = cache_edit_stale_by_time(edit) && !present->stale_by.size;
     }
+    present->info.expires_at_ms = edit->nothing ? edit->expires_at_ms : 0;
     if (!edit->found)
         return;
     present->in_main = cache_edit_is_in_main(edit);
@@ -399,6 +400,9 @@ static void answer_absent(struct explain *explain, const struct present *present
     struct sentence sentence = {.size = 0};
     struct facts *facts = &explain->facts;
     facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
+    if (present->nothing) /* so long it is remembered */
+        facts_number(facts, "ttl_ms",
+                     present->info.expires_at_ms ? (int64_t)(present->info.expires_at_ms - explain->now_ms) : -1);
     bool known = find_gone(explain, present, gone);
     explain->maybe_never = !known;
     if (known && !present->stale && !present->nothing && was_flushed_since(explain, gone))

@@ -43,8 +43,8 @@ static bool read_token(struct cmd_call *call, uint32_t at, uint64_t *ret_token) 
 struct cget {
     struct slice name;
     uint32_t db, lease_ms, wait_ms;
-    uint32_t stale_ms; /* for how long a value may have been stale; 0: none is wanted */
-    uint32_t early_ms; /* what is going to expire so soon may be loaded anew */
+    uint32_t stale_ms;   /* for how long a value may have been stale; 0: none is wanted */
+    uint32_t early_ms;   /* what is going to expire so soon may be loaded anew */
     bool early_by_class; /* and that says the class, of values that have its TTL */
     bool bound;
     bool versions; /* values come with their versions */

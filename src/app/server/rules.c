@@ -417,7 +417,9 @@ void rules_load_file(struct worker *worker) {
     if (status == STATUS_BUSY) /* another load is under way: after it */
         atomic_store(&server->rules_asked_for, true);
     else
-        note_load(server, status, status == STATUS_IO ? slice_from_string(strerror(errno)) : manifest_first_error(buf_slice(&problems), path));
+        note_load(server, status,
+                  status == STATUS_IO ? slice_from_string(strerror(errno))
+                                      : manifest_first_error(buf_slice(&problems), path));
     log_problems(&problems);
     if (status == STATUS_OK)
         log_notice("The rules in %s are in force", path);

@@ -154,6 +154,5 @@ static void every_allocation_may_fail(void **state) {
 }
 
 UNIT_TESTS(rules, UNIT(owners_write_and_borrowers_read), UNIT(ttl_is_by_default_bounded_and_shortened_by_jitter),
-           UNIT(early_is_a_share_of_the_shortest_life),
-           UNIT(differences_are_told_by_class_and_field), UNIT(rules_refer_to_nothing_of_the_manifest),
-           UNIT(every_allocation_may_fail));
+           UNIT(early_is_a_share_of_the_shortest_life), UNIT(differences_are_told_by_class_and_field),
+           UNIT(rules_refer_to_nothing_of_the_manifest), UNIT(every_allocation_may_fail));
