@@ -53,11 +53,13 @@ enum cmd_ask {
 /* Shared by all workers of one server. */
 struct cmd_env {
     struct cache *cache;
-    struct cmd_server *server;  /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
-    atomic_bool loading_rules;  /* others come into force, and entries are not yet under them */
+    struct cmd_server *server; /* what the process offers: clients, configuration, statistics (app/cmd/server_api.h) */
+    atomic_bool loading_rules; /* others come into force, and entries are not yet under them */
+    _Atomic uint64_t
+        rules_awaited_until_ms; /* for so long what needs them waits, then it is refused; 0: they are not being loaded */
     atomic_bool follows;        /* something follows from writes, before the next one runs: they do not run in rows */
-    _Atomic uint32_t ownership; /* enum cmd_ownership */
-    _Atomic uint32_t asked;     /* enum cmd_ask */
+    _Atomic uint32_t ownership;      /* enum cmd_ownership */
+    _Atomic uint32_t asked;          /* enum cmd_ask */
     _Atomic uint64_t lost_to_rules;  /* entries that found no room when rules were loaded */
     _Atomic uint64_t not_owner;      /* writes by others than the owner, allowed or not */
     _Atomic uint64_t not_borrower;   /* the same of reads */

@@ -136,6 +136,8 @@ struct present {
 
 static void note_tag(void *context, struct slice tag) {
     struct present *present = context;
+    if (slice_equal(tag, SLICE(CLASSES_OWN_TTL))) /* a mark of the server's, by which nothing is invalidated */
+        return;
     struct slice copy = facts_copy(present->facts, tag);
     if (classes_is_marked(tag))
         present->rule_tags[present->rule_tag_count++] = copy;
@@ -164,6 +166,7 @@ static void look(struct explain *explain, const struct cache_edit *edit, struct 
         present->stale_by = facts_copy(&explain->facts, cache_edit_stale_by(edit, tag));
         present->by_time = cache_edit_stale_by_time(edit) && !present->stale_by.size;
     }
+    present->info.expires_at_ms = edit->nothing ? edit->expires_at_ms : 0;
     if (!edit->found)
         return;
     present->in_main = cache_edit_is_in_main(edit);
@@ -483,6 +486,9 @@ static void answer_absent(struct explain *explain, const struct present *present
     struct sentence sentence = {.size = 0};
     struct facts *facts = &explain->facts;
     facts_text(facts, "state", present->nothing ? SLICE("nothing") : present->stale ? SLICE("stale") : SLICE("absent"));
+    if (present->nothing) /* so long it is remembered */
+        facts_number(facts, "ttl_ms",
+                     present->info.expires_at_ms ? (int64_t)(present->info.expires_at_ms - explain->now_ms) : -1);
     bool known = find_gone(explain, present, gone);
     explain->maybe_never = !known;
     if (!present->stale && !present->nothing) {

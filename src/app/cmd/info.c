@@ -214,6 +214,13 @@ static void section_dead(struct info *info) {
 static void counted_by_rules(struct info *info) {
     const struct cmd_env *env = info->call->env;
     number(info, "rules_lost_entries", atomic_load_explicit(&env->lost_to_rules, memory_order_relaxed));
+    struct cmd_rules_loads loads = {.failures = 0};
+    if (info->call->env->server)
+        info->call->env->server->api->rules_loads(info->call->env->server, &loads);
+    line(info, "rules_last_load_status:%s", loads.failed ? "err" : "ok");
+    number(info, "rules_last_load_time", loads.last_at_ms);
+    line(info, "rules_last_load_error:%s", loads.problem);
+    number(info, "rules_failed_loads", loads.failures);
     number(info, "not_owner_writes", atomic_load_explicit(&env->not_owner, memory_order_relaxed));
     number(info, "not_borrower_reads", atomic_load_explicit(&env->not_borrower, memory_order_relaxed));
     number(info, "not_guarded_writes", atomic_load_explicit(&env->not_guarded, memory_order_relaxed));

@@ -1,6 +1,10 @@
 /* app/cmd/keyspace.c: databases as wholes. */
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
+#include "app/cmd/server_api.h"
 #include "base/hash.h"
 
 void cmd_select(struct cmd_call *call) {
@@ -11,6 +15,19 @@ void cmd_select(struct cmd_call *call) {
     reply_ok(call->reply);
 }
 
+/* For the log: what was done, to which database. */
+__attribute__((format(printf, 2, 3))) static void tell(struct cmd_call *call, const char *format, ...) {
+    char what[64];
+    struct cmd_server *server = call->env->server;
+    va_list arguments;
+    if (!server || !server->api->tell_deed)
+        return;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    server->api->tell_deed(server, call->client, what);
+}
+
 void cmd_swapdb(struct cmd_call *call) {
     int64_t first, second;
     uint32_t a, b;
@@ -19,6 +36,7 @@ void cmd_swapdb(struct cmd_call *call) {
         !key_call_database_check(call, first, &a) || !key_call_database_check(call, second, &b))
         return;
     cache_swap(call->env->cache, call->actor, a, b);
+    tell(call, "SWAPDB %u %u", a, b);
     reply_ok(call->reply);
 }
 
@@ -38,6 +56,7 @@ void cmd_flushdb(struct cmd_call *call) {
     if (!flush_mode_holds(call))
         return;
     cache_flush(call->env->cache, call->actor, call->client->db);
+    tell(call, "FLUSHDB of database %u", call->client->db);
     reply_ok(call->reply);
 }
 
@@ -45,6 +64,7 @@ void cmd_flushall(struct cmd_call *call) {
     if (!flush_mode_holds(call))
         return;
     cache_flush_all(call->env->cache, call->actor);
+    tell(call, "FLUSHALL");
     reply_ok(call->reply);
 }
 

@@ -10,8 +10,9 @@
 #include "app/cmd/version.h"
 #include "app/cmd/words.h"
 #include "base/bits.h"
+#include "core/classes/names.h"
 
-enum { TOKEN_DIGITS = 16 };
+enum { TOKEN_DIGITS = 16, NEGATIVE_MS_DEFAULT = 30 * 1000 };
 
 static void reply_token(struct reply *reply, uint64_t token) {
     char text[TOKEN_DIGITS + 1];
@@ -42,8 +43,9 @@ static bool read_token(struct cmd_call *call, uint32_t at, uint64_t *ret_token) 
 struct cget {
     struct slice name;
     uint32_t db, lease_ms, wait_ms;
-    uint32_t stale_ms; /* for how long a value may have been stale; 0: none is wanted */
-    uint32_t early_ms; /* what is going to expire so soon may be loaded anew */
+    uint32_t stale_ms;   /* for how long a value may have been stale; 0: none is wanted */
+    uint32_t early_ms;   /* what is going to expire so soon may be loaded anew */
+    bool early_by_class; /* and that says the class, of values that have its TTL */
     bool bound;
     bool blocks;   /* it waits as in RESP2, also in RESP3 */
     bool versions; /* values come with their versions */
@@ -200,6 +202,18 @@ static enum asked ask_absent(struct cmd_call *call, const struct cget *cget, enu
     return asked;
 }
 
+static void look_for_own_ttl(void *context, struct slice tag) {
+    *(bool *)context |= slice_equal(tag, SLICE(CLASSES_OWN_TTL));
+}
+
+/* What a class says of the share of its own TTL means nothing for a value that was given another. */
+static bool is_for(const struct cget *cget, const struct cache_edit *edit) {
+    bool own_ttl = false;
+    if (cget->early_by_class)
+        cache_edit_tags(edit, look_for_own_ttl, &own_ttl);
+    return !own_ttl;
+}
+
 /* A value that is about to expire, for the one who is to load it anew. False: it is another one's, or not about to. */
 static bool answer_early(struct cmd_call *call, const struct cget *cget) {
     struct cache_key key = cache_key(call->env->cache, cget->db, cget->name);
@@ -213,7 +227,7 @@ static bool answer_early(struct cmd_call *call, const struct cget *cget) {
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
     int64_t version;
     bool gives = edit.found && edit.type == CACHE_STRING && edit.expires_at_ms && edit.expires_at_ms <= soon_ms &&
-                 version_wanted(cget, &edit, &version) == STATUS_OK &&
+                 is_for(cget, &edit) && version_wanted(cget, &edit, &version) == STATUS_OK &&
                  ask(call, cget, true, false, &given) == LEASE_GIVEN;
     if (gives) {
         head(call, cget, 3 + cget->versions, "REFRESH");
@@ -346,16 +360,17 @@ static bool cget_parse(struct cmd_call *call, struct cget *cget) {
             return words_refuse(call, at, "LEASE, WAIT, STALE, EARLY or VERSION");
         }
     }
+    if (cget->early_ms && !cget->lease_ms) {
+        reply_error(call->reply, SLICE("ERR EARLY needs LEASE: it is for who would load the value anew"));
+        return false;
+    }
     return true;
 }
 
-/* What `refresh` of the key's class says: a share of its usual time to live. 0: nothing. */
+/* What `refresh` of the key's class says; 0: nothing. */
 static uint32_t early_by_rules(struct cmd_call *call) {
     const struct rules_class *class = class_of(call);
-    if (!class || !class->refresh_permille)
-        return 0;
-    uint64_t ttl_ms = class->ttl_default_ms ? class->ttl_default_ms : class->ttl_max_ms;
-    uint64_t early_ms = ttl_ms / MANIFEST_SHARE_ALL * (MANIFEST_SHARE_ALL - class->refresh_permille);
+    uint64_t early_ms = class ? rules_early_ms(class) : 0;
     return early_ms < OPTION_STALE_MS_MAX ? (uint32_t)early_ms : OPTION_STALE_MS_MAX;
 }
 
@@ -374,8 +389,10 @@ void cmd_cget(struct cmd_call *call) {
         return;
     if (client->in_exec)
         cget.wait_ms = 0;
-    if (cget.lease_ms && !cget.early_ms)
+    if (cget.lease_ms && !cget.early_ms) {
         cget.early_ms = early_by_rules(call);
+        cget.early_by_class = true;
+    }
     if (client->lease_waited) {
         server->api->lease_woken(server, client, &woken);
         cget.woken = &woken;
@@ -476,6 +493,14 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
         reply_ok(call->reply);
 }
 
+/* How long it is remembered that there is nothing, if nobody said so: not for longer than what is there would be. */
+static uint64_t negative_ms(const struct rules_class *class) {
+    if (class && class->negative_ms)
+        return class->negative_ms;
+    bool shorter = class && class->ttl_default_ms && class->ttl_default_ms < NEGATIVE_MS_DEFAULT;
+    return shorter ? class->ttl_default_ms : NEGATIVE_MS_DEFAULT;
+}
+
 void cmd_cset(struct cmd_call *call) {
     struct cset plan;
     uint32_t allowed = OPTIONS_EXPIRY | OPTION_TAGS | OPTION_NEGATIVE | OPTION_STALE | OPTIONS_VERSION;
@@ -492,10 +517,8 @@ void cmd_cset(struct cmd_call *call) {
         reply_error(call->reply, SLICE("ERR with NEGATIVE the value has to be empty"));
         return;
     }
-    if ((plan.options.flags & OPTION_NEGATIVE) && !plan.expires_at_ms) {
-        const struct rules_class *class = class_of(call);
-        plan.expires_at_ms = class && class->negative_ms ? call->actor->now_ms + class->negative_ms : 0;
-    }
+    if ((plan.options.flags & OPTION_NEGATIVE) && !plan.expires_at_ms)
+        plan.expires_at_ms = call->actor->now_ms + negative_ms(class_of(call));
     cset(call, &plan);
 }
 

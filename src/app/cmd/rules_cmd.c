@@ -12,9 +12,9 @@ static const struct rules *rules_now(struct cmd_call *call, struct slice *ret_te
     return server ? server->api->rules_now(server, call->client, ret_text) : NULL;
 }
 
-/* The first line of what is wrong, which says where, and how much more there is. */
+/* The first line of the reason, which says where. */
 static void refuse_with(struct cmd_call *call, const struct buf *problems, const char *what, const char *help) {
-    struct slice text = buf_slice(problems);
+    struct slice text = manifest_first_error(buf_slice(problems), "manifest");
     const uint8_t *end = text.size ? memchr(text.data, '\n', text.size) : NULL;
     size_t size = end ? (size_t)(end - text.data) : text.size;
     size = size < PROBLEM_SHOWN_MAX ? size : PROBLEM_SHOWN_MAX;
@@ -116,6 +116,47 @@ static void reply_lines(struct cmd_call *call, const struct buf *text) {
     }
 }
 
+static enum status say_change(struct buf *lines, char mark, const char *what, struct slice name) {
+    return buf_printf(lines, "%c %s %.*s\n", mark, what, (int)name.size, (const char *)name.data);
+}
+
+static const struct rules_event *event_named(const struct rules *rules, struct slice name) {
+    for (uint32_t i = 0; rules && i < rules_event_count(rules); i++)
+        if (slice_equal(rules_event(rules, i)->name.text, name))
+            return rules_event(rules, i);
+    return NULL;
+}
+
+static bool same_event(const struct rules_event *a, const struct rules_event *b) {
+    bool same = a->edge_count == b->edge_count;
+    for (uint32_t i = 0; same && i < a->edge_count; i++)
+        same = slice_equal(a->edges[i].text, b->edges[i].text) && a->edges[i].soft == b->edges[i].soft;
+    return same;
+}
+
+/* A line for each. Without rules in force, `before` is NULL. */
+static enum status diff_events(const struct rules *before, const struct rules *after, struct buf *lines) {
+    for (uint32_t i = 0; before && i < rules_event_count(before); i++) {
+        const struct rules_event *event = rules_event(before, i), *now = event_named(after, event->name.text);
+        if (!now || !same_event(event, now))
+            TRY(say_change(lines, now ? '~' : '-', "event", event->name.text));
+    }
+    for (uint32_t i = 0; i < rules_event_count(after); i++)
+        if (!event_named(before, rules_event(after, i)->name.text))
+            TRY(say_change(lines, '+', "event", rules_event(after, i)->name.text));
+    return STATUS_OK;
+}
+
+static enum status diff_services(const struct rules *before, const struct rules *after, struct buf *lines) {
+    for (uint32_t i = 0; before && i < rules_service_count(before); i++)
+        if (rules_service_named(after, rules_service(before, i)) == RULES_NONE)
+            TRY(say_change(lines, '-', "service", rules_service(before, i)));
+    for (uint32_t i = 0; i < rules_service_count(after); i++)
+        if (!before || rules_service_named(before, rules_service(after, i)) == RULES_NONE)
+            TRY(say_change(lines, '+', "service", rules_service(after, i)));
+    return STATUS_OK;
+}
+
 /* Without rules in force, all classes are new. */
 static void reply_diff(struct cmd_call *call, const struct rules *before, const struct rules *after) {
     static const size_t size = DIFFERENCES_MAX * sizeof(struct rules_difference);
@@ -133,7 +174,11 @@ static void reply_diff(struct cmd_call *call, const struct rules *before, const 
     struct buf lines;
     buf_init(&lines, &memory_libc);
     struct cmd_server *server = call->env->server;
-    enum status status = server->api->rules_diff_stores(server, after, &lines);
+    enum status status = diff_events(before, after, &lines);
+    if (status == STATUS_OK)
+        status = diff_services(before, after, &lines);
+    if (status == STATUS_OK)
+        status = server->api->rules_diff_stores(server, after, &lines);
     if (status == STATUS_OK) {
         reply_array(call->reply, count + lines_in(&lines));
         for (uint32_t i = 0; i < count; i++)
@@ -182,13 +227,29 @@ static void reply_origin(struct cmd_call *call) {
     reply_bulk_string(call->reply, hash);
 }
 
+/* What came of the last load, also where it changed nothing. */
+static void reply_last_load(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    struct cmd_rules_loads loads = {.failures = 0};
+    if (server)
+        server->api->rules_loads(server, &loads);
+    reply_bulk_string(call->reply, "last_load_status");
+    reply_bulk_string(call->reply, loads.failed ? "err" : "ok");
+    reply_bulk_string(call->reply, "last_load_time");
+    reply_integer(call->reply, (int64_t)loads.last_at_ms);
+    reply_bulk_string(call->reply, "last_load_error");
+    reply_bulk_string(call->reply, loads.problem);
+    reply_count(call, "failed_loads", loads.failures);
+}
+
 void cmd_rules_info(struct cmd_call *call) {
     const struct rules *rules = rules_now(call, NULL);
-    reply_map(call->reply, rules ? 7 : 4);
+    reply_map(call->reply, rules ? 11 : 8);
     reply_count(call, "classes", rules ? rules_class_count(rules) : 0);
     reply_count(call, "edges", rules ? rules_edge_count(rules) : 0);
     reply_count(call, "events", rules ? rules_event_count(rules) : 0);
     reply_count(call, "services", rules ? rules_service_count(rules) : 0);
     if (rules)
         reply_origin(call);
+    reply_last_load(call);
 }

@@ -214,6 +214,13 @@ __attribute__((noinline)) static void refuse_subscriber(struct cmd_call *call, c
 __attribute__((noinline)) static void refuse_arity(struct cmd_call *call, const struct cmd_spec *spec) {
     char text[USAGE_SIZE_MAX];
     struct slice usage = words_usage(spec);
+    if (spec->subcommand_count && call->argc == 1) {
+        char list[USAGE_SIZE_MAX - 128];
+        subcommands_of(spec, list, sizeof list);
+        snprintf(text, sizeof text, "wrong number of arguments for '%s' command%s", spec->name, list);
+        reject(call, spec, "ERR", text);
+        return;
+    }
     snprintf(text, sizeof text, "wrong number of arguments for '%s' command%s%.*s", spec->name, usage.size ? ": " : "",
              (int)usage.size, usage.size ? (const char *)usage.data : "");
     reject(call, spec, "ERR", text);

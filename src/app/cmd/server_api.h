@@ -74,6 +74,14 @@ struct cmd_rules_origin {
     uint64_t loaded_at_ms;
 };
 
+/* What came of loading rules, from whichever source. A load that only found another under way is none. */
+struct cmd_rules_loads {
+    bool failed;         /* the last one */
+    uint64_t last_at_ms; /* 0: there was none */
+    uint64_t failures;   /* since the start */
+    char problem[400];   /* the first line of what was wrong with the last one; empty: nothing */
+};
+
 /* What a subscriber of the stream wants. */
 struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
@@ -307,6 +315,9 @@ struct cmd_server_api {
     const struct rules *(*rules_now)(struct cmd_server *, struct cmd_client *, struct slice *ret_text);
     /* Where these came from; there are some. */
     const struct cmd_rules_origin *(*rules_origin)(struct cmd_server *, struct cmd_client *);
+    void (*rules_loads)(struct cmd_server *, struct cmd_rules_loads *ret_loads);
+    /* A client has done what concerns everybody: a line in the log says what and who. */
+    void (*tell_deed)(struct cmd_server *, struct cmd_client *, const char *what);
     /* Keys of a database in which a pattern is looked for; in larger ones what matches is banned. */
     uint64_t (*search_max)(const struct cmd_server *);
     /* A service has done what is another's by the rules: said once for each kind, class and service. */

@@ -133,9 +133,15 @@ static void give_persistence(struct cmd_server *server, struct cmd_persistence *
     *ret_facts = (struct cmd_persistence){0};
 }
 
+static void give_loads(struct cmd_server *server, struct cmd_rules_loads *ret_loads) {
+    (void)server;
+    *ret_loads = (struct cmd_rules_loads){.failed = true, .last_at_ms = 77, .failures = 3, .problem = "line 1"};
+}
+
 static const struct cmd_server_api api = {
     .each_class = no_class,
     .persistence = give_persistence,
+    .rules_loads = give_loads,
     .monitor = monitor,
     .shutdown = stop,
     .counts = give_counts,

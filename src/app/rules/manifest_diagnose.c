@@ -22,3 +22,21 @@ enum status manifest_diagnose(struct slice text, const char *name, enum diagnost
         rules_free(rules);
     return status;
 }
+
+struct slice manifest_first_error(struct slice problems, const char *name) {
+    static const char says[] = ": error: ";
+    size_t name_size = strlen(name);
+    for (size_t at = 0, end; at < problems.size; at = end + 1) {
+        const uint8_t *found = memchr(problems.data + at, '\n', problems.size - at);
+        end = found ? (size_t)(found - problems.data) : problems.size;
+        struct slice line = slice_part(problems, at, end - at);
+        size_t word = name_size;
+        /* Its place are digits and colons: what a message quotes is not looked at. */
+        while (word < line.size && (line.data[word] == ':' || (line.data[word] >= '0' && line.data[word] <= '9')))
+            word++;
+        if (word > name_size && line.size >= word + sizeof says - 2 && memcmp(line.data, name, name_size) == 0 &&
+            memcmp(line.data + word - 1, says, sizeof says - 1) == 0)
+            return slice_part(problems, at, SIZE_MAX);
+    }
+    return problems;
+}

@@ -19,4 +19,7 @@ MUST_CHECK enum status manifest_diagnose(struct slice text, const char *name, en
                                          struct buf *problems, struct rules **ret_rules,
                                          struct manifest_counts *ret_counts);
 
+/* Of problems as text, those from the first error on: warnings before it are no reason to refuse a manifest. All of them if there is none. */
+struct slice manifest_first_error(struct slice problems, const char *name);
+
 #endif

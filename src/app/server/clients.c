@@ -1,6 +1,10 @@
 #include "app/server/clients.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "sys/os/log.h"
 
 void clients_each(struct cmd_server *api, void (*visit)(void *context, const struct cmd_client_view *view),
                   void *context) {
@@ -64,7 +68,12 @@ uint64_t clients_paused_until(struct server *server, uint64_t now_ms) {
     return until_ms > now_ms ? until_ms : 0;
 }
 
-static void wake_all(struct server *server) {
+uint64_t clients_awaiting_rules_until(struct server *server, uint64_t now_ms) {
+    uint64_t until_ms = atomic_load_explicit(&server->env.rules_awaited_until_ms, memory_order_relaxed);
+    return until_ms > now_ms ? until_ms : 0;
+}
+
+void clients_wake(struct server *server) {
     for (uint32_t i = 0; i < server->worker_count; i++)
         loop_wake(server->workers[i]->loop);
 }
@@ -73,11 +82,34 @@ void clients_pause(struct cmd_server *api, uint64_t until_ms, bool writes_only) 
     struct server *server = server_of(api);
     atomic_store(&server->pause_writes_only, writes_only);
     atomic_store(&server->pause_until_ms, until_ms); /* a second pause replaces the first, as in Redis 7.0 */
-    wake_all(server);
+    clients_wake(server);
 }
 
 void clients_unpause(struct cmd_server *api) {
     struct server *server = server_of(api);
     atomic_store(&server->pause_until_ms, 0);
-    wake_all(server);
+    clients_wake(server);
+}
+
+void clients_describe(const struct cmd_client *client, char *text, size_t size) {
+    const struct connection *connection = client->connection;
+    struct slice name = buf_slice(&client->name), service = buf_slice(&client->service);
+    snprintf(text, size, "client %llu at %s%s%.*s%s%.*s", (unsigned long long)client->id, connection->peer,
+             name.size ? ", name " : "", (int)name.size, name.size ? (const char *)name.data : "",
+             service.size ? ", service " : "", (int)service.size, service.size ? (const char *)service.data : "");
+}
+
+void clients_tell(const struct cmd_client *client, const char *format, ...) {
+    char who[CLIENT_SHOWN_MAX], what[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    clients_describe(client, who, sizeof who);
+    log_notice("%s, by %s", what, who);
+}
+
+void clients_api_tell(struct cmd_server *api, struct cmd_client *client, const char *what) {
+    (void)api;
+    clients_tell(client, "%s", what);
 }

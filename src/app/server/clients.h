@@ -14,5 +14,17 @@ void clients_pause(struct cmd_server *server, uint64_t until_ms, bool writes_onl
 void clients_unpause(struct cmd_server *server);
 /* The pause that holds now, or 0. */
 uint64_t clients_paused_until(struct server *server, uint64_t now_ms);
+/* Until when invalidations wait for rules that come into force now, at most; or 0. */
+uint64_t clients_awaiting_rules_until(struct server *server, uint64_t now_ms);
+/* All workers look whether those who were postponed may go on. */
+void clients_wake(struct server *server);
+
+enum { CLIENT_SHOWN_MAX = 220 };
+
+/* Says in the log, at notice, what a client has done that concerns everybody, and who it is. */
+__attribute__((format(printf, 2, 3))) void clients_tell(const struct cmd_client *client, const char *format, ...);
+void clients_api_tell(struct cmd_server *api, struct cmd_client *client, const char *what);
+/* "client 7 at 10.0.0.1:4711, name n, service s" */
+void clients_describe(const struct cmd_client *client, char *text, size_t size);
 
 #endif

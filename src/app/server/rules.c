@@ -8,6 +8,7 @@
 #include "app/cmd/owner.h"
 #include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_file.h"
+#include "app/server/clients.h"
 #include "app/server/leases.h"
 #include "app/server/placing.h"
 #include "app/server/worker.h"
@@ -19,6 +20,8 @@
 #include "sys/os/log.h"
 
 enum { RECLASS_SCAN_COUNT = 128, RECLASS_TRIES_MAX = 4 };
+
+enum { RULES_WAIT_MS_MAX = 5000 }; /* so long an invalidation waits for rules that are being loaded */
 
 /* Changes of a key that fire edges. What expires or is evicted has not changed. */
 enum {
@@ -42,18 +45,21 @@ static void free_set(struct rules_in_force *set) {
 
 /* ------------------------------------------------------------------------------------------ reading */
 
-static void note_origin(struct rules_in_force *set, const char *name, uint64_t client) {
+static void note_origin(struct rules_in_force *set, const char *name, const struct cmd_client *client) {
     struct cmd_rules_origin *origin = &set->origin;
-    if (client)
-        snprintf(origin->source, sizeof origin->source, "RULES LOAD of client %llu", (unsigned long long)client);
-    else
+    char who[CLIENT_SHOWN_MAX];
+    if (client) {
+        clients_describe(client, who, sizeof who);
+        snprintf(origin->source, sizeof origin->source, "RULES LOAD of %s", who);
+    } else {
         snprintf(origin->source, sizeof origin->source, "file %s", name);
+    }
     origin->hash = hash_bytes(buf_slice(&set->text), 0);
     origin->loaded_at_ms = clock_unix_ms();
 }
 
-/* Compiles; what is wrong is appended to `problems`. `client`: who gave the text; 0: it is that of the file `name`. */
-static enum status make_set(struct slice text, const char *name, uint64_t client, struct buf *problems,
+/* Compiles; what is wrong is appended to `problems`. `client`: who gave the text; NULL: it is that of the file `name`. */
+static enum status make_set(struct slice text, const char *name, const struct cmd_client *client, struct buf *problems,
                             struct rules_in_force **ret_set) {
     struct rules_in_force *set = memory_take(&memory_libc, sizeof *set);
     if (!set)
@@ -92,7 +98,7 @@ static enum status set_from_file(const char *path, struct rules_in_force **ret_s
     if (status != STATUS_OK)
         log_warning("Cannot read the rules in %s: %s", path, strerror(errno));
     if (status == STATUS_OK)
-        status = make_set(buf_slice(&text), path, 0, &problems, ret_set);
+        status = make_set(buf_slice(&text), path, NULL, &problems, ret_set);
     log_problems(&problems);
     buf_fini(&problems);
     buf_fini(&text);
@@ -266,6 +272,8 @@ static void settle_for(struct server *server, const struct rules *rules) {
 static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     struct server *server = worker->server;
     struct rules_in_force *old = server->rules;
+    /* First the time, then what is refused after it. */
+    atomic_store(&server->env.rules_awaited_until_ms, worker->actor.now_ms + RULES_WAIT_MS_MAX);
     atomic_store(&server->env.loading_rules, true);
     server->rules = set;
     streaming_classes_change(server, old ? old->rules : NULL, set->rules);
@@ -293,9 +301,63 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     reclass_all(worker);
     streaming_rules_changed(worker);
     atomic_store(&server->env.loading_rules, false);
+    atomic_store(&server->env.rules_awaited_until_ms, 0);
+    clients_wake(server);
 }
 
-static enum status load(struct worker *worker, struct slice text, const char *name, uint64_t client,
+/* What a load changes, in numbers of classes. `before` may be NULL. */
+static void count_changes(const struct rules *before, const struct rules *after, uint32_t counts[RULES_CHANGED + 1]) {
+    uint32_t max = MANIFEST_CLASSES_MAX * 2;
+    size_t size = max * sizeof(struct rules_difference);
+    struct rules_difference *differences = before ? memory_take(&memory_libc, size) : NULL;
+    uint32_t count = differences ? rules_diff(before, after, differences, max) : 0;
+    memset(counts, 0, (RULES_CHANGED + 1) * sizeof *counts);
+    if (!before)
+        counts[RULES_ADDED] = rules_class_count(after);
+    for (uint32_t i = 0; i < count; i++)
+        counts[differences[i].change]++;
+    if (differences)
+        memory_give(&memory_libc, differences, size);
+}
+
+/* Before they come into force. */
+static void tell_of_load(const struct server *server, const struct rules_in_force *set) {
+    uint32_t counts[RULES_CHANGED + 1];
+    count_changes(server->rules ? server->rules->rules : NULL, set->rules, counts);
+    log_notice("Rules from %s: %u classes added, %u changed, %u removed; %u classes, %u events, hash %016llx",
+               set->origin.source, counts[RULES_ADDED], counts[RULES_CHANGED], counts[RULES_REMOVED],
+               rules_class_count(set->rules), rules_event_count(set->rules), (unsigned long long)set->origin.hash);
+}
+
+/* `problem`: its first line counts; what `status` means, if it is empty. */
+static void note_load(struct server *server, enum status status, struct slice problem) {
+    struct cmd_rules_loads *loads = &server->rules_loads;
+    const uint8_t *end = problem.size ? memchr(problem.data, '\n', problem.size) : NULL;
+    int size = (int)(end ? end - problem.data : (ptrdiff_t)problem.size);
+    pthread_mutex_lock(&server->rules_loads_lock);
+    loads->failed = status != STATUS_OK;
+    loads->failures += loads->failed;
+    loads->last_at_ms = clock_unix_ms();
+    loads->problem[0] = 0;
+    if (loads->failed)
+        snprintf(loads->problem, sizeof loads->problem, "%.*s", size ? size : 64,
+                 size ? (const char *)problem.data : status_text(status));
+    pthread_mutex_unlock(&server->rules_loads_lock);
+}
+
+void rules_api_loads(struct cmd_server *api, struct cmd_rules_loads *ret_loads) {
+    struct server *server = server_of(api);
+    pthread_mutex_lock(&server->rules_loads_lock);
+    *ret_loads = server->rules_loads;
+    pthread_mutex_unlock(&server->rules_loads_lock);
+}
+
+void rules_file_gone(struct server *server) {
+    log_warning("The file of the rules %s is not there any more; those in force stay", server->rules_path);
+    note_load(server, STATUS_IO, SLICE("the watched file is not there any more"));
+}
+
+static enum status load(struct worker *worker, struct slice text, const char *name, const struct cmd_client *client,
                         struct buf *problems) {
     struct server *server = worker->server;
     struct rules_in_force *set;
@@ -311,10 +373,12 @@ static enum status load(struct worker *worker, struct slice text, const char *na
         status = find_room(worker, set->rules, problems);
         if (status == STATUS_OK)
             status = placing_apply(server, worker, set->rules, problems);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK) {
+            tell_of_load(server, set);
             put_in_force(worker, set);
-        else
+        } else {
             free_set(set);
+        }
     }
     pthread_mutex_unlock(&server->rules_lock);
     return status;
@@ -325,7 +389,9 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
     struct worker *worker = ((const struct connection *)client->connection)->worker;
     _Atomic uint64_t *lost = &worker->server->env.lost_to_rules;
     uint64_t before = atomic_load_explicit(lost, memory_order_relaxed);
-    enum status status = load(worker, text, "manifest", client->id, problems);
+    enum status status = load(worker, text, "manifest", client, problems);
+    if (status != STATUS_BUSY)
+        note_load(worker->server, status, manifest_first_error(buf_slice(problems), "manifest"));
     uint64_t gone = atomic_load_explicit(lost, memory_order_relaxed) - before;
     char said[64];
     if (status == STATUS_OK)
@@ -349,9 +415,13 @@ void rules_load_file(struct worker *worker) {
     buf_init(&problems, &memory_libc);
     enum status status = manifest_file_read(path, &text) ? STATUS_OK : STATUS_IO;
     if (status == STATUS_OK)
-        status = load(worker, buf_slice(&text), path, 0, &problems);
+        status = load(worker, buf_slice(&text), path, NULL, &problems);
     if (status == STATUS_BUSY) /* another load is under way: after it */
         atomic_store(&server->rules_asked_for, true);
+    else
+        note_load(server, status,
+                  status == STATUS_IO ? slice_from_string(strerror(errno))
+                                      : manifest_first_error(buf_slice(&problems), path));
     log_problems(&problems);
     if (status == STATUS_OK)
         log_notice("The rules in %s are in force", path);
@@ -378,6 +448,7 @@ enum status rules_start(struct server *server) {
         log_warning("%s: %s", path, status_text(status));
     buf_fini(&problem);
     TRY(status);
+    note_load(server, STATUS_OK, SLICE(""));
     for (uint32_t i = 0; i < server->worker_count; i++)
         put_into(server->workers[i], server->rules);
     settle_for(server, server->rules->rules);

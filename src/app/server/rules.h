@@ -30,6 +30,7 @@ void rules_stop(struct server *server);
 enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems);
 const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text);
 const struct cmd_rules_origin *rules_api_origin(struct cmd_server *api, struct cmd_client *client);
+void rules_api_loads(struct cmd_server *api, struct cmd_rules_loads *ret_loads);
 /* For commands, like the rest of rules_api. */
 enum status rules_api_diff_stores(struct cmd_server *api, const struct rules *rules, struct buf *lines);
 void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class, struct slice service,
@@ -40,6 +41,9 @@ void rules_settle(struct server *server);
 
 /* After SIGHUP, in the turn of any worker: the file once more. Says in the log what came of it. */
 void rules_load_file(struct worker *worker);
+
+/* The watched file is not there any more: the rules stay, and the log and what came of the last load say so. Any thread. */
+void rules_file_gone(struct server *server);
 
 /* For struct cache_rules, with the server as context. */
 enum status rules_terms(void *context, struct actor *actor, struct slice name, struct cache_terms *terms);

@@ -259,6 +259,13 @@ static bool will_do(const struct cmd_request *item, uint32_t flags) {
     return slice_equal(item->spec->last_name, SLICE("exec")) && transaction_has(item->client, flags);
 }
 
+/* Whether anything holds anybody back at present. */
+static inline bool may_be_paused(const struct server *server) {
+    return (atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) |
+            atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) |
+            atomic_load_explicit(&server->env.rules_awaited_until_ms, memory_order_relaxed)) != 0;
+}
+
 /* A command whose value was received elsewhere cannot be read again later. */
 static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     struct server *server = worker->server;
@@ -267,6 +274,8 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
         return false;
     if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
         will_do(item, CMD_PUBLISHES | notify_publishing(server) | persistence_behind(server)))
+        return true;
+    if (clients_awaiting_rules_until(server, worker->actor.now_ms) && will_do(item, CMD_AWAITS_RULES))
         return true;
     if (!clients_paused_until(server, worker->actor.now_ms))
         return false;
@@ -363,9 +372,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
         return;
     if (__builtin_expect(connection_unsent(connection) > OUTPUT_CHOKE_BYTES, 0) && hold_output(connection, item))
         return;
-    uint64_t holds = atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) |
-                     atomic_load_explicit(&server->inboxes_full, memory_order_relaxed);
-    if (__builtin_expect(holds != 0, 0) && is_paused(worker, item)) {
+    if (__builtin_expect(may_be_paused(server), 0) && is_paused(worker, item)) {
         connection_postpone(connection, item->begins_at);
         return;
     }

@@ -197,6 +197,18 @@ static bool may_have_clients(const struct server *server, int64_t wanted, char *
     return false;
 }
 
+/* Who has changed what, without secrets. */
+static void tell_of_settings(const struct slice *names, const struct slice *values, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        enum config_key_id id = config_find(names[i]);
+        bool shown = id < CONFIG_KEY_COUNT && !config_keys[id].secret;
+        struct slice value = shown ? slice_part(values[i], 0, 256) : SLICE("(not shown)");
+        clients_tell(worker_current()->call.client, "CONFIG SET %s %.*s",
+                     id < CONFIG_KEY_COUNT ? config_keys[id].name : "", (int)value.size,
+                     value.size ? (const char *)value.data : "");
+    }
+}
+
 static bool api_config_set(struct cmd_server *api, const struct slice *names, const struct slice *values,
                            uint32_t count, char *ret_error, size_t error_size) {
     struct server *server = server_of(api);
@@ -217,6 +229,8 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
             changes_want(worker_current(), CHANGES_TO_PUBLISH, notify_kinds(next.values.notify_keyspace_events));
     }
     pthread_mutex_unlock(&server->config_lock);
+    if (done)
+        tell_of_settings(names, values, count);
     return done;
 }
 
@@ -298,6 +312,8 @@ static const struct cmd_server_api server_calls = {
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
     .rules_origin = rules_api_origin,
+    .rules_loads = rules_api_loads,
+    .tell_deed = clients_api_tell,
     .search_max = api_search_max,
     .each_class = class_stats_each,
     .rules_broken = rules_api_broken,
@@ -519,6 +535,7 @@ static struct server *make_server(const struct config *config) {
     pthread_mutex_init(&server->errors_lock, NULL);
     pthread_mutex_init(&server->changes_lock, NULL);
     pthread_mutex_init(&server->rules_lock, NULL);
+    pthread_mutex_init(&server->rules_loads_lock, NULL);
     slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
     latency_init(&server->latency);
     server->worker_count = (uint32_t)config->values.threads;
@@ -628,6 +645,15 @@ static void ask_for_rules(struct server *server) {
     loop_wake(server->workers[0]->loop);
 }
 
+/* Something has happened in the folder of the watched file. */
+static void look_at_file(struct server *server) {
+    bool was_gone = server->rules_watch.gone;
+    if (watch_look(&server->rules_watch))
+        ask_for_rules(server);
+    else if (!was_gone && server->rules_watch.gone)
+        rules_file_gone(server);
+}
+
 static void take_signal(struct server *server) {
     struct signalfd_siginfo signal_info;
     if (read(server->signal_fd, &signal_info, sizeof signal_info) != sizeof signal_info)
@@ -654,8 +680,8 @@ void server_wait(struct server *server) {
             continue;
         if (ready[0].revents)
             take_signal(server);
-        if (ready[2].revents && watch_look(&server->rules_watch))
-            ask_for_rules(server);
+        if (ready[2].revents)
+            look_at_file(server);
     }
 }
 
@@ -703,6 +729,7 @@ void server_free(struct server *server) {
     pthread_mutex_destroy(&server->errors_lock);
     pthread_mutex_destroy(&server->changes_lock);
     pthread_mutex_destroy(&server->rules_lock);
+    pthread_mutex_destroy(&server->rules_loads_lock);
     watch_close(&server->rules_watch);
     if (server->stop_fd >= 0)
         close(server->stop_fd);

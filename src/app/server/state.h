@@ -97,6 +97,8 @@ struct server {
     struct rules_in_force *rules; /* under rules_lock once the workers run; workers have pointers of their own */
     struct placement *placement;  /* the same: which keys go to which stores; NULL: no rules have said so yet */
     pthread_mutex_t rules_lock;
+    pthread_mutex_t rules_loads_lock;          /* of what follows; nothing else is done while it is held */
+    struct cmd_rules_loads rules_loads;        /* what came of them */
     _Atomic uint32_t asked;                    /* enum cmd_ask: by the rules in force, whatever the setting is */
     _Atomic uint64_t broken[RULES_BROKEN_MAX]; /* what the log has told of: class and service; 0: room */
     _Atomic bool rules_asked_for;              /* SIGHUP, or the file has changed: it is to be read again */

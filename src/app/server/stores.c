@@ -61,9 +61,14 @@ static bool set_limit(struct cache *cache, uint64_t limit_bytes, uint64_t range_
     static const char failed[] = "CONFIG SET failed (possibly related to argument 'maxmemory') - ";
     if (!stores_fit(cache, limit_bytes))
         snprintf(ret_error, error_size, "%smore than that is guaranteed to the stores", failed);
-    else if (cache_limit_set(cache, limit_bytes) != STATUS_OK)
+    else if (limit_bytes > range_size)
         snprintf(ret_error, error_size, "%sthe server was started with room for at most %llu bytes", failed,
                  (unsigned long long)range_size);
+    else if (cache_limit_set(cache, limit_bytes) != STATUS_OK)
+        snprintf(ret_error, error_size,
+                 "%s%llu bytes are too few: the server was started to hold up to %llu bytes, and how it is cut up for "
+                 "that takes more",
+                 failed, (unsigned long long)limit_bytes, (unsigned long long)range_size);
     else
         return true;
     return false;

@@ -364,6 +364,8 @@ static void look_at_pause(struct worker *worker) {
     if (worker->postponed == 0)
         return;
     uint64_t until_ms = clients_paused_until(worker->server, worker->actor.now_ms);
+    if (!until_ms) /* who waited for the end of a pause waits for these as well: it is not noted who waits for what */
+        until_ms = clients_awaiting_rules_until(worker->server, worker->actor.now_ms);
     if (until_ms) {
         enum status status = timers_set(&worker->timers, &worker->pause_end,
                                         worker->now_ms + (until_ms - worker->actor.now_ms) + CLOCK_OFFSET_WAIT_MS);

@@ -16,6 +16,8 @@ void edit_refresh(struct cache_edit *edit) {
                   store_is_gone(edit->cache->engine, spot->location, &spot->entry, edit->key.name, edit->actor->now_ms);
     edit->nothing = spot->location && spot->entry.type == CACHE_NOTHING && !edit->stale;
     edit->found = spot->location && !edit->nothing && !edit->stale;
+    if (edit->nothing)
+        edit->expires_at_ms = spot->entry.expires_at_ms;
     if (!edit->found && !edit->stale)
         return;
     uint64_t first;

@@ -20,8 +20,12 @@ enum {
 /* First bytes of names that rules alone give: clients' tags do not begin with them. */
 #define CLASSES_MARKS "~^="
 
+/* The tag of a value of a class with `refresh` whose writer gave it a TTL of its own: the class's share is none of that. It is not a rule's: it
+ * stays when others come into force, and goes along with a copy. Clients can neither write nor see it. */
+#define CLASSES_OWN_TTL "\x01own ttl"
+
 static inline bool classes_is_marked(struct slice name) {
-    return name.size && name.data[0] && strchr(CLASSES_MARKS, name.data[0]);
+    return name.size && name.data[0] && strchr(CLASSES_MARKS "\x01", name.data[0]);
 }
 
 /* What the engine calls a tag, of at most `name_max` bytes; `to` has room for CACHE_TAG_NAME_MAX. */

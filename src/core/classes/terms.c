@@ -23,6 +23,7 @@ uint32_t classes_terms(const struct rules *rules, struct slice name, uint64_t no
         return number;
     const struct rules_class *class = rules_class(rules, number);
     uint8_t *to = terms->names;
+    bool own_ttl = terms->created && terms->expires_at_ms && class->refresh_permille;
     ASSERT(class->tag_count < CACHE_RULE_TAGS_MAX);
     terms->expires_at_ms = expiry_by(class, terms->created, terms->expires_at_ms, now_ms, random);
     if (terms->stale_ms == 0)
@@ -36,5 +37,7 @@ uint32_t classes_terms(const struct rules *rules, struct slice name, uint64_t no
         terms->tags[terms->tag_count++] = tag;
         to += tag.size;
     }
+    if (own_ttl && terms->tag_count < CACHE_RULE_TAGS_MAX) /* a class may use up all of them */
+        terms->tags[terms->tag_count++] = SLICE(CLASSES_OWN_TTL);
     return number;
 }

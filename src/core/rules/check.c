@@ -54,11 +54,6 @@ static void check_times(struct build *build, const struct rules_class *class) {
     if (class->refresh_permille && !has_ttl)
         tell_field(build, class, MANIFEST_ERROR, "refresh-without-ttl", MANIFEST_REFRESH, MANIFEST_REFRESH, NULL,
                    "add a 'ttl', or leave 'refresh' out", "early refresh is at a share of the TTL, and there is none");
-    if (class->refresh_permille && class->jitter_permille &&
-        class->refresh_permille + class->jitter_permille > MANIFEST_SHARE_ALL)
-        tell_field(build, class, MANIFEST_WARNING, "jitter-before-refresh", MANIFEST_TTL_JITTER, MANIFEST_REFRESH,
-                   "early refresh begins here", "make 'jitter' or 'refresh' smaller",
-                   "entries that jitter shortens are gone before their early refresh begins");
     if (class->stale_ms && usual_ms && class->stale_ms > usual_ms)
         tell_field(build, class, MANIFEST_WARNING, "stale-over-ttl", MANIFEST_STALE,
                    class->ttl_default_ms ? MANIFEST_TTL_DEFAULT : MANIFEST_TTL_MAX, "the TTL is here",

@@ -73,18 +73,32 @@ bool rules_may_read(const struct rules *rules, uint32_t class, uint32_t service)
     return false;
 }
 
+/* In parts, so that nothing overflows. */
+static uint64_t share_of(uint64_t ms, uint32_t permille) {
+    return ms / MANIFEST_SHARE_ALL * permille + ms % MANIFEST_SHARE_ALL * permille / MANIFEST_SHARE_ALL;
+}
+
+/* By how much a TTL, which is not 0, may be shortened: at most by `jitter`, never down to nothing. */
+static uint64_t jitter_most_ms(const struct rules_class *class, uint64_t ttl_ms) {
+    uint64_t most_ms = share_of(ttl_ms, class->jitter_permille);
+    return most_ms < ttl_ms ? most_ms : ttl_ms - 1;
+}
+
 uint64_t rules_ttl_ms(const struct rules_class *class, uint64_t asked_ms, uint64_t random) {
     uint64_t ttl_ms = asked_ms ? asked_ms : class->ttl_default_ms;
     if (class->ttl_max_ms && (ttl_ms == 0 || ttl_ms > class->ttl_max_ms))
         ttl_ms = class->ttl_max_ms;
     if (ttl_ms == 0 || class->jitter_permille == 0)
         return ttl_ms;
-    /* in parts, so that nothing overflows: at most `jitter` less, never down to nothing */
-    uint64_t most_ms = ttl_ms / MANIFEST_SHARE_ALL * class->jitter_permille +
-                       ttl_ms % MANIFEST_SHARE_ALL * class->jitter_permille / MANIFEST_SHARE_ALL;
-    if (most_ms >= ttl_ms)
-        most_ms = ttl_ms - 1;
-    return ttl_ms - random % (most_ms + 1);
+    return ttl_ms - random % (jitter_most_ms(class, ttl_ms) + 1);
+}
+
+uint64_t rules_early_ms(const struct rules_class *class) {
+    uint64_t ttl_ms = class->ttl_default_ms ? class->ttl_default_ms : class->ttl_max_ms;
+    if (ttl_ms == 0 || class->refresh_permille == 0)
+        return 0;
+    uint64_t least_ms = ttl_ms - jitter_most_ms(class, ttl_ms);
+    return least_ms - share_of(least_ms, class->refresh_permille);
 }
 
 enum status rules_template_fill(const struct rules_template *template, struct slice key,

@@ -144,6 +144,10 @@ bool rules_may_read(const struct rules *rules, uint32_t class, uint32_t service)
  * only ever shortens. */
 uint64_t rules_ttl_ms(const struct rules_class *class, uint64_t asked_ms, uint64_t random);
 
+/* `refresh`: how long before its expiry a value whose TTL is its class's may be loaded anew; 0: the class says nothing of that. A share of the
+ * shortest life that `jitter` can come to, so that no value is asked for anew as soon as it is written. */
+uint64_t rules_early_ms(const struct rules_class *class);
+
 /* Appends a tag of an entry, or any other template, filled with what the parts of `key` matched. */
 MUST_CHECK enum status rules_template_fill(const struct rules_template *template, struct slice key,
                                            const struct rules_fields *fields, struct buf *text);

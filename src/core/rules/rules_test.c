@@ -55,6 +55,22 @@ static void ttl_is_by_default_bounded_and_shortened_by_jitter(void **state) {
     assert_true(rules_ttl_ms(&shaken, UINT64_MAX, UINT64_MAX) > UINT64_MAX / 10 * 8);
 }
 
+/* However short jitter has made it, a value is never about to expire as soon as it is written. */
+static void early_is_a_share_of_the_shortest_life(void **state) {
+    struct rules_class plain = {.ttl_default_ms = 1000, .ttl_max_ms = 9000, .refresh_permille = 800};
+    struct rules_class capped = {.ttl_max_ms = 5000, .refresh_permille = 500}, none = {.ttl_default_ms = 1000};
+    struct rules_class shaken = {.ttl_default_ms = 20000, .jitter_permille = 500, .refresh_permille = 200};
+    struct rules_class wild = {.ttl_default_ms = 3, .jitter_permille = 1000, .refresh_permille = 1};
+    assert_int_equal(rules_early_ms(&plain), 200);
+    assert_int_equal(rules_early_ms(&capped), 2500);
+    assert_int_equal(rules_early_ms(&none), 0);
+    assert_int_equal(rules_early_ms(&shaken), 8000);
+    assert_int_equal(rules_early_ms(&wild), 1);
+    struct rng rng = rng_seeded(unit_seed());
+    for (int i = 0; i < 10000; i++)
+        assert_true(rules_ttl_ms(&shaken, 0, rng_next(&rng)) > rules_early_ms(&shaken));
+}
+
 static void differences_are_told_by_class_and_field(void **state) {
     static const struct fixture_class before[] = {
         {.pattern = "user:{id}", .ttl_ms = 1000, .invalidates = {"feed:{id}"}},
@@ -138,5 +154,5 @@ static void every_allocation_may_fail(void **state) {
 }
 
 UNIT_TESTS(rules, UNIT(owners_write_and_borrowers_read), UNIT(ttl_is_by_default_bounded_and_shortened_by_jitter),
-           UNIT(differences_are_told_by_class_and_field), UNIT(rules_refer_to_nothing_of_the_manifest),
-           UNIT(every_allocation_may_fail));
+           UNIT(early_is_a_share_of_the_shortest_life), UNIT(differences_are_told_by_class_and_field),
+           UNIT(rules_refer_to_nothing_of_the_manifest), UNIT(every_allocation_may_fail));

@@ -60,8 +60,10 @@ bool watch_look(struct watch *watch) {
     while (read(watch->fd, events, sizeof events) > 0)
         ;
     struct watch before = *watch;
-    if (!identify(watch))
+    watch->gone = !identify(watch);
+    if (watch->gone)
         return false;
-    return before.device != watch->device || before.number != watch->number || before.size_bytes != watch->size_bytes ||
-           before.changed_s != watch->changed_s || before.changed_ns != watch->changed_ns;
+    return before.gone || before.device != watch->device || before.number != watch->number ||
+           before.size_bytes != watch->size_bytes || before.changed_s != watch->changed_s ||
+           before.changed_ns != watch->changed_ns;
 }

@@ -22,12 +22,14 @@ struct watch {
     char path[WATCH_PATH_MAX + 1];
     uint64_t device, number, size_bytes;
     int64_t changed_s, changed_ns;
+    bool gone; /* there was no file at the last look */
 };
 
 MUST_CHECK enum status watch_open(const char *path, struct watch *ret_watch);
 void watch_close(struct watch *watch);
 
-/* Reads what has happened. True if there is a file and it is another than at the last look; one that is gone has not changed. */
+/* Reads what has happened. True if there is a file and it is another than at the last look; one that is gone has not changed,
+ * and one that comes back has, even if it is the same. */
 bool watch_look(struct watch *watch);
 
 #endif
