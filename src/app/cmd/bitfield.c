@@ -318,8 +318,8 @@ static enum status fields_in_windows(struct cmd_call *call, struct cache_edit *e
         const struct field_span *written = &windows[i].written;
         if (written->to)
             patches[patch_count++] = (struct cache_patch){
-                written->from, slice_make(windows[i].bytes + (written->from - windows[i].all.from),
-                                          written->to - written->from)};
+                written->from,
+                slice_make(windows[i].bytes + (written->from - windows[i].all.from), written->to - written->from)};
     }
     return changed ? cache_edit_patch_all(edit, patches, patch_count) : STATUS_OK;
 }
