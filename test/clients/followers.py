@@ -3,6 +3,7 @@
 
 While others write, their connections are cut at random, and now and then such a process is killed and a new one goes on with what the last one had stored. In the
 end, and at times between, everything they keep has to be what the server has, and nothing was dropped as a whole but when the stream said so.
+What they answer is looked at through a proxy: right after their connections were lost, and while it passes nothing on and says nothing.
 
 Run by itself with a number of changes, for the soak.
 """
@@ -12,8 +13,11 @@ import os
 import pathlib
 import random
 import re
+import selectors
+import socket
 import subprocess
 import sys
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lib"), str(HERE.parent / "stream")]
@@ -28,6 +32,8 @@ LANGUAGES = {"python": ("python", "/usr/bin/python3", "py"), "node": ("js", "nod
 SETTLE_S = 60
 WHOLE_MIN = 20  # copies: of fewer, one tag or pattern may be all
 SYNC_MS = 30000
+CUTS = 15
+SILENT_ASKS = 5
 
 # Behind the class of the page: orders come by lines, answers go by lines.
 DRIVERS = {
@@ -73,6 +79,11 @@ while True:
             copies.get(key)
         except redis.ConnectionError:
             pass
+    if "ask" in order:
+        try:
+            answer = {"value": (copies.get(order["ask"]) or b"").decode()}
+        except LOST as error:
+            answer = {"error": str(error)}
     if "store" in order:
         answer = {"run": copies.run, "position": copies.position, "count": count,
                   "kept": {key: (value and value.decode(), [tag.decode() for tag in tags]) for key, (value, tags) in copies.kept.items()}}
@@ -101,6 +112,8 @@ async function obey(order) {
   }
   if (order.open) await copies.open();
   await Promise.all((order.get ?? []).map(key => copies.get(key).catch(() => {})));
+  for (let turn = 0; order.ask && turn < 3; turn++) await new Promise(setImmediate); // what has arrived is looked at first
+  if (order.ask) return copies.get(order.ask).then(value => ({ value }), error => ({ error: error.message }));
   const kept = Object.fromEntries([...copies.kept].map(([key, { value, tags }]) => [key, [value, tags]]));
   return order.store ? { run: copies.run, position: copies.position, count, kept } : {};
 }
@@ -121,15 +134,91 @@ def example(language):
     return found[0]
 
 
+class Proxy:
+    """Stands between followers and the server, and may cut all connections, or pass nothing on and say nothing."""
+
+    def __init__(self, port):
+        self.to = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.wake, self.woken = socket.socketpair()
+        self.silent = self.ended = False
+        self.cuts, self.peers = 0, {}
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def tell(self, **what):
+        """Answers when it is so."""
+        vars(self).update(what)
+        self.wake.sendall(b"x")
+        self.wake.recv(1)
+
+    def cut(self):
+        self.tell(cuts=self.cuts + 1)
+
+    def close(self):
+        self.tell(ended=True)
+        self.thread.join()
+        self.cut_all()
+        for one in (self.listener, self.wake, self.woken):
+            one.close()
+
+    def cut_all(self):
+        for one in self.peers:
+            one.close()
+        self.peers = {}
+
+    def pair(self):
+        client = self.listener.accept()[0]
+        try:
+            server = socket.create_connection(("127.0.0.1", self.to))
+        except OSError:
+            client.close()
+            return
+        self.peers.update({client: server, server: client})
+
+    def pass_on(self, one):
+        try:
+            data = one.recv(65536)
+            data and self.peers[one].sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            other = self.peers.pop(one)
+            self.peers.pop(other)
+            one.close()
+            other.close()
+
+    def run(self):
+        cuts = 0
+        while not self.ended:
+            with selectors.DefaultSelector() as selector:
+                for one in [self.listener, self.woken] + ([] if self.silent else list(self.peers)):
+                    selector.register(one, selectors.EVENT_READ)
+                ready = [key.fileobj for key, _ in selector.select()]
+            if self.woken in ready:
+                self.woken.recv(1)
+                if self.cuts != cuts:
+                    cuts = self.cuts
+                    self.cut_all()
+                self.woken.sendall(b"x")
+                continue
+            if self.listener in ready:
+                self.pair()
+            for one in ready:
+                if one in self.peers:
+                    self.pass_on(one)
+
+
 class Follower:
     """A process that keeps copies."""
 
-    def __init__(self, server, language):
+    def __init__(self, server, language, port=None):
         fence, program, suffix = LANGUAGES[language]
         self.path = pathlib.Path(server.folder) / f"follower.{suffix}"
         driver = DRIVERS[language].replace("WHOLE_MIN", str(WHOLE_MIN))
         self.path.write_text(example(language) + driver)
-        self.command = [program, str(self.path), str(server.port)]
+        self.command = [program, str(self.path), str(port or server.port)]
         self.environment = {**os.environ, "NODE_PATH": str(HERE / "node_modules")}
         self.process = None
         self.owed = 0
@@ -241,8 +330,74 @@ def follow(server, language, steps, rng):
     return follower, cuts, kills, checked
 
 
+def answered(follower, key="g:x"):
+    follower.ask({"ask": key})
+    return follower.answer()
+
+
+def is_kept(follower, value):
+    """It answers that, and the copy is one that it keeps."""
+
+    def once():
+        right = answered(follower).get("value") == value
+        stored = follower.store()
+        return right and stored["kept"].get("g:x", [None])[0] == value and stored["position"]
+
+    if not settle(once, SETTLE_S):
+        raise AssertionError(f"{answered(follower)} instead of {value}")
+
+
+def after_a_loss(server, proxy, follower):
+    """Once it is known that the connections were lost, no old copy is answered, be the new ones made already or not."""
+    asker = server.client()
+    for round in range(CUTS):
+        asker.call("SET", "g:x", f"old {round}")
+        is_kept(follower, f"old {round}")
+        proxy.cut()
+        asker.call("SET", "g:x", f"new {round}")
+        answers = [answered(follower) for _ in range(3)]
+        if any(answer.get("value", f"new {round}") != f"new {round}" for answer in answers):
+            raise AssertionError(f"cut {round}: {answers}")
+    asker.close()
+
+
+def in_silence(server, proxy, follower):
+    """No packet comes through and nobody says so: old copies are answered for two heartbeats at most, and none after the first that was not."""
+    asker = server.client()
+    asker.call("SET", "g:x", "old")
+    is_kept(follower, "old")
+    proxy.tell(silent=True)
+    asker.call("SET", "g:x", "new")
+    if not settle(lambda: "error" in answered(follower), SETTLE_S):
+        raise AssertionError("the old copy is answered without end")
+    answers = [answered(follower) for _ in range(SILENT_ASKS)]
+    if any("error" not in answer for answer in answers):
+        raise AssertionError(f"{answers}")
+    proxy.tell(silent=False)
+    is_kept(follower, "new")
+    asker.call("SET", "g:x", "newer")
+    is_kept(follower, "newer")
+    asker.close()
+
+
+def losses(report, server, language):
+    for what, body in (("after each of its connections was cut", after_a_loss), ("when nothing comes through and nobody says so", in_silence)):
+        with report.case(f"the class of docs/stream.md in {language} answers no old copy {what}"):
+            proxy = Proxy(server.port)
+            follower = Follower(server, language, proxy.port)
+            try:
+                follower.start()
+                body(server, proxy, follower)
+            finally:
+                follower.close()
+                proxy.close()
+
+
 def flows(report, steps):
     npm_packages.ready()
+    for language in LANGUAGES:
+        with Strata(threads=2, maxmemory="64mb") as server:
+            losses(report, server, language)
     for number, language in enumerate(LANGUAGES):
         with report.case(f"the class of docs/stream.md in {language} keeps right copies through {steps} changes, cut and killed, seed {seed()}"):
             with Strata(threads=2, maxmemory="64mb", stream_max_bytes="1mb") as server:

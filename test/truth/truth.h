@@ -38,7 +38,7 @@ struct kind {
     const char *name;
     const char *parts[PARTS]; /* one for all: the others are NULL */
     const char *tag;          /* that its values bear */
-    bool copies; /* all its parts go in one moment, so a copy of one under the name of another is no staler */
+    bool copies;              /* its parts go together, so a copy of one under the name of another is no staler */
     const char *changes[12];
     const char *soft[6]; /* after which the older values are there for those who ask for them */
 };

@@ -46,7 +46,8 @@ enum cmd_ask {
     CMD_ASK_READS = 2,
     CMD_ASK_VALUES = 4 /* leased, or not held by the server */,
     CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */,
-    CMD_ASK_QUOTA = 16 /* what is beyond one is refused */
+    CMD_ASK_QUOTA = 16, /* what is beyond one is refused */
+    CMD_ASK_LOG = 32    /* of no rule: the log takes no writes at present */
 };
 
 /* Shared by all workers of one server. */
@@ -98,6 +99,7 @@ struct cmd_client {
     bool streams;        /* it has subscribed to the invalidation stream; changed through server_api.h only */
     bool stream_channel; /* by SUBSCRIBE: it is sent messages of a channel, in RESP3 too */
     bool sync_waited;    /* its command has done its work, and waited for those who acknowledge */
+    bool log_waited;     /* its command is one that has waited for the disk (server_api.h, save and wait_log) */
     bool has_leases;     /* it waits for pushes, or leases are bound to it */
     struct buf name, lib_name, lib_version;
     struct buf service;        /* as which it writes (CLIENT SERVICE) */

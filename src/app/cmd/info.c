@@ -152,18 +152,51 @@ static void section_memory(struct info *info) {
     number(info, "mem_shards", cache->shards);
 }
 
-/* There is no persistence: nothing loads, nothing is being saved. */
+/* Of the log, where there is one. */
+static void of_log(struct info *info, const struct cmd_persistence *facts) {
+    number(info, "aof_current_size", facts->log_bytes);
+    number(info, "aof_base_size", facts->snapshot_bytes);
+    number(info, "log_staged_lsn", facts->staged_lsn);
+    number(info, "log_written_lsn", facts->written_lsn);
+    number(info, "log_flushed_lsn", facts->flushed_lsn);
+    number(info, "log_files", facts->files);
+    number(info, "log_flushes", facts->flushes);
+    number(info, "log_flush_last_us", facts->flush_us_last);
+    number(info, "log_flush_max_us", facts->flush_us_max);
+    number(info, "log_refuses_writes", facts->refuses);
+    number(info, "log_holds_writes_back", facts->behind);
+    number(info, "log_cut_bytes", facts->cut_bytes);
+    number(info, "loaded_records", facts->loaded_records);
+    number(info, "loaded_ms", facts->loaded_ms);
+    number(info, "loaded_without_room", facts->loaded_lost);
+}
+
+/* What is loaded is loaded before anybody is served. */
 static void section_persistence(struct info *info) {
+    struct cmd_persistence facts;
+    info->api->persistence(info->server, &facts);
+    uint64_t now_ms = info->api->now_us(info->server) / 1000;
+    uint64_t since_ms = facts.saving && now_ms > facts.saving_since_ms ? now_ms - facts.saving_since_ms : 0;
     number(info, "loading", 0);
     number(info, "async_loading", 0);
-    number(info, "rdb_changes_since_last_save", info->counts.changes);
-    number(info, "rdb_bgsave_in_progress", 0);
-    number(info, "rdb_saves", 0);
-    number(info, "aof_enabled", 0);
-    number(info, "aof_rewrite_in_progress", 0);
+    number(info, "rdb_changes_since_last_save",
+           facts.enabled ? facts.staged_lsn - facts.saved_lsn : info->counts.changes);
+    number(info, "rdb_bgsave_in_progress", facts.saving);
+    number(info, "rdb_last_save_time", facts.saved_at_ms / 1000);
+    line(info, "rdb_last_bgsave_status:%s", facts.last_save_failed ? "err" : "ok");
+    number(info, "rdb_saves", facts.saves);
+    number(info, "rdb_current_save_keys_processed", facts.saving ? facts.saving_done : 0);
+    number(info, "rdb_current_save_keys_total", facts.saving ? facts.saving_total : 0);
+    number(info, "aof_enabled", facts.enabled);
+    number(info, "aof_rewrite_in_progress", facts.saving);
     number(info, "aof_rewrite_scheduled", 0);
-    number(info, "aof_rewrites", 0);
+    number(info, "aof_current_rewrite_time_sec", since_ms / 1000);
+    line(info, "aof_last_bgrewrite_status:%s", facts.last_save_failed ? "err" : "ok");
+    line(info, "aof_last_write_status:%s", facts.refuses ? "err" : "ok");
+    number(info, "aof_rewrites", facts.saves);
     number(info, "module_fork_in_progress", 0);
+    if (facts.enabled)
+        of_log(info, &facts);
 }
 
 /* What was invalidated and is not yet removed. */
@@ -236,6 +269,8 @@ static void section_stats(struct info *info) {
     number(info, "lease_given", info->counts.leases.given);
     number(info, "lease_used", info->counts.leases.used);
     number(info, "lease_lost", info->counts.leases.lost);
+    number(info, "lease_expired", info->counts.leases.expired);
+    number(info, "lease_late", info->counts.leases.late);
     number(info, "lease_released", info->counts.leases.released);
     number(info, "lease_refused", info->counts.leases.refused);
     number(info, "lease_refused_sets", info->counts.leases.refused_sets);

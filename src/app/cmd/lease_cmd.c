@@ -45,6 +45,7 @@ struct cget {
     uint32_t stale_ms; /* for how long a value may have been stale; 0: none is wanted */
     uint32_t early_ms; /* what is going to expire so soon may be loaded anew */
     bool bound;
+    bool blocks;   /* it waits as in RESP2, also in RESP3 */
     bool versions; /* values come with their versions */
     bool pushes;   /* the answer is a push */
     uint64_t id;
@@ -151,6 +152,7 @@ static enum lease_answer ask(struct cmd_call *call, const struct cget *cget, boo
                                 .lease_ms = cget->lease_ms,
                                 .wait_ms = waits ? cget->wait_ms : 0,
                                 .bound = cget->bound,
+                                .blocks = cget->blocks || call->client->protocol != 3,
                                 .versions = cget->versions,
                                 .there = there,
                                 .again = waits && cget->woken ? cget->woken->again : NULL};
@@ -248,7 +250,7 @@ static bool answer_ask(struct cmd_call *call, const struct cget *cget, enum leas
     }
     if (cget->pushes)
         return false;
-    if (call->client->protocol == 3) {
+    if (call->client->protocol == 3 && !cget->blocks) {
         reply_array(call->reply, 2);
         reply_bulk(call->reply, SLICE("WAITING"));
         reply_integer(call->reply, (int64_t)given->id);
@@ -327,6 +329,8 @@ static bool cget_parse(struct cmd_call *call, struct cget *cget) {
         } else if (cmd_is(call, at, "wait")) {
             if (!read_ms(call, at, LEASE_WAIT_MS_MAX, &cget->wait_ms))
                 return false;
+            cget->blocks = at + 2 < call->argc && cmd_is(call, at + 2, "block");
+            at += cget->blocks;
         } else if (cmd_is(call, at, "stale")) {
             if (!read_stale(call, &at, &cget->stale_ms))
                 return false;

@@ -3,7 +3,7 @@
 #include "app/cmd/sentence.h"
 
 static const char *const texts[LEASE_ENDS] = {
-    [LEASE_TIMED_OUT] = "the lease has run out",
+    [LEASE_TIMED_OUT] = "the lease ran out too long ago",
     [LEASE_WRITTEN] = "the key was written since",
     [LEASE_DELETED] = "the key was deleted since",
     [LEASE_INVALIDATED] = "the key was invalidated since",

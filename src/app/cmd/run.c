@@ -219,9 +219,37 @@ __attribute__((noinline)) static void refuse_arity(struct cmd_call *call, const 
     reject(call, spec, "ERR", text);
 }
 
+/* Whether it writes, or is the EXEC of something that does. */
+static bool will_write(const struct cmd_call *call, const struct cmd_spec *spec) {
+    if (spec->run != cmd_exec)
+        return spec->flags & CMD_WRITE;
+    const struct cmd_queued *queued = (const struct cmd_queued *)call->client->multi.data;
+    for (uint32_t i = 0; i < cmd_multi_count(call->client); i++) {
+        if (queued[i].spec->flags & CMD_WRITE)
+            return true;
+    }
+    return false;
+}
+
+/* What cannot be logged is not begun. */
+static bool is_logged(struct cmd_call *call, const struct cmd_spec *spec) {
+    struct cmd_server *server = call->env->server;
+    if (!(atomic_load_explicit(&call->env->asked, memory_order_relaxed) & CMD_ASK_LOG) || !server ||
+        !will_write(call, spec))
+        return true;
+    struct cmd_persistence facts;
+    char text[160];
+    server->api->persistence(server, &facts);
+    snprintf(text, sizeof text, "Errors writing to the AOF file: %s", strerror(facts.error ? facts.error : EIO));
+    reject(call, spec, "MISCONF", text);
+    return false;
+}
+
 /* Apart for the same reason. */
 __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const struct cmd_spec *spec) {
     struct owner_refusal refusal;
+    if (!is_logged(call, spec))
+        return false;
     if (owner_agrees(call, spec, &refusal))
         return true;
     reject(call, spec, refusal.code, refusal.text);
@@ -328,7 +356,7 @@ void cmd_run(struct cmd_call *call) {
 /* What follows from a write happens before the next one; and each may be refused. */
 static inline bool writes_run_alone(const struct cmd_env *env) {
     return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) &
-                             (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES)) != 0,
+                             (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES | CMD_ASK_LOG)) != 0,
                             0) ||
            __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
 }

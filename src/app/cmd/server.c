@@ -38,14 +38,16 @@ static bool shutdown_options_read(struct cmd_call *call, struct shutdown_options
     return !(options->abort && others) && !(options->save && options->nosave);
 }
 
-/* There is nothing to save, but SAVE asks for a promise that cannot be kept. */
+/* The log is closed in order, which keeps everything. Without one there is nothing to save, and SAVE asks for a promise that cannot be kept. */
 void cmd_shutdown(struct cmd_call *call) {
     struct shutdown_options options = {0};
     if (!shutdown_options_read(call, &options)) {
         cmd_error_syntax(call);
         return;
     }
-    if (options.save && !options.force) {
+    struct cmd_persistence facts;
+    call->env->server->api->persistence(call->env->server, &facts);
+    if (options.save && !options.force && !facts.enabled) {
         reply_error(call->reply, SLICE("ERR Errors trying to SHUTDOWN. Check logs."));
         return;
     }

@@ -56,7 +56,7 @@ enum cmd_password { CMD_PASSWORD_NONE_SET, CMD_PASSWORD_RIGHT, CMD_PASSWORD_WRON
 
 struct cmd_lease_counts {
     uint64_t out, waiting, blocked, bytes; /* at present */
-    uint64_t given, used, lost, released, refused_sets, refused;
+    uint64_t given, used, lost, released, expired, late, refused_sets, refused;
 };
 
 struct cmd_stream_counts {
@@ -78,9 +78,10 @@ struct cmd_rules_origin {
 struct cmd_stream_wish {
     struct stream_filter filter; /* words and texts are copied */
     bool acks;
-    const char *greeting; /* the kind of the message that tells first where it begins; NULL: none does */
-    bool widens;          /* of a connection that listens already: it is told of no less, and acknowledges as before */
-    bool from;            /* from a position on, and not from now */
+    uint32_t heartbeat_ms; /* something is sent at least so often; 0: only what there is to tell */
+    const char *greeting;  /* the kind of the message that tells first where it begins; NULL: none does */
+    bool widens;           /* of a connection that listens already: it is told of no less, and acknowledges as before */
+    bool from;             /* from a position on, and not from now */
     struct slice run;
     uint64_t after;
 };
@@ -90,6 +91,7 @@ struct cmd_stream_consumer {
     uint64_t client;
     const struct stream_filter *filter; /* lives during the visit */
     bool acks;
+    uint32_t heartbeat_ms; /* 0: none */
     bool widened;          /* it has named classes, and others are in force since: it is told of everything */
     uint64_t told;         /* the last record that it was sent */
     uint64_t behind;       /* records that it has not been through, be they for it or not */
@@ -130,6 +132,7 @@ struct cmd_lease_ask {
     const struct cache_key *key; /* made under its lock */
     uint32_t lease_ms, wait_ms;  /* 0: none, not at all */
     bool bound;                  /* the lease ends with the connection */
+    bool blocks;                 /* the connection waits: nothing is pushed */
     bool versions;               /* the value is to come with its version */
     bool there;                  /* the key is not absent */
     void *again;                 /* of cmd_lease_woken, if this has waited before: it goes on with that */
@@ -166,6 +169,20 @@ struct cmd_lease_given {
 
 struct cmd_command_counts {
     uint64_t calls, usec, rejected, failed;
+};
+
+/* What is kept on disk. */
+struct cmd_persistence {
+    bool enabled;
+    bool refuses, behind, saving;
+    int error; /* errno of the log's last failure, 0: none */
+    uint64_t saved_at_ms, saving_since_ms, saving_done, saving_total;
+    uint64_t saves, save_failures, save_ms_last;
+    bool last_save_failed;
+    uint64_t loaded_records, loaded_lost, loaded_ms, cut_bytes;
+    uint64_t saved_lsn; /* records up to here are in the last snapshot */
+    uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
+    uint64_t flushes, flush_us_last, flush_us_max;
 };
 
 struct cmd_process;
@@ -245,6 +262,14 @@ struct cmd_server_api {
     void (*stream_synced)(struct cmd_server *, struct cmd_client *, struct cmd_synced *ret);
     /* Begins an orderly stop. STATUS_OK: the connection will be closed without a reply. */
     enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
+    /* What is kept on disk. */
+    void (*persistence)(struct cmd_server *, struct cmd_persistence *ret);
+    /* Asks for a snapshot. With `waits` the command has to answer CMD_WAITS while `ret_done` is false, and comes again. STATUS_CLOSED: nothing is kept;
+     * STATUS_BUSY: one is being made, and not `waits`; STATUS_IO: what was waited for has failed. */
+    enum status (*save)(struct cmd_server *, struct cmd_client *, bool waits, bool *ret_done);
+    /* WAITAOF: until all that the client has written is flushed, for at most `wait_ms` (0: for ever); answers whether it is when that is over. CMD_WAITS as above. */
+    enum status (*wait_log)(struct cmd_server *, struct cmd_client *, uint64_t wait_ms, bool *ret_done,
+                            bool *ret_flushed);
     /* statistics */
     void (*counts)(struct cmd_server *, struct cmd_server_counts *ret);
     /* Hits, misses (filtered and unfiltered ones too), expired and evicted entries of a named store (its number, as from cache_store_find); the rest is 0. */

@@ -128,8 +128,14 @@ static enum status no_class(struct cmd_server *server, struct cmd_client *client
     return STATUS_OK;
 }
 
+static void give_persistence(struct cmd_server *server, struct cmd_persistence *ret_facts) {
+    (void)server;
+    *ret_facts = (struct cmd_persistence){0};
+}
+
 static const struct cmd_server_api api = {
     .each_class = no_class,
+    .persistence = give_persistence,
     .monitor = monitor,
     .shutdown = stop,
     .counts = give_counts,

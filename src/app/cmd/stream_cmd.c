@@ -46,7 +46,8 @@ void cmd_stream_subscribe(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct stream_words words;
     uint64_t position;
-    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_ACK, &words) || !stream_words_check(call, &words))
+    if (!has_server(call) || !stream_words_read(call, 2, STREAM_TAKES_LISTENING, &words) ||
+        !stream_words_check(call, &words))
         return;
     words.wish.greeting = call->client->stream_channel ? STREAM_GREETING_FROM : NULL;
     enum status status = server->api->stream_subscribe(server, call->client, &words.wish, &position);

@@ -6,9 +6,10 @@
 
 enum { ROUNDS = 20000, ARGUMENTS = 14 };
 
-static const char *const words[] = {"from", "PREFIX", "class",  "Tag",  "writes", "GROUPS",
-                                    "ack",  "count",  "dryrun", "sync", "REASON", "soft",
-                                    "a",    "",       "-1",     "0",    "17",     "9999999999999999999"};
+static const char *const words[] = {"from",      "PREFIX", "class",  "Tag",  "writes", "GROUPS",
+                                    "ack",       "count",  "dryrun", "sync", "REASON", "soft",
+                                    "a",         "",       "-1",     "0",    "17",     "9999999999999999999",
+                                    "Heartbeat", "250"};
 
 /* A command of random words. */
 struct random_call {
@@ -37,8 +38,8 @@ static void draw(struct random_call *one, struct rng *rng) {
 static void expect_read_again(struct random_call *one, const struct stream_words *understood) {
     const struct cmd_stream_wish *wish = &understood->wish;
     static const char *const names[] = {"prefix", "class", "tag"};
-    struct slice again[2 + 3 + 2 + 3 + 2 * ARGUMENTS];
-    char position[24], count[24];
+    struct slice again[2 + 3 + 2 + 3 + 2 + 2 * ARGUMENTS];
+    char position[24], count[24], heartbeat[24];
     uint32_t argc = 2;
     snprintf(position, sizeof position, "%llu", (unsigned long long)wish->after);
     snprintf(count, sizeof count, "%u", understood->count);
@@ -56,20 +57,25 @@ static void expect_read_again(struct random_call *one, const struct stream_words
         again[argc++] = SLICE("GROUPS");
     if (wish->acks)
         again[argc++] = SLICE("ACK");
+    snprintf(heartbeat, sizeof heartbeat, "%u", wish->heartbeat_ms);
+    if (wish->heartbeat_ms) {
+        again[argc++] = SLICE("HEARTBEAT");
+        again[argc++] = slice_from_string(heartbeat);
+    }
     again[argc++] = SLICE("COUNT");
     again[argc++] = slice_from_string(count);
     struct cmd_call call = one->call;
     struct stream_words twice;
     call.argv = again;
     call.argc = argc;
-    assert_true(stream_words_read(&call, 2, STREAM_TAKES_ACK | STREAM_TAKES_COUNT, &twice));
+    assert_true(stream_words_read(&call, 2, STREAM_TAKES_LISTENING | STREAM_TAKES_COUNT, &twice));
     assert_int_equal(twice.wish.filter.count, wish->filter.count);
     for (uint32_t i = 0; i < wish->filter.count; i++)
         assert_true(twice.wish.filter.words[i].kind == wish->filter.words[i].kind &&
                     slice_equal(twice.wish.filter.words[i].text, wish->filter.words[i].text));
     assert_true(twice.wish.from == wish->from && twice.wish.after == wish->after && twice.wish.acks == wish->acks &&
-                twice.wish.filter.writes == wish->filter.writes && twice.wish.filter.groups == wish->filter.groups &&
-                twice.count == understood->count);
+                twice.wish.heartbeat_ms == wish->heartbeat_ms && twice.wish.filter.writes == wish->filter.writes &&
+                twice.wish.filter.groups == wish->filter.groups && twice.count == understood->count);
 }
 
 static void words_of_the_stream_are_understood_or_refused(void **state) {
@@ -82,7 +88,7 @@ static void words_of_the_stream_are_understood_or_refused(void **state) {
     for (int round = 0; round < ROUNDS; round++) {
         struct stream_words read;
         draw(&one, &rng);
-        bool done = stream_words_read(&one.call, 2, STREAM_TAKES_ACK | STREAM_TAKES_COUNT, &read);
+        bool done = stream_words_read(&one.call, 2, STREAM_TAKES_LISTENING | STREAM_TAKES_COUNT, &read);
         assert_int_equal(one.reply.errors, !done);
         assert_int_equal(one.f.out.size != 0, !done);
         if (done)

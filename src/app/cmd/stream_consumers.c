@@ -5,7 +5,13 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
 
-enum { FILTERS_MAX_MORE = 3 /* WRITES, GROUPS and ACK */, MEMBERS = 7, MEMBERS_OF_ACK = 2, ADDRESS_MAX = 64 };
+enum {
+    FILTERS_MAX_MORE = 4, /* WRITES, GROUPS, ACK and HEARTBEAT */
+    MEMBERS = 7,
+    MEMBERS_OF_ACK = 2,
+    ADDRESS_MAX = 64,
+    NUMBER_MAX = 24,
+};
 
 struct consumer {
     struct cmd_stream_consumer is;
@@ -40,6 +46,15 @@ static bool write_word(struct cmd_call *call, const struct stream_word *word, st
     return true;
 }
 
+/* "HEARTBEAT 1000" */
+static bool write_heartbeat(struct cmd_call *call, uint32_t every_ms, struct slice *ret_text) {
+    const size_t size_max = sizeof "HEARTBEAT " + NUMBER_MAX;
+    char *text = arena_take(call->arena, size_max);
+    if (text)
+        *ret_text = slice_make(text, (size_t)snprintf(text, size_max, "HEARTBEAT %u", every_ms));
+    return text != NULL;
+}
+
 /* Under the lock of the stream: the filter's texts are copied. */
 static void gather(void *context, const struct cmd_stream_consumer *is) {
     struct gathering *gathering = context;
@@ -55,6 +70,8 @@ static void gather(void *context, const struct cmd_stream_consumer *is) {
         consumer.filter[consumer.filter_count++] = SLICE("GROUPS");
     if (good && is->acks)
         consumer.filter[consumer.filter_count++] = SLICE("ACK");
+    if (good && is->heartbeat_ms)
+        good = write_heartbeat(gathering->call, is->heartbeat_ms, &consumer.filter[consumer.filter_count++]);
     if (!good || buf_append(&gathering->consumers, &consumer, sizeof consumer) != STATUS_OK)
         gathering->status = STATUS_NO_MEMORY;
 }

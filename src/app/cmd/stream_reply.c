@@ -275,3 +275,23 @@ void stream_push_gap(struct reply *reply, const struct stream_unsure *unsure, bo
     buf_init(&text, reply->out->memory);
     push_message(reply, &text, json_gap(&text, unsure));
 }
+
+void stream_push_heartbeat(struct reply *reply, uint64_t position, uint64_t at_ms, bool as_message) {
+    if (reply->protocol == 3 && !as_message) {
+        reply_push(reply, 2);
+        reply_bulk_string(reply, "stream");
+        reply_map(reply, 3);
+        reply_bulk_string(reply, "position");
+        reply_integer(reply, (int64_t)position);
+        reply_bulk_string(reply, "kind");
+        reply_bulk_string(reply, "heartbeat");
+        reply_bulk_string(reply, "time");
+        reply_integer(reply, (int64_t)at_ms);
+        return;
+    }
+    struct buf text;
+    buf_init(&text, reply->out->memory);
+    push_message(reply, &text,
+                 buf_printf(&text, "{\"position\":%llu,\"kind\":\"heartbeat\",\"time\":%llu}",
+                            (unsigned long long)position, (unsigned long long)at_ms));
+}

@@ -41,6 +41,9 @@ void stream_push_gap(struct reply *reply, const struct stream_unsure *unsure, bo
 #define STREAM_GREETING_FROM "from"
 void stream_push_greeting(struct reply *reply, const char *greeting, const char *run, uint64_t position);
 
+/* Everything up to the position has been sent, and nothing else has been for a while. */
+void stream_push_heartbeat(struct reply *reply, uint64_t position, uint64_t at_ms, bool as_message);
+
 const char *stream_kind_name(enum stream_kind kind);
 
 /* A text as a JSON string, or as {"base64": ...}. */

@@ -20,7 +20,7 @@ static enum stream_word_kind word_at(const struct cmd_call *call, uint32_t at) {
 }
 
 static bool is_word(const struct cmd_call *call, uint32_t at) {
-    static const char *const others[] = {"from", "writes", "groups", "ack", "count"};
+    static const char *const others[] = {"from", "writes", "groups", "ack", "heartbeat", "count"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (cmd_is(call, at, others[i]))
             return true;
@@ -72,12 +72,25 @@ static bool read_count(struct reading *reading) {
     return true;
 }
 
+static bool read_heartbeat(struct reading *reading) {
+    struct cmd_call *call = reading->call;
+    int64_t every_ms;
+    if (reading->words->wish.heartbeat_ms)
+        return words_refuse_which(call, reading->at, "stands there twice");
+    if (!words_number(call, reading->at + 1, STREAM_HEARTBEAT_MS_MIN, STREAM_HEARTBEAT_MS_MAX, " milliseconds",
+                      &every_ms))
+        return false;
+    reading->words->wish.heartbeat_ms = (uint32_t)every_ms;
+    reading->at += 2;
+    return true;
+}
+
 /* Most often a text without its word. */
 static bool refuse_word(struct reading *reading) {
     return words_refuse(
         reading->call, reading->at,
-        reading->takes & STREAM_TAKES_ACK
-            ? "FROM, PREFIX, CLASS, TAG, WRITES, GROUPS or ACK (a text stands behind PREFIX, CLASS or TAG)"
+        reading->takes & STREAM_TAKES_LISTENING
+            ? "FROM, PREFIX, CLASS, TAG, WRITES, GROUPS, ACK or HEARTBEAT (a text stands behind PREFIX, CLASS or TAG)"
             : "FROM, PREFIX, CLASS, TAG, WRITES, GROUPS or COUNT (a text stands behind PREFIX, CLASS or TAG)");
 }
 
@@ -91,11 +104,13 @@ static bool read_one(struct reading *reading) {
         return read_from(reading);
     if (reading->takes & STREAM_TAKES_COUNT && cmd_is(call, reading->at, "count"))
         return read_count(reading);
+    if (reading->takes & STREAM_TAKES_LISTENING && cmd_is(call, reading->at, "heartbeat"))
+        return read_heartbeat(reading);
     if (cmd_is(call, reading->at, "writes"))
         wish->filter.writes = true;
     else if (cmd_is(call, reading->at, "groups"))
         wish->filter.groups = true;
-    else if (reading->takes & STREAM_TAKES_ACK && cmd_is(call, reading->at, "ack"))
+    else if (reading->takes & STREAM_TAKES_LISTENING && cmd_is(call, reading->at, "ack"))
         wish->acks = true;
     else
         return refuse_word(reading);

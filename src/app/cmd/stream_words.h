@@ -1,6 +1,6 @@
 /* app/cmd/stream_words.h: the words with which clients say what of the stream they want.
  *
- *     [FROM run position] [PREFIX p ...] [CLASS c ...] [TAG t ...] [WRITES] [GROUPS] [ACK] [COUNT n]
+ *     [FROM run position] [PREFIX p ...] [CLASS c ...] [TAG t ...] [WRITES] [GROUPS] [ACK] [HEARTBEAT ms] [COUNT n]
  *
  * A word is followed by one text or by several; it may be repeated. A text that is one of these words needs its own word before it: PREFIX tag.
  *
@@ -12,10 +12,16 @@
 
 #include "app/cmd/server_api.h"
 
-enum { STREAM_COUNT_DEFAULT = 1000, STREAM_COUNT_MAX = 100000, STREAM_WORDS_MAX = 256 };
+enum {
+    STREAM_COUNT_DEFAULT = 1000,
+    STREAM_COUNT_MAX = 100000,
+    STREAM_WORDS_MAX = 256,
+    STREAM_HEARTBEAT_MS_MIN = 100,
+    STREAM_HEARTBEAT_MS_MAX = 3600 * 1000,
+};
 
 /* Which of the optional words a command knows. */
-enum { STREAM_TAKES_ACK = 1 << 0, STREAM_TAKES_COUNT = 1 << 1 };
+enum { STREAM_TAKES_LISTENING = 1 << 0 /* ACK and HEARTBEAT */, STREAM_TAKES_COUNT = 1 << 1 };
 
 struct stream_words {
     struct cmd_stream_wish wish;

@@ -62,6 +62,11 @@ enum config_key_id {
     CONFIG_OWNERSHIP,
     CONFIG_HOUSEKEEPING_INTERVAL,
     CONFIG_SHUTDOWN_TIMEOUT,
+    CONFIG_APPENDONLY,
+    CONFIG_APPENDFSYNC,
+    CONFIG_APPENDFSYNC_INTERVAL,
+    CONFIG_AUTO_AOF_REWRITE_PERCENTAGE,
+    CONFIG_AUTO_AOF_REWRITE_MIN_SIZE,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
@@ -69,7 +74,6 @@ enum config_key_id {
     CONFIG_DATABASES,
     CONFIG_DAEMONIZE,
     CONFIG_SAVE,
-    CONFIG_APPENDONLY,
     CONFIG_CLUSTER_ENABLED,
     CONFIG_REPLICA_READ_ONLY,
     CONFIG_REPLICAOF,
@@ -102,6 +106,13 @@ enum config_loglevel {
 };
 
 enum config_ownership { CONFIG_OWNERSHIP_OFF, CONFIG_OWNERSHIP_WARN, CONFIG_OWNERSHIP_ENFORCE, CONFIG_OWNERSHIP_COUNT };
+
+enum config_appendfsync {
+    CONFIG_APPENDFSYNC_ALWAYS,
+    CONFIG_APPENDFSYNC_EVERYSEC,
+    CONFIG_APPENDFSYNC_NO,
+    CONFIG_APPENDFSYNC_COUNT
+};
 
 /* Plain data: may be copied by assignment. Made by config_defaults and the config_load functions only. */
 struct config_values {
@@ -140,6 +151,11 @@ struct config_values {
     enum config_ownership ownership;
     int64_t housekeeping_interval_ms;
     int64_t shutdown_timeout_s;
+    bool appendonly;
+    enum config_appendfsync appendfsync;
+    int64_t appendfsync_interval_ms;
+    int64_t auto_aof_rewrite_percentage;
+    uint64_t auto_aof_rewrite_min_size_bytes;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
     int64_t latency_monitor_threshold_ms;

@@ -271,4 +271,6 @@ void changes_hand_on(struct worker *worker) {
         streaming_post(worker);
         keep(changes, &notes);
     }
+    if (worker->actor.noted.lsn)
+        persistence_note(worker);
 }

@@ -80,6 +80,7 @@ void connection_close(struct connection *connection) {
     tracking_leave(connection);
     leases_connection_ends(connection);
     streaming_connection_ends(connection);
+    persistence_connection_ends(connection);
     if (connection->postponed)
         worker->postponed--;
     if (worker->walk == connection)
@@ -296,6 +297,10 @@ void connection_send(struct connection *connection) {
     struct worker *worker = connection->worker;
     if (connection->state >= CONNECTION_LINGERING)
         return;
+    if (__builtin_expect(connection->log_lsn != 0, 0) && persistence_holds(connection)) {
+        connection_update_interest(connection);
+        return;
+    }
     uint64_t unsent = connection_unsent(connection);
     if (unsent > worker->counts.output_largest_bytes)
         worker->counts.output_largest_bytes = unsent;
@@ -368,14 +373,15 @@ static void copy_pinned(struct connection *connection) {
 static bool may_read(const struct connection *connection) {
     return connection->state == CONNECTION_LINGERING ||
            (connection->state == CONNECTION_OPEN && !connection->postponed && !connection->blocked &&
-            !connection->choked && !connection->input_ended);
+            !connection->choked && !connection->log_waits && !connection->input_ended);
 }
 
 void connection_update_interest(struct connection *connection) {
     if (connection->state == CONNECTION_DEAD)
         return;
-    uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) | (connection->blocked ? LOOP_GONE : 0u) |
-                        (connection->state != CONNECTION_LINGERING && connection_unsent(connection) ? LOOP_WRITE : 0u);
+    bool waits = connection->blocked || connection->log_waits;
+    bool sends = connection->state != CONNECTION_LINGERING && !connection->log_waits && connection_unsent(connection);
+    uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) | (waits ? LOOP_GONE : 0u) | (sends ? LOOP_WRITE : 0u);
     if (interest != connection->source.interest &&
         loop_change(connection->worker->loop, &connection->source, interest) != STATUS_OK)
         connection_close(connection);

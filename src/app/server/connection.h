@@ -77,8 +77,15 @@ struct connection {
     struct buf bound_leases;                      /* tokens of leases that end with it; others may be among them */
     struct stream_subscriber *subscriber;         /* to the invalidation stream (streaming.h) */
     struct sync_wait *sync_wait;                  /* until its command has run again */
-    struct cache_upload upload;                   /* a large value that is being received; size 0: none */
-    uint64_t upload_discard;                      /* bytes of it still to be thrown away, after upload_status */
+    /* Of the log: the number up to which it has to be on disk before replies go out (0: none), and of the last write. */
+    uint64_t log_lsn, log_written;
+    bool log_waits, log_listed;  /* replies are held back; it stands in the worker's list */
+    struct connection *log_next; /* there */
+    uint64_t log_until,
+        log_due_ms; /* of its command, if that waits (persistence.h): turns or a number, and until when; 0: not, for ever */
+    bool log_saves;             /* it waits for a snapshot */
+    struct cache_upload upload; /* a large value that is being received; size 0: none */
+    uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */
     enum status upload_status;
 
     /* output: `out` from out_sent on, with values from `foreign` in between */

@@ -103,7 +103,8 @@ static struct server_leases *enter(struct server *server) {
 /* Changes are wanted from the first lease on. It is given under its key's lock, so whoever changes that key afterwards has seen this.
  * Worker 0 keeps the time, and is woken if it would sleep too long for somebody. */
 static void leave(struct server_leases *leases) {
-    bool out = leases->table.out != 0, there = leases->table.out_there != 0;
+    const struct leases *table = &leases->table;
+    bool out = table->out || table->lapsed, there = table->out_there || table->lapsed_there;
     uint32_t wanted = (out ? LEASES_CHANGES : 0) | (there ? LEASES_CHANGES_THERE : 0);
     if (wanted != leases->told) {
         if (!out || !leases->told)
@@ -234,6 +235,8 @@ void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts) {
                                             .given = table->given,
                                             .used = table->ends[LEASE_USED],
                                             .released = table->ends[LEASE_RELEASED],
+                                            .expired = table->ends[LEASE_TIMED_OUT],
+                                            .late = table->late,
                                             .refused = leases->refused,
                                             .refused_sets = leases->refused_sets};
     static const enum lease_end lost[] = {LEASE_TIMED_OUT, LEASE_WRITTEN, LEASE_DELETED, LEASE_INVALIDATED,
@@ -245,7 +248,7 @@ void leases_counts(struct server *server, struct cmd_lease_counts *ret_counts) {
 
 void leases_reset_counts(struct server *server) {
     struct server_leases *leases = enter(server);
-    leases->table.given = leases->refused = leases->refused_sets = 0;
+    leases->table.given = leases->table.late = leases->refused = leases->refused_sets = 0;
     memset(leases->table.ends, 0, sizeof leases->table.ends);
     leave(leases);
 }
@@ -280,8 +283,7 @@ static void bind_lease(struct server_leases *leases, struct connection *connecti
 static void wait_free(struct lease_wait *wait) { memory_give(&memory_libc, wait, sizeof *wait + wait->name_size); }
 
 static struct lease_wait *wait_new(struct connection *connection, const struct cmd_lease_ask *ask) {
-    bool pushes = connection->client.protocol == 3;
-    size_t name_size = pushes ? ask->key->name.size : 0;
+    size_t name_size = ask->blocks ? 0 : ask->key->name.size; /* of a push */
     struct lease_wait *wait = memory_take(&memory_libc, sizeof *wait + name_size);
     if (!wait)
         return NULL;
@@ -302,8 +304,9 @@ static struct lease_wait *wait_new(struct connection *connection, const struct c
     return wait;
 }
 
-static void link_wait(struct server_leases *leases, struct connection *connection, struct lease_wait *wait) {
-    if (connection->client.protocol != 3) {
+static void link_wait(struct server_leases *leases, struct connection *connection, struct lease_wait *wait,
+                      bool blocks) {
+    if (blocks) {
         connection->blocked_wait = wait;
         connection->client.lease_waited = true;
         atomic_fetch_add(&leases->blocked, 1);
@@ -342,7 +345,7 @@ enum lease_answer leases_api_ask(struct cmd_server *api, struct cmd_client *clie
     enum lease_answer answer =
         leases_ask(&leases->table, &key, ask->lease_ms, ask->there, wait ? &wait->waiter : NULL, now_ms, &given);
     if (answer == LEASE_WAITS && !ask->again)
-        link_wait(leases, connection, wait);
+        link_wait(leases, connection, wait, ask->blocks);
     if (answer == LEASE_GIVEN)
         leases_hold(&leases->table, given.token, client->id, ask->bound);
     if (answer == LEASE_GIVEN && ask->bound)

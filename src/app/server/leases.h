@@ -9,7 +9,7 @@
  * lock only if a lease of their key may be out.
  *
  * A client of RESP2 is blocked: its command has replied nothing, is put back into its input and runs again when it is woken. A client of
- * RESP3 goes on, and may wait for several keys.
+ * RESP3 goes on, and may wait for several keys, unless it asks to be blocked as well.
  *
  * Threads: the lock is taken under shards' locks, and nothing but changes_lock under it. A wait belongs to its connection's worker; only
  *          the lock's holder links it into a table or a worker's list.

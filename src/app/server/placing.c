@@ -6,6 +6,7 @@
 
 #include "app/server/history.h"
 #include "app/server/leases.h"
+#include "app/server/persistence.h"
 #include "app/server/run.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
@@ -212,7 +213,9 @@ static enum status take_over(struct server *server, struct worker *worker, struc
     } else if (!same) {
         if (worker)
             TRY(worker_stop_others(worker));
+        persistence_stand_still(server);
         enum status status = move(server, worker, actor, next, problem);
+        persistence_go_on(server);
         if (worker)
             worker_let_others_go(worker);
         TRY(status);

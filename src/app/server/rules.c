@@ -246,6 +246,8 @@ void rules_settle(struct server *server) {
     uint32_t asked = atomic_load_explicit(&server->asked, memory_order_relaxed), mode = SETTING(server, ownership);
     if (mode == CMD_OWNERSHIP_OFF)
         asked &= ~(uint32_t)(CMD_ASK_WRITES | CMD_ASK_READS);
+    if (atomic_load(&server->log_refuses))
+        asked |= CMD_ASK_LOG;
     atomic_store_explicit(&server->env.ownership, mode, memory_order_relaxed);
     atomic_store_explicit(&server->env.asked, asked, memory_order_relaxed);
 }

@@ -266,7 +266,7 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     if (!spec || item->uploaded)
         return false;
     if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
-        will_do(item, CMD_PUBLISHES | notify_publishing(server)))
+        will_do(item, CMD_PUBLISHES | notify_publishing(server) | persistence_behind(server)))
         return true;
     if (!clients_paused_until(server, worker->actor.now_ms))
         return false;

@@ -15,6 +15,7 @@
 #include "app/server/history.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
+#include "app/server/persistence.h"
 #include "app/server/placing.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
@@ -87,6 +88,7 @@ void server_settle(struct server *server) {
     rules_settle(server);
     set_u64(&settings->history_bytes, values->history_max_bytes_bytes);
     history_settle(server);
+    persistence_settle(server);
     pthread_mutex_lock(&server->logs_lock);
     slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
     pthread_mutex_unlock(&server->logs_lock);
@@ -271,6 +273,9 @@ static const struct cmd_server_api server_calls = {
     .stream_counts = streaming_api_counts,
     .stream_sync = streaming_api_sync,
     .stream_synced = streaming_api_synced,
+    .persistence = persistence_api_facts,
+    .save = persistence_api_save,
+    .wait_log = persistence_api_wait,
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
@@ -506,7 +511,7 @@ static struct server *make_server(const struct config *config) {
     snprintf(server->unix_path, sizeof server->unix_path, "%s", config->values.unixsocket);
     server->has_stores = config->stores.count > 0;
     snprintf(server->rules_path, sizeof server->rules_path, "%s", config->values.rules);
-    server->stop_fd = server->signal_fd = server->rules_watch.fd = -1;
+    server->stop_fd = server->signal_fd = server->rules_watch.fd = server->directory.fd = -1;
     pthread_mutex_init(&server->config_lock, NULL);
     pthread_mutex_init(&server->logs_lock, NULL);
     pthread_mutex_init(&server->errors_lock, NULL);
@@ -557,6 +562,7 @@ static enum status start_all(struct server *server) {
         .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
+    TRY(persistence_start(server));
     watch_rules(server); /* before they are read: a change in between is read again */
     TRY(rules_start(server));
     streaming_start(server);
@@ -671,6 +677,7 @@ void server_free(struct server *server) {
     bool ran = server->started_count > 0;
     if (ran)
         join_workers(server);
+    persistence_end(server);
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
     rules_stop(server);

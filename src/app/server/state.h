@@ -18,6 +18,7 @@
 #include "app/server/stats.h"
 #include "core/obs/latency.h"
 #include "core/obs/slowlog.h"
+#include "sys/os/files.h"
 #include "sys/os/socket.h"
 #include "sys/os/watch.h"
 
@@ -57,6 +58,7 @@ struct server_history;
 struct class_walk;
 struct rules_in_force;
 struct placement;
+struct persist;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -103,6 +105,11 @@ struct server {
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
     _Atomic uint32_t changes_to_leases;        /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
+
+    struct persist *persist;    /* NULL: nothing is kept on disk */
+    struct directory directory; /* in which it is kept; fd -1: none */
+    atomic_bool log_refuses;    /* writes, at present */
+    atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
     struct server_leases *leases;
     struct server_streaming *streaming;

@@ -43,12 +43,14 @@ void streaming_free(struct server_streaming *streaming) {
 void worker_streaming_init(struct worker_streaming *of) {
     buf_init(&of->scratch, &memory_libc);
     arena_init(&of->arena, &memory_libc, PATTERN_ARENA_SIZE);
+    timers_init(&of->beats, &memory_libc);
 }
 
 void worker_streaming_fini(struct worker_streaming *of) {
     ASSERT(!of->first);
     buf_fini(&of->scratch);
     arena_fini(&of->arena);
+    timers_fini(&of->beats);
 }
 
 struct server_streaming *streaming_enter(struct server *server) {

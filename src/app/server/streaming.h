@@ -27,12 +27,14 @@
 #include "base/arena.h"
 #include "core/rules/pattern.h"
 #include "core/stream/stream.h"
+#include "sys/loop/timers.h"
 
 enum {
     STREAMING_OUTPUT_BYTES = 256 * 1024, /* unsent: a subscriber gets no more for now */
     STREAMING_TAKE_BYTES = 16 * 1024,    /* copied under the lock at a time */
     STREAMING_TAKES_PER_TURN = 64,       /* then the worker looks after its other connections */
-    STREAMING_SYNCS_MAX = 1024,          /* commands that wait at the same time */
+    STREAMING_BEATS_PER_TURN = 256,
+    STREAMING_SYNCS_MAX = 1024, /* commands that wait at the same time */
     STREAMING_FILTER_BYTES_MAX = 1024 * 1024,
 };
 
@@ -53,7 +55,10 @@ struct stream_subscriber {
     bool elsewhere;       /* it came with a position of another run: anything is unsure, and that is still to be told */
     const char *greeting; /* is still to be sent to it (struct cmd_stream_wish) */
     bool acks;            /* under the lock, as the rest */
-    uint64_t serial;      /* of subscriptions and waits together */
+    uint32_t heartbeat_ms; /* 0: none. Under the lock; what follows is the worker's own */
+    uint64_t sent_ms;      /* steady: when it was last sent something */
+    struct timer beat;
+    uint64_t serial;        /* of subscriptions and waits together */
     struct sync_wait *wait; /* its connection waits itself, and so cannot acknowledge; NULL: it does not */
     uint64_t seen, told,
         acked;              /* what it has been through; the last record that it was told of; the last acknowledged */
@@ -90,6 +95,8 @@ struct server_streaming {
 /* Of a worker. */
 struct worker_streaming {
     struct stream_subscriber *first;
+    struct timers
+        beats; /* of those that want heartbeats: each is looked at once in its interval, whatever it is sent meanwhile */
     _Atomic uint32_t subscribers, syncs; /* how many it has of each */
     _Atomic bool waiting;                /* there may be something to hand out */
     bool posted;                         /* it has recorded something since streaming_post */
@@ -125,6 +132,8 @@ void streaming_tick(struct worker *worker);
 /* In each turn. */
 void streaming_hand_out(struct worker *worker);
 void streaming_look(struct worker *worker); /* whose waiting is over */
+/* Sends a heartbeat to whom nothing was sent for as long as he wished. */
+void streaming_beat(struct worker *worker);
 static inline bool streaming_is_waiting(const struct worker_streaming *of) {
     return atomic_load_explicit(&of->waiting, memory_order_acquire);
 }

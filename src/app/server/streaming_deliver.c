@@ -93,9 +93,19 @@ static struct cmd_stream_wish wish_of(const struct stream_subscriber *subscriber
     struct cmd_stream_wish wish = *wished;
     if (subscriber && wish.widens) {
         wish.acks |= subscriber->acks;
+        wish.heartbeat_ms = subscriber->heartbeat_ms;
         wish.filter.writes |= subscriber->filter.writes;
     }
     return wish;
+}
+
+/* From now on, as the subscription says. */
+static enum status set_beat(struct worker *worker, struct stream_subscriber *subscriber) {
+    subscriber->sent_ms = worker->now_ms;
+    if (subscriber->heartbeat_ms)
+        return timers_set(&worker->streaming.beats, &subscriber->beat, worker->now_ms + subscriber->heartbeat_ms);
+    timers_clear(&worker->streaming.beats, &subscriber->beat);
+    return STATUS_OK;
 }
 
 enum status streaming_api_subscribe(struct cmd_server *api, struct cmd_client *client,
@@ -127,6 +137,7 @@ enum status streaming_api_subscribe(struct cmd_server *api, struct cmd_client *c
     subscriber->texts_size = next.texts_size;
     subscriber->filter = next.filter;
     subscriber->acks = wish->acks;
+    subscriber->heartbeat_ms = wish->heartbeat_ms;
     subscriber->widened = false;
     place(streaming, wish, subscriber, made != NULL);
     count(streaming, subscriber, true);
@@ -134,7 +145,10 @@ enum status streaming_api_subscribe(struct cmd_server *api, struct cmd_client *c
     streaming_leave(streaming);
     client->streams = true;
     atomic_store(&worker->streaming.waiting, true);
-    return STATUS_OK;
+    enum status status = set_beat(worker, subscriber);
+    if (status != STATUS_OK)
+        streaming_api_unsubscribe(api, client);
+    return status;
 }
 
 void streaming_api_unsubscribe(struct cmd_server *api, struct cmd_client *client) {
@@ -151,6 +165,7 @@ void streaming_api_unsubscribe(struct cmd_server *api, struct cmd_client *client
     if (subscriber->filter.writes)
         streaming->writes_used_ms = connection->worker->now_ms;
     streaming_leave(streaming);
+    timers_clear(&connection->worker->streaming.beats, &subscriber->beat);
     connection->subscriber = NULL;
     client->streams = false;
     subscriber_free(subscriber);
@@ -165,6 +180,7 @@ void streaming_api_consumers(struct cmd_server *api, void (*visit)(void *context
         visit(context, &(struct cmd_stream_consumer){.client = one->connection->client.id,
                                                      .filter = &one->filter,
                                                      .acks = one->acks,
+                                                     .heartbeat_ms = one->heartbeat_ms,
                                                      .widened = one->widened,
                                                      .told = one->told,
                                                      .behind = last - one->seen,
@@ -233,6 +249,8 @@ static void write_gap(const struct stream_subscriber *subscriber, struct reply *
 
 /* He has been through everything up to his cursor. */
 static void note_progress(struct worker *worker, struct stream_subscriber *subscriber, const struct haul *haul) {
+    if (haul->told)
+        subscriber->sent_ms = worker->now_ms;
     struct server_streaming *streaming = streaming_enter(worker->server);
     subscriber->seen = subscriber->cursor.after;
     if (haul->told && subscriber->acked >= subscriber->told)
@@ -296,6 +314,7 @@ static void greet(struct worker *worker, struct stream_subscriber *subscriber) {
     begin_reply(worker, subscriber->connection, &reply);
     stream_push_greeting(&reply, subscriber->greeting, worker->server->run_id, subscriber->cursor.after);
     subscriber->greeting = NULL;
+    subscriber->sent_ms = worker->now_ms;
     end_reply(worker, subscriber->connection, &reply, true);
 }
 
@@ -374,4 +393,45 @@ bool streaming_is_ready(const struct worker *worker) {
         if ((one->elsewhere || one->greeting || one->cursor.after < last) && may_write_to(one->connection))
             return true;
     return false;
+}
+
+/* ------------------------------------------------------------------------------------------ heartbeats */
+
+static void send_beat(struct worker *worker, struct stream_subscriber *subscriber) {
+    struct connection *connection = subscriber->connection;
+    struct reply reply;
+    begin_reply(worker, connection, &reply);
+    stream_push_heartbeat(&reply, subscriber->cursor.after, worker->actor.now_ms, connection->client.stream_channel);
+    end_reply(worker, connection, &reply, true);
+}
+
+/* A heartbeat says that whatever had been recorded when it was due has been sent, so that comes first. Whose output is full gets none: he has something
+ * to read. */
+static void beat(struct worker *worker, struct stream_subscriber *subscriber) {
+    uint64_t due_ms = subscriber->sent_ms + subscriber->heartbeat_ms;
+    if (due_ms <= worker->now_ms) {
+        uint64_t last = atomic_load_explicit(&worker->server->streaming->last, memory_order_acquire);
+        uint32_t takes = STREAMING_TAKES_PER_TURN;
+        due_ms = worker->now_ms + subscriber->heartbeat_ms;
+        if (subscriber->greeting || subscriber->elsewhere || subscriber->cursor.after < last)
+            MAYBE(hand_out_to(worker, subscriber, &takes));
+        if (!takes && subscriber->cursor.after < last)
+            due_ms = worker->now_ms; /* it comes by again in the next turn, and is further then */
+        else if (subscriber->sent_ms < worker->now_ms && may_write_to(subscriber->connection))
+            send_beat(worker, subscriber);
+    }
+    /* It has just left the heap: there is room. */
+    enum status status = timers_set(&worker->streaming.beats, &subscriber->beat, due_ms);
+    ASSERT(status == STATUS_OK);
+}
+
+void streaming_beat(struct worker *worker) {
+    struct worker_streaming *of = &worker->streaming;
+    for (uint32_t left = of->beats.count < STREAMING_BEATS_PER_TURN ? of->beats.count : STREAMING_BEATS_PER_TURN; left;
+         left--) {
+        struct timer *due = timers_take_due(&of->beats, worker->now_ms);
+        if (!due)
+            return;
+        beat(worker, (struct stream_subscriber *)(void *)((uint8_t *)due - offsetof(struct stream_subscriber, beat)));
+    }
 }

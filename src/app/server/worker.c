@@ -106,6 +106,7 @@ void worker_free(struct worker *worker) {
         connection_free_dead(worker);
     }
     leases_worker_ends(worker);
+    persistence_worker_ends(worker);
     loop_free(worker->loop);
     timers_fini(&worker->timers);
     arena_fini(&worker->arena);
@@ -434,6 +435,8 @@ static void tick(struct worker *worker) {
     if (worker->index == 0) {
         streaming_tick(worker);
         server_note_memory(worker->server);
+        if (worker->server->persist)
+            rules_settle(worker->server);
         class_stats_tick(worker);
     }
     enum status status = timers_set(&worker->timers, &worker->tick, worker->now_ms + TICK_MS);
@@ -550,6 +553,8 @@ static uint64_t sleep_ms(struct worker *worker) {
     due_ms = sync_ms < due_ms ? sync_ms : due_ms;
     if (due_ms < worker->now_ms + most_ms)
         most_ms = due_ms > worker->now_ms ? due_ms - worker->now_ms : 0;
+    if (worker->streaming.beats.count)
+        most_ms = timers_wait_ms(&worker->streaming.beats, worker->now_ms, most_ms);
     return timers_wait_ms(&worker->timers, worker->now_ms, most_ms);
 }
 
@@ -576,8 +581,12 @@ void worker_run(void *context) {
             pubsub_hand_out(worker);
         if (streaming_is_waiting(&worker->streaming))
             streaming_hand_out(worker);
+        if (worker->streaming.beats.count)
+            streaming_beat(worker);
         leases_look(worker);
         streaming_look(worker);
+        if (worker->persistence.first)
+            persistence_look(worker);
         close_killed(worker);
         look_at_pause(worker);
         if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))

@@ -19,6 +19,7 @@
 #include "app/server/connection.h"
 #include "app/server/history.h"
 #include "app/server/notify.h"
+#include "app/server/persistence.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/state.h"
@@ -124,6 +125,8 @@ struct worker {
     struct worker_classes classes;
     uint64_t filtered_seen; /* counts.filtered at the last miss */
     struct worker_killer killer;
+
+    struct worker_persistence persistence;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

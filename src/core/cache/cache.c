@@ -651,6 +651,8 @@ bool cache_housekeep(struct cache *cache, struct actor *actor) {
     /* Room that was asked for a write which was never made. */
     if (actor->promised && !cache_locked(actor))
         reclaim_release_promise(cache->engine, actor);
+    if (is_journaled(cache) && !cache_locked(actor))
+        journal_stamps(cache, actor);
     bool more = reclaim_housekeep(cache->engine, actor);
     more |= filter_work(cache->engine, actor);
     return resident_step(cache->engine, actor, more) || more;

@@ -350,7 +350,9 @@ struct cache_edit {
     struct cache_key key;
     uint32_t shard;
     bool locked_here;
-    uint64_t stale_at; /* the entry that was found to be stale */
+    uint64_t stale_at;  /* the entry that was found to be stale */
+    struct slice patch; /* that is being written, at `patch_at` */
+    uint64_t patch_at;
     uint64_t spot[12];
 };
 
@@ -432,6 +434,9 @@ void cache_edit_undo(struct cache_edit *edit);
 /* Gives `to` a copy of `from`'s type and value. A large value is shared until one of the two is patched.
  * STATUS_INVALID for a collection that is made of objects. */
 MUST_CHECK enum status cache_edit_copy(const struct cache_edit *from, struct cache_edit *to, uint64_t expires_at_ms);
+/* How many copies have been begun so far, each while its two keys were locked. Who looks at all keys one after the other and finds the number as it was
+ * has not been passed by a value that came to stand where it had looked before. */
+uint64_t cache_transfers(const struct cache *cache);
 
 /* Counts a hit or miss and a use, as a read would. */
 void cache_edit_count_read(struct cache_edit *edit);

@@ -3,7 +3,8 @@
 
 void cache_changes_want(struct cache *cache, uint32_t wanted) {
     struct store_changes *changes = &cache->engine->changes;
-    atomic_store_explicit(&changes->wanted, changes->call ? wanted : 0, memory_order_relaxed);
+    wanted = (changes->call ? wanted & ~(1u << STORE_NOTED) : 0) | (is_journaled(cache) ? 1u << STORE_NOTED : 0);
+    atomic_store_explicit(&changes->wanted, wanted, memory_order_relaxed);
 }
 
 void cache_changes_pass(struct cache *cache, struct actor *actor) {
@@ -42,5 +43,8 @@ uint32_t cache_db_of(const struct cache *cache, uint32_t place) {
 
 void cache_rules_ask(struct cache *cache, bool asked) {
     ASSERT(!asked || cache->rules.terms);
-    atomic_store_explicit(&cache->ruled, asked, memory_order_relaxed);
+    if (asked)
+        atomic_fetch_or_explicit(&cache->dressed, DRESS_RULES, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&cache->dressed, (unsigned char)~DRESS_RULES, memory_order_relaxed);
 }

@@ -37,6 +37,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     ret_edit->set_row = ret_edit->set_stale_ms = ret_edit->stale_at = 0;
     ret_edit->kept = NULL;
     ret_edit->check = NULL;
+    ret_edit->patch = slice_make(NULL, 0);
     if (!actor->promised)
         prepare_store(cache, actor, cache_store_of(cache, key), 0);
     ret_edit->locked_here = lock_key(cache, actor, key, &wanted, &ret_edit->shard);
@@ -115,17 +116,26 @@ void edit_look_again(struct cache_edit *edit) {
         find_anew(edit);
 }
 
-/* The value's tags are taken for it, and given back if it fails. */
-static enum status put_tagged(struct cache_edit *edit, const struct store_value *value) {
+/* The value's tags are taken for it, and given back if it fails. `kind`: what the journal is told. */
+static enum status put_tagged(struct cache_edit *edit, const struct store_value *value, enum record_kind kind) {
     struct store_key key = key_of(edit);
-    enum status status = store_put(edit->cache->engine, edit->actor, shard_of(edit), &key, value, spot_of(edit));
+    uint64_t before = spot_of(edit)->location ? edit->size : 0, promised = 0;
+    enum status status = STATUS_OK;
+    if (is_journaled(edit->cache))
+        status = journal_promise(edit, value, kind, &promised);
+    if (status == STATUS_OK)
+        status = store_put(edit->cache->engine, edit->actor, shard_of(edit), &key, value, spot_of(edit));
     if (status != STATUS_OK) {
         tags_give(edit->cache, edit->actor, value->tags, value->tag_count);
+        if (promised)
+            journal_break_promise(edit->cache, edit->actor, promised);
         return status;
     }
     edit->stale_at = 0;
     edit_refresh(edit);
     note_change(edit);
+    if (promised)
+        journal_keep_promise(edit, kind, before);
     return STATUS_OK;
 }
 
@@ -271,7 +281,7 @@ static enum status put(struct cache_edit *edit, const struct store_value *wanted
     if (value.tag_count && (!source || !value.stamp) && !back && !checked)
         value.stamp = store_stamp_next(edit->cache->engine);
     bool patched = value.lives_on && spot_of(edit)->location;
-    TRY(put_tagged(edit, &value));
+    TRY(put_tagged(edit, &value, itself && edit->patch.size ? RECORD_PATCH : RECORD_PUT));
     if (patched)
         tell(edit, CACHE_PATCHED);
     return STATUS_OK;
@@ -360,10 +370,17 @@ bool cache_edit_keep_tags(const struct cache_edit *edit, struct cache_kept_tags 
     return true;
 }
 
+/* Before its time: to the store it goes as what had gone already, of which the journal would hear nothing. */
+static void remove_stale(struct cache_edit *edit) {
+    if (is_journaled(edit->cache))
+        journal_removed(edit->cache, edit->actor, edit->key.place, edit->key.name);
+    store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+}
+
 static void remove_but(struct cache_edit *edit, uint64_t kept) {
     edit_look_again(edit);
     if (edit->stale) {
-        store_remove_gone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit));
+        remove_stale(edit);
         edit->stale = false;
         note_change(edit);
     }
@@ -517,15 +534,23 @@ static enum status patch_inline(struct cache_edit *edit, const struct patches *p
     return status;
 }
 
-enum status cache_edit_patch_all(struct cache_edit *edit, const struct cache_patch *list, uint32_t count) {
-    struct patches patches = {.list = list, .count = count};
-    uint64_t end = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (list[i].offset > CACHE_VALUE_SIZE_MAX || list[i].bytes.size > CACHE_VALUE_SIZE_MAX)
-            return STATUS_TOO_LARGE;
-        ASSERT(list[i].offset >= end);
-        end = list[i].offset + list[i].bytes.size;
-    }
+/* What patch_in_place does, if the journal takes it. Several patches are journaled as the value that they make, which is written anew then. */
+static enum status patch_chain(struct cache_edit *edit, const struct patches *patches) {
+    uint64_t before = edit->size, promised = 0;
+    bool journaled = is_journaled(edit->cache);
+    if (journaled && patches->count > 1)
+        return patch_to_new_extents(edit, patches);
+    if (journaled)
+        TRY(journal_promise(edit, &(struct store_value){.tag_count = tags_of(spot_of(edit))}, RECORD_PATCH, &promised));
+    bool done = patch_in_place(edit, patches);
+    if (done && promised)
+        journal_keep_promise(edit, edit->patch.size ? RECORD_PATCH : RECORD_FACTS, before);
+    else if (promised)
+        journal_break_promise(edit->cache, edit->actor, promised);
+    return done ? STATUS_OK : patch_to_new_extents(edit, patches);
+}
+
+static enum status patch(struct cache_edit *edit, struct patches patches, uint64_t end) {
     edit_look_again(edit);
     patches.new_size = end > size_of_patched(edit) ? end : size_of_patched(edit);
     TRY(check_sizes(edit, patches.new_size));
@@ -533,11 +558,28 @@ enum status cache_edit_patch_all(struct cache_edit *edit, const struct cache_pat
     if (edit->found && (source->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
     if (edit->found && (source->entry.flags & ENTRY_EXTENTS))
-        return patch_in_place(edit, &patches) ? STATUS_OK : patch_to_new_extents(edit, &patches);
+        return patch_chain(edit, &patches);
     uint32_t tag_count = (source ? tags_of(source) : 0) + tags_to_come(edit);
     if (edit_goes_inline(edit->cache->engine, edit->key.name.size, tag_count, patches.new_size))
         return patch_inline(edit, &patches);
     return patch_to_new_extents(edit, &patches);
+}
+
+enum status cache_edit_patch_all(struct cache_edit *edit, const struct cache_patch *list, uint32_t count) {
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].offset > CACHE_VALUE_SIZE_MAX || list[i].bytes.size > CACHE_VALUE_SIZE_MAX)
+            return STATUS_TOO_LARGE;
+        ASSERT(list[i].offset >= end);
+        end = list[i].offset + list[i].bytes.size;
+    }
+    if (count == 1) {
+        edit->patch = list[0].bytes;
+        edit->patch_at = list[0].offset;
+    }
+    enum status status = patch(edit, (struct patches){.list = list, .count = count}, end);
+    edit->patch = slice_make(NULL, 0);
+    return status;
 }
 
 enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
@@ -557,20 +599,20 @@ static enum status rewrite(struct cache_edit *edit, const struct store_value *wa
     if (spot->entry.flags & ENTRY_OBJECT) {
         struct object_root root = store_root(engine, spot);
         value.root = &root;
-        return put_tagged(edit, &value);
+        return put_tagged(edit, &value, RECORD_FACTS);
     }
     if (!first) {
         /* The bytes stand in the range, where the lock keeps them still; the new entry never overlaps the old one unless it is
          * the same place, and then the value lies at the same offset. */
         value.value = slice_make(engine->range.base + spot->location + spot->entry.value_at, size);
-        return put_tagged(edit, &value);
+        return put_tagged(edit, &value, RECORD_FACTS);
     }
     value.extents.first = first;
     value.extents_size = size;
     /* The old entry lets go of the chain that the new one takes over. */
     bool held = extent_hold(&engine->range, first);
     ASSERT(held);
-    enum status status = put_tagged(edit, &value);
+    enum status status = put_tagged(edit, &value, RECORD_FACTS);
     if (status != STATUS_OK)
         extent_release(&engine->range, edit->actor, first);
     return status;
@@ -702,6 +744,7 @@ enum status cache_edit_copy(const struct cache_edit *seen, struct cache_edit *to
     edit_look_again(&source);
     if (!from->found || (const_spot_of(from)->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
+    atomic_fetch_add(&to->cache->transfers, 1);
     const struct store_spot *spot = const_spot_of(from);
     if (edit_goes_inline(to->cache->engine, to->key.name.size, tags_of(spot) + tags_to_come(to), from->size)) {
         struct slice piece = cache_edit_piece(from, 0);

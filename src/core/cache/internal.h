@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "core/cache/cache.h"
+#include "core/cache/journal.h"
+#include "core/record/record.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
 #include "core/store/resident.h"
@@ -20,11 +22,15 @@ struct cache {
     struct engine *engine;
     const struct memory *memory;
     struct cache_rules rules;
-    atomic_bool ruled;                        /* they are asked */
+    struct cache_journal journal;
+    _Atomic uint64_t stamps_noted;            /* so many may be handed out, says the journal */
+    atomic_uchar dressed;                     /* enum dress: writes are more than plain ones; 0: nothing of it */
+    atomic_uint moves;                        /* how often keys have changed their stores, which ends dumps */
     _Atomic uint32_t watches;                 /* open ones; while there is none, writes leave the marks alone */
     _Atomic uint32_t epochs[CACHE_DATABASES]; /* flushes and swaps of each database */
-    uint32_t mark_count;                      /* a power of two; a tiny cache has few */
-    _Atomic uint32_t marks[];                 /* by the low bits of the key's hash */
+    _Atomic uint64_t transfers;
+    uint32_t mark_count;      /* a power of two; a tiny cache has few */
+    _Atomic uint32_t marks[]; /* by the low bits of the key's hash */
 };
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
@@ -116,8 +122,18 @@ static inline void trim_store(struct cache *cache, struct actor *actor, uint32_t
         MAYBE(reclaim_trim(cache->engine, actor, store));
 }
 
+/* What a write may have to do beside writing: ask the rules, and tell the journal. */
+enum dress { DRESS_RULES = 1, DRESS_JOURNAL = 2 };
+
+static inline bool is_dressed(const struct cache *cache) {
+    return __builtin_expect(atomic_load_explicit(&cache->dressed, memory_order_relaxed) != 0, 0);
+}
 static inline bool is_ruled(const struct cache *cache) {
-    return __builtin_expect(atomic_load_explicit(&cache->ruled, memory_order_relaxed), 0);
+    return __builtin_expect(atomic_load_explicit(&cache->dressed, memory_order_relaxed) & DRESS_RULES, 0);
+}
+/* Under a shard's lock, what it says stays so until that is let go: cache_journal_set passes through all. */
+static inline bool is_journaled(const struct cache *cache) {
+    return __builtin_expect(atomic_load_explicit(&cache->dressed, memory_order_relaxed) & DRESS_JOURNAL, 0);
 }
 
 static inline void mark_change(struct cache *cache, uint64_t hash) {
@@ -176,6 +192,26 @@ void edit_fill_extents(struct range *range, uint64_t first, uint64_t offset, con
 MUST_CHECK enum status edit_put_extents(struct cache_edit *edit, struct extents chain, uint64_t size, uint32_t type,
                                         uint64_t expires_at_ms, const struct store_spot *source);
 
+/* The journal (journal.c). Of a write: has the log promise room for it, or refuses it; then takes the promise back, or notes what stands at the
+ * edit's spot now. `kind`: PUT; FACTS, if the value has stayed; PATCH, of edit->patch in a value that had `size_before` bytes. */
+MUST_CHECK enum status journal_promise(struct cache_edit *edit, const struct store_value *value, enum record_kind kind,
+                                       uint64_t *ret_bytes);
+void journal_break_promise(struct cache *cache, struct actor *actor, uint64_t bytes);
+void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64_t size_before);
+/* Notes that a key is gone, under its shard's lock. */
+void journal_removed(struct cache *cache, struct actor *actor, uint32_t place, struct slice name);
+/* Notes what is no write, which is never refused; staged when the actor lets go of a lock, at once if it holds none. */
+void journal_note(struct cache *cache, struct actor *actor, const struct record_part *part);
+/* Which place each database has. */
+static inline void journal_map(const struct cache *cache, uint8_t ret_map[RECORD_PLACES]) {
+    for (uint32_t db = 0; db < CACHE_DATABASES; db++)
+        ret_map[db] = (uint8_t)engine_db(cache, db);
+}
+/* Whether the youngest stamps are close to those that the journal knows of; then it is told of more. */
+void journal_stamps(struct cache *cache, struct actor *actor);
+/* The facts of an entry as a part, but its value. `names`: room for those of its tags. */
+void journal_facts(const struct cache *cache, struct actor *actor, const struct store_spot *spot,
+                   uint8_t (*names)[TAG_NAME_MAX], struct record_part *ret_part);
 /* What is reserved for the upload as the stores are now; and its end. */
 uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
 void upload_return_reserved(struct cache *cache, struct cache_upload *upload);

@@ -196,6 +196,8 @@ static bool is_small(const struct cache *cache) {
     return entries <= COUNT_ENTRIES_MAX;
 }
 
+uint64_t cache_transfers(const struct cache *cache) { return atomic_load(&cache->transfers); }
+
 uint64_t cache_tag_count_seen(struct cache *cache, struct actor *actor, struct slice tag, bool all) {
     struct engine *engine = cache->engine;
     for (int i = 0; i < COUNT_SLICES_MAX && !cache_locked(actor) && reclaim_expired(engine, actor); i++)
@@ -394,6 +396,8 @@ void cache_flush(struct cache *cache, struct actor *actor, uint32_t db) {
         for (uint32_t i = 0; i < cache->engine->shard_count; i++)
             clear_shard_db(cache, actor, &cache->engine->shards[i], engine);
     new_epoch(cache, db);
+    if (is_journaled(cache))
+        journal_note(cache, actor, &(struct record_part){.kind = RECORD_FLUSH, .place = engine});
     store_tell(cache->engine, actor, CACHE_FLUSHED, engine, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);
@@ -405,6 +409,8 @@ void cache_flush_all(struct cache *cache, struct actor *actor) {
     clear_all(cache, actor);
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         new_epoch(cache, db);
+    if (is_journaled(cache))
+        journal_note(cache, actor, &(struct record_part){.kind = RECORD_FLUSH_ALL});
     store_tell(cache->engine, actor, CACHE_FLUSHED, CACHE_DATABASES, slice_make(NULL, 0));
     if (taken)
         cache_unlock(cache, actor);
@@ -417,8 +423,12 @@ bool cache_ban(struct cache *cache, struct actor *actor, uint32_t place, struct 
         return false;
     lock_rest(cache, actor, &taken);
     if (!store_is_wanted(engine, CACHE_EACH))
-        banned = bans_add(engine, actor, place, pattern);
+        banned = bans_add(engine, actor, place, pattern, 0);
     if (banned) {
+        if (is_journaled(cache))
+            journal_note(
+                cache, actor,
+                &(struct record_part){.kind = RECORD_BAN, .place = place, .stamp = actor->ban_stamp, .name = pattern});
         /* Afterwards, so that who inherits a lease that ends by it is younger than the ban; nobody sees between while all locks are held. */
         store_tell(engine, actor, CACHE_PATTERN_GOING, place, pattern);
         store_tell(engine, actor, CACHE_BANNED, place, pattern);
@@ -445,6 +455,11 @@ void cache_swap(struct cache *cache, struct actor *actor, uint32_t a, uint32_t b
     atomic_store_explicit(&map[b], of_a | banned, memory_order_relaxed);
     new_epoch(cache, a);
     new_epoch(cache, b);
+    if (is_journaled(cache)) {
+        struct record_part part = {.kind = RECORD_MAP};
+        journal_map(cache, part.map);
+        journal_note(cache, actor, &part);
+    }
     store_tell(cache->engine, actor, CACHE_SWAPPED, of_a, slice_make(NULL, 0));
     store_tell(cache->engine, actor, CACHE_SWAPPED, of_b, slice_make(NULL, 0));
     if (taken)

@@ -91,11 +91,13 @@ static enum status move_once(const struct moving *moving, const struct cache_key
     cache_lock_keys(moving->cache, moving->actor, keys, 2, bytes);
     cache_edit_begin(moving->cache, moving->actor, &keys[0], &from);
     cache_edit_begin(moving->cache, moving->actor, &keys[1], &to);
+    moving->actor->noted.silent = from.found; /* the key has what it had */
     if (from.found)
         status = put_again(&from, &to);
     *ret_moved = from.found && status == STATUS_OK;
     if (*ret_moved || from.nothing || from.stale) /* which nobody would reach there */
         cache_edit_undo(&from);
+    moving->actor->noted.silent = false;
     cache_edit_end(&to);
     cache_edit_end(&from);
     cache_unlock(moving->cache, moving->actor);
@@ -144,8 +146,8 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
     ASSERT(!cache_locked(actor));
     *ret_counts = (struct cache_rerouted){0};
     /* Nothing happens to entries that is to be told of, unless they do not come along, and the rules have nothing to say. */
-    uint32_t wanted = atomic_fetch_and(&engine->changes.wanted, ENDS);
-    bool ruled = atomic_exchange(&cache->ruled, false);
+    uint32_t wanted = atomic_fetch_and(&engine->changes.wanted, ENDS | 1u << STORE_NOTED);
+    unsigned char dressed = atomic_fetch_and(&cache->dressed, DRESS_JOURNAL);
     claim_forget(engine);
     use_router(engine, &moving.after);
     for (; moving.place < CACHE_DATABASES; moving.place++) {
@@ -163,7 +165,8 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
     /* A watched key has its mark elsewhere now. */
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         atomic_fetch_add_explicit(&cache->epochs[db], 1, memory_order_relaxed);
-    atomic_store(&cache->ruled, ruled);
+    atomic_store(&cache->dressed, dressed);
+    atomic_fetch_add(&cache->moves, 1);
     atomic_store(&engine->changes.wanted, wanted);
     actor->counts.changes = changes;
 }

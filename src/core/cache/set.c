@@ -27,9 +27,9 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
     struct store_spot spot;
     uint32_t at;
     bool lock = lock_key(cache, actor, key, &wanted, &at);
-    if (is_ruled(cache)) { /* since it was asked: who waits for the lock may be overtaken by whoever loads rules */
+    if (is_dressed(cache)) { /* since it was asked: who waits for the lock may be overtaken by whoever loads rules */
         if (lock)
-            store_unlock(engine, actor, at);
+            store_unlock_plainly(engine, actor, at);
         return STATUS_AGAIN;
     }
     struct shard *shard = &engine->shards[at];
@@ -48,7 +48,7 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
         actor->counts.changes++;
     }
     if (lock) {
-        store_unlock(engine, actor, at);
+        store_unlock_plainly(engine, actor, at);
         trim_store(cache, actor, shard->store);
     }
     return status;
@@ -85,7 +85,7 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
     store_lock(engine, actor, at);
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
     /* Asked again: somebody may have begun to want to know while this waited for the lock. */
-    bool done = !is_ruled(cache) && !store_is_wanted(engine, STORE_REPLACED) &&
+    bool done = !is_dressed(cache) && !store_is_wanted(engine, STORE_REPLACED) &&
                 engine_db_is_plainly(cache, key->db, key->place) &&
                 atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
                 store_overwrite(engine, &wanted, value);
@@ -93,7 +93,7 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
         mark_change(cache, key->hash);
         actor->counts.changes++;
     }
-    store_unlock(engine, actor, at);
+    store_unlock_plainly(engine, actor, at);
     return done;
 }
 
@@ -136,9 +136,9 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
     return status;
 }
 
-/* By an edit, so that rules are followed. Other than what is set plainly, it may need room for its tags as well. */
-static enum status set_ruled(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
-                             uint64_t expires_at_ms) {
+/* By an edit, so that rules are followed and the journal hears of it. Other than what is set plainly, it may need room for its tags as well. */
+static enum status set_dressed(struct cache *cache, struct actor *actor, const struct cache_key *key,
+                               struct slice value, uint64_t expires_at_ms) {
     enum status status = STATUS_FULL;
     for (int i = 0; status == STATUS_FULL && i < CACHE_WRITE_TRIES; i++) {
         struct cache_edit edit;
@@ -156,8 +156,8 @@ enum status cache_set(struct cache *cache, struct actor *actor, const struct cac
     const uint32_t tag_count = is_ruled(cache) ? CACHE_RULE_TAGS_MAX : 0;
     const bool is_inline = key->name.size <= store_name_max(cache->engine) &&
                            edit_goes_inline(cache->engine, key->name.size, tag_count, value.size);
-    if (is_ruled(cache))
-        return is_inline ? set_ruled(cache, actor, key, value, expires_at_ms)
+    if (is_dressed(cache))
+        return is_inline ? set_dressed(cache, actor, key, value, expires_at_ms)
                          : set_large(cache, actor, key, value, expires_at_ms);
     if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))
         return STATUS_OK;

@@ -82,6 +82,9 @@ void cache_store_flush(struct cache *cache, struct actor *actor, uint32_t store)
     /* Watches of keys in other stores break as well: rare, and on the safe side. */
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         atomic_fetch_add_explicit(&cache->epochs[db], 1, memory_order_relaxed);
+    if (is_journaled(cache))
+        journal_note(cache, actor,
+                     &(struct record_part){.kind = RECORD_FLUSH_STORE, .name = slice_from_string(record->name)});
     store_tell(cache->engine, actor, CACHE_FLUSHED, CACHE_DATABASES, slice_from_string(record->name));
     if (taken)
         cache_unlock(cache, actor);

@@ -98,6 +98,13 @@ static uint64_t invalidate(struct cache *cache, struct actor *actor, struct slic
     /* Who is about to write with this tag either hears of it now, or has a record that the invalidation finds. */
     store_tell(engine, actor, CACHE_TAG_GOING, CACHE_DATABASES, tag);
     uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, soft, store_stamp_from, engine);
+    if (actor->tag_stamps[1] && is_journaled(cache))
+        journal_note(cache, actor,
+                     &(struct record_part){.kind = RECORD_TAG,
+                                           .soft = soft,
+                                           .expires_at_ms = soft ? actor->now_ms : 0,
+                                           .stamp = actor->tag_stamps[1],
+                                           .name = tag});
     if (count && !soft)
         reclaim_sweep(engine);
     store_tell(engine, actor, soft ? CACHE_TAG_SOFTENED : CACHE_TAG_INVALIDATED, CACHE_DATABASES, tag);

@@ -1,6 +1,6 @@
 #include "core/classes/cascade.h"
 
-enum { SCAN_COUNT = 256, MATCH_ARENA_SIZE = 4096 };
+enum { SCAN_COUNT = 256, MATCH_ARENA_SIZE = 4096, SEARCH_PASSES = 4 };
 
 /* Where the data are, whatever number their database has by now. What cannot be made stale for want of room goes. */
 static uint64_t delete_at(const struct cascade *cascade, uint32_t place, struct slice name) {
@@ -107,7 +107,8 @@ static void match_at(void *context, struct slice name, const struct cache_info *
         matching->search.found += delete_at(matching->search.cascade, matching->search.place, name);
 }
 
-static uint64_t search_by_expression(const struct cascade *cascade) {
+static uint64_t search_by_expression(const struct cascade *cascade, struct slice text) {
+    (void)text;
     struct matching matching = {.search = {.cascade = cascade, .place = cascade->place},
                                 .matcher = cascade->expression};
     uint64_t cursor = 0;
@@ -145,8 +146,7 @@ static uint64_t take_place(const struct cascade *cascade, uint32_t place, struct
     return is_banned(cascade, place, text) ? CASCADE_UNCOUNTED : search_place(cascade, place, text);
 }
 
-/* Keys that are written meanwhile may be found or not: they are younger than the call. */
-static uint64_t take_keys(const struct cascade *cascade, struct slice text) {
+static uint64_t take_places(const struct cascade *cascade, struct slice text) {
     uint64_t found = take_place(cascade, cascade->place, text);
     for (uint32_t place = 0; cascade->everywhere && place < CACHE_DATABASES; place++)
         if (place != cascade->place && has_entries(cascade, place))
@@ -154,19 +154,37 @@ static uint64_t take_keys(const struct cascade *cascade, struct slice text) {
     return found;
 }
 
+/* Keys that are written meanwhile may be found or not: they are younger than the call. But an old value that is renamed, copied or moved may come
+ * to stand where this has looked before: then it looks again, and in the end while nobody else does anything. */
+static uint64_t search_all(const struct cascade *cascade, struct slice text,
+                           uint64_t (*pass)(const struct cascade *cascade, struct slice text)) {
+    uint64_t found = 0;
+    for (int i = 0; i < SEARCH_PASSES; i++) {
+        uint64_t before = cache_transfers(cascade->cache);
+        found = add(found, pass(cascade, text));
+        if (cascade->dry_run || cache_locked(cascade->actor) || cache_transfers(cascade->cache) == before)
+            return found;
+    }
+    cache_lock_all(cascade->cache, cascade->actor, 0);
+    found = add(found, pass(cascade, text));
+    cache_unlock(cascade->cache, cascade->actor);
+    return found;
+}
+
 static uint64_t act(const struct cascade *cascade, const struct rules_plan *plan, const struct rules_action *action) {
     uint8_t bytes[CACHE_TAG_NAME_MAX];
     switch (action->kind) {
         case RULES_TARGET_KEY:
-            return delete_key(cascade, action->text);
+            return cascade->everywhere ? search_all(cascade, action->text, delete_key)
+                                       : delete_key(cascade, action->text);
         case RULES_TARGET_TAG:
             return invalidate_tag(cascade, classes_tag_name(action->text, cache_tag_name_max(cascade->cache), bytes));
         case RULES_TARGET_CLASS:
             return invalidate_class(cascade, rules_class(plan->rules, action->class));
         case RULES_TARGET_PATTERN:
-            return take_keys(cascade, action->text);
+            return search_all(cascade, action->text, take_places);
         case RULES_TARGET_EXPRESSION:
-            return search_by_expression(cascade);
+            return search_all(cascade, action->text, search_by_expression);
     }
     return 0;
 }

@@ -161,6 +161,56 @@ static void a_pattern_is_looked_for_or_banned(void **state) {
     ruled_close(&ruled);
 }
 
+struct copier {
+    struct ruled *ruled;
+    char first[32];
+    uint32_t calls, copies;
+};
+
+/* While it is asked about a key, somebody copies that to where the search has been already. */
+static bool copies_behind(void *context, struct slice name) {
+    struct copier *copier = context;
+    struct testing_cache *t = &copier->ruled->t;
+    if (copier->calls++ == 0)
+        memcpy(copier->first, name.data, name.size);
+    if (copier->calls != 2 || copier->copies == 0)
+        return true;
+    copier->copies--;
+    copier->calls = 0;
+    struct cache_key keys[] = {cache_key(t->cache, 0, name), cache_key(t->cache, 0, slice_from_string(copier->first))};
+    struct cache_edit from, to;
+    cache_lock_keys(t->cache, &t->actor, keys, 2, 100);
+    cache_edit_begin(t->cache, &t->actor, &keys[0], &from);
+    cache_edit_begin(t->cache, &t->actor, &keys[1], &to);
+    assert_true(from.found && !to.found);
+    assert_int_equal(cache_edit_copy(&from, &to, 0), STATUS_OK);
+    cache_edit_end(&to);
+    cache_edit_end(&from);
+    cache_unlock(t->cache, &t->actor);
+    return true;
+}
+
+static void no_copy_slips_past_a_search(void **state) {
+    (void)state;
+    struct ruled ruled;
+    struct rules_plan plan;
+    ruled_open(&ruled, shop, LIMIT);
+    rules_plan_init(&plan, ruled.rules, &memory_libc, 0, 0);
+    assert_int_equal(rules_plan_expression(&plan, SLICE("^plain"), SLICE("plain*")), STATUS_OK);
+    for (uint32_t copies = 0; copies <= 1; copies++) {
+        struct copier copier = {.ruled = &ruled, .copies = copies};
+        const struct cache_matcher matcher = {copies_behind, &copier};
+        const struct cascade cascade = {
+            .cache = ruled.t.cache, .actor = &ruled.t.actor, .expression = &matcher, .search_max = UINT64_MAX};
+        ruled_set(&ruled, "plain:1", "v", 0), ruled_set(&ruled, "plain:2", "v", 0),
+            ruled_set(&ruled, "plain:3", "v", 0);
+        assert_int_equal(cascade_run(&cascade, &plan), 3 + copies);
+        assert_int_equal(cache_count(ruled.t.cache, 0), 0);
+    }
+    rules_plan_fini(&plan);
+    ruled_close(&ruled);
+}
+
 /* Which keys go by a change of another, as a person would say who reads the rules. */
 static bool goes(const char *changed, const char *other) {
     char a[3][16] = {{0}}, b[3][16] = {{0}};
@@ -217,5 +267,5 @@ static void a_naive_reader_of_the_rules_agrees(void **state) {
 }
 
 UNIT_TESTS(cascade, UNIT(edges_of_each_kind_take_what_they_name), UNIT(a_soft_edge_leaves_what_it_names_as_stale),
-           UNIT(a_class_goes_as_one), UNIT(a_pattern_is_looked_for_or_banned),
+           UNIT(a_class_goes_as_one), UNIT(a_pattern_is_looked_for_or_banned), UNIT(no_copy_slips_past_a_search),
            UNIT(a_naive_reader_of_the_rules_agrees));

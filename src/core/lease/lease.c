@@ -24,8 +24,13 @@ struct lease {
     uint64_t id; /* serial number and slot */
     uint64_t stamp, until_ms;
     uint64_t given_ms, client;
+    uint64_t since,
+        since_stamp; /* identity and stamp of the first of those between which nothing but time has passed */
     bool writing, there, bound;
+    bool lapsed;        /* its time is over, and nobody has it */
+    bool late;          /* what is under way is the write of one before */
     struct lease *next; /* in its bucket */
+    struct lease *lapsed_next, *lapsed_previous;
     struct lease_waiter *first, *last;
     uint64_t hash;
     uint32_t place, name_size;
@@ -204,6 +209,14 @@ static struct lease *find_token(const struct leases *leases, uint64_t token) {
     return lease && lease->id == id ? lease : NULL;
 }
 
+/* The lease by whose token nothing but time has passed. */
+static struct lease *find_late(const struct leases *leases, uint64_t token) {
+    uint64_t id = id_of(leases, token);
+    struct lease *lease = slot_of(id) < leases->slot_count ? leases->slots[slot_of(id)].lease : NULL;
+    return lease && lease->since <= id && id <= lease->id ? lease
+                                                          : NULL; /* of one slot: in the order of serial numbers */
+}
+
 static void count(struct leases *leases, uint64_t hash, uint32_t by) {
     _Atomic uint32_t *counter = &leases->counts[hash % LEASE_COUNTS];
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
@@ -254,23 +267,53 @@ void leases_forget(struct leases *leases, struct lease_waiter *waiter) {
 
 /* ------------------------------------------------------------------------------------ lives of leases */
 
-/* From now on. */
-static void give(struct leases *leases, struct lease *lease, uint32_t slot, uint32_t lease_ms, uint64_t now_ms) {
+/* From now on. `goes_on`: nothing has happened to the key since the one before. */
+static void give(struct leases *leases, struct lease *lease, uint32_t slot, uint32_t lease_ms, bool goes_on,
+                 uint64_t now_ms) {
     lease->given_ms = now_ms;
     lease->id = leases->serial++ << SLOT_BITS | slot;
     lease->until_ms = now_ms + lease_ms;
     lease->stamp = leases->options.stamp(leases->options.context);
     lease->writing = false;
     leases->given++;
+    if (goes_on)
+        return;
+    lease->since = lease->id;
+    lease->since_stamp = lease->stamp;
 }
 
 /* Its token does not hold any more. */
 static void note_end(struct leases *leases, const struct lease *lease, enum lease_end why) {
     struct lease_slot *slot = &leases->slots[slot_of(lease->id)];
     slot->lost = lease->id;
+    slot->lost_since = lease->since;
     slot->why = why;
     slot->by = BY_SOMEBODY >> why & 1 ? leases->by : (struct lease_by){0};
-    leases->ends[why]++;
+    leases->ends[why] += !lease->lapsed; /* that has ended by time before */
+    leases->late += lease->writing && (lease->late || lease->lapsed) && (why == LEASE_USED || why == LEASE_WRITTEN);
+}
+
+/* Whether it is out, or has lapsed. */
+static void count_out(struct leases *leases, const struct lease *lease, uint32_t by) {
+    leases->out += lease->lapsed ? 0 : by;
+    leases->out_there += !lease->lapsed && lease->there ? by : 0;
+    leases->lapsed += lease->lapsed ? by : 0;
+    leases->lapsed_there += lease->lapsed && lease->there ? by : 0;
+}
+
+static void set_lapsed(struct leases *leases, struct lease *lease, bool lapsed) {
+    count_out(leases, lease, UINT32_MAX);
+    lease->lapsed = lapsed;
+    count_out(leases, lease, 1);
+    if (lapsed) {
+        lease->lapsed_next = NULL;
+        lease->lapsed_previous = leases->lapsed_last;
+        *(leases->lapsed_last ? &leases->lapsed_last->lapsed_next : &leases->lapsed_first) = lease;
+        leases->lapsed_last = lease;
+        return;
+    }
+    *(lease->lapsed_previous ? &lease->lapsed_previous->lapsed_next : &leases->lapsed_first) = lease->lapsed_next;
+    *(lease->lapsed_next ? &lease->lapsed_next->lapsed_previous : &leases->lapsed_last) = lease->lapsed_previous;
 }
 
 /* With all its waiters. */
@@ -285,10 +328,22 @@ static void end(struct leases *leases, struct lease *lease, enum lease_end why, 
     heap_remove(leases, &lease->due);
     slot_give(leases, slot_of(lease->id));
     count(leases, lease->hash, UINT32_MAX);
-    leases->out--;
-    leases->out_there -= lease->there;
+    if (lease->lapsed)
+        set_lapsed(leases, lease, false);
+    count_out(leases, lease, UINT32_MAX);
     leases->bytes -= lease_size(lease->name_size);
     memory_give(leases->options.memory, lease, lease_size(lease->name_size));
+}
+
+/* Its time is over and nobody wants it; its token is good all the same while nothing happens to the key. */
+static void lapse(struct leases *leases, struct lease *lease, uint64_t now_ms) {
+    note_end(leases, lease, LEASE_TIMED_OUT);
+    while (lease->first)
+        wake(leases, lease->first, LEASE_MISS, 0);
+    if (leases->lapsed >= LEASES_LAPSED_MAX)
+        end(leases, leases->lapsed_first, LEASE_TIMED_OUT, LEASE_MISS);
+    set_lapsed(leases, lease, true);
+    heap_move(leases, &lease->due, now_ms + LEASE_LATE_MS);
 }
 
 /* The first waiter that wants to load has it now. */
@@ -296,23 +351,48 @@ static void pass_on(struct leases *leases, struct lease *lease, enum lease_end w
     struct lease_waiter *heir = lease->first;
     while (heir && !heir->lease_ms)
         heir = heir->next;
+    if (!heir && why == LEASE_TIMED_OUT && !lease->lapsed) {
+        lapse(leases, lease, now_ms);
+        return;
+    }
     if (!heir) {
         end(leases, lease, why, LEASE_MISS);
         return;
     }
     note_end(leases, lease, why);
-    give(leases, lease, slot_of(lease->id), heir->lease_ms, now_ms);
+    give(leases, lease, slot_of(lease->id), heir->lease_ms, why == LEASE_TIMED_OUT, now_ms);
     lease->client = heir->client;
     lease->bound = heir->bound;
     heap_move(leases, &lease->due, lease->until_ms);
     wake(leases, heir, LEASE_LOAD, token_of(leases, lease->id));
 }
 
+/* What is remembered makes room for who comes: for `more` leases, and bytes. */
+static bool make_room(struct leases *leases, uint32_t more, size_t size) {
+    while (leases->lapsed_first && (leases->out + leases->lapsed + more > leases->options.leases_max ||
+                                    leases->bytes + size > leases->options.bytes_max))
+        end(leases, leases->lapsed_first, LEASE_TIMED_OUT, LEASE_MISS);
+    return leases->bytes + size <= leases->options.bytes_max && heap_reserve(leases);
+}
+
+/* It has lapsed, and somebody wants it. */
+static enum lease_answer begin_again(struct leases *leases, struct lease *lease, uint32_t lease_ms, bool there,
+                                     uint64_t now_ms, struct lease_given *ret_given) {
+    if (leases->out >= leases->options.leases_max)
+        return LEASE_TOO_MANY;
+    set_lapsed(leases, lease, false);
+    leases->out_there += there && !lease->there;
+    lease->there |= there;
+    give(leases, lease, slot_of(lease->id), lease_ms, true, now_ms);
+    heap_move(leases, &lease->due, lease->until_ms);
+    *ret_given = (struct lease_given){token_of(leases, lease->id), lease->until_ms};
+    return LEASE_GIVEN;
+}
+
 static enum lease_answer begin_lease(struct leases *leases, const struct lease_key *key, uint32_t lease_ms, bool there,
                                      uint64_t now_ms, struct lease_given *ret_given) {
     size_t size = lease_size(key->name.size);
-    if (leases->out >= leases->options.leases_max || leases->bytes + size > leases->options.bytes_max ||
-        !heap_reserve(leases) || !slot_reserve(leases))
+    if (!make_room(leases, 1, size) || leases->out >= leases->options.leases_max || !slot_reserve(leases))
         return LEASE_TOO_MANY;
     struct lease *lease = memory_take(leases->options.memory, size);
     if (!lease)
@@ -321,11 +401,10 @@ static enum lease_answer begin_lease(struct leases *leases, const struct lease_k
         (struct lease){.hash = key->hash, .place = key->place, .name_size = (uint32_t)key->name.size, .there = there};
     if (key->name.size)
         memcpy(lease->name, key->name.data, key->name.size);
-    give(leases, lease, slot_take(leases, lease), lease_ms, now_ms);
+    give(leases, lease, slot_take(leases, lease), lease_ms, false, now_ms);
     lease->due.at_ms = lease->until_ms;
     heap_add(leases, &lease->due);
-    leases->out++;
-    leases->out_there += there;
+    count_out(leases, lease, 1);
     count(leases, lease->hash, 1);
     leases->bytes += size;
     buckets_grow(leases);
@@ -340,10 +419,10 @@ enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key,
                              struct lease_waiter *waiter, uint64_t now_ms, struct lease_given *ret_given) {
     ASSERT(lease_ms <= LEASE_MS_MAX && key->place != LEASE_PLACES_ALL);
     struct lease *lease = find(leases, key);
-    if (lease && lease->until_ms <= now_ms && !lease->writing) {
+    if (lease && lease->until_ms <= now_ms && !lease->writing && !lease->lapsed)
         pass_on(leases, lease, LEASE_TIMED_OUT, now_ms);
-        lease = find(leases, key);
-    }
+    if (lease && lease->lapsed)
+        return lease_ms ? begin_again(leases, lease, lease_ms, there, now_ms, ret_given) : LEASE_NOBODY;
     if (!lease)
         return lease_ms ? begin_lease(leases, key, lease_ms, there, now_ms, ret_given) : LEASE_NOBODY;
     if (!waiter) {
@@ -351,8 +430,7 @@ enum lease_answer leases_ask(struct leases *leases, const struct lease_key *key,
         return LEASE_BUSY;
     }
     ASSERT(!waiter->lease && waiter->lease_ms == lease_ms);
-    if (leases->waiting >= leases->options.waiters_max || leases->bytes + waiter->bytes > leases->options.bytes_max ||
-        !heap_reserve(leases))
+    if (leases->waiting >= leases->options.waiters_max || !make_room(leases, 0, waiter->bytes))
         return LEASE_TOO_MANY;
     enqueue(leases, lease, waiter);
     return LEASE_WAITS;
@@ -368,7 +446,7 @@ void leases_hold(struct leases *leases, uint64_t token, uint64_t client, bool bo
 bool leases_look_at(const struct leases *leases, const struct lease_key *key, uint64_t now_ms,
                     struct lease_view *ret_view) {
     const struct lease *lease = find(leases, key);
-    if (!lease || (lease->until_ms <= now_ms && !lease->writing))
+    if (!lease || lease->lapsed || (lease->until_ms <= now_ms && !lease->writing))
         return false;
     *ret_view = (struct lease_view){.client = lease->client,
                                     .given_ms = lease->given_ms,
@@ -384,7 +462,7 @@ bool leases_look_at(const struct leases *leases, const struct lease_key *key, ui
 static const struct lease_slot *slot_of_lost(const struct leases *leases, uint64_t token) {
     uint64_t id = id_of(leases, token);
     const struct lease_slot *slot = slot_of(id) < leases->slot_count ? &leases->slots[slot_of(id)] : NULL;
-    return slot && slot->why != LEASE_HOLDS && slot->lost == id ? slot : NULL;
+    return slot && slot->why != LEASE_HOLDS && slot->lost_since <= id && id <= slot->lost ? slot : NULL;
 }
 
 /* Why the token is none that holds. */
@@ -410,56 +488,68 @@ static bool tag_was_invalidated(const struct leases *leases, uint64_t hash, uint
 
 enum lease_end leases_begin_write(struct leases *leases, const struct lease_key *key, uint64_t token,
                                   const uint64_t *tags, uint32_t tag_count, uint64_t now_ms, uint64_t *ret_stamp) {
-    struct lease *lease = find_token(leases, token);
+    struct lease *lease = find_late(leases, token);
     leases->lost_tag = UINT32_MAX;
     if (!lease)
         return why_not(leases, token);
     if (!is_of(lease, key))
         return LEASE_OF_OTHER_KEY;
     ASSERT(!lease->writing);
-    if (lease->until_ms <= now_ms) {
-        pass_on(leases, lease, LEASE_TIMED_OUT, now_ms);
-        return LEASE_TIMED_OUT;
-    }
+    bool late = lease->id != id_of(leases, token);
+    uint64_t stamp = late ? lease->since_stamp : lease->stamp; /* of its own or older */
     for (uint32_t i = 0; i < tag_count; i++)
-        if (tag_was_invalidated(leases, tags[i], lease->stamp)) {
+        if (tag_was_invalidated(leases, tags[i], stamp)) {
             leases->lost_tag = i;
-            leases->lost_stamp = lease->stamp;
-            pass_on(leases, lease, LEASE_OF_TAG, now_ms);
+            leases->lost_stamp = stamp;
+            if (!late) /* else the one that is out may be younger than the invalidation */
+                pass_on(leases, lease, LEASE_OF_TAG, now_ms);
             return LEASE_OF_TAG;
         }
     lease->writing = true;
-    *ret_stamp = lease->stamp;
+    lease->late = late;
+    *ret_stamp = stamp;
     return LEASE_HOLDS;
 }
 
+/* How it ends by a write. */
+static enum lease_end written_by(const struct lease *lease) {
+    return lease->writing && !lease->late ? LEASE_USED : LEASE_WRITTEN;
+}
+
 void leases_end_write(struct leases *leases, uint64_t token, bool done) {
-    struct lease *lease = find_token(leases, token);
+    struct lease *lease = find_late(leases, token);
     if (!lease)
         return; /* it ended with what was told of the write */
     ASSERT(lease->writing);
-    lease->writing = false;
     if (done)
-        end(leases, lease, LEASE_USED, LEASE_LOOK);
+        end(leases, lease, written_by(lease), LEASE_LOOK);
+    else
+        lease->writing = false;
 }
 
 bool leases_release(struct leases *leases, const struct lease_key *key, uint64_t token, uint64_t now_ms) {
     struct lease *lease = find_token(leases, token);
-    if (!lease || (key && !is_of(lease, key)))
+    if (!lease || (key && !is_of(lease, key)) || lease->writing)
         return false;
-    bool in_time = lease->until_ms > now_ms;
-    pass_on(leases, lease, in_time ? LEASE_RELEASED : LEASE_TIMED_OUT, now_ms);
+    bool in_time = lease->until_ms > now_ms && !lease->lapsed;
+    if (!in_time && !lease->lapsed)
+        pass_on(leases, lease, LEASE_TIMED_OUT, now_ms);
+    else
+        pass_on(leases, lease, LEASE_RELEASED, now_ms);
     return in_time;
 }
 
-bool leases_is_out(const struct leases *leases, uint64_t token) { return find_token(leases, token) != NULL; }
+bool leases_is_out(const struct leases *leases, uint64_t token) {
+    const struct lease *lease = find_token(leases, token);
+    return lease && !lease->lapsed;
+}
 
 /* ------------------------------------------------------------------------------------- what happened */
 
 void leases_written(struct leases *leases, const struct lease_key *key) {
     struct lease *lease = find(leases, key);
     if (lease)
-        end(leases, lease, lease->writing ? LEASE_USED : LEASE_WRITTEN, LEASE_LOOK);
+        end(leases, lease, written_by(lease), LEASE_LOOK);
 }
 
 uint32_t leases_removed(struct leases *leases, uint32_t place, uint64_t hash, enum lease_end why, uint64_t now_ms) {
@@ -469,7 +559,7 @@ uint32_t leases_removed(struct leases *leases, uint32_t place, uint64_t hash, en
         if (lease->hash != hash || lease->place != place)
             continue;
         ended += !lease->writing;
-        pass_on(leases, lease, lease->writing ? LEASE_USED : why, now_ms);
+        pass_on(leases, lease, lease->writing ? written_by(lease) : why, now_ms);
     }
     return ended;
 }
@@ -513,6 +603,8 @@ void leases_run_due(struct leases *leases, uint64_t now_ms) {
         struct lease *lease = (struct lease *)(void *)((uint8_t *)due - offsetof(struct lease, due));
         if (lease->writing)
             heap_move(leases, due, now_ms + WRITING_MS);
+        else if (lease->lapsed)
+            end(leases, lease, LEASE_TIMED_OUT, LEASE_MISS);
         else
             pass_on(leases, lease, LEASE_TIMED_OUT, now_ms);
     }
@@ -569,7 +661,7 @@ static uint32_t verify_waiters(const struct leases *leases, const struct lease *
 }
 
 void leases_verify(const struct leases *leases) {
-    uint32_t out = 0, waiting = 0, reachable = 0, unused = 0, counted = 0;
+    uint32_t out = 0, waiting = 0, reachable = 0, unused = 0, counted = 0, lapsed = 0, listed = 0;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < leases->slot_count; i++) {
         const struct lease *lease = leases->slots[i].lease;
@@ -578,7 +670,10 @@ void leases_verify(const struct leases *leases) {
         ASSERT(slot_of(lease->id) == i && find_token(leases, token_of(leases, lease->id)) == lease);
         ASSERT(leases->heap[lease->due.index] == &lease->due && lease->due.at_ms >= lease->until_ms);
         ASSERT(leases_may_concern(leases, lease->hash));
-        out++;
+        ASSERT(lease->since <= lease->id && slot_of(lease->since) == i && lease->since_stamp <= lease->stamp);
+        ASSERT(!lease->lapsed || !lease->first);
+        out += !lease->lapsed;
+        lapsed += lease->lapsed;
         bytes += lease_size(lease->name_size);
         waiting += verify_waiters(leases, lease, &bytes);
     }
@@ -591,6 +686,9 @@ void leases_verify(const struct leases *leases) {
         counted += leases->counts[i];
     for (uint32_t i = 1; i < leases->heap_count; i++)
         ASSERT(leases->heap[(i - 1) / 2]->at_ms <= leases->heap[i]->at_ms);
-    ASSERT(out == leases->out && out == reachable && out + unused == leases->slot_count && out == counted);
-    ASSERT(waiting == leases->waiting && leases->heap_count == out + waiting && bytes == leases->bytes);
+    for (const struct lease *lease = leases->lapsed_first; lease; lease = lease->lapsed_next)
+        listed += lease->lapsed;
+    ASSERT(out == leases->out && lapsed == leases->lapsed && lapsed == listed && lapsed <= LEASES_LAPSED_MAX);
+    ASSERT(out + lapsed == reachable && out + lapsed + unused == leases->slot_count && out + lapsed == counted);
+    ASSERT(waiting == leases->waiting && leases->heap_count == out + lapsed + waiting && bytes == leases->bytes);
 }

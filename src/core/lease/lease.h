@@ -8,9 +8,13 @@
  *                        │ └─── the first waiter that wants to load ───┐
  *                        └── deleted, flushed, released, timed out ────┴─> gone, if no such waiter: all waiters miss
  *
+ * Time alone makes nothing old: who comes late with his token may still write while nothing has happened to the key since he got it, be the lease
+ * another one's meanwhile or nobody's. Then it has *lapsed*: it is remembered for LEASE_LATE_MS, the last LEASES_LAPSED_MAX of them, and the
+ * next who asks has it at once.
+ *
  * A lease ends with whatever happens to its key. Most are of keys that were absent when they were asked for: so who changes keys has to tell of
- * what is created and of deletions, those that found nothing included, while `out` is not 0; and of what is overwritten or changed while `out_there` is
- * not 0, as some are of keys that were there, to load them anew in time.
+ * what is created and of deletions, those that found nothing included, while `out` or `lapsed` is not 0; and of what is overwritten or changed while
+ * `out_there` or `lapsed_there` is not 0, as some are of keys that were there, to load them anew in time.
  *
  * A token is a number of 64 bits that is given once: the lease's serial number and its place, mixed with a secret.
  *
@@ -39,6 +43,8 @@ enum {
     LEASE_WAIT_MS_MAX = 3600 * 1000,
     LEASE_MARKS = 4096, /* stamps of each row, a power of two: 64 KiB in all */
     LEASE_COUNTS = 4096,
+    LEASE_LATE_MS = 60 * 1000,
+    LEASES_LAPSED_MAX = 1024, /* whoever changes keys has to look at these too: few */
 };
 
 struct lease_key {
@@ -115,7 +121,7 @@ struct leases_options {
 
 struct lease_slot { /* private */
     struct lease *lease;
-    uint64_t lost; /* the last one that ended here */
+    uint64_t lost, lost_since; /* the last one that ended here, and with it all that were late since the first */
     enum lease_end why;
     uint32_t next_free;
     struct lease_by by;
@@ -123,18 +129,21 @@ struct lease_slot { /* private */
 
 struct leases { /* only the calls below touch it; what is counted may be read */
     struct leases_options options;
-    uint32_t out, waiting; /* at present */
-    uint32_t out_there;    /* of those that are out: of keys that were there */
+    uint32_t out, waiting;         /* at present */
+    uint32_t out_there;            /* of those that are out: of keys that were there */
+    uint32_t lapsed, lapsed_there; /* not out, but remembered */
     uint64_t bytes;
     struct lease_by by;        /* set by the caller: who does what is told of next */
     uint64_t given;            /* ever */
     uint64_t ends[LEASE_ENDS]; /* ever, of leases: how they ended */
+    uint64_t late;             /* ever: writes by a token whose time was over */
     /* private */
     uint64_t serial, arrivals;
     uint32_t lost_tag;
     uint64_t lost_stamp;
     struct lease_slot *slots;
     uint32_t slot_count, free_first, free_last;
+    struct lease *lapsed_first, *lapsed_last; /* in the order in which they have */
     struct lease **buckets;
     uint32_t bucket_count;
     struct lease_due **heap;
@@ -177,7 +186,7 @@ bool leases_look_at(const struct leases *leases, const struct lease_key *key, ui
 /* It does not wait any more; does nothing if it did not. */
 void leases_forget(struct leases *leases, struct lease_waiter *waiter);
 
-/* Before the write. LEASE_HOLDS: nothing but leases_end_write ends the lease by time meanwhile; what is written counts as written at the
+/* Before the write. LEASE_HOLDS, also late: nothing but leases_end_write ends the lease by time meanwhile; what is written counts as written at the
  * stamp. `tags`: hashes of those that the value brings; they are there already, so that an invalidation which is noted after this finds them. */
 MUST_CHECK enum lease_end leases_begin_write(struct leases *leases, const struct lease_key *key, uint64_t token,
                                              const uint64_t *tags, uint32_t tag_count, uint64_t now_ms,
@@ -189,7 +198,8 @@ struct lease_by leases_lost_by(const struct leases *leases, uint64_t token);
 /* After it. `done`: it has changed the key; else the lease goes on. */
 void leases_end_write(struct leases *leases, uint64_t token, bool done);
 
-/* The token's owner does not want it any more. `key` NULL: of whichever key it is. False: it did not hold. */
+/* The token's owner does not want it any more. `key` NULL: of whichever key it is. False: its time was over, its write is under way, or
+ * it did not hold. */
 bool leases_release(struct leases *leases, const struct lease_key *key, uint64_t token, uint64_t now_ms);
 /* Whether there is a lease with this token. */
 bool leases_is_out(const struct leases *leases, uint64_t token);

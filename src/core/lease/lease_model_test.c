@@ -29,13 +29,15 @@ struct twin_waiter {
 struct twin_lease {
     bool held;
     uint64_t token, until_ms, stamp;
+    uint64_t since_stamp; /* of the first since which nothing but time has passed */
+    bool lapsed;          /* not held, but its tokens are good */
     bool there;
 };
 
 struct token_seen {
     uint64_t token;
     uint32_t key;
-    enum lease_end why; /* LEASE_HOLDS: it should hold */
+    enum lease_end why; /* LEASE_HOLDS: it should hold, maybe late */
 };
 
 struct twin {
@@ -49,6 +51,7 @@ struct twin {
     uint32_t token_count;
     uint32_t order[WAITERS], order_count; /* the table's wakes, in order */
     uint32_t wanted[WAITERS], wanted_count;
+    uint32_t displaced; /* in this step, of those that had lapsed */
 };
 
 static uint64_t next_stamp(void *context) { return ++((struct twin *)context)->stamp; }
@@ -76,10 +79,18 @@ static void remember(struct twin *twin, uint32_t key, uint64_t token) {
     twin->tokens[twin->token_count++ % TOKENS] = (struct token_seen){token, key, LEASE_HOLDS};
 }
 
-static void forget_token(struct twin *twin, uint64_t token, enum lease_end why) {
+/* The key's token, and those that are late with it. */
+static void forget_tokens(struct twin *twin, uint32_t key, enum lease_end why) {
     for (uint32_t i = 0; i < TOKENS; i++)
-        if (twin->tokens[i].token == token)
+        if (twin->tokens[i].key == key && twin->tokens[i].why == LEASE_HOLDS)
             twin->tokens[i].why = why;
+}
+
+static void forget_lapsed(struct twin *twin, uint32_t key, enum lease_end why) {
+    if (!twin->of[key].lapsed)
+        return;
+    twin->of[key].lapsed = false;
+    forget_tokens(twin, key, why);
 }
 
 static struct twin_waiter *first_waiter(struct twin *twin, uint32_t key, bool that_loads) {
@@ -104,8 +115,10 @@ static void expect_wake(struct twin *twin, struct twin_waiter *waiter, enum leas
 }
 
 static void twin_end(struct twin *twin, uint32_t key, enum lease_end why, enum lease_wake how) {
-    forget_token(twin, twin->of[key].token, why);
     twin->of[key].held = false;
+    twin->of[key].lapsed = why == LEASE_TIMED_OUT;
+    if (why != LEASE_TIMED_OUT)
+        forget_tokens(twin, key, why);
     for (struct twin_waiter *waiter; (waiter = first_waiter(twin, key, false));)
         expect_wake(twin, waiter, how);
 }
@@ -116,11 +129,14 @@ static void twin_pass(struct twin *twin, uint32_t key, enum lease_end why) {
         twin_end(twin, key, why, LEASE_MISS);
         return;
     }
-    forget_token(twin, twin->of[key].token, why);
+    if (why != LEASE_TIMED_OUT)
+        forget_tokens(twin, key, why);
     expect_wake(twin, heir, LEASE_LOAD);
     twin->of[key].token = heir->token;
     twin->of[key].until_ms = twin->now_ms + heir->waiter.lease_ms;
     twin->of[key].stamp = twin->stamp; /* no other is given in one call, but for flushes: see there */
+    if (why != LEASE_TIMED_OUT)
+        twin->of[key].since_stamp = twin->stamp;
     remember(twin, key, heir->token);
 }
 
@@ -140,6 +156,13 @@ static uint32_t count_out(const struct twin *twin) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < KEYS; i++)
         count += twin->of[i].held;
+    return count;
+}
+
+static uint32_t count_lapsed(const struct twin *twin) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < KEYS; i++)
+        count += twin->of[i].lapsed;
     return count;
 }
 
@@ -195,7 +218,14 @@ static void ask(struct twin *twin, uint32_t at) {
         waiter->arrived = waiter->arrived ? waiter->arrived : ++twin->arrivals;
     }
     if (answer == LEASE_GIVEN) {
-        *lease = (struct twin_lease){true, given.token, twin->now_ms + lease_ms, twin->stamp, there};
+        uint32_t known = count_out(twin) + count_lapsed(twin);
+        twin->displaced = !lease->lapsed && known >= LEASES_AT_ONCE ? known + 1 - LEASES_AT_ONCE : 0;
+        *lease = (struct twin_lease){.held = true,
+                                     .token = given.token,
+                                     .until_ms = twin->now_ms + lease_ms,
+                                     .stamp = twin->stamp,
+                                     .since_stamp = lease->lapsed ? lease->since_stamp : twin->stamp,
+                                     .there = there || (lease->lapsed && lease->there)};
         assert_int_equal(given.until_ms, lease->until_ms);
         remember(twin, at, given.token);
     }
@@ -219,27 +249,31 @@ static void write_by_token(struct twin *twin) {
     struct twin_lease *lease = &twin->of[token->key];
     uint64_t stamp = 0;
     enum lease_end wanted = token->why;
+    bool own = token->token == lease->token;
+    uint64_t given_stamp = own ? lease->stamp : lease->since_stamp;
     if (wanted == LEASE_HOLDS)
-        wanted = at != token->key                                    ? LEASE_OF_OTHER_KEY
-                 : lease->until_ms <= twin->now_ms                   ? LEASE_TIMED_OUT
-                 : tagged && tag_is_younger(twin, tag, lease->stamp) ? LEASE_OF_TAG
-                                                                     : LEASE_HOLDS;
-    bool held = token->why == LEASE_HOLDS;
+        wanted = at != token->key                                   ? LEASE_OF_OTHER_KEY
+                 : tagged && tag_is_younger(twin, tag, given_stamp) ? LEASE_OF_TAG
+                                                                    : LEASE_HOLDS;
     enum lease_end end =
         leases_begin_write(&twin->leases, &key, token->token, &twin->tag_hashes[tag], tagged, twin->now_ms, &stamp);
     if (end == LEASE_UNKNOWN)
         assert_int_not_equal(wanted, LEASE_HOLDS); /* it is not known for ever why */
     else
         assert_int_equal(end, wanted);
-    if (held && (end == LEASE_TIMED_OUT || end == LEASE_OF_TAG))
+    if (own && end == LEASE_OF_TAG && lease->held)
         twin_pass(twin, token->key, end);
+    else if (own && end == LEASE_OF_TAG)
+        forget_lapsed(twin, token->key, end);
     if (end == LEASE_HOLDS) {
-        assert_int_equal(stamp, lease->stamp);
+        assert_int_equal(stamp, given_stamp);
         if (!fails && rng_below(&twin->rng, 2))
             leases_written(&twin->leases, &key);
         leases_end_write(&twin->leases, token->token, !fails);
-        if (!fails)
-            twin_end(twin, at, LEASE_USED, LEASE_LOOK);
+        if (!fails && lease->held)
+            twin_end(twin, at, own ? LEASE_USED : LEASE_WRITTEN, LEASE_LOOK);
+        else if (!fails)
+            forget_lapsed(twin, at, own ? LEASE_USED : LEASE_WRITTEN);
     }
     check_wakes(twin, true);
 }
@@ -254,6 +288,8 @@ static void release(struct twin *twin) {
                      held && in_time);
     if (held)
         twin_pass(twin, at, in_time ? LEASE_RELEASED : LEASE_TIMED_OUT);
+    else
+        forget_lapsed(twin, at, LEASE_RELEASED);
     check_wakes(twin, true);
 }
 
@@ -264,19 +300,27 @@ static void tell(struct twin *twin, uint32_t at) {
         leases_written(&twin->leases, &key);
         if (twin->of[at].held)
             twin_end(twin, at, LEASE_WRITTEN, LEASE_LOOK);
+        forget_lapsed(twin, at, LEASE_WRITTEN);
         check_wakes(twin, true);
     } else if (how < 20) {
         leases_removed(&twin->leases, key.place, key.hash, LEASE_DELETED, twin->now_ms);
-        for (uint32_t i = 0; i < KEYS; i++)
-            if (twin->of[i].held && key_of(i).hash == key.hash && key_of(i).place == key.place)
+        for (uint32_t i = 0; i < KEYS; i++) {
+            if (key_of(i).hash != key.hash || key_of(i).place != key.place)
+                continue;
+            forget_lapsed(twin, i, LEASE_DELETED);
+            if (twin->of[i].held)
                 twin_pass(twin, i, LEASE_DELETED);
+        }
         check_wakes(twin, false);
     } else {
         bool swapped = how == 20;
         uint32_t place = how == 23 ? LEASE_PLACES_ALL : key.place;
         leases_cleared(&twin->leases, place, swapped ? LEASE_SWAPPED : LEASE_FLUSHED, twin->now_ms);
         for (uint32_t i = 0; i < KEYS; i++) {
-            if (!twin->of[i].held || (place != LEASE_PLACES_ALL && key_of(i).place != place))
+            if (place != LEASE_PLACES_ALL && key_of(i).place != place)
+                continue;
+            forget_lapsed(twin, i, swapped ? LEASE_SWAPPED : LEASE_FLUSHED);
+            if (!twin->of[i].held)
                 continue;
             if (swapped)
                 twin_end(twin, i, LEASE_SWAPPED, LEASE_LOOK);
@@ -293,14 +337,35 @@ static void spread_stamps(struct twin *twin) {
     for (uint32_t i = 0; i < KEYS; i++) {
         struct lease_key key = key_of(i);
         uint64_t stamp;
-        if (!twin->of[i].held || twin->of[i].until_ms <= twin->now_ms)
+        if (!twin->of[i].held)
             continue;
         assert_int_equal(leases_begin_write(&twin->leases, &key, twin->of[i].token, NULL, 0, twin->now_ms, &stamp),
                          LEASE_HOLDS);
         leases_end_write(&twin->leases, twin->of[i].token, false);
         assert_true(stamp <= twin->of[i].stamp);
+        if (twin->of[i].since_stamp == twin->of[i].stamp)
+            twin->of[i].since_stamp = stamp;
         twin->of[i].stamp = stamp;
     }
+}
+
+/* Who came has displaced as many of those that had lapsed as it had to: which ones shows by their tokens. */
+static void find_displaced(struct twin *twin) {
+    uint32_t forgotten = 0;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        struct lease_key key = key_of(i);
+        uint64_t stamp;
+        if (!twin->of[i].lapsed)
+            continue;
+        if (leases_begin_write(&twin->leases, &key, twin->of[i].token, NULL, 0, twin->now_ms, &stamp) == LEASE_HOLDS) {
+            leases_end_write(&twin->leases, twin->of[i].token, false);
+            continue;
+        }
+        forget_lapsed(twin, i, LEASE_TIMED_OUT);
+        forgotten++;
+    }
+    assert_int_equal(forgotten, twin->displaced);
+    twin->displaced = 0;
 }
 
 static void pass_time(struct twin *twin) {
@@ -380,14 +445,17 @@ static void the_table_does_what_a_naive_one_does(void **state) {
         else
             invalidate(&twin);
         spread_stamps(&twin);
+        find_displaced(&twin);
         leases_verify(&twin.leases);
         assert_int_equal(twin.leases.out, count_out(&twin));
+        assert_int_equal(twin.leases.lapsed, count_lapsed(&twin));
         assert_int_equal(twin.leases.out_there, count_out_there(&twin));
         assert_int_equal(twin.leases.waiting, count_waiting(&twin));
     }
     for (uint32_t i = 0; i < WAITERS; i++)
         leases_forget(&twin.leases, &twin.waiters[i].waiter);
     assert_true(twin.leases.given > STEPS / 100);
+    assert_true(twin.leases.late > STEPS / 1000);
     leases_fini(&twin.leases);
 }
 

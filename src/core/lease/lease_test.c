@@ -95,6 +95,11 @@ static void expect_woken(const struct world *world, uint32_t at, const struct le
     assert_int_equal(world->woken[at].how, how);
 }
 
+static void expect_lost_by(const struct world *world, uint64_t token, uint64_t client, uint32_t command) {
+    struct lease_by by = leases_lost_by(&world->leases, token);
+    assert_true(by.client == client && by.command == command);
+}
+
 static void one_loads_and_others_are_busy(void **state) {
     struct world world;
     struct lease_given given;
@@ -187,7 +192,8 @@ static void the_lease_passes_to_the_first_who_wants_it(void **state) {
     leases_run_due(&world.leases, 320); /* nobody is left that would load */
     expect_woken(&world, 2, &looks, LEASE_MISS);
     assert_int_equal(world.leases.out, 0);
-    assert_int_equal(try_write(&world, "a", world.woken[1].token, 320), LEASE_TIMED_OUT);
+    assert_int_equal(world.leases.lapsed, 1);
+    assert_int_equal(try_write(&world, "a", world.woken[1].token, 320), LEASE_HOLDS);
     assert_int_equal(world.leases.ends[LEASE_DELETED], 1);
     assert_int_equal(world.leases.ends[LEASE_RELEASED], 1);
     assert_int_equal(world.leases.ends[LEASE_TIMED_OUT], 1);
@@ -200,8 +206,8 @@ static void time_ends_leases_and_waits(void **state) {
     (void)state;
     begin(&world);
     uint64_t token = load(&world, "a", 100, 1000);
-    assert_int_equal(try_write(&world, "a", token, 1100), LEASE_TIMED_OUT);
     token = load(&world, "a", 100, 1100); /* the one before is over */
+    assert_int_equal(world.leases.ends[LEASE_TIMED_OUT], 1);
     wait_for(&world, "a", &waiter, 100, 1150, 1100);
     wait_for(&world, "a", &heir, 100, 2000, 1100);
     assert_int_equal(leases_due_ms(&world.leases), 1150);
@@ -211,7 +217,7 @@ static void time_ends_leases_and_waits(void **state) {
     expect_woken(&world, 0, &waiter, LEASE_MISS);
     leases_run_due(&world.leases, 1200);
     expect_woken(&world, 1, &heir, LEASE_LOAD);
-    assert_int_equal(try_write(&world, "a", token, 1200), LEASE_TIMED_OUT);
+    assert_false(leases_is_out(&world.leases, token));
     /* Who asks finds out as well, without anybody having looked at the clock. */
     wait_for(&world, "a", &waiter, 100, 5000, 1299);
     struct lease_key key = key_of("a");
@@ -219,6 +225,105 @@ static void time_ends_leases_and_waits(void **state) {
     assert_int_equal(leases_ask(&world.leases, &key, 100, false, NULL, 1300, &given), LEASE_BUSY);
     expect_woken(&world, 2, &waiter, LEASE_LOAD);
     assert_int_equal(given.until_ms, 1400);
+    done(&world);
+}
+
+/* A load that takes longer than its lease, and others that begin meanwhile. */
+static void a_late_write_is_done_if_nothing_has_happened(void **state) {
+    struct world world;
+    struct lease_waiter heir = {0};
+    (void)state;
+    begin(&world);
+    uint64_t first = load(&world, "a", 100, 0);
+    wait_for(&world, "a", &heir, 100, 5000, 10);
+    leases_run_due(&world.leases, 100);
+    expect_woken(&world, 0, &heir, LEASE_LOAD);
+    leases_run_due(&world.leases, 200); /* nobody else wants it now */
+    assert_true(world.leases.out == 0 && world.leases.lapsed == 1);
+    uint64_t third = load(&world, "a", 100, 250);
+    world.leases.by = (struct lease_by){7, 3};
+    write_by_token(&world, "a", first, 300);
+    assert_int_equal(try_write(&world, "a", third, 301), LEASE_WRITTEN);
+    expect_lost_by(&world, third, 7, 3);
+    assert_int_equal(try_write(&world, "a", first, 301), LEASE_WRITTEN);
+    assert_int_equal(try_write(&world, "a", world.woken[0].token, 301), LEASE_WRITTEN);
+    assert_true(world.leases.late == 1 && world.leases.ends[LEASE_TIMED_OUT] == 2 && world.leases.lapsed == 0);
+    /* Its own, when nobody else has come. */
+    first = load(&world, "a", 100, 400);
+    leases_run_due(&world.leases, 500);
+    write_by_token(&world, "a", first, 900);
+    assert_int_equal(try_write(&world, "a", first, 901), LEASE_USED);
+    assert_true(world.leases.late == 2 && world.leases.ends[LEASE_USED] == 0);
+    done(&world);
+}
+
+/* What has happened to the key while the lease was another one's, or nobody's. */
+static void a_late_write_is_refused_if_anything_has_happened(void **state) {
+    enum { WRITTEN, DELETED, FLUSHED, TAGGED, RELEASED, HAPPENINGS };
+    static const enum lease_end wanted[HAPPENINGS] = {LEASE_WRITTEN, LEASE_DELETED, LEASE_FLUSHED, LEASE_OF_TAG,
+                                                      LEASE_RELEASED};
+    (void)state;
+    for (uint32_t round = 0; round < 2 * HAPPENINGS; round++) {
+        struct world world;
+        struct lease_key key = key_of("a");
+        bool lapsed = round % 2;
+        uint64_t stamp, tag = hash_of("t");
+        begin(&world);
+        uint64_t first = load(&world, "a", 100, 0), holder = first;
+        leases_run_due(&world.leases, 100);
+        if (!lapsed)
+            holder = load(&world, "a", 100, 150);
+        switch (round / 2) {
+            case WRITTEN:
+                leases_written(&world.leases, &key);
+                break;
+            case DELETED:
+                assert_int_equal(leases_removed(&world.leases, 0, key.hash, LEASE_DELETED, 160), 1);
+                break;
+            case FLUSHED:
+                leases_cleared(&world.leases, 0, LEASE_FLUSHED, 160);
+                break;
+            case TAGGED:
+                leases_tag_invalidated(&world.leases, tag);
+                break;
+            default:
+                assert_int_equal(leases_release(&world.leases, &key, holder, 160), !lapsed);
+        }
+        leases_verify(&world.leases);
+        assert_int_equal(leases_begin_write(&world.leases, &key, first, &tag, 1, 170, &stamp), wanted[round / 2]);
+        assert_int_equal(world.leases.lapsed, 0);
+        assert_int_equal(world.leases.out,
+                         !lapsed && round / 2 == TAGGED); /* which is younger, or not: its own affair */
+        done(&world);
+    }
+}
+
+static void few_are_remembered_and_not_for_long(void **state) {
+    struct world world;
+    struct lease_given given;
+    char name[16];
+    (void)state;
+    begin(&world);
+    world.leases.options.leases_max = 2 * LEASES_LAPSED_MAX;
+    uint64_t first = load(&world, "first", 10, 0);
+    leases_run_due(&world.leases, 10);
+    for (uint32_t i = 0; i < LEASES_LAPSED_MAX; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        load(&world, name, 10, 20);
+    }
+    leases_run_due(&world.leases, 30);
+    assert_int_equal(world.leases.lapsed, LEASES_LAPSED_MAX);
+    assert_int_equal(try_write(&world, "first", first, 31), LEASE_TIMED_OUT);
+    world.leases.options.leases_max = LEASES_LAPSED_MAX;
+    struct lease_key key = key_of("b");
+    assert_int_equal(leases_ask(&world.leases, &key, 10, false, NULL, 40, &given), LEASE_GIVEN);
+    assert_int_equal(world.leases.lapsed, LEASES_LAPSED_MAX - 1); /* it makes room for who comes */
+    leases_verify(&world.leases);
+    leases_run_due(&world.leases, 30 + LEASE_LATE_MS);
+    assert_int_equal(world.leases.lapsed, 1);
+    leases_run_due(&world.leases, 50 + 2 * LEASE_LATE_MS);
+    assert_true(world.leases.lapsed == 0 && world.leases.bytes == 0 && leases_due_ms(&world.leases) == UINT64_MAX);
+    assert_int_equal(try_write(&world, "b", given.token, 50 + 2 * LEASE_LATE_MS), LEASE_TIMED_OUT);
     done(&world);
 }
 
@@ -397,11 +502,6 @@ static void *failing_resize(void *context, void *old, size_t size_old, size_t si
     return memory_libc.resize(memory_libc.context, old, size_old, size_new);
 }
 
-static void expect_lost_by(const struct world *world, uint64_t token, uint64_t client, uint32_t command) {
-    struct lease_by by = leases_lost_by(&world->leases, token);
-    assert_true(by.client == client && by.command == command);
-}
-
 static void it_is_known_who_has_a_lease_and_who_ended_it(void **state) {
     struct world world;
     struct lease_view view;
@@ -471,8 +571,9 @@ static void want_of_memory_changes_nothing(void **state) {
 
 UNIT_TESTS(lease, UNIT(one_loads_and_others_are_busy), UNIT(names_with_one_hash_are_two_keys),
            UNIT(whoever_waits_is_woken_in_order), UNIT(the_lease_passes_to_the_first_who_wants_it),
-           UNIT(time_ends_leases_and_waits), UNIT(a_write_under_way_is_not_ended_by_time),
-           UNIT(an_invalidated_tag_refuses_the_write), UNIT(no_invalidation_is_forgotten),
-           UNIT(flushes_and_swaps_end_what_they_concern), UNIT(patterns_end_what_matches), UNIT(bounds_are_kept),
-           UNIT(tokens_are_given_once), UNIT(it_is_known_who_has_a_lease_and_who_ended_it),
-           UNIT(want_of_memory_changes_nothing));
+           UNIT(time_ends_leases_and_waits), UNIT(a_late_write_is_done_if_nothing_has_happened),
+           UNIT(a_late_write_is_refused_if_anything_has_happened), UNIT(few_are_remembered_and_not_for_long),
+           UNIT(a_write_under_way_is_not_ended_by_time), UNIT(an_invalidated_tag_refuses_the_write),
+           UNIT(no_invalidation_is_forgotten), UNIT(flushes_and_swaps_end_what_they_concern),
+           UNIT(patterns_end_what_matches), UNIT(bounds_are_kept), UNIT(tokens_are_given_once),
+           UNIT(it_is_known_who_has_a_lease_and_who_ended_it), UNIT(want_of_memory_changes_nothing));

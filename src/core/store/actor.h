@@ -31,6 +31,15 @@ struct actor_counts {
     uint64_t changes;      /* entries written or deleted by edits; what expires, is evicted or flushed does not count */
 };
 
+/* What it has changed under the locks that it holds, for the journal (core/cache/journal.h). */
+struct actor_noted {
+    uint8_t *bytes; /* a record that is being written, `size` of `room` bytes; cache_journal_forget gives them back */
+    size_t size, room;
+    uint64_t reserved; /* bytes that the log has promised to take, and nothing was staged for yet */
+    uint64_t lsn; /* of the youngest record that this actor has staged; whoever waits for the log sets it back to 0 */
+    bool silent;  /* what it does is no change: entries move */
+};
+
 /* What an entry is dead by. */
 enum actor_killer { ACTOR_NOT_KILLED, ACTOR_KILLED_BY_TAG, ACTOR_KILLED_BY_BAN };
 
@@ -48,6 +57,7 @@ struct actor {
     uint64_t killed_stamp;       /* with it: the stamp of the entry that a tag has killed, or that of the ban */
     uint64_t tag_stamps
         [2]; /* of the last tag that it has invalidated, be it softly: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
+    struct actor_noted noted;
     uint64_t ban_stamp;            /* of the last pattern that it has banned */
     struct actor_counts *of_store; /* the same by store number, of what is read or removed; NULL: not counted */
 };

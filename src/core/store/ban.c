@@ -125,12 +125,12 @@ static void mark_databases(struct engine *engine, bool banned) {
     }
 }
 
-bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern) {
+bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
     struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_acquire);
     struct ban *ban = bans && pattern.size <= BAN_PATTERN_MAX ? free_slot(bans) : NULL;
     if (!ban)
         return false;
-    actor->ban_stamp = store_stamp_next(engine);
+    actor->ban_stamp = stamp ? stamp : store_stamp_next(engine);
     /* Who still reads what stood here before sees that its stamp is gone. */
     words_fence_write();
     atomic_store_explicit(&ban->place, place, memory_order_relaxed);
@@ -158,6 +158,8 @@ static uint64_t youngest(const struct bans *bans) {
 /* Every key that was there when these were set has been compared with them. Under a shard's lock: whoever sets one or swaps databases holds all. */
 static void forget(struct engine *engine, struct actor *actor, struct bans *bans) {
     store_lock(engine, actor, 0);
+    if (store_is_wanted(engine, STORE_NOTED))
+        engine->journal.swept(engine->journal.context, actor, bans->until);
     for (int i = 0; i < BANS_MAX; i++) {
         uint64_t stamp = atomic_load_explicit(&bans->slots[i].stamp, memory_order_relaxed);
         if (stamp == 0 || stamp > bans->until)
@@ -264,6 +266,16 @@ bool bans_sweep(struct engine *engine, struct actor *actor) {
     bool worked = atomic_load_explicit(&engine->ban_count, memory_order_acquire) != 0 && sweep_on(engine, actor, bans);
     atomic_store_explicit(&bans->sweeping, false, memory_order_release);
     return worked;
+}
+
+uint64_t bans_oldest(const struct engine *engine) {
+    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_acquire);
+    uint64_t oldest = UINT64_MAX;
+    for (int i = 0; bans && i < BANS_MAX; i++) {
+        uint64_t stamp = atomic_load_explicit(&bans->slots[i].stamp, memory_order_relaxed);
+        oldest = stamp && stamp < oldest ? stamp : oldest;
+    }
+    return oldest;
 }
 
 void bans_count(const struct engine *engine, struct ban_counts *ret_counts) {

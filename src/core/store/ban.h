@@ -37,8 +37,9 @@ struct ban_counts {
 /* So that bans_add cannot fail for want of memory. The caller holds no lock. */
 MUST_CHECK enum status bans_prepare(struct engine *engine);
 /* False: there are BANS_MAX already, or the pattern is longer than BAN_PATTERN_MAX; nothing has happened. The actor's ban_stamp is the ban's
- * own afterwards, which no other has or had. */
-MUST_CHECK bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern);
+ * own afterwards, which no other has or had: `stamp`, or with 0 a new one. */
+MUST_CHECK bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern,
+                         uint64_t stamp);
 /* Whether an entry in that place with that key and stamp (0: none) is dead by a ban; see store_is_banned, which costs less. `name` is the
  * caller's, or an entry's under its shard's lock. */
 bool bans_kill(const struct bans *bans, uint32_t place, uint64_t stamp, struct slice name);
@@ -48,6 +49,8 @@ uint64_t bans_killer(const struct bans *bans, uint32_t place, uint64_t stamp, st
 /* One slice over all keys. False: nothing is to be done, or somebody else is at it. */
 bool bans_sweep(struct engine *engine, struct actor *actor);
 
+/* The stamp of the oldest ban that lasts; UINT64_MAX: there is none. While nobody sets one. */
+uint64_t bans_oldest(const struct engine *engine);
 void bans_count(const struct engine *engine, struct ban_counts *ret_counts);
 void bans_free(struct bans *bans, const struct memory *memory);
 

@@ -318,11 +318,30 @@ static void write_bytes(struct engine *engine, uint64_t location, const struct e
     }
 }
 
+/* The journal hears of what goes by somebody's doing; what has expired or was invalidated goes by what it knows already. But not of a session, where
+ * one takes others with it; nor what has been stale for too long by a tag, which may be softened once more. */
+static void note_removed(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
+                         enum store_change reason, struct slice name) {
+    uint32_t at = atomic_load_explicit(&engine->range.segments[range_segment_of(&engine->range, spot->location)].shard,
+                                       memory_order_relaxed);
+    const struct shard *shard = &engine->shards[at];
+    if (reason == STORE_DELETED || reason == STORE_EVICTED ||
+        ((reason == STORE_EXPIRED || reason == STORE_INVALIDATED) && store_is_by_session(shard)) ||
+        (reason == STORE_INVALIDATED && !store_is_dead(engine, spot->location, &spot->entry, name)))
+        engine->journal.removed(engine->journal.context, actor, spot->entry.db, name);
+}
+
 /* The bytes of an entry that has just gone still stand where they stood, until the lock is let go. */
 static void tell_removed(const struct engine *engine, struct actor *actor, const struct store_spot *spot,
                          enum store_change reason) {
     const uint8_t *at = engine->range.base + spot->location;
-    store_tell(engine, actor, reason, spot->entry.db, slice_make(at + spot->entry.key_at, spot->entry.key_size));
+    const struct slice name = slice_make(at + spot->entry.key_at, spot->entry.key_size);
+    uint32_t wanted = atomic_load_explicit(&engine->changes.wanted, memory_order_relaxed);
+    if (__builtin_expect(!(wanted & (1u << reason | 1u << STORE_NOTED)), 1))
+        return;
+    if (wanted >> STORE_NOTED & 1)
+        note_removed(engine, actor, spot, reason, name);
+    store_tell(engine, actor, reason, spot->entry.db, name);
 }
 
 /* Overwrites where the entry stands, if the new one has the same shape. */

@@ -343,10 +343,16 @@ void store_lock(struct engine *engine, struct actor *actor, uint32_t shard) {
     actor->held[shard / 64] |= 1ull << (shard % 64);
 }
 
-void store_unlock(struct engine *engine, struct actor *actor, uint32_t shard) {
+void store_unlock_plainly(struct engine *engine, struct actor *actor, uint32_t shard) {
     ASSERT(store_held(actor, shard));
     actor->held[shard / 64] &= ~(1ull << (shard % 64));
     lock_give(&engine->shards[shard].lock, &engine->range.waiting);
+}
+
+void store_unlock(struct engine *engine, struct actor *actor, uint32_t shard) {
+    if (__builtin_expect(actor->noted.size != 0, 0))
+        engine->journal.unlocking(engine->journal.context, actor);
+    store_unlock_plainly(engine, actor, shard);
 }
 
 uint64_t engine_clock(const struct engine *engine) {

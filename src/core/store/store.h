@@ -161,6 +161,7 @@ enum store_change {
     STORE_EVICTED,
     STORE_INVALIDATED,
     STORE_CREATED,
+    STORE_NOTED = 28, /* none, but wanted: the journal notes what goes */
     STORE_UNHURRIED =
         30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
     STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
@@ -172,6 +173,16 @@ struct store_changes {
                  struct slice name); /* enum store_change, or what the caller of the engine tells by itself */
     void *context;
     _Atomic uint32_t wanted; /* a bit for each change */
+};
+
+/* Who keeps a journal of what goes, asked while STORE_NOTED is wanted. Under the shard's lock: it may not call the engine. */
+struct store_journal {
+    void (*removed)(void *context, struct actor *actor, uint32_t db, struct slice name);
+    /* All keys have been compared with bans up to that stamp, which are about to be forgotten: what is written afterwards needs no stamp for them. */
+    void (*swept)(void *context, struct actor *actor, uint64_t stamp);
+    void (*unlocking)(void *context,
+                      struct actor *actor); /* before the actor, that has noted something, lets a lock go */
+    void *context;
 };
 
 struct engine {
@@ -191,6 +202,7 @@ struct engine {
     const struct memory *memory;
     const struct object_owner *owner; /* NULL: no entry has objects */
     struct store_changes changes;
+    struct store_journal journal;
     _Atomic uint32_t ban_count; /* of bans that there are */
     struct bans *_Atomic bans;  /* NULL: there never was one */
 };
@@ -311,6 +323,8 @@ static inline bool store_is_by_session(const struct shard *shard) {
 
 void store_lock(struct engine *engine, struct actor *actor, uint32_t shard);
 void store_unlock(struct engine *engine, struct actor *actor, uint32_t shard);
+/* The same for whoever is known to have noted nothing for the journal. */
+void store_unlock_plainly(struct engine *engine, struct actor *actor, uint32_t shard);
 static inline bool store_held(const struct actor *actor, uint32_t shard) {
     return actor->held[shard / 64] >> (shard % 64) & 1;
 }

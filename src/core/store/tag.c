@@ -383,7 +383,10 @@ void tag_give(struct range *range, struct actor *actor, struct tags *tags, uint3
     enter(range, actor, tags);
     uint8_t *record = borne(range, tags, number);
     uint32_t bearers = get32(record, BEARERS_AT) - 1, members = get32(record, MEMBERS_AT);
-    if (stamp > hard_of(record)) {
+    if (__builtin_expect(tags->loose, 0)) {
+        members -= stamp > hard_of(record) && members > 0;
+        words_store32(record + MEMBERS_AT, members);
+    } else if (stamp > hard_of(record)) {
         ASSERT(members > 0);
         words_store32(record + MEMBERS_AT, --members);
     } else if (stamp) {
@@ -484,6 +487,48 @@ uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *t
     }
     leave(range, tags);
     return members;
+}
+
+void tag_invalidate_at(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, bool soft,
+                       uint64_t stamp, uint64_t at_ms) {
+    enter(range, actor, tags);
+    uint8_t *record = borne(range, tags, number);
+    ASSERT(tags->loose);
+    if (soft && stamp > soft_of(record)) {
+        set_soft(record, stamp, at_ms);
+    } else if (!soft && stamp > hard_of(record)) {
+        uint64_t time = words_load64(record) & ~(ENTRY_STAMP_END - 1);
+        __atomic_store_n((word64 *)(void *)record, stamp | time, __ATOMIC_RELEASE);
+        words_store32(record + MEMBERS_AT, 0);
+    }
+    if (stamp > tags_latest(tags, number))
+        atomic_store_explicit(&tags->latest[number & tags->group_mask], stamp, memory_order_release);
+    leave(range, tags);
+}
+
+void tags_count_loosely(struct range *range, struct actor *actor, struct tags *tags) {
+    enter(range, actor, tags);
+    tags->loose = true;
+    leave(range, tags);
+}
+
+void tags_count_anew(struct range *range, struct actor *actor, struct tags *tags) {
+    enter(range, actor, tags);
+    for (uint32_t page = 0; page < GET(tags->page_count); page++) {
+        if (!directory(range, tags)[page])
+            continue;
+        uint32_t number = (page << page_shift(range)) + 1, end = number - 1 + page_slots(range);
+        while (number < end) {
+            uint8_t *record = slot_of(range, tags, number);
+            uint64_t first = words_load64(record);
+            if (!(first & FREE))
+                words_store32(record + MEMBERS_AT, 0);
+            number += first & FREE ? (uint32_t)first : slots_for(record[NAME_SIZE_AT]);
+        }
+    }
+    PUT(tags->dead, 0);
+    tags->loose = false;
+    leave(range, tags);
 }
 
 size_t tag_name(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, uint8_t *to) {

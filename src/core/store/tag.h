@@ -60,6 +60,7 @@ struct tags {
     _Atomic uint64_t count, bytes;          /* records, and what their slots take */
     _Atomic uint64_t
         dead; /* bearers that are dead by the tag which they bear: entries that were not come across yet, once for each such tag */
+    bool loose; /* members and `dead` are not right at present, but will be counted anew: tags_count_loosely */
     _Atomic uint32_t
         guests; /* who holds a record for which no entry stands: while there are some, nobody may clear the table */
     uint32_t group_mask;
@@ -175,6 +176,15 @@ static inline bool tags_kill(const struct range *range, const struct tags *tags,
  * members there were; 0 if nobody has such a tag, for which no stamp is taken. `soft`: members stay alive, and are stale. */
 uint64_t tag_invalidate(struct range *range, struct actor *actor, struct tags *tags, struct slice name, bool soft,
                         uint64_t (*next)(void *context), void *context);
+
+/* The same with a given stamp, which need not be the youngest, at that time: what is younger lives on. For a record that has a bearer, while members are
+ * counted loosely. */
+void tag_invalidate_at(struct range *range, struct actor *actor, struct tags *tags, uint32_t number, bool soft,
+                       uint64_t stamp, uint64_t at_ms);
+/* While a journal is replayed invalidations come in another order than entries, so that nobody knows who is a member. At the end nobody is: then whoever walks over all
+ * entries lets their tags be joined once more. */
+void tags_count_loosely(struct range *range, struct actor *actor, struct tags *tags);
+void tags_count_anew(struct range *range, struct actor *actor, struct tags *tags);
 
 /* For how long an entry with that stamp has been stale by this tag, which has a bearer: since its last soft invalidation; 0: it is not, or
  * since just now. */

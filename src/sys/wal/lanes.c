@@ -66,8 +66,8 @@ enum status lanes_admit(struct lanes *lanes, unsigned number, size_t size, bool 
     return status;
 }
 
-enum status lanes_stage(struct lanes *lanes, unsigned number, const struct slice *parts, unsigned count,
-                        uint64_t *ret_lsn) {
+static enum status stage(struct lanes *lanes, unsigned number, const struct slice *parts, unsigned count, bool anyway,
+                         uint64_t *ret_lsn) {
     ASSERT(number < lanes->count);
     struct lane *lane = &lanes->lanes[number];
     size_t size = 0;
@@ -78,6 +78,8 @@ enum status lanes_stage(struct lanes *lanes, unsigned number, const struct slice
     }
     pthread_mutex_lock(&lane->lock);
     enum status status = make_room(lanes, lane, size);
+    if (status == STATUS_BUSY && anyway)
+        status = buf_reserve(&lane->front, LANE_RECORD_HEADER_SIZE + size);
     if (status != STATUS_OK) {
         pthread_mutex_unlock(&lane->lock);
         return status;
@@ -96,6 +98,16 @@ enum status lanes_stage(struct lanes *lanes, unsigned number, const struct slice
     pthread_mutex_unlock(&lane->lock);
     *ret_lsn = lsn;
     return STATUS_OK;
+}
+
+enum status lanes_stage(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
+                        uint64_t *ret_lsn) {
+    return stage(lanes, lane, parts, count, false, ret_lsn);
+}
+
+enum status lanes_stage_anyway(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
+                               uint64_t *ret_lsn) {
+    return stage(lanes, lane, parts, count, true, ret_lsn);
 }
 
 /* A back that has been read through changes places with the front. One that grew for a large record is made small again. */

@@ -93,5 +93,35 @@ static void failed_call_takes_no_number(void **state) {
     lanes_fini(&lanes);
 }
 
-UNIT_TESTS(lanes, UNIT(records_of_all_lanes_come_in_one_order),
+static void lane_of_who_cannot_be_refused_grows_until_it_is_collected(void **state) {
+    struct lanes lanes;
+    enum { LANE_SIZE = 256, RECORDS = 100 };
+    assert_int_equal(lanes_init(&lanes, &memory_libc, 1, LANE_SIZE, 1), STATUS_OK);
+    struct buf payload;
+    buf_init(&payload, &memory_libc);
+    const struct slice part = SLICE("a record of some bytes");
+    for (int round = 0; round < 3; round++) {
+        uint64_t lsn;
+        uint32_t count;
+        for (int i = 0; i < RECORDS; i++)
+            assert_int_equal(lanes_stage_anyway(&lanes, 0, &part, 1, &lsn), STATUS_OK);
+        assert_int_equal(lanes_stage(&lanes, 0, &part, 1, &lsn), STATUS_BUSY);
+        buf_clear(&payload);
+        assert_int_equal(lanes_collect(&lanes, SIZE_MAX, &payload, &count), STATUS_OK);
+        assert_int_equal(count, RECORDS);
+        struct slice rest = buf_slice(&payload), record;
+        while (format_record_next(&rest, &record))
+            assert_true(slice_equal(record, SLICE("a record of some bytes")));
+        assert_int_equal(rest.size, 0);
+    }
+    /* Both halves are small again when they have been read. */
+    uint32_t count;
+    assert_int_equal(lanes_collect(&lanes, SIZE_MAX, &payload, &count), STATUS_OK);
+    assert_true(lanes.lanes[0].back.capacity <= 2 * LANE_SIZE);
+    buf_fini(&payload);
+    lanes_fini(&lanes);
+}
+
+UNIT_TESTS(lanes, UNIT(lane_of_who_cannot_be_refused_grows_until_it_is_collected),
+           UNIT(records_of_all_lanes_come_in_one_order),
            UNIT(what_was_admitted_can_be_staged_whatever_is_collected_meanwhile), UNIT(failed_call_takes_no_number));

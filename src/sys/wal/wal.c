@@ -32,8 +32,10 @@ static void fill_in(struct wal_options *options) {
         options->lane_bytes = 1 << 20;
     if (!options->file_bytes)
         options->file_bytes = 64 << 20;
+    /* Half of it is always there, and the lanes hold at most both of their halves. */
+    uint64_t staged_bytes = 2 * (uint64_t)options->lanes * options->lane_bytes;
     if (!options->reserve_bytes)
-        options->reserve_bytes = 4 << 20;
+        options->reserve_bytes = staged_bytes > 2 << 20 ? 2 * staged_bytes : 4 << 20;
     if (!options->kept_bytes)
         options->kept_bytes = 16 << 20;
     if (!options->now_ns)
@@ -282,8 +284,20 @@ enum status wal_stage(struct wal *wal, unsigned lane, const struct slice *parts,
     return lanes_stage(&wal->lanes, lane, parts, count, ret_lsn);
 }
 
-enum status wal_write_out(struct wal *wal) {
+enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
+                             uint64_t *ret_lsn) {
+    return lanes_stage_anyway(&wal->lanes, lane, parts, count, ret_lsn);
+}
+
+uint64_t wal_durable(struct wal *wal) {
     pthread_mutex_lock(&wal->writing);
+    uint64_t durable = wal->durable;
+    pthread_mutex_unlock(&wal->writing);
+    return durable;
+}
+
+/* Under `writing`, which it lets go. */
+static enum status write_out(struct wal *wal) {
     bool any = wal_commit(wal);
     enum wal_state state = wal_state(wal);
     bool full = wal->writer.offset >= wal->rotate_at_bytes;
@@ -293,6 +307,19 @@ enum status wal_write_out(struct wal *wal) {
     if (any || state != WAL_RUNNING)
         wal_tell(wal, state != WAL_RUNNING);
     return state == WAL_RUNNING ? STATUS_OK : state == WAL_FULL ? STATUS_FULL : STATUS_IO;
+}
+
+enum status wal_write_out(struct wal *wal) {
+    pthread_mutex_lock(&wal->writing);
+    return write_out(wal);
+}
+
+bool wal_try_write_out(struct wal *wal) {
+    if (pthread_mutex_trylock(&wal->writing) != 0)
+        return false;
+    enum status status = write_out(wal);
+    MAYBE(status != STATUS_OK); /* the state says so */
+    return true;
 }
 
 /* --- waiting --- */
@@ -429,6 +456,8 @@ void wal_mode_set(struct wal *wal, enum wal_mode mode, uint32_t interval_ms) {
     atomic_store(&wal->mode, mode);
     wal_kick(wal);
 }
+
+enum wal_mode wal_mode_now(const struct wal *wal) { return (enum wal_mode)atomic_load(&wal->mode); }
 
 void wal_begin_anew(struct wal *wal) {
     atomic_store(&wal->anew_wanted, true);

@@ -46,10 +46,10 @@ struct wal_options {
     unsigned lanes;       /* [1] */
     size_t lane_bytes;    /* [1 MiB] */
     uint64_t file_bytes;  /* [64 MiB] a file that reaches this is followed by another */
-    uint64_t
-        reserve_bytes; /* [4 MiB] set aside ahead, so that what has been staged has room when the disk is full; 1: none */
-    size_t
-        kept_bytes; /* [16 MiB] of what was written and not flushed is kept, to be written again after a failed flush */
+    /* [twice what all lanes can hold, at least 4 MiB] set aside ahead, so that what has been staged has room when the disk is full; 1: nothing. */
+    uint64_t reserve_bytes;
+    /* [16 MiB] of what was written and not flushed is kept, to be written again after a failed flush. */
+    size_t kept_bytes;
     uint64_t log_id;                   /* for a log that begins here; any number but 0, drawn at random */
     bool stepped;                      /* no thread: the caller calls wal_step, as tests do */
     uint64_t (*now_ns)(void *context); /* [the steady clock] */
@@ -80,6 +80,10 @@ MUST_CHECK enum status wal_admit_wait(struct wal *wal, unsigned lane, size_t siz
 MUST_CHECK enum status wal_stage(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
                                  uint64_t *ret_lsn);
 
+/* The same for a change that cannot be refused any more, in any state: its lane grows. STATUS_NO_MEMORY, STATUS_TOO_LARGE: nothing was staged. */
+MUST_CHECK enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
+                                        uint64_t *ret_lsn);
+
 /* Whether writers should wait, see above. wal_admit asks it, too. */
 bool wal_pressure(const struct wal *wal);
 
@@ -88,11 +92,16 @@ bool wal_pressure(const struct wal *wal);
 uint64_t wal_staged(const struct wal *wal); /* the highest number given */
 uint64_t wal_written(const struct wal *wal);
 uint64_t wal_flushed(const struct wal *wal);
+/* As wal_flushed, but for a hole that a snapshot has yet to cover: what a snapshot that was begun behind the hole may rely on. */
+uint64_t wal_durable(struct wal *wal);
 enum wal_state wal_state(const struct wal *wal);
 
 /* The calling thread writes what is staged, all lanes', without flushing: afterwards a killed process loses nothing that was staged before the call.
  * STATUS_FULL, STATUS_IO: the state has changed. */
 MUST_CHECK enum status wal_write_out(struct wal *wal);
+
+/* The same, unless another thread is writing just now, which is not waited for: false. */
+bool wal_try_write_out(struct wal *wal);
 
 /* Sleeps until the point has reached this number. STATUS_AGAIN: not within `timeout_ms`. STATUS_IO: the log has failed. A full disk is waited for. */
 MUST_CHECK enum status wal_wait(struct wal *wal, enum wal_point point, uint64_t lsn, uint64_t timeout_ms);
@@ -117,6 +126,8 @@ void wal_wish_room(struct wal *wal, struct wal_watcher *watcher);
 /* --- running it --- */
 
 void wal_mode_set(struct wal *wal, enum wal_mode mode, uint32_t interval_ms);
+
+enum wal_mode wal_mode_now(const struct wal *wal);
 
 /* What the committer does whenever it wakes; with `stepped`, what the caller has it do. Answers after how many nanoseconds there is something to do again,
  * UINT64_MAX: not before something is staged or asked for. */

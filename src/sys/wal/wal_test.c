@@ -186,6 +186,36 @@ static void what_was_admitted_has_room_on_a_disk_that_is_full(void **state) {
     place_fini(&log);
 }
 
+/* Lanes filled to the brim, at the moment when the disk runs full. */
+static void all_that_lanes_hold_has_room(void **state) {
+    struct log_place log;
+    static char bytes[1000];
+    struct slice part = slice_make(bytes, sizeof bytes);
+    place_init(&log);
+    log.options.reserve_bytes = 0;
+    log.options.lane_bytes = 100000;
+    log.options.lanes = 40;
+    place_open(&log);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned lane = 0; lane < (round ? 40 : 20); lane++) {
+            uint64_t lsn;
+            while (wal_admit(log.wal, lane, part.size) == STATUS_OK)
+                assert_int_equal(wal_stage(log.wal, lane, &part, 1, &lsn), STATUS_OK);
+        }
+        if (round == 1)
+            disk_capacity_set(log.disk, 1); /* nothing is left but what is set aside */
+        wal_step(log.wal);
+        assert_int_equal(wal_flushed(log.wal), wal_staged(log.wal));
+    }
+    for (unsigned i = 0; i < 100 && wal_admit(log.wal, 0, part.size) == STATUS_OK; i++) {
+        uint64_t lsn;
+        assert_int_equal(wal_stage(log.wal, 0, &part, 1, &lsn), STATUS_OK);
+        wal_step(log.wal);
+    }
+    assert_int_equal(wal_flushed(log.wal), wal_staged(log.wal));
+    place_fini(&log);
+}
+
 static void log_opens_on_a_disk_that_is_nearly_full(void **state) {
     struct log_place log;
     place_init(&log);
@@ -610,9 +640,10 @@ static void second_file_takes_the_place_of_an_empty_one(void **state) {
 UNIT_TESTS(wal, UNIT(always_flushes_what_was_staged), UNIT(interval_flushes_once_an_interval),
            UNIT(killed_process_loses_nothing_that_was_written_out), UNIT(files_follow_each_other_and_go_when_covered),
            UNIT(full_disk_refuses_and_goes_on_when_there_is_room),
-           UNIT(what_was_admitted_has_room_on_a_disk_that_is_full), UNIT(log_opens_on_a_disk_that_is_nearly_full),
-           UNIT(file_grows_on_when_there_is_no_room_for_another), UNIT(failed_flush_is_never_repeated_on_its_file),
-           UNIT(hole_waits_for_a_snapshot), UNIT(hole_is_told_when_the_log_is_read), UNIT(failed_write_loses_nothing),
+           UNIT(what_was_admitted_has_room_on_a_disk_that_is_full), UNIT(all_that_lanes_hold_has_room),
+           UNIT(log_opens_on_a_disk_that_is_nearly_full), UNIT(file_grows_on_when_there_is_no_room_for_another),
+           UNIT(failed_flush_is_never_repeated_on_its_file), UNIT(hole_waits_for_a_snapshot),
+           UNIT(hole_is_told_when_the_log_is_read), UNIT(failed_write_loses_nothing),
            UNIT(closing_a_failed_log_says_so), UNIT(every_call_may_fail_once_or_for_ever),
            UNIT(writes_of_seven_bytes_change_nothing), UNIT(every_allocation_may_fail),
            UNIT(full_lane_waits_for_the_committer), UNIT(writers_wait_while_a_flush_is_slow),

@@ -1,0 +1,177 @@
+/* app/persist/open.c: the cache is made again of the newest snapshot and the log behind it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "app/persist/persist_inner.h"
+#include "base/assert.h"
+#include "core/cache/replay.h"
+#include "sys/os/clock.h"
+#include "sys/os/log.h"
+#include "sys/os/random.h"
+#include "sys/wal/lanes.h"
+#include "sys/wal/snapshot.h"
+
+struct opening {
+    struct persist *persist;
+    struct cache_replay replay;
+    struct wal_need need;
+    char *reason;
+};
+
+static enum status note(void *context, struct slice name, struct slice bytes) {
+    struct opening *opening = context;
+    if (slice_equal(name, SLICE(PERSIST_NOTE_FROM)) && bytes.size == sizeof(uint64_t))
+        opening->replay.from = format_u64(bytes.data);
+    return STATUS_OK;
+}
+
+static enum status refuse(struct opening *opening, enum status status, const char *what, uint64_t number) {
+    snprintf(opening->reason, PERSIST_REASON_SIZE, "%s %" PRIu64 " cannot be applied: %s at byte %zu of it", what,
+             number, opening->replay.problem ? opening->replay.problem : status_text(status),
+             opening->replay.problem_at);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------ the snapshot */
+
+static enum status read_records(struct opening *opening, struct snapshot_reader *reader) {
+    for (uint64_t number = 1;; number++) {
+        struct slice record;
+        enum status status = snapshot_next(reader, &record, opening->reason);
+        if (status == STATUS_CLOSED)
+            return STATUS_OK;
+        TRY(status);
+        status = cache_replay_dump(&opening->replay, record);
+        if (status != STATUS_OK)
+            return refuse(opening, status, "the snapshot's record", number);
+    }
+}
+
+static enum status read_snapshot(struct opening *opening, uint64_t number) {
+    struct persist *persist = opening->persist;
+    struct snapshot_reader *reader;
+    struct snapshot_facts facts;
+    TRY(snapshot_open(persist->options.files, &memory_libc, number, &reader, &facts, opening->reason));
+    opening->replay.tags_from = opening->replay.from = facts.start_lsn - 1;
+    enum status status = read_records(opening, reader);
+    snapshot_close(reader);
+    opening->need = (struct wal_need){.log_id = facts.log_id, .from_lsn = facts.start_lsn, .to_lsn = facts.end_lsn};
+    persist->number = number;
+    persist->facts.saved_lsn = opening->replay.from;
+    persist->facts.saved_at_ms = facts.created_ms;
+    persist->facts.snapshot_bytes = facts.file_bytes;
+    return status;
+}
+
+static enum status read_newest(struct opening *opening) {
+    struct buf numbers;
+    uint64_t number = 0;
+    buf_init(&numbers, &memory_libc);
+    enum status status = snapshot_list(opening->persist->options.files, &numbers);
+    if (status != STATUS_OK)
+        snprintf(opening->reason, PERSIST_REASON_SIZE, "the directory cannot be read: %s", strerror(errno));
+    else if (numbers.size)
+        memcpy(&number, numbers.data + numbers.size - sizeof number, sizeof number);
+    buf_fini(&numbers);
+    opening->need.from_lsn = 1; /* without a snapshot the log has to be there from its beginning */
+    return status == STATUS_OK && number ? read_snapshot(opening, number) : status;
+}
+
+/* ------------------------------------------------------------------------------------------ the log */
+
+static enum status apply(void *context, uint64_t lsn, struct slice record) {
+    struct opening *opening = context;
+    enum status status = cache_replay_apply(&opening->replay, lsn, record);
+    return status == STATUS_OK ? status : refuse(opening, status, "the log's record", lsn);
+}
+
+static enum status missing(void *context, uint64_t first_lsn, uint64_t last_lsn) {
+    (void)context;
+    log_warning("Records %" PRIu64 " to %" PRIu64
+                " of the log are missing: they were lost when a flush failed, and not flushed before",
+                first_lsn, last_lsn);
+    return STATUS_OK;
+}
+
+static enum status read_log(struct opening *opening) {
+    struct persist *persist = opening->persist;
+    const struct persist_options *options = &persist->options;
+    const struct wal_options log = {.mode = options->mode,
+                                    .interval_ms = options->interval_ms,
+                                    .lanes = options->actors + 1,
+                                    .lane_bytes = PERSIST_LANE_SIZE,
+                                    .log_id = random_u64() | 1};
+    const struct wal_visitor visitor = {.record = apply, .missing = missing, .context = opening};
+    struct wal_report report;
+    opening->reason[0] = 0;
+    enum status status = wal_open(options->files, &log, &opening->need, &visitor, &report, &persist->wal);
+    if (status != STATUS_OK && !opening->reason[0])
+        snprintf(opening->reason, PERSIST_REASON_SIZE, "%s", report.reason);
+    if (status == STATUS_OK && report.cut_bytes)
+        log_warning("The log ended in %" PRIu64 " bytes that were not written to their end (log-%010" PRIu64
+                    ", offset %" PRIu64 "): cut off",
+                    report.cut_bytes, report.last.number, report.cut_offset);
+    persist->facts.cut_bytes = report.cut_bytes;
+    persist->facts.missing = report.missing;
+    persist->log_bytes_loaded = report.bytes;
+    wal_report_fini(&report);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------ opening */
+
+static enum status load(struct persist *persist, char *reason) {
+    struct opening opening = {.persist = persist,
+                              .replay = {.cache = persist->options.cache, .actor = persist->options.actor},
+                              .reason = reason};
+    uint64_t begun_ms = clock_steady_ms();
+    opening.replay.note = note;
+    opening.replay.context = &opening;
+    cache_replay_begin(&opening.replay);
+    enum status status = read_newest(&opening);
+    if (status == STATUS_OK)
+        status = read_log(&opening);
+    cache_replay_end(&opening.replay);
+    persist->facts.loaded_records = opening.replay.records;
+    persist->facts.loaded_entries_lost = opening.replay.lost;
+    persist->facts.loaded_ms = clock_steady_ms() - begun_ms;
+    return status;
+}
+
+static struct persist *make(const struct persist_options *options) {
+    struct persist *persist = memory_take(&memory_libc, sizeof *persist);
+    if (!persist)
+        return NULL;
+    memset(persist, 0, sizeof *persist);
+    persist->options = *options;
+    persist->actor.id = options->actors + 1;
+    atomic_init(&persist->rewrite_min_bytes, options->rewrite_min_bytes);
+    atomic_init(&persist->rewrite_percent, options->rewrite_percent);
+    pthread_mutex_init(&persist->still, NULL);
+    pthread_mutex_init(&persist->lock, NULL);
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&persist->wake, &steady);
+    pthread_condattr_destroy(&steady);
+    return persist;
+}
+
+enum status persist_open(const struct persist_options *options, struct persist **ret_persist,
+                         char ret_reason[PERSIST_REASON_SIZE]) {
+    snprintf(ret_reason, PERSIST_REASON_SIZE, "no memory");
+    ASSERT(options->actors > 0 && options->actors < LANES_MAX);
+    struct persist *persist = make(options);
+    if (!persist)
+        return STATUS_NO_MEMORY;
+    enum status status = load(persist, ret_reason);
+    if (status == STATUS_OK)
+        status = persist_begin(persist);
+    if (status != STATUS_OK) {
+        MAYBE(persist_close(persist, options->actor) != STATUS_OK);
+        return status;
+    }
+    *ret_persist = persist;
+    return STATUS_OK;
+}

@@ -1,0 +1,146 @@
+#include "app/persist/persist.h"
+
+#include "app/persist/persist_inner.h"
+#include "base/assert.h"
+#include "sys/os/log.h"
+
+/* ------------------------------------------------------------------------------------------ the journal */
+
+/* Whoever starts a command asks first (persist_user.refuses): what has begun is taken, so that it is not done by halves. */
+static enum status reserve(void *context, uint64_t bytes) {
+    (void)context;
+    return bytes > LOG_RECORD_SIZE_MAX / 2 + (uint64_t)LOG_RECORD_SIZE_MAX / 4 ? STATUS_TOO_LARGE : STATUS_OK;
+}
+
+static void release(void *context, uint64_t bytes) { (void)context, (void)bytes; }
+
+static void set_behind(struct persist *persist, bool behind) {
+    if (atomic_load_explicit(&persist->behind, memory_order_relaxed) == behind ||
+        atomic_exchange(&persist->behind, behind) == behind)
+        return;
+    persist->options.user.behind(persist->options.user.context, behind);
+}
+
+/* More is staged than the disk takes: whoever has not begun yet waits. */
+static void look_behind(struct persist *persist, unsigned lane) {
+    enum status status = wal_admit(persist->wal, lane, PERSIST_LANE_SIZE / 2);
+    if (__builtin_expect(status != STATUS_AGAIN, 1))
+        return;
+    set_behind(persist, true);
+    wal_wish_room(persist->wal, &persist->watcher);
+}
+
+static void stage(void *context, uint32_t actor, const struct slice *parts, uint32_t count, uint64_t reserved,
+                  uint64_t *ret_lsn) {
+    struct persist *persist = context;
+    (void)reserved;
+    ASSERT(actor > 0 && actor <= persist->options.actors + 1);
+    enum status status = wal_stage_anyway(persist->wal, actor - 1, parts, count, ret_lsn);
+    /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
+    ASSERT(status == STATUS_OK);
+    look_behind(persist, actor - 1);
+    persist->options.user.staged(persist->options.user.context, actor);
+}
+
+static uint64_t position(void *context) { return wal_staged(((struct persist *)context)->wal); }
+
+/* ------------------------------------------------------------------------------------------ what the log tells */
+
+/* By the committer, with each change of the state and when lanes have room again. */
+static void look_at_log(void *context) {
+    struct persist *persist = context;
+    bool refuses = wal_state(persist->wal) != WAL_RUNNING;
+    if (atomic_exchange(&persist->refuses, refuses) != refuses)
+        persist->options.user.refuses(persist->options.user.context, refuses);
+    /* Who waits is refused then, and not kept waiting. */
+    if (refuses || !wal_pressure(persist->wal))
+        set_behind(persist, false);
+    else if (atomic_load(&persist->behind))
+        atomic_store(&persist->watcher.wants_room, true);
+}
+
+/* ------------------------------------------------------------------------------------------ begin and end */
+
+static const struct cache_journal calls = {
+    .reserve = reserve, .release = release, .stage = stage, .position = position};
+
+enum status persist_begin(struct persist *persist) {
+    struct cache_journal journal = calls;
+    journal.context = persist;
+    persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
+    wal_watch(persist->wal, &persist->watcher);
+    cache_journal_set(persist->options.cache, persist->options.actor, &journal);
+    enum status status = thread_start(&persist->thread, "strata-save", persist_run, persist);
+    persist->runs = status == STATUS_OK;
+    look_at_log(persist); /* the disk may be full from the start */
+    return status;
+}
+
+enum status persist_close(struct persist *persist, struct actor *actor) {
+    if (!persist)
+        return STATUS_OK;
+    pthread_mutex_lock(&persist->lock);
+    persist->stopping = true;
+    pthread_cond_signal(&persist->wake);
+    pthread_mutex_unlock(&persist->lock);
+    if (persist->runs)
+        thread_join(&persist->thread);
+    enum status status = STATUS_OK;
+    if (persist->wal) {
+        if (persist->watcher.call)
+            cache_journal_set(persist->options.cache, actor, NULL);
+        wal_unwatch(persist->wal, &persist->watcher);
+        status = wal_close(persist->wal);
+    }
+    cache_journal_forget(persist->options.cache, &persist->actor);
+    pthread_cond_destroy(&persist->wake);
+    pthread_mutex_destroy(&persist->lock);
+    pthread_mutex_destroy(&persist->still);
+    memory_give(&memory_libc, persist, sizeof *persist);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------ asked by others */
+
+struct wal *persist_log(struct persist *persist) {
+    return persist->wal;
+}
+
+void persist_mode_set(struct persist *persist, enum wal_mode mode, uint32_t interval_ms) {
+    wal_mode_set(persist->wal, mode, interval_ms);
+}
+
+void persist_rewrite_set(struct persist *persist, uint64_t min_bytes, uint32_t percent) {
+    atomic_store(&persist->rewrite_min_bytes, min_bytes);
+    atomic_store(&persist->rewrite_percent, percent);
+}
+
+void persist_write_out(struct persist *persist) { MAYBE(!wal_try_write_out(persist->wal)); }
+
+void persist_stand_still(struct persist *persist) { pthread_mutex_lock(&persist->still); }
+void persist_go_on(struct persist *persist) { pthread_mutex_unlock(&persist->still); }
+
+uint64_t persist_save(struct persist *persist) {
+    pthread_mutex_lock(&persist->lock);
+    /* One that runs may have passed by what was changed just now. */
+    uint64_t turn = persist->facts.turns + 1 + persist->facts.saving;
+    if (turn > persist->asked)
+        persist->asked = turn;
+    pthread_cond_signal(&persist->wake);
+    pthread_mutex_unlock(&persist->lock);
+    return turn;
+}
+
+uint64_t persist_turns(const struct persist *persist) { return atomic_load(&persist->turns); }
+
+void persist_facts(struct persist *persist, struct persist_facts *ret_facts) {
+    struct wal_statistics log;
+    wal_statistics(persist->wal, &log);
+    pthread_mutex_lock(&persist->lock);
+    *ret_facts = persist->facts;
+    ret_facts->log_bytes = log.bytes - persist->log_bytes_at_begin + persist->log_bytes_loaded;
+    pthread_mutex_unlock(&persist->lock);
+    ret_facts->log = log;
+    ret_facts->refuses = atomic_load(&persist->refuses);
+    ret_facts->behind = atomic_load(&persist->behind);
+}

@@ -1,0 +1,91 @@
+/* app/persist/persist.h: a cache that is kept in a directory: a log of what changes, and snapshots that make it short.
+ *
+ *     open    newest snapshot -> cache, log behind it -> cache (core/cache/replay), a new file of the log; from then on every change is staged
+ *     serve   change -> record in the actor's lane -> written, flushed (sys/wal) -> whoever waits for its number is told
+ *     save    a thread of its own: dump, slice by slice, while others write -> snapshot -> needless files of the log are removed
+ *     close   all that was staged is flushed; the log says that it was closed in order
+ *
+ *     the log     writes       and then
+ *     runs        are taken
+ *     is behind   wait         for the disk, until the lanes are empty again
+ *     is full     are refused  the log looks for room every 100 ms
+ *     has failed  are refused  another file is begun every PERSIST_RETRY_MS; if that lost records, a snapshot is taken at once
+ *
+ * Threads: persist_open and persist_close while nobody uses the cache; everything else any.
+ * Memory:  two halves of PERSIST_LANE_SIZE an actor; a slice of a snapshot.
+ * Errors:  opening says in one sentence what is wrong, with file and offset.
+ */
+#ifndef STRATA_APP_PERSIST_PERSIST_H
+#define STRATA_APP_PERSIST_PERSIST_H
+
+#include "core/cache/journal.h"
+#include "sys/os/files.h"
+#include "sys/wal/wal.h"
+
+enum { PERSIST_REASON_SIZE = WAL_REASON_SIZE + 160, PERSIST_LANE_SIZE = 1 << 20, PERSIST_RETRY_MS = 1000 };
+
+/* Calls come from threads that stage, from the committer and from whoever saves; they are short and call nothing of this header. */
+struct persist_user {
+    /* That actor has staged something; by its own thread, under locks of the cache. */
+    void (*staged)(void *context, uint32_t actor);
+    /* Writers are to wait, or not any more. */
+    void (*behind)(void *context, bool waits);
+    /* The log has stopped taking writes, or does again. */
+    void (*refuses)(void *context, bool refuses);
+    /* A snapshot was finished, or has failed. */
+    void (*saved)(void *context);
+    void *context;
+};
+
+struct persist_options {
+    const struct files *files; /* locked by the caller; stays */
+    struct cache *cache;       /* empty; it has no rules yet, and nobody is told of its changes */
+    struct actor *actor;       /* whoever opens */
+    uint32_t actors;           /* ids from 1 on that will write; the next one is for whoever saves */
+    enum wal_mode mode;
+    uint32_t interval_ms;       /* of WAL_INTERVAL */
+    uint64_t rewrite_min_bytes; /* a log smaller than this is left to grow */
+    uint32_t rewrite_percent;   /* beyond: so much longer than the last snapshot is one too long; 0: never */
+    struct persist_user user;
+};
+
+struct persist;
+
+MUST_CHECK enum status persist_open(const struct persist_options *options, struct persist **ret_persist,
+                                    char ret_reason[PERSIST_REASON_SIZE]);
+/* Ends the journal and closes the log. The answer says whether all is on disk. NULL: nothing. */
+MUST_CHECK enum status persist_close(struct persist *persist, struct actor *actor);
+
+struct wal *persist_log(struct persist *persist);
+void persist_mode_set(struct persist *persist, enum wal_mode mode, uint32_t interval_ms);
+void persist_rewrite_set(struct persist *persist, uint64_t min_bytes, uint32_t percent);
+
+/* What has been staged is handed to the kernel, by this thread if no other is at it. */
+void persist_write_out(struct persist *persist);
+
+/* Asks for a snapshot that is begun after this call; answers its turn: it is over when persist_facts says so many turns. */
+uint64_t persist_save(struct persist *persist);
+
+/* How many are over. */
+uint64_t persist_turns(const struct persist *persist);
+
+/* While keys change their stores no snapshot is at work in the cache. */
+void persist_stand_still(struct persist *persist);
+void persist_go_on(struct persist *persist);
+
+struct persist_facts {
+    struct wal_statistics log;
+    bool refuses, behind, saving;
+    uint64_t turns, saves, save_failures; /* turns: over, in whatever way */
+    bool last_save_failed;
+    uint64_t saved_lsn;                                  /* what the last one holds of the log, at least */
+    uint64_t saved_at_ms;                                /* Unix time; 0: there is none */
+    uint64_t save_ms_last;                               /* how long it took; */
+    uint64_t saving_since_ms, saving_done, saving_total; /* of the running one; entries */
+    uint64_t snapshot_bytes, log_bytes;                  /* log_bytes: since that snapshot was begun */
+    uint64_t left_out;                                   /* collections, of the last one */
+    uint64_t loaded_records, loaded_entries_lost, loaded_ms, cut_bytes, missing;
+};
+void persist_facts(struct persist *persist, struct persist_facts *ret_facts);
+
+#endif

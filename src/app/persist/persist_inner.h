@@ -1,0 +1,44 @@
+/* app/persist/persist_inner.h: what opening, serving and saving share. */
+#ifndef STRATA_APP_PERSIST_PERSIST_INNER_H
+#define STRATA_APP_PERSIST_PERSIST_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "app/persist/persist.h"
+#include "sys/os/thread.h"
+
+/* The name of the note at the head of a snapshot: the dump's `from` (core/cache/dump.h), 8 bytes, little-endian. */
+#define PERSIST_NOTE_FROM "persist.from"
+
+struct persist {
+    struct persist_options options;
+    struct wal *wal;
+    struct wal_watcher watcher;
+    atomic_bool behind, refuses;
+    _Atomic uint64_t turns; /* as in `facts` */
+    uint64_t number;        /* of the newest snapshot; 0: none */
+    _Atomic uint64_t rewrite_min_bytes;
+    _Atomic uint32_t rewrite_percent;
+
+    pthread_mutex_t still; /* held by whoever saves, during a slice; and while nobody may */
+    struct actor actor;    /* of whoever saves */
+
+    struct thread thread;
+    bool runs;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping;               /* under `lock`, as what follows */
+    uint64_t asked;              /* turns */
+    struct persist_facts facts;  /* but for `log`, `refuses` and `behind` */
+    uint64_t log_bytes_loaded;   /* that were read at the start */
+    uint64_t log_bytes_at_begin; /* written when the last snapshot was begun */
+    uint64_t anew_at_ms;         /* by the steady clock; of whoever saves */
+};
+
+/* The log is open and the cache as it was: from here on changes are told. */
+MUST_CHECK enum status persist_begin(struct persist *persist);
+/* The body of the thread that saves. */
+void persist_run(void *persist);
+
+#endif

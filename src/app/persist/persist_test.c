@@ -1,0 +1,277 @@
+#include "app/persist/persist.h"
+
+#include "core/cache/cache_fixture.h"
+#include "sys/fault/faults.h"
+#include "sys/os/thread.h"
+
+/* A disk in memory, and what the log has told. */
+struct place {
+    struct disk *disk;
+    struct faults faults;
+    struct testing_cache t;
+    struct persist *persist;
+    enum wal_mode mode;
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    unsigned refusals, resumptions, saves; /* under `lock` */
+    bool waits, held;
+};
+
+static void on_staged(void *context, uint32_t actor) { (void)context, (void)actor; }
+
+static void on_behind(void *context, bool waits) {
+    struct place *place = context;
+    pthread_mutex_lock(&place->lock);
+    place->waits = waits;
+    pthread_cond_broadcast(&place->told);
+    pthread_mutex_unlock(&place->lock);
+}
+
+static void on_refuses(void *context, bool refuses) {
+    struct place *place = context;
+    pthread_mutex_lock(&place->lock);
+    *(refuses ? &place->refusals : &place->resumptions) += 1;
+    pthread_cond_broadcast(&place->told);
+    pthread_mutex_unlock(&place->lock);
+}
+
+static void on_saved(void *context) {
+    struct place *place = context;
+    pthread_mutex_lock(&place->lock);
+    place->saves++;
+    pthread_cond_broadcast(&place->told);
+    pthread_mutex_unlock(&place->lock);
+}
+
+/* Until the log has told so often. */
+static void wait_until(struct place *place, const unsigned *count, unsigned wanted) {
+    pthread_mutex_lock(&place->lock);
+    while (*count < wanted)
+        pthread_cond_wait(&place->told, &place->lock);
+    pthread_mutex_unlock(&place->lock);
+}
+
+static enum status open_place(struct place *place, char reason[PERSIST_REASON_SIZE]) {
+    place->t = testing_open(8 << 20, 2, CACHE_ALLKEYS_LRU);
+    place->refusals = place->resumptions = place->saves = 0;
+    const struct persist_options options = {
+        .files = &place->faults.files,
+        .cache = place->t.cache,
+        .actor = &place->t.actor,
+        .actors = 2,
+        .mode = place->mode,
+        .interval_ms = 1,
+        .user = {on_staged, on_behind, on_refuses, on_saved, place},
+    };
+    return persist_open(&options, &place->persist, reason);
+}
+
+static void open_again(struct place *place) {
+    char reason[PERSIST_REASON_SIZE];
+    if (open_place(place, reason) != STATUS_OK)
+        fail_msg("it does not open: %s", reason);
+}
+
+static enum status close_place(struct place *place) {
+    enum status status = persist_close(place->persist, &place->t.actor);
+    place->persist = NULL;
+    cache_journal_forget(place->t.cache, &place->t.actor);
+    testing_close(&place->t);
+    return status;
+}
+
+static void begin(struct place *place, enum wal_mode mode) {
+    memset(place, 0, sizeof *place);
+    place->mode = mode;
+    pthread_mutex_init(&place->lock, NULL);
+    pthread_cond_init(&place->told, NULL);
+    place->disk = disk_new(&memory_libc, unit_seed(), 0);
+    faults_init(&place->faults, disk_files(place->disk), place->disk, unit_seed());
+    open_again(place);
+}
+
+static void end(struct place *place) {
+    assert_int_equal(close_place(place), STATUS_OK);
+    faults_fini(&place->faults);
+    disk_free(place->disk);
+    pthread_cond_destroy(&place->told);
+    pthread_mutex_destroy(&place->lock);
+}
+
+static void set(struct place *place, const char *key, const char *value) {
+    assert_int_equal(testing_set(&place->t, 0, slice_from_string(key), slice_from_string(value), 0), STATUS_OK);
+}
+
+static void set_many(struct place *place, unsigned from, unsigned count, const char *value) {
+    for (unsigned i = from; i < from + count; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%u", i);
+        set(place, key, value);
+    }
+}
+
+static void expect(struct place *place, const char *key, const char *value) {
+    struct buf got;
+    struct cache_info info;
+    buf_init(&got, &memory_libc);
+    bool found = testing_get(&place->t, 0, slice_from_string(key), &got, &info);
+    if (found != (value != NULL) || (found && !slice_equal(buf_slice(&got), slice_from_string(value))))
+        fail_msg("%s is %.*s and not %s", key, found ? (int)got.size : 6, found ? (const char *)got.data : "absent",
+                 value ? value : "absent");
+    buf_fini(&got);
+}
+
+static void flushed(struct place *place) {
+    struct wal *wal = persist_log(place->persist);
+    assert_int_equal(wal_wait(wal, WAL_FLUSHED, wal_staged(wal), 60000), STATUS_OK);
+}
+
+static bool is_waiting(struct place *place) {
+    pthread_mutex_lock(&place->lock);
+    bool waits = place->waits;
+    pthread_mutex_unlock(&place->lock);
+    return waits;
+}
+
+static void save(struct place *place, bool done) {
+    struct persist_facts facts;
+    uint64_t turn = persist_save(place->persist);
+    wait_until(place, &place->saves, (unsigned)turn);
+    persist_facts(place->persist, &facts);
+    assert_int_equal(facts.last_save_failed, !done);
+}
+
+static void cut_power(struct place *place) {
+    disk_cut_after(place->disk, 1);
+    MAYBE(close_place(place) != STATUS_OK);
+    disk_restart(place->disk);
+    open_again(place);
+}
+
+static void what_was_set_is_there_again(void **state) {
+    (void)state;
+    struct place place;
+    begin(&place, WAL_ALWAYS);
+    set_many(&place, 0, 1000, "one");
+    save(&place, true);
+    set_many(&place, 500, 1000, "two");
+    struct cache_key key = cache_key(place.t.cache, 0, SLICE("k0"));
+    assert_true(cache_delete(place.t.cache, &place.t.actor, &key));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(close_place(&place), STATUS_OK);
+        open_again(&place);
+        expect(&place, "k0", NULL);
+        expect(&place, "k499", "one");
+        expect(&place, "k500", "two");
+        expect(&place, "k1499", "two");
+        assert_int_equal(cache_count(place.t.cache, 0), 1499);
+    }
+    end(&place);
+}
+
+static void flush_that_fails_refuses_writes_until_another_file_is_begun(void **state) {
+    (void)state;
+    struct place place;
+    begin(&place, WAL_ALWAYS);
+    set(&place, "a", "before");
+    flushed(&place);
+    faults_add(&place.faults, (struct fault){.calls = FAULT_SYNC, .kind = FAULT_BROKEN, .first = 1, .count = 1});
+    set(&place, "a", "while");
+    uint64_t lsn = wal_staged(persist_log(place.persist));
+    MAYBE(wal_wait(persist_log(place.persist), WAL_FLUSHED, lsn, 0) != STATUS_OK); /* wakes the committer */
+    wait_until(&place, &place.refusals, 1);
+    wait_until(&place, &place.resumptions, 1);
+    set(&place, "b", "after");
+    flushed(&place);
+    cut_power(&place);
+    expect(&place, "a", "while");
+    expect(&place, "b", "after");
+    end(&place);
+}
+
+/* More than the log keeps of what was not flushed: only a snapshot makes it whole again. */
+static void records_that_a_failed_flush_has_lost_are_covered_by_a_snapshot(void **state) {
+    (void)state;
+    struct place place;
+    begin(&place, WAL_NO); /* keeps nothing */
+    set_many(&place, 0, 100, "one");
+    assert_int_equal(wal_write_out(persist_log(place.persist)), STATUS_OK);
+    faults_add(&place.faults, (struct fault){.calls = FAULT_SYNC, .kind = FAULT_BROKEN, .first = 1, .count = 1});
+    wal_rotate(persist_log(place.persist));
+    wait_until(&place, &place.refusals, 1);
+    wait_until(&place, &place.resumptions, 1);
+    wait_until(&place, &place.saves, 1);
+    assert_int_equal(wal_cover_needed(persist_log(place.persist)), 0);
+    cut_power(&place);
+    expect(&place, "k99", "one");
+    assert_int_equal(cache_count(place.t.cache, 0), 100);
+    end(&place);
+}
+
+/* Before each write of the log, until the test lets it. */
+static void hold_writes(void *context, enum fault_call call) {
+    struct place *place = context;
+    pthread_mutex_lock(&place->lock);
+    while (call == FAULT_WRITE && place->held)
+        pthread_cond_wait(&place->told, &place->lock);
+    pthread_mutex_unlock(&place->lock);
+}
+
+static void let_write(struct place *place, bool held) {
+    pthread_mutex_lock(&place->lock);
+    place->held = held;
+    pthread_cond_broadcast(&place->told);
+    pthread_mutex_unlock(&place->lock);
+}
+
+static void writers_wait_for_a_slow_disk_and_not_longer(void **state) {
+    (void)state;
+    struct place place;
+    static char value[10000];
+    memset(value, 'v', sizeof value - 1);
+    begin(&place, WAL_INTERVAL);
+    place.faults.before_context = &place;
+    place.faults.before = hold_writes;
+    let_write(&place, true);
+    unsigned count = 0;
+    while (!is_waiting(&place))
+        set_many(&place, count++ % 100, 1, value);
+    /* What has begun already is taken all the same. */
+    set_many(&place, 0, 200, value);
+    assert_true(count > 30 && count < 300);
+    let_write(&place, false);
+    pthread_mutex_lock(&place.lock);
+    while (place.waits)
+        pthread_cond_wait(&place.told, &place.lock);
+    pthread_mutex_unlock(&place.lock);
+    flushed(&place);
+    assert_int_equal(close_place(&place), STATUS_OK);
+    open_again(&place);
+    expect(&place, "k199", value);
+    end(&place);
+}
+
+static void full_disk_takes_writes_again_when_there_is_room(void **state) {
+    (void)state;
+    struct place place;
+    begin(&place, WAL_ALWAYS);
+    faults_add(&place.faults, (struct fault){.calls = FAULT_WRITE | FAULT_RESERVE, .kind = FAULT_NO_ROOM, .first = 1});
+    set(&place, "a", "full");
+    MAYBE(wal_write_out(persist_log(place.persist)) != STATUS_OK);
+    wait_until(&place, &place.refusals, 1);
+    expect(&place, "a", "full");
+    save(&place, false);
+    faults_clear(&place.faults);
+    wait_until(&place, &place.resumptions, 1);
+    flushed(&place);
+    save(&place, true);
+    assert_int_equal(close_place(&place), STATUS_OK);
+    open_again(&place);
+    expect(&place, "a", "full");
+    end(&place);
+}
+
+UNIT_TESTS(persist, UNIT(what_was_set_is_there_again),
+           UNIT(flush_that_fails_refuses_writes_until_another_file_is_begun),
+           UNIT(records_that_a_failed_flush_has_lost_are_covered_by_a_snapshot),
+           UNIT(writers_wait_for_a_slow_disk_and_not_longer), UNIT(full_disk_takes_writes_again_when_there_is_room));

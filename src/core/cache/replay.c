@@ -1,0 +1,421 @@
+#include "core/cache/replay.h"
+
+#include "core/cache/internal.h"
+
+enum {
+    CLOCK_SLACK_MS = 60000, /* by which clocks of threads do not differ */
+    HELD_MAX = 1 << 18,     /* tags whose last invalidation is kept for entries that were under way then */
+    TRIES = 4,
+    HOUSEKEEP_EVERY = 64, /* records */
+};
+
+static struct engine *engine_of(const struct cache_replay *replay) { return replay->cache->engine; }
+
+/* ------------------------------------------------------------------------------------------ stamps and tags */
+
+static void raise_stamps(const struct cache_replay *replay, uint64_t taken) {
+    _Atomic uint64_t *stamps = &engine_of(replay)->range.head->stamps;
+    if (atomic_load_explicit(stamps, memory_order_relaxed) < taken)
+        atomic_store_explicit(stamps, taken, memory_order_relaxed);
+}
+
+static void see_stamp(const struct cache_replay *replay, uint64_t stamp) {
+    if (stamp)
+        raise_stamps(replay, stamp - ENTRY_STAMP_FIRST + 1);
+}
+
+static void give_held(struct cache_replay *replay) {
+    const uint32_t *numbers = (const uint32_t *)(const void *)replay->held.data;
+    tags_give(replay->cache, replay->actor, numbers, (uint32_t)(replay->held.size / sizeof *numbers));
+    buf_clear(&replay->held);
+}
+
+/* The record of an invalidation may stand before that of an entry which was older but under way: its tag is kept, as if somebody bore it. Whatever held all locks has waited for
+ * those. Where tags are too many, entries as old are left out. */
+static void apply_tag(struct cache_replay *replay, const struct record_part *part) {
+    struct engine *engine = engine_of(replay);
+    uint32_t number;
+    if (replay->held.size >= HELD_MAX * sizeof number) {
+        give_held(replay);
+        replay->floor = part->stamp;
+    }
+    see_stamp(replay, part->stamp);
+    if (tag_take(&engine->range, replay->actor, engine->tags, part->name, !replay->dumping, &number) != STATUS_OK) {
+        replay->floor = part->stamp > replay->floor ? part->stamp : replay->floor;
+        return;
+    }
+    if (!number)
+        return;
+    tag_invalidate_at(&engine->range, replay->actor, engine->tags, number, part->soft, part->stamp,
+                      part->expires_at_ms);
+    if (!replay->dumping && buf_append(&replay->held, &number, sizeof number) == STATUS_OK)
+        return;
+    tags_give(replay->cache, replay->actor, &number, 1); /* in a dump, who bears it stands before it */
+    if (replay->dumping)
+        return;
+    replay->floor = part->stamp > replay->floor ? part->stamp : replay->floor;
+}
+
+/* ------------------------------------------------------------------------------------------ entries */
+
+/* The part's key, locked, whether its time has come or not. */
+static void begin(struct cache_replay *replay, const struct record_part *part, struct cache_edit *ret_edit) {
+    struct cache *cache = replay->cache;
+    struct cache_key key = cache_key(cache, cache_db_of(cache, part->place), part->name);
+    struct store_key wanted;
+    *ret_edit = (struct cache_edit){.cache = cache, .actor = replay->actor};
+    ret_edit->locked_here = lock_key(cache, replay->actor, &key, &wanted, &ret_edit->shard);
+    ret_edit->key = (struct cache_key){.name = key.name, .hash = wanted.hash, .db = key.db, .place = wanted.db};
+    store_find(cache->engine, &cache->engine->shards[ret_edit->shard], &wanted, spot_of(ret_edit));
+    edit_refresh(ret_edit);
+}
+
+static struct store_key key_of(const struct cache_edit *edit) {
+    return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL, NULL, 0};
+}
+
+static void remove_found(struct cache_edit *edit) {
+    struct store_spot *spot = spot_of(edit);
+    if (spot->location)
+        store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot, STORE_CLEARED);
+}
+
+static void apply_remove(struct cache_replay *replay, const struct record_part *part) {
+    struct cache_edit edit;
+    begin(replay, part, &edit);
+    remove_found(&edit);
+    cache_edit_end(&edit);
+}
+
+/* The facts, with tags that are taken: given back or borne afterwards. */
+static enum status facts_of(struct cache_replay *replay, const struct record_part *part,
+                            uint32_t numbers[ENTRY_TAGS_MAX], struct store_value *ret_value) {
+    *ret_value = (struct store_value){
+        .type = part->type,
+        .expires_at_ms = part->expires_at_ms,
+        .stamp = part->stamp,
+        .row = part->row,
+        .stale = entry_stale_code(part->stale_ms),
+        .softened = part->soft,
+        .tags = numbers,
+    };
+    see_stamp(replay, part->stamp);
+    return tags_take(replay->cache, replay->actor, part->tags, part->tag_count, ENTRY_TAGS_MAX, numbers,
+                     &ret_value->tag_count);
+}
+
+/* Takes over the tags and the chain of the value, or gives them back. */
+static enum status put_once(struct cache_replay *replay, struct cache_edit *edit, const struct store_value *value) {
+    struct store_key key = key_of(edit);
+    enum status status = store_put(replay->cache->engine, replay->actor, shard_of(edit), &key, value, spot_of(edit));
+    if (status == STATUS_OK) {
+        edit_refresh(edit);
+        return STATUS_OK;
+    }
+    tags_give(replay->cache, replay->actor, value->tags, value->tag_count);
+    if (value->extents.first)
+        extent_release(&replay->cache->engine->range, replay->actor, value->extents.first);
+    return status;
+}
+
+static enum status try_put(struct cache_replay *replay, const struct record_part *part) {
+    struct engine *engine = engine_of(replay);
+    uint32_t numbers[ENTRY_TAGS_MAX];
+    struct store_value value;
+    struct cache_edit edit;
+    TRY(facts_of(replay, part, numbers, &value));
+    if (edit_goes_inline(engine, part->name.size, value.tag_count, part->value.size)) {
+        value.value = part->value;
+    } else {
+        enum status status = edit_take_extents(&engine->range, replay->actor, part->value.size, &value.extents);
+        if (status != STATUS_OK) {
+            tags_give(replay->cache, replay->actor, numbers, value.tag_count);
+            return status;
+        }
+        edit_fill_extents(&engine->range, value.extents.first, 0, part->value.data, part->value.size);
+        value.extents_size = part->value.size;
+    }
+    begin(replay, part, &edit);
+    enum status status = put_once(replay, &edit, &value);
+    cache_edit_end(&edit);
+    return status;
+}
+
+/* Room for a write; if there is none it will be found out. */
+static void prepare(struct cache_replay *replay, const struct record_part *part, int attempt) {
+    struct cache *cache = replay->cache;
+    struct cache_key key = cache_key(cache, cache_db_of(cache, part->place), part->name);
+    uint64_t more = (uint64_t)attempt * range_segment_size(&cache->engine->range);
+    cache_prepare(cache, replay->actor, &key, part->value.size + more);
+}
+
+static void release_promise(struct cache_replay *replay) {
+    if (replay->actor->promised)
+        reclaim_release_promise(engine_of(replay), replay->actor);
+}
+
+/* What has no room is lost, but never is an older value left in its place. */
+static enum status lose(struct cache_replay *replay, const struct record_part *part, enum status status) {
+    release_promise(replay);
+    if (status != STATUS_FULL && status != STATUS_TOO_LARGE && status != STATUS_INVALID)
+        return status;
+    apply_remove(replay, part);
+    replay->lost++;
+    return STATUS_OK;
+}
+
+static enum status apply_put(struct cache_replay *replay, const struct record_part *part) {
+    enum status status = STATUS_FULL;
+    if (part->name.size > store_name_max(engine_of(replay)) || (part->tag_count && part->stamp <= replay->floor))
+        return lose(replay, part, STATUS_TOO_LARGE);
+    for (int i = 0; status == STATUS_FULL && i < TRIES; i++) {
+        prepare(replay, part, i);
+        status = try_put(replay, part);
+    }
+    release_promise(replay);
+    return status == STATUS_OK ? STATUS_OK : lose(replay, part, status);
+}
+
+/* Whether the entry has these facts already. Most patches change none. */
+static bool has_facts(const struct cache_edit *edit, const struct store_value *value) {
+    const struct entry *entry = &const_spot_of(edit)->entry;
+    uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(edit->cache->engine, const_spot_of(edit), numbers);
+    return entry->expires_at_ms == value->expires_at_ms && entry->stamp == value->stamp && entry->row == value->row &&
+           entry->stale == value->stale && entry->softened == value->softened && count == value->tag_count &&
+           (count == 0 || memcmp(numbers, value->tags, count * sizeof *numbers) == 0);
+}
+
+/* Writes what is found anew with other facts; the value stays where it is, or is written over itself. */
+static enum status put_facts(struct cache_replay *replay, const struct record_part *part, struct cache_edit *edit) {
+    struct engine *engine = engine_of(replay);
+    const struct store_spot *spot = spot_of(edit);
+    uint32_t numbers[ENTRY_TAGS_MAX];
+    struct store_value value;
+    TRY(facts_of(replay, part, numbers, &value));
+    if (has_facts(edit, &value)) {
+        tags_give(replay->cache, replay->actor, numbers, value.tag_count);
+        return STATUS_OK;
+    }
+    uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
+    value.lives_on = true;
+    if (first) {
+        bool held = extent_hold(&engine->range, first);
+        ASSERT(held);
+        value.extents.first = first;
+        value.extents_size = size;
+    } else {
+        value.value = slice_make(engine->range.base + spot->location + spot->entry.value_at, size);
+    }
+    return put_once(replay, edit, &value);
+}
+
+/* Only what is like that which was changed: the dump may have the key as it was later, which a later record says again; and what has gone since then needs no
+ * change. */
+static bool is_what_was_changed(const struct cache_edit *edit, const struct record_part *part) {
+    const struct store_spot *spot = const_spot_of(edit);
+    return spot->location && spot->entry.type == part->type && !(spot->entry.flags & ENTRY_OBJECT) &&
+           (part->kind != RECORD_PATCH || edit->size >= part->size_before);
+}
+
+static enum status change_once(struct cache_replay *replay, const struct record_part *part, struct cache_edit *edit) {
+    if (!is_what_was_changed(edit, part))
+        return STATUS_OK;
+    if (part->kind == RECORD_PATCH)
+        TRY(cache_edit_patch(edit, part->offset, part->value));
+    return put_facts(replay, part, edit);
+}
+
+static enum status apply_change(struct cache_replay *replay, const struct record_part *part) {
+    enum status status = STATUS_FULL;
+    for (int i = 0; status == STATUS_FULL && i < TRIES; i++) {
+        struct cache_edit edit;
+        prepare(replay, part, i);
+        begin(replay, part, &edit);
+        status = change_once(replay, part, &edit);
+        cache_edit_end(&edit);
+    }
+    release_promise(replay);
+    return status == STATUS_OK ? STATUS_OK : lose(replay, part, status);
+}
+
+/* ------------------------------------------------------------------------------------------ everything else */
+
+static enum status apply_ban(struct cache_replay *replay, const struct record_part *part) {
+    struct engine *engine = engine_of(replay);
+    bool added = false;
+    TRY(bans_prepare(engine));
+    see_stamp(replay, part->stamp);
+    while (!added) {
+        cache_lock_all(replay->cache, replay->actor, 0);
+        added = bans_add(engine, replay->actor, part->place, part->name, part->stamp);
+        cache_unlock(replay->cache, replay->actor);
+        if (!added && !bans_sweep(engine, replay->actor))
+            return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+/* As soon as they were once: what was written later may match them, and has no stamp. Those that the dump was behind are not here. */
+static void apply_swept(struct cache_replay *replay, const struct record_part *part) {
+    while (bans_oldest(engine_of(replay)) <= part->stamp && bans_sweep(engine_of(replay), replay->actor))
+        ;
+}
+
+static void apply_map(struct cache_replay *replay, const struct record_part *part) {
+    _Atomic uint32_t *map = engine_of(replay)->range.head->db_map;
+    uint32_t banned = atomic_load_explicit(&map[0], memory_order_relaxed) & RANGE_DB_BANNED;
+    cache_lock_all(replay->cache, replay->actor, 0);
+    for (uint32_t db = 0; db < CACHE_DATABASES; db++)
+        atomic_store_explicit(&map[db], part->map[db] | banned, memory_order_relaxed);
+    cache_unlock(replay->cache, replay->actor);
+}
+
+static enum status apply_flush_store(struct cache_replay *replay, const struct record_part *part) {
+    uint32_t store;
+    if (!cache_store_find(replay->cache, part->name, &store)) {
+        replay->problem = "it empties a store that is not there, so nobody knows which keys are gone";
+        return STATUS_INVALID;
+    }
+    cache_store_flush(replay->cache, replay->actor, store);
+    return STATUS_OK;
+}
+
+/* What was done while all locks were held: who had been writing had come to an end. */
+static enum status apply_fence(struct cache_replay *replay, const struct record_part *part) {
+    give_held(replay);
+    switch (part->kind) {
+        case RECORD_BAN:
+            return apply_ban(replay, part);
+        case RECORD_FLUSH:
+            cache_flush(replay->cache, replay->actor, cache_db_of(replay->cache, part->place));
+            return STATUS_OK;
+        case RECORD_FLUSH_ALL:
+            cache_flush_all(replay->cache, replay->actor);
+            return STATUS_OK;
+        case RECORD_FLUSH_STORE:
+            return apply_flush_store(replay, part);
+        default:
+            apply_map(replay, part);
+            return STATUS_OK;
+    }
+}
+
+static enum status apply_part(struct cache_replay *replay, const struct record_part *part) {
+    switch (part->kind) {
+        case RECORD_PUT:
+            return apply_put(replay, part);
+        case RECORD_FACTS:
+        case RECORD_PATCH:
+            return apply_change(replay, part);
+        case RECORD_REMOVE:
+            apply_remove(replay, part);
+            return STATUS_OK;
+        case RECORD_TAG:
+            apply_tag(replay, part);
+            return STATUS_OK;
+        case RECORD_SWEPT:
+            apply_swept(replay, part);
+            return STATUS_OK;
+        case RECORD_STAMPS:
+            raise_stamps(replay, part->stamp);
+            return STATUS_OK;
+        case RECORD_NOTE:
+            return replay->note ? replay->note(replay->context, part->name, part->value) : STATUS_OK;
+        default:
+            return apply_fence(replay, part);
+    }
+}
+
+static void set_time(struct cache_replay *replay, uint64_t at_ms) {
+    uint64_t now_ms = at_ms > CLOCK_SLACK_MS ? at_ms - CLOCK_SLACK_MS : 0;
+    if (now_ms > replay->actor->now_ms)
+        replay->actor->now_ms = now_ms;
+}
+
+static enum status apply_record(struct cache_replay *replay, struct slice record, bool only_tags) {
+    struct record_reader reader;
+    struct record_part part;
+    replay->problem = NULL;
+    enum status status = record_open(record, &reader);
+    if (status == STATUS_OK)
+        set_time(replay, reader.at_ms);
+    while (status == STATUS_OK) {
+        replay->problem_at = record_at(&reader);
+        status = record_next(&reader, &part);
+        if (status == STATUS_OK && (!only_tags || part.kind == RECORD_TAG || part.kind == RECORD_STAMPS)) {
+            status = apply_part(replay, &part);
+            replay->parts++;
+        }
+    }
+    if (status == STATUS_CLOSED) {
+        if (++replay->records % HOUSEKEEP_EVERY == 0)
+            (void)cache_housekeep(replay->cache, replay->actor);
+        return STATUS_OK;
+    }
+    if (reader.problem)
+        replay->problem = reader.problem;
+    if (!replay->problem)
+        replay->problem = status_text(status);
+    return status;
+}
+
+void cache_replay_begin(struct cache_replay *replay) {
+    struct engine *engine = engine_of(replay);
+    ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor));
+    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = 0;
+    replay->problem = NULL;
+    replay->problem_at = 0;
+    replay->now_ms = replay->actor->now_ms;
+    replay->actor->now_ms = 0;
+    buf_init(&replay->held, replay->cache->memory);
+    tags_count_loosely(&engine->range, replay->actor, engine->tags);
+}
+
+enum status cache_replay_dump(struct cache_replay *replay, struct slice record) {
+    replay->dumping = true;
+    enum status status = apply_record(replay, record, false);
+    replay->dumping = false;
+    return status;
+}
+
+enum status cache_replay_apply(struct cache_replay *replay, uint64_t lsn, struct slice record) {
+    if (lsn <= replay->lsn || lsn <= replay->tags_from)
+        return STATUS_OK;
+    TRY(apply_record(replay, record, lsn <= replay->from));
+    replay->lsn = lsn;
+    return STATUS_OK;
+}
+
+/* Who bears a tag is one of its members, if it was not invalidated since. */
+static void join_chain(struct cache_replay *replay, const struct shard *shard, uint64_t at) {
+    struct engine *engine = engine_of(replay);
+    for (struct index_bucket *bucket = index_bucket_at(&engine->range, &shard->index, at); bucket;
+         bucket = index_next(&engine->range, &shard->index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            struct store_spot spot = {.location = cell_location(cell_load(&bucket->cells[i]))};
+            if (!spot.location)
+                continue;
+            bool whole = store_entry_at(engine, spot.location, &spot.entry);
+            ASSERT(whole);
+            uint32_t numbers[ENTRY_TAGS_MAX], count = store_tags(engine, &spot, numbers);
+            for (uint32_t tag = 0; tag < count; tag++)
+                MAYBE(tag_join(&engine->range, replay->actor, engine->tags, numbers[tag], spot.entry.stamp));
+        }
+}
+
+void cache_replay_end(struct cache_replay *replay) {
+    struct engine *engine = engine_of(replay);
+    give_held(replay);
+    buf_fini(&replay->held);
+    tags_count_anew(&engine->range, replay->actor, engine->tags);
+    for (uint32_t i = 0; i < engine->shard_count; i++) {
+        const struct shard *shard = &engine->shards[i];
+        store_lock(engine, replay->actor, i);
+        uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
+        for (uint64_t at = 0; at < index_bucket_count(shape); at++)
+            join_chain(replay, shard, at);
+        store_unlock(engine, replay->actor, i);
+    }
+    reclaim_sweep(engine);
+    replay->actor->now_ms = replay->now_ms;
+}

@@ -1,0 +1,350 @@
+#include "core/record/record.h"
+
+#include "base/assert.h"
+
+/* Flags of an entry's facts: which fields there are. */
+enum {
+    HAS_EXPIRY = 1,
+    HAS_STAMP = 2,
+    HAS_ROW = 4,
+    HAS_STALE = 8,
+    HAS_TAGS = 16,
+    HAS_ALL = 31,
+};
+
+enum { STAMP_SIZE = 6, VARINT_MAX = 10, TYPE_SHIFT = 4, TYPE_MAX = 7, SOFT = 0x80 };
+
+/* As the engine has them (core/store/entry.h). */
+#define STAMP_FIRST (1ull << 32)
+#define STAMP_END (1ull << 44)
+
+/* ------------------------------------------------------------------------------------------ writing */
+
+static uint8_t *put_little(uint8_t *to, uint64_t value, int size) {
+    for (int i = 0; i < size; i++)
+        *to++ = (uint8_t)(value >> 8 * i);
+    return to;
+}
+
+static uint8_t *put_varint(uint8_t *to, uint64_t value) {
+    for (; value >= 0x80; value >>= 7)
+        *to++ = (uint8_t)(value | 0x80);
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+static uint8_t *put_bytes(uint8_t *to, struct slice bytes) {
+    if (bytes.size)
+        memcpy(to, bytes.data, bytes.size);
+    return to + bytes.size;
+}
+
+static uint8_t *put_short_name(uint8_t *to, struct slice name) {
+    *to++ = (uint8_t)name.size;
+    return put_bytes(to, name);
+}
+
+void record_head_write(uint64_t at_ms, uint8_t ret_head[RECORD_HEAD_SIZE]) {
+    ret_head[0] = RECORD_VERSION;
+    put_little(ret_head + 1, at_ms, 8);
+}
+
+uint64_t record_part_size_max(const struct record_part *part) {
+    uint64_t size = RECORD_FIELDS_MAX + part->name.size + part->value.size;
+    for (uint32_t i = 0; i < part->tag_count; i++)
+        size += 1 + part->tags[i].size;
+    return size;
+}
+
+static uint32_t flags_of(const struct record_part *part) {
+    return (part->expires_at_ms ? HAS_EXPIRY : 0) | (part->stamp ? HAS_STAMP : 0) | (part->row ? HAS_ROW : 0) |
+           (part->stale_ms ? HAS_STALE : 0) | (part->tag_count ? HAS_TAGS : 0);
+}
+
+static uint8_t *put_facts(uint8_t *to, const struct record_part *part) {
+    uint32_t flags = flags_of(part);
+    *to++ = (uint8_t)(part->place | part->type << TYPE_SHIFT | (part->soft ? SOFT : 0));
+    *to++ = (uint8_t)flags;
+    if (flags & HAS_EXPIRY)
+        to = put_little(to, part->expires_at_ms, 8);
+    if (flags & HAS_STAMP)
+        to = put_little(to, part->stamp, STAMP_SIZE);
+    if (flags & HAS_ROW)
+        to = put_little(to, part->row, 8);
+    if (flags & HAS_STALE)
+        to = put_varint(to, part->stale_ms);
+    if (flags & HAS_TAGS) {
+        *to++ = (uint8_t)part->tag_count;
+        for (uint32_t i = 0; i < part->tag_count; i++)
+            to = put_short_name(to, part->tags[i]);
+    }
+    return to;
+}
+
+size_t record_remove_write(uint32_t place, uint64_t key_size, uint8_t ret_part[RECORD_REMOVE_SIZE]) {
+    ret_part[0] = RECORD_REMOVE;
+    ret_part[1] = (uint8_t)place;
+    return (size_t)(put_varint(ret_part + 2, key_size) - ret_part);
+}
+
+static uint8_t *put_key(uint8_t *to, const struct record_part *part) {
+    return put_bytes(put_varint(to, part->name.size), part->name);
+}
+
+size_t record_part_write(const struct record_part *part, uint8_t *to) {
+    uint8_t *begin = to;
+    ASSERT(part->place < RECORD_PLACES && part->type <= TYPE_MAX && part->tag_count <= RECORD_TAGS_MAX);
+    *to++ = (uint8_t)part->kind;
+    switch (part->kind) {
+        case RECORD_PUT:
+        case RECORD_FACTS:
+        case RECORD_PATCH:
+            to = put_key(put_facts(to, part), part);
+            if (part->kind == RECORD_PATCH)
+                to = put_varint(put_varint(to, part->size_before), part->offset);
+            return (size_t)((part->kind == RECORD_FACTS ? to : put_varint(to, part->value.size)) - begin);
+        case RECORD_REMOVE:
+            *to++ = (uint8_t)part->place;
+            return (size_t)(put_key(to, part) - begin);
+        case RECORD_TAG:
+            *to++ = part->soft ? SOFT : 0;
+            to = put_little(to, part->stamp, STAMP_SIZE);
+            if (part->soft)
+                to = put_little(to, part->expires_at_ms, 8);
+            return (size_t)(put_short_name(to, part->name) - begin);
+        case RECORD_BAN:
+            *to++ = (uint8_t)part->place;
+            return (size_t)(put_short_name(put_little(to, part->stamp, STAMP_SIZE), part->name) - begin);
+        case RECORD_SWEPT:
+            return (size_t)(put_little(to, part->stamp, STAMP_SIZE) - begin);
+        case RECORD_FLUSH:
+            *to++ = (uint8_t)part->place;
+            return (size_t)(to - begin);
+        case RECORD_FLUSH_ALL:
+            return (size_t)(to - begin);
+        case RECORD_FLUSH_STORE:
+            return (size_t)(put_short_name(to, part->name) - begin);
+        case RECORD_MAP:
+            return (size_t)(put_bytes(to, slice_make(part->map, sizeof part->map)) - begin);
+        case RECORD_STAMPS:
+            return (size_t)(put_little(to, part->stamp, 8) - begin);
+        case RECORD_NOTE:
+            return (size_t)(put_varint(put_short_name(to, part->name), part->value.size) - begin);
+        default:
+            break;
+    }
+    ASSERT(!"a kind of part");
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+/* The first field that cannot be read says why, and all behind it are empty. */
+struct input {
+    const uint8_t *at, *end;
+    const char *problem;
+};
+
+static void fail(struct input *in, const char *problem) {
+    if (!in->problem)
+        in->problem = problem;
+    in->at = in->end;
+}
+
+static struct slice take(struct input *in, uint64_t size) {
+    if ((uint64_t)(in->end - in->at) < size) {
+        fail(in, "it ends within a part");
+        return slice_make(NULL, 0);
+    }
+    struct slice bytes = slice_make(in->at, size);
+    in->at += size;
+    return bytes;
+}
+
+static uint64_t take_little(struct input *in, int size) {
+    struct slice bytes = take(in, (uint64_t)size);
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes.size; i++)
+        value |= (uint64_t)bytes.data[i] << 8 * i;
+    return value;
+}
+
+/* In the fewest bytes only, so that there is one way to write a number. */
+static uint64_t take_varint(struct input *in, uint64_t most, const char *problem) {
+    uint64_t value = 0;
+    for (int i = 0; i < VARINT_MAX; i++) {
+        uint64_t byte = take_little(in, 1);
+        if (in->problem)
+            return 0;
+        if ((i > 0 && byte == 0) || (i == VARINT_MAX - 1 && byte > 1))
+            break;
+        value |= (byte & 0x7f) << 7 * i;
+        if (byte < 0x80) {
+            if (value <= most)
+                return value;
+            fail(in, problem);
+            return 0;
+        }
+    }
+    fail(in, "a number is not in its shortest form");
+    return 0;
+}
+
+static struct slice take_name(struct input *in, bool may_be_empty) {
+    struct slice name = take(in, take_little(in, 1));
+    if (name.size == 0 && !may_be_empty)
+        fail(in, "a name is empty");
+    return name;
+}
+
+static uint32_t take_place(struct input *in) {
+    uint64_t place = take_little(in, 1);
+    if (place >= RECORD_PLACES)
+        fail(in, "there is no such database");
+    return (uint32_t)place & (RECORD_PLACES - 1);
+}
+
+static uint64_t take_stamp(struct input *in) {
+    uint64_t stamp = take_little(in, STAMP_SIZE);
+    if (stamp < STAMP_FIRST || stamp >= STAMP_END)
+        fail(in, "a stamp is out of range");
+    return stamp;
+}
+
+static void take_tags(struct input *in, struct record_part *part) {
+    uint64_t count = take_little(in, 1);
+    if (count == 0 || count > RECORD_TAGS_MAX)
+        fail(in, "a wrong number of tags");
+    for (uint64_t i = 0; i < count && !in->problem; i++)
+        part->tags[part->tag_count++] = take_name(in, false);
+}
+
+static void take_facts(struct input *in, struct record_part *part) {
+    uint64_t head = take_little(in, 1), flags = take_little(in, 1);
+    part->place = head & (RECORD_PLACES - 1);
+    part->type = head >> TYPE_SHIFT & TYPE_MAX;
+    part->soft = head & SOFT;
+    if (flags & ~(uint64_t)HAS_ALL)
+        fail(in, "an unknown flag");
+    part->expires_at_ms = flags & HAS_EXPIRY ? take_little(in, 8) : 0;
+    part->stamp = flags & HAS_STAMP ? take_stamp(in) : 0;
+    part->row = flags & HAS_ROW ? take_little(in, 8) : 0;
+    part->stale_ms = flags & HAS_STALE ? take_varint(in, UINT64_MAX, "") : 0;
+    if (flags & HAS_TAGS)
+        take_tags(in, part);
+    if (((flags & HAS_EXPIRY) && !part->expires_at_ms) || ((flags & HAS_ROW) && !part->row) ||
+        ((flags & HAS_STALE) && !part->stale_ms))
+        fail(in, "a field that is there says nothing");
+    if ((part->tag_count && !part->stamp) || (part->soft && !part->expires_at_ms))
+        fail(in, "an entry's fields contradict each other");
+    part->name = take(in, take_varint(in, RECORD_KEY_MAX, "a key is too long"));
+}
+
+static void take_value(struct input *in, struct record_part *part) {
+    part->value = take(in, take_varint(in, RECORD_VALUE_MAX, "a value is too long"));
+}
+
+static void take_patch(struct input *in, struct record_part *part) {
+    part->size_before = take_varint(in, RECORD_VALUE_MAX, "a value is too long");
+    part->offset = take_varint(in, RECORD_VALUE_MAX, "a value is too long");
+    take_value(in, part);
+    if (part->offset + part->value.size > RECORD_VALUE_MAX)
+        fail(in, "a value is too long");
+}
+
+static void take_map(struct input *in, struct record_part *part) {
+    struct slice map = take(in, sizeof part->map);
+    uint32_t seen = 0;
+    for (size_t i = 0; i < map.size; i++) {
+        part->map[i] = map.data[i];
+        seen |= map.data[i] < RECORD_PLACES ? 1u << map.data[i] : 0;
+    }
+    if (seen != (1u << RECORD_PLACES) - 1)
+        fail(in, "two databases have one place");
+}
+
+static void take_part(struct input *in, struct record_part *part) {
+    uint64_t kind = take_little(in, 1);
+    part->kind = (enum record_kind)kind;
+    switch (kind) {
+        case RECORD_PUT:
+            take_facts(in, part);
+            return take_value(in, part);
+        case RECORD_FACTS:
+            return take_facts(in, part);
+        case RECORD_PATCH:
+            take_facts(in, part);
+            return take_patch(in, part);
+        case RECORD_REMOVE:
+            part->place = take_place(in);
+            part->name = take(in, take_varint(in, RECORD_KEY_MAX, "a key is too long"));
+            return;
+        case RECORD_TAG: {
+            uint64_t soft = take_little(in, 1);
+            if (soft & ~(uint64_t)SOFT)
+                fail(in, "an unknown flag");
+            part->soft = soft & SOFT;
+            part->stamp = take_stamp(in);
+            part->expires_at_ms = part->soft ? take_little(in, 8) : 0;
+            part->name = take_name(in, false);
+            return;
+        }
+        case RECORD_BAN:
+            part->place = take_place(in);
+            part->stamp = take_stamp(in);
+            part->name = take_name(in, true);
+            return;
+        case RECORD_SWEPT:
+            part->stamp = take_stamp(in);
+            return;
+        case RECORD_FLUSH:
+            part->place = take_place(in);
+            return;
+        case RECORD_FLUSH_ALL:
+            return;
+        case RECORD_FLUSH_STORE:
+            part->name = take_name(in, false);
+            return;
+        case RECORD_MAP:
+            return take_map(in, part);
+        case RECORD_STAMPS:
+            part->stamp = take_little(in, 8);
+            return;
+        case RECORD_NOTE:
+            part->name = take_name(in, false);
+            return take_value(in, part);
+        default:
+            fail(in, "an unknown kind of part");
+    }
+}
+
+enum status record_open(struct slice record, struct record_reader *ret_reader) {
+    *ret_reader = (struct record_reader){.rest = record, .size = record.size};
+    if (record.size < RECORD_HEAD_SIZE) {
+        ret_reader->problem = "it is shorter than the head of a record";
+        return STATUS_CORRUPT;
+    }
+    if (record.data[0] != RECORD_VERSION) {
+        ret_reader->problem = "its version is not known to this program";
+        return STATUS_INVALID;
+    }
+    struct input in = {.at = record.data + 1, .end = record.data + record.size};
+    ret_reader->at_ms = take_little(&in, 8);
+    ret_reader->rest = slice_part(record, RECORD_HEAD_SIZE, record.size);
+    return STATUS_OK;
+}
+
+enum status record_next(struct record_reader *reader, struct record_part *ret_part) {
+    if (reader->rest.size == 0)
+        return STATUS_CLOSED;
+    struct input in = {.at = reader->rest.data, .end = reader->rest.data + reader->rest.size};
+    struct record_part part = {.place = 0};
+    take_part(&in, &part);
+    if (in.problem) {
+        reader->problem = in.problem;
+        return STATUS_CORRUPT;
+    }
+    reader->rest = slice_make(in.at, (size_t)(in.end - in.at));
+    *ret_part = part;
+    return STATUS_OK;
+}
