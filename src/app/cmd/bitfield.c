@@ -1,9 +1,11 @@
 /* BITFIELD and BITFIELD_RO: integers of 1 to 64 bits anywhere in a value.
  *
  * The subcommands of a call usually lie close together: the bytes they touch are copied into a window, changed there and
- * written back at once, so that a failure changes nothing. Only when they lie further apart than the window is long is
- * each one written by itself, after a first write has made the value as long as it will be.
+ * written back at once, so that a failure changes nothing. When they lie further apart than the window is long there are as many
+ * windows as there are places where bytes are touched, and all are written back by one patch.
  */
+#include <stdlib.h>
+
 #include "app/cmd/bit.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/value.h"
@@ -69,12 +71,16 @@ static bool overflow_type(struct cmd_call *call, uint32_t at, enum field_overflo
 
 static uint64_t field_end(const struct field *field) { return (field->offset + field->bits + 7) / 8; }
 
+/* One that ends at 0 is empty. */
+static void span_join(struct field_span *span, struct field_span more) {
+    if (span->to == 0 || (more.to && more.from < span->from))
+        span->from = more.from;
+    if (more.to > span->to)
+        span->to = more.to;
+}
+
 static void span_add(struct field_span *span, const struct field *field) {
-    uint64_t from = field->offset / 8, to = field_end(field);
-    if (span->to == 0 || from < span->from)
-        span->from = from;
-    if (to > span->to)
-        span->to = to;
+    span_join(span, (struct field_span){field->offset / 8, field_end(field)});
 }
 
 /* Reads the subcommand at `*at` and moves on behind it. */
@@ -238,23 +244,84 @@ static enum status fields_in_window(struct cmd_call *call, struct cache_edit *ed
                             slice_make(window + (written.from - all.from), written.to - written.from));
 }
 
-static enum status fields_one_by_one(struct cmd_call *call, struct cache_edit *edit, const struct field_list *list) {
-    uint8_t last;
-    fields_load(edit, list->written.to - 1, &last, 1);
-    TRY(cache_edit_patch(edit, list->written.to - 1, slice_make(&last, 1)));
+/* Bytes that fields touch, and those of them that fields write. */
+struct field_window {
+    struct field_span all, written;
+    uint8_t *bytes;
+};
+
+static int compare_windows(const void *left, const void *right) {
+    const struct field_window *a = left, *b = right;
+    return (a->all.from > b->all.from) - (a->all.from < b->all.from);
+}
+
+/* One window for each place, in ascending order; answers how many. */
+static uint32_t windows_plan(const struct field_list *list, struct field_window *windows) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        windows[i] = (struct field_window){.bytes = NULL};
+        span_add(&windows[i].all, &list->fields[i]);
+        if (list->fields[i].action != FIELD_GET)
+            span_add(&windows[i].written, &list->fields[i]);
+    }
+    qsort(windows, list->count, sizeof *windows, compare_windows);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct field_window *last = count ? &windows[count - 1] : NULL;
+        if (!last || windows[i].all.from >= last->all.to) {
+            windows[count++] = windows[i];
+            continue;
+        }
+        span_join(&last->all, windows[i].all);
+        span_join(&last->written, windows[i].written);
+    }
+    return count;
+}
+
+static bool windows_load(struct cmd_call *call, const struct cache_edit *edit, struct field_window *windows,
+                         uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t size = windows[i].all.to - windows[i].all.from;
+        windows[i].bytes = arena_take(call->arena, size + FIELD_BYTES_MAX); /* a field may be loaded past its end */
+        if (!windows[i].bytes)
+            return false;
+        fields_load(edit, windows[i].all.from, windows[i].bytes, size);
+        memset(windows[i].bytes + size, 0, FIELD_BYTES_MAX);
+    }
+    return true;
+}
+
+/* The last one that begins at or before the field, which lies in it. */
+static struct field_window *window_of(struct field_window *windows, uint32_t count, const struct field *field) {
+    uint32_t low = 0, high = count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        *(windows[middle].all.from <= field->offset / 8 ? &low : &high) = middle;
+    }
+    return &windows[low];
+}
+
+static enum status fields_in_windows(struct cmd_call *call, struct cache_edit *edit, const struct field_list *list) {
+    struct field_window *windows = arena_take(call->arena, list->count * sizeof *windows);
+    struct cache_patch *patches = arena_take(call->arena, list->count * sizeof *patches);
+    if (!windows || !patches)
+        return STATUS_NO_MEMORY;
+    uint32_t count = windows_plan(list, windows), patch_count = 0;
+    if (!windows_load(call, edit, windows, count))
+        return STATUS_NO_MEMORY;
+    bool changed = !edit->found || edit->size < list->written.to; /* the value grows even if every field fails */
     for (uint32_t i = 0; i < list->count; i++) {
         const struct field *field = &list->fields[i];
-        uint8_t bytes[FIELD_BYTES_MAX];
-        uint64_t at = field->offset / 8;
-        fields_load(edit, at, bytes, sizeof bytes);
-        enum status status = STATUS_OK;
-        call->change = CMD_CHANGE_MORE;
-        if (field_run(call->reply, field, bytes))
-            status = cache_edit_patch(edit, at, slice_make(bytes, field_end(field) - at));
-        call->change = CMD_CHANGE_PLAIN;
-        TRY(status);
+        const struct field_window *window = window_of(windows, count, field);
+        changed |= field_run(call->reply, field, window->bytes + (field->offset / 8 - window->all.from));
     }
-    return STATUS_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct field_span *written = &windows[i].written;
+        if (written->to)
+            patches[patch_count++] = (struct cache_patch){
+                written->from,
+                slice_make(windows[i].bytes + (written->from - windows[i].all.from), written->to - written->from)};
+    }
+    return changed ? cache_edit_patch_all(edit, patches, patch_count) : STATUS_OK;
 }
 
 static void fields_edit(struct cmd_call *call, struct cache_edit *edit, const struct field_list *list) {
@@ -263,7 +330,7 @@ static void fields_edit(struct cmd_call *call, struct cache_edit *edit, const st
     struct reply_mark mark = reply_mark(call->reply);
     reply_array(call->reply, list->count);
     bool fits = list->touched.to - list->touched.from <= WINDOW_SIZE_MAX;
-    enum status status = fits ? fields_in_window(call, edit, list) : fields_one_by_one(call, edit, list);
+    enum status status = fits ? fields_in_window(call, edit, list) : fields_in_windows(call, edit, list);
     if (status != STATUS_OK) {
         cmd_reply_rewind(call, mark);
         cmd_error_status(call, status);

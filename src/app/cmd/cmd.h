@@ -141,7 +141,6 @@ enum cmd_outcome {
 enum cmd_change {
     CMD_CHANGE_PLAIN,
     CMD_CHANGE_EXPIRES, /* it gives an expiry that the client asked for */
-    CMD_CHANGE_MORE,    /* it is a further part of the change before */
     CMD_CHANGE_UNTOLD,  /* nobody is told: it is none to whom it could matter */
 };
 

@@ -309,13 +309,14 @@ __attribute__((noinline)) static void run_tracked(struct cmd_call *call) {
 }
 
 /* A write that fails has changed nothing. Where others took the room that had been made for it, it is made once more; in a transaction that is
- * not possible, which the locks held by then say. */
-__attribute__((noinline)) static void run_again(struct cmd_call *call, struct reply_mark mark) {
+ * not possible, which the locks held by then say. What has changed something all the same is not run again, which might do it twice: the
+ * changes that this thread had made `before` say so. */
+__attribute__((noinline)) static void run_again(struct cmd_call *call, struct reply_mark mark, uint64_t before) {
     uint32_t at;
     if (!(call->spec->flags & CMD_WRITE) || !cmd_key_positions(call->spec, call->argv, call->argc, &at, 1))
         return;
     const struct cache_key key = cmd_key(call, at);
-    for (uint32_t i = 0; call->found_no_room && i < TRIES_FOR_ROOM; i++) {
+    for (uint32_t i = 0; call->found_no_room && i < TRIES_FOR_ROOM && call->actor->counts.changes == before; i++) {
         if (!cache_make_room(call->env->cache, call->actor, &key, i))
             return;
         call->found_no_room = false;
@@ -343,12 +344,13 @@ void cmd_run(struct cmd_call *call) {
         client->last_command = spec;
         call->outcome = CMD_RAN;
         call->found_no_room = false;
+        const uint64_t changes = call->actor->counts.changes;
         if (__builtin_expect(client->tracking != 0, 0))
             run_tracked(call);
         else
             spec->run(call);
         if (__builtin_expect(call->found_no_room, 0) && !call->upload)
-            run_again(call, mark);
+            run_again(call, mark, changes);
         if (__builtin_expect(call->outcome == CMD_WAITS, 0))
             return;
         if (slide_is_asked(call->env))

@@ -1,8 +1,15 @@
-/* Commands that write several keys at one moment: MSET MSETNX MSETEX. */
+/* Commands that write several keys at one moment: MSET MSETNX MSETEX.
+ *
+ * Large values are brought into memory before the first key is written, so that what does not fit is refused while nothing has changed and
+ * nobody has been told anything. What may still fail after that, a small value for which there is no room, is undone.
+ */
 #include "app/cmd/commands.h"
 #include "app/cmd/string_options.h"
 #include "app/cmd/value.h"
+#include "base/assert.h"
 #include "base/number.h"
+
+enum { ORDER_LOOKS_MAX = 1 << 20 };
 
 /* Keys and values alternate from argument `at` on. */
 struct mset_plan {
@@ -10,6 +17,8 @@ struct mset_plan {
     struct cache_key *keys;
     struct string_options options;
     uint64_t expires_at_ms;
+    struct cache_upload *uploads; /* one for each key; those of small values have no size. NULL: there are none */
+    uint32_t *order;              /* in which they are written */
 };
 
 /* What a key held before it was written. */
@@ -51,11 +60,37 @@ static enum status mset_save(struct cmd_call *call, const struct cache_edit *edi
     return STATUS_OK;
 }
 
+/* Brings a view into memory that no key refers to yet. */
+static enum status mset_bring(struct cmd_call *call, const struct cache_key *key, const struct value_view *view,
+                              struct cache_upload *upload) {
+    struct cache *cache = call->env->cache;
+    TRY(cache_upload_begin(cache, view->size, upload));
+    TRY(cache_upload_aim(cache, call->actor, upload, key));
+    for (uint64_t at = 0, size; at < view->size; at += size) {
+        void *to;
+        TRY(cache_upload_room(cache, call->actor, upload, &to, &size));
+        value_copy(call, view, at, to, size);
+        cache_upload_filled(upload, size);
+    }
+    return STATUS_OK;
+}
+
+static enum status mset_put_back_large(struct cmd_call *call, struct cache_edit *edit, const struct mset_saved *saved) {
+    struct cache_upload upload = {.size = 0};
+    enum status status = mset_bring(call, &edit->key, &saved->view, &upload);
+    if (status == STATUS_OK)
+        status = cache_edit_set_upload(edit, &upload, saved->expires_at_ms);
+    cache_upload_drop(call->env->cache, call->actor, &upload);
+    return status;
+}
+
 static enum status mset_put_back(struct cmd_call *call, struct cache_edit *edit, const struct mset_saved *saved) {
     struct slice piece = value_piece(call, &saved->view, 0);
+    bool large = saved->type == CACHE_STRING && saved->view.size >= cache_upload_size_min(call->env->cache);
     edit->kept = saved->tags;
-    TRY(cache_edit_set(edit, saved->type, piece, saved->expires_at_ms));
-    for (uint64_t at = piece.size; at < saved->view.size; at += piece.size) {
+    TRY(large ? mset_put_back_large(call, edit, saved)
+              : cache_edit_set(edit, saved->type, piece, saved->expires_at_ms));
+    for (uint64_t at = piece.size; !large && at < saved->view.size; at += piece.size) {
         piece = value_piece(call, &saved->view, at);
         TRY(cache_edit_patch(edit, at, piece));
     }
@@ -69,13 +104,17 @@ static void mset_undo(struct cmd_call *call, const struct mset_plan *plan, const
                       uint32_t count) {
     struct cache_edit edit;
     for (uint32_t i = count; i-- > 0;) {
-        cache_edit_begin(call->env->cache, call->actor, &plan->keys[i], &edit);
+        cache_edit_begin(call->env->cache, call->actor, &plan->keys[plan->order[i]], &edit);
         if (!saved[i].existed)
             cache_edit_undo(&edit);
         else if (mset_put_back(call, &edit, &saved[i]) != STATUS_OK)
             cache_edit_delete(&edit);
         cache_edit_end(&edit);
     }
+}
+
+static bool is_past(const struct cmd_call *call, uint64_t expires_at_ms) {
+    return expires_at_ms && expires_at_ms <= call->actor->now_ms;
 }
 
 static enum status mset_write_one(struct cmd_call *call, const struct mset_plan *plan, uint32_t index,
@@ -85,14 +124,75 @@ static enum status mset_write_one(struct cmd_call *call, const struct mset_plan 
     bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
     uint64_t expires_at_ms = keeps ? edit.expires_at_ms : plan->expires_at_ms;
     /* Where all keys go because their time is over, nothing can fail, and nothing could put a session together again. */
-    bool past = expires_at_ms && expires_at_ms <= call->actor->now_ms;
+    bool past = is_past(call, expires_at_ms), large = plan->uploads && plan->uploads[index].size;
     enum status status = past ? STATUS_OK : mset_save(call, &edit, saved);
     call->change = plan->expires_at_ms ? CMD_CHANGE_EXPIRES : CMD_CHANGE_PLAIN;
     if (status == STATUS_OK)
-        status = value_write(call, &edit, mset_value(call, plan, index), expires_at_ms);
+        status = large ? cache_edit_set_upload(&edit, &plan->uploads[index], expires_at_ms)
+                       : value_write(call, &edit, mset_value(call, plan, index), expires_at_ms);
     call->change = CMD_CHANGE_PLAIN;
     cache_edit_end(&edit);
     return status;
+}
+
+static bool mset_is_large(struct cmd_call *call, const struct mset_plan *plan, uint32_t index) {
+    return mset_value(call, plan, index).size >= cache_upload_size_min(call->env->cache);
+}
+
+/* What fails leaves uploads behind that mset_drop lets go of. */
+static enum status mset_bring_all(struct cmd_call *call, struct mset_plan *plan) {
+    uint32_t first = 0;
+    while (first < plan->count && !mset_is_large(call, plan, first))
+        first++;
+    if (first == plan->count || is_past(call, plan->expires_at_ms))
+        return STATUS_OK;
+    plan->uploads = arena_take(call->arena, plan->count * sizeof *plan->uploads);
+    if (!plan->uploads)
+        return STATUS_NO_MEMORY;
+    memset(plan->uploads, 0, plan->count * sizeof *plan->uploads);
+    for (uint32_t i = first; i < plan->count; i++) {
+        struct slice value = mset_value(call, plan, i);
+        struct value_view view = {.size = value.size, .bytes = value};
+        if (mset_is_large(call, plan, i))
+            TRY(mset_bring(call, &plan->keys[i], &view, &plan->uploads[i]));
+    }
+    return STATUS_OK;
+}
+
+static void mset_drop(struct cmd_call *call, const struct mset_plan *plan) {
+    for (uint32_t i = 0; plan->uploads && i < plan->count; i++)
+        cache_upload_drop(call->env->cache, call->actor, &plan->uploads[i]);
+}
+
+/* Whether the key of a large value stands there once more. Where that would be long to find out, it may. */
+static bool mset_repeats_large(const struct mset_plan *plan) {
+    uint64_t looks = 0;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        if (!plan->uploads[i].size)
+            continue;
+        looks += plan->count;
+        for (uint32_t j = 0; looks <= ORDER_LOOKS_MAX && j < plan->count; j++)
+            if (j != i && plan->keys[i].hash == plan->keys[j].hash)
+                return true;
+    }
+    return looks > ORDER_LOOKS_MAX;
+}
+
+/* Large values first, which need the most room: the order matters to keys only that stand there twice. */
+static enum status mset_plan_order(struct cmd_call *call, struct mset_plan *plan) {
+    plan->order = arena_take(call->arena, plan->count * sizeof *plan->order);
+    if (!plan->order)
+        return STATUS_NO_MEMORY;
+    bool sorted = plan->uploads && !mset_repeats_large(plan);
+    uint32_t at = 0;
+    for (uint32_t i = 0; sorted && i < plan->count; i++)
+        if (plan->uploads[i].size)
+            plan->order[at++] = i;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (!sorted || !plan->uploads[i].size)
+            plan->order[at++] = i;
+    ASSERT(at == plan->count);
+    return STATUS_OK;
 }
 
 /* Writes all or nothing; the keys are locked. */
@@ -100,17 +200,22 @@ static enum status mset_write(struct cmd_call *call, const struct mset_plan *pla
     struct mset_saved *saved = arena_take(call->arena, plan->count * sizeof *saved);
     if (!saved)
         return STATUS_NO_MEMORY;
+    const uint64_t changes = call->actor->counts.changes;
     enum status status = STATUS_OK;
     uint32_t done = 0, touched = 0;
     while (done < plan->count) {
         saved[touched++] = (struct mset_saved){0};
-        status = mset_write_one(call, plan, done, &saved[done]);
+        status = mset_write_one(call, plan, plan->order[done], &saved[done]);
         if (status != STATUS_OK)
             break;
         done++;
     }
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        mset_drop(call, plan); /* before, for it takes the room of what is put back */
         mset_undo(call, plan, saved, done);
+        /* It may be tried once more (cmd_run): whole values are written, so nothing would be done twice. */
+        call->actor->counts.changes = changes;
+    }
     for (uint32_t i = 0; i < touched; i++) {
         value_release(call, &saved[i].view);
         if (saved[i].tags)
@@ -144,7 +249,12 @@ static bool mset_run(struct cmd_call *call, struct mset_plan *plan, enum status 
     bool locked = value_lock(call, plan->keys, plan->count, write_bytes);
     bool writes = mset_condition(call, plan);
     if (writes)
+        *ret_status = mset_bring_all(call, plan);
+    if (writes && *ret_status == STATUS_OK)
+        *ret_status = mset_plan_order(call, plan);
+    if (writes && *ret_status == STATUS_OK)
         *ret_status = mset_write(call, plan);
+    mset_drop(call, plan);
     value_unlock(call, locked);
     return writes;
 }

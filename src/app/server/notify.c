@@ -80,7 +80,7 @@ static enum status let_go(const struct sending *sending) {
 static enum status written(const struct sending *sending) {
     const struct change *change = sending->change;
     const struct cmd_spec *spec = change->spec;
-    if (!spec || !spec->write_event.size || change->how == CMD_CHANGE_MORE)
+    if (!spec || !spec->write_event.size)
         return STATUS_OK;
     /* Who puts a whole entry to a name takes away first what was there. */
     bool puts = class_of(spec) == CONFIG_EVENT_GENERIC;

@@ -391,6 +391,12 @@ MUST_CHECK enum status cache_edit_change(struct cache_edit *edit, struct slice v
  * string when there is none. In place where that is possible. `bytes` must not point into the cache.
  * STATUS_INVALID for a collection that is made of objects: only its owner changes it. */
 MUST_CHECK enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes);
+/* Several patches at one moment, all of them or none: each begins at or behind the end of the one before. */
+struct cache_patch {
+    uint64_t offset;
+    struct slice bytes;
+};
+MUST_CHECK enum status cache_edit_patch_all(struct cache_edit *edit, const struct cache_patch *patches, uint32_t count);
 
 /* Gives an entry that is there a version, if it has none. Its value and expiry stay. A version is at least 2^32 and changes, or goes,
  * with each write of the value; it does not come again within 2^44 versions of the cache. */

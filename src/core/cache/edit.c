@@ -413,7 +413,30 @@ void cache_edit_undo(struct cache_edit *edit) {
     edit->found = edit->nothing = edit->stale = false;
 }
 
+/* Some patches of a value, of which each begins behind the end of the one before, and how long the value is afterwards. */
+struct patches {
+    const struct cache_patch *list;
+    uint32_t count;
+    uint64_t new_size;
+};
+
+/* What nobody sees is not patched, but written over: what comes begins anew, without its tags and its expiry. */
 static uint64_t expiry_of_patched(const struct cache_edit *edit) { return edit->found ? edit->expires_at_ms : 0; }
+static uint64_t size_of_patched(const struct cache_edit *edit) { return edit->found ? edit->size : 0; }
+static const struct store_spot *source_of_patched(struct cache_edit *edit) {
+    return edit->nothing || edit->stale ? NULL : spot_of(edit);
+}
+
+/* Writes the patches into a chain that holds a value of `size` bytes, and zeros before those behind its end. */
+static void patch_extents(struct range *range, uint64_t first, uint64_t size, const struct patches *patches) {
+    for (uint32_t i = 0; i < patches->count; i++) {
+        const struct cache_patch *patch = &patches->list[i];
+        if (patch->offset > size)
+            edit_fill_extents(range, first, size, NULL, patch->offset - size);
+        edit_fill_extents(range, first, patch->offset, patch->bytes.data, patch->bytes.size);
+        size = patch->offset + patch->bytes.size > size ? patch->offset + patch->bytes.size : size;
+    }
+}
 
 /* Copies the value as it is into a chain that has room for it, both piece by piece. */
 static void copy_value(const struct cache_edit *edit, uint64_t to) {
@@ -437,26 +460,22 @@ static void copy_value(const struct cache_edit *edit, uint64_t to) {
 }
 
 /* Builds the patched value anew in a chain. */
-static enum status patch_to_new_extents(struct cache_edit *edit, uint64_t offset, struct slice bytes,
-                                        uint64_t new_size) {
+static enum status patch_to_new_extents(struct cache_edit *edit, const struct patches *patches) {
     struct range *range = &edit->cache->engine->range;
     struct extents chain;
-    TRY(edit_take_extents(range, edit->actor, new_size, &chain));
-    uint64_t old_size = edit->found ? edit->size : 0;
-    if (old_size)
+    TRY(edit_take_extents(range, edit->actor, patches->new_size, &chain));
+    if (size_of_patched(edit))
         copy_value(edit, chain.first);
-    if (offset > old_size)
-        edit_fill_extents(range, chain.first, old_size, NULL, offset - old_size);
-    edit_fill_extents(range, chain.first, offset, bytes.data, bytes.size);
-    return edit_put_extents(edit, chain, new_size, edit->found ? edit->type : CACHE_STRING, expiry_of_patched(edit),
-                            spot_of(edit));
+    patch_extents(range, chain.first, size_of_patched(edit), patches);
+    return edit_put_extents(edit, chain, patches->new_size, edit->found ? edit->type : CACHE_STRING,
+                            expiry_of_patched(edit), source_of_patched(edit));
 }
 
 /* Writes into the chain that is there, if no reader holds it. False: it has to be done elsewhere. */
-static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slice bytes, uint64_t new_size) {
+static bool patch_in_place(struct cache_edit *edit, const struct patches *patches) {
     struct engine *engine = edit->cache->engine;
     struct store_spot *spot = spot_of(edit);
-    uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
+    uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first), new_size = patches->new_size;
     struct extents chain = {.first = first};
     chain.room = extent_room(&engine->range, first, &chain.last);
     uint64_t charge = extent_charge(&engine->range, first);
@@ -470,9 +489,7 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
     alone = alone && chain.room >= new_size;
     if (alone) {
         extent_set_owner(&engine->range, first, edit->key.hash);
-        if (offset > size)
-            edit_fill_extents(&engine->range, first, size, NULL, offset - size);
-        edit_fill_extents(&engine->range, first, offset, bytes.data, bytes.size);
+        patch_extents(&engine->range, first, size, patches);
         uint64_t parts[2] = {new_size, first};
         words_write(engine->range.base + spot->location + spot->entry.value_at, parts, sizeof parts);
         store_stamp_renew(engine, edit->actor, spot);
@@ -493,82 +510,83 @@ static bool patch_in_place(struct cache_edit *edit, uint64_t offset, struct slic
 }
 
 /* Builds the patched value in private memory and puts it. */
-static enum status patch_inline(struct cache_edit *edit, uint64_t offset, struct slice bytes, uint64_t new_size) {
+static enum status patch_inline(struct cache_edit *edit, const struct patches *patches) {
     uint8_t scratch[SCRATCH_SIZE];
     const struct memory *memory = edit->cache->memory;
+    uint64_t size = size_of_patched(edit), new_size = patches->new_size;
     uint8_t *value = new_size <= sizeof scratch ? scratch : memory_take(memory, new_size);
     if (!value)
         return STATUS_NO_MEMORY;
-    uint64_t old_size = edit->found ? edit->size : 0;
-    if (old_size)
-        cache_edit_copy_out(edit, 0, value, old_size);
-    if (offset > old_size)
-        memset(value + old_size, 0, offset - old_size);
-    if (bytes.size)
-        memcpy(value + offset, bytes.data, bytes.size);
+    if (size)
+        cache_edit_copy_out(edit, 0, value, size);
+    if (new_size > size)
+        memset(value + size, 0, new_size - size);
+    for (uint32_t i = 0; i < patches->count; i++)
+        if (patches->list[i].bytes.size)
+            memcpy(value + patches->list[i].offset, patches->list[i].bytes.data, patches->list[i].bytes.size);
+    const struct store_spot *source = source_of_patched(edit);
     struct store_value wanted = {
         .type = edit->found ? edit->type : CACHE_STRING,
         .expires_at_ms = expiry_of_patched(edit),
-        .lives_on = true,
+        .lives_on = source != NULL,
         .value = slice_make(value, new_size),
     };
-    enum status status = put(edit, &wanted, spot_of(edit));
+    enum status status = put(edit, &wanted, source);
     if (value != scratch)
         memory_give(memory, value, new_size);
     return status;
 }
 
-/* What is patched begins anew, without what nobody sees has: no tags, no expiry. */
-static void end_unseen(struct cache_edit *edit) {
-    if (edit->nothing)
-        store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot_of(edit), STORE_DELETED);
-    else if (edit->stale)
-        remove_stale(edit);
-    else
-        return;
-    note_change(edit);
-    find_anew(edit);
-}
-
-/* What patch_in_place does, if the journal takes it. */
-static enum status patch_extents(struct cache_edit *edit, uint64_t offset, struct slice bytes, uint64_t new_size) {
+/* What patch_in_place does, if the journal takes it. Several patches are journaled as the value that they make, which is written anew then. */
+static enum status patch_chain(struct cache_edit *edit, const struct patches *patches) {
     uint64_t before = edit->size, promised = 0;
-    if (is_journaled(edit->cache))
+    bool journaled = is_journaled(edit->cache);
+    if (journaled && patches->count > 1)
+        return patch_to_new_extents(edit, patches);
+    if (journaled)
         TRY(journal_promise(edit, &(struct store_value){.tag_count = tags_of(spot_of(edit))}, RECORD_PATCH, &promised));
-    bool done = patch_in_place(edit, offset, bytes, new_size);
+    bool done = patch_in_place(edit, patches);
     if (done && promised)
-        journal_keep_promise(edit, bytes.size ? RECORD_PATCH : RECORD_FACTS, before);
+        journal_keep_promise(edit, edit->patch.size ? RECORD_PATCH : RECORD_FACTS, before);
     else if (promised)
         journal_break_promise(edit->cache, edit->actor, promised);
-    return done ? STATUS_OK : patch_to_new_extents(edit, offset, bytes, new_size);
+    return done ? STATUS_OK : patch_to_new_extents(edit, patches);
 }
 
-static enum status patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
+static enum status patch(struct cache_edit *edit, struct patches patches, uint64_t end) {
     edit_look_again(edit);
-    end_unseen(edit);
-    uint64_t new_size = offset + bytes.size;
-    if (edit->found && edit->size > new_size)
-        new_size = edit->size;
-    TRY(check_sizes(edit, new_size));
-    if (edit->found && (spot_of(edit)->entry.flags & ENTRY_OBJECT))
+    patches.new_size = end > size_of_patched(edit) ? end : size_of_patched(edit);
+    TRY(check_sizes(edit, patches.new_size));
+    const struct store_spot *source = source_of_patched(edit);
+    if (edit->found && (source->entry.flags & ENTRY_OBJECT))
         return STATUS_INVALID;
-    bool has_extents = edit->found && (spot_of(edit)->entry.flags & ENTRY_EXTENTS);
-    if (has_extents)
-        return patch_extents(edit, offset, bytes, new_size);
-    if (edit_goes_inline(edit->cache->engine, edit->key.name.size, tags_of(spot_of(edit)) + tags_to_come(edit),
-                         new_size))
-        return patch_inline(edit, offset, bytes, new_size);
-    return patch_to_new_extents(edit, offset, bytes, new_size);
+    if (edit->found && (source->entry.flags & ENTRY_EXTENTS))
+        return patch_chain(edit, &patches);
+    uint32_t tag_count = (source ? tags_of(source) : 0) + tags_to_come(edit);
+    if (edit_goes_inline(edit->cache->engine, edit->key.name.size, tag_count, patches.new_size))
+        return patch_inline(edit, &patches);
+    return patch_to_new_extents(edit, &patches);
+}
+
+enum status cache_edit_patch_all(struct cache_edit *edit, const struct cache_patch *list, uint32_t count) {
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].offset > CACHE_VALUE_SIZE_MAX || list[i].bytes.size > CACHE_VALUE_SIZE_MAX)
+            return STATUS_TOO_LARGE;
+        ASSERT(list[i].offset >= end);
+        end = list[i].offset + list[i].bytes.size;
+    }
+    if (count == 1) {
+        edit->patch = list[0].bytes;
+        edit->patch_at = list[0].offset;
+    }
+    enum status status = patch(edit, (struct patches){.list = list, .count = count}, end);
+    edit->patch = slice_make(NULL, 0);
+    return status;
 }
 
 enum status cache_edit_patch(struct cache_edit *edit, uint64_t offset, struct slice bytes) {
-    if (offset > CACHE_VALUE_SIZE_MAX || bytes.size > CACHE_VALUE_SIZE_MAX)
-        return STATUS_TOO_LARGE;
-    edit->patch = bytes;
-    edit->patch_at = offset;
-    enum status status = patch(edit, offset, bytes);
-    edit->patch = slice_make(NULL, 0);
-    return status;
+    return cache_edit_patch_all(edit, &(struct cache_patch){offset, bytes}, 1);
 }
 
 /* Writes the entry anew with the value that it has, but expiry, stamp and tags as wanted. */
