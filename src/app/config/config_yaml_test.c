@@ -77,7 +77,6 @@ static const struct {
     {"client-output-buffer-limit: normal 1mb 1gb 10\n",
      "s.yaml:1:29: client-output-buffer-limit: the soft limit 1gb is above the hard limit 1mb"},
     {"databases: 32\n", "s.yaml:1:12: databases: can only be '16' here: Databases that SELECT reaches."},
-    {"appendonly: yes\n", "s.yaml:1:13: appendonly: can only be 'no' here: There is no log of writes."},
     {"- port\n", "s.yaml:1:1: expected lines of the form 'key: value'"},
     {"just words\n", "s.yaml:1:1: expected lines of the form 'key: value'"},
     {"port 7000\nbind 127.0.0.1\n", "s.yaml:1:1: expected lines of the form 'key: value'"},

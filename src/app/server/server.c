@@ -197,15 +197,17 @@ static bool may_have_clients(const struct server *server, int64_t wanted, char *
     return false;
 }
 
-/* Who has changed what, without secrets. */
+/* Who has changed what, without secrets. Nobody, if it is no command. */
 static void tell_of_settings(const struct slice *names, const struct slice *values, uint32_t count) {
+    const struct worker *worker = worker_current();
+    if (!worker)
+        return;
     for (uint32_t i = 0; i < count; i++) {
         enum config_key_id id = config_find(names[i]);
         bool shown = id < CONFIG_KEY_COUNT && !config_keys[id].secret;
         struct slice value = shown ? slice_part(values[i], 0, 256) : SLICE("(not shown)");
-        clients_tell(worker_current()->call.client, "CONFIG SET %s %.*s",
-                     id < CONFIG_KEY_COUNT ? config_keys[id].name : "", (int)value.size,
-                     value.size ? (const char *)value.data : "");
+        clients_tell(worker->call.client, "CONFIG SET %s %.*s", id < CONFIG_KEY_COUNT ? config_keys[id].name : "",
+                     (int)value.size, value.size ? (const char *)value.data : "");
     }
 }
 

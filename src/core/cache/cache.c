@@ -49,7 +49,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .memory = options->memory,
         .owner = options->owner,
         .entries_max = options->entries_max,
-        .changes = {options->changes.call, options->changes.context, options->changes.wanted},
+        .changes = {options->changes.call, options->changes.context, options->changes.wanted & ~(1u << STORE_NOTED)},
         .stores = stores,
         .store_count = options->store_count,
         .spare_stores = options->spare_stores,
