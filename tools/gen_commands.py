@@ -14,7 +14,7 @@ import yaml
 
 FLAGS = ['write', 'readonly', 'denyoom', 'admin', 'noscript', 'loading', 'stale', 'fast', 'no_auth', 'no_multi',
          'movablekeys', 'skip_monitor', 'skip_slowlog', 'all_shards', 'txn_control', 'allow_busy', 'pubsub',
-         'publishes', 'subscribing', 'in_subscriber', 'unowned', 'awaits_rules']
+         'publishes', 'subscribing', 'in_subscriber', 'unowned', 'awaits_rules', 'no_async_loading']
 FLAG_IN_C = {'movablekeys': 'MOVABLE_KEYS'}
 OWN_FLAGS = {'all_shards', 'txn_control', 'skip_monitor', 'no_multi', 'publishes', 'subscribing', 'in_subscriber', 'unowned',
              'awaits_rules'}

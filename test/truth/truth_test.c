@@ -22,7 +22,7 @@ enum {
     THREADS = 3,
     CHANGES = IS_SANITIZED ? 150 : 500, /* of each kind */
     CHANGES_EXPIRING = IS_SANITIZED ? 80 : 300,
-    CHANGES_PRESSED = 300,   /* fewer would not fill it */
+    CHANGES_PRESSED = 1000,  /* fewer would not fill it */
     CHANGES_FAULTY = 200000, /* until a fault has to have been found */
     PRESSED_BYTES = 1 << 20,
 };

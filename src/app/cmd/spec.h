@@ -34,9 +34,10 @@ enum cmd_flag {
     CMD_PUBLISHES = 1 << 17, /* publishes: held back by a pause of writes, and while subscribers' workers are behind */
     CMD_SUBSCRIBING =
         1 << 18, /* answers with pushes, which no CLIENT REPLY keeps back; allowed to a RESP2 subscriber */
-    CMD_IN_SUBSCRIBER = 1 << 19, /* what else is allowed to a RESP2 subscriber: PING, QUIT, RESET */
-    CMD_UNOWNED = 1 << 20,       /* changes keys whoever owns them */
-    CMD_AWAITS_RULES = 1 << 21,  /* goes by the rules and by the tags they give: waits while others come into force */
+    CMD_IN_SUBSCRIBER = 1 << 19,    /* what else is allowed to a RESP2 subscriber: PING, QUIT, RESET */
+    CMD_UNOWNED = 1 << 20,          /* changes keys whoever owns them */
+    CMD_NO_ASYNC_LOADING = 1 << 22, /* for clients to know: not while data are loaded beside those that are served */
+    CMD_AWAITS_RULES = 1 << 21, /* goes by the rules and by the tags they give: waits while others come into force */
 };
 
 /* Where the keys stand. Arguments count from 0, which is the command's name; `last` below 0 counts from the end (-1: the last). */

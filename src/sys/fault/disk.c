@@ -498,7 +498,8 @@ void disk_capacity_set(struct disk *disk, uint64_t capacity_bytes) {
 }
 
 void disk_cut_after(struct disk *disk, uint64_t changes) {
-    begin(disk)->cut_at = changes ? disk->changes + changes : 0;
+    struct disk *locked = begin(disk); /* before anything of it is read */
+    locked->cut_at = changes ? locked->changes + changes : 0;
     (void)end(disk, STATUS_OK);
 }
 
