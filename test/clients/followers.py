@@ -407,7 +407,7 @@ def flows(report, steps):
                 if cuts < 3 or kills < 2 or checked < 300 or follower.here < cuts + kills or follower.wiped:
                     raise AssertionError(f"{said}; {follower.here} beginnings; {follower.wiped} times all was dropped without being told to")
                 if server.stop() != 0:
-                    raise AssertionError(server.log()[-1500:])
+                    raise AssertionError(server.last_words())
 
 
 if __name__ == "__main__":

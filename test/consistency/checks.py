@@ -22,6 +22,6 @@ def check(report, seed, reads, timeout_s, threads=4):
             case = f"{name}, {limit} memory"
             with Strata(maxmemory=maxmemory, maxmemory_policy="noeviction", threads=threads) as server:
                 programs.run(report, case, [program, "127.0.0.1", server.port, seed, reads], timeout_s)
-                report.expect(f"{case}: the server still runs", server.alive(), server.log()[-1500:])
+                report.expect(f"{case}: the server still runs", server.alive(), server.last_words())
                 status = server.stop()
-                report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
+                report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.last_words()}")

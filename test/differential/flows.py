@@ -716,4 +716,4 @@ def shutdown(report, session):
             if not settle(lambda server=server: not server.alive(), 20):
                 raise AssertionError("still running after SHUTDOWN")
             if server.stop() != 0:
-                raise AssertionError(f"exit status {server.status}: {server.log()[-1000:]}")
+                raise AssertionError(f"exit status {server.status}: {server.last_words()}")

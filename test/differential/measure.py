@@ -28,7 +28,7 @@ def differential(report, seed, operations, rounds, replies_min):
                     session.afresh()
                     raise
         ended = session.differences.get("server", "")
-        report.expect("the server never ends by itself", session.ends == 0 and session.ours.alive(), ended or session.ours.log()[-1500:])
+        report.expect("the server never ends by itself", session.ends == 0 and session.ours.alive(), ended or session.ours.last_words())
         least = min((session.counted[one.label], one.label) for one in commands.FORMS)
         report.note(
             f"{session.operations} operations, {session.errors} of them errors, random part {random_s:.1f} s; "

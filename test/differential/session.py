@@ -190,7 +190,7 @@ class Session:
             return
         status = self.ours.stop()
         self.ends += 1
-        self.differs("server", f"ended with status {status}, the last output {self.ours.log()[-3000:]!r}, around these requests: {requests}")
+        self.differs("server", f"ended with status {status}, the last output {self.ours.last_words()!r}, around these requests: {requests}")
         if self.ends > ENDS_MAX:
             raise AssertionError("the server has ended too often")
         self.close()

@@ -56,7 +56,7 @@ def run(report, seed, seconds, policy, kind):
         command = [program, kind, "127.0.0.1", server.port, seed, seconds, LIMIT_MB * MIB, LIVE_PERCENT]
         programs.run(report, case, command, seconds + 120)
         highest = sampler.finish()
-        report.expect(f"{case}: the server still runs", server.alive(), server.log()[-1500:])
+        report.expect(f"{case}: the server still runs", server.alive(), server.last_words())
         if server.alive():
             figures = info(server)
             used, peak = int(figures["used_memory"]), int(figures.get("used_memory_peak", 0))
@@ -74,7 +74,7 @@ def run(report, seed, seconds, policy, kind):
             else:
                 report.expect(f"{case}: the limit was reached", used > LIMIT_MB * MIB * 6 // 10, f"used_memory {used / MIB:.1f} MiB only")
         status = server.stop()
-        report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
+        report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.last_words()}")
 
 
 def sizes(report, seed, seconds, limit_mb, kind):
@@ -86,7 +86,7 @@ def sizes(report, seed, seconds, limit_mb, kind):
             client.call("PING")
         empty = server.resident_bytes()
         programs.run(report, case, [program, kind, "127.0.0.1", server.port, seed, seconds, limit_mb * MIB], seconds + 200)
-        report.expect(f"{case}: the server still runs", server.alive(), server.log()[-1500:])
+        report.expect(f"{case}: the server still runs", server.alive(), server.last_words())
         if not server.alive():
             return
         highest, last, figures = server.resident_peak_bytes(), server.resident_bytes(), info(server)
@@ -100,7 +100,7 @@ def sizes(report, seed, seconds, limit_mb, kind):
             within = 100 - UNDER_PERCENT <= end and most <= 100 + OVER_PERCENT
             report.expect(f"{case}: grown by the limit, within {OVER_PERCENT} %", within or server.sanitized(), f"{most:.1f} % at the peak, {end:.1f} % at the end")
         status = server.stop()
-        report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
+        report.expect(f"{case}: it ends in order", status == 0, f"exit status {status}: {server.last_words()}")
 
 
 def both(report, seed, seconds):

@@ -18,8 +18,9 @@ struct reading {
     uint64_t from_lsn;
     uint64_t log_id;
     bool keep_tail;
-    struct buf places;   /* struct place, ascending */
-    size_t first_needed; /* place in the list */
+    uint64_t claimed_lsn; /* the highest flushed LSN that the last file names */
+    struct buf places;    /* struct place, ascending */
+    size_t first_needed;  /* place in the list */
     char name[LOG_NAME_SIZE];
 };
 
@@ -188,19 +189,22 @@ struct place {
     uint64_t last_lsn, end_offset;
 };
 
-/* What no flush is known to have covered is kept, up to the batch that knows more. */
+/* What no flush is known to have covered is kept, up to the batch that knows more. A flush covers whole batches: of one that is said to be flushed in
+ * part, nothing is proven. */
 static enum status note_tail(struct reading *reading, const struct log_batch *batch, struct slice payload,
                              uint64_t end_offset) {
     struct wal_report *report = reading->report;
     struct place place = {batch->first_lsn + batch->count - 1, end_offset};
-    if (batch->flushed_lsn > report->proven_lsn)
-        report->proven_lsn = batch->flushed_lsn;
+    if (batch->flushed_lsn > reading->claimed_lsn)
+        reading->claimed_lsn = batch->flushed_lsn;
     TRY(buf_append(&reading->places, &place, sizeof place));
     size_t proven = 0;
     for (; proven < reading->places.size; proven += sizeof place) {
         memcpy(&place, reading->places.data + proven, sizeof place);
-        if (place.last_lsn > report->proven_lsn)
+        if (place.last_lsn > reading->claimed_lsn)
             break;
+        if (place.last_lsn > report->proven_lsn)
+            report->proven_lsn = place.last_lsn;
         report->tail_offset = place.end_offset;
     }
     buf_consume(&reading->places, proven);

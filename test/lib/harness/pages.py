@@ -80,4 +80,4 @@ def run_against(report, page, server, steps_min):
         said = run_line(command.replace("7379", str(server.port)), server.folder, commands)
         report.expect(command[:100], fits(expected, said), f"{page} says:\n{expected}\nit is:\n{said}")
     status = server.stop()
-    report.expect("the server stops in order", status == 0, f"exit status {status}: {server.log()[-1500:]}")
+    report.expect("the server stops in order", status == 0, f"exit status {status}: {server.last_words()}")

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -77,7 +78,7 @@ class Server:
                 return self
             if "in use" not in self.log().lower() or attempt == 4:
                 break
-        raise AssertionError(f"{self.command()[0]} did not start: {self.log()[-1500:]}")
+        raise AssertionError(f"{self.command()[0]} did not start: {self.last_words()}")
 
     def _wait_until_up(self):
         def up():
@@ -95,6 +96,12 @@ class Server:
     def log(self):
         with open(self.log_path, "r", errors="replace") as log:
             return log.read()
+
+    def last_words(self):
+        """What a program that died said of it: from the failed assertion or the sanitizer's report on, or else the end of its log."""
+        text = self.log()
+        found = re.search(r"^.*(assertion failed|ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error)", text, re.MULTILINE)
+        return text[found.start():][:12000] if found else text[-3000:]
 
     @property
     def pid(self):
