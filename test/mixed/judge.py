@@ -108,15 +108,21 @@ class Judge:
             self.call("EXPLAIN", name.encode("latin-1"))
 
     def bearers(self, database, tag):
-        found, cursor = [], b"0"
-        while True:
-            cursor, some = self.call("TAG", "KEYS", tag, cursor, "COUNT", "1000")
-            found += some
-            if cursor == b"0":
-                break
-        wrong = [name for name in found if tag.encode() not in self.call("TAG", "OF", name) and self.call("EXISTS", name)]
-        count = self.call("TAG", "COUNT", tag)
-        self.expect(f"the keys of the tag {tag} in database {database} bear it", not wrong and len(set(found)) <= count, f"{count}, {found}, {wrong}")
+        """Those found bear the tag, and are as many as are counted; some may expire between two questions."""
+        told = {}
+
+        def agree():
+            found, cursor = [], b"0"
+            while True:
+                cursor, some = self.call("TAG", "KEYS", tag, cursor, "COUNT", "1000")
+                found += some
+                if cursor == b"0":
+                    break
+            wrong = [name for name in found if tag.encode() not in self.call("TAG", "OF", name) and self.call("EXISTS", name)]
+            told.update(found=found, wrong=wrong, count=self.call("TAG", "COUNT", tag))
+            return not wrong and len(set(found)) <= told["count"]
+
+        self.expect(f"the keys of the tag {tag} in database {database} bear it", settle(agree, SETTLE_S), f"{told}")
 
     def nothing_left(self):
         """By deletions alone: whatever was stale, negative, or sent to other stores goes by its name."""

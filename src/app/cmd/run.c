@@ -263,6 +263,11 @@ __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const stru
     return false;
 }
 
+/* It runs again because it has waited: it was permitted when it began, and has to end what it began whatever is in force by now. */
+static bool goes_on(const struct cmd_client *client) {
+    return client->lease_waited || client->sync_waited || client->log_waited;
+}
+
 /* False when the command may not run now; the error is written. */
 static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
     const struct cmd_client *client = call->client;
@@ -283,7 +288,7 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
         reject(call, spec, "ERR", "Command not allowed inside a transaction");
         return false;
     }
-    return !owner_is_asked(call->env) || is_owned(call, spec);
+    return !owner_is_asked(call->env) || goes_on(client) || is_owned(call, spec);
 }
 
 /* CLIENT REPLY OFF and SKIP. The reply is made and taken back: what a command does must not depend on who listens. */

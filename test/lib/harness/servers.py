@@ -157,7 +157,10 @@ class Server:
             raise
 
     def __exit__(self, *_):
+        died = self.process is not None and not self.alive()
         self.stop()
+        if died and self.status not in (0, -signal.SIGTERM, -signal.SIGKILL):
+            print("".join(f"# | {line}\n" for line in [f"ended with status {self.status}", *self.last_words().splitlines()]), end="", flush=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
