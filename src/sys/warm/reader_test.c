@@ -1,7 +1,13 @@
 /* sys/warm/reader_test.c: reads in steps, and on a directory of the kernel through io_uring and through threads. */
 #include "sys/warm/reader.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -142,6 +148,41 @@ static void threads_read_where_there_is_no_ring(void **state) {
     play(true, true, 8);
 }
 
+/* As the filters of containers do; for this process and for good. */
+static bool refuse_rings(void) {
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = COUNT_OF(filter), .filter = filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static int without_rings(void) {
+    struct place place;
+    if (!refuse_rings())
+        return 2;
+    open_place(&place, false, false, 16);
+    if (strcmp(warm_reader_kind(place.reader), "threads") != 0)
+        return 3;
+    fill_place(&place);
+    warm_settle(place.warm);
+    read_all(&place, 16);
+    close_place(&place);
+    return 0;
+}
+
+static void refused_rings_are_replaced_by_threads(void **state) {
+    pid_t child = fork();
+    if (child == 0)
+        _exit(without_rings());
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 /* With reads on their way. */
 static void reader_may_go_at_any_time(void **state) {
     for (int threads = 0; threads < 2; threads++) {
@@ -268,5 +309,6 @@ static void failed_and_damaged_reads_are_told_with_their_place(void **state) {
 }
 
 UNIT_TESTS(reader, UNIT(kernel_reads_through_a_ring), UNIT(threads_read_where_there_is_no_ring),
-           UNIT(reader_may_go_at_any_time), UNIT(more_than_may_be_under_way_is_refused),
-           UNIT(numbers_that_are_no_addresses_find_nothing), UNIT(failed_and_damaged_reads_are_told_with_their_place));
+           UNIT(refused_rings_are_replaced_by_threads), UNIT(reader_may_go_at_any_time),
+           UNIT(more_than_may_be_under_way_is_refused), UNIT(numbers_that_are_no_addresses_find_nothing),
+           UNIT(failed_and_damaged_reads_are_told_with_their_place));

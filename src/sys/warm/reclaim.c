@@ -11,40 +11,43 @@ static enum status load(const struct warm *warm, uint64_t position, uint8_t *ret
     return files_read(warm->files, warm->file, file_offset(position), ret_bytes, size);
 }
 
-enum status warm_index_load(struct warm *warm, uint32_t slot, struct warm_segment_header *ret_header,
-                            struct slice *ret_index, bool *ret_is_segment) {
+enum status warm_header_load(struct warm *warm, uint32_t slot, struct warm_segment_header *ret_header) {
     uint64_t position = slot_position(warm, slot);
-    *ret_is_segment = false;
     TRY(load(warm, position, warm->index_bytes, WARM_BLOCK_SIZE));
-    struct warm_segment_header header;
-    if (!warm_segment_header_decode(warm->index_bytes, warm->id, position, warm->segment_size, &header))
-        return STATUS_CORRUPT;
-    *ret_is_segment = true;
-    uint32_t size = header.count * WARM_INDEX_ENTRY_SIZE;
+    return warm_segment_header_decode(warm->index_bytes, warm->id, position, warm->segment_size, ret_header)
+               ? STATUS_OK
+               : STATUS_CORRUPT;
+}
+
+enum status warm_index_load(struct warm *warm, uint32_t slot, const struct warm_segment_header *header,
+                            struct slice *ret_index) {
+    uint64_t position = slot_position(warm, slot);
+    uint32_t size = header->count * WARM_INDEX_ENTRY_SIZE;
     uint32_t blocks_size = (uint32_t)bits_align_up(size, WARM_BLOCK_SIZE);
     TRY(load(warm, position + warm->segment_size - blocks_size, warm->index_bytes, blocks_size));
     struct slice index = slice_make(warm->index_bytes + blocks_size - size, size);
-    if (!warm_index_verify(&header, warm_segment_seed(warm->id, position, header.generation, header.salt), index))
+    uint64_t seed = warm_segment_seed(warm->id, position, header->generation, header->salt);
+    if (!warm_index_verify(header, seed, index))
         return STATUS_CORRUPT;
-    *ret_header = header;
     *ret_index = index;
     return STATUS_OK;
 }
 
-static enum status load_record(struct warm *warm, const struct warm_item *item, struct warm_parts *ret_parts) {
-    uint64_t position;
-    uint32_t size, lead;
-    bool is_place = warm_span(warm, item->address, &position, &size, &lead);
-    ASSERT(is_place);
+/* From segment_bytes, where the whole segment is once the first of its records is wanted: one read instead of hundreds. */
+static enum status load_record(struct warm *warm, const struct warm_item *item, bool *is_loaded,
+                               struct warm_parts *ret_parts) {
     uint64_t at = warm_address_position(item->address);
-    const struct warm_slot *slot = &warm->slots[at / warm->segment_size];
-    enum status status = load(warm, position, warm->record_bytes, size);
-    if (status != STATUS_OK) {
-        warm_tell(warm, WARM_READ_FAILED, file_offset(at), errno);
-        return status;
+    uint32_t number = (uint32_t)(at / warm->segment_size), offset = (uint32_t)(at % warm->segment_size);
+    if (!*is_loaded) {
+        enum status status = load(warm, slot_position(warm, number), warm->segment_bytes, warm->segment_size);
+        if (status != STATUS_OK) {
+            warm_tell(warm, WARM_READ_FAILED, file_offset(at), errno);
+            return status;
+        }
+        *is_loaded = true;
     }
-    if (!warm_record_decode(slice_make(warm->record_bytes + lead, item->size_bytes), true, slot->seed,
-                            (uint32_t)(at % warm->segment_size), ret_parts)) {
+    if (!warm_record_decode(slice_make(warm->segment_bytes + offset, item->size_bytes), true, warm->slots[number].seed,
+                            offset, ret_parts)) {
         warm_tell(warm, WARM_RECORD_DAMAGED, file_offset(at), 0);
         return STATUS_CORRUPT;
     }
@@ -59,9 +62,9 @@ static bool budget_allows(struct warm *warm, uint32_t size) {
 }
 
 /* Into the open segment. If all buffers wait to be written, that happens here: nobody else would. */
-static bool rewrite(struct warm *warm, const struct warm_item *item, uint64_t *ret_address) {
+static bool rewrite(struct warm *warm, const struct warm_item *item, bool *is_loaded, uint64_t *ret_address) {
     struct warm_record record = {.hash = item->hash, .word = item->word};
-    if (!budget_allows(warm, item->size_bytes) || load_record(warm, item, &record.parts) != STATUS_OK)
+    if (!budget_allows(warm, item->size_bytes) || load_record(warm, item, is_loaded, &record.parts) != STATUS_OK)
         return false;
     for (;;) {
         pthread_mutex_lock(&warm->lock);
@@ -80,6 +83,7 @@ static bool rewrite(struct warm *warm, const struct warm_item *item, uint64_t *r
 
 static void release(struct warm *warm, uint32_t slot, struct slice index) {
     uint64_t gone = 0;
+    bool is_loaded = false;
     uint32_t keep_left = warm->keep_max;
     const struct warm_hooks *hooks = &warm->hooks;
     for (uint32_t i = 0; i < index.size / WARM_INDEX_ENTRY_SIZE; i++) {
@@ -87,7 +91,7 @@ static void release(struct warm *warm, uint32_t slot, struct slice index) {
         uint64_t address;
         warm_item_of(warm, slot, index.data + index.size, i, &item);
         if (hooks->keep && item.size_bytes <= keep_left && hooks->keep(hooks->context, &item) &&
-            rewrite(warm, &item, &address)) {
+            rewrite(warm, &item, &is_loaded, &address)) {
             keep_left -= item.size_bytes;
             if (hooks->moved)
                 hooks->moved(hooks->context, &item, address);
@@ -123,10 +127,11 @@ void warm_reclaim(struct warm *warm) {
     pthread_mutex_unlock(&warm->lock);
     struct warm_segment_header header;
     struct slice index;
-    bool is_segment;
-    enum status status = warm_index_load(warm, number, &header, &index, &is_segment);
+    enum status status = warm_header_load(warm, number, &header);
     if (status == STATUS_OK && header.generation != atomic_load(&slot->generation))
-        status = STATUS_CORRUPT; /* a whole segment, but an older write of it: the last one never came to the disk */
+        status = STATUS_CORRUPT; /* a whole header, but of an older write: the last one never came to the disk */
+    if (status == STATUS_OK)
+        status = warm_index_load(warm, number, &header, &index);
     if (status == STATUS_OK)
         release(warm, number, index);
     else

@@ -230,6 +230,7 @@ void warm_write_sealed(struct warm *warm) {
     struct warm_buffer *buffer = &warm->buffers[warm->sealed[0]];
     pthread_mutex_unlock(&warm->lock);
     struct warm_slot *slot = &warm->slots[buffer->slot];
+    uint64_t generation = atomic_load(&slot->generation);
     finish(warm, buffer, slot);
     enum status status = files_write(warm->files, warm->file, file_offset(slot_position(warm, buffer->slot)),
                                      buffer->bytes, warm->segment_size);
@@ -249,8 +250,8 @@ void warm_write_sealed(struct warm *warm) {
     }
     buffer->slot = SLOT_NONE;
     memmove(warm->sealed, warm->sealed + 1, --warm->sealed_count);
-    if (!warm->sealed_count)
-        pthread_cond_broadcast(&warm->settled);
+    warm->settled_generation = generation;
+    pthread_cond_broadcast(&warm->settled);
     pthread_mutex_unlock(&warm->lock);
 }
 
@@ -292,7 +293,10 @@ void warm_settle(struct warm *warm) {
     pthread_mutex_lock(&warm->lock);
     if (warm->open != BUFFER_NONE && warm->slots[warm->buffers[warm->open].slot].count)
         warm_seal(warm);
-    while (warm->has_thread && warm->sealed_count)
+    uint64_t last = 0;
+    if (warm->sealed_count)
+        last = atomic_load(&warm->slots[warm->buffers[warm->sealed[warm->sealed_count - 1]].slot].generation);
+    while (warm->has_thread && warm->settled_generation < last)
         pthread_cond_wait(&warm->settled, &warm->lock);
     pthread_mutex_unlock(&warm->lock);
     if (!warm->has_thread)

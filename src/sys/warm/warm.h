@@ -16,8 +16,8 @@
  * Threads: any may call anything but warm_open, warm_close and warm_free. One lock, held for the copy of a record. A thread of
  *          its own writes and reclaims; hooks are called from it, without the lock: they may take locks under which others call warm_add.
  *          Who enters an address in an index holds the lock that its hooks take from before warm_add until it is entered.
- * Memory:  `buffers` segments and two more for reclaiming, and 32 bytes for each segment of the file. Nothing is allocated after warm_open but by
- *          readers.
+ * Memory:  `buffers` segments and two more for reclaiming, and 32 bytes for each segment of the file (while opening, 80). Nothing is allocated
+ *          after warm_open but by readers.
  * Time:    handed in.
  */
 #ifndef STRATA_SYS_WARM_WARM_H
@@ -131,7 +131,7 @@ MUST_CHECK enum status warm_open(const struct files *files, const struct warm_op
                                  const struct warm_visitor *visitor, struct warm_report *ret_report,
                                  struct warm **ret_warm);
 
-/* Writes what is in memory, flushes and closes. All readers are freed. Afterwards there is no warm, whatever the answer: STATUS_IO or STATUS_FULL if not
+/* Writes what is in memory, flushes and closes. All readers are freed. Afterwards there is no warm, whatever the answer: STATUS_IO if not
  * all of it was written (those records were `gone`). */
 MUST_CHECK enum status warm_close(struct warm *warm);
 /* Closes without writing, as a death would. */

@@ -84,8 +84,9 @@ bool warm_segment_header_decode(const uint8_t bytes[WARM_SEGMENT_HEADER_SIZE], u
         .index_sum = warm_u64(bytes + SEGMENT_AT_INDEX_SUM),
     };
     uint64_t index_size = (uint64_t)header.count * WARM_INDEX_ENTRY_SIZE;
-    if (!header.generation || !header.count || header.records_size < WARM_SEGMENT_HEADER_SIZE ||
-        header.records_size + index_size > segment_size)
+    /* Nobody writes so many segments, and there must be numbers left to count on. */
+    if (!header.generation || header.generation >> 56 || !header.count ||
+        header.records_size < WARM_SEGMENT_HEADER_SIZE || header.records_size + index_size > segment_size)
         return false;
     *ret_header = header;
     return true;

@@ -45,6 +45,16 @@ static void segment_header_is_of_one_place_and_file(void **state) {
     assert_memory_equal(&header, &found, sizeof header);
     assert_false(warm_segment_header_decode(bytes, 2, 1 << 20, 1 << 20, &found));
     assert_false(warm_segment_header_decode(bytes, 1, 2 << 20, 1 << 20, &found));
+    static const struct warm_segment_header none[] = {
+        {.generation = 1ull << 56, .count = 3, .records_size = 300},
+        {.generation = 9, .count = 43691, .records_size = 300},
+        {.generation = 9, .count = 3, .records_size = 63},
+    };
+    for (size_t i = 0; i < COUNT_OF(none); i++) {
+        warm_segment_header_encode(&none[i], 1, 1 << 20, bytes);
+        assert_false(warm_segment_header_decode(bytes, 1, 1 << 20, 1 << 20, &found));
+    }
+    warm_segment_header_encode(&header, 1, 1 << 20, bytes);
     for (unsigned bit = 0; bit < sizeof bytes * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         assert_false(warm_segment_header_decode(bytes, 1, 1 << 20, 1 << 20, &found));

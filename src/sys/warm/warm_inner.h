@@ -71,7 +71,7 @@ struct warm {
 
     pthread_mutex_t lock;
     pthread_cond_t work;    /* something for the writing thread */
-    pthread_cond_t settled; /* nothing is sealed any more */
+    pthread_cond_t settled; /* a sealed buffer is written or lost */
     struct warm_slot *slots;
     struct slot_list free, stored; /* stored: in order of generation */
     struct warm_buffer buffers[WARM_BUFFERS_MAX];
@@ -79,6 +79,7 @@ struct warm {
     uint32_t sealed_count;
     uint8_t open; /* BUFFER_NONE: none */
     uint64_t next_generation;
+    uint64_t settled_generation; /* no buffer up to here is sealed any more */
     struct rng salts;
     struct budget budget;
     uint64_t hold_wanted_ns, hold_until_ns;
@@ -91,9 +92,9 @@ struct warm {
     struct warm_pool *pool;
     struct warm_reads reads;
 
-    /* The writing thread's alone: an index, a record. */
-    uint8_t *index_bytes, *record_bytes;
-    void *blocks; /* one allocation: buffers, index and record */
+    /* The writing thread's alone: an index, and a segment of which records are kept. */
+    uint8_t *index_bytes, *segment_bytes;
+    void *blocks; /* one allocation: buffers and these two */
     size_t blocks_size;
 };
 
@@ -123,9 +124,10 @@ void warm_write_sealed(struct warm *warm);
 void warm_reclaim(struct warm *warm);
 MUST_CHECK enum status warm_start(struct warm *warm);
 
-/* Reads header and index of a segment into index_bytes. STATUS_CORRUPT: not whole; *ret_is_segment: but its header was. */
-enum status warm_index_load(struct warm *warm, uint32_t slot, struct warm_segment_header *ret_header,
-                            struct slice *ret_index, bool *ret_is_segment);
+/* The header of a segment, and its index into index_bytes. STATUS_CORRUPT: not whole. */
+MUST_CHECK enum status warm_header_load(struct warm *warm, uint32_t slot, struct warm_segment_header *ret_header);
+MUST_CHECK enum status warm_index_load(struct warm *warm, uint32_t slot, const struct warm_segment_header *header,
+                                       struct slice *ret_index);
 void warm_item_of(const struct warm *warm, uint32_t slot, const uint8_t *segment_end, uint32_t number,
                   struct warm_item *ret_item);
 void warm_tell(const struct warm *warm, enum warm_trouble_kind kind, uint64_t offset, int error);

@@ -142,30 +142,28 @@ static enum status open_or_begin(struct warm *warm, const struct warm_options *o
 
 /* --- its segments --- */
 
-/* The generations of all slots first, then their indexes in that order. */
-static void survey(struct warm *warm, struct warm_report *report) {
+struct found {
+    uint32_t slot;
+    struct warm_segment_header header;
+};
+
+/* The headers of all slots first; then, in the order of their generations, the indexes. */
+static uint32_t survey(struct warm *warm, struct found *ret_found, struct warm_report *report) {
+    uint32_t count = 0;
     for (uint32_t i = 0; i < warm->slots_count; i++) {
-        uint64_t position = slot_position(warm, i);
-        struct warm_segment_header header;
-        enum status status =
-            files_read(warm->files, warm->file, file_offset(position), warm->index_bytes, WARM_BLOCK_SIZE);
-        if (status == STATUS_OK &&
-            warm_segment_header_decode(warm->index_bytes, warm->id, position, warm->segment_size, &header)) {
-            warm->slots[i].seed = warm_segment_seed(warm->id, position, header.generation, header.salt);
-            warm->slots[i].count = header.count;
-            warm->slots[i].records_size = header.records_size;
-            atomic_store(&warm->slots[i].generation, header.generation);
-        } else if (status != STATUS_OK) {
-            warm_tell(warm, WARM_READ_FAILED, file_offset(position), errno);
+        enum status status = warm_header_load(warm, i, &ret_found[count].header);
+        if (status == STATUS_OK) {
+            ret_found[count++].slot = i;
+        } else if (status != STATUS_CORRUPT) {
+            warm_tell(warm, WARM_READ_FAILED, file_offset(slot_position(warm, i)), errno);
             report->segments_skipped++;
         }
     }
+    return count;
 }
 
-static int by_generation(const void *a, const void *b, void *context) {
-    const struct warm_slot *slots = context;
-    uint64_t x = atomic_load(&slots[*(const uint32_t *)a].generation);
-    uint64_t y = atomic_load(&slots[*(const uint32_t *)b].generation);
+static int by_generation(const void *a, const void *b) {
+    uint64_t x = ((const struct found *)a)->header.generation, y = ((const struct found *)b)->header.generation;
     return (x > y) - (x < y);
 }
 
@@ -178,58 +176,50 @@ static enum status visit(struct warm *warm, uint32_t slot, struct slice index, c
     return STATUS_OK;
 }
 
-static void skip(struct warm *warm, uint32_t slot, enum status status, struct warm_report *report) {
-    warm_tell(warm, status == STATUS_CORRUPT ? WARM_INDEX_DAMAGED : WARM_READ_FAILED,
-              file_offset(slot_position(warm, slot)), status == STATUS_CORRUPT ? 0 : errno);
-    atomic_store(&warm->slots[slot].generation, 0);
-    warm->slots[slot].count = 0;
-    report->segments_skipped++;
-}
-
 /* One slot that has a header. A generation that is there twice was copied by somebody; one of them is enough. */
-static enum status take_in(struct warm *warm, uint32_t number, const struct warm_visitor *visitor,
+static enum status take_in(struct warm *warm, const struct found *found, const struct warm_visitor *visitor,
                            struct warm_report *report) {
-    struct warm_slot *slot = &warm->slots[number];
-    uint64_t generation = atomic_load(&slot->generation);
-    struct warm_segment_header header;
+    const struct warm_segment_header *header = &found->header;
+    struct warm_slot *slot = &warm->slots[found->slot];
+    uint64_t position = slot_position(warm, found->slot);
     struct slice index;
-    bool is_segment;
-    enum status status = warm_index_load(warm, number, &header, &index, &is_segment);
-    if (status == STATUS_OK && (header.generation != generation || generation < warm->next_generation))
-        status = STATUS_CORRUPT;
+    enum status status = header->generation < warm->next_generation
+                             ? STATUS_CORRUPT
+                             : warm_index_load(warm, found->slot, header, &index);
     if (status != STATUS_OK) {
-        skip(warm, number, status, report);
+        bool is_damaged = status == STATUS_CORRUPT;
+        warm_tell(warm, is_damaged ? WARM_INDEX_DAMAGED : WARM_READ_FAILED, file_offset(position),
+                  is_damaged ? 0 : errno);
+        report->segments_skipped++;
         return STATUS_OK;
     }
-    warm->next_generation = generation + 1;
+    warm->next_generation = header->generation + 1;
+    slot->seed = warm_segment_seed(warm->id, position, header->generation, header->salt);
+    slot->count = header->count;
+    slot->records_size = header->records_size;
     slot->state = SLOT_STORED;
-    slot_push(warm, &warm->stored, number);
+    atomic_store(&slot->generation, header->generation);
+    slot_push(warm, &warm->stored, found->slot);
     warm->statistics.segments_used++;
     warm->statistics.records += slot->count;
     warm->statistics.used_bytes += slot->records_size;
     report->segments++;
     report->records += slot->count;
-    return visit(warm, number, index, visitor);
+    return visit(warm, found->slot, index, visitor);
 }
 
 static enum status recover(struct warm *warm, const struct warm_visitor *visitor, struct warm_report *report) {
-    size_t order_size = warm->slots_count * sizeof(uint32_t);
-    uint32_t *order = memory_take(warm->memory, order_size), count = 0;
-    uint64_t last = 0;
-    if (!order)
+    size_t size = warm->slots_count * sizeof(struct found);
+    struct found *found = memory_take(warm->memory, size);
+    if (!found)
         return explain(report, STATUS_NO_MEMORY, "%s: out of memory", warm->name);
-    survey(warm, report);
-    for (uint32_t i = 0; i < warm->slots_count; i++) {
-        uint64_t generation = atomic_load(&warm->slots[i].generation);
-        last = generation > last ? generation : last;
-        if (generation)
-            order[count++] = i;
-    }
-    qsort_r(order, count, sizeof *order, by_generation, warm->slots);
+    uint32_t count = survey(warm, found, report);
+    qsort(found, count, sizeof *found, by_generation);
+    uint64_t last = count ? found[count - 1].header.generation : 0;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
-        status = take_in(warm, order[i], visitor, report);
-    memory_give(warm->memory, order, order_size);
+        status = take_in(warm, &found[i], visitor, report);
+    memory_give(warm->memory, found, size);
     if (status != STATUS_OK)
         return explain(report, status, "%s: what was found was refused: %s", warm->name, status_text(status));
     warm->next_generation = last + 1;
@@ -251,7 +241,7 @@ static bool options_are_right(const struct warm_options *options, uint32_t segme
            !strchr(name, '/');
 }
 
-/* Buffers, then the index, then the record, in one allocation that has a block more than they need. */
+/* Buffers, then the index, then the segment that is reclaimed, in one allocation that has a block more than they need. */
 static enum status lay_out(struct warm *warm) {
     warm->slots = memory_take(warm->memory, warm->slots_count * sizeof *warm->slots);
     size_t size = (size_t)(warm->buffers_count + 2) * warm->segment_size + WARM_BLOCK_SIZE;
@@ -266,7 +256,7 @@ static enum status lay_out(struct warm *warm) {
     for (uint32_t i = 0; i < warm->buffers_count; i++, at += warm->segment_size)
         warm->buffers[i] = (struct warm_buffer){.bytes = at, .slot = SLOT_NONE};
     warm->index_bytes = at;
-    warm->record_bytes = at + warm->segment_size;
+    warm->segment_bytes = at + warm->segment_size;
     return STATUS_OK;
 }
 
