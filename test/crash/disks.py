@@ -22,6 +22,7 @@ from harness.servers import repository
 
 STOP_S = 120  # a flush under way ends before its thread stops
 IMAGE_BYTES = 160 << 20
+MEMORY, MEMORY_FOLDERS = "1g", []
 CLONE_NEWNS = 0x00020000
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "shim.c")
 FIELDS = ("plant", "fail", "delay_us", "flushes", "failed", "directory_flushes", "again")
@@ -57,6 +58,20 @@ def own_mounts():
         return os.strerror(ctypes.get_errno())
     done = subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, text=True, check=False)
     return done.stderr.strip() or None if done.returncode else None
+
+
+def memory_at(place):
+    """A folder in memory: other programs' use of the disk is none of the test's business."""
+    os.makedirs(place)
+    run("mount", "-t", "tmpfs", "-o", f"size={MEMORY}", "tmpfs", place)
+    MEMORY_FOLDERS.append(place)
+    return place
+
+
+def leave_memory():
+    for place in MEMORY_FOLDERS:
+        run("umount", place)
+    MEMORY_FOLDERS.clear()
 
 
 def run(*command):

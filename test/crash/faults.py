@@ -45,10 +45,9 @@ def nothing_flushed_twice(played):
     expect(played.disk.control["again"] == 0, f"{played.disk.control['again']} flushes of a file of which one had failed")
 
 
-def fails_once(played, mode):
+def fails_once(played):
     """Afterwards all goes on; what WAITAOF has told of is there after a power cut, in the other modes too."""
-    control = played.disk.control
-    again(played, mode, math.inf, crash(played, False))
+    control, mode = played.disk.control, played.mode
     played.group.begin(played.server, 1, refusals=True)
     answers(played, 30, "before the failure")
     control["fail"] = 1
@@ -65,10 +64,9 @@ def fails_once(played, mode):
     again(played, mode, math.inf if mode == "always" else before_s, at_s)
 
 
-def failing(played, mode):
+def failing(played):
     """Under load, until flushes have failed twice and writes are refused."""
     control = played.disk.control
-    again(played, mode, math.inf, crash(played, False))
     played.group.begin(played.server, 2, refusals=True)
     answers(played, 30, "before the failure")
     failed = control["failed"]
@@ -81,7 +79,7 @@ def failing(played, mode):
 
 
 def fails_and_power_goes(played):
-    failing(played, "always")
+    failing(played)
     at_s = crash(played, True)
     nothing_flushed_twice(played)
     played.disk.control["fail"] = 0
@@ -89,7 +87,7 @@ def fails_and_power_goes(played):
 
 
 def fails_and_comes_back(played):
-    failing(played, "always")
+    failing(played)
     played.disk.control["fail"] = 0
     answers(played, 60, "when flushes succeed again")
     at_s = crash(played, True)
@@ -99,7 +97,7 @@ def fails_and_comes_back(played):
 
 def kernel_tells_more(played):
     """Killed while flushes fail: the next life reads from the kernel's memory what the disk has not got, and may not take that for safe."""
-    failing(played, "always")
+    failing(played)
     at_s = crash(played, False)
     played.disk.control["fail"] = 0
     again(played, "always", math.inf, at_s)
@@ -126,7 +124,6 @@ def fill_disk(folder):
 
 def until_full(played):
     """Answers what fills the disk."""
-    again(played, "always", math.inf, crash(played, False))
     played.group.begin(played.server, 1, refusals=True)
     ballast = fill_disk(played.disk.folder)
     with played.server.client() as client:
@@ -155,20 +152,20 @@ def full_and_power_goes(played):
 
 def all_cases(report, seed, make, make_true):
     """`make`: a disk whose flushes can fail; `make_true`: one that can be full, or None."""
-    cases = [("always: a flush that fails once loses nothing", make, lambda played: fails_once(played, "always")),
-             ("everysec: a flush that fails once loses nothing that was flushed or was to be kept", make, lambda played: fails_once(played, "everysec")),
-             ("a power cut while no flush succeeds loses nothing", make, fails_and_power_goes),
-             ("when flushes succeed again writes are taken again", make, fails_and_comes_back),
-             ("what the kernel shows after failed flushes is made safe by the next start", make, kernel_tells_more)]  # fmt: skip
+    cases = [("always: a flush that fails once loses nothing", make, "always", fails_once),
+             ("everysec: a flush that fails once loses nothing that was flushed or was to be kept", make, "everysec", fails_once),
+             ("a power cut while no flush succeeds loses nothing", make, "always", fails_and_power_goes),
+             ("when flushes succeed again writes are taken again", make, "always", fails_and_comes_back),
+             ("what the kernel shows after failed flushes is made safe by the next start", make, "always", kernel_tells_more)]  # fmt: skip
     if make_true:
-        cases += [("on a full disk writes are refused, and taken again when there is room", make_true, full_and_room_again),
-                  ("a power cut on a full disk loses nothing", make_true, full_and_power_goes)]  # fmt: skip
+        cases += [("on a full disk writes are refused, and taken again when there is room", make_true, "always", full_and_room_again),
+                  ("a power cut on a full disk loses nothing", make_true, "always", full_and_power_goes)]  # fmt: skip
     else:
         report.note("no disk of its own that could be full")
-    for name, maker, case in cases:
+    for name, maker, mode, case in cases:
         disk = maker()
         try:
-            with report.case(name), Play(disk, seed, ballast=False) as played:
+            with report.case(name), Play(disk, seed, ballast=False, mode=mode) as played:
                 try:
                     case(played)
                 except Exception as error:

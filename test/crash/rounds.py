@@ -29,8 +29,8 @@ def facts(client):
 class Play:
     """A server on `disk` from one crash to the next. Raises Wrong when something is not as it has to be; `tally` counts what happened."""
 
-    def __init__(self, disk, seed, ballast=True, writers=WRITERS):
-        self.disk, self.seed, self.ballast = disk, seed, ballast
+    def __init__(self, disk, seed, ballast=True, writers=WRITERS, mode="always"):
+        self.disk, self.seed, self.ballast, self.mode = disk, seed, ballast, mode
         self.group = Group(writers, seed)
         self.number = 0
         self.tally = {"kill -9": 0, "power cut": 0, "in BGSAVE": 0, "in BGREWRITEAOF": 0, "in recovery": 0, "answered": 0,
@@ -40,7 +40,7 @@ class Play:
         self.own_folder, self.server.folder = self.server.folder, disk.folder
 
     def __enter__(self):
-        self.start("always", 1000, 2)
+        self.start(self.mode, 300, 2)
         if self.ballast:
             with self.server.client() as client:
                 client.call("SELECT", BALLAST_DB)
