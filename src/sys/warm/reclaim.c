@@ -56,7 +56,7 @@ static enum status load_record(struct warm *warm, const struct warm_item *item, 
 
 static bool budget_allows(struct warm *warm, uint32_t size) {
     pthread_mutex_lock(&warm->lock);
-    bool allows = !warm->hold_wanted_ns && budget_take(&warm->budget, size, warm->budget.now_ns);
+    bool allows = !warm->hold_wanted_ns && budget_take(&warm->budget, record_cost(size), warm->budget.now_ns);
     pthread_mutex_unlock(&warm->lock);
     return allows;
 }

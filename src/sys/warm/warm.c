@@ -152,7 +152,7 @@ static enum status admit(struct warm *warm, uint64_t now_ns, uint32_t size) {
         warm->statistics.refused_busy++;
         return STATUS_BUSY;
     }
-    if (!budget_take(&warm->budget, size, now_ns)) {
+    if (!budget_take(&warm->budget, record_cost(size), now_ns)) {
         warm->statistics.refused_budget++;
         return STATUS_AGAIN;
     }

@@ -83,14 +83,15 @@ struct warm_options {
     const char *name; /* of the file; NULL: "warm" */
     uint64_t
         size_bytes; /* of all segments together: rounded down to whole ones, at least WARM_SEGMENTS_MIN, at most WARM_SIZE_MAX */
-    uint32_t segment_bytes;    /* a power of two; 0: WARM_SEGMENT_SIZE_DEFAULT */
-    uint32_t buffers;          /* segments in memory; 0: WARM_BUFFERS_DEFAULT */
-    uint32_t keep_percent;     /* of a segment that may be kept, at most WARM_KEEP_PERCENT_MAX */
-    uint64_t write_rate_bytes; /* a second, kept records included; 0: no limit */
-    bool begin_anew;           /* over a file that is damaged, of another version, or has segments of another size */
-    bool buffered;             /* through the page cache. Otherwise past it, where the file system can */
-    bool stepped;  /* no threads: warm_step writes and reclaims, readers read when they are polled (for tests) */
-    uint64_t seed; /* of the file's id and the salts; 0: from the kernel */
+    uint32_t segment_bytes; /* a power of two; 0: WARM_SEGMENT_SIZE_DEFAULT */
+    uint32_t buffers;       /* segments in memory; 0: WARM_BUFFERS_DEFAULT */
+    uint32_t keep_percent;  /* of a segment that may be kept, at most WARM_KEEP_PERCENT_MAX */
+    uint64_t
+        write_rate_bytes; /* a second, for records with all that they take of a segment, kept ones included; 0: no limit */
+    bool begin_anew;      /* over a file that is damaged, of another version, or has segments of another size */
+    bool buffered;        /* through the page cache. Otherwise past it, where the file system can */
+    bool stepped;         /* no threads: warm_step writes and reclaims, readers read when they are polled (for tests) */
+    uint64_t seed;        /* of the file's id and the salts; 0: from the kernel */
     const struct memory *memory; /* NULL: memory_libc */
     struct warm_hooks hooks;
 };

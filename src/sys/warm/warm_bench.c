@@ -1,10 +1,14 @@
-/* What the warm tier costs: warm_bench [DIRECTORY [MIB [SIZE]]] | --check.
+/* What the warm tier costs: warm_bench [DIRECTORY [MIB [SIZE]]] | --keep [DIRECTORY] | --check.
  *
  * Fills a file with records of SIZE bytes as fast as it takes them, then reads at random: through the tier's reader, and beside it in the same
  * rounds blocks of the same file by plain pread (one thread for each read under way), past the page cache both. CPU is of the whole process.
+ *
+ * --keep: what it brings to keep a share of each segment that makes room, and what it wears (docs/decisions/0060). Keys drawn from a Zipf distribution are
+ * asked for from a memory (a clock with three uses) over the tier; what memory lets go is added, what the tier has is found.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,30 +214,183 @@ static void measure(struct bench *bench) {
     ASSERT(bench->missed == 0);
 }
 
-int main(int argc, char **argv) {
-    bool check = argc > 1 && strcmp(argv[1], "--check") == 0;
-    char own[] = "/tmp/strata-warm-bench-XXXXXX";
-    const char *path = argc > 1 && !check ? argv[1] : mkdtemp(own);
-    struct bench bench = {.rng = rng_seeded(1)};
-    bench.size_mib = argc > 2 ? strtoull(argv[2], NULL, 10) : check ? 16 : 1024;
-    bench.size = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000;
-    bench.reads = check ? 200 : 10000;
+/* --- keeping --- */
+
+enum { KEYS = 50000, VALUE_MAX = 2000, USES_MAX = 3, PROMOTE_USES = 2 };
+
+struct world {
+    struct warm *warm;
+    uint8_t memory_uses[KEYS], tier_uses[KEYS];
+    bool in_memory[KEYS];
+    uint64_t addresses[KEYS];
+    uint32_t clock[KEYS + 1], clock_first, clock_count;
+    uint64_t memory_bytes, memory_max;
+    double chance[KEYS]; /* of a key or any before it */
+    struct rng rng;
+    uint64_t asked, asked_bytes, memory_hits, tier_hits;
+};
+
+static uint32_t size_of(uint64_t key) { return 100 + (uint32_t)(key * 2654435761u % (VALUE_MAX - 100)); }
+
+static bool keep_used(void *context, const struct warm_item *item) {
+    struct world *world = context;
+    return world->addresses[item->hash] == item->address && world->tier_uses[item->hash];
+}
+
+static void keep_moved(void *context, const struct warm_item *item, uint64_t address) {
+    struct world *world = context;
+    if (world->addresses[item->hash] != item->address)
+        return;
+    world->addresses[item->hash] = address;
+    world->tier_uses[item->hash]--;
+}
+
+static void keep_gone(void *context, const struct warm_item *item, enum warm_cause cause) {
+    struct world *world = context;
+    if (world->addresses[item->hash] == item->address)
+        world->addresses[item->hash] = 0;
+}
+
+static uint64_t draw(struct world *world) {
+    double unit = rng_unit(&world->rng) * world->chance[KEYS - 1];
+    uint64_t low = 0, high = KEYS - 1;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (world->chance[middle] < unit)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low * 7919 % KEYS; /* popular keys are not neighbours */
+}
+
+static void let_go(struct world *world) {
+    static const uint8_t value[VALUE_MAX];
+    uint64_t key = world->clock[world->clock_first];
+    world->clock_first = (world->clock_first + 1) % (KEYS + 1);
+    if (world->memory_uses[key]) {
+        world->memory_uses[key]--;
+        world->clock[(world->clock_first + world->clock_count - 1) % (KEYS + 1)] = (uint32_t)key;
+        return;
+    }
+    world->clock_count--;
+    world->in_memory[key] = false;
+    world->memory_bytes -= size_of(key);
+    if (world->addresses[key])
+        return;
+    struct warm_record record = {.hash = key, .parts.value = slice_make(value, size_of(key))};
+    warm_step(world->warm);
+    must(warm_add(world->warm, 0, &record, &world->addresses[key]), "adding");
+    world->tier_uses[key] = 0;
+}
+
+static void ask(struct world *world, bool writes) {
+    uint64_t key = draw(world);
+    world->asked++;
+    world->asked_bytes += size_of(key);
+    if (writes)
+        world->addresses[key] = 0;
+    if (world->in_memory[key]) {
+        world->memory_hits++;
+        world->memory_uses[key] += world->memory_uses[key] < USES_MAX;
+        return;
+    }
+    if (world->addresses[key]) {
+        world->tier_hits++;
+        world->tier_uses[key] += world->tier_uses[key] < USES_MAX;
+        if (world->tier_uses[key] < PROMOTE_USES)
+            return;
+    }
+    world->in_memory[key] = true;
+    world->memory_uses[key] = 0;
+    world->memory_bytes += size_of(key);
+    world->clock[(world->clock_first + world->clock_count++) % (KEYS + 1)] = (uint32_t)key;
+    while (world->memory_bytes > world->memory_max)
+        let_go(world);
+}
+
+static void play_keeping(const struct files *files, uint32_t percent, double skew, unsigned writes_percent,
+                         uint64_t asks) {
+    struct world *world = calloc(1, sizeof *world);
+    ASSERT(world);
+    uint64_t all = 0;
+    for (uint64_t key = 0; key < KEYS; key++) {
+        all += size_of(key);
+        world->chance[key] = (key ? world->chance[key - 1] : 0) + pow((double)key + 1, -skew);
+    }
+    world->rng = rng_seeded(1);
+    world->memory_max = all / 50;
+    struct warm_options options = {.size_bytes = all / 5,
+                                   .segment_bytes = 16 * 1024,
+                                   .keep_percent = percent,
+                                   .stepped = true,
+                                   .begin_anew = true,
+                                   .hooks = {keep_used, keep_moved, keep_gone, NULL, NULL, world}};
+    struct warm_report found;
+    struct warm_statistics before, after;
+    must(warm_open(files, &options, 0, NULL, &found, &world->warm), found.reason);
+    for (uint64_t i = 0; i < asks; i++)
+        ask(world, rng_below(&world->rng, 100) < writes_percent);
+    world->asked = world->asked_bytes = world->memory_hits = world->tier_hits = 0;
+    warm_statistics(world->warm, &before);
+    for (uint64_t i = 0; i < asks; i++)
+        ask(world, rng_below(&world->rng, 100) < writes_percent);
+    warm_statistics(world->warm, &after);
+    double written = (double)(after.written_bytes - before.written_bytes), asked = (double)world->asked;
+    printf(
+        "Zipf %.1f, %2u %% writes, kept %2u %%: memory %4.1f %%  tier %4.1f %%  missed %4.1f %%  written a byte added "
+        "%.2f, a byte asked for %.2f\n",
+        skew, writes_percent, percent, 100 * (double)world->memory_hits / asked, 100 * (double)world->tier_hits / asked,
+        100 * (1 - (double)(world->memory_hits + world->tier_hits) / asked),
+        written / (double)(after.added_bytes - before.added_bytes), written / (double)world->asked_bytes);
+    must(warm_close(world->warm), "closing");
+    must(files->remove(files->context, "warm"), "removing");
+    free(world);
+}
+
+static void measure_keeping(const struct files *files, uint64_t asks) {
+    static const uint32_t percents[] = {0, 25, 50};
+    for (int skew = 8; skew <= 10; skew += 2) {
+        for (unsigned writes = 0; writes <= 10; writes += 10) {
+            for (size_t i = 0; i < sizeof percents / sizeof *percents; i++)
+                play_keeping(files, percents[i], skew / 10.0, writes, asks);
+        }
+    }
+}
+
+static void measure_disk(struct bench *bench, const char *path) {
     /* As many as there is room for, less a few segments: nothing is to be reclaimed. */
     uint64_t record_bytes =
-        bits_align_up(WARM_RECORD_HEADER_SIZE + KEY_SIZE + bench.size, WARM_RECORD_ALIGNMENT) + WARM_INDEX_ENTRY_SIZE;
-    bench.records = ((bench.size_mib - 4) << 20) / record_bytes * 95 / 100;
-    bench.addresses = malloc(bench.records * sizeof *bench.addresses);
-    bench.latencies = malloc(bench.reads * sizeof *bench.latencies);
-    ASSERT(path && bench.size && bench.size_mib >= 16 && bench.addresses && bench.latencies);
-    must(directory_open(path, true, &bench.directory), path);
-    printf("%" PRIu64 " records of %zu bytes in %" PRIu64 " MiB of %s\n", bench.records, bench.size, bench.size_mib,
+        bits_align_up(WARM_RECORD_HEADER_SIZE + KEY_SIZE + bench->size, WARM_RECORD_ALIGNMENT) + WARM_INDEX_ENTRY_SIZE;
+    bench->records = ((bench->size_mib - 4) << 20) / record_bytes * 95 / 100;
+    bench->addresses = malloc(bench->records * sizeof *bench->addresses);
+    bench->latencies = malloc(bench->reads * sizeof *bench->latencies);
+    ASSERT(bench->size && bench->size_mib >= 16 && bench->addresses && bench->latencies);
+    printf("%" PRIu64 " records of %zu bytes in %" PRIu64 " MiB of %s\n", bench->records, bench->size, bench->size_mib,
            path);
-    measure(&bench);
-    must(bench.directory.files.remove(&bench.directory, "warm"), "removing");
+    measure(bench);
+    must(bench->directory.files.remove(&bench->directory, "warm"), "removing");
+    free(bench->addresses);
+    free(bench->latencies);
+}
+
+int main(int argc, char **argv) {
+    bool check = argc > 1 && strcmp(argv[1], "--check") == 0, keeps = argc > 1 && strcmp(argv[1], "--keep") == 0;
+    char own[] = "/tmp/strata-warm-bench-XXXXXX";
+    const char *path = keeps && argc > 2 ? argv[2] : argc > 1 && !check && !keeps ? argv[1] : mkdtemp(own);
+    struct bench bench = {.rng = rng_seeded(1)};
+    bench.size_mib = argc > 2 && !keeps ? strtoull(argv[2], NULL, 10) : check ? 16 : 1024;
+    bench.size = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000;
+    bench.reads = check ? 200 : 10000;
+    ASSERT(path);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    must(directory_open(path, true, &bench.directory), path);
+    if (keeps || check)
+        measure_keeping(&bench.directory.files, check ? 4000 : 250000);
+    if (!keeps)
+        measure_disk(&bench, path);
     directory_close(&bench.directory);
     if (path == own)
         rmdir(own);
-    free(bench.addresses);
-    free(bench.latencies);
     return 0;
 }

@@ -98,6 +98,10 @@ struct warm {
     size_t blocks_size;
 };
 
+/* What a record takes of a segment, so of the write budget. */
+static inline uint64_t record_cost(uint64_t size) {
+    return bits_align_up(size, WARM_RECORD_ALIGNMENT) + WARM_INDEX_ENTRY_SIZE;
+}
 static inline uint64_t slot_position(const struct warm *warm, uint32_t slot) {
     return (uint64_t)slot * warm->segment_size;
 }
