@@ -39,7 +39,12 @@ static void stage(void *context, uint32_t actor, const struct slice *parts, uint
     /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
     ASSERT(status == STATUS_OK);
     look_behind(persist, actor - 1);
-    persist->options.user.staged(persist->options.user.context, actor);
+    persist->options.user.staged(persist->options.user.context, actor, *ret_lsn);
+}
+
+static bool beside(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes) {
+    const struct persist_user *user = &((struct persist *)context)->options.user;
+    return user->beside(user->context, actor, ret_name, ret_bytes);
 }
 
 static uint64_t position(void *context) { return wal_staged(((struct persist *)context)->wal); }
@@ -67,6 +72,7 @@ static const struct cache_journal calls = {
 enum status persist_begin(struct persist *persist) {
     struct cache_journal journal = calls;
     journal.context = persist;
+    journal.beside = persist->options.user.beside ? beside : NULL;
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
     cache_journal_set(persist->options.cache, persist->options.actor, &journal);
