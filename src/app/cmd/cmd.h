@@ -142,6 +142,7 @@ enum cmd_outcome {
 enum cmd_change {
     CMD_CHANGE_PLAIN,
     CMD_CHANGE_EXPIRES, /* it gives an expiry that the client asked for */
+    CMD_CHANGE_NOTHING, /* it says that there is nothing: of what was there it is a removal */
     CMD_CHANGE_UNTOLD,  /* nobody is told: it is none to whom it could matter */
 };
 
