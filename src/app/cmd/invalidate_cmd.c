@@ -27,15 +27,17 @@ struct errand {
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
 
 /* False, with the error written: there is no memory, or rules are being loaded, and what they name could not be found yet. EXEC has asked that under all
- * locks, and what it runs is done by the rules in force then. */
+ * locks, and what it runs is done by the rules in force then, unless others have come into force for its thread as well. */
 static bool errand_begin(struct errand *errand, struct cmd_call *call) {
-    if (!call->client->in_exec && atomic_load_explicit(&call->env->loading_rules, memory_order_acquire)) {
+    struct cmd_server *server = call->env->server;
+    const struct cmd_client *client = call->client;
+    *errand = (struct errand){.call = call};
+    errand->rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
+    if (atomic_load_explicit(&call->env->loading_rules, memory_order_acquire) &&
+        (!client->in_exec || client->exec_rules != errand->rules)) {
         reply_error(call->reply, SLICE("BUSY rules are being loaded; try again"));
         return false;
     }
-    struct cmd_server *server = call->env->server;
-    *errand = (struct errand){.call = call};
-    errand->rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
     if (!errand->rules) {
         const struct manifest empty = {0};
         const struct manifest_sink sink = {no_problem, NULL, NULL};
