@@ -18,6 +18,7 @@ SLACK_S = 0.5  # until a thread that is due runs, on a machine that does somethi
 ANSWERS_S = 60
 INTERVALS_MS = (100, 300, 1000)
 MODES = ("always", "always", "always", "everysec", "everysec", "no")
+REWRITES = ("2mb", "2mb", "64mb")  # snapshots all the time, which flush the log, or hardly any
 DURING = ("nothing", "nothing", "nothing", "BGSAVE", "BGREWRITEAOF", "recovery")
 
 
@@ -35,7 +36,7 @@ class Play:
         self.number = 0
         self.tally = {"kill -9": 0, "power cut": 0, "in BGSAVE": 0, "in BGREWRITEAOF": 0, "in recovery": 0, "answered": 0,
                       "lost by everysec": 0, "worst_s": 0.0}  # fmt: skip
-        self.server = Strata(under=disk.under, appendonly="yes", maxmemory="128mb", auto_aof_rewrite_min_size="2mb")
+        self.server = Strata(under=disk.under, appendonly="yes", maxmemory="128mb")
         self.options = self.server.options
         self.own_folder, self.server.folder = self.server.folder, disk.folder
 
@@ -52,9 +53,10 @@ class Play:
             kill(self.server.process)
         shutil.rmtree(self.own_folder, ignore_errors=True)
 
-    def start(self, mode, interval_ms, threads):
+    def start(self, mode, interval_ms, threads, rewrite="2mb"):
         self.mode, self.interval_s = mode, interval_ms / 1000
-        self.server.options = {**self.options, "appendfsync": mode, "appendfsync_interval": interval_ms, "threads": threads}
+        self.server.options = {**self.options, "appendfsync": mode, "appendfsync_interval": interval_ms, "threads": threads,
+                               "auto_aof_rewrite_min_size": rewrite}  # fmt: skip
         try:
             self.server.start()
         except AssertionError as error:
@@ -118,7 +120,7 @@ class Play:
                 self.crash_recovery(rng, again)
                 lost_power = lost_power or again
         before_s = self.before(lost_power, flush_s, at_s, took_s)
-        self.start(mode or rng.choice(MODES), rng.choice(INTERVALS_MS), rng.choice((1, 2, 3)))
+        self.start(mode or rng.choice(MODES), rng.choice(INTERVALS_MS), rng.choice((1, 2, 3)), rng.choice(REWRITES))
         self.judge(before_s, at_s)
 
     def judge(self, before_s, at_s):
