@@ -11,6 +11,7 @@ from harness.servers import repository
 
 from disks import kill
 from load import Group, Wrong
+from model import RULES
 
 WRITERS = 4
 BALLAST, BALLAST_DB = 1500, 15
@@ -30,8 +31,8 @@ def facts(client):
 class Play:
     """A server on `disk` from one crash to the next. Raises Wrong when something is not as it has to be; `tally` counts what happened."""
 
-    def __init__(self, disk, seed, ballast=True, writers=WRITERS, mode="always"):
-        self.disk, self.seed, self.ballast, self.mode = disk, seed, ballast, mode
+    def __init__(self, disk, seed, ballast=True, writers=WRITERS, mode="always", rewrite="2mb"):
+        self.disk, self.seed, self.ballast, self.mode, self.rewrite = disk, seed, ballast, mode, rewrite
         self.group = Group(writers, seed)
         self.number = 0
         self.tally = {"kill -9": 0, "power cut": 0, "in BGSAVE": 0, "in BGREWRITEAOF": 0, "in recovery": 0, "answered": 0,
@@ -39,6 +40,10 @@ class Play:
         self.server = Strata(under=disk.under, appendonly="yes", maxmemory="128mb")
         self.options = self.server.options
         self.own_folder, self.server.folder = self.server.folder, disk.folder
+        rules = os.path.join(self.own_folder, "rules.yaml")
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write(RULES)
+        self.options["rules"] = rules
 
     def __enter__(self):
         self.start(self.mode, 300, 2)
@@ -53,10 +58,10 @@ class Play:
             kill(self.server.process)
         shutil.rmtree(self.own_folder, ignore_errors=True)
 
-    def start(self, mode, interval_ms, threads, rewrite="2mb"):
+    def start(self, mode, interval_ms, threads, rewrite=None):
         self.mode, self.interval_s = mode, interval_ms / 1000
         self.server.options = {**self.options, "appendfsync": mode, "appendfsync_interval": interval_ms, "threads": threads,
-                               "auto_aof_rewrite_min_size": rewrite}  # fmt: skip
+                               "auto_aof_rewrite_min_size": rewrite or self.rewrite}  # fmt: skip
         try:
             self.server.start()
         except AssertionError as error:
