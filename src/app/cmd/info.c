@@ -171,13 +171,26 @@ static void of_log(struct info *info, const struct cmd_persistence *facts) {
     number(info, "loaded_without_room", facts->loaded_lost);
 }
 
-/* What is loaded is loaded before anybody is served. */
+/* How far the loading is. The time that is left goes by the speed so far, and is at least a second: clients ask again then. */
+static void of_loading(struct info *info, const struct cmd_persistence *facts, uint64_t now_ms) {
+    uint64_t took_ms = now_ms > facts->loading_since_ms ? now_ms - facts->loading_since_ms : 0;
+    uint64_t total = facts->loading_total > facts->loading_bytes ? facts->loading_total : facts->loading_bytes;
+    double left_ms = facts->loading_bytes
+                         ? (double)took_ms * (double)(total - facts->loading_bytes) / (double)facts->loading_bytes
+                         : 0;
+    number(info, "loading_start_time", facts->loading_since_ms / 1000);
+    number(info, "loading_total_bytes", total);
+    number(info, "loading_loaded_bytes", facts->loading_bytes);
+    line(info, "loading_loaded_perc:%.2f", total ? 100.0 * (double)facts->loading_bytes / (double)total : 0);
+    number(info, "loading_eta_seconds", 1 + (uint64_t)(left_ms / 1000));
+}
+
 static void section_persistence(struct info *info) {
     struct cmd_persistence facts;
     info->api->persistence(info->server, &facts);
     uint64_t now_ms = info->api->now_us(info->server) / 1000;
     uint64_t since_ms = facts.saving && now_ms > facts.saving_since_ms ? now_ms - facts.saving_since_ms : 0;
-    number(info, "loading", 0);
+    number(info, "loading", facts.loading);
     number(info, "async_loading", 0);
     number(info, "rdb_changes_since_last_save",
            facts.enabled ? facts.staged_lsn - facts.saved_lsn : info->counts.changes);
@@ -195,7 +208,9 @@ static void section_persistence(struct info *info) {
     line(info, "aof_last_write_status:%s", facts.refuses ? "err" : "ok");
     number(info, "aof_rewrites", facts.saves);
     number(info, "module_fork_in_progress", 0);
-    if (facts.enabled)
+    if (facts.loading)
+        of_loading(info, &facts, now_ms);
+    else if (facts.enabled)
         of_log(info, &facts);
 }
 

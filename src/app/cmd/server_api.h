@@ -182,6 +182,8 @@ struct cmd_command_counts {
 /* What is kept on disk. */
 struct cmd_persistence {
     bool enabled;
+    bool loading; /* with it, of what follows only this: when it began (Unix time), and how far it is */
+    uint64_t loading_since_ms, loading_bytes, loading_total;
     bool refuses, behind, saving;
     int error; /* errno of the log's last failure, 0: none */
     uint64_t saved_at_ms, saving_since_ms, saving_done, saving_total;

@@ -69,13 +69,13 @@ static void look_at_log(void *context) {
 static const struct cache_journal calls = {
     .reserve = reserve, .release = release, .stage = stage, .position = position};
 
-enum status persist_begin(struct persist *persist) {
+enum status persist_begin(struct persist *persist, struct actor *actor) {
     struct cache_journal journal = calls;
     journal.context = persist;
     journal.beside = persist->options.user.beside ? beside : NULL;
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
-    cache_journal_set(persist->options.cache, persist->options.actor, &journal);
+    cache_journal_set(persist->options.cache, actor, &journal);
     enum status status = thread_start(&persist->thread, "strata-save", persist_run, persist);
     persist->runs = status == STATUS_OK;
     look_at_log(persist); /* the disk may be full from the start */

@@ -18,6 +18,8 @@
 #ifndef STRATA_APP_PERSIST_PERSIST_H
 #define STRATA_APP_PERSIST_PERSIST_H
 
+#include <stdatomic.h>
+
 #include "core/cache/journal.h"
 #include "sys/os/files.h"
 #include "sys/wal/wal.h"
@@ -53,16 +55,29 @@ struct persist_user {
 struct persist_options {
     const struct files *files; /* locked by the caller; stays */
     struct cache *cache;       /* empty; it has no rules yet, and nobody is told of its changes */
-    struct actor *actor;       /* whoever opens */
+    struct actor *actor;       /* whoever opens; persist_load: one of its own */
     uint32_t actors;           /* ids from 1 on that will write; the next one is for whoever saves */
     enum wal_mode mode;
     uint32_t interval_ms;       /* of WAL_INTERVAL */
     uint64_t rewrite_min_bytes; /* a log smaller than this is left to grow */
     uint32_t rewrite_percent;   /* beyond: so much longer than the last snapshot is one too long; 0: never */
     struct persist_user user;
+    struct persist_progress *progress; /* of loading; NULL: nobody asks */
+};
+
+/* For others to look at, and to end the loading. */
+struct persist_progress {
+    _Atomic uint64_t total_bytes, loaded_bytes; /* of the snapshot and the log; total 0: not yet known */
+    atomic_bool ends;                           /* set by others: persist_load answers STATUS_CLOSED */
 };
 
 struct persist;
+
+/* The first half of persist_open: the cache is made, while others may look at it but nobody changes it. */
+MUST_CHECK enum status persist_load(const struct persist_options *options, struct persist **ret_persist,
+                                    char ret_reason[PERSIST_REASON_SIZE]);
+/* The second: from here on changes are told. While nobody else uses the cache. */
+MUST_CHECK enum status persist_begin(struct persist *persist, struct actor *actor);
 
 MUST_CHECK enum status persist_open(const struct persist_options *options, struct persist **ret_persist,
                                     char ret_reason[PERSIST_REASON_SIZE]);

@@ -36,8 +36,6 @@ struct persist {
     uint64_t anew_at_ms;         /* by the steady clock; of whoever saves */
 };
 
-/* The log is open and the cache as it was: from here on changes are told. */
-MUST_CHECK enum status persist_begin(struct persist *persist);
 /* The body of the thread that saves. */
 void persist_run(void *persist);
 
