@@ -185,6 +185,18 @@ static void of_loading(struct info *info, const struct cmd_persistence *facts, u
     number(info, "loading_eta_seconds", 1 + (uint64_t)(left_ms / 1000));
 }
 
+/* By the speed so far. Entries that come meanwhile may be met as well. */
+static void of_saving(struct info *info, const struct cmd_persistence *facts, uint64_t since_ms) {
+    uint64_t total = facts->saving_total > facts->saving_done ? facts->saving_total : facts->saving_done;
+    double took_ms = since_ms ? (double)since_ms : 1;
+    line(info, "snapshot_percent:%.2f", total ? 100.0 * (double)facts->saving_done / (double)total : 100.0);
+    number(info, "snapshot_bytes_written", facts->saving_bytes);
+    number(info, "snapshot_bytes_per_sec", (uint64_t)((double)facts->saving_bytes * 1000 / took_ms));
+    if (facts->saving_done)
+        number(info, "snapshot_remaining_sec",
+               (uint64_t)(took_ms * (double)(total - facts->saving_done) / (double)facts->saving_done / 1000));
+}
+
 static void section_persistence(struct info *info) {
     struct cmd_persistence facts;
     info->api->persistence(info->server, &facts);
@@ -200,6 +212,11 @@ static void section_persistence(struct info *info) {
     number(info, "rdb_saves", facts.saves);
     number(info, "rdb_current_save_keys_processed", facts.saving ? facts.saving_done : 0);
     number(info, "rdb_current_save_keys_total", facts.saving ? facts.saving_total : 0);
+    line(info, "rdb_current_bgsave_time_sec:%lld", facts.saving ? (long long)(since_ms / 1000) : -1);
+    line(info, "rdb_last_bgsave_time_sec:%lld",
+         facts.saves + facts.save_failures ? (long long)(facts.save_ms_last / 1000) : -1);
+    if (facts.saving)
+        of_saving(info, &facts, since_ms);
     number(info, "aof_enabled", facts.enabled);
     number(info, "aof_rewrite_in_progress", facts.saving);
     number(info, "aof_rewrite_scheduled", 0);

@@ -201,6 +201,7 @@ static struct persist *make(const struct persist_options *options) {
     memset(persist, 0, sizeof *persist);
     persist->options = *options;
     persist->actor.id = options->actors + 1;
+    persist->pace = options->pace;
     atomic_init(&persist->rewrite_min_bytes, options->rewrite_min_bytes);
     atomic_init(&persist->rewrite_percent, options->rewrite_percent);
     pthread_mutex_init(&persist->still, NULL);
@@ -209,6 +210,7 @@ static struct persist *make(const struct persist_options *options) {
     pthread_condattr_init(&steady);
     pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     pthread_cond_init(&persist->wake, &steady);
+    pthread_cond_init(&persist->over, &steady);
     pthread_condattr_destroy(&steady);
     return persist;
 }

@@ -52,6 +52,16 @@ struct persist_user {
     void *context;
 };
 
+/* When snapshots are taken, beside what the log's length says, and how quickly. */
+enum { PERSIST_POINTS_MAX = 8 };
+struct persist_pace {
+    uint32_t count;
+    struct {
+        uint64_t seconds, changes; /* since the last one began */
+    } points[PERSIST_POINTS_MAX];
+    uint64_t bytes_per_second; /* written at most; 0: as many as the disk takes */
+};
+
 struct persist_options {
     const struct files *files; /* locked by the caller; stays */
     struct cache *cache;       /* empty; it has no rules yet, and nobody is told of its changes */
@@ -61,6 +71,7 @@ struct persist_options {
     uint32_t interval_ms;       /* of WAL_INTERVAL */
     uint64_t rewrite_min_bytes; /* a log smaller than this is left to grow */
     uint32_t rewrite_percent;   /* beyond: so much longer than the last snapshot is one too long; 0: never */
+    struct persist_pace pace;
     struct persist_user user;
     struct persist_progress *progress; /* of loading; NULL: nobody asks */
 };
@@ -87,12 +98,16 @@ MUST_CHECK enum status persist_close(struct persist *persist, struct actor *acto
 struct wal *persist_log(struct persist *persist);
 void persist_mode_set(struct persist *persist, enum wal_mode mode, uint32_t interval_ms);
 void persist_rewrite_set(struct persist *persist, uint64_t min_bytes, uint32_t percent);
+void persist_pace_set(struct persist *persist, const struct persist_pace *pace);
 
 /* What has been staged is handed to the kernel, by this thread if no other is at it. */
 void persist_write_out(struct persist *persist);
 
 /* Asks for a snapshot that is begun after this call; answers its turn: it is over when persist_facts says so many turns. */
 uint64_t persist_save(struct persist *persist);
+
+/* Takes one, as quickly as the disk takes it, and waits for its end. While nobody writes. STATUS_OK also if nothing has changed since the last one. */
+MUST_CHECK enum status persist_save_last(struct persist *persist);
 
 /* How many are over. */
 uint64_t persist_turns(const struct persist *persist);
@@ -110,6 +125,7 @@ struct persist_facts {
     uint64_t saved_at_ms;                                /* Unix time; 0: there is none */
     uint64_t save_ms_last;                               /* how long it took; */
     uint64_t saving_since_ms, saving_done, saving_total; /* of the running one; entries */
+    uint64_t saving_bytes;                               /* of its file so far */
     uint64_t snapshot_bytes, log_bytes;                  /* log_bytes: since that snapshot was begun */
     uint64_t left_out;                                   /* collections, of the last one */
     uint64_t loaded_records, loaded_entries_lost, loaded_ms, cut_bytes, missing;

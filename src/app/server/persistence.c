@@ -67,6 +67,16 @@ static void on_refuses(void *context, bool refuses) {
 
 static void on_saved(void *context) { wake_all(context); }
 
+static struct persist_pace pace_of(const struct config_values *values) {
+    struct persist_pace pace = {.count = values->save.count, .bytes_per_second = values->snapshot_max_rate_bytes};
+    static_assert((int)CONFIG_SAVE_POINTS_MAX == (int)PERSIST_POINTS_MAX, "all of them");
+    for (uint32_t i = 0; i < pace.count; i++) {
+        pace.points[i].seconds = (uint64_t)values->save.each[i].seconds;
+        pace.points[i].changes = (uint64_t)values->save.each[i].changes;
+    }
+    return pace;
+}
+
 /* ------------------------------------------------------------------------------------------ begin and end */
 
 static enum status lock_directory(struct server *server) {
@@ -105,6 +115,8 @@ static void fail_to_load(struct server *server) {
 }
 
 enum status persistence_start(struct server *server) {
+    if (!server->config.values.appendonly && server->config.values.save.count)
+        log_warning("`save` does nothing without `appendonly yes`: nothing is kept on disk");
     if (!server->config.values.appendonly)
         return STATUS_OK;
     if (server->worker_count >= LANES_MAX) {
@@ -132,6 +144,7 @@ static void load(void *context) {
         .interval_ms = (uint32_t)values->appendfsync_interval_ms,
         .rewrite_min_bytes = values->auto_aof_rewrite_min_size_bytes,
         .rewrite_percent = (uint32_t)values->auto_aof_rewrite_percentage,
+        .pace = pace_of(values),
         .user = {on_staged, on_behind, on_refuses, on_saved, kept_note, kept_lay_in, kept_beside, kept_notes,
                  kept_settled, server},
         .progress = &server->load.progress,
@@ -196,6 +209,14 @@ void persistence_finish(struct worker *worker) {
     server_tell_ready(server);
 }
 
+/* Snapshots are wanted, or SHUTDOWN has said so. Whoever stops at once does not wait for one. */
+static bool is_saved_last(const struct server *server) {
+    int saves = atomic_load(&server->saves_last);
+    bool begun = !server_is_loading(server);
+    return begun && (saves == CMD_SAVE_YES || (saves == CMD_SAVE_AS_SET && server->config.values.save.count &&
+                                               atomic_load(&server->stop) == SERVER_STOPS));
+}
+
 static void end_loading(struct server *server) {
     struct server_load *load = &server->load;
     atomic_store(&load->progress.ends, true);
@@ -211,6 +232,8 @@ void persistence_end(struct server *server) {
     if (server->persist) {
         for (uint32_t i = 0; i < server->worker_count; i++)
             wal_unwatch(persist_log(server->persist), &server->workers[i]->persistence.watcher);
+        if (is_saved_last(server) && persist_save_last(server->persist) != STATUS_OK)
+            log_warning("The snapshot at the end has failed; the log has everything");
         if (persist_close(server->persist, &server->workers[0]->actor) != STATUS_OK)
             log_warning("Not all of the log is on disk: the last records could not be flushed");
         server->persist = NULL;
@@ -232,6 +255,8 @@ void persistence_settle(struct server *server) {
     persist_mode_set(server->persist, mode_of(values), (uint32_t)values->appendfsync_interval_ms);
     persist_rewrite_set(server->persist, values->auto_aof_rewrite_min_size_bytes,
                         (uint32_t)values->auto_aof_rewrite_percentage);
+    const struct persist_pace pace = pace_of(values);
+    persist_pace_set(server->persist, &pace);
 }
 
 void persistence_stand_still(struct server *server) {
@@ -401,6 +426,7 @@ void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_f
         .saving_since_ms = facts.saving_since_ms,
         .saving_done = facts.saving_done,
         .saving_total = facts.saving_total,
+        .saving_bytes = facts.saving_bytes,
         .saves = facts.saves,
         .save_failures = facts.save_failures,
         .save_ms_last = facts.save_ms_last,

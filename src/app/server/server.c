@@ -108,11 +108,12 @@ static uint64_t api_search_max(const struct cmd_server *api) {
     return SETTING(server, search_max);
 }
 
-static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bool abort) {
+static enum status api_shutdown(struct cmd_server *api, enum cmd_save_last saves, bool now, bool force, bool abort) {
     struct server *server = server_of(api);
     if (abort)
         return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
     log_notice("SHUTDOWN was asked for");
+    atomic_store(&server->saves_last, (int)saves);
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;
 }

@@ -93,8 +93,9 @@ struct server {
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
     _Atomic uint32_t inboxes_full;   /* workers that are behind with messages: who publishes waits */
     atomic_bool pause_writes_only;
-    _Atomic int stop; /* enum server_stop */
-    int stop_fd;      /* an eventfd on which server_wait sleeps */
+    _Atomic int stop;       /* enum server_stop */
+    _Atomic int saves_last; /* enum cmd_save_last: a snapshot at the end */
+    int stop_fd;            /* an eventfd on which server_wait sleeps */
     int signal_fd;
     sigset_t signals_before;
     bool signals_taken, unix_open, pid_written;
