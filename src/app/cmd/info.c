@@ -160,6 +160,8 @@ static void of_log(struct info *info, const struct cmd_persistence *facts) {
     number(info, "log_written_lsn", facts->written_lsn);
     number(info, "log_flushed_lsn", facts->flushed_lsn);
     number(info, "log_files", facts->files);
+    number(info, "backup_last_time", facts->backed_up_at_ms / 1000);
+    line(info, "backup_last_status:%s", facts->last_backup_failed ? "err" : "ok");
     number(info, "log_flushes", facts->flushes);
     number(info, "log_flush_last_us", facts->flush_us_last);
     number(info, "log_flush_max_us", facts->flush_us_max);

@@ -191,7 +191,8 @@ struct cmd_persistence {
     int error; /* errno of the log's last failure, 0: none */
     uint64_t saved_at_ms, saving_since_ms, saving_done, saving_total, saving_bytes;
     uint64_t saves, save_failures, save_ms_last;
-    bool last_save_failed;
+    bool last_save_failed, last_backup_failed;
+    uint64_t backed_up_at_ms; /* 0: not since the start */
     uint64_t loaded_records, loaded_lost, loaded_ms, cut_bytes;
     uint64_t saved_lsn; /* records up to here are in the last snapshot */
     uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;

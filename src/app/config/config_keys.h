@@ -81,6 +81,9 @@ enum config_key_id {
     CONFIG_AUTO_AOF_REWRITE_MIN_SIZE,
     CONFIG_SAVE,
     CONFIG_SNAPSHOT_MAX_RATE,
+    CONFIG_BACKUP_DIR,
+    CONFIG_BACKUP_INTERVAL,
+    CONFIG_BACKUPS_KEPT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
@@ -171,6 +174,9 @@ struct config_values {
     uint64_t auto_aof_rewrite_min_size_bytes;
     struct config_save_points save;
     uint64_t snapshot_max_rate_bytes;
+    char backup_dir[1024];
+    int64_t backup_interval_s;
+    int64_t backups_kept;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
     int64_t latency_monitor_threshold_ms;

@@ -53,13 +53,17 @@ struct persist_user {
 };
 
 /* When snapshots are taken, beside what the log's length says, and how quickly. */
-enum { PERSIST_POINTS_MAX = 8 };
+enum { PERSIST_POINTS_MAX = 8, PERSIST_PATH_MAX = 1023, PERSIST_BACKUP_RETRY_MS = 60000 };
 struct persist_pace {
     uint32_t count;
     struct {
         uint64_t seconds, changes; /* since the last one began */
     } points[PERSIST_POINTS_MAX];
     uint64_t bytes_per_second; /* written at most; 0: as many as the disk takes */
+    /* Copies of snapshot and log, each a directory in this one, made if it is not there; empty: none. */
+    char backup_folder[PERSIST_PATH_MAX + 1];
+    uint64_t backup_seconds; /* so old the last one is when the next is made */
+    uint32_t backups_kept;   /* older ones are removed; at least 1 */
 };
 
 struct persist_options {
@@ -126,8 +130,10 @@ struct persist_facts {
     uint64_t save_ms_last;                               /* how long it took; */
     uint64_t saving_since_ms, saving_done, saving_total; /* of the running one; entries */
     uint64_t saving_bytes;                               /* of its file so far */
-    uint64_t snapshot_bytes, log_bytes;                  /* log_bytes: since that snapshot was begun */
-    uint64_t left_out;                                   /* collections, of the last one */
+    bool last_backup_failed;
+    uint64_t backed_up_at_ms;           /* Unix time, since the start; 0: not yet */
+    uint64_t snapshot_bytes, log_bytes; /* log_bytes: since that snapshot was begun */
+    uint64_t left_out;                  /* collections, of the last one */
     uint64_t loaded_records, loaded_entries_lost, loaded_ms, cut_bytes, missing;
 };
 void persist_facts(struct persist *persist, struct persist_facts *ret_facts);

@@ -36,9 +36,12 @@ struct persist {
     uint64_t log_bytes_loaded;   /* that were read at the start */
     uint64_t log_bytes_at_begin; /* written when the last snapshot was begun */
     uint64_t saved_steady_ms;    /* when the last one ended, or this began; of whoever saves, as the next */
+    uint64_t backup_look_ms;     /* when backups are looked at again */
     uint64_t anew_at_ms;         /* by the steady clock; of whoever saves */
 };
 
+/* Makes a backup if one is due; by whoever saves, so that no file goes away meanwhile. */
+void backup_look(struct persist *persist);
 /* The body of the thread that saves. */
 void persist_run(void *persist);
 

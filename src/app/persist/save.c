@@ -289,5 +289,6 @@ void persist_run(void *context) {
         look_at_failure(persist);
         if (is_due(persist))
             save(persist);
+        backup_look(persist);
     } while (rest(persist, LOOK_MS, true));
 }

@@ -1,6 +1,7 @@
 #include "app/server/persistence.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "app/persist/persist.h"
@@ -70,6 +71,9 @@ static void on_saved(void *context) { wake_all(context); }
 static struct persist_pace pace_of(const struct config_values *values) {
     struct persist_pace pace = {.count = values->save.count, .bytes_per_second = values->snapshot_max_rate_bytes};
     static_assert((int)CONFIG_SAVE_POINTS_MAX == (int)PERSIST_POINTS_MAX, "all of them");
+    snprintf(pace.backup_folder, sizeof pace.backup_folder, "%s", values->backup_dir);
+    pace.backup_seconds = (uint64_t)values->backup_interval_s;
+    pace.backups_kept = (uint32_t)values->backups_kept;
     for (uint32_t i = 0; i < pace.count; i++) {
         pace.points[i].seconds = (uint64_t)values->save.each[i].seconds;
         pace.points[i].changes = (uint64_t)values->save.each[i].changes;
@@ -427,6 +431,8 @@ void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_f
         .saving_done = facts.saving_done,
         .saving_total = facts.saving_total,
         .saving_bytes = facts.saving_bytes,
+        .backed_up_at_ms = facts.backed_up_at_ms,
+        .last_backup_failed = facts.last_backup_failed,
         .saves = facts.saves,
         .save_failures = facts.save_failures,
         .save_ms_last = facts.save_ms_last,
