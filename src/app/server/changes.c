@@ -35,7 +35,17 @@ static void want_all(struct server *server) {
     for (int i = 0; i < CHANGES_WATCHERS; i++)
         all |= server->changes_wanted[i];
     atomic_store_explicit(&server->changes_noted, all, memory_order_relaxed);
-    cache_changes_want(server->cache, changes_asked(all, of_keys) | server->changes_to_leases);
+    if (!server->changes_held)
+        cache_changes_want(server->cache, changes_asked(all, of_keys) | server->changes_to_leases);
+}
+
+void changes_hold(struct server *server, bool hold) {
+    pthread_mutex_lock(&server->changes_lock);
+    server->changes_held = hold;
+    if (hold)
+        cache_changes_want(server->cache, 0);
+    want_all(server);
+    pthread_mutex_unlock(&server->changes_lock);
 }
 
 /* The history is always told, and does not mind when it hears of an expiry. What a client has a copy of, or is told of by name, is found before

@@ -50,6 +50,9 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 /* The kinds of which leases are told at once, under the lock (leases_note). From any thread; as above for keys whose shard it has locked. */
 void changes_want_leases(struct server *server, uint32_t kinds);
 
+/* Whether the cache is asked to tell at all. While nobody is, what watchers want is remembered. */
+void changes_hold(struct server *server, bool hold);
+
 /* What the cache is asked to tell when watchers want these, and those of them who know keys by name `by_name`. */
 uint32_t changes_asked(uint32_t watched, uint32_t by_name);
 

@@ -306,6 +306,8 @@ void rules_settle(struct server *server) {
         asked &= ~(uint32_t)(CMD_ASK_WRITES | CMD_ASK_READS);
     if (atomic_load(&server->log_refuses))
         asked |= CMD_ASK_LOG;
+    if (server_is_loading(server))
+        asked |= CMD_ASK_LOADED;
     atomic_store_explicit(&server->env.ownership, mode, memory_order_relaxed);
     atomic_store_explicit(&server->env.asked, asked, memory_order_relaxed);
 }
@@ -523,10 +525,10 @@ static enum status set_from_log(struct server *server, struct rules_in_force **r
 }
 
 /* What is there was written under other rules, or they did not come to its end. */
-static void bring_under(struct server *server) {
-    struct worker *worker = server->workers[0];
+void rules_hold(struct worker *worker) {
+    struct server *server = worker->server;
     const struct rules_in_force *set = server->rules;
-    if (server->persist && server->kept.classed != set->origin.hash) {
+    if (server->persist && set && server->kept.classed != set->origin.hash) {
         if (rules_class_count(set->rules))
             reclass_all(worker);
         kept_rules_hold(server, &worker->actor, set->origin.hash);
@@ -553,7 +555,6 @@ enum status rules_start(struct server *server) {
         put_into(server->workers[i], server->rules);
     settle_for(server, server->rules->rules);
     changes_want(server->workers[0], CHANGES_TO_FOLLOW, has_edges(server->rules->rules) ? RULES_CHANGES : 0);
-    bring_under(server);
     log_notice("Rules of %u classes from %s", rules_class_count(server->rules->rules), path);
     return STATUS_OK;
 }

@@ -24,6 +24,8 @@ struct rules_in_force;
 
 /* What the file of the configuration says, before the workers run. STATUS_INVALID: it is wrong, and the log says why. */
 MUST_CHECK enum status rules_start(struct server *server);
+/* Every entry is brought under them, if it is not for sure. */
+void rules_hold(struct worker *worker);
 void rules_stop(struct server *server);
 
 /* Commands. */
