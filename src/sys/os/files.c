@@ -245,6 +245,8 @@ void directory_close(struct directory *directory) {
     directory->lock = directory->fd = -1;
 }
 
+enum status directory_remove(const char *path) { return rmdir(path) == 0 ? STATUS_OK : failed(); }
+
 static int owner_in(int fd) {
     char text[16] = {0};
     ssize_t size = pread(fd, text, sizeof text - 1, 0);

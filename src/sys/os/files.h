@@ -78,6 +78,8 @@ struct directory {
 /* `create`: makes it if it is not there (its parent must be), and the name durable. */
 MUST_CHECK enum status directory_open(const char *path, bool create, struct directory *ret_directory);
 void directory_close(struct directory *directory);
+/* An empty one that nobody has open. */
+MUST_CHECK enum status directory_remove(const char *path);
 
 /* For one process alone, until directory_close or its end, however it ends. STATUS_BUSY: another process has it; ret_owner is its id,
  * 0 if it does not say. The file is called DIRECTORY_LOCK. */
