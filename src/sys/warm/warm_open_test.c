@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "scarce.h"
 #include "sys/warm/warm_fixture.h"
 
 static void fill(struct world *world, uint64_t first, uint64_t end) {
@@ -369,36 +370,24 @@ static void each_failing_call_is_an_answer(void **state) {
     assert_true(opened > 10);
 }
 
-struct short_memory {
-    uint64_t left;
-};
-
-static void *resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct short_memory *memory = context;
-    if (size_new && memory->left-- == 0) {
-        memory->left = 0;
-        return NULL;
-    }
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void each_failing_allocation_is_an_answer(void **state) {
     struct world world;
     bool failed = true;
     world_init(&world, unit_seed());
     for (uint64_t n = 0; failed; n++) {
-        struct short_memory left = {n};
-        struct memory memory = {resize, &left};
-        world.options.memory = &memory;
+        struct scarce scarce;
+        world.options.memory = scarce_begin(&scarce, n);
         enum status status = world_try_open(&world);
         failed = status != STATUS_OK;
         assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
-        if (failed)
+        if (failed) {
+            assert_true(scarce.failed && scarce.held == 0);
             continue;
+        }
         fill(&world, 0, 200);
         warm_settle(world.warm);
         /* A record that is too large for the reader's own buffers. */
-        left.left = 0;
+        scarce.left = 0;
         uint64_t key = 0;
         while (!world.cells[key].address || warm_address_size(world.cells[key].address) <= WARM_READER_BUFFER_SIZE)
             key++;
@@ -407,10 +396,10 @@ static void each_failing_allocation_is_an_answer(void **state) {
                                        world_done, &read};
         assert_int_equal(warm_read(world.reader, &request), STATUS_NO_MEMORY);
         assert_int_equal(warm_reader_pending(world.reader), 0);
-        left.left = 1000;
+        scarce.left = SCARCE_NEVER;
         read_all_and_find_them(&world);
         world_end_life(&world);
-        assert_true(n > 3);
+        assert_true(n > 3 && scarce.held == 0);
     }
     world.options.memory = NULL;
     world_fini(&world);
