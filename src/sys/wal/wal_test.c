@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "scarce.h"
 #include "sys/wal/log_fixture.h"
 
 static const char first_name[] = "log-0000000001", second_name[] = "log-0000000002", third_name[] = "log-0000000003";
@@ -496,22 +497,6 @@ static void writes_of_seven_bytes_change_nothing(void **state) {
 
 /* --- memory --- */
 
-struct scarce {
-    struct memory memory;
-    uint64_t left; /* allocations that still succeed */
-    bool failed;
-};
-
-static void *scarce_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct scarce *scarce = context;
-    if (size_new > size_old && scarce->left-- == 0) {
-        scarce->left = 0;
-        scarce->failed = true;
-        return NULL;
-    }
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 /* The n-th allocation and all after it fail, in opening, running and recovering. */
 static bool life_with_allocations(uint64_t count) {
     struct log_place log;
@@ -520,10 +505,9 @@ static bool life_with_allocations(uint64_t count) {
     place_fill(&log, 20, 4);
     wal_free(log.wal);
     log.wal = NULL;
-    struct scarce scarce = {.left = count};
-    scarce.memory = (struct memory){.resize = scarce_resize, .context = &scarce};
+    struct scarce scarce;
     struct wal_options options = log.options;
-    options.memory = &scarce.memory;
+    options.memory = scarce_begin(&scarce, count);
     struct wal_need need = {0};
     struct wal_report report;
     struct wal *wal = NULL;
