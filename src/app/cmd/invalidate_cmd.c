@@ -115,6 +115,8 @@ static void errand_run(struct errand *errand) {
     errand->cause.soft = errand->words.soft;
     if (server)
         server->api->cause_begin(server, call->client, &errand->cause);
+    if (server && server->api->plan_begins && !errand->words.dry_run)
+        server->api->plan_begins(server, call->client, &cascade, &errand->plan);
     uint64_t entries = cascade_run(&cascade, &errand->plan);
     if (server)
         server->api->cause_end(server, call->client);

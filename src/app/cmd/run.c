@@ -229,10 +229,10 @@ __attribute__((noinline)) static void refuse_arity(struct cmd_call *call, const 
 /* Whether it writes, or is the EXEC of something that does. */
 static bool will_write(const struct cmd_call *call, const struct cmd_spec *spec) {
     if (spec->run != cmd_exec)
-        return spec->flags & CMD_WRITE;
+        return spec->flags & (CMD_WRITE | CMD_KEPT);
     const struct cmd_queued *queued = (const struct cmd_queued *)call->client->multi.data;
     for (uint32_t i = 0; i < cmd_multi_count(call->client); i++) {
-        if (queued[i].spec->flags & CMD_WRITE)
+        if (queued[i].spec->flags & (CMD_WRITE | CMD_KEPT))
             return true;
     }
     return false;

@@ -194,6 +194,8 @@ struct cmd_persistence {
 };
 
 struct cmd_process;
+struct cascade;
+struct rules_plan;
 struct stream_unsure;
 struct histogram;
 struct slowlog;
@@ -282,6 +284,10 @@ struct cmd_server_api {
     void (*counts)(struct cmd_server *, struct cmd_server_counts *ret);
     /* Hits, misses (filtered and unfiltered ones too), expired and evicted entries of a named store (its number, as from cache_store_find); the rest is 0. */
     void (*store_counts)(struct cmd_server *, uint32_t store, struct actor_counts *ret);
+    /* The plan is carried out from here to the end of the command, or after a crash at the next start. NULL: nothing lasts. */
+    void (*plan_begins)(struct cmd_server *, struct cmd_client *, const struct cascade *, const struct rules_plan *);
+    /* What holds of stores was changed, and is to be kept. NULL: nothing is. */
+    void (*stores_changed)(struct cmd_server *, struct cmd_client *);
     void (*command_counts)(struct cmd_server *, uint32_t spec_index, struct cmd_command_counts *ret);
     /* Percentile in microseconds of a command's run time; 0 if it never ran. */
     double (*command_percentile)(struct cmd_server *, uint32_t spec_index, double percentile);

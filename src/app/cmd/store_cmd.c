@@ -114,6 +114,13 @@ void cmd_store_flush(struct cmd_call *call) {
     reply_ok(call->reply);
 }
 
+/* It lasts, where anything does. */
+static void note_change(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    if (server && server->api->stores_changed)
+        server->api->stores_changed(server, call->client);
+}
+
 /* What STORE SET was asked for. */
 struct wish {
     bool memory, entries, policy, ttl;
@@ -273,6 +280,7 @@ void cmd_store_set(struct cmd_call *call) {
     }
     if (wish.ttl)
         cache_store_ttl_set(cache, store, wish.ttl_ms);
+    note_change(call);
     reply_ok(call->reply);
 }
 
@@ -324,10 +332,12 @@ static void switch_filter(struct cmd_call *call, uint32_t store, const char *usa
     if (call->argc == 4 && !take_rate(call, 3, &rate_ppm))
         return;
     enum status status = cache_filter_set(call->env->cache, call->actor, store, on, rate_ppm);
-    if (status == STATUS_OK)
-        reply_ok(call->reply);
-    else
+    if (status != STATUS_OK) {
         cmd_error_status(call, status);
+        return;
+    }
+    note_change(call);
+    reply_ok(call->reply);
 }
 
 static void tell_filter(struct cmd_call *call, uint32_t store) {

@@ -19,17 +19,26 @@ struct opening {
     char *reason;
 };
 
-static enum status note(void *context, struct slice name, struct slice bytes) {
+static enum status note(void *context, uint64_t lsn, struct slice name, struct slice bytes) {
     struct opening *opening = context;
+    const struct persist_user *user = &opening->persist->options.user;
     if (slice_equal(name, SLICE(PERSIST_NOTE_FROM)) && bytes.size == sizeof(uint64_t))
         opening->replay.from = format_u64(bytes.data);
+    else if (user->note)
+        return user->note(user->context, lsn, name, bytes, opening->reason);
     return STATUS_OK;
 }
 
+static enum status lay_in(void *context, struct slice store, struct slice key, bool *ret_yes) {
+    const struct persist_user *user = &((struct opening *)context)->persist->options.user;
+    return user->lay_in(user->context, store, key, ret_yes);
+}
+
 static enum status refuse(struct opening *opening, enum status status, const char *what, uint64_t number) {
-    snprintf(opening->reason, PERSIST_REASON_SIZE, "%s %" PRIu64 " cannot be applied: %s at byte %zu of it", what,
-             number, opening->replay.problem ? opening->replay.problem : status_text(status),
-             opening->replay.problem_at);
+    if (!opening->reason[0])
+        snprintf(opening->reason, PERSIST_REASON_SIZE, "%s %" PRIu64 " cannot be applied: %s at byte %zu of it", what,
+                 number, opening->replay.problem ? opening->replay.problem : status_text(status),
+                 opening->replay.problem_at);
     return status;
 }
 
@@ -126,7 +135,9 @@ static enum status load(struct persist *persist, char *reason) {
                               .replay = {.cache = persist->options.cache, .actor = persist->options.actor},
                               .reason = reason};
     uint64_t begun_ms = clock_steady_ms();
+    reason[0] = 0;
     opening.replay.note = note;
+    opening.replay.lay_in = persist->options.user.lay_in ? lay_in : NULL;
     opening.replay.context = &opening;
     cache_replay_begin(&opening.replay);
     enum status status = read_newest(&opening);

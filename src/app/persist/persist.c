@@ -35,7 +35,12 @@ static void stage(void *context, uint32_t actor, const struct slice *parts, uint
         set_behind(persist, true);
         wal_wish_room(persist->wal, &persist->watcher);
     }
-    persist->options.user.staged(persist->options.user.context, actor);
+    persist->options.user.staged(persist->options.user.context, actor, *ret_lsn);
+}
+
+static bool beside(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes) {
+    const struct persist_user *user = &((struct persist *)context)->options.user;
+    return user->beside(user->context, actor, ret_name, ret_bytes);
 }
 
 static uint64_t position(void *context) { return wal_staged(((struct persist *)context)->wal); }
@@ -63,6 +68,7 @@ static const struct cache_journal calls = {
 enum status persist_begin(struct persist *persist) {
     struct cache_journal journal = calls;
     journal.context = persist;
+    journal.beside = persist->options.user.beside ? beside : NULL;
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
     cache_journal_set(persist->options.cache, persist->options.actor, &journal);

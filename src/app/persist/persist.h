@@ -26,14 +26,27 @@ enum { PERSIST_REASON_SIZE = WAL_REASON_SIZE + 160, PERSIST_LANE_SIZE = 1 << 20,
 
 /* Calls come from threads that stage, from the committer and from whoever saves; they are short and call nothing of this header. */
 struct persist_user {
-    /* That actor has staged something; by its own thread, under locks of the cache. */
-    void (*staged)(void *context, uint32_t actor);
+    /* That actor has staged the record of this number; by its own thread, under locks of the cache. */
+    void (*staged)(void *context, uint32_t actor, uint64_t lsn);
     /* Writers are to wait, or not any more. */
     void (*behind)(void *context, bool waits);
     /* The log has stopped taking writes, or does again. */
     void (*refuses)(void *context, bool refuses);
     /* A snapshot was finished, or has failed. */
     void (*saved)(void *context);
+    /* What else is kept, as notes (core/cache/journal.h). All of these may be NULL. */
+    /* One is read while opening, with the number of its record: 0 in a snapshot. What is not STATUS_OK ends the opening, and `reason` says why. */
+    enum status (*note)(void *context, uint64_t lsn, struct slice name, struct slice bytes,
+                        char reason[PERSIST_REASON_SIZE]);
+    /* As in core/cache/replay.h. */
+    enum status (*lay_in)(void *context, struct slice store, struct slice key, bool *ret_yes);
+    /* As in core/cache/journal.h. */
+    bool (*beside)(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes);
+    /* For a snapshot, behind its beginning: those that hold now, handed to `add`, whose status it answers. */
+    enum status (*notes)(void *context, enum status (*add)(void *adding, struct slice name, struct slice bytes),
+                         void *adding);
+    /* Whether all is done that records up to this one have begun: before that no snapshot takes their place. */
+    bool (*settled)(void *context, uint64_t lsn);
     void *context;
 };
 

@@ -70,21 +70,29 @@ static enum status next_slice(struct saving *saving) {
     return status;
 }
 
-/* Where the log is to be read from in full, which the file's header does not say. */
-static enum status add_from(struct saving *saving) {
-    uint8_t bytes[RECORD_HEAD_SIZE + RECORD_FIELDS_MAX + sizeof PERSIST_NOTE_FROM], from[sizeof(uint64_t)];
-    struct record_part part = {.kind = RECORD_NOTE, .name = SLICE(PERSIST_NOTE_FROM)};
-    format_put_u64(from, saving->dump.from);
-    part.value = slice_make(from, sizeof from);
+static enum status add_note(void *context, struct slice name, struct slice value) {
+    struct saving *saving = context;
+    uint8_t bytes[RECORD_HEAD_SIZE + RECORD_FIELDS_MAX + RECORD_NAME_MAX];
+    struct record_part part = {.kind = RECORD_NOTE, .name = name, .value = value};
     record_head_write(saving->facts.created_ms, bytes);
     size_t size = RECORD_HEAD_SIZE + record_part_write(&part, bytes + RECORD_HEAD_SIZE);
     const struct slice parts[] = {slice_make(bytes, size), part.value};
     return snapshot_add(saving->writer, parts, 2);
 }
 
+/* Where the log is to be read from in full, which the file's header does not say; and what holds beside entries. That may be younger than where the log begins: what has
+ * changed it since is told there again. */
+static enum status add_notes(struct saving *saving) {
+    const struct persist_user *user = &saving->persist->options.user;
+    uint8_t from[sizeof(uint64_t)];
+    format_put_u64(from, saving->dump.from);
+    TRY(add_note(saving, SLICE(PERSIST_NOTE_FROM), slice_make(from, sizeof from)));
+    return user->notes ? user->notes(user->context, add_note, saving) : STATUS_OK;
+}
+
 static enum status write_all(struct saving *saving) {
     struct persist *persist = saving->persist;
-    enum status status = add_from(saving);
+    enum status status = add_notes(saving);
     while (status == STATUS_OK) {
         status = next_slice(saving);
         if (status == STATUS_OK) {
@@ -100,6 +108,10 @@ static enum status write_all(struct saving *saving) {
 /* The log has to hold everything that the snapshot may hold. */
 static enum status finish(struct saving *saving) {
     struct persist *persist = saving->persist;
+    const struct persist_user *user = &persist->options.user;
+    while (user->settled && !user->settled(user->context, saving->dump.from))
+        if (!rest(persist, FLUSH_MS, false))
+            return STATUS_AGAIN;
     uint64_t end_lsn = wal_staged(persist->wal);
     for (int i = 0; wal_durable(persist->wal) < end_lsn; i++) {
         if (i == FLUSH_TRIES || wal_state(persist->wal) != WAL_RUNNING || !rest(persist, FLUSH_MS, false))

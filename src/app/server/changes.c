@@ -249,6 +249,21 @@ void changes_track_now(struct worker *worker) {
     }
 }
 
+size_t changes_each_followed(struct worker *worker, size_t at,
+                             void (*visit)(void *context, uint32_t place, struct slice name), void *context) {
+    const struct changes *changes = &worker->changes;
+    struct change change;
+    struct cause cause;
+    if (changes->lost && changes->unfollowed)
+        visit(context, CACHE_DATABASES, SLICE(""));
+    while (at < changes->notes.size) {
+        at = read_note(&changes->notes, at, &cause, &change);
+        if (rules_fires(worker, &change))
+            visit(context, change.place, change.name);
+    }
+    return at;
+}
+
 /* Empties the notes for those to come, unless others were made meanwhile. */
 static void keep(struct changes *changes, struct buf *notes) {
     enum { KEPT_MAX = 64 * 1024 };
@@ -268,6 +283,7 @@ void changes_hand_on(struct worker *worker) {
         size_t tracked = changes->tracked;
         changes->tracked = 0;
         changes->told_size = 0;
+        worker->kept.looked_at = 0;
         buf_init(&changes->notes, notes.memory);
         changes->waiting = changes->lost = changes->passes = changes->unfollowed = false;
         if (passes)
@@ -278,6 +294,10 @@ void changes_hand_on(struct worker *worker) {
         tracking_post(worker);
         streaming_post(worker);
         keep(changes, &notes);
+    }
+    if (kept_is_following(&worker->kept)) {
+        kept_followed(worker);
+        changes->waiting = false; /* nothing but that was staged */
     }
     if (worker->actor.noted.lsn)
         persistence_note(worker);

@@ -73,6 +73,9 @@ struct changes {
 
 /* Tells client-side caching of what was noted so far: for a transaction that is about to read, and holds locks. */
 void changes_track_now(struct worker *worker);
+/* Of what was noted from `at` on: the keys, with their places, whose edges are to be followed; a place that is none: everything. Answers where it has come to. */
+size_t changes_each_followed(struct worker *worker, size_t at,
+                             void (*visit)(void *context, uint32_t place, struct slice name), void *context);
 /* The worker holds no locks. Watchers may make further changes, which are handed on as well. */
 void changes_hand_on(struct worker *worker);
 

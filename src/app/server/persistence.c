@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/persist/persist.h"
+#include "app/server/kept.h"
 #include "app/server/rules.h"
 #include "app/server/run.h"
 #include "app/server/worker.h"
@@ -29,10 +30,12 @@ static void wake_all(struct server *server) {
         loop_wake(server->workers[i]->loop);
 }
 
-static void on_staged(void *context, uint32_t actor) {
+static void on_staged(void *context, uint32_t actor, uint64_t lsn) {
     struct server *server = context;
-    if (actor <= server->worker_count)
-        server->workers[actor - 1]->changes.waiting = true; /* so that it looks after the command */
+    if (actor > server->worker_count)
+        return;
+    server->workers[actor - 1]->changes.waiting = true; /* so that it looks after the command */
+    kept_staged(server->workers[actor - 1], lsn);
 }
 
 static void on_behind(void *context, bool waits) {
@@ -112,7 +115,8 @@ enum status persistence_start(struct server *server) {
         .interval_ms = (uint32_t)values->appendfsync_interval_ms,
         .rewrite_min_bytes = values->auto_aof_rewrite_min_size_bytes,
         .rewrite_percent = (uint32_t)values->auto_aof_rewrite_percentage,
-        .user = {on_staged, on_behind, on_refuses, on_saved, server},
+        .user = {on_staged, on_behind, on_refuses, on_saved, kept_note, kept_lay_in, kept_beside, kept_notes,
+                 kept_settled, server},
     };
     char reason[PERSIST_REASON_SIZE];
     /* What is loaded is no change that anybody is to hear of. */

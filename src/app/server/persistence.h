@@ -41,7 +41,7 @@ void persistence_connection_ends(struct connection *connection);
 
 /* Flags of commands that wait while the log is behind. */
 static inline uint32_t persistence_behind(const struct server *server) {
-    return atomic_load_explicit(&server->log_behind, memory_order_relaxed) ? CMD_WRITE : 0;
+    return atomic_load_explicit(&server->log_behind, memory_order_relaxed) ? CMD_WRITE | CMD_KEPT : 0;
 }
 
 /* Around moving keys to other stores. */

@@ -48,6 +48,8 @@ void rules_file_gone(struct server *server);
 /* For struct cache_rules, with the server as context. */
 enum status rules_terms(void *context, struct actor *actor, struct slice name, struct cache_terms *terms);
 
+/* Whether the change has edges that are to be followed. */
+bool rules_fires(struct worker *worker, const struct change *change);
 /* For changes.c. */
 void rules_follow(struct worker *worker, const struct change *change);
 

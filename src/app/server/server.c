@@ -295,6 +295,8 @@ static const struct cmd_server_api server_calls = {
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
+    .stores_changed = kept_api_stores,
+    .plan_begins = kept_api_plan,
     .command_counts = stats_command,
     .command_percentile = stats_command_percentile,
     .command_histogram = stats_command_histogram,
@@ -538,6 +540,7 @@ static struct server *make_server(const struct config *config) {
     pthread_mutex_init(&server->changes_lock, NULL);
     pthread_mutex_init(&server->rules_lock, NULL);
     pthread_mutex_init(&server->rules_loads_lock, NULL);
+    kept_init(server);
     slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
     latency_init(&server->latency);
     server->worker_count = (uint32_t)config->values.threads;
@@ -586,6 +589,7 @@ static enum status start_all(struct server *server) {
     TRY(persistence_start(server));
     watch_rules(server); /* before they are read: a change in between is read again */
     TRY(rules_start(server));
+    kept_start(server);
     streaming_start(server);
     /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
@@ -732,6 +736,7 @@ void server_free(struct server *server) {
     pthread_mutex_destroy(&server->changes_lock);
     pthread_mutex_destroy(&server->rules_lock);
     pthread_mutex_destroy(&server->rules_loads_lock);
+    kept_fini(server);
     watch_close(&server->rules_watch);
     if (server->stop_fd >= 0)
         close(server->stop_fd);

@@ -15,6 +15,7 @@
 #include "app/cmd/server_api.h"
 #include "app/config/config.h"
 #include "app/server/changes.h"
+#include "app/server/kept.h"
 #include "app/server/stats.h"
 #include "core/obs/latency.h"
 #include "core/obs/slowlog.h"
@@ -108,6 +109,7 @@ struct server {
     _Atomic uint32_t changes_to_leases;        /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
+    struct kept kept;           /* what is kept beside entries */
     struct persist *persist;    /* NULL: nothing is kept on disk */
     struct directory directory; /* in which it is kept; fd -1: none */
     atomic_bool log_refuses;    /* writes, at present */

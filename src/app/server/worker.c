@@ -43,6 +43,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     inbox_init(&worker->inbox);
     buf_init(&worker->changes.notes, &memory_libc);
     notify_init(&worker->notify, &memory_libc);
+    kept_worker_init(worker);
     worker_streaming_init(&worker->streaming);
     rules_plan_init(&worker->rules.plan, NULL, &memory_libc, 0, 0);
     worker->classes.rng = rng_seeded(random_u64());
@@ -115,6 +116,7 @@ void worker_free(struct worker *worker) {
     mailbox_fini(&worker->mailbox, worker->server->worker_count);
     buf_fini(&worker->changes.notes);
     notify_fini(&worker->notify);
+    kept_worker_fini(worker);
     worker_streaming_fini(&worker->streaming);
     rules_plan_fini(&worker->rules.plan);
     class_stats_fini(worker);

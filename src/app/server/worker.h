@@ -127,6 +127,7 @@ struct worker {
     struct worker_killer killer;
 
     struct worker_persistence persistence;
+    struct worker_kept kept;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;
