@@ -9,6 +9,7 @@
 #ifndef STRATA_TEST_SCARCE_H
 #define STRATA_TEST_SCARCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/memory.h"
