@@ -100,7 +100,7 @@ class Words:
         self.sources = [self.key("u", at) for at in range(SOURCES)]
         self.pages = [[self.key(f"f{source}", at) for at in range(PAGES)] for source in range(SOURCES)]
         self.tags = [f"{number}:t{at}" for at in range(TAGS)]
-        self.kinds = [(self.set, 12), (self.set_tagged, 8), (self.set_expiring, 4), (self.drop, 5), (self.append, 4), (self.expire, 3),
+        self.kinds = [(self.set, 12), (self.set_tagged, 8), (self.set_expiring, 4), (self.drop, 5), (self.append, 4), (self.patch, 3), (self.copy, 2), (self.expire, 3),
                       (self.persist, 2), (self.rename, 2), (self.many, 6), (self.transaction, 6), (self.count, 10), (self.tag_goes, 3),
                       (self.tag_given, 3), (self.key_goes, 3), (self.group_set, 8), (self.group_goes, 3), (self.brief_set, 3),
                       (self.soft_set, 5), (self.soft_goes, 4), (self.source_set, 3), (self.page_set, 8),
@@ -150,6 +150,27 @@ class Words:
             return (":", len(value) + len(more))
 
         return Op([("APPEND", key, more)], step)
+
+    def patch(self):
+        key, at, more = self.rng.choice(self.plain), self.rng.choice((0, 5, 2000)), b"<" + str(self.turn).encode() + b">"
+
+        def step(state):
+            value, expires, tags, _ = state.get(key, (b"", None, frozenset(), False))
+            state.put(key, value[:at].ljust(at, b"\0") + more + value[at + len(more) :], expires, tags)
+            return (":", len(state[key][0]))
+
+        return Op([("SETRANGE", key, at, more)], step)
+
+    def copy(self):
+        old, new = self.rng.sample(self.plain, 2)
+
+        def step(state):
+            if old not in state:
+                return (":", 0)
+            state.put(new, *state[old])
+            return (":", 1)
+
+        return Op([("COPY", old, new, "REPLACE")], step)
 
     def expire(self):
         key, at = self.rng.choice(self.plain), FAR_MS + self.rng.randrange(1000)

@@ -16,6 +16,6 @@ def all_found(report, seed, make, plants):
             with report.case(f"{disks.PLANTS[plant]} is found on {disk.name}"):
                 found = rounds.finds(disk, seed, plant, ROUNDS)
                 assert found, f"not in {ROUNDS} power cuts, seed {seed}"
-                report.note(f"seed {seed}, power cut {found[0]}: {found[1][:240]}")
+                report.note(f"seed {seed}, power cut {found[0]}: {' '.join(found[1].split())[:240]}")
         finally:
             disk.close()

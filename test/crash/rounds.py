@@ -20,6 +20,7 @@ ANSWERS_S = 60
 INTERVALS_MS = (100, 300, 1000)
 MODES = ("always", "always", "always", "everysec", "everysec", "no")
 REWRITES = ("2mb", "2mb", "64mb")  # snapshots all the time, which flush the log, or hardly any
+SEARCH_MAX = (0, 100_000)  # patterns of invalidations are bans, or their keys are looked for
 DURING = ("nothing", "nothing", "nothing", "BGSAVE", "BGREWRITEAOF", "recovery")
 
 
@@ -58,10 +59,10 @@ class Play:
             kill(self.server.process)
         shutil.rmtree(self.own_folder, ignore_errors=True)
 
-    def start(self, mode, interval_ms, threads, rewrite=None):
+    def start(self, mode, interval_ms, threads, rewrite=None, search_max=100_000):
         self.mode, self.interval_s = mode, interval_ms / 1000
         self.server.options = {**self.options, "appendfsync": mode, "appendfsync_interval": interval_ms, "threads": threads,
-                               "auto_aof_rewrite_min_size": rewrite or self.rewrite}  # fmt: skip
+                               "auto_aof_rewrite_min_size": rewrite or self.rewrite, "pattern_search_max_keys": search_max}  # fmt: skip
         try:
             self.server.start()
         except AssertionError as error:
@@ -125,7 +126,7 @@ class Play:
                 self.crash_recovery(rng, again)
                 lost_power = lost_power or again
         before_s = self.before(lost_power, flush_s, at_s, took_s)
-        self.start(mode or rng.choice(MODES), rng.choice(INTERVALS_MS), rng.choice((1, 2, 3)), rng.choice(REWRITES))
+        self.start(mode or rng.choice(MODES), rng.choice(INTERVALS_MS), rng.choice((1, 2, 3)), rng.choice(REWRITES), rng.choice(SEARCH_MAX))
         self.judge(before_s, at_s)
 
     def judge(self, before_s, at_s):
