@@ -47,7 +47,8 @@ enum cmd_ask {
     CMD_ASK_VALUES = 4 /* leased, or not held by the server */,
     CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */,
     CMD_ASK_QUOTA = 16, /* what is beyond one is refused */
-    CMD_ASK_LOG = 32    /* of no rule: the log takes no writes at present */
+    CMD_ASK_LOG = 32,   /* of no rule: the log takes no writes at present */
+    CMD_ASK_LOADED = 64 /* of no rule either: what was kept is being loaded */
 };
 
 /* Shared by all workers of one server. */

@@ -117,6 +117,8 @@ static void errand_run(struct errand *errand) {
     errand->cause.soft = errand->words.soft;
     if (server)
         server->api->cause_begin(server, call->client, &errand->cause);
+    if (server && server->api->plan_begins && !errand->words.dry_run)
+        server->api->plan_begins(server, call->client, &cascade, &errand->plan);
     uint64_t entries = cascade_run(&cascade, &errand->plan);
     if (server)
         server->api->cause_end(server, call->client);
@@ -242,12 +244,13 @@ static void invalidate_expression(struct errand *errand, struct regex *regex) {
     enum status status = rules_plan_expression(&errand->plan, call->argv[2], slice_make(around, around_size));
     if (status != STATUS_OK)
         cmd_error_status(call, status);
-    else if (is_bounded(call, regex))
+    else
         errand_run(errand);
 }
 
 void cmd_invalidate_regex(struct cmd_call *call) {
     struct errand errand;
+    struct invalidate_words words;
     struct regex *regex = NULL;
     struct regex_problem problem;
     if (invalidate_words_resumed(call) || !may_look_at_all(call))
@@ -257,9 +260,10 @@ void cmd_invalidate_regex(struct cmd_call *call) {
         reply_errorf(call->reply, "ERR that is no regular expression, at byte %zu: %s", problem.at, problem.text);
     else if (status != STATUS_OK)
         cmd_error_status(call, status);
-    else if (errand_begin(&errand, call)) {
-        if (invalidate_words_read(call, 3, &errand.words))
-            invalidate_expression(&errand, regex);
+    else if (invalidate_words_read(call, 3, &words) && is_bounded(call, regex) && errand_begin(&errand, call)) {
+        /* Only now: while it looks at keys it may sleep, and other rules may come into force. */
+        errand.words = words;
+        invalidate_expression(&errand, regex);
         errand_end(&errand);
     }
     regex_free(regex);

@@ -99,7 +99,7 @@ void cmd_store_info(struct cmd_call *call) {
 static void tell_flush(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     char what[64];
-    if (!server)
+    if (!server || !server->api->tell_deed)
         return;
     snprintf(what, sizeof what, "STORE FLUSH of %.*s", SHOW(call->argv[2]));
     server->api->tell_deed(server, call->client, what);
@@ -112,6 +112,13 @@ void cmd_store_flush(struct cmd_call *call) {
     cache_store_flush(call->env->cache, call->actor, store);
     tell_flush(call);
     reply_ok(call->reply);
+}
+
+/* It lasts, where anything does. */
+static void note_change(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    if (server && server->api->stores_changed)
+        server->api->stores_changed(server, call->client);
 }
 
 /* What STORE SET was asked for. */
@@ -273,6 +280,7 @@ void cmd_store_set(struct cmd_call *call) {
     }
     if (wish.ttl)
         cache_store_ttl_set(cache, store, wish.ttl_ms);
+    note_change(call);
     reply_ok(call->reply);
 }
 
@@ -324,10 +332,12 @@ static void switch_filter(struct cmd_call *call, uint32_t store, const char *usa
     if (call->argc == 4 && !take_rate(call, 3, &rate_ppm))
         return;
     enum status status = cache_filter_set(call->env->cache, call->actor, store, on, rate_ppm);
-    if (status == STATUS_OK)
-        reply_ok(call->reply);
-    else
+    if (status != STATUS_OK) {
         cmd_error_status(call, status);
+        return;
+    }
+    note_change(call);
+    reply_ok(call->reply);
 }
 
 static void tell_filter(struct cmd_call *call, uint32_t store) {

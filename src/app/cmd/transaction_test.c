@@ -1,4 +1,5 @@
 #include "app/cmd/cmd_fixture.h"
+#include "scarce.h"
 
 static void queued_commands_run_at_exec(void **state) {
     struct cmd_fixture f;
@@ -276,28 +277,15 @@ static void uploaded_values_wait_in_the_queue(void **state) {
     cmd_fixture_close(&f);
 }
 
-/* An allocator that fails from the n-th call on. */
-struct failing {
-    int left;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new > 0 && failing->left-- <= 0)
-        return NULL;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void running_out_of_memory_spoils_only_the_transaction(void **state) {
     struct cmd_fixture f;
     cmd_fixture_open(&f);
     bool spoilt = true;
     int failed = 0;
-    for (int allowed = 0; spoilt; allowed++) {
-        struct failing failing = {allowed};
-        struct memory memory = {failing_resize, &failing};
+    for (unsigned allowed = 0; spoilt; allowed++) {
+        struct scarce scarce;
         struct cmd_client client;
-        cmd_client_init(&client, 3, &memory);
+        cmd_client_init(&client, 3, scarce_begin(&scarce, allowed));
         client.authenticated = true;
         f.sender = &client;
         cmd_fixture_run(&f, "WATCH w");

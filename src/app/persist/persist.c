@@ -21,25 +21,26 @@ static void set_behind(struct persist *persist, bool behind) {
     persist->options.user.behind(persist->options.user.context, behind);
 }
 
-/* More is staged than the disk takes: whoever has not begun yet waits. */
-static void look_behind(struct persist *persist, unsigned lane) {
-    enum status status = wal_admit(persist->wal, lane, PERSIST_LANE_SIZE / 2);
-    if (__builtin_expect(status != STATUS_AGAIN, 1))
-        return;
-    set_behind(persist, true);
-    wal_wish_room(persist->wal, &persist->watcher);
-}
-
 static void stage(void *context, uint32_t actor, const struct slice *parts, uint32_t count, uint64_t reserved,
                   uint64_t *ret_lsn) {
     struct persist *persist = context;
     (void)reserved;
     ASSERT(actor > 0 && actor <= persist->options.actors + 1);
-    enum status status = wal_stage_anyway(persist->wal, actor - 1, parts, count, ret_lsn);
+    bool behind;
+    enum status status = wal_stage_anyway(persist->wal, actor - 1, parts, count, ret_lsn, &behind);
     /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
     ASSERT(status == STATUS_OK);
-    look_behind(persist, actor - 1);
-    persist->options.user.staged(persist->options.user.context, actor);
+    /* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
+    if (__builtin_expect(behind, 0) && wal_state(persist->wal) == WAL_RUNNING) {
+        set_behind(persist, true);
+        wal_wish_room(persist->wal, &persist->watcher);
+    }
+    persist->options.user.staged(persist->options.user.context, actor, *ret_lsn);
+}
+
+static bool beside(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes) {
+    const struct persist_user *user = &((struct persist *)context)->options.user;
+    return user->beside(user->context, actor, ret_name, ret_bytes);
 }
 
 static uint64_t position(void *context) { return wal_staged(((struct persist *)context)->wal); }
@@ -64,12 +65,13 @@ static void look_at_log(void *context) {
 static const struct cache_journal calls = {
     .reserve = reserve, .release = release, .stage = stage, .position = position};
 
-enum status persist_begin(struct persist *persist) {
+enum status persist_begin(struct persist *persist, struct actor *actor) {
     struct cache_journal journal = calls;
     journal.context = persist;
+    journal.beside = persist->options.user.beside ? beside : NULL;
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
-    cache_journal_set(persist->options.cache, persist->options.actor, &journal);
+    cache_journal_set(persist->options.cache, actor, &journal);
     enum status status = thread_start(&persist->thread, "strata-save", persist_run, persist);
     persist->runs = status == STATUS_OK;
     look_at_log(persist); /* the disk may be full from the start */
@@ -94,6 +96,7 @@ enum status persist_close(struct persist *persist, struct actor *actor) {
     }
     cache_journal_forget(persist->options.cache, &persist->actor);
     pthread_cond_destroy(&persist->wake);
+    pthread_cond_destroy(&persist->over);
     pthread_mutex_destroy(&persist->lock);
     pthread_mutex_destroy(&persist->still);
     memory_give(&memory_libc, persist, sizeof *persist);
@@ -115,6 +118,12 @@ void persist_rewrite_set(struct persist *persist, uint64_t min_bytes, uint32_t p
     atomic_store(&persist->rewrite_percent, percent);
 }
 
+void persist_pace_set(struct persist *persist, const struct persist_pace *pace) {
+    pthread_mutex_lock(&persist->lock);
+    persist->pace = *pace;
+    pthread_mutex_unlock(&persist->lock);
+}
+
 void persist_write_out(struct persist *persist) { MAYBE(!wal_try_write_out(persist->wal)); }
 
 void persist_stand_still(struct persist *persist) { pthread_mutex_lock(&persist->still); }
@@ -129,6 +138,22 @@ uint64_t persist_save(struct persist *persist) {
     pthread_cond_signal(&persist->wake);
     pthread_mutex_unlock(&persist->lock);
     return turn;
+}
+
+enum status persist_save_last(struct persist *persist) {
+    pthread_mutex_lock(&persist->lock);
+    bool changed = wal_staged(persist->wal) > persist->facts.saved_lsn || persist->facts.saving;
+    persist->hurries = true;
+    pthread_mutex_unlock(&persist->lock);
+    if (!changed)
+        return STATUS_OK;
+    uint64_t turn = persist_save(persist);
+    pthread_mutex_lock(&persist->lock);
+    while (persist->facts.turns < turn)
+        pthread_cond_wait(&persist->over, &persist->lock);
+    enum status status = persist->facts.last_save_failed ? STATUS_IO : STATUS_OK;
+    pthread_mutex_unlock(&persist->lock);
+    return status;
 }
 
 uint64_t persist_turns(const struct persist *persist) { return atomic_load(&persist->turns); }

@@ -17,7 +17,7 @@ struct place {
     bool waits, held;
 };
 
-static void on_staged(void *context, uint32_t actor) { (void)context, (void)actor; }
+static void on_staged(void *context, uint32_t actor, uint64_t lsn) { (void)context, (void)actor, (void)lsn; }
 
 static void on_behind(void *context, bool waits) {
     struct place *place = context;
@@ -61,7 +61,7 @@ static enum status open_place(struct place *place, char reason[PERSIST_REASON_SI
         .actors = 2,
         .mode = place->mode,
         .interval_ms = 1,
-        .user = {on_staged, on_behind, on_refuses, on_saved, place},
+        .user = {.staged = on_staged, .behind = on_behind, .refuses = on_refuses, .saved = on_saved, .context = place},
     };
     return persist_open(&options, &place->persist, reason);
 }

@@ -19,6 +19,7 @@ enum {
     DUMP_TRIES = 5,    /* keys that change their stores end a dump */
     MEMORY_TRIES = 100,
     PERCENT = 100,
+    NS_PER_MS = 1000000,
 };
 
 struct saving {
@@ -66,30 +67,58 @@ static enum status next_slice(struct saving *saving) {
     pthread_mutex_lock(&persist->lock);
     persist->facts.saving_done = saving->dump.done;
     persist->facts.saving_total = saving->dump.total;
+    struct snapshot_facts written;
+    snapshot_progress(saving->writer, &written);
+    persist->facts.saving_bytes = written.file_bytes;
     pthread_mutex_unlock(&persist->lock);
     return status;
 }
 
-/* Where the log is to be read from in full, which the file's header does not say. */
-static enum status add_from(struct saving *saving) {
-    uint8_t bytes[RECORD_HEAD_SIZE + RECORD_FIELDS_MAX + sizeof PERSIST_NOTE_FROM], from[sizeof(uint64_t)];
-    struct record_part part = {.kind = RECORD_NOTE, .name = SLICE(PERSIST_NOTE_FROM)};
-    format_put_u64(from, saving->dump.from);
-    part.value = slice_make(from, sizeof from);
+static enum status add_note(void *context, struct slice name, struct slice value) {
+    struct saving *saving = context;
+    uint8_t bytes[RECORD_HEAD_SIZE + RECORD_FIELDS_MAX + RECORD_NAME_MAX];
+    struct record_part part = {.kind = RECORD_NOTE, .name = name, .value = value};
     record_head_write(saving->facts.created_ms, bytes);
     size_t size = RECORD_HEAD_SIZE + record_part_write(&part, bytes + RECORD_HEAD_SIZE);
     const struct slice parts[] = {slice_make(bytes, size), part.value};
     return snapshot_add(saving->writer, parts, 2);
 }
 
+/* Where the log is to be read from in full, which the file's header does not say; and what holds beside entries. That may be younger than where the log begins: what has
+ * changed it since is told there again. */
+static enum status add_notes(struct saving *saving) {
+    const struct persist_user *user = &saving->persist->options.user;
+    uint8_t from[sizeof(uint64_t)];
+    format_put_u64(from, saving->dump.from);
+    TRY(add_note(saving, SLICE(PERSIST_NOTE_FROM), slice_make(from, sizeof from)));
+    return user->notes ? user->notes(user->context, add_note, saving) : STATUS_OK;
+}
+
+/* Not more bytes a second than there may be. */
+static void keep_pace(struct saving *saving) {
+    struct persist *persist = saving->persist;
+    uint64_t wait_ns = 1;
+    while (wait_ns) {
+        pthread_mutex_lock(&persist->lock);
+        uint64_t rate = persist->hurries ? 0 : persist->pace.bytes_per_second;
+        pthread_mutex_unlock(&persist->lock);
+        wait_ns = snapshot_wait_ns(saving->writer, clock_steady_ns(), rate);
+        uint64_t wait_ms = (wait_ns + NS_PER_MS - 1) / NS_PER_MS;
+        /* Piecewise, as the rate may be changed. */
+        if (wait_ns && !rest(persist, (uint32_t)(wait_ms < LOOK_MS ? wait_ms : LOOK_MS), false))
+            return;
+    }
+}
+
 static enum status write_all(struct saving *saving) {
     struct persist *persist = saving->persist;
-    enum status status = add_from(saving);
+    enum status status = add_notes(saving);
     while (status == STATUS_OK) {
         status = next_slice(saving);
         if (status == STATUS_OK) {
             const struct slice record = buf_slice(&saving->record);
             status = snapshot_add(saving->writer, &record, 1);
+            keep_pace(saving);
         }
         if (status == STATUS_OK && is_stopping(persist))
             return STATUS_AGAIN;
@@ -100,6 +129,10 @@ static enum status write_all(struct saving *saving) {
 /* The log has to hold everything that the snapshot may hold. */
 static enum status finish(struct saving *saving) {
     struct persist *persist = saving->persist;
+    const struct persist_user *user = &persist->options.user;
+    while (user->settled && !user->settled(user->context, saving->dump.from))
+        if (!rest(persist, FLUSH_MS, false))
+            return STATUS_AGAIN;
     uint64_t end_lsn = wal_staged(persist->wal);
     for (int i = 0; wal_durable(persist->wal) < end_lsn; i++) {
         if (i == FLUSH_TRIES || wal_state(persist->wal) != WAL_RUNNING || !rest(persist, FLUSH_MS, false))
@@ -149,6 +182,8 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
     pthread_mutex_lock(&persist->lock);
     struct persist_facts *facts = &persist->facts;
     facts->saving = false;
+    facts->saving_bytes = 0;
+    persist->saved_steady_ms = clock_steady_ms();
     facts->turns++;
     atomic_store(&persist->turns, facts->turns);
     facts->last_save_failed = status != STATUS_OK;
@@ -164,6 +199,7 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
     } else {
         facts->save_failures++;
     }
+    pthread_cond_broadcast(&persist->over);
     pthread_mutex_unlock(&persist->lock);
     persist->options.user.saved(persist->options.user.context);
 }
@@ -215,6 +251,19 @@ static bool is_long(struct persist *persist) {
            (double)facts.log_bytes * PERCENT >= (double)facts.snapshot_bytes * (double)percent;
 }
 
+/* So old, and so much has changed. What was loaded counts from the start on. */
+static bool is_old(struct persist *persist, uint64_t now_ms) {
+    uint64_t staged = wal_staged(persist->wal);
+    bool due = false;
+    pthread_mutex_lock(&persist->lock);
+    uint64_t changes = staged - persist->facts.saved_lsn;
+    for (uint32_t i = 0; i < persist->pace.count && changes; i++)
+        due |= now_ms >= persist->saved_steady_ms + persist->pace.points[i].seconds * 1000 &&
+               changes >= persist->pace.points[i].changes;
+    pthread_mutex_unlock(&persist->lock);
+    return due;
+}
+
 static bool is_due(struct persist *persist) {
     pthread_mutex_lock(&persist->lock);
     bool asked = persist->asked > persist->facts.turns, failed = persist->facts.last_save_failed;
@@ -227,7 +276,7 @@ static bool is_due(struct persist *persist) {
     uint64_t now_ms = clock_steady_ms();
     if (failed && now_ms < persist->anew_at_ms)
         return false;
-    bool due = wal_cover_needed(persist->wal) != 0 || is_long(persist);
+    bool due = wal_cover_needed(persist->wal) != 0 || is_long(persist) || is_old(persist, now_ms);
     if (due)
         persist->anew_at_ms = now_ms + PERSIST_RETRY_MS;
     return due;
@@ -235,9 +284,11 @@ static bool is_due(struct persist *persist) {
 
 void persist_run(void *context) {
     struct persist *persist = context;
+    persist->saved_steady_ms = clock_steady_ms();
     do {
         look_at_failure(persist);
         if (is_due(persist))
             save(persist);
+        backup_look(persist);
     } while (rest(persist, LOOK_MS, true));
 }

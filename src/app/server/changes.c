@@ -35,7 +35,17 @@ static void want_all(struct server *server) {
     for (int i = 0; i < CHANGES_WATCHERS; i++)
         all |= server->changes_wanted[i];
     atomic_store_explicit(&server->changes_noted, all, memory_order_relaxed);
-    cache_changes_want(server->cache, changes_asked(all, of_keys) | server->changes_to_leases);
+    if (!server->changes_held)
+        cache_changes_want(server->cache, changes_asked(all, of_keys) | server->changes_to_leases);
+}
+
+void changes_hold(struct server *server, bool hold) {
+    pthread_mutex_lock(&server->changes_lock);
+    server->changes_held = hold;
+    if (hold)
+        cache_changes_want(server->cache, 0);
+    want_all(server);
+    pthread_mutex_unlock(&server->changes_lock);
 }
 
 /* The history is always told, and does not mind when it hears of an expiry. What a client has a copy of, or is told of by name, is found before
@@ -253,6 +263,21 @@ void changes_track_now(struct worker *worker) {
     }
 }
 
+size_t changes_each_followed(struct worker *worker, size_t at,
+                             void (*visit)(void *context, uint32_t place, struct slice name), void *context) {
+    const struct changes *changes = &worker->changes;
+    struct change change;
+    struct cause cause;
+    if (changes->lost && changes->unfollowed)
+        visit(context, CACHE_DATABASES, SLICE(""));
+    while (at < changes->notes.size) {
+        at = read_note(&changes->notes, at, &cause, &change);
+        if (rules_fires(worker, &change))
+            visit(context, change.place, change.name);
+    }
+    return at;
+}
+
 /* Empties the notes for those to come, unless others were made meanwhile. */
 static void keep(struct changes *changes, struct buf *notes) {
     enum { KEPT_MAX = 64 * 1024 };
@@ -272,6 +297,7 @@ void changes_hand_on(struct worker *worker) {
         size_t tracked = changes->tracked;
         changes->tracked = 0;
         changes->told_size = 0;
+        worker->kept.looked_at = 0;
         buf_init(&changes->notes, notes.memory);
         changes->waiting = changes->lost = changes->passes = changes->unfollowed = false;
         if (passes)
@@ -282,6 +308,10 @@ void changes_hand_on(struct worker *worker) {
         tracking_post(worker);
         streaming_post(worker);
         keep(changes, &notes);
+    }
+    if (kept_is_following(&worker->kept)) {
+        kept_followed(worker);
+        changes->waiting = false; /* nothing but that was staged */
     }
     if (worker->actor.noted.lsn)
         persistence_note(worker);

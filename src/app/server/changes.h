@@ -50,6 +50,9 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 /* The kinds of which leases are told at once, under the lock (leases_note). From any thread; as above for keys whose shard it has locked. */
 void changes_want_leases(struct server *server, uint32_t kinds);
 
+/* Whether the cache is asked to tell at all. While nobody is, what watchers want is remembered. */
+void changes_hold(struct server *server, bool hold);
+
 /* What the cache is asked to tell when watchers want these, and those of them who know keys by name `by_name`. */
 uint32_t changes_asked(uint32_t watched, uint32_t by_name);
 
@@ -74,6 +77,9 @@ struct changes {
 
 /* Tells client-side caching of what was noted so far: for a transaction that is about to read, and holds locks. */
 void changes_track_now(struct worker *worker);
+/* Of what was noted from `at` on: the keys, with their places, whose edges are to be followed; a place that is none: everything. Answers where it has come to. */
+size_t changes_each_followed(struct worker *worker, size_t at,
+                             void (*visit)(void *context, uint32_t place, struct slice name), void *context);
 /* The worker holds no locks. Watchers may make further changes, which are handed on as well. */
 void changes_hand_on(struct worker *worker);
 

@@ -198,7 +198,7 @@ static enum status move(struct server *server, struct worker *worker, struct act
 /* ------------------------------------------------------------------------------------------ all of it */
 
 static enum status take_over(struct server *server, struct worker *worker, struct placement *next,
-                             struct buf *problem) {
+                             const struct placing_note *note, struct buf *problem) {
     struct actor *actor = worker ? &worker->actor : &server->workers[0]->actor;
     struct placement *now = server->placement;
     bool same = now ? placement_same_routes(now, next) : placement_store_count(next) == 1;
@@ -215,6 +215,8 @@ static enum status take_over(struct server *server, struct worker *worker, struc
             TRY(worker_stop_others(worker));
         persistence_stand_still(server);
         enum status status = move(server, worker, actor, next, problem);
+        if (status == STATUS_OK)
+            note->call(note->context, actor);
         persistence_go_on(server);
         if (worker)
             worker_let_others_go(worker);
@@ -223,6 +225,7 @@ static enum status take_over(struct server *server, struct worker *worker, struc
     if (!server->has_stores)
         apply_numbers(server, actor, next);
     apply_default(server, actor, next);
+    note->call(note->context, actor);
     if (same && now)
         placement_keep_numbers(now, next);
     else
@@ -232,10 +235,10 @@ static enum status take_over(struct server *server, struct worker *worker, struc
 }
 
 enum status placing_apply(struct server *server, struct worker *worker, const struct rules *rules,
-                          struct buf *problem) {
+                          const struct placing_note *note, struct buf *problem) {
     struct placement *next;
     TRY(wanted(server, rules, problem, &next));
-    enum status status = take_over(server, worker, next, problem);
+    enum status status = take_over(server, worker, next, note, problem);
     if (status != STATUS_OK)
         placement_free(next);
     return status;

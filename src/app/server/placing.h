@@ -18,9 +18,15 @@
 struct server;
 struct worker;
 
+/* Is called when keys lie where the rules say, while nobody writes if any have moved; cannot fail. */
+struct placing_note {
+    void (*call)(void *context, struct actor *actor);
+    void *context;
+};
+
 /* `worker`: the one that loads; NULL: before the workers run. Line and what is in the way are appended to `problem`, as "12: ...". */
 MUST_CHECK enum status placing_apply(struct server *server, struct worker *worker, const struct rules *rules,
-                                     struct buf *problem);
+                                     const struct placing_note *note, struct buf *problem);
 void placing_stop(struct server *server);
 
 /* What placing_apply would do to stores, a line each: "+ store @job-id", "~ store sessions". */

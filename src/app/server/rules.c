@@ -9,6 +9,7 @@
 #include "app/rules/manifest_diagnose.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/clients.h"
+#include "app/server/kept.h"
 #include "app/server/leases.h"
 #include "app/server/placing.h"
 #include "app/server/worker.h"
@@ -33,6 +34,15 @@ struct rules_in_force {
     struct rules *rules;
     struct buf text; /* as it was loaded */
     struct cmd_rules_origin origin;
+    struct rules_in_force *next;              /* of those that are in force no more, */
+    uint64_t unseen[SERVER_WORKERS_MAX / 64]; /* and the workers that may still look at this one */
+};
+
+/* Rules on their way into force. */
+struct coming {
+    struct server *server;
+    const struct rules_in_force *set;
+    bool loaded; /* by a command, and not from a file */
 };
 
 static void free_set(struct rules_in_force *set) {
@@ -41,6 +51,48 @@ static void free_set(struct rules_in_force *set) {
     rules_free(set->rules);
     buf_fini(&set->text);
     memory_give(&memory_libc, set, sizeof *set);
+}
+
+/* Others are in force for every worker; but one that sleeps in the middle of a command may have begun it with these. */
+static void retire(struct server *server, struct rules_in_force *set) {
+    if (!set)
+        return;
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        set->unseen[i / 64] |= 1ull << i % 64;
+    pthread_mutex_lock(&server->rules_loads_lock);
+    set->next = server->rules_retired;
+    server->rules_retired = set;
+    pthread_mutex_unlock(&server->rules_loads_lock);
+}
+
+/* Every worker has been seen between two commands since. */
+static bool nobody_looks_at(const struct server *server, struct rules_in_force *set) {
+    bool any = false;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        if ((set->unseen[i / 64] >> i % 64 & 1) && worker_is_between(server->workers[i]))
+            set->unseen[i / 64] &= ~(1ull << i % 64);
+        any |= set->unseen[i / 64] >> i % 64 & 1;
+    }
+    return !any;
+}
+
+void rules_tick(struct server *server) {
+    pthread_mutex_lock(&server->rules_loads_lock);
+    struct rules_in_force *all = server->rules_retired;
+    server->rules_retired = NULL;
+    pthread_mutex_unlock(&server->rules_loads_lock);
+    while (all) {
+        struct rules_in_force *set = all;
+        all = set->next;
+        if (nobody_looks_at(server, set)) {
+            free_set(set);
+            continue;
+        }
+        pthread_mutex_lock(&server->rules_loads_lock);
+        set->next = server->rules_retired;
+        server->rules_retired = set;
+        pthread_mutex_unlock(&server->rules_loads_lock);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ reading */
@@ -254,6 +306,8 @@ void rules_settle(struct server *server) {
         asked &= ~(uint32_t)(CMD_ASK_WRITES | CMD_ASK_READS);
     if (atomic_load(&server->log_refuses))
         asked |= CMD_ASK_LOG;
+    if (server_is_loading(server))
+        asked |= CMD_ASK_LOADED;
     atomic_store_explicit(&server->env.ownership, mode, memory_order_relaxed);
     atomic_store_explicit(&server->env.asked, asked, memory_order_relaxed);
 }
@@ -295,7 +349,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     }
     streaming_classes_change(server, old ? old->rules : NULL, set->rules); /* and who has come meanwhile */
     settle_for(server, set->rules);
-    free_set(old);
+    retire(server, old);
     cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */
     leases_rules_changed(worker);                      /* and those that were given meanwhile */
     reclass_all(worker);
@@ -357,6 +411,19 @@ void rules_file_gone(struct server *server) {
     note_load(server, STATUS_IO, SLICE("the watched file is not there any more"));
 }
 
+/* For placing_apply: where keys lie from here on is what these rules say. */
+static void note_rules(void *context, struct actor *actor) {
+    const struct coming *coming = context;
+    kept_rules_change(coming->server, actor, buf_slice(&coming->set->text), coming->loaded, &coming->set->origin);
+}
+
+/* Stores first; the log knows of the rules before anybody goes by them. `worker` NULL: none runs yet. */
+static enum status come_in(struct server *server, struct worker *worker, const struct rules_in_force *set, bool loaded,
+                           struct buf *problems) {
+    struct coming coming = {.server = server, .set = set, .loaded = loaded};
+    return placing_apply(server, worker, set->rules, &(struct placing_note){note_rules, &coming}, problems);
+}
+
 static enum status load(struct worker *worker, struct slice text, const char *name, const struct cmd_client *client,
                         struct buf *problems) {
     struct server *server = worker->server;
@@ -365,27 +432,29 @@ static enum status load(struct worker *worker, struct slice text, const char *na
         return STATUS_BUSY;
     enum status status = make_set(text, name, client, problems, &set);
     if (status == STATUS_OK && server->rules && slice_equal(buf_slice(&server->rules->text), text)) {
-        status = placing_apply(server, worker, set->rules, problems); /* numbers that were set otherwise since */
-        free_set(set);                                                /* leases and stale values stay as well */
+        status = come_in(server, worker, set, client != NULL, problems); /* numbers that were set otherwise since */
+        free_set(set);                                                   /* leases and stale values stay as well */
     } else if (status == STATUS_OK) {
         log_problems(problems); /* warnings */
         buf_clear(problems);
         status = find_room(worker, set->rules, problems);
         if (status == STATUS_OK)
-            status = placing_apply(server, worker, set->rules, problems);
+            status = come_in(server, worker, set, client != NULL, problems);
         if (status == STATUS_OK) {
             tell_of_load(server, set);
             put_in_force(worker, set);
+            kept_rules_hold(server, &worker->actor, set->origin.hash);
         } else {
             free_set(set);
         }
     }
+    if (status == STATUS_OK)
+        kept_stores_ruled(server, &worker->actor);
     pthread_mutex_unlock(&server->rules_lock);
     return status;
 }
 
 enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, struct slice text, struct buf *problems) {
-    (void)api;
     struct worker *worker = ((const struct connection *)client->connection)->worker;
     _Atomic uint64_t *lost = &worker->server->env.lost_to_rules;
     uint64_t before = atomic_load_explicit(lost, memory_order_relaxed);
@@ -432,16 +501,49 @@ void rules_load_file(struct worker *worker) {
     buf_fini(&text);
 }
 
+/* The rules that RULES LOAD has brought in before a restart; none, if the last ones came from a file that is not named any more. */
+static enum status set_from_log(struct server *server, struct rules_in_force **ret_set) {
+    struct kept_rules kept;
+    struct buf problems;
+    if (!kept_rules_now(server, &kept))
+        return STATUS_OK;
+    if (!kept.loaded) {
+        log_warning("The rules of %s are not in force: no file of rules is configured any more", kept.origin.source);
+        kept_rules_change(server, &server->workers[0]->actor, SLICE(""), false, NULL);
+        return STATUS_OK;
+    }
+    buf_init(&problems, &memory_libc);
+    enum status status = make_set(kept.text, kept.origin.source, NULL, &problems, ret_set);
+    log_problems(&problems);
+    buf_fini(&problems);
+    if (status == STATUS_OK)
+        (*ret_set)->origin = kept.origin;
+    else
+        log_warning("The rules that are kept, from %s, are wrong for this program: name a file of rules instead",
+                    kept.origin.source);
+    return status;
+}
+
+/* What is there was written under other rules, or they did not come to its end. */
+void rules_hold(struct worker *worker) {
+    struct server *server = worker->server;
+    const struct rules_in_force *set = server->rules;
+    if (server->persist && set && server->kept.classed != set->origin.hash) {
+        if (rules_class_count(set->rules))
+            reclass_all(worker);
+        kept_rules_hold(server, &worker->actor, set->origin.hash);
+    }
+}
+
 enum status rules_start(struct server *server) {
     const char *path = server->rules_path;
-    if (!path[0])
-        return STATUS_OK;
-    enum status status = set_from_file(path, &server->rules);
-    if (status != STATUS_OK)
+    enum status status = path[0] ? set_from_file(path, &server->rules) : set_from_log(server, &server->rules);
+    if (status != STATUS_OK || !server->rules)
         return status;
+    path = path[0] ? path : server->rules->origin.source;
     struct buf problem;
     buf_init(&problem, &memory_libc);
-    status = placing_apply(server, NULL, server->rules->rules, &problem);
+    status = come_in(server, NULL, server->rules, !server->rules_path[0], &problem);
     if (status != STATUS_OK && problem.size)
         log_warning("%s:%.*s", path, (int)problem.size, (const char *)problem.data);
     else if (status != STATUS_OK)
@@ -460,6 +562,11 @@ enum status rules_start(struct server *server) {
 void rules_stop(struct server *server) {
     free_set(server->rules);
     server->rules = NULL;
+    while (server->rules_retired) {
+        struct rules_in_force *set = server->rules_retired;
+        server->rules_retired = set->next;
+        free_set(set);
+    }
 }
 
 const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text) {
@@ -528,6 +635,15 @@ static void cascade(struct worker *worker, const struct change *change, const st
     else
         cascade_everything(&cascade, worker->rules.set->rules);
     cause_end(worker);
+}
+
+bool rules_fires(struct worker *worker, const struct change *change) {
+    const struct rules *rules = worker->rules.plan.rules;
+    struct rules_fields fields;
+    if (!worker->rules.set || change->planned || !(RULES_CHANGES >> change->kind & 1))
+        return false;
+    uint32_t class = rules_match(rules, change->name, &fields);
+    return class != RULES_NONE && rules_class(rules, class)->edge_count != 0;
 }
 
 void rules_follow(struct worker *worker, const struct change *change) {

@@ -108,11 +108,12 @@ static uint64_t api_search_max(const struct cmd_server *api) {
     return SETTING(server, search_max);
 }
 
-static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bool abort) {
+static enum status api_shutdown(struct cmd_server *api, enum cmd_save_last saves, bool now, bool force, bool abort) {
     struct server *server = server_of(api);
     if (abort)
         return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
     log_notice("SHUTDOWN was asked for");
+    atomic_store(&server->saves_last, (int)saves);
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;
 }
@@ -295,6 +296,8 @@ static const struct cmd_server_api server_calls = {
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
+    .stores_changed = kept_api_stores,
+    .plan_begins = kept_api_plan,
     .command_counts = stats_command,
     .command_percentile = stats_command_percentile,
     .command_histogram = stats_command_histogram,
@@ -538,6 +541,7 @@ static struct server *make_server(const struct config *config) {
     pthread_mutex_init(&server->changes_lock, NULL);
     pthread_mutex_init(&server->rules_lock, NULL);
     pthread_mutex_init(&server->rules_loads_lock, NULL);
+    kept_init(server);
     slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
     latency_init(&server->latency);
     server->worker_count = (uint32_t)config->values.threads;
@@ -572,6 +576,12 @@ static void watch_rules(struct server *server) {
         log_warning("Cannot watch the rules in %s: %s", values->rules, strerror(errno));
 }
 
+enum status server_rules_start(struct server *server) {
+    TRY(rules_start(server));
+    streaming_start(server);
+    return STATUS_OK;
+}
+
 static enum status start_all(struct server *server) {
     if (server->worker_count == 0 || server->worker_count > SERVER_WORKERS_MAX)
         return STATUS_INVALID;
@@ -585,8 +595,8 @@ static enum status start_all(struct server *server) {
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
     watch_rules(server); /* before they are read: a change in between is read again */
-    TRY(rules_start(server));
-    streaming_start(server);
+    if (!server_is_loading(server))
+        TRY(server_rules_start(server));
     /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
     TRY(listen_tcp(server));
@@ -604,7 +614,14 @@ static enum status start_all(struct server *server) {
         TRY(thread_start(&server->workers[i]->thread, name, worker_run, server->workers[i]));
         server->started_count++;
     }
-    return STATUS_OK;
+    return persistence_load(server);
+}
+
+void server_tell_ready(const struct server *server) {
+    char memory[32];
+    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
+               server->unix_open ? server->unix_path : "", server->unix_open ? ", " : "", server->worker_count,
+               config_size_text(cache_limit(server->cache), memory, sizeof memory));
 }
 
 enum status server_start(const struct config *config, struct server **ret_server) {
@@ -616,13 +633,13 @@ enum status server_start(const struct config *config, struct server **ret_server
         server_free(server);
         return status;
     }
-    char memory[32];
-    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
-               server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
-               config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
+    if (!config->values.appendonly) /* else when that is loaded */
+        server_tell_ready(server);
     *ret_server = server;
     return STATUS_OK;
 }
+
+bool server_is_whole(const struct server *server) { return atomic_load(&server->load.state) != SERVER_NOT_LOADED; }
 
 uint16_t server_port(const struct server *server) { return server->tcp_port; }
 
@@ -732,6 +749,7 @@ void server_free(struct server *server) {
     pthread_mutex_destroy(&server->changes_lock);
     pthread_mutex_destroy(&server->rules_lock);
     pthread_mutex_destroy(&server->rules_loads_lock);
+    kept_fini(server);
     watch_close(&server->rules_watch);
     if (server->stop_fd >= 0)
         close(server->stop_fd);

@@ -27,9 +27,14 @@ static void stage(struct cache *cache, struct actor *actor, const struct slice *
     actor->noted.lsn = lsn;
 }
 
+static void put_beside(struct cache *cache, struct actor *actor, const struct record_part *part);
+
 static void unlocking(void *context, struct actor *actor) {
     struct cache *cache = context;
     struct actor_noted *noted = &actor->noted;
+    struct slice name, bytes;
+    if (cache->journal.beside && cache->journal.beside(cache->journal.context, actor, &name, &bytes))
+        put_beside(cache, actor, &(struct record_part){.kind = RECORD_NOTE, .name = name, .value = bytes});
     const struct slice record = slice_make(noted->bytes, noted->size);
     stage(cache, actor, &record, 1, noted->reserved);
     noted->size = 0;
@@ -81,6 +86,27 @@ static uint8_t *next_part(struct cache *cache, struct actor *actor) {
     if (noted->size == 0)
         noted->size = begin_record(cache, actor, noted->bytes);
     return noted->bytes + noted->size;
+}
+
+static void stage_note(struct cache *cache, struct actor *actor, const struct record_part *part, uint64_t reserved) {
+    uint8_t head[RECORD_HEAD_SIZE + STAMPS_SIZE + SMALL_PART_MAX];
+    size_t size = begin_record(cache, actor, head);
+    size += record_part_write(part, head + size);
+    ASSERT(size <= sizeof head);
+    const struct slice parts[] = {slice_make(head, size), part->value};
+    stage(cache, actor, parts, 2, reserved);
+}
+
+/* A note in the record that is being made. */
+static void put_beside(struct cache *cache, struct actor *actor, const struct record_part *part) {
+    struct actor_noted *noted = &actor->noted;
+    if (make_room(cache, noted, record_part_size_max(part)) != STATUS_OK) {
+        stage_note(cache, actor, part, 0);
+        return;
+    }
+    noted->size += record_part_write(part, noted->bytes + noted->size);
+    memcpy(noted->bytes + noted->size, part->value.data, part->value.size);
+    noted->size += part->value.size;
 }
 
 /* ------------------------------------------------------------------------------------------ writes */
@@ -197,6 +223,35 @@ void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64
     ASSERT(noted->size <= noted->room);
 }
 
+enum status journal_ask_plain(const struct cache *cache, const struct actor *actor, const struct cache_key *key,
+                              struct slice value, uint64_t *ret_bytes) {
+    *ret_bytes = 0;
+    if (actor->noted.silent)
+        return STATUS_OK;
+    uint64_t bytes = RECORD_HEAD_SIZE + STAMPS_SIZE + RECORD_FIELDS_MAX + key->name.size + value.size;
+    TRY(cache->journal.reserve(cache->journal.context, bytes));
+    *ret_bytes = bytes;
+    return STATUS_OK;
+}
+
+void journal_put_plain(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                       const struct entry *entry, uint64_t reserved) {
+    uint8_t head[RECORD_HEAD_SIZE + STAMPS_SIZE + RECORD_PLAIN_SIZE], between[RECORD_PLAIN_SIZE];
+    if (actor->noted.silent)
+        return;
+    if (actor->noted.size)
+        unlocking(cache, actor); /* what went for it, which may be its older self */
+    struct record_plain plain = {.place = key->place, .key_size = key->name.size, .value_size = value.size};
+    if (entry) {
+        plain.expires_at_ms = entry->expires_at_ms;
+        plain.stamp = entry->stamp;
+    }
+    size_t between_size, size = begin_record(cache, actor, head);
+    size += record_plain_write(&plain, head + size, between, &between_size);
+    const struct slice parts[] = {slice_make(head, size), key->name, slice_make(between, between_size), value};
+    stage(cache, actor, parts, COUNT_OF(parts), reserved);
+}
+
 /* ------------------------------------------------------------------------------------------ everything else */
 
 /* Without memory to keep it until the lock is let go, it becomes a record of its own, behind what was noted before. */
@@ -260,7 +315,6 @@ void journal_stamps(struct cache *cache, struct actor *actor) {
 }
 
 enum status cache_journal_note(struct cache *cache, struct actor *actor, struct slice name, struct slice bytes) {
-    uint8_t head[RECORD_HEAD_SIZE + STAMPS_SIZE + SMALL_PART_MAX];
     struct record_part part = {.kind = RECORD_NOTE, .name = name, .value = bytes};
     const struct cache_journal *journal = &cache->journal;
     if (name.size == 0 || name.size > RECORD_NAME_MAX)
@@ -269,13 +323,11 @@ enum status cache_journal_note(struct cache *cache, struct actor *actor, struct 
         return STATUS_TOO_LARGE;
     if (!is_journaled(cache))
         return STATUS_OK;
-    TRY(journal->reserve(journal->context, sizeof head + bytes.size));
+    uint64_t reserved = RECORD_HEAD_SIZE + STAMPS_SIZE + SMALL_PART_MAX + bytes.size;
+    TRY(journal->reserve(journal->context, reserved));
     if (actor->noted.size)
         unlocking(cache, actor);
-    size_t size = begin_record(cache, actor, head);
-    size += record_part_write(&part, head + size);
-    const struct slice parts[] = {slice_make(head, size), bytes};
-    stage(cache, actor, parts, 2, sizeof head + bytes.size);
+    stage_note(cache, actor, &part, reserved);
     return STATUS_OK;
 }
 

@@ -34,6 +34,9 @@ struct cache_journal {
                   uint64_t *ret_lsn);
     /* The number of the youngest record; 0: there is none. */
     uint64_t (*position)(void *context);
+    /* Before what an actor has changed is staged, under its locks: a note that goes into the same record, as bytes that live until the next call; false: none.
+     * NULL: never. Without memory for both the note is a record of its own, before the other. */
+    bool (*beside)(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes);
     void *context;
 };
 

@@ -73,7 +73,7 @@ static inline void log_fini(struct testing_log *log) {
 }
 
 static inline struct cache_journal log_journal(struct testing_log *log) {
-    return (struct cache_journal){log_reserve, log_release, log_stage, log_position, log};
+    return (struct cache_journal){log_reserve, log_release, log_stage, log_position, NULL, log};
 }
 
 static inline size_t log_count(const struct testing_log *log) { return log->records.size / sizeof(struct logged); }

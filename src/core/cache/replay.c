@@ -7,6 +7,7 @@ enum {
     HELD_MAX = 1 << 18,     /* tags whose last invalidation is kept for entries that were under way then */
     TRIES = 4,
     HOUSEKEEP_EVERY = 64, /* records */
+    EMPTY_SCAN_COUNT = 256,
 };
 
 static struct engine *engine_of(const struct cache_replay *replay) { return replay->cache->engine; }
@@ -270,8 +271,47 @@ static void apply_map(struct cache_replay *replay, const struct record_part *par
     cache_unlock(replay->cache, replay->actor);
 }
 
+/* A store as it was, of which the cache knows nothing: each key is asked about. */
+struct emptying {
+    struct cache_replay *replay;
+    struct slice store;
+    uint32_t place;
+    enum status status;
+};
+
+static void empty_one(void *context, struct slice name, const struct cache_info *info) {
+    struct emptying *emptying = context;
+    struct cache_replay *replay = emptying->replay;
+    bool lay = false;
+    (void)info;
+    if (emptying->status == STATUS_OK)
+        emptying->status = replay->lay_in(replay->context, emptying->store, name, &lay);
+    if (lay)
+        apply_remove(replay, &(struct record_part){.place = emptying->place, .name = name});
+}
+
+static enum status empty_as_it_was(struct cache_replay *replay, struct slice store) {
+    struct emptying emptying = {.replay = replay, .store = store};
+    for (; emptying.place < CACHE_DATABASES && emptying.status == STATUS_OK; emptying.place++) {
+        uint64_t cursor = 0;
+        do
+            cursor = cache_scan_place(replay->cache, replay->actor, emptying.place, cursor, EMPTY_SCAN_COUNT, empty_one,
+                                      &emptying);
+        while (cursor && cursor != CACHE_SCAN_FAILED && emptying.status == STATUS_OK);
+        if (cursor == CACHE_SCAN_FAILED)
+            return STATUS_NO_MEMORY;
+    }
+    return emptying.status;
+}
+
 static enum status apply_flush_store(struct cache_replay *replay, const struct record_part *part) {
     uint32_t store;
+    bool lay;
+    enum status status = replay->lay_in ? replay->lay_in(replay->context, part->name, SLICE(""), &lay) : STATUS_INVALID;
+    if (status == STATUS_OK)
+        status = empty_as_it_was(replay, part->name);
+    if (status != STATUS_INVALID)
+        return status;
     if (!cache_store_find(replay->cache, part->name, &store)) {
         replay->problem = "it empties a store that is not there, so nobody knows which keys are gone";
         return STATUS_INVALID;
@@ -320,7 +360,7 @@ static enum status apply_part(struct cache_replay *replay, const struct record_p
             raise_stamps(replay, part->stamp);
             return STATUS_OK;
         case RECORD_NOTE:
-            return replay->note ? replay->note(replay->context, part->name, part->value) : STATUS_OK;
+            return replay->note ? replay->note(replay->context, replay->number, part->name, part->value) : STATUS_OK;
         default:
             return apply_fence(replay, part);
     }
@@ -362,7 +402,7 @@ static enum status apply_record(struct cache_replay *replay, struct slice record
 void cache_replay_begin(struct cache_replay *replay) {
     struct engine *engine = engine_of(replay);
     ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor));
-    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = 0;
+    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = 0;
     replay->problem = NULL;
     replay->problem_at = 0;
     replay->now_ms = replay->actor->now_ms;
@@ -381,6 +421,7 @@ enum status cache_replay_dump(struct cache_replay *replay, struct slice record) 
 enum status cache_replay_apply(struct cache_replay *replay, uint64_t lsn, struct slice record) {
     if (lsn <= replay->lsn || lsn <= replay->tags_from)
         return STATUS_OK;
+    replay->number = lsn;
     TRY(apply_record(replay, record, lsn <= replay->from));
     replay->lsn = lsn;
     return STATUS_OK;

@@ -20,8 +20,10 @@ struct cache_replay {
     struct cache *cache;
     struct actor *actor;      /* its now_ms is the replay's until the end */
     uint64_t tags_from, from; /* the dump's; without one 0 */
-    /* Notes of others, in their order; NULL: left alone. A status that is not STATUS_OK ends the replay. */
-    enum status (*note)(void *context, struct slice name, struct slice bytes);
+    /* Notes of others, in their order, with the number of their record (of a dump: 0); NULL: left alone. A status that is not STATUS_OK ends the replay. */
+    enum status (*note)(void *context, uint64_t lsn, struct slice name, struct slice bytes);
+    /* A store has been emptied. Whether the key lay in it, if that is not for the cache to say; NULL, or STATUS_INVALID: it is, by the stores that it has now. */
+    enum status (*lay_in)(void *context, struct slice store, struct slice key, bool *ret_yes);
     void *context;
     /* out */
     uint64_t records, parts; /* applied */
@@ -30,7 +32,7 @@ struct cache_replay {
     const char *problem;
     size_t problem_at;
     /* private */
-    uint64_t now_ms, floor;
+    uint64_t now_ms, floor, number; /* of the record that is applied */
     bool dumping;
     struct buf held;
 };

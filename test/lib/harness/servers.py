@@ -61,19 +61,23 @@ class Server:
     def command(self):
         raise NotImplementedError
 
+    def launch(self):
+        """Starts it and does not wait until it is up."""
+        self.port = free_port()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={name: value for name, value in os.environ.items() if not name.startswith("STRATA_")},
+                preexec_fn=_die_with_parent,
+            )
+
     def start(self):
         for attempt in range(5):  # somebody may take the port between our choice and the server's bind
-            self.port = free_port()
-            with open(self.log_path, "wb") as log:
-                self.process = subprocess.Popen(
-                    self.command(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=self.folder,
-                    env={name: value for name, value in os.environ.items() if not name.startswith("STRATA_")},
-                    preexec_fn=_die_with_parent,
-                )
+            self.launch()
             if self._wait_until_up():
                 return self
             if "in use" not in self.log().lower() or attempt == 4:
@@ -85,10 +89,14 @@ class Server:
             if self.process.poll() is not None:
                 return True
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+                with socket.create_connection(("127.0.0.1", self.port), 30.0) as probe:
+                    if "--appendonly" not in self.command():
+                        return True
+                    probe.sendall(b"PING\r\n")  # while it loads nobody is served
+                    answer = probe.recv(100)
+                    return answer != b"" and not answer.startswith(b"-LOADING")
             except OSError:
                 return False
-            return True
 
         settle(up, START_S)
         return self.process.poll() is None and up()
