@@ -47,6 +47,24 @@ class Tracker:
         self.client.close()
 
 
+def said_before(report, server):
+    with report.case("what CLIENT CACHING says holds if tracking is switched on once more"):
+        with server.client() as writer:
+            for mode, word, wanted in (("OPTIN", "YES", [b"k"]), ("OPTOUT", "NO", [])):
+                tracker = Tracker(server, mode)
+                for again in ((mode,), (mode, "NOLOOP")):
+                    for read in ([("GET", "k")], [("MULTI",), ("GET", "k"), ("EXEC",)]):
+                        expect(writer.call("SET", "k", 1), ("+", b"OK"))
+                        tracker.news()
+                        expect(tracker.call("CLIENT", "CACHING", word), ("+", b"OK"))
+                        expect(tracker.call("CLIENT", "TRACKING", "on", *again), ("+", b"OK"))
+                        for words in read:
+                            tracker.call(*words)
+                        expect(writer.call("SET", "k", 2), ("+", b"OK"))
+                        expect((again, read, tracker.news()), (again, read, wanted))
+                tracker.close()
+
+
 def everybody(report, server):
     with report.case("readers on all workers are told before the writer's reply can be known"):
         trackers = [Tracker(server, *modes) for modes in [()] * 8 + [("BCAST",)] * 4 + [("BCAST", "PREFIX", "k")] * 4]
@@ -331,6 +349,7 @@ def redirected(report, server):
 
 def flows(report):
     with Strata(threads=WORKERS, maxmemory="64mb") as server:
+        said_before(report, server)
         everybody(report, server)
         prefixes(report, server)
         own_writes(report, server)

@@ -314,8 +314,10 @@ enum {
                       1 << CACHE_RETAGGED
 };
 
+/* What CLIENT CACHING has said of the next command stays said, as in Redis, if it goes on. */
 static void state_set(struct tracker *tracker, struct cmd_client *client, uint32_t modes) {
-    client->tracking = (client->tracking & CMD_TRACKING_TARGET) | modes;
+    uint32_t stays = modes ? CMD_TRACKING_TARGET | CMD_TRACKS_CACHING : CMD_TRACKING_TARGET;
+    client->tracking = (client->tracking & stays) | modes;
     atomic_store(&tracker->state, TRACKER_LIVES | modes);
 }
 
