@@ -40,7 +40,7 @@ enum {
     TAG_DIRECTORIES = 3,
     TAG_GROUPS_TINY = 8,  /* by the low bits of numbers; where units are smallest, */
     TAG_GROUPS_MAX = 256, /* and elsewhere */
-    TAGS_LOOKED_AT_ONCE = 4
+    TAGS_LOOKED_AT_ONCE = 6 /* as many as the loop is unrolled */
 };
 
 /* Times are kept modulo this; half of it, 4.3 years, is the longest that is told. */
@@ -126,25 +126,15 @@ static inline uint64_t tags_latest(const struct tags *tags, uint32_t number) {
     return atomic_load_explicit(&tags->latest[number & tags->group_mask], memory_order_acquire);
 }
 
-/* Whether an entry with that stamp and these numbers, as they stand in it, may be dead or stale: the groups of its tags say only that it is neither. At most
- * ENTRY_TAGS_MAX; `ret_size`: what they take, 0 if they do not end there (and it says that it may be). */
+/* Whether an entry with that stamp and these numbers, as they stand in it, may be dead or stale: the groups of its tags say only that it is neither; and of
+ * one with more tags than TAGS_LOOKED_AT_ONCE they are not asked. `ret_size`, if it is not: what they take. A loop over more would cost every caller
+ * registers, some ten instructions. */
 static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers, uint64_t stamp, uint32_t *ret_size) {
-    *ret_size = 0;
-    /* The first few, as most entries have no more, are counted by where the code stands. Mask and row are read again for each: there are more of
-     * them than registers that cost nothing. */
-#pragma GCC unroll 4
+    const _Atomic uint64_t *latest = tags->latest;
+#pragma GCC unroll 6
     for (uint32_t i = 0; i < TAGS_LOOKED_AT_ONCE; i++) {
         uint32_t number = words_load32(numbers + i * ENTRY_TAG_SIZE);
-        if (__builtin_expect(tags_latest(tags, number) >= stamp, 0))
-            return true;
-        if (number & ENTRY_TAG_LAST) {
-            *ret_size = (i + 1) * ENTRY_TAG_SIZE;
-            return false;
-        }
-    }
-    for (uint32_t i = TAGS_LOOKED_AT_ONCE; i < ENTRY_TAGS_MAX; i++) {
-        uint32_t number = words_load32(numbers + i * ENTRY_TAG_SIZE);
-        if (__builtin_expect(tags_latest(tags, number) >= stamp, 0))
+        if (__builtin_expect(atomic_load_explicit(&latest[number & tags->group_mask], memory_order_acquire) >= stamp, 0))
             return true;
         if (number & ENTRY_TAG_LAST) {
             *ret_size = (i + 1) * ENTRY_TAG_SIZE;
