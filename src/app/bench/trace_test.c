@@ -5,6 +5,7 @@
 #include "app/bench/lru_model.h"
 #include "base/buf.h"
 #include "base/rng.h"
+#include "scarce.h"
 #include "unit.h"
 
 static enum status parse(const char *text, struct trace *ret_trace, char *ret_error) {
@@ -64,33 +65,20 @@ static void wrong_lines_are_named(void **state) {
     }
 }
 
-struct failing {
-    int left;
-    size_t out;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new > size_old && failing->left-- == 0)
-        return NULL;
-    failing->out += size_new - size_old;
-    return memory_libc.resize(NULL, old, size_old, size_new);
-}
-
 static void any_allocation_may_fail(void **state) {
-    for (int allowed = 0;; allowed++) {
-        struct failing failing = {.left = allowed};
-        struct memory memory = {failing_resize, &failing};
+    for (unsigned allowed = 0;; allowed++) {
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, allowed);
         struct trace trace;
         char error[TRACE_ERROR_SIZE];
-        enum status status = trace_parse(&trace, &memory, SLICE("1\n9999\n70000\n"), error);
+        enum status status = trace_parse(&trace, memory, SLICE("1\n9999\n70000\n"), error);
         uint64_t hits = 0;
         if (status == STATUS_OK)
-            status = lru_model_run(&trace, 1, 0, 1, &memory, &hits);
+            status = lru_model_run(&trace, 1, 0, 1, memory, &hits);
         else
             assert_string_equal(error, "out of memory");
         trace_fini(&trace);
-        assert_int_equal(failing.out, 0);
+        assert_int_equal(scarce.held, 0);
         if (status == STATUS_OK)
             return;
         assert_int_equal(status, STATUS_NO_MEMORY);

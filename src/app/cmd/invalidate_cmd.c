@@ -26,9 +26,10 @@ struct errand {
 
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
 
-/* False, with the error written: there is no memory, or rules are being loaded, and what they name could not be found yet. */
+/* False, with the error written: there is no memory, or rules are being loaded, and what they name could not be found yet. EXEC has asked that under all
+ * locks, and what it runs is done by the rules in force then. */
 static bool errand_begin(struct errand *errand, struct cmd_call *call) {
-    if (atomic_load_explicit(&call->env->loading_rules, memory_order_acquire)) {
+    if (!call->client->in_exec && atomic_load_explicit(&call->env->loading_rules, memory_order_acquire)) {
         reply_error(call->reply, SLICE("BUSY rules are being loaded; try again"));
         return false;
     }
@@ -199,6 +200,19 @@ static void probe_key(void *context, struct slice name, const struct cache_info 
         probe->key[i] = (char)(name.data[i] < ' ' ? '?' : name.data[i]);
 }
 
+/* In a transaction everybody waits while it looks at all keys: at no more than a pattern may. Writes the error. */
+static bool may_look_at_all(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    uint64_t most = server ? server->api->search_max(server) : UINT64_MAX;
+    if (!call->client->in_exec || cache_count(call->env->cache, call->client->db) <= most)
+        return true;
+    reply_errorf(
+        call->reply,
+        "ERR in a transaction nobody looks at more than %llu keys (pattern-search-max-keys), as others would wait",
+        (unsigned long long)most);
+    return false;
+}
+
 /* Whether the expression can be decided for every key that is there: before anything is changed. Writes the error. */
 static bool is_bounded(struct cmd_call *call, struct regex *regex) {
     struct cache *cache = call->env->cache;
@@ -236,7 +250,7 @@ void cmd_invalidate_regex(struct cmd_call *call) {
     struct errand errand;
     struct regex *regex = NULL;
     struct regex_problem problem;
-    if (invalidate_words_resumed(call))
+    if (invalidate_words_resumed(call) || !may_look_at_all(call))
         return;
     enum status status = regex_new(call->argv[2], &memory_libc, &regex, &problem);
     if (status == STATUS_INVALID)

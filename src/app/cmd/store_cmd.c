@@ -1,4 +1,6 @@
 /* app/cmd/store_cmd.c: STORE, HFILTER and HSTATS: named stores and their filters. */
+#include <stdio.h>
+
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
 #include "base/assert.h"
@@ -93,11 +95,22 @@ void cmd_store_info(struct cmd_call *call) {
     put_double(reply, "filter_rate", filter.wanted_rate_ppm / 1e6);
 }
 
+/* For the log: whose keys have gone will ask. */
+static void tell_flush(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    char what[64];
+    if (!server)
+        return;
+    snprintf(what, sizeof what, "STORE FLUSH of %.*s", SHOW(call->argv[2]));
+    server->api->tell_deed(server, call->client, what);
+}
+
 void cmd_store_flush(struct cmd_call *call) {
     uint32_t store;
     if (!find_store(call, 2, &store))
         return;
     cache_store_flush(call->env->cache, call->actor, store);
+    tell_flush(call);
     reply_ok(call->reply);
 }
 

@@ -3,6 +3,7 @@
 #include "app/cmd/stream_reply.h"
 #include "app/cmd/stream_words.h"
 #include "base/rng.h"
+#include "scarce.h"
 
 enum { ROUNDS = 20000, ARGUMENTS = 14 };
 
@@ -171,39 +172,27 @@ static void a_record_of_which_everything_is_known_fits(void **state) {
     buf_fini(&out);
 }
 
-struct failing {
-    size_t left;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left == 0)
-        return NULL;
-    failing->left -= size_new != 0;
-    return memory_libc.resize(NULL, old, size_old, size_new);
-}
-
 static void without_memory_anything_is_unsure_and_no_record_is_half(void **state) {
     (void)state;
     struct stream_record record = {.position = 1, .kind = STREAM_DELETED};
     record.texts[STREAM_NAME] = SLICE("a key with a name");
     bool done = false;
     for (size_t n = 0; !done; n++) {
-        struct failing failing = {.left = n};
-        struct memory memory = {failing_resize, &failing};
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, n);
         struct buf out;
         struct reply reply;
         struct stream_unsure unsure;
-        buf_init(&out, &memory);
+        buf_init(&out, memory);
         reply_init(&reply, &out, NULL, n % 2 ? 2 : 3);
-        stream_unsure_init(&unsure, &memory);
+        stream_unsure_init(&unsure, memory);
         for (int i = 0; i < 100; i++)
             stream_unsure_note(&unsure, STREAM_PART_TAG, SLICE("a tag with a name"), 1);
         assert_true(unsure.anything ? unsure.count == 0 : unsure.count == 100);
         stream_push_greeting(&reply, STREAM_GREETING_HERE, "run", 1);
         stream_push_record(&reply, &record, n / 2 % 2);
         stream_push_gap(&reply, &unsure, n / 2 % 2);
-        done = n > 8 && failing.left > 0 && reply.status == STATUS_OK && !unsure.anything;
+        done = n > 8 && !scarce.failed && reply.status == STATUS_OK && !unsure.anything;
         assert_true(reply.status == STATUS_OK || reply.status == STATUS_NO_MEMORY);
         assert_true(n > 0 || (unsure.anything && reply.status == STATUS_NO_MEMORY));
         stream_unsure_fini(&unsure);

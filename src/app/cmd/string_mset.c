@@ -121,7 +121,7 @@ static enum status mset_write_one(struct cmd_call *call, const struct mset_plan 
                                   struct mset_saved *saved) {
     struct cache_edit edit;
     cache_edit_begin(call->env->cache, call->actor, &plan->keys[index], &edit);
-    bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
+    bool keeps = edit.keeps_time = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
     uint64_t expires_at_ms = keeps ? edit.expires_at_ms : plan->expires_at_ms;
     /* Where all keys go because their time is over, nothing can fail, and nothing could put a session together again. */
     bool past = is_past(call, expires_at_ms), large = plan->uploads && plan->uploads[index].size;

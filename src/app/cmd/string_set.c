@@ -34,7 +34,7 @@ static enum value_result set_write(struct cmd_call *call, const struct set_plan 
         edit.tags = call->argv + plan->options.tags_at;
         edit.tag_count = plan->options.tag_count;
         edit.set_row = plan->options.row;
-        bool keeps = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
+        bool keeps = edit.keeps_time = (plan->options.flags & OPTION_KEEPTTL) && edit.found;
         call->change = plan->expires_at_ms ? CMD_CHANGE_EXPIRES : CMD_CHANGE_PLAIN;
         status = value_write(call, &edit, call->argv[plan->value_at], keeps ? edit.expires_at_ms : plan->expires_at_ms);
         call->change = CMD_CHANGE_PLAIN;

@@ -13,9 +13,10 @@
 /* The tags that a key is to have: copies in the arena, or arguments. */
 struct wanted {
     struct cmd_call *call;
-    struct slice tags[CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX]; /* an entry has no more */
+    struct slice tags[CACHE_TAGS_MAX + CACHE_RULE_TAGS_MAX + 1]; /* an entry has no more */
     uint32_t count;
-    bool failed; /* no memory for a copy */
+    bool own_ttl; /* its time is its writer's: a mark of the server's, which is not counted */
+    bool failed;  /* no memory for a copy */
 };
 
 static uint32_t find(const struct wanted *wanted, struct slice tag) {
@@ -27,6 +28,7 @@ static uint32_t find(const struct wanted *wanted, struct slice tag) {
 
 static void note_tag(void *context, struct slice tag) {
     struct wanted *wanted = context;
+    wanted->own_ttl |= slice_equal(tag, SLICE(CLASSES_OWN_TTL));
     if (classes_is_marked(tag)) /* the rules' own, which a change puts on again */
         return;
     uint8_t *copy = arena_take(wanted->call->arena, tag.size);
@@ -59,6 +61,15 @@ static bool take_away(struct wanted *wanted, struct slice tag, uint32_t *changes
     return true;
 }
 
+/* The mark stays where it was, unless the class leaves no room for it. */
+static enum status retag(struct cache_edit *edit, struct wanted *wanted) {
+    enum status status = STATUS_INVALID;
+    wanted->tags[wanted->count] = SLICE(CLASSES_OWN_TTL);
+    if (wanted->own_ttl)
+        status = cache_edit_retag(edit, wanted->tags, wanted->count + 1);
+    return status == STATUS_INVALID ? cache_edit_retag(edit, wanted->tags, wanted->count) : status;
+}
+
 typedef bool (*tag_change)(struct wanted *wanted, struct slice tag, uint32_t *changes);
 
 /* Writes the reply. */
@@ -71,7 +82,7 @@ static void change_found(struct cmd_call *call, struct cache_edit *edit, tag_cha
         if (!change(&wanted, call->argv[i], &changes))
             return;
     if (status == STATUS_OK && changes)
-        status = cache_edit_retag(edit, wanted.tags, wanted.count);
+        status = retag(edit, &wanted);
     if (status != STATUS_OK)
         cmd_error_status(call, status);
     else
@@ -116,7 +127,13 @@ void cmd_tag_of(struct cmd_call *call) {
     cache_edit_end(&edit);
 }
 
+/* The tag that the argument at `at` means; `bytes` has room for a name. */
+static struct slice asked(const struct cmd_call *call, uint32_t at, uint8_t *bytes) {
+    return classes_tag_asked(call->argv[at], cache_tag_name_max(call->env->cache), bytes);
+}
+
 void cmd_tag_count(struct cmd_call *call) {
+    uint8_t bytes[CACHE_TAG_NAME_MAX];
     bool exact = call->argc == 4 && cmd_is(call, 3, "exact");
     if (call->argc > 3 && !exact)
         cmd_error_syntax(call);
@@ -124,7 +141,8 @@ void cmd_tag_count(struct cmd_call *call) {
         reply_error(call->reply, SLICE("ERR in a transaction nobody looks at all keys, as others would wait: EXACT is "
                                        "not possible"));
     else
-        reply_integer(call->reply, (int64_t)cache_tag_count_seen(call->env->cache, call->actor, call->argv[2], exact));
+        reply_integer(call->reply,
+                      (int64_t)cache_tag_count_seen(call->env->cache, call->actor, asked(call, 2, bytes), exact));
 }
 
 /* A word among the tags is one of an option that is not complete, or not at the end: who relies on it must hear of that. */
@@ -142,12 +160,13 @@ void cmd_tag_invalidate(struct cmd_call *call) {
     const uint32_t until = invalidate_words_find(call, 2);
     struct cache *cache = call->env->cache;
     struct invalidate_words words;
+    uint8_t bytes[CACHE_TAG_NAME_MAX];
     uint64_t count = 0;
     if (invalidate_words_resumed(call) || !are_tags(call, 2, until) || !invalidate_words_read(call, until, &words) ||
         invalidate_by_rules(call, 2, until, &words))
         return;
     for (uint32_t i = 2; i < until; i++)
-        count += (words.soft ? cache_tag_soften : cache_tag_invalidate)(cache, call->actor, call->argv[i]);
+        count += (words.soft ? cache_tag_soften : cache_tag_invalidate)(cache, call->actor, asked(call, i, bytes));
     reply_integer(call->reply, (int64_t)count);
 }
 
@@ -168,6 +187,7 @@ void cmd_tag_keys(struct cmd_call *call) {
     struct listed listed = {.call = call};
     uint64_t cursor;
     int64_t count = SCAN_COUNT_DEFAULT;
+    uint8_t bytes[CACHE_TAG_NAME_MAX];
     if (!scan_cursor(call, 3, &cursor))
         return;
     if (call->argc > 4 && !cmd_is(call, 4, "count")) {
@@ -181,7 +201,7 @@ void cmd_tag_keys(struct cmd_call *call) {
         return;
     }
     key_call_array_begin(call, &listed.names);
-    cursor = cache_scan_tag(call->env->cache, call->actor, call->client->db, call->argv[2], cursor,
+    cursor = cache_scan_tag(call->env->cache, call->actor, call->client->db, asked(call, 2, bytes), cursor,
                             count < UINT32_MAX ? (uint32_t)count : UINT32_MAX, list_key, &listed);
     scan_end(call, &listed.names, cursor);
 }

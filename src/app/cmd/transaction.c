@@ -285,6 +285,18 @@ static enum status lock_reach(const struct cmd_call *call, struct reach *ret_rea
     }
 }
 
+/* Whether something is queued that goes by rules, while others come into force: half of a transaction is worse than none. Under its locks, which are all
+ * then: what is not being loaded yet finds every entry as the rules in force have it, whatever begins meanwhile. */
+static bool waits_for_rules(const struct cmd_call *call) {
+    const struct cmd_client *client = call->client;
+    if (!atomic_load_explicit(&call->env->loading_rules, memory_order_acquire))
+        return false;
+    for (uint32_t i = 0, count = cmd_multi_count(client); i < count; i++)
+        if (queued(client)[i].spec->flags & CMD_AWAITS_RULES)
+            return true;
+    return false;
+}
+
 static void run_locked(struct cmd_call *call) {
     struct reach reach;
     enum status status = lock_reach(call, &reach);
@@ -292,7 +304,10 @@ static void run_locked(struct cmd_call *call) {
         cmd_error_status(call, status);
         return;
     }
-    if (watches_hold(call, &reach)) {
+    if (waits_for_rules(call)) {
+        reply_error(call->reply,
+                    SLICE("EXECABORT Transaction discarded because of: BUSY rules are being loaded; try again"));
+    } else if (watches_hold(call, &reach)) {
         call->client->in_exec = true;
         run_queued(call);
         call->client->in_exec = false;

@@ -1,4 +1,5 @@
 #include "app/cmd/cmd_fixture.h"
+#include "scarce.h"
 
 static void queued_commands_run_at_exec(void **state) {
     struct cmd_fixture f;
@@ -276,28 +277,15 @@ static void uploaded_values_wait_in_the_queue(void **state) {
     cmd_fixture_close(&f);
 }
 
-/* An allocator that fails from the n-th call on. */
-struct failing {
-    int left;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new > 0 && failing->left-- <= 0)
-        return NULL;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void running_out_of_memory_spoils_only_the_transaction(void **state) {
     struct cmd_fixture f;
     cmd_fixture_open(&f);
     bool spoilt = true;
     int failed = 0;
-    for (int allowed = 0; spoilt; allowed++) {
-        struct failing failing = {allowed};
-        struct memory memory = {failing_resize, &failing};
+    for (unsigned allowed = 0; spoilt; allowed++) {
+        struct scarce scarce;
         struct cmd_client client;
-        cmd_client_init(&client, 3, &memory);
+        cmd_client_init(&client, 3, scarce_begin(&scarce, allowed));
         client.authenticated = true;
         f.sender = &client;
         cmd_fixture_run(&f, "WATCH w");
@@ -335,6 +323,36 @@ static void server_sees_each_command_that_exec_runs(void **state) {
     cmd_fixture_close(&f);
 }
 
+static void begin_load(struct cmd_call *call) {
+    atomic_store(&call->env->loading_rules, true);
+    call->spec->run(call);
+}
+
+/* Invalidations that are refused would leave half of the transaction done. What has begun before the load is done as a whole. */
+static void what_goes_by_rules_is_not_run_by_half_while_others_are_loaded(void **state) {
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    EXPECT_REPLY(&f, "SET a old TAGS 1 t", "+OK\r\n");
+    atomic_store(&f.env.loading_rules, true);
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET a new", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "INVALIDATE KEY b", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "EXEC", "-EXECABORT Transaction discarded because of: BUSY rules are being loaded; try again\r\n");
+    EXPECT_REPLY(&f, "EXEC", "-ERR EXEC without MULTI\r\n");
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "GET a", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "EXEC", "*1\r\n$3\r\nold\r\n");
+    atomic_store(&f.env.loading_rules, false);
+    f.env.run_queued = begin_load;
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET b new", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "INVALIDATE TAG t", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "GET a", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "EXEC", "*3\r\n+OK\r\n:1\r\n$-1\r\n");
+    EXPECT_REPLY(&f, "INVALIDATE KEY b", "-BUSY rules are being loaded; try again\r\n");
+    cmd_fixture_close(&f);
+}
+
 UNIT_TESTS(transaction, UNIT(queued_commands_run_at_exec), UNIT(transaction_control_answers_as_redis_does),
            UNIT(rejected_command_spoils_the_transaction), UNIT(watched_keys_stop_the_transaction),
            UNIT(own_writes_count_as_changes_too), UNIT(expiry_of_a_watched_key_stops_the_transaction),
@@ -343,4 +361,5 @@ UNIT_TESTS(transaction, UNIT(queued_commands_run_at_exec), UNIT(transaction_cont
            UNIT(commands_of_all_shards_and_of_many_keys_run_inside),
            UNIT(swapped_databases_stop_the_transaction_and_may_be_part_of_one), UNIT(queue_has_a_limit),
            UNIT(watches_have_a_limit), UNIT(uploaded_values_wait_in_the_queue),
-           UNIT(running_out_of_memory_spoils_only_the_transaction), UNIT(server_sees_each_command_that_exec_runs));
+           UNIT(running_out_of_memory_spoils_only_the_transaction), UNIT(server_sees_each_command_that_exec_runs),
+           UNIT(what_goes_by_rules_is_not_run_by_half_while_others_are_loaded));

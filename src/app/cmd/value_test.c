@@ -1,22 +1,11 @@
 #include "app/cmd/value.h"
 
 #include "app/cmd/cmd_fixture.h"
+#include "scarce.h"
 
 /* What commands do when there is no room: in the cache, in the arena, in the reply. */
 
 #define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
-
-/* Fails once, at the n-th allocation. */
-struct failing {
-    uint64_t until;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new > size_old && failing->until && --failing->until == 0)
-        return NULL;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
 
 static struct slice value_of(struct cmd_fixture *f, const char *name) {
     char line[64];
@@ -69,17 +58,18 @@ static void arena_without_memory_changes_nothing(void **state) {
                                         "BITOP NOT a b",    "BITFIELD a SET u8 0 1", "LCS a b",
                                         "BITCOUNT a",       "GETRANGE a -2 -1"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        for (uint64_t until = 1; until < 20; until++) {
+        for (uint64_t allowed = 0; allowed < 19; allowed++) {
             struct cmd_fixture f;
             cmd_fixture_open(&f);
             EXPECT_REPLY(&f, "MSET a old b older", "+OK\r\n");
-            struct failing failing = {until};
-            struct memory memory = {failing_resize, &failing};
+            struct scarce scarce;
+            const struct memory *memory = scarce_begin(&scarce, allowed);
+            scarce.once = true;
             arena_fini(&f.arena);
-            arena_init(&f.arena, &memory, 64); /* small chunks: nearly every scrap is an allocation */
+            arena_init(&f.arena, memory, 64); /* small chunks: nearly every scrap is an allocation */
             bool failed = slice_equal(cmd_fixture_run(&f, lines[i]), SLICE("-ERR out of memory\r\n"));
-            bool reached = failing.until == 0;
-            failing.until = 0;
+            bool reached = scarce.failed;
+            scarce.left = SCARCE_NEVER;
             assert_int_equal(failed, reached);
             if (failed)
                 EXPECT_REPLY(&f, "MGET a b c n m", "*5\r\n$3\r\nold\r\n$5\r\nolder\r\n$-1\r\n$-1\r\n$-1\r\n");
@@ -88,7 +78,7 @@ static void arena_without_memory_changes_nothing(void **state) {
             cmd_fixture_close(&f);
             if (!reached)
                 break;
-            assert_true(until + 1 < 20);
+            assert_true(allowed + 1 < 19);
         }
     }
 }
@@ -100,10 +90,9 @@ static void lost_reply_takes_nothing_away(void **state) {
         struct cmd_fixture f;
         cmd_fixture_open(&f);
         EXPECT_REPLY(&f, "SET a old", "+OK\r\n");
-        struct failing failing = {1};
-        struct memory memory = {failing_resize, &failing};
+        struct scarce scarce;
         struct buf out, foreign;
-        buf_init(&out, &memory);
+        buf_init(&out, scarce_begin(&scarce, 0));
         buf_init(&foreign, &memory_libc);
         struct reply reply;
         reply_init(&reply, &out, &foreign, 2);

@@ -3,6 +3,7 @@
 
 #include "app/config/config.h"
 #include "base/bits.h"
+#include "scarce.h"
 #include "unit.h"
 
 static const struct config_machine machine = {.memory_bytes = 8ull << 30, .cores = 4};
@@ -194,19 +195,6 @@ static void huge_files_are_refused(void **state) {
     free(text);
 }
 
-struct failing {
-    unsigned left;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left-- == 0) {
-        failing->left = 0;
-        return NULL;
-    }
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void file_is_read_or_the_lack_of_memory_reported(void **state) {
     char path[] = "/tmp/strata-config-XXXXXX";
     int fd = mkstemp(path);
@@ -216,12 +204,12 @@ static void file_is_read_or_the_lack_of_memory_reported(void **state) {
         dprintf(fd, "# a line that only makes the file longer than one block of the reader, number %d\n", i);
     close(fd);
     for (unsigned allowed = 0;; allowed++) {
-        struct failing failing = {allowed};
-        struct memory memory = {failing_resize, &failing};
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, allowed);
         struct config config;
         struct config_error error;
         config_defaults(&config, &machine);
-        enum status status = config_load_file(&config, path, &memory, &error);
+        enum status status = config_load_file(&config, path, memory, &error);
         if (status == STATUS_OK) {
             assert_int_equal(config.values.port, 7001);
             assert_true(allowed > 1);

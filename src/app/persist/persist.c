@@ -21,24 +21,20 @@ static void set_behind(struct persist *persist, bool behind) {
     persist->options.user.behind(persist->options.user.context, behind);
 }
 
-/* More is staged than the disk takes: whoever has not begun yet waits. */
-static void look_behind(struct persist *persist, unsigned lane) {
-    enum status status = wal_admit(persist->wal, lane, PERSIST_LANE_SIZE / 2);
-    if (__builtin_expect(status != STATUS_AGAIN, 1))
-        return;
-    set_behind(persist, true);
-    wal_wish_room(persist->wal, &persist->watcher);
-}
-
 static void stage(void *context, uint32_t actor, const struct slice *parts, uint32_t count, uint64_t reserved,
                   uint64_t *ret_lsn) {
     struct persist *persist = context;
     (void)reserved;
     ASSERT(actor > 0 && actor <= persist->options.actors + 1);
-    enum status status = wal_stage_anyway(persist->wal, actor - 1, parts, count, ret_lsn);
+    bool behind;
+    enum status status = wal_stage_anyway(persist->wal, actor - 1, parts, count, ret_lsn, &behind);
     /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
     ASSERT(status == STATUS_OK);
-    look_behind(persist, actor - 1);
+    /* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
+    if (__builtin_expect(behind, 0) && wal_state(persist->wal) == WAL_RUNNING) {
+        set_behind(persist, true);
+        wal_wish_room(persist->wal, &persist->watcher);
+    }
     persist->options.user.staged(persist->options.user.context, actor, *ret_lsn);
 }
 

@@ -2,6 +2,7 @@
 
 #include "app/rules/diagnostics.h"
 #include "app/rules/graph.h"
+#include "scarce.h"
 #include "unit.h"
 
 static const char everything[] =
@@ -82,46 +83,32 @@ static void everything_that_is_said_is_in_the_rules(void **state) {
     diagnostics_fini(&diagnostics);
 }
 
-struct failing {
-    long left, live;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left-- == 0) {
-        failing->left = 0;
-        return NULL;
-    }
-    failing->live += (long)size_new - (long)size_old;
-    return memory_libc.resize(NULL, old, size_old, size_new);
-}
-
 /* Answers whether there was enough. */
-static bool runs_with(const char *text, enum status expected, long allowed) {
+static bool runs_with(const char *text, enum status expected, unsigned allowed) {
     static struct diagnostics diagnostics;
-    struct failing failing = {allowed, 0};
-    struct memory memory = {failing_resize, &failing};
+    struct scarce scarce;
+    const struct memory *memory = scarce_begin(&scarce, allowed);
     struct rules *rules = NULL;
     struct buf out;
-    buf_init(&out, &memory);
-    enum status status = compile(text, &memory, &diagnostics, &rules);
+    buf_init(&out, memory);
+    enum status status = compile(text, memory, &diagnostics, &rules);
     enum status written = diagnostics_write(&diagnostics, DIAGNOSTICS_TEXT, "m.yaml", slice_from_string(text), &out);
     if (written == STATUS_OK)
         written = diagnostics_write(&diagnostics, DIAGNOSTICS_JSON, "m.yaml", slice_from_string(text), &out);
     for (int form = GRAPH_TEXT; form <= GRAPH_DOT && status == STATUS_OK && written == STATUS_OK; form++)
-        written = graph_write(rules, (enum graph_form)form, &memory, &out);
+        written = graph_write(rules, (enum graph_form)form, memory, &out);
     assert_true(status == expected || status == STATUS_NO_MEMORY);
     assert_true(written == STATUS_OK || written == STATUS_NO_MEMORY);
     assert_true(status == STATUS_OK || rules == NULL);
     rules_free(rules);
     buf_fini(&out);
     diagnostics_fini(&diagnostics);
-    assert_int_equal(failing.live, 0);
+    assert_int_equal(scarce.held, 0);
     return status == expected && written == STATUS_OK;
 }
 
 static void every_allocation_may_fail(void **state) {
-    long allowed = 0;
+    unsigned allowed = 0;
     while (!runs_with(everything, STATUS_OK, allowed))
         assert_true(++allowed < 10000);
     assert_true(allowed > 5);

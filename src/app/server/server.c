@@ -385,7 +385,7 @@ static enum status open_cache(struct server *server) {
         .store_count = wanted.count,
         .spare_stores = CACHE_STORES_MAX,
         .changes = {.call = changes_note, .context = server, .wanted = changes_asked(events, events)},
-        .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS},
+        .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS, .time_mark = CLASSES_HIDDEN_MARK},
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},

@@ -129,6 +129,8 @@ struct cache_rules {
     void *context;
     const char *
         marks; /* first bytes of tags that only rules give: a copy under another name leaves them; NULL: there are none */
+    char
+        time_mark; /* first byte of tags about the time of a value: a write that keeps its expiry keeps them; 0: there are none */
 };
 
 enum {
@@ -337,6 +339,8 @@ struct cache_edit {
     uint64_t row;           /* given version, 0: none */
     bool
         versioned; /* in, after begin: what cache_edit_set writes gets a version; off at begin. Any other write of the value takes it */
+    bool
+        keeps_time; /* in, after begin: the expiry that a set asks for is that of what is found, which is only bounded by rules; off at begin */
     const struct slice *
         tags; /* in, after begin: the tags of what a set writes; none at begin. Other writes leave the tags as they are */
     uint32_t tag_count;

@@ -48,20 +48,6 @@ static inline void testing_close(struct testing_cache *t) {
     munmap(t->range, t->range_size);
 }
 
-/* Memory of which the call after `left` more fails; as the context of failing_resize. */
-struct failing {
-    int left;
-    int64_t held;
-};
-
-static inline void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left-- == 0)
-        return NULL;
-    failing->held += (int64_t)size_new - (int64_t)size_old;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 /* A read into a growing buffer. */
 static inline void *testing_reserve(void *context, uint64_t size) {
     struct buf *buf = context;

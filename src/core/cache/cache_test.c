@@ -1,6 +1,7 @@
 /* core/cache/cache_test.c: edits, uploads, pins and databases at their boundaries. */
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
+#include "scarce.h"
 
 static uint8_t *pattern(uint64_t size, uint32_t seed) {
     uint8_t *bytes = malloc(size + 1);
@@ -425,21 +426,22 @@ static void opening_fails_at_every_allocation(void **state) {
     (void)state;
     uint64_t size = 4u << 20;
     for (int n = 0;; n++) {
-        struct failing failing = {.left = n};
-        struct memory memory = {failing_resize, &failing};
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, n);
+        scarce.once = true;
         struct cache *cache = NULL;
         void *range = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         struct cache_options options = {.range = range,
                                         .range_size = size,
                                         .limit_bytes = size / 2,
                                         .waiting = {testing_wait, testing_wake, NULL},
-                                        .memory = &memory};
+                                        .memory = memory};
         enum status status = cache_open(&options, &cache);
         if (status == STATUS_OK)
             cache_close(cache);
         else
             assert_true(status == STATUS_NO_MEMORY && cache == NULL);
-        assert_int_equal(failing.held, 0);
+        assert_int_equal(scarce.held, 0);
         munmap(range, size);
         if (status == STATUS_OK) {
             assert_true(n >= 2);
@@ -453,12 +455,12 @@ static void reads_without_room_say_so(void **state) {
     struct testing_cache t = testing_open(16u << 20, 1, CACHE_NOEVICTION);
     uint8_t *bytes = pattern(100000, 1);
     for (uint64_t size = 10; size <= 100000; size *= 10000) {
-        struct failing failing = {.left = 0};
-        struct memory memory = {failing_resize, &failing};
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, 0);
         struct cache_key key = key_of(&t, "k");
         struct buf buf;
         bool found = false;
-        buf_init(&buf, &memory);
+        buf_init(&buf, memory);
         assert_int_equal(testing_set(&t, 0, key.name, slice_make(bytes, size), 0), STATUS_OK);
         struct cache_read read = {.size_max = UINT64_MAX, .reserve = testing_reserve, .context = &buf};
         assert_int_equal(cache_get(t.cache, &t.actor, &key, &read, &found), STATUS_NO_MEMORY);
@@ -483,11 +485,12 @@ static void a_scan_without_memory_says_so_and_leaves_nothing_out(void **state) {
                          STATUS_OK);
     uint32_t failures = 0;
     for (int n = 0;; n++) {
-        struct failing failing = {.left = n};
-        struct memory memory = {failing_resize, &failing};
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, n);
+        scarce.once = true;
         uint32_t seen = 0;
         uint64_t cursor = 0;
-        t.cache->memory = &memory;
+        t.cache->memory = memory;
         do {
             uint32_t before = seen;
             uint64_t next = cache_scan_place(t.cache, &t.actor, 0, cursor, 16, count_visit, &seen);
@@ -497,8 +500,8 @@ static void a_scan_without_memory_says_so_and_leaves_nothing_out(void **state) {
         } while (cursor || !seen);
         t.cache->memory = &memory_libc;
         assert_int_equal(seen, KEYS);
-        assert_int_equal(failing.held, 0);
-        if (failing.left > 0)
+        assert_int_equal(scarce.held, 0);
+        if (!scarce.failed)
             break;
     }
     assert_true(failures > 0);

@@ -33,7 +33,7 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     struct store_key wanted;
     ret_edit->cache = cache;
     ret_edit->actor = actor;
-    ret_edit->versioned = false;
+    ret_edit->versioned = ret_edit->keeps_time = false;
     ret_edit->tags = NULL;
     ret_edit->tag_count = 0;
     ret_edit->set_row = ret_edit->set_stale_ms = ret_edit->stale_at = 0;
@@ -228,6 +228,21 @@ __attribute__((noinline)) static enum status follow_rules(struct cache_edit *edi
     return STATUS_OK;
 }
 
+/* What says something of the time that stays. Rules have a tag less where it does, so there is room. */
+static void keep_time_marks(const struct cache_edit *edit, struct store_value *value,
+                            uint32_t numbers[ENTRY_TAGS_MAX]) {
+    struct engine *engine = edit->cache->engine;
+    uint32_t old[ENTRY_TAGS_MAX], count = store_tags(engine, const_spot_of(edit), old);
+    for (uint32_t i = 0; i < count && value->tag_count < edit->tag_count + CACHE_RULE_TAGS_MAX; i++) {
+        uint8_t name[TAG_NAME_MAX];
+        tag_name(&engine->range, edit->actor, engine->tags, old[i], name);
+        if (name[0] != (uint8_t)edit->cache->rules.time_mark)
+            continue;
+        tags_hold(edit->cache, edit->actor, &old[i], 1);
+        numbers[value->tag_count++] = old[i];
+    }
+}
+
 /* The given version and the time of staleness, from where the tags come from; a value that is changed is not what was given the version. */
 static void bear_versions(const struct cache_edit *edit, const struct store_spot *source, struct store_value *value) {
     if (source) {
@@ -269,16 +284,19 @@ static enum status put(struct cache_edit *edit, const struct store_value *wanted
     if (!source)
         end_dead(edit);
     bool itself = changes_itself(edit, source), back = !source && edit->kept;
-    bool created = !back && !itself && (!source || source == spot_of(edit));
+    bool keeps_time = edit->keeps_time && !source && edit->found;
+    bool created = !back && !itself && !keeps_time && (!source || source == spot_of(edit));
     TRY(bear_tags(edit, source, &value, numbers));
     bear_versions(edit, source, &value);
     if (is_ruled(edit->cache) && !itself && !back)
         TRY(follow_rules(edit, created, &value, numbers));
+    if (is_ruled(edit->cache) && keeps_time && edit->cache->rules.time_mark)
+        keep_time_marks(edit, &value, numbers);
     value.unseen = !itself && (edit->nothing || edit->stale);
     bool checked = __builtin_expect(edit->check != NULL, 0) && !source;
     if (checked)
         TRY(ask_check(edit, &value));
-    if (!itself && !back) /* copies, too */
+    if (!itself && !back && !keeps_time) /* copies, too */
         value.expires_at_ms = expiry_of_new(edit->cache, edit->actor, edit->key.hash, value.expires_at_ms);
     if (value.tag_count && (!source || !value.stamp) && !back && !checked)
         value.stamp = store_stamp_next(edit->cache->engine);

@@ -267,8 +267,8 @@ static void what_rules_take_is_known_before(void **state) {
     for (int alike = 0; alike < 2; alike++) {
         struct naming naming = {.alike = alike};
         struct testing_cache t = testing_open_as((struct cache_options){
-            .limit_bytes = LIMIT, .policy = CACHE_NOEVICTION, .rules = {terms_of, &naming, "~"}});
-        const struct cache_rules rules = {terms_of, &naming, "~"};
+            .limit_bytes = LIMIT, .policy = CACHE_NOEVICTION, .rules = {terms_of, &naming, "~", 0}});
+        const struct cache_rules rules = {terms_of, &naming, "~", 0};
         struct walk walk = {.t = &t};
         uint32_t count = 0, deleted = 0;
         char name[32];

@@ -199,6 +199,11 @@ MUST_CHECK enum status journal_promise(struct cache_edit *edit, const struct sto
                                        uint64_t *ret_bytes);
 void journal_break_promise(struct cache *cache, struct actor *actor, uint64_t bytes);
 void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64_t size_before);
+/* The same for a plain value that is put where the actor holds this lock only: the log is asked, and has the record at once. */
+MUST_CHECK enum status journal_ask_plain(const struct cache *cache, const struct actor *actor,
+                                         const struct cache_key *key, struct slice value, uint64_t *ret_bytes);
+void journal_put_plain(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                       const struct entry *entry, uint64_t reserved);
 /* Notes that a key is gone, under its shard's lock. */
 void journal_removed(struct cache *cache, struct actor *actor, uint32_t place, struct slice name);
 /* Notes what is no write, which is never refused; staged when the actor lets go of a lock, at once if it holds none. */

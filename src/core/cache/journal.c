@@ -223,6 +223,35 @@ void journal_keep_promise(struct cache_edit *edit, enum record_kind kind, uint64
     ASSERT(noted->size <= noted->room);
 }
 
+enum status journal_ask_plain(const struct cache *cache, const struct actor *actor, const struct cache_key *key,
+                              struct slice value, uint64_t *ret_bytes) {
+    *ret_bytes = 0;
+    if (actor->noted.silent)
+        return STATUS_OK;
+    uint64_t bytes = RECORD_HEAD_SIZE + STAMPS_SIZE + RECORD_FIELDS_MAX + key->name.size + value.size;
+    TRY(cache->journal.reserve(cache->journal.context, bytes));
+    *ret_bytes = bytes;
+    return STATUS_OK;
+}
+
+void journal_put_plain(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
+                       const struct entry *entry, uint64_t reserved) {
+    uint8_t head[RECORD_HEAD_SIZE + STAMPS_SIZE + RECORD_PLAIN_SIZE], between[RECORD_PLAIN_SIZE];
+    if (actor->noted.silent)
+        return;
+    if (actor->noted.size)
+        unlocking(cache, actor); /* what went for it, which may be its older self */
+    struct record_plain plain = {.place = key->place, .key_size = key->name.size, .value_size = value.size};
+    if (entry) {
+        plain.expires_at_ms = entry->expires_at_ms;
+        plain.stamp = entry->stamp;
+    }
+    size_t between_size, size = begin_record(cache, actor, head);
+    size += record_plain_write(&plain, head + size, between, &between_size);
+    const struct slice parts[] = {slice_make(head, size), key->name, slice_make(between, between_size), value};
+    stage(cache, actor, parts, COUNT_OF(parts), reserved);
+}
+
 /* ------------------------------------------------------------------------------------------ everything else */
 
 /* Without memory to keep it until the lock is let go, it becomes a record of its own, behind what was noted before. */

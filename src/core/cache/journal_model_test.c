@@ -8,6 +8,7 @@
  */
 #include "base/rng.h"
 #include "core/cache/journal_fixture.h"
+#include "scarce.h"
 
 enum {
     SEEDS = 1000,
@@ -56,9 +57,8 @@ struct model {
     uint64_t seed, step, found; /* entries that were there when they were compared */
     enum fault fault;
     enum kind kind;
-    struct memory memory; /* of the cache, in KIND_REFUSED */
-    struct failing failing;
-    char text[256]; /* what was different */
+    struct scarce scarce; /* the memory of the cache, in KIND_REFUSED */
+    char text[256];       /* what was different */
 };
 
 #define FAIL(model, ...)                                                                                          \
@@ -172,7 +172,11 @@ static void do_edit(struct model *m, struct actor *actor) {
 
 static void do_set(struct model *m, struct actor *actor) {
     struct cache_key key = any_key(m);
-    may_fail(m, cache_set(m->t.cache, actor, &key, any_value(m), any_expiry(m)));
+    if (below(m, 2)) { /* as a server looks keys up, several at once */
+        cache_keys_ahead(m->t.cache, &key, 1);
+        cache_entries_ahead(m->t.cache, &key, 1);
+    }
+    may_fail(m, cache_set(m->t.cache, actor, &key, any_value(m), below(m, 2) ? 0 : any_expiry(m)));
 }
 
 static void do_patch_new(struct model *m, struct actor *actor) {
@@ -410,7 +414,7 @@ static void step(struct model *m) {
     struct actor *actor = any_actor(m);
     if (m->kind == KIND_REFUSED) {
         m->log.full = below(m, 6) == 0;
-        m->failing.left = below(m, 2) ? -1 : (int)below(m, 6);
+        m->scarce.left = below(m, 2) ? SCARCE_NEVER : below(m, 6);
     }
     switch (below(m, 16)) {
         case 0:
@@ -456,9 +460,8 @@ static void init(struct model *m, uint64_t seed, enum fault fault) {
     }
     m->t = testing_open_logged(m->options, &m->log);
     if (m->kind == KIND_REFUSED) {
-        m->memory = (struct memory){failing_resize, &m->failing};
-        m->failing.left = -1;
-        m->t.cache->memory = &m->memory;
+        m->t.cache->memory = scarce_begin(&m->scarce, SCARCE_NEVER);
+        m->scarce.once = true;
     }
     m->other = (struct actor){.id = 3, .now_ms = m->t.actor.now_ms};
     log_init(&m->dumping);
@@ -473,7 +476,7 @@ static void init(struct model *m, uint64_t seed, enum fault fault) {
 
 static void fini(struct model *m) {
     m->log.full = false;
-    m->failing.left = -1;
+    m->scarce.left = SCARCE_NEVER;
     if (m->is_dumping)
         cache_dump_end(&m->dump, &m->t.actor);
     cache_journal_forget(m->t.cache, &m->other);
@@ -500,7 +503,7 @@ static bool run(struct model *m, uint64_t seed, enum fault fault) {
         for (int steps = 0; steps < OPERATIONS; steps++, m->step++)
             step(m);
         m->log.full = false;
-        m->failing.left = -1;
+        m->scarce.left = SCARCE_NEVER;
         same = crash(m);
     }
     if (!same && fault == FAULT_NONE)

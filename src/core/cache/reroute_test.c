@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
+#include "scarce.h"
 
 enum { MIB = 1 << 20, LIMIT = 16 * MIB };
 
@@ -304,7 +305,7 @@ static void without_memory_nothing_stays_behind(void **state) {
     (void)state;
     bool done = false;
     uint64_t lost = 0;
-    for (int n = 0; !done; n++) {
+    for (unsigned n = 0; !done; n++) {
         uint32_t told[32] = {0};
         struct testing_cache t = testing_open_as(
             (struct cache_options){.limit_bytes = LIMIT,
@@ -312,8 +313,9 @@ static void without_memory_nothing_stays_behind(void **state) {
                                    .spare_stores = 4,
                                    .changes = {note_ends, told, 1 << CACHE_EVICTED | 1 << CACHE_FLUSHED}});
         struct by_letter letters = {.of = {0}};
-        struct failing failing = {.left = n};
-        struct memory memory = {failing_resize, &failing};
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, n);
+        scarce.once = true;
         char name[16];
         uint32_t found = 0;
         for (int i = 0; i < KEYS; i++) {
@@ -321,10 +323,10 @@ static void without_memory_nothing_stays_behind(void **state) {
             set(&t, 0, name, slice_from_string(name), 0);
         }
         letters.of['a'] = add(&t, "others", CACHE_ALLKEYS_LFU);
-        t.cache->memory = &memory;
+        t.cache->memory = memory;
         struct cache_rerouted counts = reroute(&t, &letters);
         t.cache->memory = &memory_libc;
-        assert_int_equal(failing.held, 0);
+        assert_int_equal(scarce.held, 0);
         for (int i = 0; i < KEYS; i++) {
             struct buf value;
             buf_init(&value, &memory_libc);
@@ -339,7 +341,7 @@ static void without_memory_nothing_stays_behind(void **state) {
         assert_int_equal(found + counts.lost, KEYS);
         assert_true(told[CACHE_FLUSHED] || told[CACHE_EVICTED] == counts.lost);
         lost += counts.lost;
-        done = failing.left > 0;
+        done = !scarce.failed;
         assert_true(!done || (counts.lost == 0 && counts.moved == KEYS / 2));
         testing_close(&t);
     }

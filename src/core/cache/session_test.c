@@ -250,7 +250,7 @@ static void nothing_is_stale_in_a_session(void **state) {
                                                .policy = CACHE_ALLKEYS_LFU,
                                                .stores = &store,
                                                .store_count = 1,
-                                               .rules = {stale_terms, NULL, "~"},
+                                               .rules = {stale_terms, NULL, "~", 0},
                                                .changes = {note_removal, &removals, CACHE_REMOVALS}});
     cache_rules_ask(t.cache, true);
     put(&t, "session:1", t.actor.now_ms + 100);

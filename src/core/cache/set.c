@@ -20,17 +20,38 @@ static inline int write_over(const struct engine *engine, const struct actor *ac
     return OVER_SEEN;
 }
 
+/* What was put, or that it could not be. A ban may have been set since that kills it already, as what brings no stamp is older than any. */
+__attribute__((noinline)) static void tell_journal(struct cache *cache, struct actor *actor,
+                                                   const struct cache_key *key, const struct store_spot *spot,
+                                                   struct slice value, enum status status, uint64_t promised) {
+    if (status == STATUS_OK && !store_is_banned(cache->engine, &spot->entry, key->name)) {
+        journal_put_plain(cache, actor, key, value, &spot->entry, promised);
+        return;
+    }
+    if (status == STATUS_OK)
+        journal_removed(cache, actor, key->place, key->name);
+    if (promised)
+        cache->journal.release(cache->journal.context, promised);
+}
+
 static enum status put_inline(struct cache *cache, struct actor *actor, const struct cache_key *key,
                               struct store_value *value) {
     struct engine *engine = cache->engine;
     struct store_key wanted;
     struct store_spot spot;
     uint32_t at;
-    bool lock = lock_key(cache, actor, key, &wanted, &at);
-    if (is_dressed(cache)) { /* since it was asked: who waits for the lock may be overtaken by whoever loads rules */
+    uint64_t promised = 0;
+    bool lock = lock_key(cache, actor, key, &wanted, &at), journaled = is_journaled(cache);
+    enum status status = STATUS_OK;
+    /* Since it was asked: who waits for the lock may be overtaken by whoever loads rules. */
+    if (is_ruled(cache) || (journaled && !lock))
+        status = STATUS_AGAIN;
+    else if (journaled)
+        status = journal_ask_plain(cache, actor, key, value->value, &promised);
+    if (__builtin_expect(status != STATUS_OK, 0)) {
         if (lock)
             store_unlock_plainly(engine, actor, at);
-        return STATUS_AGAIN;
+        return status;
     }
     struct shard *shard = &engine->shards[at];
     tidy_session(cache, actor, shard, &wanted);
@@ -42,13 +63,15 @@ static enum status put_inline(struct cache *cache, struct actor *actor, const st
         store_find(engine, shard, &wanted, &spot);
     }
     value->expires_at_ms = expiry_of_new(cache, actor, wanted.hash, value->expires_at_ms);
-    enum status status = store_put(engine, actor, shard, &wanted, value, &spot);
+    status = store_put(engine, actor, shard, &wanted, value, &spot);
     if (status == STATUS_OK) {
         mark_change(cache, wanted.hash);
         actor->counts.changes++;
     }
+    if (journaled)
+        tell_journal(cache, actor, key, &spot, value->value, status, promised);
     if (lock) {
-        store_unlock_plainly(engine, actor, at);
+        store_unlock(engine, actor, at);
         trim_store(cache, actor, shard->store);
     }
     return status;
@@ -84,11 +107,18 @@ static inline bool overwrite_ahead(struct cache *cache, struct actor *actor, con
         return false;
     store_lock(engine, actor, at);
     const struct store_key wanted = {key->name, key->hash, key->place, key->hint, key->bucket, key->shape};
+    uint64_t promised = 0;
+    bool journaled = is_journaled(cache);
     /* Asked again: somebody may have begun to want to know while this waited for the lock. */
-    bool done = !is_dressed(cache) && !store_is_wanted(engine, STORE_REPLACED) &&
+    bool done = !is_ruled(cache) && !store_is_wanted(engine, STORE_REPLACED) &&
                 engine_db_is_plainly(cache, key->db, key->place) &&
                 atomic_load_explicit(&shard->index.shape, memory_order_relaxed) == key->shape &&
+                (!journaled || journal_ask_plain(cache, actor, key, value, &promised) == STATUS_OK) &&
                 store_overwrite(engine, &wanted, value);
+    if (journaled && done)
+        journal_put_plain(cache, actor, key, value, NULL, promised);
+    else if (promised)
+        cache->journal.release(cache->journal.context, promised);
     if (done) {
         mark_change(cache, key->hash);
         actor->counts.changes++;
@@ -136,7 +166,7 @@ static enum status set_large(struct cache *cache, struct actor *actor, const str
     return status;
 }
 
-/* By an edit, so that rules are followed and the journal hears of it. Other than what is set plainly, it may need room for its tags as well. */
+/* By an edit, so that rules are followed, and all that the actor's locks change is one record. Other than what is set plainly, it may need room for its tags as well. */
 static enum status set_dressed(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                struct slice value, uint64_t expires_at_ms) {
     enum status status = STATUS_FULL;
@@ -156,7 +186,7 @@ enum status cache_set(struct cache *cache, struct actor *actor, const struct cac
     const uint32_t tag_count = is_ruled(cache) ? CACHE_RULE_TAGS_MAX : 0;
     const bool is_inline = key->name.size <= store_name_max(cache->engine) &&
                            edit_goes_inline(cache->engine, key->name.size, tag_count, value.size);
-    if (is_dressed(cache))
+    if (is_ruled(cache) || (is_journaled(cache) && cache_locked(actor)))
         return is_inline ? set_dressed(cache, actor, key, value, expires_at_ms)
                          : set_large(cache, actor, key, value, expires_at_ms);
     if (expires_at_ms == 0 && overwrite_ahead(cache, actor, key, value))

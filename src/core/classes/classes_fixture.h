@@ -25,8 +25,10 @@ static inline void ruled_open(struct ruled *ruled, const struct fixture_class *c
     struct fixture_told told;
     *ruled = (struct ruled){0};
     assert_int_equal(fixture_compile(classes, NULL, &memory_libc, &told, &ruled->rules), STATUS_OK);
-    ruled->t = testing_open_as((struct cache_options){
-        .limit_bytes = limit_bytes, .policy = CACHE_ALLKEYS_LFU, .rules = {ruled_terms, ruled, CLASSES_MARKS}});
+    ruled->t =
+        testing_open_as((struct cache_options){.limit_bytes = limit_bytes,
+                                               .policy = CACHE_ALLKEYS_LFU,
+                                               .rules = {ruled_terms, ruled, CLASSES_MARKS, CLASSES_HIDDEN_MARK}});
     cache_rules_ask(ruled->t.cache, true);
 }
 

@@ -33,10 +33,18 @@ static struct slice shortened(const struct spelling *spelling, uint8_t *to) {
     return slice_make(to, CLASSES_LONG_SIZE);
 }
 
+/* The server's own mark is none that a key or a client can spell. */
+static bool begins_hidden(const struct spelling *spelling) {
+    uint32_t at = 0;
+    while (at < spelling->count && spelling->pieces[at].size == 0)
+        at++;
+    return at < spelling->count && classes_is_hidden(spelling->pieces[at]);
+}
+
 static struct slice spell(const struct spelling *spelling, size_t name_max, uint8_t *to) {
     size_t size = size_of(spelling), at = 0;
     ASSERT(name_max >= CLASSES_LONG_SIZE && name_max <= CACHE_TAG_NAME_MAX);
-    if (size > name_max)
+    if (size > name_max || begins_hidden(spelling))
         return shortened(spelling, to);
     for (uint32_t i = 0; i < spelling->count; at += spelling->pieces[i++].size)
         if (spelling->pieces[i].size)
@@ -46,6 +54,10 @@ static struct slice spell(const struct spelling *spelling, size_t name_max, uint
 
 struct slice classes_tag_name(struct slice text, size_t name_max, uint8_t *to) {
     return spell(&(struct spelling){&text, 1}, name_max, to);
+}
+
+struct slice classes_tag_asked(struct slice text, size_t name_max, uint8_t *to) {
+    return classes_is_hidden(text) ? classes_tag_name(text, name_max, to) : text;
 }
 
 struct slice classes_tag_filled(const struct rules_template *template, struct slice key,

@@ -168,7 +168,7 @@ static enum status refuse(void *context, struct actor *actor, struct slice name,
 static void what_is_refused_changes_nothing(void **state) {
     (void)state;
     struct testing_cache t = testing_open_as(
-        (struct cache_options){.limit_bytes = LIMIT, .policy = CACHE_ALLKEYS_LFU, .rules = {refuse, NULL, NULL}});
+        (struct cache_options){.limit_bytes = LIMIT, .policy = CACHE_ALLKEYS_LFU, .rules = {refuse, NULL, NULL, 0}});
     static uint8_t large[200000];
     assert_int_equal(testing_set(&t, 0, SLICE("no"), SLICE("old"), 0), STATUS_OK);
     cache_rules_ask(t.cache, true);

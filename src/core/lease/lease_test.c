@@ -1,6 +1,7 @@
 #include "core/lease/lease.h"
 
 #include "base/hash.h"
+#include "scarce.h"
 #include "unit.h"
 
 enum { WOKEN_MAX = 64 };
@@ -488,20 +489,6 @@ static void tokens_are_given_once(void **state) {
     done(&world);
 }
 
-/* A memory that fails at the n-th request. */
-struct failing {
-    struct memory memory;
-    uint32_t left;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left == 0)
-        return NULL;
-    failing->left -= size_new != 0;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void it_is_known_who_has_a_lease_and_who_ended_it(void **state) {
     struct world world;
     struct lease_view view;
@@ -543,10 +530,9 @@ static void want_of_memory_changes_nothing(void **state) {
     uint32_t refused = 0;
     for (uint32_t n = 0; n < 12; n++) {
         struct world world = {0};
-        struct failing failing = {.left = n};
-        failing.memory = (struct memory){failing_resize, &failing};
+        struct scarce scarce;
         struct leases_options options = options_of(&world);
-        options.memory = &failing.memory;
+        options.memory = scarce_begin(&scarce, n);
         options.leases_max = 1000;
         if (leases_init(&world.leases, &options) != STATUS_OK)
             continue;
@@ -559,7 +545,7 @@ static void want_of_memory_changes_nothing(void **state) {
                 refused++;
                 assert_int_equal(leases_ask(&world.leases, &key, 0, false, NULL, 0, &given), LEASE_NOBODY);
             }
-            failing.left = failing.left ? failing.left : i % 3 == 0;
+            scarce.left = scarce.left ? scarce.left : i % 3 == 0;
         }
         leases_verify(&world.leases);
         leases_run_due(&world.leases, 100);

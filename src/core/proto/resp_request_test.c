@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/rng.h"
+#include "scarce.h"
 #include "unit.h"
 
 static const struct resp_limits usual = {
@@ -429,22 +430,6 @@ static void large_bulks_that_are_here_or_are_names_are_not_reported(void **state
     (void)state;
 }
 
-/* An allocator that counts and fails at the n-th call. */
-struct failing {
-    int calls_left;
-    size_t in_use, in_use_max;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->calls_left-- == 0)
-        return NULL;
-    failing->in_use += size_new - size_old;
-    if (failing->in_use > failing->in_use_max)
-        failing->in_use_max = failing->in_use;
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void running_out_of_memory_is_an_error(void **state) {
     struct buf input;
     buf_init(&input, &memory_libc);
@@ -453,18 +438,19 @@ static void running_out_of_memory_is_an_error(void **state) {
         note(&input, "$3\r\nabc\r\n");
     note(&input, "PING \"a b\"\r\n");
     int failures = 0;
-    for (int n = 0;; n++, failures++) {
-        struct failing failing = {.calls_left = n};
-        struct memory memory = {failing_resize, &failing};
+    for (unsigned n = 0;; n++, failures++) {
+        struct scarce scarce;
+        const struct memory *memory = scarce_begin(&scarce, n);
+        scarce.once = true;
         struct resp_parser parser;
         struct resp_request request;
-        resp_parser_init(&parser, &memory);
+        resp_parser_init(&parser, memory);
         enum resp_result first = resp_parse(&parser, buf_slice(&input), &usual, &request);
         enum resp_result second = resp_parse(&parser, buf_slice(&input), &usual, &request);
         if (second == RESP_ERROR)
             assert_string_equal(parser.error, "ERR out of memory");
         resp_parser_fini(&parser);
-        assert_int_equal(failing.in_use, 0);
+        assert_int_equal(scarce.held, 0);
         if (first == RESP_REQUEST && second == RESP_REQUEST)
             break;
         assert_int_equal(second, RESP_ERROR);
@@ -475,13 +461,13 @@ static void running_out_of_memory_is_an_error(void **state) {
 }
 
 static void memory_follows_what_arrives_and_is_given_back(void **state) {
-    struct failing failing = {.calls_left = 1000};
-    struct memory memory = {failing_resize, &failing};
+    struct scarce scarce;
+    const struct memory *memory = scarce_begin(&scarce, SCARCE_NEVER);
     struct resp_parser parser;
     struct resp_request request;
-    resp_parser_init(&parser, &memory);
+    resp_parser_init(&parser, memory);
     assert_int_equal(resp_parse(&parser, SLICE("*1048576\r\n$536870912\r\n"), &usual, &request), RESP_MORE);
-    assert_true(failing.in_use_max <= 16 * sizeof(struct slice));
+    assert_true((size_t)scarce.held_max <= 16 * sizeof(struct slice));
     resp_parser_fini(&parser);
 
     struct buf input;
@@ -490,14 +476,14 @@ static void memory_follows_what_arrives_and_is_given_back(void **state) {
     for (int i = 0; i < 5000; i++)
         note(&input, "$1\r\na\r\n");
     note(&input, "PING\r\n");
-    resp_parser_init(&parser, &memory);
+    resp_parser_init(&parser, memory);
     assert_int_equal(resp_parse(&parser, buf_slice(&input), &usual, &request), RESP_REQUEST);
     assert_int_equal(request.count, 5000);
-    assert_int_equal(failing.in_use, 8192 * sizeof(struct slice));
+    assert_int_equal(scarce.held, 8192 * sizeof(struct slice));
     assert_int_equal(resp_parse(&parser, buf_slice(&input), &usual, &request), RESP_REQUEST);
-    assert_int_equal(failing.in_use, 16 * sizeof(struct slice));
+    assert_int_equal(scarce.held, 16 * sizeof(struct slice));
     resp_parser_fini(&parser);
-    assert_int_equal(failing.in_use, 0);
+    assert_int_equal(scarce.held, 0);
     buf_fini(&input);
     (void)state;
 }

@@ -87,6 +87,22 @@ size_t record_remove_write(uint32_t place, uint64_t key_size, uint8_t ret_part[R
     return (size_t)(put_varint(ret_part + 2, key_size) - ret_part);
 }
 
+size_t record_plain_write(const struct record_plain *plain, uint8_t ret_head[RECORD_PLAIN_SIZE],
+                          uint8_t ret_between[RECORD_PLAIN_SIZE], size_t *ret_between_size) {
+    uint8_t *to = ret_head;
+    ASSERT(plain->place < RECORD_PLACES);
+    *to++ = RECORD_PUT;
+    *to++ = (uint8_t)plain->place;
+    *to++ = (plain->expires_at_ms ? HAS_EXPIRY : 0) | (plain->stamp ? HAS_STAMP : 0);
+    if (plain->expires_at_ms)
+        to = put_little(to, plain->expires_at_ms, 8);
+    if (plain->stamp)
+        to = put_little(to, plain->stamp, STAMP_SIZE);
+    to = put_varint(to, plain->key_size);
+    *ret_between_size = (size_t)(put_varint(ret_between, plain->value_size) - ret_between);
+    return (size_t)(to - ret_head);
+}
+
 static uint8_t *put_key(uint8_t *to, const struct record_part *part) {
     return put_bytes(put_varint(to, part->name.size), part->name);
 }

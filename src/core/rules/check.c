@@ -9,7 +9,9 @@ static const struct rules_class *class_of(const struct build *build, uint32_t cl
 
 /* ------------------------------------------------------------------------------------------ one class */
 
-static const char *duration(uint64_t ms, char text[32]) {
+enum { DURATION_SIZE = 32 };
+
+static const char *duration(uint64_t ms, char text[DURATION_SIZE]) {
     static const struct {
         char name[4];
         uint64_t ms;
@@ -17,7 +19,7 @@ static const char *duration(uint64_t ms, char text[32]) {
     int unit = 0;
     while (ms % units[unit].ms)
         unit++;
-    snprintf(text, 32, "%llu%s", (unsigned long long)(ms / units[unit].ms), units[unit].name);
+    snprintf(text, DURATION_SIZE, "%llu%.2s", (unsigned long long)(ms / units[unit].ms), units[unit].name);
     return text;
 }
 

@@ -87,12 +87,21 @@ static bool write_pending(struct wal *wal) {
     return true;
 }
 
+/* The next batch, with room for it. On a full disk what the lanes still hold was admitted before, and has the room that was set aside; what did not
+ * find room once is left to try_again. */
+static bool next_batch(struct wal *wal) {
+    if (atomic_load(&wal->state) == WAL_RUNNING)
+        return wal->pending || collect(wal);
+    return atomic_load(&wal->state) == WAL_FULL && !wal->pending && collect(wal) &&
+           wal->writer.reserved >= wal->writer.offset + wal->writer.batch.size;
+}
+
 bool wal_commit(struct wal *wal) {
     bool any = false;
-    while (atomic_load(&wal->state) == WAL_RUNNING && (wal->pending || collect(wal))) {
-        if (!write_pending(wal) || !reserve(wal))
-            break;
+    while (next_batch(wal) && write_pending(wal)) {
         any = true;
+        if (atomic_load(&wal->state) == WAL_RUNNING)
+            (void)reserve(wal);
     }
     return any;
 }

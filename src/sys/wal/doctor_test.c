@@ -6,14 +6,7 @@ enum { KEYS = 50 };
 
 /* A log of three files with twenty records each; with a snapshot that was begun at 30 and ended at 45, if `snapshot`. */
 static void three_files(struct log_place *log, bool snapshot) {
-    place_init(log);
-    place_open(log);
-    for (unsigned i = 0; i < 3; i++) {
-        if (i)
-            wal_rotate(log->wal);
-        wal_step(log->wal);
-        place_fill(log, 20, 5);
-    }
+    place_three_files(log);
     place_close(log);
     if (!snapshot)
         return;

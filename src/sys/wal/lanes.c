@@ -67,7 +67,7 @@ enum status lanes_admit(struct lanes *lanes, unsigned number, size_t size, bool 
 }
 
 static enum status stage(struct lanes *lanes, unsigned number, const struct slice *parts, unsigned count, bool anyway,
-                         uint64_t *ret_lsn) {
+                         uint64_t *ret_lsn, bool *ret_half) {
     ASSERT(number < lanes->count);
     struct lane *lane = &lanes->lanes[number];
     size_t size = 0;
@@ -95,6 +95,7 @@ static enum status stage(struct lanes *lanes, unsigned number, const struct slic
         to += parts[i].size;
     }
     lane->front.size += LANE_RECORD_HEADER_SIZE + size;
+    *ret_half = lane->front.size > lanes->lane_bytes / 2;
     pthread_mutex_unlock(&lane->lock);
     *ret_lsn = lsn;
     return STATUS_OK;
@@ -102,12 +103,13 @@ static enum status stage(struct lanes *lanes, unsigned number, const struct slic
 
 enum status lanes_stage(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
                         uint64_t *ret_lsn) {
-    return stage(lanes, lane, parts, count, false, ret_lsn);
+    bool half;
+    return stage(lanes, lane, parts, count, false, ret_lsn, &half);
 }
 
 enum status lanes_stage_anyway(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
-                               uint64_t *ret_lsn) {
-    return stage(lanes, lane, parts, count, true, ret_lsn);
+                               uint64_t *ret_lsn, bool *ret_half) {
+    return stage(lanes, lane, parts, count, true, ret_lsn, ret_half);
 }
 
 /* A back that has been read through changes places with the front. One that grew for a large record is made small again. */

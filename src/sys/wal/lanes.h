@@ -52,9 +52,9 @@ MUST_CHECK enum status lanes_admit(struct lanes *lanes, unsigned lane, size_t si
 MUST_CHECK enum status lanes_stage(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
                                    uint64_t *ret_lsn);
 
-/* The same for who cannot be refused: the lane grows instead, until it has been collected. STATUS_NO_MEMORY, STATUS_TOO_LARGE. */
+/* The same for who cannot be refused: the lane grows instead, until it has been collected. STATUS_NO_MEMORY, STATUS_TOO_LARGE; else `ret_half` as above. */
 MUST_CHECK enum status lanes_stage_anyway(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
-                                          uint64_t *ret_lsn);
+                                          uint64_t *ret_lsn, bool *ret_half);
 
 /* Appends records with their lengths, as a batch has them, in order of their numbers, until there are none, or `bytes_max` have been
  * appended (at least one record, if there is one). Answers how many; the first has the number that `next_collected` had before. */

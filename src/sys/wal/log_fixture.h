@@ -97,4 +97,16 @@ static inline enum status place_visit(void *context, uint64_t lsn, struct slice 
     return STATUS_OK;
 }
 
+/* Three files of some twenty records each; the last one is open. */
+static inline void place_three_files(struct log_place *log) {
+    place_init(log);
+    place_open(log);
+    for (unsigned i = 0; i < 3; i++) {
+        if (i)
+            wal_rotate(log->wal);
+        wal_step(log->wal);
+        place_fill(log, 20, 5);
+    }
+}
+
 #endif

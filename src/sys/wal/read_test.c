@@ -169,16 +169,8 @@ static void last_flush_is_proven_when_nothing_more_comes(void **state) {
     place_fini(&log);
 }
 
-/* Three files of some twenty records each. */
 static void three_files(struct log_place *log) {
-    place_init(log);
-    place_open(log);
-    for (unsigned i = 0; i < 3; i++) {
-        if (i)
-            wal_rotate(log->wal);
-        wal_step(log->wal);
-        place_fill(log, 20, 5);
-    }
+    place_three_files(log);
     assert_true(disk_contents(log->disk, third_name).size > LOG_HEADER_SIZE);
 }
 

@@ -1,5 +1,6 @@
 #include "sys/wal/snapshot.h"
 
+#include "scarce.h"
 #include "sys/wal/log_fixture.h"
 #include "sys/wal/snapshot_format.h"
 
@@ -195,29 +196,12 @@ static void failing_calls_leave_none(void **state) {
     }
 }
 
-struct scarce {
-    struct memory memory;
-    uint64_t left;
-    bool failed;
-};
-
-static void *scarce_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct scarce *scarce = context;
-    if (size_new > size_old && scarce->left-- == 0) {
-        scarce->left = 0;
-        scarce->failed = true;
-        return NULL;
-    }
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 static void failing_allocations_leave_none(void **state) {
     for (uint64_t n = 0;; n++) {
         struct log_place place;
-        struct scarce scarce = {.left = n};
-        scarce.memory = (struct memory){.resize = scarce_resize, .context = &scarce};
+        struct scarce scarce;
         place_init(&place);
-        enum status status = write_all(place.files, &scarce.memory, 300, 60);
+        enum status status = write_all(place.files, scarce_begin(&scarce, n), 300, 60);
         assert_int_equal(status, scarce.failed ? STATUS_NO_MEMORY : STATUS_OK);
         assert_int_equal(disk_contents(place.disk, name).size > 0, !scarce.failed);
         assert_int_equal(disk_contents(place.disk, name_new).size, 0);

@@ -285,8 +285,13 @@ enum status wal_stage(struct wal *wal, unsigned lane, const struct slice *parts,
 }
 
 enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
-                             uint64_t *ret_lsn) {
-    return lanes_stage_anyway(&wal->lanes, lane, parts, count, ret_lsn);
+                             uint64_t *ret_lsn, bool *ret_behind) {
+    bool half = false;
+    enum status status = lanes_stage_anyway(&wal->lanes, lane, parts, count, ret_lsn, &half);
+    if (half)
+        wal_kick(wal);
+    *ret_behind = half || wal_pressure(wal);
+    return status;
 }
 
 uint64_t wal_durable(struct wal *wal) {

@@ -80,9 +80,10 @@ MUST_CHECK enum status wal_admit_wait(struct wal *wal, unsigned lane, size_t siz
 MUST_CHECK enum status wal_stage(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
                                  uint64_t *ret_lsn);
 
-/* The same for a change that cannot be refused any more, in any state: its lane grows. STATUS_NO_MEMORY, STATUS_TOO_LARGE: nothing was staged. */
+/* The same for a change that cannot be refused any more, in any state: its lane grows. STATUS_NO_MEMORY, STATUS_TOO_LARGE: nothing was staged. `ret_behind`,
+ * set when it was: more is staged than the disk takes, more than half a lane, or a flush takes too long (wal_pressure); who has not begun yet should wait. */
 MUST_CHECK enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
-                                        uint64_t *ret_lsn);
+                                        uint64_t *ret_lsn, bool *ret_behind);
 
 /* Whether writers should wait, see above. wal_admit asks it, too. */
 bool wal_pressure(const struct wal *wal);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "scarce.h"
 #include "sys/wal/log_fixture.h"
 
 static const char first_name[] = "log-0000000001", second_name[] = "log-0000000002", third_name[] = "log-0000000003";
@@ -213,6 +214,48 @@ static void all_that_lanes_hold_has_room(void **state) {
         wal_step(log.wal);
     }
     assert_int_equal(wal_flushed(log.wal), wal_staged(log.wal));
+    place_fini(&log);
+}
+
+/* Another thread stages what it was admitted for at the moment when no more room can be set aside. */
+static void stage_late(void *context, enum fault_call call) {
+    struct log_place *log = context;
+    if (call != FAULT_RESERVE || wal_staged(log->wal) == 0)
+        return;
+    log->faults.before = NULL;
+    place_stage(log, "admitted before, staged now");
+}
+
+static void what_was_admitted_is_written_when_the_disk_is_found_full(void **state) {
+    struct log_place log;
+    place_init(&log);
+    log.options.reserve_bytes = 8192;
+    place_open(&log);
+    disk_capacity_set(log.disk, 8192 + LOG_HEADER_SIZE);
+    log.faults.before_context = &log;
+    log.faults.before = stage_late;
+    for (unsigned i = 0; i < 1000 && wal_admit(log.wal, 0, 40) == STATUS_OK; i++)
+        place_fill(&log, 1, 1);
+    assert_int_equal(wal_state(log.wal), WAL_FULL);
+    assert_null(log.faults.before);
+    assert_int_equal(wal_flushed(log.wal), wal_staged(log.wal));
+    assert_int_equal(wal_admit(log.wal, 0, 40), STATUS_FULL);
+    place_fini(&log);
+}
+
+/* Half of what is wanted will do. */
+static void log_runs_with_the_least_that_is_to_be_set_aside(void **state) {
+    struct log_place log;
+    place_init(&log);
+    log.options.reserve_bytes = 8192;
+    disk_capacity_set(log.disk, 5000);
+    place_open(&log);
+    assert_int_equal(wal_state(log.wal), WAL_RUNNING);
+    place_fill(&log, 1, 1);
+    wal_rotate(log.wal);
+    wal_step(log.wal);
+    assert_int_equal(wal_state(log.wal), WAL_RUNNING);
+    assert_int_equal(wal_admit(log.wal, 0, 40), STATUS_OK);
     place_fini(&log);
 }
 
@@ -454,22 +497,6 @@ static void writes_of_seven_bytes_change_nothing(void **state) {
 
 /* --- memory --- */
 
-struct scarce {
-    struct memory memory;
-    uint64_t left; /* allocations that still succeed */
-    bool failed;
-};
-
-static void *scarce_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct scarce *scarce = context;
-    if (size_new > size_old && scarce->left-- == 0) {
-        scarce->left = 0;
-        scarce->failed = true;
-        return NULL;
-    }
-    return memory_libc.resize(memory_libc.context, old, size_old, size_new);
-}
-
 /* The n-th allocation and all after it fail, in opening, running and recovering. */
 static bool life_with_allocations(uint64_t count) {
     struct log_place log;
@@ -478,10 +505,9 @@ static bool life_with_allocations(uint64_t count) {
     place_fill(&log, 20, 4);
     wal_free(log.wal);
     log.wal = NULL;
-    struct scarce scarce = {.left = count};
-    scarce.memory = (struct memory){.resize = scarce_resize, .context = &scarce};
+    struct scarce scarce;
     struct wal_options options = log.options;
-    options.memory = &scarce.memory;
+    options.memory = scarce_begin(&scarce, count);
     struct wal_need need = {0};
     struct wal_report report;
     struct wal *wal = NULL;
@@ -641,9 +667,10 @@ UNIT_TESTS(wal, UNIT(always_flushes_what_was_staged), UNIT(interval_flushes_once
            UNIT(killed_process_loses_nothing_that_was_written_out), UNIT(files_follow_each_other_and_go_when_covered),
            UNIT(full_disk_refuses_and_goes_on_when_there_is_room),
            UNIT(what_was_admitted_has_room_on_a_disk_that_is_full), UNIT(all_that_lanes_hold_has_room),
-           UNIT(log_opens_on_a_disk_that_is_nearly_full), UNIT(file_grows_on_when_there_is_no_room_for_another),
-           UNIT(failed_flush_is_never_repeated_on_its_file), UNIT(hole_waits_for_a_snapshot),
-           UNIT(hole_is_told_when_the_log_is_read), UNIT(failed_write_loses_nothing),
+           UNIT(what_was_admitted_is_written_when_the_disk_is_found_full),
+           UNIT(log_runs_with_the_least_that_is_to_be_set_aside), UNIT(log_opens_on_a_disk_that_is_nearly_full),
+           UNIT(file_grows_on_when_there_is_no_room_for_another), UNIT(failed_flush_is_never_repeated_on_its_file),
+           UNIT(hole_waits_for_a_snapshot), UNIT(hole_is_told_when_the_log_is_read), UNIT(failed_write_loses_nothing),
            UNIT(closing_a_failed_log_says_so), UNIT(every_call_may_fail_once_or_for_ever),
            UNIT(writes_of_seven_bytes_change_nothing), UNIT(every_allocation_may_fail),
            UNIT(full_lane_waits_for_the_committer), UNIT(writers_wait_while_a_flush_is_slow),

@@ -57,9 +57,16 @@ void writer_keep_after(struct buf *kept, uint64_t lsn) {
 enum status writer_reserve(struct writer *writer, uint64_t least, uint64_t wanted) {
     if (writer->reserved >= writer->offset + least)
         return STATUS_OK;
-    TRY(writer->files->reserve(writer->files->context, writer->file, writer->offset + wanted));
-    writer->reserved = writer->offset + wanted;
-    return STATUS_OK;
+    /* Where there is too little the file system may have set aside a part of it, which `least` then finds. */
+    const struct files *files = writer->files;
+    enum status status = files->reserve(files->context, writer->file, writer->offset + wanted);
+    if (status == STATUS_FULL && least < wanted) {
+        wanted = least;
+        status = files->reserve(files->context, writer->file, writer->offset + wanted);
+    }
+    if (status == STATUS_OK)
+        writer->reserved = writer->offset + wanted;
+    return status;
 }
 
 enum status writer_sync(const struct writer *writer, int file) {

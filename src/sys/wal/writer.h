@@ -50,7 +50,7 @@ MUST_CHECK enum status writer_keep(struct buf *kept, const struct log_batch *bat
 /* Drops those from the front of `kept` whose records all are at most `lsn`. */
 void writer_keep_after(struct buf *kept, uint64_t lsn);
 
-/* Room for at least `least` bytes more, if not `wanted`. */
+/* Room for `wanted` bytes more if there are less than `least`; for `least` if the disk has no more. */
 MUST_CHECK enum status writer_reserve(struct writer *writer, uint64_t least, uint64_t wanted);
 
 MUST_CHECK enum status writer_sync(const struct writer *writer, int file);

@@ -61,19 +61,23 @@ class Server:
     def command(self):
         raise NotImplementedError
 
+    def launch(self):
+        """Starts it and does not wait until it is up."""
+        self.port = free_port()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={name: value for name, value in os.environ.items() if not name.startswith("STRATA_")},
+                preexec_fn=_die_with_parent,
+            )
+
     def start(self):
         for attempt in range(5):  # somebody may take the port between our choice and the server's bind
-            self.port = free_port()
-            with open(self.log_path, "wb") as log:
-                self.process = subprocess.Popen(
-                    self.command(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=self.folder,
-                    env={name: value for name, value in os.environ.items() if not name.startswith("STRATA_")},
-                    preexec_fn=_die_with_parent,
-                )
+            self.launch()
             if self._wait_until_up():
                 return self
             if "in use" not in self.log().lower() or attempt == 4:

@@ -1,0 +1,174 @@
+"""Flushes that fail and a disk that is full, under load: nothing answered is lost, service comes back by itself, no file is flushed again after a failure."""
+
+import math
+import os
+import pathlib
+import time
+
+from harness import settle
+
+from disks import ALWAYS
+from load import Wrong
+from rounds import Play
+
+SETTLE_S = 60
+ROOM_LEFT = 1 << 20
+BALLAST_SIZE = 1 << 20
+
+
+def expect(condition, what):
+    if not condition:
+        raise Wrong(what)
+
+
+def answers(played, count, what):
+    """So many more that are no refusals."""
+    group = played.group
+    wanted = group.answered() - group.refused() + count
+    expect(settle(lambda: group.answered() - group.refused() >= wanted or group.broken(), SETTLE_S), f"{what}: writes are not answered")
+    if group.broken():
+        raise group.broken()
+
+
+def crash(played, power):
+    at_s, _ = played.crash(power)
+    played.group.end()
+    return at_s
+
+
+def again(played, mode, before_s, at_s):
+    played.start(mode, 200, 2)
+    played.judge(before_s, at_s)
+
+
+def nothing_flushed_twice(played):
+    expect(played.disk.control["again"] == 0, f"{played.disk.control['again']} flushes of a file of which one had failed")
+
+
+def fails_once(played):
+    """Afterwards all goes on; what WAITAOF has told of is there after a power cut, in the other modes too."""
+    control, mode = played.disk.control, played.mode
+    played.group.begin(played.server, 1, refusals=True)
+    answers(played, 30, "before the failure")
+    control["fail"] = 1
+    expect(settle(lambda: control["failed"] == 1, SETTLE_S), "no flush came")
+    answers(played, 60, "after the failure")
+    before_s = time.monotonic()
+    with played.server.client() as client:
+        client.call("SELECT", 14)
+        expect(settle(lambda: client.call("SET", "mark", 1) == ("+", b"OK"), SETTLE_S), "writes are refused for good")
+        reply = client.call("WAITAOF", 1, 0, SETTLE_S * 1000)
+        expect(reply[1][0] == (":", 1), f"WAITAOF after the failure: {reply}")
+    at_s = crash(played, True)
+    nothing_flushed_twice(played)
+    again(played, mode, math.inf if mode == "always" else before_s, at_s)
+
+
+def failing(played):
+    """Under load, until flushes have failed twice and writes are refused."""
+    control = played.disk.control
+    played.group.begin(played.server, 2, refusals=True)
+    answers(played, 30, "before the failure")
+    failed = control["failed"]
+    control["fail"] = ALWAYS
+    expect(settle(lambda: control["failed"] >= failed + 2, SETTLE_S), "no new file is tried")
+    with played.server.client() as client:
+        expect(client.call("PING") == ("+", b"PONG") and client.call("GET", "mark")[0] == "$", "reads are not answered")
+        reply = client.call("SET", "mark", 2)
+        expect(reply[0] == "-" and reply[1].startswith(b"MISCONF"), f"a write while no flush succeeds: {reply}")
+
+
+def fails_and_power_goes(played):
+    failing(played)
+    at_s = crash(played, True)
+    nothing_flushed_twice(played)
+    played.disk.control["fail"] = 0
+    again(played, "always", math.inf, at_s)
+
+
+def fails_and_comes_back(played):
+    failing(played)
+    played.disk.control["fail"] = 0
+    answers(played, 60, "when flushes succeed again")
+    at_s = crash(played, True)
+    nothing_flushed_twice(played)
+    again(played, "always", math.inf, at_s)
+
+
+def kernel_tells_more(played):
+    """Killed while flushes fail: the next life reads from the kernel's memory what the disk has not got, and may not take that for safe."""
+    failing(played)
+    at_s = crash(played, False)
+    played.disk.control["fail"] = 0
+    again(played, "always", math.inf, at_s)
+    played.group.begin(played.server, 3)
+    answers(played, 20, "after the kill")
+    at_s = crash(played, True)
+    nothing_flushed_twice(played)
+    again(played, "always", math.inf, at_s)
+
+
+# ------------------------------------------------------------------------------------------ a full disk
+
+
+def fill_disk(folder):
+    path = os.path.join(folder, "ballast")
+    with open(path, "wb") as file:
+        try:
+            while os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize > ROOM_LEFT:
+                os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, BALLAST_SIZE)
+        except OSError:
+            pass
+    return pathlib.Path(path)
+
+
+def until_full(played):
+    """Answers what fills the disk."""
+    played.group.begin(played.server, 1, refusals=True)
+    ballast = fill_disk(played.disk.folder)
+    with played.server.client() as client:
+        client.call("SELECT", 14)
+        replies = (client.call("SET", f"large:{at % 50}", "x" * 100_000) for at in range(2000))
+        refused = next((reply for reply in replies if reply[0] == "-"), None)
+        expect(refused and refused[1].startswith(b"MISCONF Errors writing to the AOF file: No space left on device"), f"a full disk: {refused}")
+        expect(client.call("GET", "large:0")[0] == "$", "reads are not answered")
+    expect(settle(lambda: played.group.refused() > 5, SETTLE_S), "the writers are not refused")
+    return ballast
+
+
+def full_and_room_again(played):
+    ballast = until_full(played)
+    ballast.unlink()
+    answers(played, 60, "with room again")
+    again(played, "always", math.inf, crash(played, True))
+
+
+def full_and_power_goes(played):
+    ballast = until_full(played)
+    at_s = crash(played, True)
+    ballast.unlink(missing_ok=True)
+    again(played, "always", math.inf, at_s)
+
+
+def all_cases(report, seed, make, make_true):
+    """`make`: a disk whose flushes can fail; `make_true`: one that can be full, or None."""
+    cases = [("always: a flush that fails once loses nothing", make, "always", fails_once),
+             ("everysec: a flush that fails once loses nothing that was flushed or was to be kept", make, "everysec", fails_once),
+             ("a power cut while no flush succeeds loses nothing", make, "always", fails_and_power_goes),
+             ("when flushes succeed again writes are taken again", make, "always", fails_and_comes_back),
+             ("what the kernel shows after failed flushes is made safe by the next start", make, "always", kernel_tells_more)]  # fmt: skip
+    if make_true:
+        cases += [("on a full disk writes are refused, and taken again when there is room", make_true, "always", full_and_room_again),
+                  ("a power cut on a full disk loses nothing", make_true, "always", full_and_power_goes)]  # fmt: skip
+    else:
+        report.note("no disk of its own that could be full")
+    for name, maker, mode, case in cases:
+        disk = maker()
+        try:
+            with report.case(name), Play(disk, seed, ballast=False, mode=mode) as played:
+                try:
+                    case(played)
+                except Exception as error:
+                    raise Wrong(f"seed {seed}: {error}; {played.server.last_words()[-600:]}; kept in {played.keep()}") from error
+        finally:
+            disk.close()
