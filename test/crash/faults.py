@@ -5,13 +5,14 @@ import os
 import pathlib
 import time
 
-from harness import settle
+from harness import encode, settle
 
 from disks import ALWAYS
 from load import Wrong
-from rounds import Play
+from rounds import Play, facts
 
 SETTLE_S = 60
+SLOW_US = 6_000_000
 ROOM_LEFT = 1 << 20
 BALLAST_SIZE = 1 << 20
 
@@ -108,6 +109,26 @@ def kernel_tells_more(played):
     again(played, "always", math.inf, at_s)
 
 
+def slow_flush(played):
+    """Readers do not notice, and writers wait rather than have a power cut lose more and more."""
+    control = played.disk.control
+    played.group.begin(played.server, 4)
+    answers(played, 30, "before")
+    control["delay_us"] = SLOW_US
+    with played.server.client() as client, played.server.client() as writer:
+        expect(settle(lambda: facts(client)["log_holds_writes_back"] == "1", SETTLE_S), "writers are not held back")
+        writer.send(encode("SET", "mark", 3))
+        for _ in range(100):
+            begun_s = time.monotonic()
+            client.call("GET", "mark")
+            expect(time.monotonic() - begun_s < SLOW_US / 2e6, "reads wait for the disk")
+        control["delay_us"] = 0
+        expect(writer.read() == ("+", b"OK"), "the write that waited")
+    answers(played, 30, "afterwards")
+    at_s = crash(played, False)
+    again(played, "everysec", math.inf, at_s)
+
+
 # ------------------------------------------------------------------------------------------ a full disk
 
 
@@ -150,13 +171,15 @@ def full_and_power_goes(played):
     again(played, "always", math.inf, at_s)
 
 
-def all_cases(report, seed, make, make_true):
-    """`make`: a disk whose flushes can fail; `make_true`: one that can be full, or None."""
+def all_cases(report, seed, make, make_true, long=False):
+    """`make`: a disk whose flushes can fail; `make_true`: one that can be full, or None. `long`: also what takes some seconds."""
     cases = [("always: a flush that fails once loses nothing", make, "always", fails_once),
              ("everysec: a flush that fails once loses nothing that was flushed or was to be kept", make, "everysec", fails_once),
              ("a power cut while no flush succeeds loses nothing", make, "always", fails_and_power_goes),
              ("when flushes succeed again writes are taken again", make, "always", fails_and_comes_back),
              ("what the kernel shows after failed flushes is made safe by the next start", make, "always", kernel_tells_more)]  # fmt: skip
+    if long:
+        cases.append(("while a flush takes long readers are answered and writers wait", make, "everysec", slow_flush))
     if make_true:
         cases += [("on a full disk writes are refused, and taken again when there is room", make_true, "always", full_and_room_again),
                   ("a power cut on a full disk loses nothing", make_true, "always", full_and_power_goes)]  # fmt: skip
@@ -165,7 +188,8 @@ def all_cases(report, seed, make, make_true):
     for name, maker, mode, case in cases:
         disk = maker()
         try:
-            with report.case(name), Play(disk, seed, ballast=False, mode=mode) as played:
+            # Snapshots take the log's place, so where the log is looked at there are none.
+            with report.case(name), Play(disk, seed, False, mode=mode, rewrite="2mb" if maker is make_true else "64mb") as played:
                 try:
                     case(played)
                 except Exception as error:

@@ -110,17 +110,27 @@ class Writer(threading.Thread):
                     if state.seen(key, now_ms) != found[key]:
                         wrong.add(key)
             state.touched.clear()
-            if not wrong or self.is_half_done(count, wrong, found):
-                for key in wrong:
-                    state.drop(key)
-                return state, count
+            half = state if not wrong else self.half_done(state, count, wrong, found, now_ms)
+            if half is not None:
+                return half, count
             if nearest is None or len(wrong) < len(nearest[1]):
                 nearest = (count, set(wrong), {key: state.seen(key, now_ms) for key in wrong})
         raise Wrong(self.told(found, least, *nearest))
 
-    def is_half_done(self, count, wrong, found):
-        """The next command was at removing keys one by one."""
-        return count < len(self.ops) and wrong <= self.ops[count].one_by_one and all(found[key] == GONE for key in wrong)
+    def half_done(self, state, count, wrong, found, now_ms):
+        """The state, if it is one that the next command has left in its middle; else None."""
+        if count == len(self.ops):
+            return None
+        op, half = self.ops[count], state.copy()
+        if op.first:
+            op.first(half)
+            wrong = {key for key in wrong | half.touched if half.seen(key, now_ms) != found[key]}
+            return None if wrong else half
+        if not wrong <= op.one_by_one or any(found[key] != GONE for key in wrong):
+            return None
+        for key in wrong:
+            half.drop(key)
+        return half
 
     def told(self, found, least, count, wrong, wanted):
         keys = "; ".join(f"{key} is {short(found[key])} and not {short(wanted[key])}" for key in sorted(wrong)[:4])
@@ -156,7 +166,7 @@ def look(client, words):
     for at, key in enumerate(keys):
         value, expires, tags = replies[3 * at : 3 * at + 3]
         shown = stale.get(key) or [None]
-        found[key] = (value, expires, tuple(sorted(tag.decode() for tag in tags or ())), shown[1] if shown[0] == b"STALE" else None)
+        found[key] = (value, expires, tuple(sorted(tag.decode() for tag in tags or () if tag[:1] not in b"=~")), shown[1] if shown[0] == b"STALE" else None)
     return found
 
 

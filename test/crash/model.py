@@ -9,18 +9,25 @@ import time
 FAR_MS = 4102444800000
 GONE = (None, -2, (), None)
 PLAIN, COUNTERS, GROUPS, MEMBERS, BRIEF, SOFT, TAGS = 20, 3, 3, 4, 3, 5, 4
+SOURCES, PAGES = 2, 3
+RULES = """version: 1
+keys:
+  "{client}:u:{id}": { invalidates: ["{client}:f{id}:*"] }
+  "{client}:f{id}:{page}": {}
+"""
 SIZES = (1, 20, 300, 300, 3000, 3000, 40_000)
 
 
 class Op:
     """`requests` are sent at once; `step(state)` changes the state and answers what the last reply has to be, None: anything but an error.
 
-    `one_by_one`: keys that it removes one after the other, so that a crash before the answer may find some of them gone."""
+    What takes several steps may have been cut short before its answer. `one_by_one`: keys that it removes one after the other, so that some of them
+    may be gone; `first`: what may have been done without the rest."""
 
-    __slots__ = ("requests", "step", "one_by_one", "answered_s", "refused")
+    __slots__ = ("requests", "step", "one_by_one", "first", "answered_s", "refused")
 
-    def __init__(self, requests, step, one_by_one=frozenset()):
-        self.requests, self.step, self.one_by_one = requests, step, one_by_one
+    def __init__(self, requests, step, one_by_one=frozenset(), first=None):
+        self.requests, self.step, self.one_by_one, self.first = requests, step, one_by_one, first
         self.answered_s = None
         self.refused = False
 
@@ -90,11 +97,14 @@ class Words:
         self.groups = [[self.key(f"p{group}", at) for at in range(MEMBERS)] for group in range(GROUPS)]
         self.brief = [self.key("e", at) for at in range(BRIEF)]
         self.soft = [self.key("s", at) for at in range(SOFT)]
+        self.sources = [self.key("u", at) for at in range(SOURCES)]
+        self.pages = [[self.key(f"f{source}", at) for at in range(PAGES)] for source in range(SOURCES)]
         self.tags = [f"{number}:t{at}" for at in range(TAGS)]
         self.kinds = [(self.set, 12), (self.set_tagged, 8), (self.set_expiring, 4), (self.drop, 5), (self.append, 4), (self.expire, 3),
                       (self.persist, 2), (self.rename, 2), (self.many, 6), (self.transaction, 6), (self.count, 10), (self.tag_goes, 3),
                       (self.tag_given, 3), (self.key_goes, 3), (self.group_set, 8), (self.group_goes, 3), (self.brief_set, 3),
-                      (self.soft_set, 5), (self.soft_goes, 4), (self.everything_goes, 0.2)]  # fmt: skip
+                      (self.soft_set, 5), (self.soft_goes, 4), (self.source_set, 3), (self.page_set, 8),
+                      (self.everything_goes, 0.2)]  # fmt: skip
         self.weights = [weight for _, weight in self.kinds]
         self.makers = [maker for maker, _ in self.kinds]
 
@@ -102,7 +112,8 @@ class Words:
         return f"{self.number}:{family}:{at}"
 
     def keys(self):
-        return [*self.plain, *self.counters, *(key for group in self.groups for key in group), *self.brief, *self.soft]
+        return [*self.plain, *self.counters, *(key for group in self.groups for key in group), *self.brief, *self.soft,
+                *self.sources, *(key for pages in self.pages for key in pages)]  # fmt: skip
 
     def value(self):
         """Numbered, so that no two are alike."""
@@ -264,6 +275,16 @@ class Words:
                     state.put(each, value, at, tags, True)
 
         return Op([("TAG", "INVALIDATE", tag, "SOFT") if kind == 2 else ("INVALIDATE", "KEY", key, "SOFT")], step)
+
+    def page_set(self):
+        key, value = self.rng.choice(self.rng.choice(self.pages)), self.value()
+        return Op([("SET", key, value)], set_step(key, value))
+
+    def source_set(self):
+        """Which takes the pages that are made of it, by a rule."""
+        at, value = self.rng.randrange(SOURCES), self.value()
+        pages, first = set(self.pages[at]), set_step(self.sources[at], value)
+        return Op([("SET", self.sources[at], value)], all_steps([first, drop_silently(lambda key, _: key in pages)]), first=first)
 
     def everything_goes(self):
         return Op([("FLUSHDB",)], drop_silently(lambda *_: True))

@@ -11,6 +11,7 @@ from harness.servers import repository
 
 from disks import kill
 from load import Group, Wrong
+from model import RULES
 
 WRITERS = 4
 BALLAST, BALLAST_DB = 1500, 15
@@ -18,6 +19,7 @@ SLACK_S = 0.5  # until a thread that is due runs, on a machine that does somethi
 ANSWERS_S = 60
 INTERVALS_MS = (100, 300, 1000)
 MODES = ("always", "always", "always", "everysec", "everysec", "no")
+REWRITES = ("2mb", "2mb", "64mb")  # snapshots all the time, which flush the log, or hardly any
 DURING = ("nothing", "nothing", "nothing", "BGSAVE", "BGREWRITEAOF", "recovery")
 
 
@@ -29,15 +31,19 @@ def facts(client):
 class Play:
     """A server on `disk` from one crash to the next. Raises Wrong when something is not as it has to be; `tally` counts what happened."""
 
-    def __init__(self, disk, seed, ballast=True, writers=WRITERS, mode="always"):
-        self.disk, self.seed, self.ballast, self.mode = disk, seed, ballast, mode
+    def __init__(self, disk, seed, ballast=True, writers=WRITERS, mode="always", rewrite="2mb"):
+        self.disk, self.seed, self.ballast, self.mode, self.rewrite = disk, seed, ballast, mode, rewrite
         self.group = Group(writers, seed)
         self.number = 0
         self.tally = {"kill -9": 0, "power cut": 0, "in BGSAVE": 0, "in BGREWRITEAOF": 0, "in recovery": 0, "answered": 0,
                       "lost by everysec": 0, "worst_s": 0.0}  # fmt: skip
-        self.server = Strata(under=disk.under, appendonly="yes", maxmemory="128mb", auto_aof_rewrite_min_size="2mb")
+        self.server = Strata(under=disk.under, appendonly="yes", maxmemory="128mb")
         self.options = self.server.options
         self.own_folder, self.server.folder = self.server.folder, disk.folder
+        rules = os.path.join(self.own_folder, "rules.yaml")
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write(RULES)
+        self.options["rules"] = rules
 
     def __enter__(self):
         self.start(self.mode, 300, 2)
@@ -52,9 +58,10 @@ class Play:
             kill(self.server.process)
         shutil.rmtree(self.own_folder, ignore_errors=True)
 
-    def start(self, mode, interval_ms, threads):
+    def start(self, mode, interval_ms, threads, rewrite=None):
         self.mode, self.interval_s = mode, interval_ms / 1000
-        self.server.options = {**self.options, "appendfsync": mode, "appendfsync_interval": interval_ms, "threads": threads}
+        self.server.options = {**self.options, "appendfsync": mode, "appendfsync_interval": interval_ms, "threads": threads,
+                               "auto_aof_rewrite_min_size": rewrite or self.rewrite}  # fmt: skip
         try:
             self.server.start()
         except AssertionError as error:
@@ -118,7 +125,7 @@ class Play:
                 self.crash_recovery(rng, again)
                 lost_power = lost_power or again
         before_s = self.before(lost_power, flush_s, at_s, took_s)
-        self.start(mode or rng.choice(MODES), rng.choice(INTERVALS_MS), rng.choice((1, 2, 3)))
+        self.start(mode or rng.choice(MODES), rng.choice(INTERVALS_MS), rng.choice((1, 2, 3)), rng.choice(REWRITES))
         self.judge(before_s, at_s)
 
     def judge(self, before_s, at_s):

@@ -36,6 +36,7 @@ struct change {
     struct slice killer;       /* of CACHE_INVALIDATED: the tag by which it was dead, or */
     bool by_ban;               /* the pattern */
     bool is_first;             /* of a removal by a command with a `remove_event`: it is that of its first key */
+    bool of_nothing;           /* what goes was cached as nothing */
     bool planned;              /* by a plan of the rules, whose edges have been followed */
     bool lost;                 /* something happened, but nobody knows what */
 };

@@ -42,6 +42,8 @@ void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class,
 
 /* The setting and the rules say together who is asked about. Under no lock of the configuration, or under it. */
 void rules_settle(struct server *server);
+/* Frees sets that are in force no more, once nobody looks at them. By a worker between two commands, now and then. */
+void rules_tick(struct server *server);
 
 /* After SIGHUP, in the turn of any worker: the file once more. Says in the log what came of it. */
 void rules_load_file(struct worker *worker);

@@ -116,6 +116,7 @@ struct server {
     pthread_mutex_t rules_lock;
     pthread_mutex_t rules_loads_lock;          /* of what follows; nothing else is done while it is held */
     struct cmd_rules_loads rules_loads;        /* what came of them */
+    struct rules_in_force *rules_retired;      /* those before, until no command goes by them */
     _Atomic uint32_t asked;                    /* enum cmd_ask: by the rules in force, whatever the setting is */
     _Atomic uint64_t broken[RULES_BROKEN_MAX]; /* what the log has told of: class and service; 0: room */
     _Atomic bool rules_asked_for;              /* SIGHUP, or the file has changed: it is to be read again */

@@ -188,6 +188,15 @@ void worker_leave(struct worker *worker) {
     take_again();
 }
 
+bool worker_is_between(struct worker *worker) {
+    if (worker == current)
+        return true;
+    worker_visit(worker);
+    bool between = !worker->away;
+    worker_leave(worker);
+    return between;
+}
+
 bool worker_is_current(const struct worker *worker) { return worker == current; }
 
 struct worker *worker_current(void) {
@@ -441,6 +450,7 @@ static void tick(struct worker *worker) {
     if (worker->index == 0 && !loading) {
         streaming_tick(worker);
         server_note_memory(worker->server);
+        rules_tick(worker->server);
         if (worker->server->persist)
             rules_settle(worker->server);
         class_stats_tick(worker);

@@ -5,7 +5,8 @@
  *
  *     state      stage    admit          means
  *     RUNNING    yes      yes            all is well
- *     FULL       yes      STATUS_FULL    the disk has no room. What was staged is written as soon as there is some; tried every WAL_RETRY_MS
+ *     FULL       yes      STATUS_FULL    the disk has no room. What was admitted goes into the room that was set aside; what finds none waits, and is
+ *                                        tried again every WAL_RETRY_MS
  *     FAILED     yes      STATUS_IO      a write or a flush failed. The file is left alone for good; wal_begin_anew starts another
  *
  *     RUNNING <-> FULL          room went, room came back
@@ -46,7 +47,8 @@ struct wal_options {
     unsigned lanes;       /* [1] */
     size_t lane_bytes;    /* [1 MiB] */
     uint64_t file_bytes;  /* [64 MiB] a file that reaches this is followed by another */
-    /* [twice what all lanes can hold, at least 4 MiB] set aside ahead, so that what has been staged has room when the disk is full; 1: nothing. */
+    /* [twice what all lanes can hold, at least 4 MiB] set aside ahead, or half of it where there is no more, so that what has been staged has room when
+     * the disk is full; 1: nothing. */
     uint64_t reserve_bytes;
     /* [16 MiB] of what was written and not flushed is kept, to be written again after a failed flush. */
     size_t kept_bytes;
