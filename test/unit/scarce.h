@@ -9,6 +9,8 @@
 #ifndef STRATA_TEST_SCARCE_H
 #define STRATA_TEST_SCARCE_H
 
+#include <stdint.h>
+
 #include "base/memory.h"
 
 #define SCARCE_NEVER UINT64_MAX
