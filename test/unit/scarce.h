@@ -9,6 +9,8 @@
 #ifndef STRATA_TEST_SCARCE_H
 #define STRATA_TEST_SCARCE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/memory.h"
