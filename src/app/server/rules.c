@@ -535,6 +535,13 @@ void rules_hold(struct worker *worker) {
     }
 }
 
+enum status rules_look(struct server *server) {
+    struct rules_in_force *set = NULL;
+    enum status status = server->rules_path[0] ? set_from_file(server->rules_path, &set) : STATUS_OK;
+    free_set(set);
+    return status;
+}
+
 enum status rules_start(struct server *server) {
     const char *path = server->rules_path;
     enum status status = path[0] ? set_from_file(path, &server->rules) : set_from_log(server, &server->rules);

@@ -24,6 +24,8 @@ struct rules_in_force;
 
 /* What the file of the configuration says, before the workers run. STATUS_INVALID: it is wrong, and the log says why. */
 MUST_CHECK enum status rules_start(struct server *server);
+/* Whether there will be rules to start with: before minutes are spent on loading. STATUS_INVALID: as above. */
+MUST_CHECK enum status rules_look(struct server *server);
 /* Every entry is brought under them, if it is not for sure. */
 void rules_hold(struct worker *worker);
 void rules_stop(struct server *server);

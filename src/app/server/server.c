@@ -595,8 +595,7 @@ static enum status start_all(struct server *server) {
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
     watch_rules(server); /* before they are read: a change in between is read again */
-    if (!server_is_loading(server))
-        TRY(server_rules_start(server));
+    TRY(server_is_loading(server) ? rules_look(server) : server_rules_start(server));
     /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
     TRY(listen_tcp(server));
