@@ -26,7 +26,7 @@ KEY_FLAGS = {'RO': 'RO', 'RW': 'RW', 'OW': 'OW', 'RM': 'RM', 'access': 'ACCESS',
 COMMAND_KEYS = {'summary', 'since', 'group', 'complexity', 'deprecated', 'arity', 'flags', 'own_flags', 'categories',
                 'tips', 'keys', 'upload', 'row', 'syntax', 'subcommands', 'events'}
 EVENT_CLASSES = {'generic': 'g', 'string': '$', 'bitmap': '$'}  # of the group whose commands write
-EVENTS = {'write', 'remove'}
+EVENTS = {'write', 'remove', 'group'}
 TYPES = ['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']
 TYPE_OF_NAME = {'key': 'key', 'newkey': 'key', 'destkey': 'key', 'pattern': 'pattern', 'seconds': 'integer',
                 'milliseconds': 'integer', 'unix-time-seconds': 'unix-time', 'unix-time-milliseconds': 'unix-time'}
@@ -214,8 +214,9 @@ class Command:
         if row and not self.key_at():
             raise Mistake('row: the first key must always stand in one place')
         self.events = data.get('events', {})
-        if set(self.events) - EVENTS or self.events and ('write' not in self.events or self.group not in EVENT_CLASSES):
-            raise Mistake('events: `write`, and `remove` where the first key goes another way than by del')
+        self.event_group = self.events.get('group', self.group)
+        if set(self.events) - EVENTS or self.events and ('write' not in self.events or self.event_group not in EVENT_CLASSES):
+            raise Mistake('events: `write`, `remove` where the first key goes another way than by del, `group` if they are those of another one')
         self.arguments = Syntax(data.get('syntax', '')).read()
         self.name_keys()
         self.syntax = ' '.join([self.full.replace('|', ' ').upper()] + ([show(self.arguments)] if self.arguments else []))
@@ -465,7 +466,7 @@ class Writer:
     @staticmethod
     def events(command):
         names = [command.events.get(name) for name in ('write', 'remove')]
-        return ["'%s'" % EVENT_CLASSES[command.group] if command.events else '0'] + [
+        return ["'%s'" % EVENT_CLASSES[command.event_group] if command.events else '0'] + [
             '{(const uint8_t *)%s, %d}' % (text(name), len(name)) if name else '{NULL, 0}' for name in names]
 
     def names_table(self, commands):

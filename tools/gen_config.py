@@ -11,7 +11,7 @@ import sys
 import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', 'output_limit', 'events', 'fixed']
+TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', 'output_limit', 'events', 'save_points', 'fixed']
 KNOWN = {'name', 'type', 'unit', 'default', 'min', 'max', 'choices', 'auto', 'percent', 'running', 'also', 'get',
          'secret', 'description', 'listed', 'zero'}
 FIXED_INPUT_MAX = 64
@@ -84,6 +84,8 @@ def field_declaration(key):
         return 'struct config_output_limits %s;' % name
     if kind == 'events':
         return 'uint32_t %s;' % name
+    if kind == 'save_points':
+        return 'struct config_save_points %s;' % name
     return None
 
 
@@ -118,6 +120,18 @@ def make_header(keys):
            '/* Of clients that have subscribed to something, and of all others. */',
            'struct config_output_limits {',
            '    struct config_output_limit normal, pubsub;',
+           '};',
+           '',
+           '/* A snapshot is due `seconds` after the last one, if there were so many changes. */',
+           'struct config_save_point {',
+           '    int64_t seconds, changes;',
+           '};',
+           '',
+           'enum { CONFIG_SAVE_POINTS_MAX = 8 };',
+           '',
+           'struct config_save_points {',
+           '    uint32_t count;',
+           '    struct config_save_point each[CONFIG_SAVE_POINTS_MAX];',
            '};',
            '',
            'enum config_key_id {']
@@ -228,6 +242,8 @@ def describe_type(key):
         return 'list, at most %d' % key['max']
     if kind == 'output_limit':
         return '`normal HARD SOFT SECONDS pubsub HARD SOFT SECONDS`; what is not named stays as it is'
+    if kind == 'save_points':
+        return 'pairs of seconds and changes, at most 8'
     if kind == 'events':
         return 'letters of `KEg$lshzxetdmn`; `A` stands for `g$lshzxetd`'
     return '`yes` or `no`'

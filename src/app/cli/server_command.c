@@ -212,8 +212,11 @@ static int run(struct config *config) {
     }
     print_start(config, server_port(server));
     server_wait(server);
+    bool whole = server_is_whole(server);
     server_free(server);
-    return 0;
+    if (!whole)
+        fprintf(stderr, "strata: the server does not start: what was kept cannot be loaded\n");
+    return whole ? 0 : 1;
 }
 
 int cli_server(int argc, char **argv) {

@@ -47,7 +47,8 @@ enum cmd_ask {
     CMD_ASK_VALUES = 4 /* leased, or not held by the server */,
     CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */,
     CMD_ASK_QUOTA = 16, /* what is beyond one is refused */
-    CMD_ASK_LOG = 32    /* of no rule: the log takes no writes at present */
+    CMD_ASK_LOG = 32,   /* of no rule: the log takes no writes at present */
+    CMD_ASK_LOADED = 64 /* of no rule either: what was kept is being loaded */
 };
 
 /* Shared by all workers of one server. */
@@ -115,6 +116,7 @@ struct cmd_client {
     uint32_t tracker;           /* the server's number for that, 0: none yet */
     uint64_t tracking_redirect; /* the id of another client, 0: none */
     uint64_t random_draws;      /* by RANDOMKEY, so that no two are alike */
+    const void *exec_rules;     /* in EXEC: those in force when it took its locks, if something in it goes by them */
     void *connection;           /* the server's */
 };
 
@@ -141,6 +143,7 @@ enum cmd_outcome {
 enum cmd_change {
     CMD_CHANGE_PLAIN,
     CMD_CHANGE_EXPIRES, /* it gives an expiry that the client asked for */
+    CMD_CHANGE_NOTHING, /* it says that there is nothing: of what was there it is a removal */
     CMD_CHANGE_UNTOLD,  /* nobody is told: it is none to whom it could matter */
 };
 

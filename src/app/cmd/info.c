@@ -160,6 +160,8 @@ static void of_log(struct info *info, const struct cmd_persistence *facts) {
     number(info, "log_written_lsn", facts->written_lsn);
     number(info, "log_flushed_lsn", facts->flushed_lsn);
     number(info, "log_files", facts->files);
+    number(info, "backup_last_time", facts->backed_up_at_ms / 1000);
+    line(info, "backup_last_status:%s", facts->last_backup_failed ? "err" : "ok");
     number(info, "log_flushes", facts->flushes);
     number(info, "log_flush_last_us", facts->flush_us_last);
     number(info, "log_flush_max_us", facts->flush_us_max);
@@ -171,13 +173,38 @@ static void of_log(struct info *info, const struct cmd_persistence *facts) {
     number(info, "loaded_without_room", facts->loaded_lost);
 }
 
-/* What is loaded is loaded before anybody is served. */
+/* How far the loading is. The time that is left goes by the speed so far, and is at least a second: clients ask again then. */
+static void of_loading(struct info *info, const struct cmd_persistence *facts, uint64_t now_ms) {
+    uint64_t took_ms = now_ms > facts->loading_since_ms ? now_ms - facts->loading_since_ms : 0;
+    uint64_t total = facts->loading_total > facts->loading_bytes ? facts->loading_total : facts->loading_bytes;
+    double left_ms = facts->loading_bytes
+                         ? (double)took_ms * (double)(total - facts->loading_bytes) / (double)facts->loading_bytes
+                         : 0;
+    number(info, "loading_start_time", facts->loading_since_ms / 1000);
+    number(info, "loading_total_bytes", total);
+    number(info, "loading_loaded_bytes", facts->loading_bytes);
+    line(info, "loading_loaded_perc:%.2f", total ? 100.0 * (double)facts->loading_bytes / (double)total : 0);
+    number(info, "loading_eta_seconds", 1 + (uint64_t)(left_ms / 1000));
+}
+
+/* By the speed so far. Entries that come meanwhile may be met as well. */
+static void of_saving(struct info *info, const struct cmd_persistence *facts, uint64_t since_ms) {
+    uint64_t total = facts->saving_total > facts->saving_done ? facts->saving_total : facts->saving_done;
+    double took_ms = since_ms ? (double)since_ms : 1;
+    line(info, "snapshot_percent:%.2f", total ? 100.0 * (double)facts->saving_done / (double)total : 100.0);
+    number(info, "snapshot_bytes_written", facts->saving_bytes);
+    number(info, "snapshot_bytes_per_sec", (uint64_t)((double)facts->saving_bytes * 1000 / took_ms));
+    if (facts->saving_done)
+        number(info, "snapshot_remaining_sec",
+               (uint64_t)(took_ms * (double)(total - facts->saving_done) / (double)facts->saving_done / 1000));
+}
+
 static void section_persistence(struct info *info) {
     struct cmd_persistence facts;
     info->api->persistence(info->server, &facts);
     uint64_t now_ms = info->api->now_us(info->server) / 1000;
     uint64_t since_ms = facts.saving && now_ms > facts.saving_since_ms ? now_ms - facts.saving_since_ms : 0;
-    number(info, "loading", 0);
+    number(info, "loading", facts.loading);
     number(info, "async_loading", 0);
     number(info, "rdb_changes_since_last_save",
            facts.enabled ? facts.staged_lsn - facts.saved_lsn : info->counts.changes);
@@ -187,6 +214,11 @@ static void section_persistence(struct info *info) {
     number(info, "rdb_saves", facts.saves);
     number(info, "rdb_current_save_keys_processed", facts.saving ? facts.saving_done : 0);
     number(info, "rdb_current_save_keys_total", facts.saving ? facts.saving_total : 0);
+    line(info, "rdb_current_bgsave_time_sec:%lld", facts.saving ? (long long)(since_ms / 1000) : -1);
+    line(info, "rdb_last_bgsave_time_sec:%lld",
+         facts.saves + facts.save_failures ? (long long)(facts.save_ms_last / 1000) : -1);
+    if (facts.saving)
+        of_saving(info, &facts, since_ms);
     number(info, "aof_enabled", facts.enabled);
     number(info, "aof_rewrite_in_progress", facts.saving);
     number(info, "aof_rewrite_scheduled", 0);
@@ -195,7 +227,9 @@ static void section_persistence(struct info *info) {
     line(info, "aof_last_write_status:%s", facts.refuses ? "err" : "ok");
     number(info, "aof_rewrites", facts.saves);
     number(info, "module_fork_in_progress", 0);
-    if (facts.enabled)
+    if (facts.loading)
+        of_loading(info, &facts, now_ms);
+    else if (facts.enabled)
         of_log(info, &facts);
 }
 

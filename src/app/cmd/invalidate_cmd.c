@@ -27,15 +27,17 @@ struct errand {
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
 
 /* False, with the error written: there is no memory, or rules are being loaded, and what they name could not be found yet. EXEC has asked that under all
- * locks, and what it runs is done by the rules in force then. */
+ * locks, and what it runs is done by the rules in force then, unless others have come into force for its thread as well. */
 static bool errand_begin(struct errand *errand, struct cmd_call *call) {
-    if (!call->client->in_exec && atomic_load_explicit(&call->env->loading_rules, memory_order_acquire)) {
+    struct cmd_server *server = call->env->server;
+    const struct cmd_client *client = call->client;
+    *errand = (struct errand){.call = call};
+    errand->rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
+    if (atomic_load_explicit(&call->env->loading_rules, memory_order_acquire) &&
+        (!client->in_exec || client->exec_rules != errand->rules)) {
         reply_error(call->reply, SLICE("BUSY rules are being loaded; try again"));
         return false;
     }
-    struct cmd_server *server = call->env->server;
-    *errand = (struct errand){.call = call};
-    errand->rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
     if (!errand->rules) {
         const struct manifest empty = {0};
         const struct manifest_sink sink = {no_problem, NULL, NULL};
@@ -242,12 +244,13 @@ static void invalidate_expression(struct errand *errand, struct regex *regex) {
     enum status status = rules_plan_expression(&errand->plan, call->argv[2], slice_make(around, around_size));
     if (status != STATUS_OK)
         cmd_error_status(call, status);
-    else if (is_bounded(call, regex))
+    else
         errand_run(errand);
 }
 
 void cmd_invalidate_regex(struct cmd_call *call) {
     struct errand errand;
+    struct invalidate_words words;
     struct regex *regex = NULL;
     struct regex_problem problem;
     if (invalidate_words_resumed(call) || !may_look_at_all(call))
@@ -257,9 +260,10 @@ void cmd_invalidate_regex(struct cmd_call *call) {
         reply_errorf(call->reply, "ERR that is no regular expression, at byte %zu: %s", problem.at, problem.text);
     else if (status != STATUS_OK)
         cmd_error_status(call, status);
-    else if (errand_begin(&errand, call)) {
-        if (invalidate_words_read(call, 3, &errand.words))
-            invalidate_expression(&errand, regex);
+    else if (invalidate_words_read(call, 3, &words) && is_bounded(call, regex) && errand_begin(&errand, call)) {
+        /* Only now: while it looks at keys it may sleep, and other rules may come into force. */
+        errand.words = words;
+        invalidate_expression(&errand, regex);
         errand_end(&errand);
     }
     regex_free(regex);

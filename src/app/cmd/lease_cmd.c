@@ -481,7 +481,10 @@ static void cset(struct cmd_call *call, const struct cset *cset) {
         reply_null(call->reply);
         return;
     }
+    bool nothing = cset->options.flags & OPTION_NEGATIVE;
+    call->change = nothing ? CMD_CHANGE_NOTHING : cset->expires_at_ms ? CMD_CHANGE_EXPIRES : CMD_CHANGE_PLAIN;
     enum status status = cset_write(call, cset, &edit, &guard);
+    call->change = CMD_CHANGE_PLAIN;
     if (guard.end == LEASE_HOLDS)
         server->api->lease_end_write(server, cset->token, status == STATUS_OK);
     cache_edit_end(&edit);

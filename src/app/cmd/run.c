@@ -255,6 +255,11 @@ static bool is_logged(struct cmd_call *call, const struct cmd_spec *spec) {
 /* Apart for the same reason. */
 __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const struct cmd_spec *spec) {
     struct owner_refusal refusal;
+    if (atomic_load_explicit(&call->env->asked, memory_order_relaxed) & CMD_ASK_LOADED &&
+        !(spec->flags & CMD_LOADING)) {
+        reject(call, spec, "LOADING", "Strata is loading the dataset in memory");
+        return false;
+    }
     if (!is_logged(call, spec))
         return false;
     if (owner_agrees(call, spec, &refusal))
@@ -368,14 +373,15 @@ void cmd_run(struct cmd_call *call) {
 /* What follows from a write happens before the next one; and each may be refused. */
 static inline bool writes_run_alone(const struct cmd_env *env) {
     return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) &
-                             (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES | CMD_ASK_LOG)) != 0,
+                             (uint32_t)(CMD_ASK_WRITES | CMD_ASK_VALUES | CMD_ASK_LOG | CMD_ASK_LOADED)) != 0,
                             0) ||
            __builtin_expect(atomic_load_explicit(&env->follows, memory_order_relaxed), 0);
 }
 
 static inline bool reads_run_alone(const struct cmd_env *env) {
-    return __builtin_expect(
-        (atomic_load_explicit(&env->asked, memory_order_relaxed) & (CMD_ASK_READS | CMD_ASK_SLIDES)) != 0, 0);
+    return __builtin_expect((atomic_load_explicit(&env->asked, memory_order_relaxed) &
+                             (CMD_ASK_READS | CMD_ASK_SLIDES | CMD_ASK_LOADED)) != 0,
+                            0);
 }
 
 uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, uint32_t count) {

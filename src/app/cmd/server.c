@@ -52,7 +52,8 @@ void cmd_shutdown(struct cmd_call *call) {
         return;
     }
     struct cmd_server *server = call->env->server;
-    enum status status = server->api->shutdown(server, options.now, options.force, options.abort);
+    enum cmd_save_last saves = options.save ? CMD_SAVE_YES : options.nosave ? CMD_SAVE_NO : CMD_SAVE_AS_SET;
+    enum status status = server->api->shutdown(server, saves, options.now, options.force, options.abort);
     if (options.abort) {
         if (status == STATUS_OK)
             reply_ok(call->reply);

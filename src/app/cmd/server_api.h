@@ -180,13 +180,19 @@ struct cmd_command_counts {
 };
 
 /* What is kept on disk. */
+/* Whether a snapshot is taken at the end. */
+enum cmd_save_last { CMD_SAVE_AS_SET, CMD_SAVE_YES, CMD_SAVE_NO };
+
 struct cmd_persistence {
     bool enabled;
+    bool loading; /* with it, of what follows only this: when it began (Unix time), and how far it is */
+    uint64_t loading_since_ms, loading_bytes, loading_total;
     bool refuses, behind, saving;
     int error; /* errno of the log's last failure, 0: none */
-    uint64_t saved_at_ms, saving_since_ms, saving_done, saving_total;
+    uint64_t saved_at_ms, saving_since_ms, saving_done, saving_total, saving_bytes;
     uint64_t saves, save_failures, save_ms_last;
-    bool last_save_failed;
+    bool last_save_failed, last_backup_failed;
+    uint64_t backed_up_at_ms; /* 0: not since the start */
     uint64_t loaded_records, loaded_lost, loaded_ms, cut_bytes;
     uint64_t saved_lsn; /* records up to here are in the last snapshot */
     uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
@@ -271,7 +277,7 @@ struct cmd_server_api {
                                struct cmd_synced *ret, bool *ret_done);
     void (*stream_synced)(struct cmd_server *, struct cmd_client *, struct cmd_synced *ret);
     /* Begins an orderly stop. STATUS_OK: the connection will be closed without a reply. */
-    enum status (*shutdown)(struct cmd_server *, bool now, bool force, bool abort);
+    enum status (*shutdown)(struct cmd_server *, enum cmd_save_last saves, bool now, bool force, bool abort);
     /* What is kept on disk. */
     void (*persistence)(struct cmd_server *, struct cmd_persistence *ret);
     /* Asks for a snapshot. With `waits` the command has to answer CMD_WAITS while `ret_done` is false, and comes again. STATUS_CLOSED: nothing is kept;

@@ -13,6 +13,7 @@ struct reporter {
     struct cmd_server_counts counts;
     unsigned locks, resets, monitors, stops;
     bool stopping, now, force;
+    enum cmd_save_last saves;
     char timeout[16];
     uint64_t run_ns; /* of GET */
 };
@@ -98,13 +99,14 @@ static void monitor(struct cmd_server *server, struct cmd_client *client) {
     client->monitor = true;
 }
 
-static enum status stop(struct cmd_server *server, bool now, bool force, bool abort) {
+static enum status stop(struct cmd_server *server, enum cmd_save_last saves, bool now, bool force, bool abort) {
     struct reporter *r = reporter_of(server);
     if (abort && !r->stopping)
         return STATUS_INVALID;
     r->stops += !abort;
     r->stopping = !abort;
     r->now = now;
+    r->saves = saves;
     r->force = force;
     return STATUS_OK;
 }
@@ -382,7 +384,7 @@ static void shutdown_takes_the_options_of_redis(void **state) {
     EXPECT_REPLY(&f, "SHUTDOWN SAVE", "-ERR Errors trying to SHUTDOWN. Check logs.\r\n");
     assert_int_equal(r.stops, 0);
     EXPECT_REPLY(&f, "SHUTDOWN nosave now force", "");
-    assert_true(r.stops == 1 && r.now && r.force);
+    assert_true(r.stops == 1 && r.now && r.force && r.saves == CMD_SAVE_NO);
     EXPECT_REPLY(&f, "SHUTDOWN ABORT", "+OK\r\n");
     assert_false(r.stopping);
     close_both(&r, &f);

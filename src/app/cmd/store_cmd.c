@@ -99,7 +99,7 @@ void cmd_store_info(struct cmd_call *call) {
 static void tell_flush(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     char what[64];
-    if (!server)
+    if (!server || !server->api->tell_deed)
         return;
     snprintf(what, sizeof what, "STORE FLUSH of %.*s", SHOW(call->argv[2]));
     server->api->tell_deed(server, call->client, what);

@@ -1,5 +1,6 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/queue.h"
+#include "app/cmd/server_api.h"
 #include "app/cmd/slide.h"
 #include "base/memory.h"
 
@@ -285,16 +286,21 @@ static enum status lock_reach(const struct cmd_call *call, struct reach *ret_rea
     }
 }
 
-/* Whether something is queued that goes by rules, while others come into force: half of a transaction is worse than none. Under its locks, which are all
- * then: what is not being loaded yet finds every entry as the rules in force have it, whatever begins meanwhile. */
-static bool waits_for_rules(const struct cmd_call *call) {
-    const struct cmd_client *client = call->client;
-    if (!atomic_load_explicit(&call->env->loading_rules, memory_order_acquire))
-        return false;
+static bool goes_by_rules(const struct cmd_client *client) {
     for (uint32_t i = 0, count = cmd_multi_count(client); i < count; i++)
         if (queued(client)[i].spec->flags & CMD_AWAITS_RULES)
             return true;
     return false;
+}
+
+/* Whether others come into force than those by which something queued goes: half of a transaction is worse than none. Under its locks, which are all
+ * then: what is not being loaded yet finds every entry as the rules in force have it, whatever begins meanwhile. */
+static bool waits_for_rules(const struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    if (!goes_by_rules(call->client))
+        return false;
+    call->client->exec_rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
+    return atomic_load_explicit(&call->env->loading_rules, memory_order_acquire);
 }
 
 static void run_locked(struct cmd_call *call) {

@@ -104,6 +104,15 @@ static size_t list_text(const struct config_list *list, char *ret_text, size_t t
     return used;
 }
 
+static size_t save_points_text(const struct config_save_points *points, char *ret_text, size_t text_size) {
+    size_t used = 0;
+    ret_text[0] = 0;
+    for (uint32_t i = 0; i < points->count; i++)
+        used += (size_t)snprintf(ret_text + used, text_size - used, "%s%lld %lld", i ? " " : "",
+                                 (long long)points->each[i].seconds, (long long)points->each[i].changes);
+    return used;
+}
+
 size_t config_text(const struct config *config, enum config_key_id id, char *ret_text, size_t text_size) {
     const struct config_key *key = &config_keys[id];
     const void *field = (const char *)&config->values + key->offset;
@@ -142,6 +151,9 @@ size_t config_text(const struct config *config, enum config_key_id id, char *ret
             break;
         case CONFIG_TYPE_EVENTS:
             size = (int)config_events_text(*(const uint32_t *)field, ret_text);
+            break;
+        case CONFIG_TYPE_SAVE_POINTS:
+            size = (int)save_points_text(field, ret_text, text_size);
             break;
         case CONFIG_TYPE_FIXED:
             size = snprintf(ret_text, text_size, "%s", key->default_text);

@@ -39,7 +39,8 @@ enum config_type {
     CONFIG_TYPE_LIST,
     CONFIG_TYPE_OUTPUT_LIMIT,
     CONFIG_TYPE_EVENTS, /* a bit for each, see config_events.h */
-    CONFIG_TYPE_FIXED,  /* has no field: only its one value is accepted */
+    CONFIG_TYPE_SAVE_POINTS,
+    CONFIG_TYPE_FIXED, /* has no field: only its one value is accepted */
 };
 
 struct config_key {

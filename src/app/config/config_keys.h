@@ -26,6 +26,18 @@ struct config_output_limits {
     struct config_output_limit normal, pubsub;
 };
 
+/* A snapshot is due `seconds` after the last one, if there were so many changes. */
+struct config_save_point {
+    int64_t seconds, changes;
+};
+
+enum { CONFIG_SAVE_POINTS_MAX = 8 };
+
+struct config_save_points {
+    uint32_t count;
+    struct config_save_point each[CONFIG_SAVE_POINTS_MAX];
+};
+
 enum config_key_id {
     CONFIG_PORT,
     CONFIG_BIND,
@@ -67,13 +79,17 @@ enum config_key_id {
     CONFIG_APPENDFSYNC_INTERVAL,
     CONFIG_AUTO_AOF_REWRITE_PERCENTAGE,
     CONFIG_AUTO_AOF_REWRITE_MIN_SIZE,
+    CONFIG_SAVE,
+    CONFIG_SNAPSHOT_MAX_RATE,
+    CONFIG_BACKUP_DIR,
+    CONFIG_BACKUP_INTERVAL,
+    CONFIG_BACKUPS_KEPT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
     CONFIG_NOTIFY_KEYSPACE_EVENTS,
     CONFIG_DATABASES,
     CONFIG_DAEMONIZE,
-    CONFIG_SAVE,
     CONFIG_CLUSTER_ENABLED,
     CONFIG_REPLICA_READ_ONLY,
     CONFIG_REPLICAOF,
@@ -156,6 +172,11 @@ struct config_values {
     int64_t appendfsync_interval_ms;
     int64_t auto_aof_rewrite_percentage;
     uint64_t auto_aof_rewrite_min_size_bytes;
+    struct config_save_points save;
+    uint64_t snapshot_max_rate_bytes;
+    char backup_dir[1024];
+    int64_t backup_interval_s;
+    int64_t backups_kept;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
     int64_t latency_monitor_threshold_ms;

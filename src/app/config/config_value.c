@@ -332,6 +332,25 @@ static bool parse_events(struct slice text, uint32_t *field, struct config_probl
                    "'%.*s' has a letter that is none of Ag$lshzxetdmnKE", SHOW(text));
 }
 
+/* "3600 1 300 100" */
+static bool parse_save_points(struct slice text, struct config_save_points *field, struct config_problem *ret_problem) {
+    static const char error[] = "Invalid save parameters";
+    struct config_save_points points = {.count = 0};
+    for (struct slice word = next_word(&text, " \t"); word.size; word = next_word(&text, " \t")) {
+        struct slice second = next_word(&text, " \t");
+        uint64_t seconds, changes;
+        if (!number_parse_u64(word, &seconds) || !number_parse_u64(second, &changes) || seconds == 0 ||
+            seconds > INT32_MAX || changes > INT64_MAX)
+            return problem(ret_problem, error, "'%.*s %.*s' are no seconds (from 1 on) and a number of changes",
+                           SHOW(word), SHOW(second));
+        if (points.count == CONFIG_SAVE_POINTS_MAX)
+            return problem(ret_problem, error, "there are more than %d pairs", CONFIG_SAVE_POINTS_MAX);
+        points.each[points.count++] = (struct config_save_point){(int64_t)seconds, (int64_t)changes};
+    }
+    *field = points;
+    return true;
+}
+
 static bool parse_fixed(const struct config_key *key, struct slice text, struct config_problem *ret_problem) {
     if (slice_equal_nocase(text, slice_from_string(key->default_text)))
         return true;
@@ -368,6 +387,8 @@ bool config_value_read(const struct config_key *key, const struct config_machine
             return parse_list(key, text, field, ret_problem);
         case CONFIG_TYPE_OUTPUT_LIMIT:
             return parse_output_limit(text, field, ret_problem);
+        case CONFIG_TYPE_SAVE_POINTS:
+            return parse_save_points(text, field, ret_problem);
         default:
             ASSERT(key->type == CONFIG_TYPE_FIXED);
             return parse_fixed(key, text, ret_problem);

@@ -44,6 +44,48 @@ static enum status refuse(struct opening *opening, enum status status, const cha
 
 /* ------------------------------------------------------------------------------------------ the snapshot */
 
+/* A record is loaded. STATUS_CLOSED: that is to end. */
+static enum status go_on(const struct opening *opening, struct slice record) {
+    struct persist_progress *progress = opening->persist->options.progress;
+    if (!progress)
+        return STATUS_OK;
+    atomic_fetch_add_explicit(&progress->loaded_bytes, sizeof(uint32_t) + record.size, memory_order_relaxed);
+    return atomic_load_explicit(&progress->ends, memory_order_relaxed) ? STATUS_CLOSED : STATUS_OK;
+}
+
+struct counting {
+    const struct files *files;
+    uint64_t bytes;
+    struct slice snapshot; /* the newest one's name */
+    char name[FILES_NAME_MAX + 1];
+};
+
+static enum status add_size(void *visitor, const char *name) {
+    struct counting *counting = visitor;
+    int file;
+    uint64_t size = 0;
+    bool is_log = slice_starts_with(slice_from_string(name), SLICE("log-"));
+    if (!is_log && strcmp(name, counting->name) != 0)
+        return STATUS_OK;
+    if (counting->files->open(counting->files->context, name, FILES_READ, &file) != STATUS_OK)
+        return STATUS_OK;
+    if (counting->files->size(counting->files->context, file, &size) == STATUS_OK)
+        counting->bytes += size;
+    counting->files->close(counting->files->context, file);
+    return STATUS_OK;
+}
+
+/* What there is to read, about. */
+static void count_bytes(const struct opening *opening, uint64_t snapshot) {
+    struct persist_progress *progress = opening->persist->options.progress;
+    struct counting counting = {.files = opening->persist->options.files};
+    if (!progress)
+        return;
+    snprintf(counting.name, sizeof counting.name, "snapshot-%010" PRIu64, snapshot);
+    MAYBE(counting.files->list(counting.files->context, add_size, &counting) != STATUS_OK);
+    atomic_store(&progress->total_bytes, counting.bytes ? counting.bytes : 1);
+}
+
 static enum status read_records(struct opening *opening, struct snapshot_reader *reader) {
     for (uint64_t number = 1;; number++) {
         struct slice record;
@@ -54,6 +96,7 @@ static enum status read_records(struct opening *opening, struct snapshot_reader 
         status = cache_replay_dump(&opening->replay, record);
         if (status != STATUS_OK)
             return refuse(opening, status, "the snapshot's record", number);
+        TRY(go_on(opening, record));
     }
 }
 
@@ -83,6 +126,7 @@ static enum status read_newest(struct opening *opening) {
     else if (numbers.size)
         memcpy(&number, numbers.data + numbers.size - sizeof number, sizeof number);
     buf_fini(&numbers);
+    count_bytes(opening, number);
     opening->need.from_lsn = 1; /* without a snapshot the log has to be there from its beginning */
     return status == STATUS_OK && number ? read_snapshot(opening, number) : status;
 }
@@ -92,7 +136,7 @@ static enum status read_newest(struct opening *opening) {
 static enum status apply(void *context, uint64_t lsn, struct slice record) {
     struct opening *opening = context;
     enum status status = cache_replay_apply(&opening->replay, lsn, record);
-    return status == STATUS_OK ? status : refuse(opening, status, "the log's record", lsn);
+    return status == STATUS_OK ? go_on(opening, record) : refuse(opening, status, "the log's record", lsn);
 }
 
 static enum status missing(void *context, uint64_t first_lsn, uint64_t last_lsn) {
@@ -157,6 +201,7 @@ static struct persist *make(const struct persist_options *options) {
     memset(persist, 0, sizeof *persist);
     persist->options = *options;
     persist->actor.id = options->actors + 1;
+    persist->pace = options->pace;
     atomic_init(&persist->rewrite_min_bytes, options->rewrite_min_bytes);
     atomic_init(&persist->rewrite_percent, options->rewrite_percent);
     pthread_mutex_init(&persist->still, NULL);
@@ -165,11 +210,12 @@ static struct persist *make(const struct persist_options *options) {
     pthread_condattr_init(&steady);
     pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     pthread_cond_init(&persist->wake, &steady);
+    pthread_cond_init(&persist->over, &steady);
     pthread_condattr_destroy(&steady);
     return persist;
 }
 
-enum status persist_open(const struct persist_options *options, struct persist **ret_persist,
+enum status persist_load(const struct persist_options *options, struct persist **ret_persist,
                          char ret_reason[PERSIST_REASON_SIZE]) {
     snprintf(ret_reason, PERSIST_REASON_SIZE, "no memory");
     ASSERT(options->actors > 0 && options->actors < LANES_MAX);
@@ -177,8 +223,19 @@ enum status persist_open(const struct persist_options *options, struct persist *
     if (!persist)
         return STATUS_NO_MEMORY;
     enum status status = load(persist, ret_reason);
-    if (status == STATUS_OK)
-        status = persist_begin(persist);
+    if (status != STATUS_OK) {
+        MAYBE(persist_close(persist, options->actor) != STATUS_OK);
+        return status;
+    }
+    *ret_persist = persist;
+    return STATUS_OK;
+}
+
+enum status persist_open(const struct persist_options *options, struct persist **ret_persist,
+                         char ret_reason[PERSIST_REASON_SIZE]) {
+    struct persist *persist;
+    TRY(persist_load(options, &persist, ret_reason));
+    enum status status = persist_begin(persist, options->actor);
     if (status != STATUS_OK) {
         MAYBE(persist_close(persist, options->actor) != STATUS_OK);
         return status;

@@ -65,13 +65,13 @@ static void look_at_log(void *context) {
 static const struct cache_journal calls = {
     .reserve = reserve, .release = release, .stage = stage, .position = position};
 
-enum status persist_begin(struct persist *persist) {
+enum status persist_begin(struct persist *persist, struct actor *actor) {
     struct cache_journal journal = calls;
     journal.context = persist;
     journal.beside = persist->options.user.beside ? beside : NULL;
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
-    cache_journal_set(persist->options.cache, persist->options.actor, &journal);
+    cache_journal_set(persist->options.cache, actor, &journal);
     enum status status = thread_start(&persist->thread, "strata-save", persist_run, persist);
     persist->runs = status == STATUS_OK;
     look_at_log(persist); /* the disk may be full from the start */
@@ -96,6 +96,7 @@ enum status persist_close(struct persist *persist, struct actor *actor) {
     }
     cache_journal_forget(persist->options.cache, &persist->actor);
     pthread_cond_destroy(&persist->wake);
+    pthread_cond_destroy(&persist->over);
     pthread_mutex_destroy(&persist->lock);
     pthread_mutex_destroy(&persist->still);
     memory_give(&memory_libc, persist, sizeof *persist);
@@ -117,6 +118,12 @@ void persist_rewrite_set(struct persist *persist, uint64_t min_bytes, uint32_t p
     atomic_store(&persist->rewrite_percent, percent);
 }
 
+void persist_pace_set(struct persist *persist, const struct persist_pace *pace) {
+    pthread_mutex_lock(&persist->lock);
+    persist->pace = *pace;
+    pthread_mutex_unlock(&persist->lock);
+}
+
 void persist_write_out(struct persist *persist) { MAYBE(!wal_try_write_out(persist->wal)); }
 
 void persist_stand_still(struct persist *persist) { pthread_mutex_lock(&persist->still); }
@@ -131,6 +138,22 @@ uint64_t persist_save(struct persist *persist) {
     pthread_cond_signal(&persist->wake);
     pthread_mutex_unlock(&persist->lock);
     return turn;
+}
+
+enum status persist_save_last(struct persist *persist) {
+    pthread_mutex_lock(&persist->lock);
+    bool changed = wal_staged(persist->wal) > persist->facts.saved_lsn || persist->facts.saving;
+    persist->hurries = true;
+    pthread_mutex_unlock(&persist->lock);
+    if (!changed)
+        return STATUS_OK;
+    uint64_t turn = persist_save(persist);
+    pthread_mutex_lock(&persist->lock);
+    while (persist->facts.turns < turn)
+        pthread_cond_wait(&persist->over, &persist->lock);
+    enum status status = persist->facts.last_save_failed ? STATUS_IO : STATUS_OK;
+    pthread_mutex_unlock(&persist->lock);
+    return status;
 }
 
 uint64_t persist_turns(const struct persist *persist) { return atomic_load(&persist->turns); }

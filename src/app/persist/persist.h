@@ -18,6 +18,8 @@
 #ifndef STRATA_APP_PERSIST_PERSIST_H
 #define STRATA_APP_PERSIST_PERSIST_H
 
+#include <stdatomic.h>
+
 #include "core/cache/journal.h"
 #include "sys/os/files.h"
 #include "sys/wal/wal.h"
@@ -50,19 +52,47 @@ struct persist_user {
     void *context;
 };
 
+/* When snapshots are taken, beside what the log's length says, and how quickly. */
+enum { PERSIST_POINTS_MAX = 8, PERSIST_PATH_MAX = 1023, PERSIST_BACKUP_RETRY_MS = 60000 };
+struct persist_pace {
+    uint32_t count;
+    struct {
+        uint64_t seconds, changes; /* since the last one began */
+    } points[PERSIST_POINTS_MAX];
+    uint64_t bytes_per_second; /* written at most; 0: as many as the disk takes */
+    /* Copies of snapshot and log, each a directory in this one, made if it is not there; empty: none. */
+    char backup_folder[PERSIST_PATH_MAX + 1];
+    uint64_t backup_seconds; /* so old the last one is when the next is made */
+    uint32_t backups_kept;   /* older ones are removed; at least 1 */
+};
+
 struct persist_options {
     const struct files *files; /* locked by the caller; stays */
     struct cache *cache;       /* empty; it has no rules yet, and nobody is told of its changes */
-    struct actor *actor;       /* whoever opens */
+    struct actor *actor;       /* whoever opens; persist_load: one of its own */
     uint32_t actors;           /* ids from 1 on that will write; the next one is for whoever saves */
     enum wal_mode mode;
     uint32_t interval_ms;       /* of WAL_INTERVAL */
     uint64_t rewrite_min_bytes; /* a log smaller than this is left to grow */
     uint32_t rewrite_percent;   /* beyond: so much longer than the last snapshot is one too long; 0: never */
+    struct persist_pace pace;
     struct persist_user user;
+    struct persist_progress *progress; /* of loading; NULL: nobody asks */
+};
+
+/* For others to look at, and to end the loading. */
+struct persist_progress {
+    _Atomic uint64_t total_bytes, loaded_bytes; /* of the snapshot and the log; total 0: not yet known */
+    atomic_bool ends;                           /* set by others: persist_load answers STATUS_CLOSED */
 };
 
 struct persist;
+
+/* The first half of persist_open: the cache is made, while others may look at it but nobody changes it. */
+MUST_CHECK enum status persist_load(const struct persist_options *options, struct persist **ret_persist,
+                                    char ret_reason[PERSIST_REASON_SIZE]);
+/* The second: from here on changes are told. While nobody else uses the cache. */
+MUST_CHECK enum status persist_begin(struct persist *persist, struct actor *actor);
 
 MUST_CHECK enum status persist_open(const struct persist_options *options, struct persist **ret_persist,
                                     char ret_reason[PERSIST_REASON_SIZE]);
@@ -72,12 +102,16 @@ MUST_CHECK enum status persist_close(struct persist *persist, struct actor *acto
 struct wal *persist_log(struct persist *persist);
 void persist_mode_set(struct persist *persist, enum wal_mode mode, uint32_t interval_ms);
 void persist_rewrite_set(struct persist *persist, uint64_t min_bytes, uint32_t percent);
+void persist_pace_set(struct persist *persist, const struct persist_pace *pace);
 
 /* What has been staged is handed to the kernel, by this thread if no other is at it. */
 void persist_write_out(struct persist *persist);
 
 /* Asks for a snapshot that is begun after this call; answers its turn: it is over when persist_facts says so many turns. */
 uint64_t persist_save(struct persist *persist);
+
+/* Takes one, as quickly as the disk takes it, and waits for its end. While nobody writes. STATUS_OK also if nothing has changed since the last one. */
+MUST_CHECK enum status persist_save_last(struct persist *persist);
 
 /* How many are over. */
 uint64_t persist_turns(const struct persist *persist);
@@ -95,8 +129,11 @@ struct persist_facts {
     uint64_t saved_at_ms;                                /* Unix time; 0: there is none */
     uint64_t save_ms_last;                               /* how long it took; */
     uint64_t saving_since_ms, saving_done, saving_total; /* of the running one; entries */
-    uint64_t snapshot_bytes, log_bytes;                  /* log_bytes: since that snapshot was begun */
-    uint64_t left_out;                                   /* collections, of the last one */
+    uint64_t saving_bytes;                               /* of its file so far */
+    bool last_backup_failed;
+    uint64_t backed_up_at_ms;           /* Unix time, since the start; 0: not yet */
+    uint64_t snapshot_bytes, log_bytes; /* log_bytes: since that snapshot was begun */
+    uint64_t left_out;                  /* collections, of the last one */
     uint64_t loaded_records, loaded_entries_lost, loaded_ms, cut_bytes, missing;
 };
 void persist_facts(struct persist *persist, struct persist_facts *ret_facts);

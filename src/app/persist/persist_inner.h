@@ -27,17 +27,21 @@ struct persist {
     struct thread thread;
     bool runs;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake, over;
+    struct persist_pace pace;    /* under `lock` */
+    bool hurries;                /* the same: the pace is not kept */
     bool stopping;               /* under `lock`, as what follows */
     uint64_t asked;              /* turns */
     struct persist_facts facts;  /* but for `log`, `refuses` and `behind` */
     uint64_t log_bytes_loaded;   /* that were read at the start */
     uint64_t log_bytes_at_begin; /* written when the last snapshot was begun */
+    uint64_t saved_steady_ms;    /* when the last one ended, or this began; of whoever saves, as the next */
+    uint64_t backup_look_ms;     /* when backups are looked at again */
     uint64_t anew_at_ms;         /* by the steady clock; of whoever saves */
 };
 
-/* The log is open and the cache as it was: from here on changes are told. */
-MUST_CHECK enum status persist_begin(struct persist *persist);
+/* Makes a backup if one is due; by whoever saves, so that no file goes away meanwhile. */
+void backup_look(struct persist *persist);
 /* The body of the thread that saves. */
 void persist_run(void *persist);
 

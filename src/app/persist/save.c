@@ -19,6 +19,7 @@ enum {
     DUMP_TRIES = 5,    /* keys that change their stores end a dump */
     MEMORY_TRIES = 100,
     PERCENT = 100,
+    NS_PER_MS = 1000000,
 };
 
 struct saving {
@@ -66,6 +67,9 @@ static enum status next_slice(struct saving *saving) {
     pthread_mutex_lock(&persist->lock);
     persist->facts.saving_done = saving->dump.done;
     persist->facts.saving_total = saving->dump.total;
+    struct snapshot_facts written;
+    snapshot_progress(saving->writer, &written);
+    persist->facts.saving_bytes = written.file_bytes;
     pthread_mutex_unlock(&persist->lock);
     return status;
 }
@@ -90,6 +94,22 @@ static enum status add_notes(struct saving *saving) {
     return user->notes ? user->notes(user->context, add_note, saving) : STATUS_OK;
 }
 
+/* Not more bytes a second than there may be. */
+static void keep_pace(struct saving *saving) {
+    struct persist *persist = saving->persist;
+    uint64_t wait_ns = 1;
+    while (wait_ns) {
+        pthread_mutex_lock(&persist->lock);
+        uint64_t rate = persist->hurries ? 0 : persist->pace.bytes_per_second;
+        pthread_mutex_unlock(&persist->lock);
+        wait_ns = snapshot_wait_ns(saving->writer, clock_steady_ns(), rate);
+        uint64_t wait_ms = (wait_ns + NS_PER_MS - 1) / NS_PER_MS;
+        /* Piecewise, as the rate may be changed. */
+        if (wait_ns && !rest(persist, (uint32_t)(wait_ms < LOOK_MS ? wait_ms : LOOK_MS), false))
+            return;
+    }
+}
+
 static enum status write_all(struct saving *saving) {
     struct persist *persist = saving->persist;
     enum status status = add_notes(saving);
@@ -98,6 +118,7 @@ static enum status write_all(struct saving *saving) {
         if (status == STATUS_OK) {
             const struct slice record = buf_slice(&saving->record);
             status = snapshot_add(saving->writer, &record, 1);
+            keep_pace(saving);
         }
         if (status == STATUS_OK && is_stopping(persist))
             return STATUS_AGAIN;
@@ -161,6 +182,8 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
     pthread_mutex_lock(&persist->lock);
     struct persist_facts *facts = &persist->facts;
     facts->saving = false;
+    facts->saving_bytes = 0;
+    persist->saved_steady_ms = clock_steady_ms();
     facts->turns++;
     atomic_store(&persist->turns, facts->turns);
     facts->last_save_failed = status != STATUS_OK;
@@ -176,6 +199,7 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
     } else {
         facts->save_failures++;
     }
+    pthread_cond_broadcast(&persist->over);
     pthread_mutex_unlock(&persist->lock);
     persist->options.user.saved(persist->options.user.context);
 }
@@ -227,6 +251,19 @@ static bool is_long(struct persist *persist) {
            (double)facts.log_bytes * PERCENT >= (double)facts.snapshot_bytes * (double)percent;
 }
 
+/* So old, and so much has changed. What was loaded counts from the start on. */
+static bool is_old(struct persist *persist, uint64_t now_ms) {
+    uint64_t staged = wal_staged(persist->wal);
+    bool due = false;
+    pthread_mutex_lock(&persist->lock);
+    uint64_t changes = staged - persist->facts.saved_lsn;
+    for (uint32_t i = 0; i < persist->pace.count && changes; i++)
+        due |= now_ms >= persist->saved_steady_ms + persist->pace.points[i].seconds * 1000 &&
+               changes >= persist->pace.points[i].changes;
+    pthread_mutex_unlock(&persist->lock);
+    return due;
+}
+
 static bool is_due(struct persist *persist) {
     pthread_mutex_lock(&persist->lock);
     bool asked = persist->asked > persist->facts.turns, failed = persist->facts.last_save_failed;
@@ -239,7 +276,7 @@ static bool is_due(struct persist *persist) {
     uint64_t now_ms = clock_steady_ms();
     if (failed && now_ms < persist->anew_at_ms)
         return false;
-    bool due = wal_cover_needed(persist->wal) != 0 || is_long(persist);
+    bool due = wal_cover_needed(persist->wal) != 0 || is_long(persist) || is_old(persist, now_ms);
     if (due)
         persist->anew_at_ms = now_ms + PERSIST_RETRY_MS;
     return due;
@@ -247,9 +284,11 @@ static bool is_due(struct persist *persist) {
 
 void persist_run(void *context) {
     struct persist *persist = context;
+    persist->saved_steady_ms = clock_steady_ms();
     do {
         look_at_failure(persist);
         if (is_due(persist))
             save(persist);
+        backup_look(persist);
     } while (rest(persist, LOOK_MS, true));
 }

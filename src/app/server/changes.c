@@ -14,7 +14,7 @@ struct note {
     uint64_t told_at;   /* in the notes: packed (cause.h) */
     uint32_t told_size; /* 0: there is nothing */
     uint8_t how;        /* enum cmd_change */
-    bool is_first, planned;
+    bool is_first, planned, of_nothing;
     bool tells; /* it stands behind this one */
 };
 
@@ -35,7 +35,17 @@ static void want_all(struct server *server) {
     for (int i = 0; i < CHANGES_WATCHERS; i++)
         all |= server->changes_wanted[i];
     atomic_store_explicit(&server->changes_noted, all, memory_order_relaxed);
-    cache_changes_want(server->cache, changes_asked(all, of_keys) | server->changes_to_leases);
+    if (!server->changes_held)
+        cache_changes_want(server->cache, changes_asked(all, of_keys) | server->changes_to_leases);
+}
+
+void changes_hold(struct server *server, bool hold) {
+    pthread_mutex_lock(&server->changes_lock);
+    server->changes_held = hold;
+    if (hold)
+        cache_changes_want(server->cache, 0);
+    want_all(server);
+    pthread_mutex_unlock(&server->changes_lock);
 }
 
 /* The history is always told, and does not mind when it hears of an expiry. What a client has a copy of, or is told of by name, is found before
@@ -180,8 +190,11 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     const struct cmd_call *call = changes->queued ? changes->queued : &worker->call;
     if (call->client && call->change == CMD_CHANGE_UNTOLD)
         return;
-    struct note note = {
-        .kind = kind, .place = place, .name_size = (uint32_t)name.size, .planned = worker->rules.planned};
+    struct note note = {.kind = kind,
+                        .place = place,
+                        .name_size = (uint32_t)name.size,
+                        .planned = worker->rules.planned,
+                        .of_nothing = actor->of_nothing};
     struct cause_told told;
     if (call->client) {
         add_call(&note, call, name);
@@ -225,6 +238,7 @@ static size_t read_note(const struct buf *notes, size_t at, struct cause *ret_ca
                                   .killer = told.killer,
                                   .by_ban = told.by_ban,
                                   .is_first = note.is_first,
+                                  .of_nothing = note.of_nothing,
                                   .planned = note.planned};
     return at + sizeof note + bits_align_up(note.name_size, sizeof(uint64_t)) +
            (note.tells ? bits_align_up(note.told_size, sizeof(uint64_t)) : 0);

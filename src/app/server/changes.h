@@ -36,6 +36,7 @@ struct change {
     struct slice killer;       /* of CACHE_INVALIDATED: the tag by which it was dead, or */
     bool by_ban;               /* the pattern */
     bool is_first;             /* of a removal by a command with a `remove_event`: it is that of its first key */
+    bool of_nothing;           /* what goes was cached as nothing */
     bool planned;              /* by a plan of the rules, whose edges have been followed */
     bool lost;                 /* something happened, but nobody knows what */
 };
@@ -48,6 +49,9 @@ void changes_want(struct worker *worker, enum changes_watcher watcher, uint32_t 
 
 /* The kinds of which leases are told at once, under the lock (leases_note). From any thread; as above for keys whose shard it has locked. */
 void changes_want_leases(struct server *server, uint32_t kinds);
+
+/* Whether the cache is asked to tell at all. While nobody is, what watchers want is remembered. */
+void changes_hold(struct server *server, bool hold);
 
 /* What the cache is asked to tell when watchers want these, and those of them who know keys by name `by_name`. */
 uint32_t changes_asked(uint32_t watched, uint32_t by_name);

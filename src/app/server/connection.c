@@ -561,7 +561,7 @@ static void begin_large(struct connection *connection) {
     bool wanted = input.size - large.begins_at < large.size && spec && spec->upload_at > 0 &&
                   (uint32_t)spec->upload_at == large.count && large.size >= cache_upload_size_min(server->cache) &&
                   !connection->client.in_multi && connection->upload.size == 0 &&
-                  !clients_paused_until(server, worker->actor.now_ms);
+                  !clients_paused_until(server, worker->actor.now_ms) && !server_is_loading(server);
     if (!wanted || cache_upload_begin(server->cache, large.size, &connection->upload) != STATUS_OK) {
         resp_parser_large_refused(&connection->parser);
         return;

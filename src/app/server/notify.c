@@ -82,6 +82,8 @@ static enum status written(const struct sending *sending) {
     const struct cmd_spec *spec = change->spec;
     if (!spec || !spec->write_event.size)
         return STATUS_OK;
+    if (change->how == CMD_CHANGE_NOTHING) /* is told of by what was there */
+        return change->kind == CACHE_REPLACED ? send_of(sending, CONFIG_EVENT_GENERIC, SLICE("del")) : STATUS_OK;
     /* Who puts a whole entry to a name takes away first what was there. */
     bool puts = class_of(spec) == CONFIG_EVENT_GENERIC;
     if (change->kind == CACHE_CREATED || (change->kind == CACHE_REPLACED && puts))
@@ -103,6 +105,8 @@ static enum status removed(const struct sending *sending) {
 enum status notify_each(struct notify *notify, const struct change *change,
                         enum status (*send)(void *context, const struct notify_event *event), void *context) {
     struct sending sending = {notify, change, send, context};
+    if (change->of_nothing) /* which nobody has seen come */
+        return STATUS_OK;
     switch (change->kind) {
         case CACHE_CREATED:
         case CACHE_REPLACED:

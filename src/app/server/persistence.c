@@ -1,6 +1,7 @@
 #include "app/server/persistence.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "app/persist/persist.h"
@@ -9,7 +10,9 @@
 #include "app/server/run.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
+#include "sys/os/clock.h"
 #include "sys/os/log.h"
+#include "sys/os/thread.h"
 #include "sys/wal/lanes.h"
 
 static enum wal_mode mode_of(const struct config_values *values) {
@@ -65,6 +68,19 @@ static void on_refuses(void *context, bool refuses) {
 
 static void on_saved(void *context) { wake_all(context); }
 
+static struct persist_pace pace_of(const struct config_values *values) {
+    struct persist_pace pace = {.count = values->save.count, .bytes_per_second = values->snapshot_max_rate_bytes};
+    static_assert((int)CONFIG_SAVE_POINTS_MAX == (int)PERSIST_POINTS_MAX, "all of them");
+    snprintf(pace.backup_folder, sizeof pace.backup_folder, "%s", values->backup_dir);
+    pace.backup_seconds = (uint64_t)values->backup_interval_s;
+    pace.backups_kept = (uint32_t)values->backups_kept;
+    for (uint32_t i = 0; i < pace.count; i++) {
+        pace.points[i].seconds = (uint64_t)values->save.each[i].seconds;
+        pace.points[i].changes = (uint64_t)values->save.each[i].changes;
+    }
+    return pace;
+}
+
 /* ------------------------------------------------------------------------------------------ begin and end */
 
 static enum status lock_directory(struct server *server) {
@@ -97,52 +113,131 @@ static void tell_loaded(struct server *server) {
                     (unsigned long long)facts.loaded_entries_lost);
 }
 
+static void fail_to_load(struct server *server) {
+    atomic_store(&server->load.state, SERVER_NOT_LOADED);
+    server_request_stop(server, SERVER_STOPS_NOW);
+}
+
 enum status persistence_start(struct server *server) {
-    const struct config_values *values = &server->config.values;
-    if (!values->appendonly)
+    if (!server->config.values.appendonly && server->config.values.save.count)
+        log_warning("`save` does nothing without `appendonly yes`: nothing is kept on disk");
+    if (!server->config.values.appendonly)
         return STATUS_OK;
     if (server->worker_count >= LANES_MAX) {
         log_warning("With appendonly there are %d threads at most", LANES_MAX - 1);
         return STATUS_INVALID;
     }
     TRY(lock_directory(server));
+    server->load.begun_ms = clock_unix_ms();
+    server->load.actor.id = server->worker_count + 1; /* that of whoever saves, later */
+    atomic_store(&server->load.state, SERVER_LOADING);
+    changes_hold(server, true); /* what is loaded is no change that anybody is to hear of */
+    rules_settle(server);
+    return STATUS_OK;
+}
+
+static void load(void *context) {
+    struct server *server = context;
+    const struct config_values *values = &server->config.values;
     const struct persist_options options = {
         .files = &server->directory.files,
         .cache = server->cache,
-        .actor = &server->workers[0]->actor,
+        .actor = &server->load.actor,
         .actors = server->worker_count,
         .mode = mode_of(values),
         .interval_ms = (uint32_t)values->appendfsync_interval_ms,
         .rewrite_min_bytes = values->auto_aof_rewrite_min_size_bytes,
         .rewrite_percent = (uint32_t)values->auto_aof_rewrite_percentage,
+        .pace = pace_of(values),
         .user = {on_staged, on_behind, on_refuses, on_saved, kept_note, kept_lay_in, kept_beside, kept_notes,
                  kept_settled, server},
+        .progress = &server->load.progress,
     };
     char reason[PERSIST_REASON_SIZE];
-    /* What is loaded is no change that anybody is to hear of. */
-    uint32_t wanted = server->changes_wanted[CHANGES_TO_PUBLISH];
-    cache_changes_want(server->cache, 0);
-    enum status status = persist_open(&options, &server->persist, reason);
-    cache_changes_want(server->cache, changes_asked(wanted, wanted));
-    if (status != STATUS_OK) {
-        log_warning("What was kept cannot be loaded: %s", reason);
-        return status;
+    enum status status = persist_load(&options, &server->load.persist, reason);
+    if (status == STATUS_OK) {
+        atomic_store(&server->load.state, SERVER_TO_FINISH);
+        loop_wake(server->workers[0]->loop);
+        return;
     }
-    memset(&server->workers[0]->actor.counts, 0, sizeof server->workers[0]->actor.counts);
-    for (uint32_t i = 0; i < server->worker_count; i++) {
-        struct worker *worker = server->workers[i];
-        worker->actor.noted.lsn = 0;
-        worker->persistence.watcher = (struct wal_watcher){.call = wake_worker, .context = worker};
-        wal_watch(persist_log(server->persist), &worker->persistence.watcher);
-    }
-    tell_loaded(server);
+    if (atomic_load(&server->load.progress.ends)) /* it is to stop */
+        return;
+    log_warning("What was kept cannot be loaded: %s", reason);
+    fail_to_load(server);
+}
+
+enum status persistence_load(struct server *server) {
+    if (!server_is_loading(server))
+        return STATUS_OK;
+    log_notice("Loading what was kept");
+    TRY(thread_start(&server->load.thread, "strata-load", load, server));
+    server->load.runs = true;
     return STATUS_OK;
 }
 
+/* The log is open. The other workers do nothing meanwhile. */
+static enum status begin(struct server *server, struct worker *worker) {
+    while (worker_stop_others(worker) == STATUS_BUSY) /* nobody stays away: no command that waits is run */
+        ;
+    server->persist = server->load.persist;
+    server->load.persist = NULL;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *each = server->workers[i];
+        each->actor.noted.lsn = 0;
+        each->persistence.watcher = (struct wal_watcher){.call = wake_worker, .context = each};
+        wal_watch(persist_log(server->persist), &each->persistence.watcher);
+    }
+    enum status status = persist_begin(server->persist, &worker->actor);
+    if (status == STATUS_OK)
+        persistence_settle(server); /* the configuration may have changed while it was loaded */
+    changes_hold(server, false);
+    if (status == STATUS_OK)
+        status = server_rules_start(server);
+    worker_let_others_go(worker);
+    return status;
+}
+
+void persistence_finish(struct worker *worker) {
+    struct server *server = worker->server;
+    if (atomic_load(&server->load.state) != SERVER_TO_FINISH || worker->stopping)
+        return;
+    if (begin(server, worker) != STATUS_OK) {
+        fail_to_load(server);
+        return;
+    }
+    rules_hold(worker);
+    kept_start(server);
+    tell_loaded(server);
+    atomic_store(&server->load.state, SERVER_LOADED);
+    rules_settle(server);
+    server_tell_ready(server);
+}
+
+/* Snapshots are wanted, or SHUTDOWN has said so. Whoever stops at once does not wait for one. */
+static bool is_saved_last(const struct server *server) {
+    int saves = atomic_load(&server->saves_last);
+    bool begun = !server_is_loading(server);
+    return begun && (saves == CMD_SAVE_YES || (saves == CMD_SAVE_AS_SET && server->config.values.save.count &&
+                                               atomic_load(&server->stop) == SERVER_STOPS));
+}
+
+static void end_loading(struct server *server) {
+    struct server_load *load = &server->load;
+    atomic_store(&load->progress.ends, true);
+    if (load->runs)
+        thread_join(&load->thread);
+    load->runs = false;
+    MAYBE(persist_close(load->persist, &load->actor) != STATUS_OK);
+    load->persist = NULL;
+}
+
 void persistence_end(struct server *server) {
+    end_loading(server);
     if (server->persist) {
         for (uint32_t i = 0; i < server->worker_count; i++)
             wal_unwatch(persist_log(server->persist), &server->workers[i]->persistence.watcher);
+        if (is_saved_last(server) && persist_save_last(server->persist) != STATUS_OK)
+            log_warning("The snapshot at the end has failed; the log has everything");
         if (persist_close(server->persist, &server->workers[0]->actor) != STATUS_OK)
             log_warning("Not all of the log is on disk: the last records could not be flushed");
         server->persist = NULL;
@@ -164,6 +259,8 @@ void persistence_settle(struct server *server) {
     persist_mode_set(server->persist, mode_of(values), (uint32_t)values->appendfsync_interval_ms);
     persist_rewrite_set(server->persist, values->auto_aof_rewrite_min_size_bytes,
                         (uint32_t)values->auto_aof_rewrite_percentage);
+    const struct persist_pace pace = pace_of(values);
+    persist_pace_set(server->persist, &pace);
 }
 
 void persistence_stand_still(struct server *server) {
@@ -312,6 +409,13 @@ void persistence_look(struct worker *worker) {
 void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_facts) {
     struct server *server = server_of(api);
     *ret_facts = (struct cmd_persistence){.saved_at_ms = server->started_ms};
+    if (server_is_loading(server)) {
+        ret_facts->enabled = ret_facts->loading = true;
+        ret_facts->loading_since_ms = server->load.begun_ms;
+        ret_facts->loading_bytes = atomic_load(&server->load.progress.loaded_bytes);
+        ret_facts->loading_total = atomic_load(&server->load.progress.total_bytes);
+        return;
+    }
     if (!server->persist)
         return;
     struct persist_facts facts;
@@ -326,6 +430,9 @@ void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_f
         .saving_since_ms = facts.saving_since_ms,
         .saving_done = facts.saving_done,
         .saving_total = facts.saving_total,
+        .saving_bytes = facts.saving_bytes,
+        .backed_up_at_ms = facts.backed_up_at_ms,
+        .last_backup_failed = facts.last_backup_failed,
         .saves = facts.saves,
         .save_failures = facts.save_failures,
         .save_ms_last = facts.save_ms_last,

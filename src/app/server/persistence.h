@@ -23,8 +23,12 @@ struct worker_persistence {
     struct connection *first, **last;
 };
 
-/* Reads what there is and begins to keep what changes, if the configuration says so. Workers are made and do not run; there are no rules yet. */
+/* If the configuration says so, takes the directory: the server is loading from here on. Workers are made and do not run; there are no rules yet. */
 MUST_CHECK enum status persistence_start(struct server *server);
+/* Reads what there is, by a thread of its own, once the workers run. */
+MUST_CHECK enum status persistence_load(struct server *server);
+/* In the turn of the first worker, when that has come to its end: changes are kept, rules come into force, and everybody is served. */
+void persistence_finish(struct worker *worker);
 /* After the workers have ended. */
 void persistence_end(struct server *server);
 void persistence_worker_ends(struct worker *worker);

@@ -34,6 +34,8 @@ struct rules_in_force {
     struct rules *rules;
     struct buf text; /* as it was loaded */
     struct cmd_rules_origin origin;
+    struct rules_in_force *next;              /* of those that are in force no more, */
+    uint64_t unseen[SERVER_WORKERS_MAX / 64]; /* and the workers that may still look at this one */
 };
 
 /* Rules on their way into force. */
@@ -49,6 +51,48 @@ static void free_set(struct rules_in_force *set) {
     rules_free(set->rules);
     buf_fini(&set->text);
     memory_give(&memory_libc, set, sizeof *set);
+}
+
+/* Others are in force for every worker; but one that sleeps in the middle of a command may have begun it with these. */
+static void retire(struct server *server, struct rules_in_force *set) {
+    if (!set)
+        return;
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        set->unseen[i / 64] |= 1ull << i % 64;
+    pthread_mutex_lock(&server->rules_loads_lock);
+    set->next = server->rules_retired;
+    server->rules_retired = set;
+    pthread_mutex_unlock(&server->rules_loads_lock);
+}
+
+/* Every worker has been seen between two commands since. */
+static bool nobody_looks_at(const struct server *server, struct rules_in_force *set) {
+    bool any = false;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        if ((set->unseen[i / 64] >> i % 64 & 1) && worker_is_between(server->workers[i]))
+            set->unseen[i / 64] &= ~(1ull << i % 64);
+        any |= set->unseen[i / 64] >> i % 64 & 1;
+    }
+    return !any;
+}
+
+void rules_tick(struct server *server) {
+    pthread_mutex_lock(&server->rules_loads_lock);
+    struct rules_in_force *all = server->rules_retired;
+    server->rules_retired = NULL;
+    pthread_mutex_unlock(&server->rules_loads_lock);
+    while (all) {
+        struct rules_in_force *set = all;
+        all = set->next;
+        if (nobody_looks_at(server, set)) {
+            free_set(set);
+            continue;
+        }
+        pthread_mutex_lock(&server->rules_loads_lock);
+        set->next = server->rules_retired;
+        server->rules_retired = set;
+        pthread_mutex_unlock(&server->rules_loads_lock);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ reading */
@@ -262,6 +306,8 @@ void rules_settle(struct server *server) {
         asked &= ~(uint32_t)(CMD_ASK_WRITES | CMD_ASK_READS);
     if (atomic_load(&server->log_refuses))
         asked |= CMD_ASK_LOG;
+    if (server_is_loading(server))
+        asked |= CMD_ASK_LOADED;
     atomic_store_explicit(&server->env.ownership, mode, memory_order_relaxed);
     atomic_store_explicit(&server->env.asked, asked, memory_order_relaxed);
 }
@@ -303,7 +349,7 @@ static void put_in_force(struct worker *worker, struct rules_in_force *set) {
     }
     streaming_classes_change(server, old ? old->rules : NULL, set->rules); /* and who has come meanwhile */
     settle_for(server, set->rules);
-    free_set(old);
+    retire(server, old);
     cache_changes_pass(server->cache, &worker->actor); /* what was written without them is there now */
     leases_rules_changed(worker);                      /* and those that were given meanwhile */
     reclass_all(worker);
@@ -479,10 +525,10 @@ static enum status set_from_log(struct server *server, struct rules_in_force **r
 }
 
 /* What is there was written under other rules, or they did not come to its end. */
-static void bring_under(struct server *server) {
-    struct worker *worker = server->workers[0];
+void rules_hold(struct worker *worker) {
+    struct server *server = worker->server;
     const struct rules_in_force *set = server->rules;
-    if (server->persist && server->kept.classed != set->origin.hash) {
+    if (server->persist && set && server->kept.classed != set->origin.hash) {
         if (rules_class_count(set->rules))
             reclass_all(worker);
         kept_rules_hold(server, &worker->actor, set->origin.hash);
@@ -509,7 +555,6 @@ enum status rules_start(struct server *server) {
         put_into(server->workers[i], server->rules);
     settle_for(server, server->rules->rules);
     changes_want(server->workers[0], CHANGES_TO_FOLLOW, has_edges(server->rules->rules) ? RULES_CHANGES : 0);
-    bring_under(server);
     log_notice("Rules of %u classes from %s", rules_class_count(server->rules->rules), path);
     return STATUS_OK;
 }
@@ -517,6 +562,11 @@ enum status rules_start(struct server *server) {
 void rules_stop(struct server *server) {
     free_set(server->rules);
     server->rules = NULL;
+    while (server->rules_retired) {
+        struct rules_in_force *set = server->rules_retired;
+        server->rules_retired = set->next;
+        free_set(set);
+    }
 }
 
 const struct rules *rules_api_now(struct cmd_server *api, struct cmd_client *client, struct slice *ret_text) {

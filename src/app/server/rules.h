@@ -24,6 +24,8 @@ struct rules_in_force;
 
 /* What the file of the configuration says, before the workers run. STATUS_INVALID: it is wrong, and the log says why. */
 MUST_CHECK enum status rules_start(struct server *server);
+/* Every entry is brought under them, if it is not for sure. */
+void rules_hold(struct worker *worker);
 void rules_stop(struct server *server);
 
 /* Commands. */
@@ -38,6 +40,8 @@ void rules_api_broken(struct cmd_server *api, unsigned kind, struct slice class,
 
 /* The setting and the rules say together who is asked about. Under no lock of the configuration, or under it. */
 void rules_settle(struct server *server);
+/* Frees sets that are in force no more, once nobody looks at them. By a worker between two commands, now and then. */
+void rules_tick(struct server *server);
 
 /* After SIGHUP, in the turn of any worker: the file once more. Says in the log what came of it. */
 void rules_load_file(struct worker *worker);

@@ -108,6 +108,10 @@ static void run_blocks(struct worker *worker) {
     struct cache *cache = worker->server->cache;
     struct batch *batch = worker->batch;
     uint32_t blocks = (batch->count + BATCH_BLOCK - 1) / BATCH_BLOCK;
+    if (server_is_loading(worker->server)) { /* nobody reads a key */
+        run_block(worker, 0, batch->count);
+        return;
+    }
     for (uint32_t step = 0; step < blocks + 2; step++) {
         if (step < blocks) {
             uint32_t from = step ? batch->keys_until[step - 1] : 0;

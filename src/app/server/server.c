@@ -108,11 +108,12 @@ static uint64_t api_search_max(const struct cmd_server *api) {
     return SETTING(server, search_max);
 }
 
-static enum status api_shutdown(struct cmd_server *api, bool now, bool force, bool abort) {
+static enum status api_shutdown(struct cmd_server *api, enum cmd_save_last saves, bool now, bool force, bool abort) {
     struct server *server = server_of(api);
     if (abort)
         return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
     log_notice("SHUTDOWN was asked for");
+    atomic_store(&server->saves_last, (int)saves);
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;
 }
@@ -575,6 +576,12 @@ static void watch_rules(struct server *server) {
         log_warning("Cannot watch the rules in %s: %s", values->rules, strerror(errno));
 }
 
+enum status server_rules_start(struct server *server) {
+    TRY(rules_start(server));
+    streaming_start(server);
+    return STATUS_OK;
+}
+
 static enum status start_all(struct server *server) {
     if (server->worker_count == 0 || server->worker_count > SERVER_WORKERS_MAX)
         return STATUS_INVALID;
@@ -588,9 +595,8 @@ static enum status start_all(struct server *server) {
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
     watch_rules(server); /* before they are read: a change in between is read again */
-    TRY(rules_start(server));
-    kept_start(server);
-    streaming_start(server);
+    if (!server_is_loading(server))
+        TRY(server_rules_start(server));
     /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
     TRY(listen_tcp(server));
@@ -608,7 +614,14 @@ static enum status start_all(struct server *server) {
         TRY(thread_start(&server->workers[i]->thread, name, worker_run, server->workers[i]));
         server->started_count++;
     }
-    return STATUS_OK;
+    return persistence_load(server);
+}
+
+void server_tell_ready(const struct server *server) {
+    char memory[32];
+    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
+               server->unix_open ? server->unix_path : "", server->unix_open ? ", " : "", server->worker_count,
+               config_size_text(cache_limit(server->cache), memory, sizeof memory));
 }
 
 enum status server_start(const struct config *config, struct server **ret_server) {
@@ -620,13 +633,13 @@ enum status server_start(const struct config *config, struct server **ret_server
         server_free(server);
         return status;
     }
-    char memory[32];
-    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
-               server->unix_open ? config->values.unixsocket : "", server->unix_open ? ", " : "", server->worker_count,
-               config_size_text(config->values.maxmemory_bytes, memory, sizeof memory));
+    if (!config->values.appendonly) /* else when that is loaded */
+        server_tell_ready(server);
     *ret_server = server;
     return STATUS_OK;
 }
+
+bool server_is_whole(const struct server *server) { return atomic_load(&server->load.state) != SERVER_NOT_LOADED; }
 
 uint16_t server_port(const struct server *server) { return server->tcp_port; }
 

@@ -21,6 +21,7 @@
 #include "core/obs/slowlog.h"
 #include "sys/os/files.h"
 #include "sys/os/socket.h"
+#include "sys/os/thread.h"
 #include "sys/os/watch.h"
 
 enum {
@@ -48,6 +49,20 @@ struct settings {
     _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
     atomic_bool password_set, protected_mode;
+};
+
+/* Loading what was kept, beside the workers. */
+enum server_loading { SERVER_LOADED, SERVER_LOADING, SERVER_TO_FINISH, SERVER_NOT_LOADED };
+
+struct server_load {
+    _Atomic int
+        state; /* enum server_loading. TO_FINISH: the first worker does the rest; NOT_LOADED: it has failed, the log says why */
+    struct thread thread;
+    bool runs; /* the thread */
+    struct actor actor;
+    struct persist *persist; /* until it is finished */
+    struct persist_progress progress;
+    uint64_t begun_ms; /* Unix time */
 };
 
 struct worker;
@@ -78,8 +93,9 @@ struct server {
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
     _Atomic uint32_t inboxes_full;   /* workers that are behind with messages: who publishes waits */
     atomic_bool pause_writes_only;
-    _Atomic int stop; /* enum server_stop */
-    int stop_fd;      /* an eventfd on which server_wait sleeps */
+    _Atomic int stop;       /* enum server_stop */
+    _Atomic int saves_last; /* enum cmd_save_last: a snapshot at the end */
+    int stop_fd;            /* an eventfd on which server_wait sleeps */
     int signal_fd;
     sigset_t signals_before;
     bool signals_taken, unix_open, pid_written;
@@ -100,17 +116,20 @@ struct server {
     pthread_mutex_t rules_lock;
     pthread_mutex_t rules_loads_lock;          /* of what follows; nothing else is done while it is held */
     struct cmd_rules_loads rules_loads;        /* what came of them */
+    struct rules_in_force *rules_retired;      /* those before, until no command goes by them */
     _Atomic uint32_t asked;                    /* enum cmd_ask: by the rules in force, whatever the setting is */
     _Atomic uint64_t broken[RULES_BROKEN_MAX]; /* what the log has told of: class and service; 0: room */
     _Atomic bool rules_asked_for;              /* SIGHUP, or the file has changed: it is to be read again */
     struct watch rules_watch;                  /* fd -1: not watched */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
+    bool changes_held;                         /* the same: nobody is told of any */
     _Atomic uint32_t changes_to_leases;        /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
     struct kept kept;           /* what is kept beside entries */
     struct persist *persist;    /* NULL: nothing is kept on disk */
+    struct server_load load;    /* how that was, or is being, loaded */
     struct directory directory; /* in which it is kept; fd -1: none */
     atomic_bool log_refuses;    /* writes, at present */
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
@@ -140,10 +159,19 @@ static inline struct server *server_of(struct cmd_server *api) { return (struct 
 
 /* Puts the configuration into `settings`. */
 void server_settle(struct server *server);
+/* Rules, and what goes by them. While nobody else runs. */
+MUST_CHECK enum status server_rules_start(struct server *server);
+/* Everybody is served from here on. */
+void server_tell_ready(const struct server *server);
 /* Once in a while: how large the cache has been. */
 void server_note_memory(struct server *server);
 /* Begins the stop that the workers will see. Async-signal-safe. */
 void server_request_stop(struct server *server, enum server_stop how);
+
+/* What was kept is not there yet: nobody is served, and nothing is done to the cache beside loading. */
+static inline bool server_is_loading(const struct server *server) {
+    return __builtin_expect(atomic_load_explicit(&server->load.state, memory_order_acquire) != SERVER_LOADED, 0);
+}
 
 #define SETTING(server, name) atomic_load_explicit(&(server)->settings.name, memory_order_relaxed)
 

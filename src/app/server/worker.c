@@ -188,6 +188,15 @@ void worker_leave(struct worker *worker) {
     take_again();
 }
 
+bool worker_is_between(struct worker *worker) {
+    if (worker == current)
+        return true;
+    worker_visit(worker);
+    bool between = !worker->away;
+    worker_leave(worker);
+    return between;
+}
+
 bool worker_is_current(const struct worker *worker) { return worker == current; }
 
 struct worker *worker_current(void) {
@@ -435,10 +444,13 @@ static void tick(struct worker *worker) {
     rate_look(&counts->input_rate, counts->bytes_in, worker->now_ms);
     rate_look(&counts->output_rate, counts->bytes_out, worker->now_ms);
     walk_connections(worker);
-    tracking_tick(worker);
-    if (worker->index == 0) {
+    bool loading = server_is_loading(worker->server);
+    if (!loading)
+        tracking_tick(worker);
+    if (worker->index == 0 && !loading) {
         streaming_tick(worker);
         server_note_memory(worker->server);
+        rules_tick(worker->server);
         if (worker->server->persist)
             rules_settle(worker->server);
         class_stats_tick(worker);
@@ -470,6 +482,10 @@ static void keep_house(struct worker *worker) {
     uint64_t every_ms = housekeeping_every_ms(worker);
     if (worker->now_ms - worker->housekept_ms < every_ms)
         return;
+    if (server_is_loading(worker->server)) { /* which keeps house itself */
+        worker->housekept_ms = worker->now_ms;
+        return;
+    }
     /* What it removes is told of, and those who listen are behind. Writers wait as well, so nobody needs room meanwhile. */
     if (atomic_load_explicit(&worker->server->inboxes_full, memory_order_relaxed) && notify_publishing(worker->server))
         return;
@@ -593,7 +609,9 @@ void worker_run(void *context) {
             persistence_look(worker);
         close_killed(worker);
         look_at_pause(worker);
-        if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))
+        if (worker->index == 0 && server_is_loading(worker->server))
+            persistence_finish(worker);
+        else if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))
             rules_load_file(worker);
         if (__builtin_expect(worker->changes.waiting, 0))
             changes_hand_on(worker);

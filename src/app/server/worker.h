@@ -149,6 +149,8 @@ void worker_run(void *worker);
 void worker_visit(struct worker *worker);
 void worker_leave(struct worker *worker);
 
+/* Whether it is in the middle of no command: what it learned before it does not know any more. The caller's own is not, between two of its own. */
+bool worker_is_between(struct worker *worker);
 /* Whether this is the worker whose turn the calling thread holds. */
 bool worker_is_current(const struct worker *worker);
 /* That worker; NULL: the thread is none. */

@@ -35,6 +35,7 @@ struct cache {
 
 static_assert((int)CACHE_POLICY_COUNT == (int)STORE_POLICY_COUNT && (int)CACHE_VOLATILE_TTL == (int)STORE_VOLATILE_TTL,
               "the policies of the engine by the same numbers");
+static_assert((int)CACHE_NOTHING == (int)STORE_NOTHING, "a type by the same number");
 static_assert((int)CACHE_SESSION == (int)STORE_SESSION && (int)CACHE_CREATED == (int)STORE_CREATED &&
                   (int)CACHE_SOFTENED == (int)STORE_SOFTENED && (int)CACHE_STALE_GONE == (int)STORE_STALE_GONE &&
                   (int)CACHE_UNHURRIED == (int)STORE_UNHURRIED && (int)CACHE_STORES_MAX == (int)STORES_MAX &&

@@ -62,6 +62,7 @@ struct actor {
     uint64_t entry_stamp, entry_expires_at_ms;
     uint64_t tag_stamps
         [2]; /* of the last tag that it has invalidated, be it softly: that of the invalidation before, 0: none; and its own, 0: nobody bears it */
+    bool of_nothing; /* while it tells of an entry that goes: it was a STORE_NOTHING */
     struct actor_noted noted;
     uint64_t ban_stamp;            /* of the last pattern that it has banned */
     uint32_t swapped_with;         /* while it tells of a swap: the place that the database had before */

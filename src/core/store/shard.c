@@ -341,7 +341,10 @@ static void tell_removed(const struct engine *engine, struct actor *actor, const
         return;
     if (wanted >> STORE_NOTED & 1)
         note_removed(engine, actor, spot, reason, name);
+    /* What is replaced was seen; where that was done in place, the entry is another by now. */
+    actor->of_nothing = reason != STORE_REPLACED && spot->entry.type == STORE_NOTHING;
     store_tell(engine, actor, reason, spot->entry.db, name);
+    actor->of_nothing = false;
 }
 
 /* Overwrites where the entry stands, if the new one has the same shape. */

@@ -44,6 +44,7 @@ enum {
 enum {
     STORES_MAX = 64,
     STORE_NAME_MAX = 31,
+    STORE_NOTHING = 7, /* the type of entries that say that there is nothing: no call finds them */
     STORE_PATTERNS_MAX = 16,
     STORE_ENTRIES_MAX_MIN = 10,
     STORE_SHARE_ALL = 1000, /* permille */

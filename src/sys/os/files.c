@@ -60,7 +60,13 @@ static int descriptor(void *context) { return ((struct directory *)context)->fd;
 
 static enum status real_open(void *context, const char *name, enum files_how how, int *ret_file) {
     ASSERT(!strchr(name, '/'));
-    int flags = how == FILES_READ ? O_RDONLY : how == FILES_WRITE ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
+    static const int flags_of[] = {
+        [FILES_READ] = O_RDONLY,
+        [FILES_WRITE] = O_RDWR,
+        [FILES_NEW] = O_RDWR | O_CREAT | O_EXCL,
+        [FILES_DIRECT] = O_RDWR | O_DIRECT,
+    };
+    int flags = flags_of[how];
     int fd;
     do
         fd = openat(descriptor(context), name, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -196,6 +202,7 @@ static const struct files real = {
     .remove = real_remove,
     .list = real_list,
     .room = real_room,
+    .is_kernel = true,
 };
 
 /* The name of a new directory is durable when its parent has been flushed. */
@@ -237,6 +244,8 @@ void directory_close(struct directory *directory) {
         close(directory->fd);
     directory->lock = directory->fd = -1;
 }
+
+enum status directory_remove(const char *path) { return rmdir(path) == 0 ? STATUS_OK : failed(); }
 
 static int owner_in(int fd) {
     char text[16] = {0};

@@ -24,6 +24,8 @@ enum files_how {
     FILES_READ,  /* one that is there, only to read */
     FILES_WRITE, /* one that is there, to read and write */
     FILES_NEW,   /* one that is not there yet (else EEXIST), to read and write */
+    FILES_DIRECT, /* one that is there, to read and write past the page cache: memory, offsets and sizes are multiples of 4096. A file
+                   * system that cannot do that fails with EINVAL, here or at the first read */
 };
 
 struct files {
@@ -50,6 +52,7 @@ struct files {
     enum status (*list)(void *context, enum status (*visit)(void *visitor, const char *name), void *visitor);
     /* Bytes that can still be written in this directory. */
     enum status (*room)(void *context, uint64_t *ret_bytes);
+    bool is_kernel; /* a file's number is a descriptor, which other calls of the kernel may be given as well */
     void *context;
 };
 
@@ -75,6 +78,8 @@ struct directory {
 /* `create`: makes it if it is not there (its parent must be), and the name durable. */
 MUST_CHECK enum status directory_open(const char *path, bool create, struct directory *ret_directory);
 void directory_close(struct directory *directory);
+/* An empty one that nobody has open. */
+MUST_CHECK enum status directory_remove(const char *path);
 
 /* For one process alone, until directory_close or its end, however it ends. STATUS_BUSY: another process has it; ret_owner is its id,
  * 0 if it does not say. The file is called DIRECTORY_LOCK. */

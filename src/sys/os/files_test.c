@@ -91,6 +91,35 @@ static enum status count_one(void *context, const char *name) {
     return strcmp(name, "stop") == 0 ? STATUS_CLOSED : STATUS_OK;
 }
 
+/* File systems that cannot do it say EINVAL, and nothing else. */
+static void file_is_read_past_the_page_cache_or_refused_so(void **state) {
+    struct place place;
+    place_make(&place);
+    const struct files *files = place.files;
+    uint8_t *block = aligned_alloc(4096, 4096);
+    int file = -1, direct = -1;
+    size_t size = 0;
+    assert_true(files->is_kernel);
+    assert_int_equal(files->open(files->context, "a", FILES_DIRECT, &direct), STATUS_IO);
+    assert_int_equal(files_cause(errno), FILES_ABSENT);
+    assert_int_equal(files->open(files->context, "a", FILES_NEW, &file), STATUS_OK);
+    memset(block, 'a', 4096);
+    assert_int_equal(files_write(files, file, 0, block, 4096), STATUS_OK);
+    assert_int_equal(files->sync(files->context, file), STATUS_OK);
+    enum status status = files->open(files->context, "a", FILES_DIRECT, &direct);
+    if (status == STATUS_OK) {
+        assert_true(fcntl(direct, F_GETFL) & O_DIRECT);
+        memset(block, 0, 4096);
+        status = files->read(files->context, direct, 0, block, 4096, &size);
+        assert_true(status != STATUS_OK || (size == 4096 && block[0] == 'a' && block[4095] == 'a'));
+        files->close(files->context, direct);
+    }
+    assert_true(status == STATUS_OK || errno == EINVAL);
+    files->close(files->context, file);
+    free(block);
+    place_remove(&place);
+}
+
 static void names_come_go_and_replace_each_other(void **state) {
     struct place place;
     place_make(&place);
@@ -224,6 +253,6 @@ static void directory_is_made_once(void **state) {
 }
 
 UNIT_TESTS(files, UNIT(bytes_come_back_from_where_they_were_written), UNIT(reserved_room_is_no_size),
-           UNIT(names_come_go_and_replace_each_other), UNIT(each_refusal_has_its_cause),
-           UNIT(short_write_goes_on_until_there_is_no_room), UNIT(second_process_is_told_who_holds_the_directory),
-           UNIT(directory_is_made_once));
+           UNIT(file_is_read_past_the_page_cache_or_refused_so), UNIT(names_come_go_and_replace_each_other),
+           UNIT(each_refusal_has_its_cause), UNIT(short_write_goes_on_until_there_is_no_room),
+           UNIT(second_process_is_told_who_holds_the_directory), UNIT(directory_is_made_once));

@@ -89,10 +89,14 @@ class Server:
             if self.process.poll() is not None:
                 return True
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+                with socket.create_connection(("127.0.0.1", self.port), 30.0) as probe:
+                    if "--appendonly" not in self.command():
+                        return True
+                    probe.sendall(b"PING\r\n")  # while it loads nobody is served
+                    answer = probe.recv(100)
+                    return answer != b"" and not answer.startswith(b"-LOADING")
             except OSError:
                 return False
-            return True
 
         settle(up, START_S)
         return self.process.poll() is None and up()
