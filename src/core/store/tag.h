@@ -38,8 +38,8 @@ enum {
     TAG_NAME_AT = 25,   /* in a record */
     TAG_SLOTS_MAX = 18, /* of a record: 25 B and the longest name */
     TAG_DIRECTORIES = 3,
-    TAG_GROUPS_TINY = 8,  /* by the low bits of numbers; where units are smallest, */
-    TAG_GROUPS_MAX = 256, /* and elsewhere */
+    TAG_GROUPS_TINY = 8,    /* by the low bits of numbers; where units are smallest, */
+    TAG_GROUPS_MAX = 256,   /* and elsewhere */
     TAGS_LOOKED_AT_ONCE = 6 /* as many as the loop is unrolled */
 };
 
@@ -134,7 +134,8 @@ static inline bool tags_may_kill(const struct tags *tags, const uint8_t *numbers
 #pragma GCC unroll 6
     for (uint32_t i = 0; i < TAGS_LOOKED_AT_ONCE; i++) {
         uint32_t number = words_load32(numbers + i * ENTRY_TAG_SIZE);
-        if (__builtin_expect(atomic_load_explicit(&latest[number & tags->group_mask], memory_order_acquire) >= stamp, 0))
+        if (__builtin_expect(atomic_load_explicit(&latest[number & tags->group_mask], memory_order_acquire) >= stamp,
+                             0))
             return true;
         if (number & ENTRY_TAG_LAST) {
             *ret_size = (i + 1) * ENTRY_TAG_SIZE;
