@@ -426,7 +426,9 @@ static bool find_gone(struct explain *explain, const struct present *present, st
         return known;
     if (!explain->api->tag_gone(server, present->stale_by, present->stamp, true, gone)) {
         gone->spec = NULL;
-        gone->has_cause = gone->text_lost = gone->at_latest = false;
+        gone->has_cause = gone->text_lost = gone->at_latest = gone->over_capacity = gone->soft = false;
+        gone->client = 0;
+        gone->who = slice_make(NULL, 0);
         gone->address[0] = '\0';
         gone->when_ms = explain->now_ms;
     }

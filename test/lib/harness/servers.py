@@ -109,7 +109,7 @@ class Server:
         """What a program that died said of it: from the failed assertion or the sanitizer's report on, or else the end of its log."""
         text = self.log()
         found = re.search(r"^.*(assertion failed|ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error)", text, re.MULTILINE)
-        return text[found.start():][:12000] if found else text[-3000:]
+        return text[found.start():].split("Shadow bytes around", 1)[0][:8000] if found else text[-3000:]
 
     @property
     def pid(self):
