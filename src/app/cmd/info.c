@@ -191,7 +191,7 @@ static void of_loading(struct info *info, const struct cmd_persistence *facts, u
 static void of_saving(struct info *info, const struct cmd_persistence *facts, uint64_t since_ms) {
     uint64_t total = facts->saving_total > facts->saving_done ? facts->saving_total : facts->saving_done;
     double took_ms = since_ms ? (double)since_ms : 1;
-    line(info, "snapshot_percent:%.2f", total ? 100.0 * (double)facts->saving_done / (double)total : 100.0);
+    line(info, "snapshot_percent:%.2f", total ? 100.0 * (double)facts->saving_done / (double)total : 0.0);
     number(info, "snapshot_bytes_written", facts->saving_bytes);
     number(info, "snapshot_bytes_per_sec", (uint64_t)((double)facts->saving_bytes * 1000 / took_ms));
     if (facts->saving_done)
