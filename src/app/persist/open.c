@@ -5,6 +5,7 @@
 
 #include "app/persist/persist_inner.h"
 #include "base/assert.h"
+#include "base/little.h"
 #include "core/cache/replay.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
@@ -23,7 +24,7 @@ static enum status note(void *context, uint64_t lsn, struct slice name, struct s
     struct opening *opening = context;
     const struct persist_user *user = &opening->persist->options.user;
     if (slice_equal(name, SLICE(PERSIST_NOTE_FROM)) && bytes.size == sizeof(uint64_t))
-        opening->replay.from = format_u64(bytes.data);
+        opening->replay.from = little_u64(bytes.data);
     else if (user->note)
         return user->note(user->context, lsn, name, bytes, opening->reason);
     return STATUS_OK;

@@ -5,6 +5,7 @@
 
 #include "app/persist/persist_inner.h"
 #include "base/assert.h"
+#include "base/little.h"
 #include "core/cache/dump.h"
 #include "core/record/record.h"
 #include "sys/os/clock.h"
@@ -89,7 +90,7 @@ static enum status add_note(void *context, struct slice name, struct slice value
 static enum status add_notes(struct saving *saving) {
     const struct persist_user *user = &saving->persist->options.user;
     uint8_t from[sizeof(uint64_t)];
-    format_put_u64(from, saving->dump.from);
+    little_put_u64(from, saving->dump.from);
     TRY(add_note(saving, SLICE(PERSIST_NOTE_FROM), slice_make(from, sizeof from)));
     return user->notes ? user->notes(user->context, add_note, saving) : STATUS_OK;
 }

@@ -8,6 +8,7 @@
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/little.h"
 #include "core/classes/placement.h"
 #include "core/rules/rules.h"
 #include "sys/os/log.h"
@@ -34,17 +35,14 @@ void kept_fini(struct server *server) {
 /* ------------------------------------------------------------------------------------------ bytes */
 
 uint64_t kept_take_u64(struct slice *from) {
-    uint64_t value = 0;
-    for (int i = 0; i < 8 && from->size >= 8; i++)
-        value |= (uint64_t)from->data[i] << 8 * i;
+    uint64_t value = from->size < sizeof value ? 0 : little_u64(from->data);
     *from = slice_part(*from, from->size < 8 ? from->size : 8, SIZE_MAX);
     return value;
 }
 
 enum status kept_put_u64(struct buf *to, uint64_t value) {
     uint8_t bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(value >> 8 * i);
+    little_put_u64(bytes, value);
     return buf_append(to, bytes, sizeof bytes);
 }
 

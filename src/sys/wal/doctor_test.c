@@ -1,5 +1,6 @@
 #include "sys/wal/doctor.h"
 
+#include "base/little.h"
 #include "sys/wal/log_fixture.h"
 
 enum { KEYS = 50 };
@@ -179,7 +180,7 @@ static void newer_versions_and_failing_disks_are_left_alone(void **state) {
     uint8_t bytes[LOG_HEADER_SIZE];
     memcpy(bytes, disk_contents(log.disk, "log-0000000003").data, sizeof bytes);
     bytes[8] = 2;
-    format_put_u64(bytes + 56, hash_bytes(slice_make(bytes, 56), 0));
+    little_put_u64(bytes + 56, hash_bytes(slice_make(bytes, 56), 0));
     disk_put(log.disk, "log-0000000003", slice_make(bytes, sizeof bytes));
     doctor_init(&doctor, log.files, &memory_libc);
     assert_int_equal(doctor_examine(&doctor), STATUS_INVALID);

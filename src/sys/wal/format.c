@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/little.h"
 
 /* Places in the header of a file, and of a batch. */
 enum { AT_VERSION = 8, AT_SIZE = 12, AT_ID = 16, AT_NUMBER = 24, AT_FIRST = 32, AT_PROVEN = 40, AT_SUM = 56 };
@@ -21,9 +22,9 @@ enum { NAME_DIGITS = 10 };
 
 uint64_t format_seed(uint64_t id, uint64_t number, uint64_t offset) {
     uint8_t bytes[24];
-    format_put_u64(bytes, id);
-    format_put_u64(bytes + 8, number);
-    format_put_u64(bytes + 16, offset);
+    little_put_u64(bytes, id);
+    little_put_u64(bytes + 8, number);
+    little_put_u64(bytes + 16, offset);
     return hash_bytes(slice_make(bytes, sizeof bytes), 0);
 }
 
@@ -31,30 +32,30 @@ void log_header_encode(const struct log_header *header, uint8_t ret_bytes[LOG_HE
     ASSERT(header->log_id && header->number && header->proven_lsn < header->first_lsn);
     memset(ret_bytes, 0, LOG_HEADER_SIZE);
     memcpy(ret_bytes, LOG_MAGIC, 8);
-    format_put_u32(ret_bytes + AT_VERSION, LOG_VERSION);
-    format_put_u32(ret_bytes + AT_SIZE, LOG_HEADER_SIZE);
-    format_put_u64(ret_bytes + AT_ID, header->log_id);
-    format_put_u64(ret_bytes + AT_NUMBER, header->number);
-    format_put_u64(ret_bytes + AT_FIRST, header->first_lsn);
-    format_put_u64(ret_bytes + AT_PROVEN, header->proven_lsn);
-    format_put_u64(ret_bytes + AT_SUM, hash_bytes(slice_make(ret_bytes, AT_SUM), 0));
+    little_put_u32(ret_bytes + AT_VERSION, LOG_VERSION);
+    little_put_u32(ret_bytes + AT_SIZE, LOG_HEADER_SIZE);
+    little_put_u64(ret_bytes + AT_ID, header->log_id);
+    little_put_u64(ret_bytes + AT_NUMBER, header->number);
+    little_put_u64(ret_bytes + AT_FIRST, header->first_lsn);
+    little_put_u64(ret_bytes + AT_PROVEN, header->proven_lsn);
+    little_put_u64(ret_bytes + AT_SUM, hash_bytes(slice_make(ret_bytes, AT_SUM), 0));
 }
 
 enum status log_header_decode(const uint8_t bytes[LOG_HEADER_SIZE], struct log_header *ret_header,
                               uint32_t *ret_version) {
-    if (memcmp(bytes, LOG_MAGIC, 8) != 0 || format_u64(bytes + AT_SUM) != hash_bytes(slice_make(bytes, AT_SUM), 0))
+    if (memcmp(bytes, LOG_MAGIC, 8) != 0 || little_u64(bytes + AT_SUM) != hash_bytes(slice_make(bytes, AT_SUM), 0))
         return STATUS_CORRUPT;
-    if (format_u32(bytes + AT_VERSION) != LOG_VERSION) {
-        *ret_version = format_u32(bytes + AT_VERSION);
+    if (little_u32(bytes + AT_VERSION) != LOG_VERSION) {
+        *ret_version = little_u32(bytes + AT_VERSION);
         return STATUS_INVALID;
     }
     struct log_header header = {
-        .log_id = format_u64(bytes + AT_ID),
-        .number = format_u64(bytes + AT_NUMBER),
-        .first_lsn = format_u64(bytes + AT_FIRST),
-        .proven_lsn = format_u64(bytes + AT_PROVEN),
+        .log_id = little_u64(bytes + AT_ID),
+        .number = little_u64(bytes + AT_NUMBER),
+        .first_lsn = little_u64(bytes + AT_FIRST),
+        .proven_lsn = little_u64(bytes + AT_PROVEN),
     };
-    if (format_u32(bytes + AT_SIZE) != LOG_HEADER_SIZE || !header.log_id || header.proven_lsn >= header.first_lsn)
+    if (little_u32(bytes + AT_SIZE) != LOG_HEADER_SIZE || !header.log_id || header.proven_lsn >= header.first_lsn)
         return STATUS_CORRUPT;
     *ret_header = header;
     return STATUS_OK;
@@ -63,27 +64,27 @@ enum status log_header_decode(const uint8_t bytes[LOG_HEADER_SIZE], struct log_h
 void log_batch_encode(const struct log_batch *batch, uint64_t seed, struct slice payload,
                       uint8_t ret_bytes[LOG_BATCH_HEADER_SIZE]) {
     ASSERT(payload.size == batch->payload_size);
-    format_put_u32(ret_bytes, LOG_BATCH_MARK);
-    format_put_u32(ret_bytes + BATCH_AT_SIZE, batch->payload_size);
-    format_put_u64(ret_bytes + BATCH_AT_FIRST, batch->first_lsn);
-    format_put_u32(ret_bytes + BATCH_AT_COUNT, batch->count);
-    format_put_u32(ret_bytes + BATCH_AT_FLAGS, batch->flags);
-    format_put_u64(ret_bytes + BATCH_AT_FLUSHED, batch->flushed_lsn);
-    format_put_u64(ret_bytes + BATCH_AT_PAYLOAD_SUM, hash_bytes(payload, seed));
-    format_put_u64(ret_bytes + BATCH_AT_SUM, hash_bytes(slice_make(ret_bytes, BATCH_AT_SUM), seed));
+    little_put_u32(ret_bytes, LOG_BATCH_MARK);
+    little_put_u32(ret_bytes + BATCH_AT_SIZE, batch->payload_size);
+    little_put_u64(ret_bytes + BATCH_AT_FIRST, batch->first_lsn);
+    little_put_u32(ret_bytes + BATCH_AT_COUNT, batch->count);
+    little_put_u32(ret_bytes + BATCH_AT_FLAGS, batch->flags);
+    little_put_u64(ret_bytes + BATCH_AT_FLUSHED, batch->flushed_lsn);
+    little_put_u64(ret_bytes + BATCH_AT_PAYLOAD_SUM, hash_bytes(payload, seed));
+    little_put_u64(ret_bytes + BATCH_AT_SUM, hash_bytes(slice_make(ret_bytes, BATCH_AT_SUM), seed));
 }
 
 bool log_batch_decode(const uint8_t bytes[LOG_BATCH_HEADER_SIZE], uint64_t seed, struct log_batch *ret_batch) {
-    if (format_u32(bytes) != LOG_BATCH_MARK ||
-        format_u64(bytes + BATCH_AT_SUM) != hash_bytes(slice_make(bytes, BATCH_AT_SUM), seed))
+    if (little_u32(bytes) != LOG_BATCH_MARK ||
+        little_u64(bytes + BATCH_AT_SUM) != hash_bytes(slice_make(bytes, BATCH_AT_SUM), seed))
         return false;
     *ret_batch = (struct log_batch){
-        .payload_size = format_u32(bytes + BATCH_AT_SIZE),
-        .count = format_u32(bytes + BATCH_AT_COUNT),
-        .flags = format_u32(bytes + BATCH_AT_FLAGS),
-        .first_lsn = format_u64(bytes + BATCH_AT_FIRST),
-        .flushed_lsn = format_u64(bytes + BATCH_AT_FLUSHED),
-        .payload_sum = format_u64(bytes + BATCH_AT_PAYLOAD_SUM),
+        .payload_size = little_u32(bytes + BATCH_AT_SIZE),
+        .count = little_u32(bytes + BATCH_AT_COUNT),
+        .flags = little_u32(bytes + BATCH_AT_FLAGS),
+        .first_lsn = little_u64(bytes + BATCH_AT_FIRST),
+        .flushed_lsn = little_u64(bytes + BATCH_AT_FLUSHED),
+        .payload_sum = little_u64(bytes + BATCH_AT_PAYLOAD_SUM),
     };
     return true;
 }
@@ -101,7 +102,7 @@ bool log_batch_verify(const struct log_batch *batch, uint64_t seed, struct slice
 bool format_record_next(struct slice *payload, struct slice *ret_record) {
     if (payload->size < LOG_RECORD_HEADER_SIZE)
         return false;
-    uint32_t size = format_u32(payload->data);
+    uint32_t size = little_u32(payload->data);
     if (size > payload->size - LOG_RECORD_HEADER_SIZE)
         return false;
     *ret_record = slice_make(payload->data + LOG_RECORD_HEADER_SIZE, size);

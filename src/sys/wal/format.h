@@ -12,7 +12,6 @@
 #ifndef STRATA_SYS_WAL_FORMAT_H
 #define STRATA_SYS_WAL_FORMAT_H
 
-#include <endian.h>
 #include <stdbool.h>
 
 #include "base/hash.h"
@@ -51,25 +50,6 @@ struct log_batch {
     uint64_t flushed_lsn; /* records up to here were known to be flushed when this was written */
     uint64_t payload_sum;
 };
-
-static inline void format_put_u32(uint8_t *to, uint32_t value) {
-    value = htole32(value);
-    memcpy(to, &value, sizeof value);
-}
-static inline void format_put_u64(uint8_t *to, uint64_t value) {
-    value = htole64(value);
-    memcpy(to, &value, sizeof value);
-}
-static inline uint32_t format_u32(const uint8_t *from) {
-    uint32_t value;
-    memcpy(&value, from, sizeof value);
-    return le32toh(value);
-}
-static inline uint64_t format_u64(const uint8_t *from) {
-    uint64_t value;
-    memcpy(&value, from, sizeof value);
-    return le64toh(value);
-}
 
 /* The seed of a batch (or a snapshot's block) at this place. */
 uint64_t format_seed(uint64_t id, uint64_t number, uint64_t offset);

@@ -1,5 +1,6 @@
 #include "sys/wal/format.h"
 
+#include "base/little.h"
 #include "unit.h"
 
 /* As docs/format-log.md says, byte by byte; a change here is a new version. */
@@ -13,7 +14,7 @@ static void bytes_are_those_of_the_page(void **state) {
                                          0,   0,   0,    0,    100,  0,    0,    0,    0,    0,    0, 0, 99, 0,
                                          0,   0,   0,    0,    0,    0,    0,    0,    0,    0,    0, 0, 0,  0};
     assert_memory_equal(header, expected, sizeof expected);
-    assert_int_equal(format_u64(header + 56), XXH3_64bits(header, 56));
+    assert_int_equal(little_u64(header + 56), XXH3_64bits(header, 56));
     assert_int_equal(log_header_decode(header, &again, &version), STATUS_OK);
     assert_memory_equal(&again, &file, sizeof file);
 
@@ -21,16 +22,16 @@ static void bytes_are_those_of_the_page(void **state) {
     struct log_batch batch = {.payload_size = 12, .count = 2, .flags = 1, .first_lsn = 100, .flushed_lsn = 98}, found;
     uint64_t seed = format_seed(file.log_id, 3, 64);
     uint8_t place[24];
-    format_put_u64(place, file.log_id);
-    format_put_u64(place + 8, 3);
-    format_put_u64(place + 16, 64);
+    little_put_u64(place, file.log_id);
+    little_put_u64(place + 8, 3);
+    little_put_u64(place + 16, 64);
     assert_int_equal(seed, XXH3_64bits(place, sizeof place));
     log_batch_encode(&batch, seed, payload, batch_header);
     static const uint8_t expected_batch[32] = {'S', 'R', 'A', 'B', 12, 0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0,
                                                2,   0,   0,   0,   1,  0, 0, 0, 98,  0, 0, 0, 0, 0, 0, 0};
     assert_memory_equal(batch_header, expected_batch, sizeof expected_batch);
-    assert_int_equal(format_u64(batch_header + 32), XXH3_64bits_withSeed(payload.data, payload.size, seed));
-    assert_int_equal(format_u64(batch_header + 40), XXH3_64bits_withSeed(batch_header, 40, seed));
+    assert_int_equal(little_u64(batch_header + 32), XXH3_64bits_withSeed(payload.data, payload.size, seed));
+    assert_int_equal(little_u64(batch_header + 40), XXH3_64bits_withSeed(batch_header, 40, seed));
     assert_true(log_batch_decode(batch_header, seed, &found));
     assert_true(log_batch_verify(&found, seed, payload));
     assert_false(log_batch_decode(batch_header, seed + 1, &found));

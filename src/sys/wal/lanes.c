@@ -1,6 +1,7 @@
 #include "sys/wal/lanes.h"
 
 #include "base/assert.h"
+#include "base/little.h"
 
 static const size_t size_max = LOG_RECORD_SIZE_MAX;
 
@@ -87,7 +88,7 @@ static enum status stage(struct lanes *lanes, unsigned number, const struct slic
     uint64_t lsn = atomic_fetch_add_explicit(&lanes->next_lsn, 1, memory_order_relaxed);
     uint8_t *to = lane->front.data + lane->front.size;
     memcpy(to, &lsn, sizeof lsn);
-    format_put_u32(to + 8, (uint32_t)size);
+    little_put_u32(to + 8, (uint32_t)size);
     to += LANE_RECORD_HEADER_SIZE;
     for (unsigned i = 0; i < count; i++) {
         if (parts[i].size)
@@ -141,7 +142,7 @@ static enum status take_run(struct lanes *lanes, struct lane *lane, size_t bytes
                             uint32_t *count) {
     while (head(lane) == lanes->next_collected && (*count == 0 || payload->size < bytes_max)) {
         const uint8_t *record = lane->back.data + lane->taken + 8;
-        size_t size = LOG_RECORD_HEADER_SIZE + format_u32(record);
+        size_t size = LOG_RECORD_HEADER_SIZE + little_u32(record);
         if (*count && payload->size + size > bytes_max)
             return STATUS_AGAIN;
         TRY(buf_append(payload, record, size));

@@ -5,6 +5,7 @@
  * lead to, unless the lowest bit of the last byte of its sum asks for a wrong one.
  */
 #include "base/assert.h"
+#include "base/little.h"
 #include "sys/fault/disk.h"
 #include "sys/wal/wal.h"
 
@@ -27,19 +28,19 @@ static enum status note(void *context, uint64_t lsn, struct slice record) {
 static void repair(uint8_t *bytes, size_t size, uint64_t log_id, uint64_t number) {
     for (size_t at = LOG_HEADER_SIZE; size - at >= LOG_BATCH_HEADER_SIZE;) {
         uint8_t *batch = bytes + at;
-        uint32_t payload_size = format_u32(batch + 4) % 1024;
+        uint32_t payload_size = little_u32(batch + 4) % 1024;
         if (payload_size > size - at - LOG_BATCH_HEADER_SIZE)
             payload_size = (uint32_t)(size - at - LOG_BATCH_HEADER_SIZE);
         bool wrong = batch[47] & 1;
         uint64_t seed = format_seed(log_id, number, at);
-        format_put_u32(batch, LOG_BATCH_MARK);
-        format_put_u32(batch + 4, payload_size);
+        little_put_u32(batch, LOG_BATCH_MARK);
+        little_put_u32(batch + 4, payload_size);
         /* Small numbers, or hardly any batch would follow another. */
-        format_put_u64(batch + 8, format_u64(batch + 8) % 256);
-        format_put_u32(batch + 16, format_u32(batch + 16) % 256);
-        format_put_u64(batch + 24, format_u64(batch + 24) % 256);
-        format_put_u64(batch + 32, hash_bytes(slice_make(batch + LOG_BATCH_HEADER_SIZE, payload_size), seed));
-        format_put_u64(batch + 40, hash_bytes(slice_make(batch, 40), seed) + wrong);
+        little_put_u64(batch + 8, little_u64(batch + 8) % 256);
+        little_put_u32(batch + 16, little_u32(batch + 16) % 256);
+        little_put_u64(batch + 24, little_u64(batch + 24) % 256);
+        little_put_u64(batch + 32, hash_bytes(slice_make(batch + LOG_BATCH_HEADER_SIZE, payload_size), seed));
+        little_put_u64(batch + 40, hash_bytes(slice_make(batch, 40), seed) + wrong);
         at += LOG_BATCH_HEADER_SIZE + payload_size;
     }
 }
@@ -50,8 +51,8 @@ static void put_file(struct disk *disk, uint64_t number, const uint8_t *data, si
     memcpy(bytes, data, size);
     format_name(LOG_PREFIX, number, "", name);
     if (size >= LOG_HEADER_SIZE) {
-        struct log_header header = {5, number, 1 + format_u64(bytes + 32) % 256, 0};
-        header.proven_lsn = format_u64(bytes + 40) % header.first_lsn;
+        struct log_header header = {5, number, 1 + little_u64(bytes + 32) % 256, 0};
+        header.proven_lsn = little_u64(bytes + 40) % header.first_lsn;
         bool wrong = bytes[63] & 1;
         log_header_encode(&header, bytes);
         bytes[56] ^= wrong;

@@ -1,5 +1,6 @@
 #include "sys/wal/read.h"
 
+#include "base/little.h"
 #include "sys/wal/log_fixture.h"
 
 enum { RECORDS = 1000 };
@@ -261,7 +262,7 @@ static void renamed_swapped_empty_and_newer_files_are_refused(void **state) {
     expect_refusal(&log, STATUS_CORRUPT, "log-0000000003: the header at offset 0 is damaged or missing");
     bytes[8] = 9;
     uint64_t sum = hash_bytes(slice_make(bytes, 56), 0);
-    format_put_u64(bytes + 56, sum);
+    little_put_u64(bytes + 56, sum);
     disk_put(log.disk, second_name, second);
     remove_file(&log, third_name);
     expect_refusal(&log, STATUS_INVALID, "log-0000000002 has version 9; this program reads version 1");

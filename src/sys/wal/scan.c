@@ -1,6 +1,7 @@
 #include "sys/wal/scan.h"
 
 #include "base/assert.h"
+#include "base/little.h"
 
 enum status scan_begin(struct scan *scan, const struct files *files, const struct memory *memory, const char *name) {
     *scan = (struct scan){.files = files, .file = -1};
@@ -102,7 +103,7 @@ enum status scan_proof(struct scan *scan, uint64_t *ret_flushed_lsn, uint64_t *r
         size_t places = bytes.size - LOG_BATCH_HEADER_SIZE + 1;
         for (size_t i = 0; i < places; i++) {
             struct log_batch batch;
-            if (format_u32(bytes.data + i) != LOG_BATCH_MARK ||
+            if (little_u32(bytes.data + i) != LOG_BATCH_MARK ||
                 !log_batch_decode(bytes.data + i, seed_at(scan, at + i), &batch))
                 continue;
             if (batch.flushed_lsn > flushed)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/little.h"
 #include "sys/wal/snapshot_format.h"
 
 struct snapshot_writer {
@@ -108,7 +109,7 @@ enum status snapshot_add(struct snapshot_writer *writer, const struct slice *par
         size += parts[i].size;
     }
     uint8_t length[LOG_RECORD_HEADER_SIZE];
-    format_put_u32(length, (uint32_t)size);
+    little_put_u32(length, (uint32_t)size);
     TRY(buf_reserve(&writer->bytes, sizeof length + size));
     TRY(buf_append(&writer->bytes, length, sizeof length));
     for (unsigned i = 0; i < count; i++)

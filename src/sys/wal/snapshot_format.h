@@ -7,6 +7,7 @@
 #ifndef STRATA_SYS_WAL_SNAPSHOT_FORMAT_H
 #define STRATA_SYS_WAL_SNAPSHOT_FORMAT_H
 
+#include "base/little.h"
 #include "sys/wal/snapshot.h"
 
 struct snapshot_block {
@@ -35,7 +36,7 @@ bool snapshot_footer_decode(const uint8_t bytes[SNAPSHOT_FOOTER_SIZE], uint64_t 
 
 static inline uint64_t snapshot_chain(uint64_t chain, uint64_t payload_sum) {
     uint8_t bytes[8];
-    format_put_u64(bytes, payload_sum);
+    little_put_u64(bytes, payload_sum);
     return hash_bytes(slice_make(bytes, sizeof bytes), chain);
 }
 

@@ -3,6 +3,7 @@
  * Sums are made right, as in log_fuzz.c, and so are the counts of the footer if a bit of the input asks for that.
  */
 #include "base/assert.h"
+#include "base/little.h"
 #include "sys/fault/disk.h"
 #include "sys/wal/snapshot_format.h"
 
@@ -18,7 +19,7 @@ static void repair(uint8_t *bytes, size_t size, bool whole) {
     for (size_t at = SNAPSHOT_HEADER_SIZE; end - at >= SNAPSHOT_BLOCK_HEADER_SIZE;) {
         size_t most = end - at - SNAPSHOT_BLOCK_HEADER_SIZE;
         size_t payload_size = whole                                      ? most
-                              : format_u32(bytes + at + 4) % 1024 < most ? format_u32(bytes + at + 4) % 1024
+                              : little_u32(bytes + at + 4) % 1024 < most ? little_u32(bytes + at + 4) % 1024
                                                                          : most;
         struct slice payload = slice_make(bytes + at + SNAPSHOT_BLOCK_HEADER_SIZE, payload_size), record,
                      rest = payload;

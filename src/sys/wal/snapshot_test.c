@@ -1,5 +1,6 @@
 #include "sys/wal/snapshot.h"
 
+#include "base/little.h"
 #include "scarce.h"
 #include "sys/wal/log_fixture.h"
 #include "sys/wal/snapshot_format.h"
@@ -142,7 +143,7 @@ static void every_cut_and_flip_is_refused(void **state) {
     assert_int_equal(snapshot_open(place.files, &memory_libc, 9, &reader, &facts, reason), STATUS_IO);
     assert_non_null(strstr(reason, "snapshot-0000000009 cannot be read"));
     bytes[8] = 2;
-    format_put_u64(bytes + 56, hash_bytes(slice_make(bytes, 56), 0));
+    little_put_u64(bytes + 56, hash_bytes(slice_make(bytes, 56), 0));
     disk_put(place.disk, name, whole);
     assert_int_equal(read_all(place.files, &count, &facts, reason), STATUS_INVALID);
     assert_non_null(strstr(reason, "has version 2; this program reads version 1"));

@@ -6,6 +6,7 @@
 #ifndef STRATA_SYS_WARM_WARM_FIXTURE_H
 #define STRATA_SYS_WARM_WARM_FIXTURE_H
 
+#include "base/little.h"
 #include "base/rng.h"
 #include "sys/fault/faults.h"
 #include "sys/warm/reader.h"
@@ -49,9 +50,9 @@ static inline size_t world_value_size(uint64_t key, uint64_t version) {
 static inline struct warm_record world_record(uint64_t key, uint64_t version, uint8_t *bytes) {
     size_t meta_size = key % 3 ? 16 : 8, size = world_value_size(key, version);
     uint8_t *value = bytes + 32;
-    warm_put_u64(bytes, version);
-    warm_put_u64(bytes + 8, key ^ 0x55);
-    warm_put_u64(bytes + 16, key);
+    little_put_u64(bytes, version);
+    little_put_u64(bytes + 8, key ^ 0x55);
+    little_put_u64(bytes + 16, key);
     for (size_t i = 0; i < size; i++)
         value[i] = (uint8_t)(key * 3 + version * 11 + i);
     return (struct warm_record){
@@ -67,7 +68,7 @@ static inline bool world_is_true(const struct world *world, const struct warm_pa
     static uint8_t bytes[WORLD_SEGMENT];
     if (parts->key.size != 8 || parts->meta.size < 8)
         return false;
-    uint64_t key = warm_u64(parts->key.data), version = warm_u64(parts->meta.data);
+    uint64_t key = little_u64(parts->key.data), version = little_u64(parts->meta.data);
     if (key >= WORLD_KEYS || version == 0 || version > world->cells[key].written)
         return false;
     struct warm_record record = world_record(key, version, bytes);

@@ -1,6 +1,7 @@
 #include "sys/warm/warm_format.h"
 
 #include "base/assert.h"
+#include "base/little.h"
 
 /* Places in the header of the file, of a segment, and in an entry of an index. */
 enum { AT_VERSION = 8, AT_SIZE = 12, AT_ID = 16, AT_SEGMENT_SIZE = 24, AT_SUM = 56 };
@@ -19,11 +20,11 @@ void warm_file_header_encode(const struct warm_file_header *header, uint8_t ret_
     ASSERT(header->id);
     memset(ret_bytes, 0, WARM_HEADER_SIZE);
     memcpy(ret_bytes, WARM_MAGIC, 8);
-    warm_put_u32(ret_bytes + AT_VERSION, WARM_VERSION);
-    warm_put_u32(ret_bytes + AT_SIZE, WARM_HEADER_SIZE);
-    warm_put_u64(ret_bytes + AT_ID, header->id);
-    warm_put_u32(ret_bytes + AT_SEGMENT_SIZE, header->segment_size);
-    warm_put_u64(ret_bytes + AT_SUM, hash_bytes(slice_make(ret_bytes, AT_SUM), 0));
+    little_put_u32(ret_bytes + AT_VERSION, WARM_VERSION);
+    little_put_u32(ret_bytes + AT_SIZE, WARM_HEADER_SIZE);
+    little_put_u64(ret_bytes + AT_ID, header->id);
+    little_put_u32(ret_bytes + AT_SEGMENT_SIZE, header->segment_size);
+    little_put_u64(ret_bytes + AT_SUM, hash_bytes(slice_make(ret_bytes, AT_SUM), 0));
 }
 
 static bool is_segment_size(uint32_t size) {
@@ -32,14 +33,14 @@ static bool is_segment_size(uint32_t size) {
 
 enum status warm_file_header_decode(const uint8_t bytes[WARM_HEADER_SIZE], struct warm_file_header *ret_header,
                                     uint32_t *ret_version) {
-    if (memcmp(bytes, WARM_MAGIC, 8) != 0 || warm_u64(bytes + AT_SUM) != hash_bytes(slice_make(bytes, AT_SUM), 0))
+    if (memcmp(bytes, WARM_MAGIC, 8) != 0 || little_u64(bytes + AT_SUM) != hash_bytes(slice_make(bytes, AT_SUM), 0))
         return STATUS_CORRUPT;
-    if (warm_u32(bytes + AT_VERSION) != WARM_VERSION) {
-        *ret_version = warm_u32(bytes + AT_VERSION);
+    if (little_u32(bytes + AT_VERSION) != WARM_VERSION) {
+        *ret_version = little_u32(bytes + AT_VERSION);
         return STATUS_INVALID;
     }
-    struct warm_file_header header = {warm_u64(bytes + AT_ID), warm_u32(bytes + AT_SEGMENT_SIZE)};
-    if (warm_u32(bytes + AT_SIZE) != WARM_HEADER_SIZE || !header.id || !is_segment_size(header.segment_size))
+    struct warm_file_header header = {little_u64(bytes + AT_ID), little_u32(bytes + AT_SEGMENT_SIZE)};
+    if (little_u32(bytes + AT_SIZE) != WARM_HEADER_SIZE || !header.id || !is_segment_size(header.segment_size))
         return STATUS_CORRUPT;
     *ret_header = header;
     return STATUS_OK;
@@ -47,10 +48,10 @@ enum status warm_file_header_decode(const uint8_t bytes[WARM_HEADER_SIZE], struc
 
 uint64_t warm_segment_seed(uint64_t id, uint64_t position, uint64_t generation, uint64_t salt) {
     uint8_t bytes[32];
-    warm_put_u64(bytes, id);
-    warm_put_u64(bytes + 8, position);
-    warm_put_u64(bytes + 16, generation);
-    warm_put_u64(bytes + 24, salt);
+    little_put_u64(bytes, id);
+    little_put_u64(bytes + 8, position);
+    little_put_u64(bytes + 16, generation);
+    little_put_u64(bytes + 24, salt);
     return hash_bytes(slice_make(bytes, sizeof bytes), 0);
 }
 
@@ -63,25 +64,25 @@ void warm_segment_header_encode(const struct warm_segment_header *header, uint64
                                 uint8_t ret_bytes[WARM_SEGMENT_HEADER_SIZE]) {
     ASSERT(header->generation && header->count);
     memset(ret_bytes, 0, WARM_SEGMENT_HEADER_SIZE);
-    warm_put_u32(ret_bytes, WARM_SEGMENT_MARK);
-    warm_put_u32(ret_bytes + SEGMENT_AT_COUNT, header->count);
-    warm_put_u64(ret_bytes + SEGMENT_AT_GENERATION, header->generation);
-    warm_put_u64(ret_bytes + SEGMENT_AT_SALT, header->salt);
-    warm_put_u32(ret_bytes + SEGMENT_AT_RECORDS, header->records_size);
-    warm_put_u64(ret_bytes + SEGMENT_AT_INDEX_SUM, header->index_sum);
-    warm_put_u64(ret_bytes + SEGMENT_AT_SUM, header_sum(ret_bytes, id, position));
+    little_put_u32(ret_bytes, WARM_SEGMENT_MARK);
+    little_put_u32(ret_bytes + SEGMENT_AT_COUNT, header->count);
+    little_put_u64(ret_bytes + SEGMENT_AT_GENERATION, header->generation);
+    little_put_u64(ret_bytes + SEGMENT_AT_SALT, header->salt);
+    little_put_u32(ret_bytes + SEGMENT_AT_RECORDS, header->records_size);
+    little_put_u64(ret_bytes + SEGMENT_AT_INDEX_SUM, header->index_sum);
+    little_put_u64(ret_bytes + SEGMENT_AT_SUM, header_sum(ret_bytes, id, position));
 }
 
 bool warm_segment_header_decode(const uint8_t bytes[WARM_SEGMENT_HEADER_SIZE], uint64_t id, uint64_t position,
                                 uint32_t segment_size, struct warm_segment_header *ret_header) {
-    if (warm_u32(bytes) != WARM_SEGMENT_MARK || warm_u64(bytes + SEGMENT_AT_SUM) != header_sum(bytes, id, position))
+    if (little_u32(bytes) != WARM_SEGMENT_MARK || little_u64(bytes + SEGMENT_AT_SUM) != header_sum(bytes, id, position))
         return false;
     struct warm_segment_header header = {
-        .generation = warm_u64(bytes + SEGMENT_AT_GENERATION),
-        .salt = warm_u64(bytes + SEGMENT_AT_SALT),
-        .count = warm_u32(bytes + SEGMENT_AT_COUNT),
-        .records_size = warm_u32(bytes + SEGMENT_AT_RECORDS),
-        .index_sum = warm_u64(bytes + SEGMENT_AT_INDEX_SUM),
+        .generation = little_u64(bytes + SEGMENT_AT_GENERATION),
+        .salt = little_u64(bytes + SEGMENT_AT_SALT),
+        .count = little_u32(bytes + SEGMENT_AT_COUNT),
+        .records_size = little_u32(bytes + SEGMENT_AT_RECORDS),
+        .index_sum = little_u64(bytes + SEGMENT_AT_INDEX_SUM),
     };
     uint64_t index_size = (uint64_t)header.count * WARM_INDEX_ENTRY_SIZE;
     /* Nobody writes so many segments, and there must be numbers left to count on. */
@@ -93,18 +94,18 @@ bool warm_segment_header_decode(const uint8_t bytes[WARM_SEGMENT_HEADER_SIZE], u
 }
 
 void warm_index_entry_encode(const struct warm_index_entry *entry, uint8_t ret_bytes[WARM_INDEX_ENTRY_SIZE]) {
-    warm_put_u64(ret_bytes, entry->hash);
-    warm_put_u64(ret_bytes + ENTRY_AT_WORD, entry->word);
-    warm_put_u32(ret_bytes + ENTRY_AT_OFFSET, entry->offset);
-    warm_put_u32(ret_bytes + ENTRY_AT_SIZE, entry->size);
+    little_put_u64(ret_bytes, entry->hash);
+    little_put_u64(ret_bytes + ENTRY_AT_WORD, entry->word);
+    little_put_u32(ret_bytes + ENTRY_AT_OFFSET, entry->offset);
+    little_put_u32(ret_bytes + ENTRY_AT_SIZE, entry->size);
 }
 
 void warm_index_entry_decode(const uint8_t bytes[WARM_INDEX_ENTRY_SIZE], struct warm_index_entry *ret_entry) {
     *ret_entry = (struct warm_index_entry){
-        .hash = warm_u64(bytes),
-        .word = warm_u64(bytes + ENTRY_AT_WORD),
-        .offset = warm_u32(bytes + ENTRY_AT_OFFSET),
-        .size = warm_u32(bytes + ENTRY_AT_SIZE),
+        .hash = little_u64(bytes),
+        .word = little_u64(bytes + ENTRY_AT_WORD),
+        .offset = little_u32(bytes + ENTRY_AT_OFFSET),
+        .size = little_u32(bytes + ENTRY_AT_SIZE),
     };
 }
 
@@ -127,8 +128,8 @@ static_assert(WARM_SEGMENT_HEADER_SIZE % WARM_RECORD_ALIGNMENT == 0, "the first 
 
 void warm_record_encode(const struct warm_parts *parts, uint8_t *ret_bytes) {
     ASSERT(parts->meta.size <= WARM_META_SIZE_MAX && parts->key.size <= WARM_KEY_SIZE_MAX);
-    warm_put_u32(ret_bytes + RECORD_AT_VALUE_SIZE, (uint32_t)parts->value.size);
-    warm_put_u32(ret_bytes + RECORD_AT_SIZES, (uint32_t)(parts->key.size << META_BITS | parts->meta.size));
+    little_put_u32(ret_bytes + RECORD_AT_VALUE_SIZE, (uint32_t)parts->value.size);
+    little_put_u32(ret_bytes + RECORD_AT_SIZES, (uint32_t)(parts->key.size << META_BITS | parts->meta.size));
     uint8_t *to = ret_bytes + WARM_RECORD_HEADER_SIZE;
     const struct slice in_order[] = {parts->meta, parts->key, parts->value};
     for (size_t i = 0; i < COUNT_OF(in_order); i++) {
@@ -143,20 +144,20 @@ static uint64_t record_sum(const uint8_t *bytes, uint64_t size, uint64_t segment
 }
 
 void warm_record_seal(uint8_t *bytes, uint32_t size, uint64_t segment_seed, uint32_t offset) {
-    warm_put_u64(bytes, record_sum(bytes, size, segment_seed, offset));
+    little_put_u64(bytes, record_sum(bytes, size, segment_seed, offset));
 }
 
 bool warm_record_decode(struct slice bytes, bool is_sealed, uint64_t segment_seed, uint32_t offset,
                         struct warm_parts *ret_parts) {
     if (bytes.size < WARM_RECORD_HEADER_SIZE)
         return false;
-    uint32_t sizes = warm_u32(bytes.data + RECORD_AT_SIZES);
-    uint64_t value_size = warm_u32(bytes.data + RECORD_AT_VALUE_SIZE), key_size = sizes >> META_BITS;
+    uint32_t sizes = little_u32(bytes.data + RECORD_AT_SIZES);
+    uint64_t value_size = little_u32(bytes.data + RECORD_AT_VALUE_SIZE), key_size = sizes >> META_BITS;
     uint64_t meta_size = sizes & ((1u << META_BITS) - 1);
     uint64_t size = WARM_RECORD_HEADER_SIZE + meta_size + key_size + value_size;
     if (size > bytes.size)
         return false;
-    if (is_sealed && warm_u64(bytes.data) != record_sum(bytes.data, size, segment_seed, offset))
+    if (is_sealed && little_u64(bytes.data) != record_sum(bytes.data, size, segment_seed, offset))
         return false;
     const uint8_t *at = bytes.data + WARM_RECORD_HEADER_SIZE;
     *ret_parts = (struct warm_parts){

@@ -14,7 +14,6 @@
 #ifndef STRATA_SYS_WARM_WARM_FORMAT_H
 #define STRATA_SYS_WARM_WARM_FORMAT_H
 
-#include <endian.h>
 #include <stdbool.h>
 
 #include "base/bits.h"
@@ -72,25 +71,6 @@ struct warm_index_entry {
 struct warm_parts {
     struct slice meta, key, value;
 };
-
-static inline void warm_put_u32(uint8_t *to, uint32_t value) {
-    value = htole32(value);
-    memcpy(to, &value, sizeof value);
-}
-static inline void warm_put_u64(uint8_t *to, uint64_t value) {
-    value = htole64(value);
-    memcpy(to, &value, sizeof value);
-}
-static inline uint32_t warm_u32(const uint8_t *from) {
-    uint32_t value;
-    memcpy(&value, from, sizeof value);
-    return le32toh(value);
-}
-static inline uint64_t warm_u64(const uint8_t *from) {
-    uint64_t value;
-    memcpy(&value, from, sizeof value);
-    return le64toh(value);
-}
 
 /* `position`: in bytes from the first segment. */
 static inline uint64_t warm_address(uint64_t position, uint32_t size) {

@@ -1,5 +1,6 @@
 #include "sys/warm/warm_format.h"
 
+#include "base/little.h"
 #include "base/rng.h"
 #include "unit.h"
 
@@ -30,8 +31,8 @@ static void file_header_is_read_back(void **state) {
         assert_int_equal(warm_file_header_decode(bytes, &found, &version), STATUS_CORRUPT);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    warm_put_u32(bytes + 8, 2);
-    warm_put_u64(bytes + 56, hash_bytes(slice_make(bytes, 56), 0));
+    little_put_u32(bytes + 8, 2);
+    little_put_u64(bytes + 56, hash_bytes(slice_make(bytes, 56), 0));
     assert_int_equal(warm_file_header_decode(bytes, &found, &version), STATUS_INVALID);
     assert_int_equal(version, 2);
 }

@@ -5,6 +5,7 @@
  * these lead to, unless a byte of the input asks for a wrong one.
  */
 #include "base/assert.h"
+#include "base/little.h"
 #include "sys/fault/disk.h"
 #include "sys/warm/reader.h"
 
@@ -51,8 +52,8 @@ static void lay(uint8_t *segment, uint64_t id, uint64_t position, const uint8_t 
         uint32_t record_size = WARM_RECORD_HEADER_SIZE + a * (b % 8u);
         if (offset + record_size + WARM_RECORD_ALIGNMENT > SEGMENT - warm_index_back((uint32_t)count))
             record_size = WARM_RECORD_HEADER_SIZE;
-        warm_put_u32(at + 8, b == 255 ? 0xfffffff0u : (record_size - WARM_RECORD_HEADER_SIZE) / 2);
-        warm_put_u32(at + 12, b == 254 ? UINT32_MAX : (record_size - WARM_RECORD_HEADER_SIZE) / 4 << 12);
+        little_put_u32(at + 8, b == 255 ? 0xfffffff0u : (record_size - WARM_RECORD_HEADER_SIZE) / 2);
+        little_put_u32(at + 12, b == 254 ? UINT32_MAX : (record_size - WARM_RECORD_HEADER_SIZE) / 4 << 12);
         warm_record_seal(at, record_size, seed, (uint32_t)offset);
         at[0] ^= a == 77;
         struct warm_index_entry entry = {a, b, (uint32_t)offset + (a == 78), b == 253 ? UINT32_MAX : record_size};

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "base/little.h"
 #include "scarce.h"
 #include "sys/warm/warm_fixture.h"
 
@@ -87,8 +88,8 @@ static void file_that_is_none_is_refused_unless_told(void **state) {
     warm_file_header_encode(&right, header);
     disk_put(world.disk, "warm", slice_make(header, sizeof header));
     expect_refusal(&world, STATUS_INVALID, "warm: offset 24: its segments have 32768 bytes, not 16384");
-    warm_put_u32(header + 8, 2);
-    warm_put_u64(header + 56, hash_bytes(slice_make(header, 56), 0));
+    little_put_u32(header + 8, 2);
+    little_put_u64(header + 56, hash_bytes(slice_make(header, 56), 0));
     disk_put(world.disk, "warm", slice_make(header, sizeof header));
     expect_refusal(&world, STATUS_INVALID, "warm: offset 8: version 2, and this program knows 1");
     world.options.begin_anew = true;
