@@ -8,7 +8,6 @@
 #include "base/little.h"
 #include "core/cache/replay.h"
 #include "sys/os/clock.h"
-#include "sys/os/log.h"
 #include "sys/os/random.h"
 #include "sys/wal/lanes.h"
 #include "sys/wal/snapshot.h"
@@ -141,8 +140,9 @@ static enum status apply(void *context, uint64_t lsn, struct slice record) {
 }
 
 static enum status missing(void *context, uint64_t first_lsn, uint64_t last_lsn) {
-    (void)context;
-    log_warning("Records %" PRIu64 " to %" PRIu64
+    const struct opening *opening = context;
+    persist_say(opening->persist, LOG_WARNING,
+                "Records %" PRIu64 " to %" PRIu64
                 " of the log are missing: they were lost when a flush failed, and not flushed before",
                 first_lsn, last_lsn);
     return STATUS_OK;
@@ -153,7 +153,7 @@ static enum status read_log(struct opening *opening) {
     const struct persist_options *options = &persist->options;
     const struct wal_options log = {.mode = options->mode,
                                     .interval_ms = options->interval_ms,
-                                    .lanes = options->actors + 1,
+                                    .lanes = persist->lanes,
                                     .lane_bytes = PERSIST_LANE_SIZE,
                                     .log_id = random_u64() | 1};
     const struct wal_visitor visitor = {.record = apply, .missing = missing, .context = opening};
@@ -163,7 +163,8 @@ static enum status read_log(struct opening *opening) {
     if (status != STATUS_OK && !opening->reason[0])
         snprintf(opening->reason, PERSIST_REASON_SIZE, "%s", report.reason);
     if (status == STATUS_OK && report.cut_bytes)
-        log_warning("The log ended in %" PRIu64 " bytes that were not written to their end (log-%010" PRIu64
+        persist_say(persist, LOG_WARNING,
+                    "The log ended in %" PRIu64 " bytes that were not written to their end (log-%010" PRIu64
                     ", offset %" PRIu64 "): cut off",
                     report.cut_bytes, report.last.number, report.cut_offset);
     persist->facts.cut_bytes = report.cut_bytes;
@@ -202,6 +203,7 @@ static struct persist *make(const struct persist_options *options) {
     memset(persist, 0, sizeof *persist);
     persist->options = *options;
     persist->actor.id = options->actors + 1;
+    persist->lanes = options->lanes ? options->lanes : options->actors + 1;
     persist->pace = options->pace;
     atomic_init(&persist->rewrite_min_bytes, options->rewrite_min_bytes);
     atomic_init(&persist->rewrite_percent, options->rewrite_percent);
@@ -219,7 +221,7 @@ static struct persist *make(const struct persist_options *options) {
 enum status persist_load(const struct persist_options *options, struct persist **ret_persist,
                          char ret_reason[PERSIST_REASON_SIZE]) {
     snprintf(ret_reason, PERSIST_REASON_SIZE, "no memory");
-    ASSERT(options->actors > 0 && options->actors < LANES_MAX);
+    ASSERT(options->actors > 0 && (options->lanes ? options->lanes <= LANES_MAX : options->actors < LANES_MAX));
     struct persist *persist = make(options);
     if (!persist)
         return STATUS_NO_MEMORY;
