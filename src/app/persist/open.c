@@ -3,12 +3,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "app/persist/loaders.h"
 #include "app/persist/persist_inner.h"
 #include "base/assert.h"
 #include "base/little.h"
 #include "core/cache/replay.h"
 #include "sys/os/clock.h"
 #include "sys/os/random.h"
+#include "sys/os/thread.h"
 #include "sys/wal/lanes.h"
 #include "sys/wal/snapshot.h"
 
@@ -49,7 +51,8 @@ static enum status go_on(const struct opening *opening, struct slice record) {
     struct persist_progress *progress = opening->persist->options.progress;
     if (!progress)
         return STATUS_OK;
-    atomic_fetch_add_explicit(&progress->loaded_bytes, sizeof(uint32_t) + record.size, memory_order_relaxed);
+    uint64_t loaded = atomic_load_explicit(&progress->loaded_bytes, memory_order_relaxed); /* nobody else writes it */
+    atomic_store_explicit(&progress->loaded_bytes, loaded + sizeof(uint32_t) + record.size, memory_order_relaxed);
     return atomic_load_explicit(&progress->ends, memory_order_relaxed) ? STATUS_CLOSED : STATUS_OK;
 }
 
@@ -176,6 +179,22 @@ static enum status read_log(struct opening *opening) {
 
 /* ------------------------------------------------------------------------------------------ opening */
 
+/* With a thread for each processor that applies what this one reads. Ids behind that of whoever saves are free. */
+static enum status read_all(struct opening *opening) {
+    const struct persist_options *options = &opening->persist->options;
+    unsigned lanes = options->loaders ? options->loaders : thread_cores();
+    struct loaders *loaders;
+    TRY(loaders_begin(&opening->replay, lanes < LOADERS_MAX ? lanes : LOADERS_MAX, options->actors + 2, &loaders));
+    enum status status = read_newest(opening);
+    if (status == STATUS_OK)
+        status = read_log(opening);
+    enum status ended = loaders_end(loaders);
+    if (status != STATUS_OK || ended == STATUS_OK)
+        return status;
+    snprintf(opening->reason, PERSIST_REASON_SIZE, "what was read cannot be applied: %s", status_text(ended));
+    return ended;
+}
+
 static enum status load(struct persist *persist, char *reason) {
     struct opening opening = {.persist = persist,
                               .replay = {.cache = persist->options.cache, .actor = persist->options.actor},
@@ -186,9 +205,7 @@ static enum status load(struct persist *persist, char *reason) {
     opening.replay.lay_in = persist->options.user.lay_in ? lay_in : NULL;
     opening.replay.context = &opening;
     cache_replay_begin(&opening.replay);
-    enum status status = read_newest(&opening);
-    if (status == STATUS_OK)
-        status = read_log(&opening);
+    enum status status = read_all(&opening);
     cache_replay_end(&opening.replay);
     persist->facts.loaded_records = opening.replay.records;
     persist->facts.loaded_entries_lost = opening.replay.lost;

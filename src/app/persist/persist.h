@@ -82,6 +82,7 @@ struct persist_options {
     struct persist_pace pace;
     struct persist_user user;
     struct persist_progress *progress; /* of loading; NULL: nobody asks */
+    uint32_t loaders;                  /* threads that apply what is read, to LOADERS_MAX; 0: one a processor */
 };
 
 /* For others to look at, and to end the loading. */
