@@ -10,6 +10,7 @@
 #include "core/cache/cache.h"
 #include "core/cache/journal.h"
 #include "core/record/record.h"
+#include "core/store/image.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
 #include "core/store/resident.h"

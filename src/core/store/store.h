@@ -246,6 +246,7 @@ struct engine_options {
         *stores; /* not kept. One called "default" says what the default store is like; else it has the policy above */
     uint32_t store_count;
     uint32_t spare_stores; /* that engine_store_add may make later, as far as tables have place for them */
+    uint64_t program;      /* whose number it is: a range that was closed in order is opened again by the same only */
 };
 
 /* STATUS_INVALID for a limit or range that cannot be, a name twice, empty or too long, a wrong pattern, guarantees of more than the
