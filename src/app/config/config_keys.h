@@ -84,6 +84,7 @@ enum config_key_id {
     CONFIG_BACKUP_DIR,
     CONFIG_BACKUP_INTERVAL,
     CONFIG_BACKUPS_KEPT,
+    CONFIG_MEMORY_FILE,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
@@ -177,6 +178,7 @@ struct config_values {
     char backup_dir[1024];
     int64_t backup_interval_s;
     int64_t backups_kept;
+    char memory_file[1024];
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
     int64_t latency_monitor_threshold_ms;
