@@ -91,7 +91,7 @@ struct persist_options {
     struct persist_pace pace;
     struct persist_user user;
     struct persist_progress *progress; /* of loading; NULL: nobody asks */
-    struct persist_image image; /* the cache is not empty: only what is behind is applied */
+    struct persist_image image;        /* the cache is not empty: only what is behind is applied */
     uint32_t loaders;                  /* threads that apply what is read, to LOADERS_MAX; 0: one a processor */
 };
 

@@ -40,7 +40,8 @@ static const uint64_t MAGIC = 0x316d654d74725453u; /* "StrtMem1" */
 static_assert(sizeof STRATA_VERSION <= PROGRAM_SIZE, "the head has room for it");
 
 struct head {
-    uint64_t range_size, notes_size, notes_hash, closed_at_ms; /* closed_at_ms 0: it is in use, or was not closed in order */
+    uint64_t range_size, notes_size, notes_hash,
+        closed_at_ms; /* closed_at_ms 0: it is in use, or was not closed in order */
     struct persist_image log;
 };
 
@@ -79,7 +80,8 @@ static bool read_head(struct server *server, struct head *ret_head) {
     uint8_t bytes[HEAD_SIZE];
     if (memory_file_read(&server->image.file, 0, bytes, sizeof bytes) != STATUS_OK)
         return say_not(server, "it is new");
-    if (little_u32(bytes + AT_VERSION) != HEAD_VERSION || memcmp(bytes + AT_PROGRAM, STRATA_VERSION, sizeof STRATA_VERSION) != 0)
+    if (little_u32(bytes + AT_VERSION) != HEAD_VERSION ||
+        memcmp(bytes + AT_PROGRAM, STRATA_VERSION, sizeof STRATA_VERSION) != 0)
         return say_not(server, "it is of another version of the program");
     if (little_u64(bytes + AT_HASH) != hash_bytes(slice_make(bytes, AT_HASH), 0))
         return say_not(server, "its head is damaged");
@@ -246,11 +248,14 @@ static enum status open_file(struct server *server) {
     if (status == STATUS_BUSY) {
         uint8_t owner[4] = {0};
         MAYBE(memory_file_read(file, AT_OWNER, owner, sizeof owner) != STATUS_OK);
-        log_warning("Another server has its cache in %s: process %u. Give this one another `memory-file`", path, little_u32(owner));
+        log_warning("Another server has its cache in %s: process %u. Give this one another `memory-file`", path,
+                    little_u32(owner));
     } else if (status == STATUS_INVALID) {
-        log_warning("The `memory-file` %s is no file of a file system in memory (tmpfs), such as /dev/shm: on a disk the system would write all of it there again and "
-                    "again, and commands would wait for that",
-                    path);
+        log_warning(
+            "The `memory-file` %s is no file of a file system in memory (tmpfs), such as /dev/shm: on a disk the "
+            "system would write all of it there again and "
+            "again, and commands would wait for that",
+            path);
     } else if (status != STATUS_OK) {
         log_warning("The `memory-file` %s cannot be opened: %s", path, strerror(errno));
     } else if (!is_ours(server)) {

@@ -27,14 +27,14 @@ enum { IMAGE_WHY_SIZE = 256 };
 
 struct server_image {
     struct memory_file file;
-    bool used;                  /* the configuration names one, and it is open */
-    bool attached;              /* the cache is as it was left */
-    bool untouched;             /* and nobody has changed anything yet */
-    bool placed;                /* stores that the rules of the notes have made are there, and keys lie in them */
-    bool spoiled;               /* the log could not be closed behind it */
-    bool keeps;                 /* decided at the end */
-    struct persist_image log;   /* lsn 0: it knows of no log */
-    uint64_t took_us;           /* until it was attached */
+    bool used;                    /* the configuration names one, and it is open */
+    bool attached;                /* the cache is as it was left */
+    bool untouched;               /* and nobody has changed anything yet */
+    bool placed;                  /* stores that the rules of the notes have made are there, and keys lie in them */
+    bool spoiled;                 /* the log could not be closed behind it */
+    bool keeps;                   /* decided at the end */
+    struct persist_image log;     /* lsn 0: it knows of no log */
+    uint64_t took_us;             /* until it was attached */
     char why_not[IMAGE_WHY_SIZE]; /* it was not attached */
 };
 

@@ -403,10 +403,10 @@ static enum status open_cache(struct server *server) {
     }
     if (server->range)
         log_warning("The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit,
-                wanted.count, status_text(status),
-                status == STATUS_INVALID
-                    ? " (each store and each shard has tables of its own; give more memory, or fewer of them)"
-                    : "");
+                    wanted.count, status_text(status),
+                    status == STATUS_INVALID
+                        ? " (each store and each shard has tables of its own; give more memory, or fewer of them)"
+                        : "");
     return status;
 }
 

@@ -337,21 +337,21 @@ static void another_limit_holds_at_once(void **state) {
     (void)state;
     struct testing_cache t = testing_open_as(options_for(LIMIT));
     char name[64];
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 40000; i++) {
         snprintf(name, sizeof name, "key:%d", i);
         assert_int_equal(testing_set(&t, 0, slice_from_string(name), SLICE("a value of some forty bytes, for room"), 0),
                          STATUS_OK);
     }
     reopen(&t, options_for(LIMIT + LIMIT / 2));
     assert_int_equal(cache_limit(t.cache), LIMIT + LIMIT / 2);
-    assert_int_equal(cache_count(t.cache, 0), 20000);
-    reopen(&t, options_for(MIB));
+    assert_int_equal(cache_count(t.cache, 0), 40000);
+    reopen(&t, options_for(LIMIT / 4));
     struct cache_stats stats;
     while (cache_housekeep(t.cache, &t.actor))
         ;
     cache_stats(t.cache, &stats);
-    assert_true(stats.occupied_bytes <= MIB && stats.entries > 1000 && stats.entries < 20000);
-    struct cache_options other = options_for(MIB);
+    assert_true(stats.occupied_bytes <= LIMIT / 4 && stats.entries > 1000 && stats.entries < 40000);
+    struct cache_options other = options_for(LIMIT / 4);
     other.policy = CACHE_ALLKEYS_RANDOM;
     reopen(&t, other);
     assert_int_equal(cache_policy_now(t.cache), CACHE_ALLKEYS_RANDOM);
@@ -439,7 +439,8 @@ static void other_options_are_refused(void **state) {
     options = options_for(LIMIT);
     options.program++;
     expect_refused(&t, options, "it is of another version of the program");
-    options = options_for(64 * 1024);
+    options = options_for(LIMIT * 2); /* the range has no more */
+    options.limit_bytes = LIMIT / 4 - 1;
     options.stores = stores, options.store_count = COUNT_OF(stores);
     expect_refused(&t, options, "the memory limit is too far from what it was cut up for");
     t.range_size -= 4096;

@@ -8,6 +8,7 @@
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define PUT(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
 
+enum { LIMITS_APART = 4 }; /* by more the new limit may not differ from that for which sizes were chosen */
 static const uint64_t MARK = 0x6465736f6c437453u; /* "StClosed" */
 
 /* ------------------------------------------------------------------------------------------ who can read it */
@@ -263,7 +264,8 @@ static const char *unusable(const struct engine *engine, const struct engine_opt
         return "its tables are damaged";
     if (!named_are(engine, options))
         return "its stores have other names";
-    if (!layout_segments(head, options->limit_bytes))
+    if (options->limit_bytes / LIMITS_APART > head->image.limit_bytes ||
+        head->image.limit_bytes / LIMITS_APART > options->limit_bytes || !layout_segments(head, options->limit_bytes))
         return "the memory limit is too far from what it was cut up for";
     return NULL;
 }

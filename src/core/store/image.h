@@ -7,8 +7,8 @@
  * whoever was killed may have left anything half done. The mark is set last, and taken away before anything else is written.
  *
  * What counts as the same: the program (engine_options.program), sizes and offsets of all structures, the size of the range, number of shards and names,
- * patterns and numbers of the stores that options describe. The seed of the hash is the range's. Limit, policy and capacity of the default store may
- * be others, and hold then; shards and segments stay as they were chosen for the old limit. Stores that engine_store_add has made are there again.
+ * patterns and numbers of the stores that options describe. The seed of the hash is the range's. Policy and capacity of the default store may
+ * be others, and hold then, and so may the limit, from a quarter of that of the first opening to four times as much; shards and segments stay as they were chosen for that. Stores that engine_store_add has made are there again.
  *
  * The process's own: patterns are taken from the options, bans are ended before it is closed (all entries are walked over then), the router
  * and changes begin anew.

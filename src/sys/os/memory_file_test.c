@@ -9,7 +9,9 @@
 
 enum { MIB = 1 << 20 };
 
-static void path_of(const char *folder, char path[64]) { snprintf(path, 64, "%s/strata-unit-%d", folder, (int)getpid()); }
+static void path_of(const char *folder, char path[64]) {
+    snprintf(path, 64, "%s/strata-unit-%d", folder, (int)getpid());
+}
 
 static uint64_t blocks_of(const char *path) {
     struct stat facts;
