@@ -72,6 +72,8 @@ enum status persist_begin(struct persist *persist, struct actor *actor) {
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
     cache_journal_set(persist->options.cache, actor, &journal);
+    if (atomic_load(&persist->lost_some))
+        persist->asked = 1;
     enum status status = thread_start(&persist->thread, "strata-save", persist_run, persist);
     persist->runs = status == STATUS_OK;
     look_at_log(persist); /* the disk may be full from the start */
@@ -157,6 +159,10 @@ enum status persist_save_last(struct persist *persist) {
 }
 
 uint64_t persist_turns(const struct persist *persist) { return atomic_load(&persist->turns); }
+
+bool persist_is_settling(const struct persist *persist) {
+    return atomic_load(&persist->lost_some) && !persist_turns(persist);
+}
 
 void persist_facts(struct persist *persist, struct persist_facts *ret_facts) {
     struct wal_statistics log;

@@ -17,6 +17,7 @@ struct persist {
     struct wal_watcher watcher;
     atomic_bool behind, refuses;
     _Atomic uint64_t turns; /* as in `facts` */
+    atomic_bool lost_some;  /* while loading, and no snapshot is without it yet */
     uint64_t number;        /* of the newest snapshot; 0: none */
     _Atomic uint64_t rewrite_min_bytes;
     _Atomic uint32_t rewrite_percent;
