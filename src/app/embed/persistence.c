@@ -92,6 +92,9 @@ static enum strata_status load(struct strata_cache *cache, const struct strata_o
     char reason[PERSIST_REASON_SIZE];
     enum status status = persist_open(&kept, &persistence->persist, reason);
     cache_journal_forget(cache->core, &actor);
+    /* What found no room is to be gone before anybody could delete it; if that fails it is tried again later. */
+    if (status == STATUS_OK && persist_is_settling(persistence->persist))
+        MAYBE(persist_save_last(persistence->persist) != STATUS_OK);
     return status == STATUS_OK ? STRATA_OK : explain_load(status, reason, problem);
 }
 

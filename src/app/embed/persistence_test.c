@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/embed/embed_fixture.h"
+#include "base/assert.h"
 #include "base/bits.h"
 #include "base/rng.h"
 #include "sys/os/files.h"
@@ -39,12 +40,17 @@ static void end(struct place *place) {
     assert_int_equal(rmdir(place->path), 0);
 }
 
-static enum strata_status try_open(struct place *place, const char *settings, struct strata_cache **ret_cache) {
+static enum strata_status try_open_sized(struct place *place, const char *size, const char *settings,
+                                         struct strata_cache **ret_cache) {
     char text[TEXT_SIZE];
     struct strata_options options = {
         .error_text = place->told, .error_text_size = sizeof place->told, .small_pages = 1};
-    snprintf(text, sizeof text, "memory:8mb,dir=%s%s", place->path, settings);
+    snprintf(text, sizeof text, "memory:%s,dir=%s%s", size, place->path, settings);
     return strata_open(text, &options, ret_cache);
+}
+
+static enum strata_status try_open(struct place *place, const char *settings, struct strata_cache **ret_cache) {
+    return try_open_sized(place, "8mb", settings, ret_cache);
 }
 
 static struct strata_cache *open_kept(struct place *place, const char *settings) {
@@ -182,6 +188,36 @@ static void snapshots_make_the_log_short(void **state) {
     assert_int_equal(strata_snapshot(cache), STRATA_INVALID);
     assert_int_equal(strata_sync(cache), STRATA_OK);
     testing_close(cache);
+}
+
+static void what_found_no_room_stays_gone(void **state) {
+    enum { KEYS = 3000 };
+    static const uint8_t value[2000];
+    struct place place;
+    struct strata_cache *cache;
+    bool deleted[KEYS];
+    (void)state;
+    begin(&place);
+    cache = open_kept(&place, ",fsync=no");
+    for (uint32_t i = 0; i < KEYS; i++)
+        assert_int_equal(strata_set(cache, &i, sizeof i, value, sizeof value, NULL, NULL), STRATA_OK);
+    assert_int_equal(testing_stats(cache).evicted, 0);
+    testing_close(cache);
+    assert_int_equal(try_open_sized(&place, "2mb", "", &cache), STRATA_OK);
+    uint64_t there = testing_stats(cache).entries;
+    assert_true(there > 0 && there < KEYS && testing_stats(cache).loaded_lost == KEYS - there);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        deleted[i] = i % 3 == 0;
+        if (deleted[i])
+            MAYBE(strata_delete(cache, &i, sizeof i) == STRATA_OK);
+    }
+    testing_close(cache);
+    cache = open_kept(&place, "");
+    assert_true(testing_stats(cache).entries <= there && testing_stats(cache).loaded_lost == 0);
+    for (uint32_t i = 0; i < KEYS; i++)
+        assert_false(deleted[i] && strata_exists(cache, &i, sizeof i) == STRATA_OK);
+    testing_close(cache);
+    end(&place);
 }
 
 static enum status flip_in_log(void *visitor, const char *name) {
@@ -519,7 +555,7 @@ static void many_threads_write_and_save(void **state) {
 
 UNIT_TESTS(persistence, UNIT(what_was_written_is_there_again), UNIT(what_has_expired_meanwhile_is_not_there),
            UNIT(descriptions_say_what_is_wrong), UNIT(a_directory_is_for_one_cache), UNIT(snapshots_make_the_log_short),
-           UNIT(damage_is_refused_with_its_place), UNIT(a_killed_process_has_lost_nothing_that_was_flushed),
-           UNIT(a_child_keeps_nothing), UNIT(writes_are_refused_while_the_disk_takes_none),
-           UNIT(nobody_is_told_of_what_is_loaded), UNIT(a_twin_is_the_same_after_each_opening),
-           UNIT(many_threads_write_and_save));
+           UNIT(what_found_no_room_stays_gone), UNIT(damage_is_refused_with_its_place),
+           UNIT(a_killed_process_has_lost_nothing_that_was_flushed), UNIT(a_child_keeps_nothing),
+           UNIT(writes_are_refused_while_the_disk_takes_none), UNIT(nobody_is_told_of_what_is_loaded),
+           UNIT(a_twin_is_the_same_after_each_opening), UNIT(many_threads_write_and_save));

@@ -250,7 +250,7 @@ static enum status load(struct persist *persist, char *reason) {
     struct opening opening = {.persist = persist,
                               .replay = {.cache = persist->options.cache, .actor = persist->options.actor},
                               .reason = reason};
-    uint64_t begun_ms = clock_steady_ms();
+    uint64_t begun_ms = clock_steady_ms(), evicted = persist->options.actor->counts.evicted;
     reason[0] = 0;
     opening.replay.note = note;
     opening.replay.lay_in = persist->options.user.lay_in ? lay_in : NULL;
@@ -264,7 +264,8 @@ static enum status load(struct persist *persist, char *reason) {
         cache_replay_end(&opening.replay);
     }
     persist->facts.loaded_records = opening.replay.records;
-    persist->facts.loaded_entries_lost = opening.replay.lost;
+    persist->facts.loaded_entries_lost = opening.replay.lost + persist->options.actor->counts.evicted - evicted;
+    atomic_store(&persist->lost_some, persist->facts.loaded_entries_lost != 0);
     persist->facts.loaded_ms = clock_steady_ms() - begun_ms;
     return status;
 }

@@ -76,6 +76,8 @@ enum status persist_begin(struct persist *persist, struct actor *actor) {
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
     cache_journal_set(persist->options.cache, actor, &journal);
+    if (atomic_load(&persist->lost_some))
+        persist->asked = 1;
     enum status status = thread_start(&persist->thread, "strata-save", persist_run, persist);
     persist->runs = status == STATUS_OK;
     look_at_log(persist); /* the disk may be full from the start */
@@ -159,7 +161,8 @@ uint64_t persist_save(struct persist *persist) {
 
 enum status persist_save_last(struct persist *persist) {
     pthread_mutex_lock(&persist->lock);
-    bool changed = wal_staged(persist->wal) > persist->facts.saved_lsn || persist->facts.saving;
+    bool changed = wal_staged(persist->wal) > persist->facts.saved_lsn || persist->facts.saving ||
+                   atomic_load(&persist->lost_some);
     persist->hurries = true;
     pthread_mutex_unlock(&persist->lock);
     if (!changed)
@@ -174,6 +177,10 @@ enum status persist_save_last(struct persist *persist) {
 }
 
 uint64_t persist_turns(const struct persist *persist) { return atomic_load(&persist->turns); }
+
+bool persist_is_settling(const struct persist *persist) {
+    return atomic_load(&persist->lost_some) && !persist_turns(persist);
+}
 
 void persist_facts(struct persist *persist, struct persist_facts *ret_facts) {
     struct wal_statistics log;

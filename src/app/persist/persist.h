@@ -138,6 +138,11 @@ MUST_CHECK enum status persist_save_last(struct persist *persist);
 /* How many are over. */
 uint64_t persist_turns(const struct persist *persist);
 
+/* Some of what was loaded found no room, and the log still has it: who deletes it finds nothing to delete, and a start with more room would bring it back. So the first
+ * thing after persist_begin is a snapshot without it, and nobody is served before this answers false. It does, too, when that snapshot has failed: it is tried again,
+ * each PERSIST_RETRY_MS. */
+bool persist_is_settling(const struct persist *persist);
+
 /* While keys change their stores no snapshot is at work in the cache. */
 void persist_stand_still(struct persist *persist);
 void persist_go_on(struct persist *persist);

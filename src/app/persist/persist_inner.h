@@ -21,7 +21,8 @@ struct persist {
     atomic_bool behind, refuses;
     _Atomic uint64_t turns; /* as in `facts` */
     uint32_t lanes;
-    uint64_t number; /* of the newest snapshot; 0: none */
+    uint64_t number;       /* of the newest snapshot; 0: none */
+    atomic_bool lost_some; /* while loading, and no snapshot is without it yet */
     _Atomic uint64_t rewrite_min_bytes;
     _Atomic uint32_t rewrite_percent;
 

@@ -100,7 +100,7 @@ static void keep_pace(struct saving *saving) {
     uint64_t wait_ns = 1;
     while (wait_ns) {
         pthread_mutex_lock(&persist->lock);
-        uint64_t rate = persist->hurries ? 0 : persist->pace.bytes_per_second;
+        uint64_t rate = persist->hurries || persist_is_settling(persist) ? 0 : persist->pace.bytes_per_second;
         pthread_mutex_unlock(&persist->lock);
         wait_ns = snapshot_wait_ns(saving->writer, clock_steady_ns(), rate);
         uint64_t wait_ms = (wait_ns + NS_PER_MS - 1) / NS_PER_MS;
@@ -196,6 +196,7 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
         facts->left_out = saving->dump.left_out;
         persist->log_bytes_at_begin = saving->log_bytes;
         persist->log_bytes_loaded = 0;
+        atomic_store(&persist->lost_some, false);
     } else {
         facts->save_failures++;
     }
@@ -278,7 +279,8 @@ static bool is_due(struct persist *persist) {
     uint64_t now_ms = clock_steady_ms();
     if (failed && now_ms < persist->anew_at_ms)
         return false;
-    bool due = wal_cover_needed(persist->wal) != 0 || is_long(persist) || is_old(persist, now_ms);
+    bool due = wal_cover_needed(persist->wal) != 0 || atomic_load(&persist->lost_some) || is_long(persist) ||
+               is_old(persist, now_ms);
     if (due)
         persist->anew_at_ms = now_ms + PERSIST_RETRY_MS;
     return due;

@@ -209,6 +209,7 @@ static enum status begin(struct server *server, struct worker *worker) {
         each->persistence.watcher = (struct wal_watcher){.call = wake_worker, .context = each};
         wal_watch(persist_log(server->persist), &each->persistence.watcher);
     }
+    kept_hold(server);
     enum status status = server->persist ? persist_begin(server->persist, &worker->actor) : STATUS_OK;
     if (status == STATUS_OK)
         persistence_settle(server); /* the configuration may have changed while it was loaded */
@@ -221,16 +222,22 @@ static enum status begin(struct server *server, struct worker *worker) {
 
 void persistence_finish(struct worker *worker) {
     struct server *server = worker->server;
-    if (atomic_load(&server->load.state) != SERVER_TO_FINISH || worker->stopping)
+    int state = atomic_load(&server->load.state);
+    if ((state != SERVER_TO_FINISH && state != SERVER_SETTLING) || worker->stopping)
         return;
-    if (begin(server, worker) != STATUS_OK) {
-        fail_to_load(server);
-        return;
+    if (state == SERVER_TO_FINISH) {
+        if (begin(server, worker) != STATUS_OK) {
+            fail_to_load(server);
+            return;
+        }
+        rules_hold(worker);
+        kept_start(server);
+        if (server->persist)
+            tell_loaded(server);
+        atomic_store(&server->load.state, SERVER_SETTLING);
     }
-    rules_hold(worker);
-    kept_start(server);
-    if (server->persist)
-        tell_loaded(server);
+    if (server->persist && persist_is_settling(server->persist)) /* whoever saves wakes all workers when that is over */
+        return;
     atomic_store(&server->load.state, SERVER_LOADED);
     rules_settle(server);
     server_tell_ready(server);
