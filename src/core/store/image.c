@@ -186,7 +186,7 @@ static const char *lent(const struct engine *engine) {
         owned += GET(engine->shards[i].extents_live);
     if (owned != extent_held_bytes(&engine->range))
         return "a large value is on its way, or held";
-    return GET(head->releasing) ? "memory is being given back" : NULL;
+    return head->releasing ? "memory is being given back" : NULL;
 }
 
 enum status engine_close_kept(struct engine *engine, struct actor *actor, const char **ret_reason) {
