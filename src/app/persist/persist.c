@@ -21,6 +21,20 @@ static void set_behind(struct persist *persist, bool behind) {
     persist->options.user.behind(persist->options.user.context, behind);
 }
 
+/* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
+static __attribute__((noinline)) void fall_behind(struct persist *persist) {
+    if (wal_state(persist->wal) != WAL_RUNNING)
+        return;
+    set_behind(persist, true);
+    wal_wish_room(persist->wal, &persist->watcher);
+}
+
+static inline void staged(struct persist *persist, uint32_t actor, uint64_t lsn, bool behind) {
+    if (__builtin_expect(behind, 0))
+        fall_behind(persist);
+    persist->options.user.staged(persist->options.user.context, actor, lsn);
+}
+
 static void stage(void *context, uint32_t actor, const struct slice *parts, uint32_t count, uint64_t reserved,
                   uint64_t *ret_lsn) {
     struct persist *persist = context;
@@ -30,12 +44,24 @@ static void stage(void *context, uint32_t actor, const struct slice *parts, uint
     enum status status = wal_stage_anyway(persist->wal, actor - 1, parts, count, ret_lsn, &behind);
     /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
     ASSERT(status == STATUS_OK);
-    /* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
-    if (__builtin_expect(behind, 0) && wal_state(persist->wal) == WAL_RUNNING) {
-        set_behind(persist, true);
-        wal_wish_room(persist->wal, &persist->watcher);
-    }
-    persist->options.user.staged(persist->options.user.context, actor, *ret_lsn);
+    staged(persist, actor, *ret_lsn, behind);
+}
+
+static uint8_t *place(void *context, uint32_t actor, size_t size_max) {
+    struct persist *persist = context;
+    uint8_t *to;
+    ASSERT(actor > 0 && actor <= persist->options.actors + 1);
+    enum status status = wal_place_anyway(persist->wal, actor - 1, size_max, &to);
+    ASSERT(status == STATUS_OK); /* as above */
+    return to;
+}
+
+static void placed(void *context, uint32_t actor, size_t size, uint64_t reserved, uint64_t *ret_lsn) {
+    struct persist *persist = context;
+    (void)reserved;
+    bool behind;
+    wal_placed(persist->wal, actor - 1, size, ret_lsn, &behind);
+    staged(persist, actor, *ret_lsn, behind);
 }
 
 static bool beside(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes) {
@@ -63,7 +89,7 @@ static void look_at_log(void *context) {
 /* ------------------------------------------------------------------------------------------ begin and end */
 
 static const struct cache_journal calls = {
-    .reserve = reserve, .release = release, .stage = stage, .position = position};
+    .reserve = reserve, .release = release, .stage = stage, .place = place, .placed = placed, .position = position};
 
 enum status persist_begin(struct persist *persist, struct actor *actor) {
     struct cache_journal journal = calls;

@@ -106,7 +106,8 @@ static void lane_of_who_cannot_be_refused_grows_until_it_is_collected(void **sta
         bool half = false;
         for (int i = 0; i < RECORDS; i++) {
             assert_int_equal(lanes_stage_anyway(&lanes, 0, &part, 1, &lsn, &half), STATUS_OK);
-            assert_int_equal(half, ((size_t)i + 1) * (LANE_RECORD_HEADER_SIZE + part.size) > LANE_SIZE / 2);
+            assert_int_equal(
+                half, sizeof(struct lane_run) + ((size_t)i + 1) * (LOG_RECORD_HEADER_SIZE + part.size) > LANE_SIZE / 2);
         }
         assert_int_equal(lanes_stage(&lanes, 0, &part, 1, &lsn), STATUS_BUSY);
         buf_clear(&payload);
