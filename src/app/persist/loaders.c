@@ -236,6 +236,7 @@ enum status loaders_end(struct loaders *loaders) {
     for (uint32_t i = 0; i < LOADERS_MAX; i++) {
         struct lane *lane = &loaders->lane[i];
         loaders->replay->lost += lane->replay.lost;
+        loaders->replay->actor->counts.evicted += lane->actor.counts.evicted;
         for (int round = 0; lane->loaders && round < LOADERS_ROUNDS; round++)
             buf_fini(&lane->rounds[round]);
     }
