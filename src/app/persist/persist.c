@@ -39,13 +39,18 @@ static inline void staged(struct persist *persist, uint32_t actor, uint64_t lsn,
         persist->options.user.staged(persist->options.user.context, actor, lsn);
 }
 
+/* Most often each has a lane of its own. */
+static inline uint32_t lane_of(const struct persist *persist, uint32_t actor) {
+    return __builtin_expect(actor <= persist->lanes, 1) ? actor - 1 : (actor - 1) % persist->lanes;
+}
+
 static void stage(void *context, uint32_t actor, const struct slice *parts, uint32_t count, uint64_t reserved,
                   uint64_t *ret_lsn) {
     struct persist *persist = context;
     (void)reserved;
     ASSERT(actor > 0 && actor <= persist->options.actors + 1);
     bool behind;
-    enum status status = wal_stage_anyway(persist->wal, (actor - 1) % persist->lanes, parts, count, ret_lsn, &behind);
+    enum status status = wal_stage_anyway(persist->wal, lane_of(persist, actor), parts, count, ret_lsn, &behind);
     /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
     ASSERT(status == STATUS_OK);
     staged(persist, actor, *ret_lsn, behind);
@@ -55,7 +60,7 @@ static uint8_t *place(void *context, uint32_t actor, size_t size_max) {
     struct persist *persist = context;
     uint8_t *to;
     ASSERT(actor > 0 && actor <= persist->options.actors + 1);
-    enum status status = wal_place_anyway(persist->wal, (actor - 1) % persist->lanes, size_max, &to);
+    enum status status = wal_place_anyway(persist->wal, lane_of(persist, actor), size_max, &to);
     ASSERT(status == STATUS_OK); /* as above */
     return to;
 }
@@ -64,7 +69,7 @@ static void placed(void *context, uint32_t actor, size_t size, uint64_t reserved
     struct persist *persist = context;
     (void)reserved;
     bool behind;
-    wal_placed(persist->wal, (actor - 1) % persist->lanes, size, ret_lsn, &behind);
+    wal_placed(persist->wal, lane_of(persist, actor), size, ret_lsn, &behind);
     staged(persist, actor, *ret_lsn, behind);
 }
 
