@@ -9,7 +9,6 @@
 #include "core/cache/dump.h"
 #include "core/record/record.h"
 #include "sys/os/clock.h"
-#include "sys/os/log.h"
 #include "sys/os/random.h"
 #include "sys/wal/snapshot.h"
 
@@ -149,7 +148,7 @@ static enum status finish(struct saving *saving) {
     if (status == STATUS_OK)
         status = wal_covered(persist->wal, saving->facts.start_lsn);
     if (status != STATUS_OK)
-        log_warning("Old files of the log and snapshots cannot be removed: %s", strerror(errno));
+        persist_say(persist, LOG_WARNING, "Old files of the log and snapshots cannot be removed: %s", strerror(errno));
     return STATUS_OK;
 }
 
@@ -203,7 +202,8 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
     }
     pthread_cond_broadcast(&persist->over);
     pthread_mutex_unlock(&persist->lock);
-    persist->options.user.saved(persist->options.user.context);
+    if (persist->options.user.saved)
+        persist->options.user.saved(persist->options.user.context);
 }
 
 static void save(struct persist *persist) {
@@ -221,11 +221,11 @@ static void save(struct persist *persist) {
     buf_fini(&saving.record);
     uint64_t took_ms = clock_steady_ms() - begun_ms;
     if (status == STATUS_OK)
-        log_notice("Snapshot %llu: %llu entries, %llu bytes, %llu ms", (unsigned long long)saving.facts.number,
-                   (unsigned long long)saving.dump.done, (unsigned long long)saving.facts.file_bytes,
-                   (unsigned long long)took_ms);
+        persist_say(persist, LOG_NOTICE, "Snapshot %llu: %llu entries, %llu bytes, %llu ms",
+                    (unsigned long long)saving.facts.number, (unsigned long long)saving.dump.done,
+                    (unsigned long long)saving.facts.file_bytes, (unsigned long long)took_ms);
     else if (!is_stopping(persist))
-        log_warning("A snapshot has failed: %s",
+        persist_say(persist, LOG_WARNING, "A snapshot has failed: %s",
                     status == STATUS_IO || status == STATUS_FULL ? strerror(error) : status_text(status));
     note_end(persist, &saving, status, took_ms);
 }
@@ -239,7 +239,8 @@ static void look_at_failure(struct persist *persist) {
         return;
     struct wal_statistics log;
     wal_statistics(persist->wal, &log);
-    log_warning("The log has failed: %s. Writes are refused; another file is begun", log.error_text);
+    persist_say(persist, LOG_WARNING, "The log has failed: %s. Writes are refused; another file is begun",
+                log.error_text);
     persist->anew_at_ms = now_ms + PERSIST_RETRY_MS;
     wal_begin_anew(persist->wal);
 }

@@ -149,8 +149,16 @@ static void load(void *context) {
         .rewrite_min_bytes = values->auto_aof_rewrite_min_size_bytes,
         .rewrite_percent = (uint32_t)values->auto_aof_rewrite_percentage,
         .pace = pace_of(values),
-        .user = {on_staged, on_behind, on_refuses, on_saved, kept_note, kept_lay_in, kept_beside, kept_notes,
-                 kept_settled, server},
+        .user = {.staged = on_staged,
+                 .behind = on_behind,
+                 .refuses = on_refuses,
+                 .saved = on_saved,
+                 .note = kept_note,
+                 .lay_in = kept_lay_in,
+                 .beside = kept_beside,
+                 .notes = kept_notes,
+                 .settled = kept_settled,
+                 .context = server},
         .progress = &server->load.progress,
     };
     char reason[PERSIST_REASON_SIZE];
