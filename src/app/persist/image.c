@@ -8,6 +8,8 @@
 
 enum status persist_image_mark(struct persist *persist, struct actor *actor, struct persist_image *ret_image) {
     struct persist_image image = {.lsn = 0};
+    if (atomic_load(&persist->lost_some)) /* the next start has to take the snapshot that this one could not */
+        return STATUS_BUSY;
     random_bytes(image.token, sizeof image.token);
     TRY(cache_journal_note(persist->options.cache, actor, SLICE(PERSIST_NOTE_IMAGE),
                            slice_make(image.token, sizeof image.token)));

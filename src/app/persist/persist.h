@@ -119,7 +119,8 @@ MUST_CHECK enum status persist_open(const struct persist_options *options, struc
 /* Ends the journal and closes the log. The answer says whether all is on disk. NULL: nothing. */
 MUST_CHECK enum status persist_close(struct persist *persist, struct actor *actor);
 
-/* The note, as the last record before persist_close: while nobody changes the cache any more. It holds if persist_close answers STATUS_OK. */
+/* The note, as the last record before persist_close: while nobody changes the cache any more. It holds if persist_close answers STATUS_OK. STATUS_BUSY: the log has entries
+ * that found no room (persist_is_settling), and is to be read once more. */
 MUST_CHECK enum status persist_image_mark(struct persist *persist, struct actor *actor,
                                           struct persist_image *ret_image);
 /* Whether the log in that directory has the note where it is to be; else `ret_reason` says why the image is of no use with it. Reads what is behind. */
