@@ -75,6 +75,10 @@ static enum status write_head(const struct server *server, const struct head *he
     return memory_file_write(&server->image.file, 0, bytes, sizeof bytes);
 }
 
+static uint64_t notes_at(uint64_t range_size) {
+    return MEMORY_FILE_RANGE_AT + bits_align_up(range_size, PAGES_HUGE_SIZE);
+}
+
 /* False: it is of no use, and why_not says why. */
 static bool read_head(struct server *server, struct head *ret_head) {
     uint8_t bytes[HEAD_SIZE];
@@ -95,6 +99,8 @@ static bool read_head(struct server *server, struct head *ret_head) {
         return say_not(server, "it was not closed in order");
     if (ret_head->notes_size > NOTES_SIZE_MAX || ret_head->range_size > CACHE_RANGE_SIZE_MAX)
         return say_not(server, "its head is damaged");
+    if (memory_file_size(&server->image.file) < notes_at(ret_head->range_size) + ret_head->notes_size)
+        return say_not(server, "it is shorter than it was");
     return true;
 }
 
@@ -103,10 +109,6 @@ static bool is_ours(const struct server *server) {
     uint8_t bytes[AT_VERSION];
     return memory_file_size(&server->image.file) == 0 ||
            (memory_file_read(&server->image.file, 0, bytes, sizeof bytes) == STATUS_OK && little_u64(bytes) == MAGIC);
-}
-
-static uint64_t notes_at(uint64_t range_size) {
-    return MEMORY_FILE_RANGE_AT + bits_align_up(range_size, PAGES_HUGE_SIZE);
 }
 
 static enum status add_note(void *adding, struct slice name, struct slice bytes) {
