@@ -305,6 +305,7 @@ static enum status open_in_file(struct server *server, struct cache_options *opt
     options->program = hash_bytes(SLICE(STRATA_VERSION), 0);
     TRY(open_file(server));
     image->used = true;
+    memory_file_explain();
     TRY(check_room(server, options->limit_bytes));
     enum status status = attach(server, options);
     image->attached = image->untouched = status == STATUS_OK;

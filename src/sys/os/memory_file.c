@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "sys/os/log.h"
 #include "sys/os/pages.h"
 
 static_assert((int)MEMORY_FILE_RANGE_AT % (int)PAGES_HUGE_SIZE == 0, "the file system may use huge pages");
@@ -132,6 +134,21 @@ uint64_t memory_file_room(const struct memory_file *file) {
     if (system.f_blocks == 0) /* mounted without a limit */
         return UINT64_MAX;
     return (uint64_t)facts.st_blocks * 512 + (uint64_t)system.f_bavail * (uint64_t)system.f_bsize;
+}
+
+/* By the thread that has touched the page, in the middle of nothing but that; then it touches it again, and the signal does what it does. */
+static void say_why(int number) {
+    (void)number;
+    log_warning(
+        "Killed by SIGBUS: the file system of the memory-file has no room for another page: others have filled it");
+}
+
+void memory_file_explain(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = say_why;
+    action.sa_flags = SA_RESETHAND;
+    sigaction(SIGBUS, &action, NULL);
 }
 
 /* Where that cannot be given back, what must read as zero does so all the same. */

@@ -47,6 +47,9 @@ MUST_CHECK enum status memory_file_map(struct memory_file *file, uint64_t range_
 /* Bytes that the file can take up, with those that it has already. */
 uint64_t memory_file_room(const struct memory_file *file);
 
+/* From here on the log says why, should this process be killed because the file system has run full. */
+void memory_file_explain(void);
+
 /* As pages_release, for a part of the range. */
 void memory_file_release(void *bytes, uint64_t size);
 
