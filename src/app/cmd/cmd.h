@@ -20,6 +20,7 @@ struct cmd_call;
 struct cmd_client;
 struct cmd_server;
 struct cmd_tier;
+struct keys;
 
 enum {
     CMD_MULTI_SIZE_MAX = 256 * 1024 * 1024, /* bytes of all queued arguments of a transaction, tables included */
@@ -119,6 +120,7 @@ struct cmd_client {
     uint32_t tracker;           /* the server's number for that, 0: none yet */
     uint64_t tracking_redirect; /* the id of another client, 0: none */
     uint64_t random_draws;      /* by RANDOMKEY, so that no two are alike */
+    struct keys *keys;           /* of a KEYS that waits (scan.c); NULL: none does */
     const void *exec_rules;     /* in EXEC: those in force when it took its locks, if something in it goes by them */
     void *connection;           /* the server's */
 };

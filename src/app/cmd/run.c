@@ -387,6 +387,7 @@ void cmd_run(struct cmd_call *call) {
             return;
         if (__builtin_expect(call->outcome == CMD_WAITS, 0))
             return;
+        client->tier_waited = false;
         if (slide_is_asked(call->env))
             slide_read(call);
     }

@@ -13,19 +13,32 @@
 #define STRATA_APP_CMD_TIER_H
 
 #include "app/cmd/cmd.h"
+#include "core/cache/tier.h"
 
-enum tier_answer {
-    TIER_SHOWN,  /* this is its value */
-    TIER_ABSENT, /* it is not there: a miss, which has been counted */
-    TIER_UNREAD, /* nobody has looked there for this command */
+enum tier_name {
+    TIER_NAMED,  /* a key that is there */
+    TIER_NONE,   /* nothing that is there */
+    TIER_WAITS,  /* not read yet */
+    TIER_ELSEWHERE, /* it has moved: the step of the walk is done again */
 };
 
 /* What the process offers. */
 struct cmd_tier {
     /* Before the command runs, and again after it. True: something is being read for it, so it has to answer CMD_WAITS. */
     bool (*fetch)(struct cmd_call *call, bool after);
-    /* Of a key that a read has not found in memory. The value lives until the command is over. */
-    enum tier_answer (*show)(struct cmd_call *call, const struct cache_key *key, struct slice *ret_value);
+    /* Under the locks of its keys: whether one of them may be there, and was not read. */
+    bool (*lacks)(struct cmd_call *call);
+    /* Of a key that a read has not found in memory: its value as it was read from there, which lives until the command is over. False: it was not read, or is
+     * another key's, or not the value any more; a settled read decides. */
+    bool (*show)(struct cmd_call *call, const struct cache_key *key, struct slice *ret_value,
+                 struct cache_info *ret_info);
+    /* For walks: the key of a record that was read for this command. TIER_WAITS: it is not read yet; `wait` then begins all reads of that kind, and the command
+     * has to answer CMD_WAITS and comes again, unless that says false. */
+    enum tier_name (*name)(struct cmd_call *call, const struct cache_tier_place *place, struct cache_key *ret_key,
+                           struct cache_info *ret_info);
+    bool (*wait)(struct cmd_call *call);
+    /* A step is done: what was read for it is not needed any more. */
+    void (*forget)(struct cmd_call *call);
 };
 
 /* Visits the keys of which the command has to know whether they are there, and what they are; of EXEC, all of those that are queued and

@@ -85,8 +85,8 @@ void tier_each_key(const struct cmd_call *call, bool (*visit)(void *context, con
 
 /* Not where the read is to have consequences for the entry, or for what the client is told of it later. */
 bool tier_is_shown(const struct cmd_call *call) {
-    return (call->spec->run == cmd_get || call->spec->run == cmd_mget) && !call->client->tracking &&
-           !call->client->in_exec && !slide_is_asked(call->env);
+    bool plain = !call->client->tracking && !slide_is_asked(call->env);
+    return call->spec->run == cmd_explain || (plain && (call->spec->run == cmd_get || call->spec->run == cmd_mget));
 }
 
 /* Of SET, the words stand behind the value. */

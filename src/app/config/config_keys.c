@@ -494,6 +494,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
          .min = 1,
          .max = 7,
          .offset = offsetof(struct config_values, warm_promote_hits),
+         .running = true,
          .description = "What has been read so often from there comes back into memory."},
     [CONFIG_WARM_DEMOTE_IDLE] =
         {.name = "warm-demote-idle",

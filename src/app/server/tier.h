@@ -54,7 +54,7 @@ struct worker_tier {
 /* Opens the file and takes its directory, if the configuration names one. Workers are made and do not run. */
 MUST_CHECK enum status tier_open(struct server *server);
 /* The cache has it from here on; nobody else is in the cache. */
-void tier_begin(struct server *server, struct actor *actor);
+MUST_CHECK enum status tier_begin(struct server *server, struct actor *actor);
 /* After the workers have ended, before they are freed. */
 void tier_end(struct server *server);
 /* After a change of the configuration. */

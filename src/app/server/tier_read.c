@@ -9,7 +9,11 @@
 #include "core/cache/tier.h"
 #include "sys/os/clock.h"
 
-enum { WAIT_MS_MAX = 1000, WAIT_STEP_MS = 10 };
+enum {
+    WAIT_MS_MAX = 1000, /* at the end */
+    WAIT_STEP_MS = 10,
+    LOOKS_MAX = 3, /* at a key that others change meanwhile */
+};
 
 enum read_state { READ_WANTED, READ_BEGUN, READ_ENDED };
 
@@ -17,7 +21,6 @@ enum read_state { READ_WANTED, READ_BEGUN, READ_ENDED };
 struct tier_read {
     struct tier_set *set;
     struct cache_tier_place place;
-    uint64_t hash;
     enum read_state state;
     enum warm_outcome outcome;
     bool seen;      /* it has been judged for a command: its hit is counted */
@@ -204,7 +207,7 @@ static void begin_queued(struct worker_tier *tier) {
 }
 
 void tier_poll(struct worker *worker) {
-    MAYBE(warm_reader_poll(worker->tier.reader));
+    MAYBE(warm_reader_poll(worker->tier.reader) != 0);
     begin_queued(&worker->tier);
 }
 
@@ -255,6 +258,7 @@ struct wish {
     uint32_t added;
     uint64_t bytes_max;
     bool shown; /* what is found stays where it is */
+    bool quiet; /* and looking at it is no use of it */
     bool full;  /* no more are read in this round */
 };
 
@@ -272,11 +276,11 @@ static struct tier_read *find(struct tier_set *set, struct cache_tier_place plac
     return NULL;
 }
 
-static enum status add(struct tier_set *set, uint64_t hash, struct cache_tier_place place) {
+static enum status add(struct tier_set *set, struct cache_tier_place place) {
     struct tier_read *read = memory_take(&memory_libc, sizeof *read);
     if (!read)
         return STATUS_NO_MEMORY;
-    *read = (struct tier_read){.set = set, .hash = hash, .place = place};
+    *read = (struct tier_read){.set = set, .place = place};
     enum status status = buf_append(&set->reads, &read, sizeof read);
     if (status != STATUS_OK) {
         memory_give(&memory_libc, read, sizeof *read);
@@ -288,10 +292,10 @@ static enum status add(struct tier_set *set, uint64_t hash, struct cache_tier_pl
 }
 
 /* Whoever may not be left waiting goes on without what is there: that is an eviction. */
-static void give_up(struct wish *wish, const struct cache_key *key, struct cache_tier_place place) {
+static void give_up(struct wish *wish, const struct cache_key *key) {
     wish->worker->tier.counts.busy++;
     if (!wish->shown)
-        cache_tier_forget(wish->worker->server->cache, &wish->worker->actor, key->hash, place.address);
+        MAYBE(cache_tier_give_up(wish->worker->server->cache, &wish->worker->actor, key) != 0);
 }
 
 static void want(struct wish *wish, const struct cache_key *key, struct cache_tier_place place) {
@@ -305,21 +309,21 @@ static void want(struct wish *wish, const struct cache_key *key, struct cache_ti
         wish->set = set_of(connection);
     bool refused = wish->call->upload || !wish->set || wish->set->rounds >= TIER_ROUNDS_MAX ||
                    worker->tier.reads >= TIER_READS_MAX;
-    if (refused || add(wish->set, key->hash, place) != STATUS_OK)
-        give_up(wish, key, place);
+    if (refused || add(wish->set, place) != STATUS_OK)
+        give_up(wish, key);
     else
         wish->added++;
 }
 
 /* Into memory, or away: its bytes are not needed any more. */
 static void promote(struct wish *wish, const struct cache_key *key, struct tier_read *read,
-                    const struct cache_tier_record *record) {
+                    const struct cache_tier_found *record) {
     struct worker *worker = wish->worker;
     enum status status = cache_tier_promote(worker->server->cache, &worker->actor, key, read->place, record);
     if (status != STATUS_OK && wish->shown) /* there is no room for it: it is shown from here */
         return;
     if (status != STATUS_OK)
-        give_up(wish, key, read->place);
+        give_up(wish, key);
     wish->set->bytes -= warm_address_size(read->place.address);
     memory_give(&memory_libc, read->bytes, read->size);
     read->bytes = NULL;
@@ -327,26 +331,27 @@ static void promote(struct wish *wish, const struct cache_key *key, struct tier_
     read->outcome = WARM_STALE;
 }
 
-static struct cache_tier_record record_of(const struct tier_read *read) {
-    return (struct cache_tier_record){
-        .meta = read->parts.meta, .name = read->parts.key, .value = read->parts.value};
+static struct cache_tier_found found_of(const struct tier_read *read) {
+    return (struct cache_tier_found){
+        .meta = read->parts.meta, .key = read->parts.key, .value = read->parts.value};
 }
 
-/* What has been read: whether it is the key's, and what becomes of it. */
-static void judge(struct wish *wish, const struct cache_key *key, struct tier_read *read) {
+/* What has been read: whether it is the key's, and what becomes of it. False: something has happened to the key meanwhile. */
+static bool judge(struct wish *wish, const struct cache_key *key, struct tier_read *read) {
     struct worker *worker = wish->worker;
     struct cache *cache = worker->server->cache;
     if (read->outcome != WARM_FOUND) {
-        cache_tier_forget(cache, &worker->actor, key->hash, read->place.address);
-        return;
+        cache_tier_forget(cache, &worker->actor, key, read->place);
+        return true;
     }
     struct cache_info info;
-    struct cache_tier_record record = record_of(read);
+    struct cache_tier_found record = found_of(read);
     enum cache_tier_verdict verdict =
-        cache_tier_look(cache, &worker->actor, key, read->place, &record, &info, read->seen);
+        cache_tier_look(cache, &worker->actor, key, read->place, &record, read->seen || wish->quiet, &info);
     read->seen = true;
     if (verdict == CACHE_TIER_WANTED || (verdict == CACHE_TIER_SHOWN && !(wish->shown && info.type == CACHE_STRING)))
         promote(wish, key, read, &record);
+    return verdict != CACHE_TIER_AGAIN;
 }
 
 static bool is_in_memory(const struct wish *wish, const struct cache_key *key) {
@@ -354,11 +359,11 @@ static bool is_in_memory(const struct wish *wish, const struct cache_key *key) {
     return cache_find(wish->worker->server->cache, &wish->worker->actor, key, false, &info);
 }
 
-/* A key that the command needs. */
-static bool look(void *context, const struct cache_key *key) {
-    struct wish *wish = context;
+/* Answers whether all that was known of the key still holds. */
+static bool look_once(struct wish *wish, const struct cache_key *key) {
     struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
     uint32_t count = cache_tier_ask(wish->worker->server->cache, key, places);
+    bool holds = true;
     if (count == 0 || is_in_memory(wish, key))
         return true;
     for (uint32_t i = 0; i < count; i++) {
@@ -368,8 +373,21 @@ static bool look(void *context, const struct cache_key *key) {
         else if (read->state != READ_ENDED)
             wish->added++;
         else
-            judge(wish, key, read);
+            holds &= judge(wish, key, read);
     }
+    return holds;
+}
+
+/* A key that the command needs. While rules come into force nothing is brought back that bears the tags of others: all of it goes. */
+static bool look(void *context, const struct cache_key *key) {
+    struct wish *wish = context;
+    const struct server *server = wish->worker->server;
+    if (__builtin_expect(atomic_load_explicit(&server->env.loading_rules, memory_order_relaxed), 0)) {
+        MAYBE(cache_tier_give_up(server->cache, &wish->worker->actor, key) != 0);
+        return true;
+    }
+    for (int i = 0; i < LOOKS_MAX && !look_once(wish, key); i++)
+        ;
     return !wish->full;
 }
 
@@ -385,7 +403,7 @@ static bool look_ahead(struct wish *wish, struct slice name) {
         if (!find(wish->set, places[i]) &&
             (wish->worker->tier.reads >= TIER_READS_MAX ||
              wish->set->bytes + warm_address_size(places[i].address) > TIER_AHEAD_BYTES_MAX ||
-             add(wish->set, key.hash, places[i]) != STATUS_OK))
+             add(wish->set, places[i]) != STATUS_OK))
             return false;
     return true;
 }
@@ -426,6 +444,17 @@ static struct tier_set *set_of_command(const struct cmd_call *call, bool after) 
     return set;
 }
 
+/* All reads that were added begin, and the command has to answer CMD_WAITS. */
+static void begin_wait(struct tier_set *set, const struct cmd_call *call) {
+    struct worker_tier *tier = &set->worker->tier;
+    set->since_ticks = call->client->tier_waited ? set->since_ticks : clock_ticks();
+    set->rounds++;
+    set->waits = call->client->tier_waited = true;
+    tier->counts.waits++;
+    if (!begin_reads(set))
+        push(&tier->queued, set);
+}
+
 static bool fetch(struct cmd_call *call, bool after) {
     struct connection *connection = call->client->connection;
     struct worker *worker = connection->worker;
@@ -433,7 +462,8 @@ static bool fetch(struct cmd_call *call, bool after) {
                         .worker = worker,
                         .set = set_of_command(call, after),
                         .bytes_max = TIER_HELD_BYTES_MAX,
-                        .shown = tier_is_shown(call)};
+                        .shown = tier_is_shown(call),
+                        .quiet = call->spec->run == cmd_explain};
     if (after && wish.set && wish.set->again >= TIER_AGAIN_MAX)
         return false;
     if (wish.set)
@@ -443,23 +473,36 @@ static bool fetch(struct cmd_call *call, bool after) {
     if (!wish.added) {
         if (set && call->client->tier_waited && !after)
             note_waited(worker, set);
-        call->client->tier_waited = false;
         return false;
     }
-    if (wish.shown && call->argc == 2)
+    if (wish.shown && call->spec->run == cmd_get)
         read_ahead(&wish);
-    set->since_ticks = call->client->tier_waited ? set->since_ticks : clock_ticks();
     set->large |= wish.full;
-    set->rounds++;
     set->again += after;
-    set->waits = call->client->tier_waited = true;
-    worker->tier.counts.waits++;
-    if (!begin_reads(set))
-        push(&worker->tier.queued, set);
+    begin_wait(set, call);
     return true;
 }
 
-static enum tier_answer show(struct cmd_call *call, const struct cache_key *key, struct slice *ret_value) {
+/* Stops at the first key that is neither in memory nor read. */
+static bool is_known(void *context, const struct cache_key *key) {
+    struct wish *wish = context;
+    struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
+    uint32_t count = cache_tier_ask(wish->worker->server->cache, key, places);
+    if (count && !is_in_memory(wish, key))
+        for (uint32_t i = 0; i < count; i++)
+            wish->full |= !find(wish->set, places[i]);
+    return !wish->full;
+}
+
+static bool lacks(struct cmd_call *call) {
+    struct connection *connection = call->client->connection;
+    struct wish wish = {.call = call, .worker = connection->worker, .set = connection->tier};
+    tier_each_key(call, is_known, &wish);
+    return wish.full;
+}
+
+static bool show(struct cmd_call *call, const struct cache_key *key, struct slice *ret_value,
+                 struct cache_info *ret_info) {
     struct connection *connection = call->client->connection;
     struct worker *worker = connection->worker;
     struct cache *cache = worker->server->cache;
@@ -467,23 +510,94 @@ static enum tier_answer show(struct cmd_call *call, const struct cache_key *key,
     uint32_t count = cache_tier_ask(cache, key, places);
     for (uint32_t i = 0; i < count; i++) {
         const struct tier_read *read = find(connection->tier, places[i]);
-        struct cache_info info;
         if (!read || read->state != READ_ENDED)
-            return TIER_UNREAD;
+            return false;
         if (read->outcome != WARM_FOUND)
             continue;
-        struct cache_tier_record record = record_of(read);
+        struct cache_tier_found record = found_of(read);
         enum cache_tier_verdict verdict =
-            cache_tier_look(cache, &worker->actor, key, read->place, &record, &info, true);
-        if (verdict == CACHE_TIER_SHOWN && info.type == CACHE_STRING) {
+            cache_tier_look(cache, &worker->actor, key, read->place, &record, true, ret_info);
+        if (verdict == CACHE_TIER_SHOWN && ret_info->type == CACHE_STRING) {
             *ret_value = record.value;
-            return TIER_SHOWN;
+            return true;
         }
     }
-    return TIER_ABSENT;
+    return false;
 }
 
-const struct cmd_tier tier_calls = {.fetch = fetch, .show = show};
+/* ------------------------------------------------------------------------------------------ walks */
+
+/* Its cell leads elsewhere: it is in memory, or has moved. What stands there by now has the same name, which is all that is asked. */
+static bool is_still_there(struct worker *worker, const struct cache_key *key, const struct cache_tier_found *found,
+                           struct cache_info *ret_info) {
+    struct cache *cache = worker->server->cache;
+    struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
+    if (cache_find(cache, &worker->actor, key, false, ret_info))
+        return true;
+    for (uint32_t i = 0, count = cache_tier_ask(cache, key, places); i < count; i++) {
+        enum cache_tier_verdict verdict =
+            cache_tier_look(cache, &worker->actor, key, places[i], found, true, ret_info);
+        if (verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED)
+            return true;
+    }
+    return cache_find(cache, &worker->actor, key, false, ret_info);
+}
+
+/* What may not be shown without the ordinary ways goes into memory, where they decide. */
+static bool is_there(struct worker *worker, const struct tier_read *read, const struct cache_key *key,
+                     struct cache_info *ret_info) {
+    struct cache *cache = worker->server->cache;
+    struct cache_tier_found found = found_of(read);
+    enum cache_tier_verdict verdict =
+        cache_tier_look(cache, &worker->actor, key, read->place, &found, true, ret_info);
+    if (verdict == CACHE_TIER_WANTED && ret_info->type == CACHE_STRING && ret_info->expires_at_ms &&
+        ret_info->expires_at_ms <= worker->actor.now_ms)
+        return false;
+    if (verdict == CACHE_TIER_WANTED &&
+        cache_tier_promote(cache, &worker->actor, key, read->place, &found) == STATUS_OK)
+        verdict = CACHE_TIER_AGAIN;
+    if (verdict == CACHE_TIER_AGAIN)
+        return is_still_there(worker, key, &found, ret_info);
+    return verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED;
+}
+
+static enum tier_name name(struct cmd_call *call, const struct cache_tier_place *place, struct cache_key *ret_key,
+                           struct cache_info *ret_info) {
+    struct connection *connection = call->client->connection;
+    struct worker *worker = connection->worker;
+    struct tier_set *set = set_of(connection);
+    const struct tier_read *read = find(set, *place);
+    if (!set || (!read && worker->tier.reads >= TIER_READS_MAX))
+        return TIER_NONE;
+    if (!read)
+        return add(set, *place) == STATUS_OK ? TIER_WAITS : TIER_NONE;
+    if (read->state != READ_ENDED)
+        return TIER_WAITS;
+    if (read->outcome == WARM_STALE)
+        return TIER_ELSEWHERE;
+    struct cache_tier_found found = found_of(read);
+    if (read->outcome != WARM_FOUND || !cache_tier_key(worker->server->cache, &found, ret_key))
+        return TIER_NONE;
+    return is_there(worker, read, ret_key, ret_info) ? TIER_NAMED : TIER_NONE;
+}
+
+static bool wait_for_names(struct cmd_call *call) {
+    struct connection *connection = call->client->connection;
+    struct tier_set *set = connection->tier;
+    if (!set || set->rounds >= TIER_ROUNDS_MAX)
+        return false;
+    begin_wait(set, call);
+    return true;
+}
+
+static void forget_names(struct cmd_call *call) {
+    struct connection *connection = call->client->connection;
+    if (connection->tier)
+        tier_forget(connection);
+}
+
+const struct cmd_tier tier_calls = {
+    .fetch = fetch, .lacks = lacks, .show = show, .name = name, .wait = wait_for_names, .forget = forget_names};
 
 bool tier_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
                          uint32_t argc) {
