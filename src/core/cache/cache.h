@@ -648,7 +648,8 @@ struct cache_store_info {
     uint64_t bytes;          /* of its segments, and of its large values; values that entries share count with each */
     uint64_t live_bytes;     /* of these, entries that live and what they own */
     uint64_t reserved_bytes; /* not of these: kept for large values on their way (cache_upload_aim) */
-    uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
+    uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes,
+        tier_bytes; /* their sum is `bytes` */
 };
 
 uint32_t cache_store_count(
@@ -734,9 +735,9 @@ struct cache_stats {
     uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
     uint64_t table_bytes;    /* control structures: used_memory_startup */
-    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes,
-        tag_bytes; /* the other uses */
-    uint64_t tags; /* names that entries bear */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes, tag_bytes,
+        tier_bytes; /* the other uses; the last: cells (tier.h) */
+    uint64_t tags;  /* names that entries bear */
     uint64_t
         dead; /* of `entries`, those that are dead by a tag and were not come across yet; one that several tags have killed counts with each */
     uint64_t idle_bytes; /* resident beside these, to be used again */

@@ -174,7 +174,7 @@ struct cache_tier_stats {
     uint64_t
         bytes; /* of keys, values and meta that went down and are still led to, about: by the mean of what was added */
     uint64_t cell_bytes,
-        tag_bytes; /* of memory: cells (in index_bytes of cache_stats as well), and what goes with tags, with bans that are remembered */
+        tag_bytes; /* of memory: cells (tier_bytes of cache_stats), and what goes with tags, with bans that are remembered */
     uint64_t cell_bytes_max;
     uint64_t demoted, demoted_bytes, demoted_idle; /* went down; of these, because nobody used them */
     uint64_t promoted, promoted_bytes;
