@@ -139,8 +139,6 @@ enum status notify_each(struct notify *notify, const struct change *change,
         case CACHE_BANNED:
         case CACHE_DEMOTED:
             return STATUS_OK; /* of no key that is there, or of its tags only */
-        case CACHE_DEMOTED:
-            return STATUS_OK; /* it is there as before */
     }
     return STATUS_OK;
 }
