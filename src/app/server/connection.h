@@ -84,7 +84,7 @@ struct connection {
     struct connection *log_next; /* there */
     uint64_t log_until,
         log_due_ms; /* of its command, if that waits (persistence.h): turns or a number, and until when; 0: not, for ever */
-    struct tier_set *tier;      /* what is read for it from the warm tier (tier.h); NULL: nothing */
+    struct tier_set *tier;      /* what is read for it from the warm tier (tiering.h); NULL: nothing */
     bool log_saves;             /* it waits for a snapshot */
     struct cache_upload upload; /* a large value that is being received; size 0: none */
     uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */

@@ -351,7 +351,7 @@ static void handle_events(struct worker *worker, const struct loop_event *events
         if (source->kind == SOURCE_CONNECTION)
             connection_event((struct connection *)source, events[i].ready);
         else if (source->kind == SOURCE_TIER)
-            tier_poll(worker);
+            tiering_poll(worker);
         else
             accept_from(worker, source);
     }
@@ -494,7 +494,7 @@ static void keep_house(struct worker *worker) {
     worker->housekept_ms = worker->now_ms;
     worker->housekeeping_more = cache_housekeep(worker->server->cache, &worker->actor);
     if (worker->server->env.tier)
-        worker->housekeeping_more |= tier_keep_house(worker);
+        worker->housekeeping_more |= tiering_keep_house(worker);
     if (__builtin_expect(worker->changes.waiting, 0))
         changes_hand_on(worker);
 }
@@ -519,7 +519,7 @@ static void begin_stop(struct worker *worker) {
                 connection_receive(connection);
         }
         batch_finish(worker);
-        tier_wait(worker);
+        tiering_wait(worker);
     }
     struct connection *older;
     for (struct connection *connection = worker->first; connection; connection = older) {
@@ -611,7 +611,7 @@ void worker_run(void *context) {
         leases_look(worker);
         streaming_look(worker);
         if (worker->tier.ready.first)
-            tier_look(worker);
+            tiering_look(worker);
         if (worker->persistence.first)
             persistence_look(worker);
         close_killed(worker);
@@ -629,7 +629,7 @@ void worker_run(void *context) {
             pubsub_send(worker);
         forget_dead(worker);
         connection_free_dead(worker);
-        tier_submit(worker);
+        tiering_submit(worker);
         keep_house(worker);
         worker->counts.loop_turns++;
         worker->counts.loop_ticks += clock_ticks() - begin;

@@ -24,7 +24,7 @@
 #include "app/server/rules.h"
 #include "app/server/state.h"
 #include "app/server/streaming.h"
-#include "app/server/tier.h"
+#include "app/server/tiering.h"
 #include "app/server/tracking.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"

@@ -1,9 +1,9 @@
-/* app/server/tier_read.c: reading records for commands that wait. */
+/* app/server/tiering_read.c: reading records for commands that wait. */
 #include <poll.h>
 
 #include "app/cmd/commands.h"
 #include "app/server/run.h"
-#include "app/server/tier.h"
+#include "app/server/tiering.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "core/cache/tier.h"
@@ -115,16 +115,16 @@ static void abandon(struct tier_set *set) {
         set_free(set);
 }
 
-void tier_connection_ends(struct connection *connection) {
+void tiering_connection_ends(struct connection *connection) {
     struct tier_set *set = connection->tier;
     connection->tier = NULL;
     if (set)
         abandon(set);
 }
 
-void tier_forget(struct connection *connection) {
+void tiering_forget(struct connection *connection) {
     if (!connection->tier->waits)
-        tier_connection_ends(connection);
+        tiering_connection_ends(connection);
 }
 
 /* ------------------------------------------------------------------------------------------ the reader */
@@ -206,19 +206,19 @@ static void begin_queued(struct worker_tier *tier) {
     }
 }
 
-void tier_poll(struct worker *worker) {
+void tiering_poll(struct worker *worker) {
     MAYBE(warm_reader_poll(worker->tier.reader) != 0);
     begin_queued(&worker->tier);
 }
 
-void tier_submit(struct worker *worker) {
+void tiering_submit(struct worker *worker) {
     if (!worker->tier.begun)
         return;
     worker->tier.begun = false;
     warm_reader_submit(worker->tier.reader);
 }
 
-void tier_look(struct worker *worker) {
+void tiering_look(struct worker *worker) {
     struct tier_set *set;
     while ((set = pop(&worker->tier.ready))) {
         struct connection *connection = set->connection;
@@ -236,16 +236,16 @@ void tier_look(struct worker *worker) {
 }
 
 /* Whoever waits is served, though the server ends. */
-void tier_wait(struct worker *worker) {
+void tiering_wait(struct worker *worker) {
     struct worker_tier *tier = &worker->tier;
     uint64_t until_ms = clock_steady_ms() + WAIT_MS_MAX;
     while ((tier->reads || tier->ready.first) && clock_steady_ms() < until_ms) {
-        tier_submit(worker);
+        tiering_submit(worker);
         struct pollfd ready = {.fd = tier->source.fd, .events = POLLIN};
         if (!tier->ready.first)
             MAYBE(poll(&ready, 1, WAIT_STEP_MS) < 0);
-        tier_poll(worker);
-        tier_look(worker);
+        tiering_poll(worker);
+        tiering_look(worker);
     }
 }
 
@@ -593,13 +593,13 @@ static bool wait_for_names(struct cmd_call *call) {
 static void forget_names(struct cmd_call *call) {
     struct connection *connection = call->client->connection;
     if (connection->tier)
-        tier_forget(connection);
+        tiering_forget(connection);
 }
 
-const struct cmd_tier tier_calls = {
+const struct cmd_tier tiering_calls = {
     .fetch = fetch, .lacks = lacks, .show = show, .name = name, .wait = wait_for_names, .forget = forget_names};
 
-bool tier_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
+bool tiering_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
                          uint32_t argc) {
     struct server *server = connection->worker->server;
     struct cache_tier_place places[CACHE_TIER_PLACES_MAX];

@@ -1,4 +1,4 @@
-#include "app/server/tier.h"
+#include "app/server/tiering.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -210,7 +210,7 @@ static enum status open_readers(struct server_tier *tier) {
     return STATUS_OK;
 }
 
-enum status tier_open(struct server *server) {
+enum status tiering_open(struct server *server) {
     char directory[1024], name[1024];
     const char *path = server->config.values.warm_file;
     if (!path[0])
@@ -230,7 +230,7 @@ enum status tier_open(struct server *server) {
     TRY(take_directory(server, tier, directory));
     TRY(open_file(tier, name));
     TRY(open_readers(tier));
-    tier_settle(server);
+    tiering_settle(server);
     struct warm_statistics facts;
     warm_statistics(tier->warm, &facts);
     log_notice("The warm tier is %s: %llu MiB, read by %s%s", tier->path, (unsigned long long)facts.segments,
@@ -238,7 +238,7 @@ enum status tier_open(struct server *server) {
     return STATUS_OK;
 }
 
-enum status tier_begin(struct server *server, struct actor *actor) {
+enum status tiering_begin(struct server *server, struct actor *actor) {
     struct server_tier *tier = server->tier;
     if (!tier)
         return STATUS_OK;
@@ -256,7 +256,7 @@ enum status tier_begin(struct server *server, struct actor *actor) {
         return status;
     }
     tier->begun = true;
-    server->env.tier = &tier_calls;
+    server->env.tier = &tiering_calls;
     return STATUS_OK;
 }
 
@@ -266,16 +266,16 @@ static void end_reader(struct worker *worker) {
         return;
     while (worker->tier.reads) {
         struct pollfd ready = {.fd = worker->tier.source.fd, .events = POLLIN};
-        tier_submit(worker);
+        tiering_submit(worker);
         MAYBE(poll(&ready, 1, KEEP_HOUSE_DRAIN_MS) < 0);
-        tier_poll(worker);
+        tiering_poll(worker);
     }
-    tier_look(worker);
+    tiering_look(worker);
     warm_reader_free(worker->tier.reader);
     worker->tier.reader = NULL;
 }
 
-void tier_end(struct server *server) {
+void tiering_end(struct server *server) {
     struct server_tier *tier = server->tier;
     if (!tier)
         return;
@@ -293,7 +293,7 @@ void tier_end(struct server *server) {
     server->tier = NULL;
 }
 
-void tier_settle(struct server *server) {
+void tiering_settle(struct server *server) {
     struct server_tier *tier = server->tier;
     const struct config_values *values = &server->config.values;
     if (!tier || !tier->warm)
@@ -305,7 +305,7 @@ void tier_settle(struct server *server) {
     atomic_store(&tier->keep_every_ms, 1000ull * (uint64_t)values->warm_maintenance_interval_s);
 }
 
-bool tier_keep_house(struct worker *worker) {
+bool tiering_keep_house(struct worker *worker) {
     const struct server_tier *tier = worker->server->tier;
     struct worker_tier *of = &worker->tier;
     uint64_t idle_ms = atomic_load_explicit(&tier->idle_ms, memory_order_relaxed);
@@ -322,7 +322,7 @@ bool tier_keep_house(struct worker *worker) {
 
 /* ------------------------------------------------------------------------------------------ figures */
 
-void tier_api_counts(struct cmd_server *api, struct cmd_tier_counts *ret_counts) {
+void tiering_api_counts(struct cmd_server *api, struct cmd_tier_counts *ret_counts) {
     struct server *server = server_of(api);
     struct server_tier *tier = server->tier;
     struct cmd_tier_counts counts = {.enabled = tier && tier->begun};

@@ -1,8 +1,8 @@
-/* app/server/tier.h: the warm tier (sys/warm, core/cache/tier.h): its file, and the commands that wait for it.
+/* app/server/tiering.h: the warm tier (sys/warm, core/cache/tier.h): its file, and the commands that wait for it.
  *
  *     command ── cmd_run: fetch ── nothing may be there: it runs
  *                     │
- *                     └─ reads begin, the connection waits (CMD_WAITS) ── all have ended: tier_look ── the command runs again:
+ *                     └─ reads begin, the connection waits (CMD_WAITS) ── all have ended: tiering_look ── the command runs again:
  *                        fetch: what it needs in memory is promoted; what it is only shown stays (show)
  *
  * What was read for a connection stays until its command, and those behind it that were read ahead, have run. What it is, is decided each time it is
@@ -12,8 +12,8 @@
  * Memory:  bytes of what was read; TIER_READS_MAX reads of one worker, TIER_HELD_BYTES_MAX of one connection.
  * Time:    nobody waits longer than the disk takes: what fails, is damaged or finds no place is a miss.
  */
-#ifndef STRATA_APP_SERVER_TIER_H
-#define STRATA_APP_SERVER_TIER_H
+#ifndef STRATA_APP_SERVER_TIERING_H
+#define STRATA_APP_SERVER_TIERING_H
 
 #include "app/cmd/server_api.h"
 #include "app/cmd/tier.h"
@@ -52,34 +52,34 @@ struct worker_tier {
 };
 
 /* Opens the file and takes its directory, if the configuration names one. Workers are made and do not run. */
-MUST_CHECK enum status tier_open(struct server *server);
+MUST_CHECK enum status tiering_open(struct server *server);
 /* The cache has it from here on; nobody else is in the cache. */
-MUST_CHECK enum status tier_begin(struct server *server, struct actor *actor);
+MUST_CHECK enum status tiering_begin(struct server *server, struct actor *actor);
 /* After the workers have ended, before they are freed. */
-void tier_end(struct server *server);
+void tiering_end(struct server *server);
 /* After a change of the configuration. */
-void tier_settle(struct server *server);
+void tiering_settle(struct server *server);
 
 /* What was read is here. */
-void tier_poll(struct worker *worker);
+void tiering_poll(struct worker *worker);
 /* Commands whose reads have ended run again. */
-void tier_look(struct worker *worker);
+void tiering_look(struct worker *worker);
 /* At the end of a turn. */
-void tier_submit(struct worker *worker);
+void tiering_submit(struct worker *worker);
 /* At the end of the server: all that is waited for, for a second at most. */
-void tier_wait(struct worker *worker);
+void tiering_wait(struct worker *worker);
 /* A slice of looking for idle entries, if it is time; answers whether there is more to do. */
-bool tier_keep_house(struct worker *worker);
+bool tiering_keep_house(struct worker *worker);
 
-void tier_connection_ends(struct connection *connection);
+void tiering_connection_ends(struct connection *connection);
 /* Its input of this turn is through, and its command does not wait. */
-void tier_forget(struct connection *connection);
+void tiering_forget(struct connection *connection);
 /* A value is about to be received in place for a command that has to know what stands there: then it cannot. */
-bool tier_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
+bool tiering_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
                          uint32_t argc);
 
-void tier_api_counts(struct cmd_server *api, struct cmd_tier_counts *ret_counts);
+void tiering_api_counts(struct cmd_server *api, struct cmd_tier_counts *ret_counts);
 
-extern const struct cmd_tier tier_calls;
+extern const struct cmd_tier tiering_calls;
 
 #endif
