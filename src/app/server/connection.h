@@ -44,6 +44,7 @@ struct worker;
 struct lease_wait;
 struct stream_subscriber;
 struct sync_wait;
+struct tier_set;
 
 struct connection {
     struct loop_source source; /* first: events carry it */
@@ -68,7 +69,7 @@ struct connection {
     bool monitoring;
     bool input_ended;
     bool postponed;                               /* waits for the end of CLIENT PAUSE */
-    bool blocked;                                 /* waits for a lease to end; its command runs again then */
+    bool blocked;                                 /* waits for a lease to end, a disk, ...; its command runs again then */
     bool choked;                                  /* waits for its replies to be taken */
     bool patient;                                 /* it was choked for too long: read on until it takes something */
     bool killed;                                  /* somebody else asked to close it */
@@ -83,6 +84,7 @@ struct connection {
     struct connection *log_next; /* there */
     uint64_t log_until,
         log_due_ms; /* of its command, if that waits (persistence.h): turns or a number, and until when; 0: not, for ever */
+    struct tier_set *tier;      /* what is read for it from the warm tier (tiering.h); NULL: nothing */
     bool log_saves;             /* it waits for a snapshot */
     struct cache_upload upload; /* a large value that is being received; size 0: none */
     uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */

@@ -309,7 +309,7 @@ const struct topic_part *tracking_prefix_part(struct worker *worker, struct slic
 
 /* Of what was not there nobody has read anything. */
 enum {
-    TRACKED_CHANGES = CACHE_REMOVALS | 1 << CACHE_CREATED | 1 << CACHE_PATCHED | 1 << CACHE_EXPIRY_SET |
+    TRACKED_CHANGES = CACHE_REMOVALS | 1 << CACHE_DEMOTED | 1 << CACHE_CREATED | 1 << CACHE_PATCHED | 1 << CACHE_EXPIRY_SET |
                       1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED |
                       1 << CACHE_RETAGGED
 };
@@ -459,7 +459,7 @@ static bool tell_client(void *context, struct slice name, uint32_t client) {
 /* What ends by itself, or by a tag, is found by anybody's command; and what follows by rules was nobody's wish. */
 static bool is_own_doing(const struct change *change) {
     return change->client && !change->planned && change->kind != CACHE_EXPIRED && change->kind != CACHE_EVICTED &&
-           change->kind != CACHE_INVALIDATED;
+           change->kind != CACHE_DEMOTED &&           change->kind != CACHE_INVALIDATED;
 }
 
 static void take_from(struct tracking *tracking, struct table_shard *shard, const struct taking *taking,

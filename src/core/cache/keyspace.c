@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "core/cache/internal.h"
 #include "core/store/ghost.h"
+#include "core/store/tier.h"
 
 enum {
     SCAN_BUCKETS_PER_COUNT = 10,
@@ -261,7 +262,7 @@ uint64_t cache_count_place(const struct cache *cache, uint32_t place) {
     uint64_t count = 0;
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
         count += atomic_load_explicit(&cache->engine->shards[i].entries[place], memory_order_relaxed);
-    return count;
+    return count + tier_entries(cache->engine, place);
 }
 
 void cache_edit_begin_place(struct cache *cache, struct actor *actor, uint32_t place, struct slice name,
@@ -284,7 +285,7 @@ uint64_t cache_count_expiring(const struct cache *cache, uint32_t db) {
     uint32_t engine = engine_db(cache, db);
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
         count += atomic_load_explicit(&cache->engine->shards[i].expiring[engine], memory_order_relaxed);
-    return count;
+    return count + tier_expiring(cache->engine, engine);
 }
 
 /* ------------------------------------------------------------------------------------------ flushing */
@@ -336,6 +337,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
  * segments. */
 void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, bool give_tags) {
     struct engine *engine = cache->engine;
+    tier_clear(engine, actor, shard);
     bool tags = give_tags && atomic_load_explicit(&engine->tags->count, memory_order_relaxed) != 0;
     uint32_t flags = tags ? ENTRY_OWNS | ENTRY_TAGS : ENTRY_OWNS;
     struct segment *segments = engine->range.segments;
@@ -367,6 +369,7 @@ void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, 
 
 static void clear_shard_db(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t db) {
     struct segment *segments = cache->engine->range.segments;
+    tier_clear_place(cache->engine, actor, shard, db);
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         for (uint32_t number = shard->logs[log].first; number;) {
             uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);

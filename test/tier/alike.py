@@ -1,0 +1,47 @@
+"""The random requests of the differential test, while all keys are put into the warm tier again and again: a server with a tier answers as one without."""
+
+import commands
+from harness import Strata
+from session import Session
+
+KEYS = [b"k%d" % i for i in range(40)] + [b"n%d" % i for i in range(12)] + [b"f%d" % i for i in range(6)] + [b"b%d" % i for i in range(6)]
+# What these say is about where an entry stands in memory, or how long it has.
+APART = ("OBJECT", "MEMORY", "DEBUG")
+
+
+class Tiered(Session):
+    """Between any two requests a key may go to the tier. One worker: another one could take a key away between a command's reading and its work."""
+
+    def __init__(self, seed, tier):
+        super().__init__(seed)
+        theirs = self.theirs
+        self.ours = Strata(**{**theirs.options, **tier, "threads": 1, "maxmemory": "512mb"})
+        self.demoted = 0
+
+    def batch(self, protocol, units):
+        units = [unit for unit in units if not (unit[0].command or "").upper().startswith(APART)]
+        with self.ours.client() as client:
+            for db in (0, 1):
+                client.call("SELECT", db)
+                self.demoted += client.call("TIER", "DEMOTE", *KEYS)[1]
+        mixed = []
+        for unit in units:
+            if self.values.random.random() < 0.3:
+                keys = self.values.random.sample(KEYS, 8)
+                mixed.append((None, [commands.Step(["TIER", "DEMOTE", *keys], lambda ours, theirs: True)], True))
+            mixed.append(unit)
+        super().batch(protocol, mixed)
+
+
+def differential(report, seed, operations, tier):
+    with report.case("random requests are answered as by redis-server, wherever keys stand"):
+        with Tiered(seed, tier) as session:
+            session.run_random(operations)
+            wrong = [f"{label}: {text}" for label, text in session.differences.items()]
+            with session.ours.client() as client:
+                reads = client.call("INFO", "tier")[1].decode()
+            report.note(f"seed {seed}: {session.operations} operations, {session.demoted} keys put there; {reads.split()[2:6]}")
+            if wrong:
+                raise AssertionError("\n".join(wrong))
+            if session.demoted < operations // 10:
+                raise AssertionError(f"only {session.demoted} keys were put there")
