@@ -1,5 +1,6 @@
 /* app/embed/whole.c: calls about a whole cache. */
 #include "app/embed/call.h"
+#include "app/embed/filing.h"
 #include "app/embed/persistence.h"
 #include "base/bits.h"
 #include "core/store/store.h"
@@ -101,6 +102,7 @@ enum strata_status strata_maintain(struct strata_cache *cache, uint64_t max_us) 
         struct slot *slot = call_begin(cache);
         slot->actor.now_ms = clock_unix_ms();
         more = cache_housekeep(cache->core, &slot->actor);
+        more |= cache->tier && filing_maintain(cache, slot);
         call_end(cache, slot);
     } while (more && clock_steady_ns() - begin_ns < max_ns);
     if (atomic_load(&cache->expiring) && cache_count_expiring(cache->core, 0) == 0)
@@ -150,6 +152,8 @@ enum strata_status strata_stats(struct strata_cache *cache, struct strata_statis
         add_slot(&cache->slots[number], &sum);
     if (cache->persistence)
         persistence_statistics(cache->persistence, &sum);
+    if (cache->tier)
+        filing_statistics(cache, &sum);
     *ret_statistics = sum;
     return STRATA_OK;
 }
