@@ -135,6 +135,65 @@ enum strata_status filing_fetch_anyway(struct strata_cache *cache, struct slot *
     return status_out(status);
 }
 
+/* ------------------------------------------------------------------------------------------ scanning */
+
+/* Places of the file that a scan came by. */
+struct scanning {
+    struct buf places; /* struct cache_tier_place */
+    cache_visit visit;
+    void *context;
+    bool no_memory;
+};
+
+static void note_entry(void *context, struct slice name, const struct cache_info *info) {
+    const struct scanning *scanning = context;
+    scanning->visit(scanning->context, name, info);
+}
+
+static void note_place(void *context, const struct cache_tier_place *place) {
+    struct scanning *scanning = context;
+    scanning->no_memory |= buf_append(&scanning->places, place, sizeof *place) != STATUS_OK;
+}
+
+/* False: no memory. What is not there any more is in memory by now, where the scan may have passed; then it is looked up. */
+static bool visit_place(struct strata_cache *cache, struct slot *slot, const struct scanning *scanning,
+                        struct cache_tier_place place, struct buf *bytes) {
+    enum warm_outcome outcome;
+    struct warm_parts parts;
+    struct cache_key key;
+    struct cache_info info;
+    if (warm_read_here(warm_tier_file(cache->tier), place.address, place.generation, bytes, &outcome, &parts) !=
+        STATUS_OK)
+        return false;
+    struct cache_tier_found found = {parts.meta, parts.key, parts.value};
+    if (outcome != WARM_FOUND || !cache_tier_key(cache->core, &found, &key))
+        return true;
+    enum cache_tier_verdict verdict =
+        cache_tier_look(cache->core, &slot->actor, &key, place, &found, true, &info);
+    bool there = verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED ||
+                 (verdict == CACHE_TIER_AGAIN && cache_find(cache->core, &slot->actor, &key, false, &info));
+    if (there)
+        scanning->visit(scanning->context, key.name, &info);
+    return true;
+}
+
+uint64_t filing_scan(struct strata_cache *cache, struct slot *slot, uint64_t cursor, uint32_t count, cache_visit visit,
+                     void *context) {
+    struct scanning scanning = {.visit = visit, .context = context};
+    struct buf bytes;
+    buf_init(&scanning.places, &cache->core_memory);
+    buf_init(&bytes, &cache->core_memory);
+    uint64_t next = cache_tier_scan(cache->core, &slot->actor, 0, cursor, count, note_entry, note_place, &scanning);
+    for (size_t i = 0; !scanning.no_memory && i < scanning.places.size / sizeof(struct cache_tier_place); i++) {
+        struct cache_tier_place place;
+        memcpy(&place, scanning.places.data + i * sizeof place, sizeof place);
+        scanning.no_memory = !visit_place(cache, slot, &scanning, place, &bytes);
+    }
+    buf_fini(&scanning.places);
+    buf_fini(&bytes);
+    return scanning.no_memory ? CACHE_SCAN_FAILED : next;
+}
+
 /* ------------------------------------------------------------------------------------------ upkeep and figures */
 
 bool filing_maintain(struct strata_cache *cache, struct slot *slot) {

@@ -29,6 +29,10 @@ static inline enum strata_status filing_fetch(struct strata_cache *cache, struct
     return __builtin_expect(cache->tier == NULL, 1) ? STRATA_OK : filing_fetch_anyway(cache, slot, key);
 }
 
+/* cache_scan over both: what stands in the file is read for it, and stays there. CACHE_SCAN_FAILED: no memory. */
+uint64_t filing_scan(struct strata_cache *cache, struct slot *slot, uint64_t cursor, uint32_t count, cache_visit visit,
+                     void *context);
+
 /* A slice of putting away what is idle; true: there is more. */
 bool filing_maintain(struct strata_cache *cache, struct slot *slot);
 void filing_statistics(const struct strata_cache *cache, struct strata_statistics *statistics);

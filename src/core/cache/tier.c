@@ -338,6 +338,8 @@ static enum status put_up(struct reading *reading, struct shard *shard, struct e
         return status;
     }
     chain->first = 0;
+    /* It is wanted just now: whoever makes room for a change of it is not to put it down again at once. */
+    cell_set_use(spot->cell, 1);
     MAYBE(tier_forget(engine, reading->actor, shard, reading->key.hash, reading->place.address, TIER_PROMOTED));
     tier_count(engine->tier, TIER_UP_BYTES, reading->key.name.size + reading->value.size);
     return STATUS_OK;
