@@ -15,7 +15,7 @@ class Tiered(Session):
     def __init__(self, seed, tier):
         super().__init__(seed)
         theirs = self.theirs
-        self.ours = Strata(**{**theirs.options, **tier, "threads": 1, "maxmemory": "512mb"})
+        self.ours = Strata(**{**tier, **theirs.options, "threads": 1})
         self.demoted = 0
 
     def batch(self, protocol, units):

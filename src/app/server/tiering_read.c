@@ -332,8 +332,7 @@ static void promote(struct wish *wish, const struct cache_key *key, struct tier_
 }
 
 static struct cache_tier_found found_of(const struct tier_read *read) {
-    return (struct cache_tier_found){
-        .meta = read->parts.meta, .key = read->parts.key, .value = read->parts.value};
+    return (struct cache_tier_found){.meta = read->parts.meta, .key = read->parts.key, .value = read->parts.value};
 }
 
 /* What has been read: whether it is the key's, and what becomes of it. False: something has happened to the key meanwhile. */
@@ -348,7 +347,8 @@ static bool judge(struct wish *wish, const struct cache_key *key, struct tier_re
     struct cache_tier_found record = found_of(read);
     enum cache_tier_verdict verdict =
         cache_tier_look(cache, &worker->actor, key, read->place, &record, read->seen || wish->quiet, &info);
-    read->seen = true;
+    read->seen |=
+        verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED; /* not of another key with this fingerprint */
     if (verdict == CACHE_TIER_WANTED || (verdict == CACHE_TIER_SHOWN && !(wish->shown && info.type == CACHE_STRING)))
         promote(wish, key, read, &record);
     return verdict != CACHE_TIER_AGAIN;
@@ -535,8 +535,7 @@ static bool is_still_there(struct worker *worker, const struct cache_key *key, c
     if (cache_find(cache, &worker->actor, key, false, ret_info))
         return true;
     for (uint32_t i = 0, count = cache_tier_ask(cache, key, places); i < count; i++) {
-        enum cache_tier_verdict verdict =
-            cache_tier_look(cache, &worker->actor, key, places[i], found, true, ret_info);
+        enum cache_tier_verdict verdict = cache_tier_look(cache, &worker->actor, key, places[i], found, true, ret_info);
         if (verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED)
             return true;
     }
@@ -548,8 +547,7 @@ static bool is_there(struct worker *worker, const struct tier_read *read, const 
                      struct cache_info *ret_info) {
     struct cache *cache = worker->server->cache;
     struct cache_tier_found found = found_of(read);
-    enum cache_tier_verdict verdict =
-        cache_tier_look(cache, &worker->actor, key, read->place, &found, true, ret_info);
+    enum cache_tier_verdict verdict = cache_tier_look(cache, &worker->actor, key, read->place, &found, true, ret_info);
     if (verdict == CACHE_TIER_WANTED && ret_info->type == CACHE_STRING && ret_info->expires_at_ms &&
         ret_info->expires_at_ms <= worker->actor.now_ms)
         return false;
@@ -600,7 +598,7 @@ const struct cmd_tier tiering_calls = {
     .fetch = fetch, .lacks = lacks, .show = show, .name = name, .wait = wait_for_names, .forget = forget_names};
 
 bool tiering_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
-                         uint32_t argc) {
+                            uint32_t argc) {
     struct server *server = connection->worker->server;
     struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
     if (!server->env.tier || !spec->key_at || !tier_asks_first(spec, argv, argc))
