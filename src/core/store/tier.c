@@ -594,6 +594,75 @@ static bool has_remains(const struct tier_shard *part) {
     return GET(part->index.entries) == 0 && GET(part->index.overflow_page_count) != 0;
 }
 
+uint64_t tier_shape(const struct engine *engine, const struct shard *shard) {
+    const struct tier_shard *part = tier_of(engine, shard);
+    return is_unused(part) ? 0 : GET(part->index.shape);
+}
+
+/* Of the hash behind a cell of a bucket: whether its last bits may be these. The cell knows those that chose the bucket and the fingerprint's. */
+static bool may_end_with(uint64_t cell, uint64_t shape, uint64_t bucket, uint64_t bits, uint32_t bit_count) {
+    uint32_t fingerprint = (uint32_t)(cell >> 48), level = index_local_level(shape, bucket);
+    uint32_t known = level + bits_log2(fingerprint), compared = known < bit_count ? known : bit_count;
+    uint64_t hash = (uint64_t)fingerprint << level | bucket;
+    return ((hash ^ bits) & ((1ull << compared) - 1)) == 0;
+}
+
+uint32_t tier_visit(const struct engine *engine, const struct shard *shard, uint64_t bucket, uint32_t place,
+                    uint64_t bits, uint32_t bit_count, void (*visit)(void *context, const struct tier_place *place),
+                    void *context) {
+    const struct tier_shard *part = tier_of(engine, shard);
+    const struct tier_calls *calls = &engine->tier->calls;
+    uint64_t shape = GET(part->index.shape);
+    uint32_t count = 0;
+    if (is_unused(part) || GET(part->entries[place]) == 0)
+        return 0;
+    for (const struct index_bucket *at = index_first(engine, part, bucket); at;
+         at = index_next(&engine->range, &part->index, at))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = cell_load(&at->cells[i]), address = tier_cell_address(cell);
+            if (!cell || tier_cell_place(cell) != place || !may_end_with(cell, shape, bucket, bits, bit_count))
+                continue;
+            visit(context, &(struct tier_place){address, calls->generation(calls->context, address)});
+            count++;
+        }
+    return count;
+}
+
+struct bearers {
+    const struct engine *engine;
+    uint64_t now_ms, count;
+    uint32_t tag;
+};
+
+static void count_bearer(void *context, const struct tier_side *side) {
+    struct bearers *bearers = context;
+    bool bears = false;
+    if (side->expires_at_ms && side->expires_at_ms <= bearers->now_ms)
+        return;
+    for (uint32_t i = 0; i < side->count; i++) {
+        if (tag_kills(&bearers->engine->range, bearers->engine->tags, side->numbers[i], side->stamp, true))
+            return;
+        bears |= side->numbers[i] == bearers->tag;
+    }
+    bearers->count += bears;
+}
+
+uint64_t tier_bearers(struct engine *engine, struct actor *actor, uint32_t tag) {
+    struct bearers bearers = {.engine = engine, .now_ms = actor->now_ms, .tag = tag};
+    for (uint32_t at = 0; engine->tier && at < engine->shard_count; at++) {
+        const struct tier_shard *part = &engine->tier->shards[at];
+        bool lock = !store_held(actor, at);
+        if (GET(part->tagged) == 0)
+            continue;
+        if (lock)
+            store_lock(engine, actor, at);
+        tier_side_each(&part->sides, count_bearer, &bearers);
+        if (lock)
+            store_unlock(engine, actor, at);
+    }
+    return bearers.count;
+}
+
 /* What the index has too much for its cells, or all of it if that is far more than it may be. */
 static bool shrink(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t merges) {
     struct tier_shard *part = tier_of(engine, shard);

@@ -196,6 +196,15 @@ void tier_clear_place(struct engine *engine, struct actor *actor, struct shard *
 uint64_t tier_sweep(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t cursor, uint32_t buckets,
                     bool (*gone)(void *context, uint64_t address), void *context);
 
+/* The shape of a shard's second index; one bucket, if nothing has gone down there yet. */
+uint64_t tier_shape(const struct engine *engine, const struct shard *shard);
+/* Visits the cells of a bucket that are of a place, and whose hash may end with these bits, as far as its cell knows; answers how many. */
+uint32_t tier_visit(const struct engine *engine, const struct shard *shard, uint64_t bucket, uint32_t place,
+                    uint64_t bits, uint32_t bit_count, void (*visit)(void *context, const struct tier_place *place),
+                    void *context);
+/* How many records that live bear a tag, and no other by which they are dead or stale. Takes the locks of the shards one by one; exact but for what goes on meanwhile, and for bans. */
+uint64_t tier_bearers(struct engine *engine, struct actor *actor, uint32_t tag);
+
 /* A segment of a log is given back: no walk rests on it any more. */
 void tier_walk_dropped(const struct engine *engine, const struct shard *shard, uint32_t number);
 
