@@ -57,9 +57,19 @@ static void what_overwrites_asks_for_nothing(void **state) {
     struct cmd_fixture f;
     open_with_tier(&f);
     static const char *const lines[] = {
-        "SET a b",       "SET a b EX 10",     "SET a b PXAT 99999999999999 TAGS 1 t", "MSET a 1 b 2",  "SETEX a 10 b",
-        "PSETEX a 10 b", "MSETEX 1 a b EX 9", "PING",                                 "SET a",         "DBSIZE",
-        "FLUSHDB",       "SELECT 0",          "TIER DEMOTE a b",
+        "SET a b",
+        "SET a b EX 10",
+        "SET a b PXAT 99999999999999 TAGS 1 t",
+        "MSET a 1 b 2",
+        "SETEX a 10 b",
+        "PSETEX a 10 b",
+        "MSETEX 1 a b EX 9",
+        "PING",
+        "SET a",
+        "DBSIZE",
+        "FLUSHDB",
+        "SELECT 0",
+        "TIER DEMOTE a b",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         expect_asked(&f, lines[i], "");
