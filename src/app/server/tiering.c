@@ -307,10 +307,10 @@ void tiering_end(struct server *server) {
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i])
             end_reader(server->workers[i]);
-    if (tier->begun)
-        MAYBE(cache_tier_set(server->cache, actor_now(tier), NULL) != STATUS_OK);
     if (tier->warm)
-        warm_free(tier->warm);
+        warm_free(tier->warm); /* and with it the thread that is in the cache, too */
+    if (tier->begun)
+        MAYBE(cache_tier_set(server->cache, &server->workers[0]->actor, NULL) != STATUS_OK);
     if (tier->directory.fd >= 0)
         directory_close(&tier->directory);
     memory_give(&memory_libc, tier, sizeof *tier);

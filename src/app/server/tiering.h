@@ -55,7 +55,7 @@ struct worker_tier {
 MUST_CHECK enum status tiering_open(struct server *server);
 /* The cache has it from here on; nobody else is in the cache. */
 MUST_CHECK enum status tiering_begin(struct server *server, struct actor *actor);
-/* After the workers have ended, before they are freed. */
+/* After the workers and whoever keeps the cache on disk have ended, before the workers are freed. */
 void tiering_end(struct server *server);
 /* After a change of the configuration. */
 void tiering_settle(struct server *server);
