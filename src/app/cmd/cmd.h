@@ -73,7 +73,8 @@ struct cmd_env {
     void (*run_queued)(struct cmd_call *call);
     /* The client tracks the keys that this command is about to read. */
     void (*note_keys)(struct cmd_call *call);
-    const struct cmd_tier *tier; /* what may stand in the warm tier is read before commands run (tier.h). NULL: there is none */
+    const struct cmd_tier
+        *tier; /* what may stand in the warm tier is read before commands run (tier.h). NULL: there is none */
 };
 
 /* A queued command of MULTI: arguments copied. */
@@ -120,7 +121,7 @@ struct cmd_client {
     uint32_t tracker;           /* the server's number for that, 0: none yet */
     uint64_t tracking_redirect; /* the id of another client, 0: none */
     uint64_t random_draws;      /* by RANDOMKEY, so that no two are alike */
-    struct keys *keys;           /* of a KEYS that waits (scan.c); NULL: none does */
+    struct keys *keys;          /* of a KEYS that waits (scan.c); NULL: none does */
     const void *exec_rules;     /* in EXEC: those in force when it took its locks, if something in it goes by them */
     void *connection;           /* the server's */
 };

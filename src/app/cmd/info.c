@@ -494,9 +494,10 @@ static void section_stream(struct info *info) {
 static void tier_line(void *context, const char *name, uint64_t value) { number(context, name, value); }
 
 static void section_tier(struct info *info) {
-    struct cmd_tier_counts counts;
+    struct cmd_tier_counts counts = {.enabled = false};
     tier_each_count(info->call, tier_line, info);
-    info->api->tier(info->server, &counts);
+    if (info->api->tier)
+        info->api->tier(info->server, &counts);
     if (!counts.enabled)
         return;
     line(info, "tier_file:%s", counts.path);

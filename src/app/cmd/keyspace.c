@@ -80,7 +80,7 @@ static uint64_t random_draw(struct cmd_call *call) {
 
 /* As often as there are keys in the warm tier, one of those: true if it is replied, or waited for. */
 static bool reply_tiered(struct cmd_call *call, uint64_t random) {
-    enum { TRIES_MAX = 4 };
+    enum { TRIES_MAX = 64 }; /* in vain, where there are few */
     struct cache *cache = call->env->cache;
     const struct cmd_tier *tier = call->env->tier;
     uint64_t all = cache_count(cache, call->client->db), tiered = cache_tier_count(cache, call->client->db);
@@ -90,8 +90,8 @@ static bool reply_tiered(struct cmd_call *call, uint64_t random) {
         struct cache_tier_place place;
         struct cache_key key;
         struct cache_info info;
-        if (!cache_tier_random(cache, call->actor, call->client->db, random + i, &place))
-            return false;
+        if (!cache_tier_random(cache, call->actor, call->client->db, random + (i << 32) + i, &place))
+            continue;
         enum tier_name what = tier->name(call, &place, &key, &info);
         if (what == TIER_NAMED) {
             reply_bulk(call->reply, key.name);

@@ -70,6 +70,7 @@ static bool scan_step(struct cmd_call *call, uint64_t *cursor, uint32_t count, c
     enum tier_name needed = TIER_ELSEWHERE;
     uint64_t next = *cursor;
     buf_init(&step.places, &memory_libc);
+    count = count < KEYS_STEP ? count : KEYS_STEP; /* as many reads at the same time */
     for (int i = 0; i < TRIES_MAX && needed == TIER_ELSEWHERE; i++) {
         buf_clear(&step.places);
         next = cache_tier_scan(cache, call->actor, db, *cursor, count, visit_in_memory, note_place, &step);

@@ -201,11 +201,12 @@ struct cmd_persistence {
 
 /* Of the warm tier's file (what the cache has there: core/cache/tier.h). */
 struct cmd_tier_counts {
-    bool enabled;             /* with it all that follows */
-    bool direct;              /* past the page cache */
+    bool enabled;              /* with it all that follows */
+    bool direct;               /* past the page cache */
     const char *path, *reader; /* how it is read: "io_uring", "threads" */
     uint64_t size_bytes, used_bytes, retired_bytes;
-    uint64_t written_bytes, added_bytes, kept_bytes; /* all of it; of entries that came; of those that were written again */
+    uint64_t written_bytes, added_bytes,
+        kept_bytes; /* all of it; of entries that came; of those that were written again */
     uint64_t write_failures, lost;
     uint64_t reads, reads_buffered, reads_stale, reads_damaged, reads_failed;
     uint64_t waits;   /* of commands */

@@ -16,9 +16,9 @@
 #include "core/cache/tier.h"
 
 enum tier_name {
-    TIER_NAMED,  /* a key that is there */
-    TIER_NONE,   /* nothing that is there */
-    TIER_WAITS,  /* not read yet */
+    TIER_NAMED,     /* a key that is there */
+    TIER_NONE,      /* nothing that is there */
+    TIER_WAITS,     /* not read yet */
     TIER_ELSEWHERE, /* it has moved: the step of the walk is done again */
 };
 

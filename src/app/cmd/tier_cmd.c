@@ -23,7 +23,7 @@ void tier_each_count(struct cmd_call *call, void (*visit)(void *context, const c
     struct cmd_tier_counts file = {.enabled = false};
     struct cache_tier_stats cache = {.records = 0};
     struct cmd_server *server = call->env->server;
-    if (server)
+    if (server && server->api->tier)
         server->api->tier(server, &file);
     if (file.enabled)
         cache_tier_stats(call->env->cache, &cache);

@@ -13,8 +13,8 @@ struct tier_walk {
     void *context;
 };
 
-static bool has_word(const struct slice *argv, uint32_t argc, const char *const *words) {
-    for (uint32_t i = 2; i < argc; i++)
+static bool has_word(const struct slice *argv, uint32_t from, uint32_t argc, const char *const *words) {
+    for (uint32_t i = from; i < argc; i++)
         for (uint32_t at = 0; words[at]; at++)
             if (argv[i].data && slice_equal_nocase(argv[i], slice_from_string(words[at])))
                 return true;
@@ -29,11 +29,12 @@ static bool looks_at(const struct cmd_spec *spec, const struct slice *argv, uint
         return false;
     bool variable = (flags & CMD_KEY_VARIABLE) && spec->run == cmd_set;
     bool overwrites = (flags & CMD_KEY_OW) && (flags & CMD_KEY_UPDATE);
-    if (!variable && !overwrites)
+    /* Without a source the target stays what it is. */
+    if ((!variable && !overwrites) || spec->run == cmd_rename || spec->run == cmd_copy)
         return true;
-    if (spec->run == cmd_restore || spec->run == cmd_copy)
-        return !has_word(argv, argc, replace);
-    return has_word(argv, argc, conditions);
+    if (spec->run == cmd_restore)
+        return !has_word(argv, 4, argc, replace);
+    return has_word(argv, 2, argc, conditions);
 }
 
 static bool look(void *context, struct slice name, uint32_t flags) {
@@ -45,6 +46,21 @@ static bool look(void *context, struct slice name, uint32_t flags) {
         return walk->visit(walk->context, ready);
     struct cache_key key = cache_key(walk->call->env->cache, walk->db, name);
     return walk->visit(walk->context, &key);
+}
+
+/* MOVE and COPY into another database: what stands there decides as well, and is no key of the table. */
+static void visit_target(const struct tier_walk *walk) {
+    const bool moves = walk->spec->run == cmd_move;
+    int64_t db;
+    uint32_t at = moves ? 2 : 3;
+    while (!moves && at < walk->argc && !slice_equal_nocase(walk->argv[at], SLICE("db")))
+        at++;
+    at += !moves;
+    if ((!moves && walk->spec->run != cmd_copy) || at >= walk->argc || !number_parse_i64(walk->argv[at], &db) ||
+        db < 0 || db >= CACHE_DATABASES)
+        return;
+    struct cache_key key = cache_key(walk->call->env->cache, (uint32_t)db, walk->argv[moves ? 1 : 2]);
+    (void)walk->visit(walk->context, &key);
 }
 
 static void visit_queued(struct tier_walk *walk) {
@@ -65,6 +81,7 @@ static void visit_queued(struct tier_walk *walk) {
             walk->db = (uint32_t)db;
         if (!cmd_each_key(walk->spec, walk->argv, walk->argc, look, walk))
             return;
+        visit_target(walk);
     }
 }
 
@@ -79,8 +96,8 @@ void tier_each_key(const struct cmd_call *call, bool (*visit)(void *context, con
                              .context = context};
     if (call->spec->run == cmd_exec)
         visit_queued(&walk);
-    else
-        (void)cmd_each_key(call->spec, call->argv, call->argc, look, &walk);
+    else if (cmd_each_key(call->spec, call->argv, call->argc, look, &walk))
+        visit_target(&walk);
 }
 
 /* Not where the read is to have consequences for the entry, or for what the client is told of it later. */
@@ -91,5 +108,6 @@ bool tier_is_shown(const struct cmd_call *call) {
 
 /* Of SET, the words stand behind the value. */
 bool tier_asks_first(const struct cmd_spec *spec, const struct slice *argv, uint32_t argc) {
-    return spec->key_count > 0 && (spec->keys[0].flags & CMD_KEY_VARIABLE || looks_at(spec, argv, argc, spec->keys[0].flags));
+    return spec->key_count > 0 &&
+           (spec->keys[0].flags & CMD_KEY_VARIABLE || looks_at(spec, argv, argc, spec->keys[0].flags));
 }

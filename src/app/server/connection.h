@@ -68,12 +68,12 @@ struct connection {
     bool bulky;     /* the last read filled all the room it was given */
     bool monitoring;
     bool input_ended;
-    bool postponed;                               /* waits for the end of CLIENT PAUSE */
-    bool blocked;                                 /* waits for a lease to end, a disk, ...; its command runs again then */
-    bool choked;                                  /* waits for its replies to be taken */
-    bool patient;                                 /* it was choked for too long: read on until it takes something */
-    bool killed;                                  /* somebody else asked to close it */
-    bool touched;                                 /* stands in batch.touched */
+    bool postponed; /* waits for the end of CLIENT PAUSE */
+    bool blocked;   /* waits for a lease to end, a disk, ...; its command runs again then */
+    bool choked;    /* waits for its replies to be taken */
+    bool patient;   /* it was choked for too long: read on until it takes something */
+    bool killed;    /* somebody else asked to close it */
+    bool touched;   /* stands in batch.touched */
     struct lease_wait *blocked_wait, *push_waits; /* what it waits for (leases.h) */
     struct buf bound_leases;                      /* tokens of leases that end with it; others may be among them */
     struct stream_subscriber *subscriber;         /* to the invalidation stream (streaming.h) */

@@ -730,8 +730,8 @@ void server_free(struct server *server) {
     bool ran = server->started_count > 0;
     if (ran)
         join_workers(server);
-    tiering_end(server);
     persistence_end(server);
+    tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
     rules_stop(server);

@@ -135,7 +135,7 @@ struct server {
     atomic_bool log_refuses;    /* writes, at present */
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
-    struct server_tier *tier;   /* NULL: there is none */
+    struct server_tier *tier; /* NULL: there is none */
 
     struct server_leases *leases;
     struct server_streaming *streaming;

@@ -15,7 +15,7 @@
 #define TIER_FILE "strata.warm"
 
 enum {
-    READER_DEPTH = 256,      /* reads of one worker at the same time: what an SSD takes */
+    READER_DEPTH = 256,       /* reads of one worker at the same time: what an SSD takes */
     TROUBLE_EVERY_MS = 10000, /* a kind of trouble is logged at most so often */
     KEEP_HOUSE_DRAIN_MS = 10,
 };
@@ -45,10 +45,14 @@ static enum cache_tier_refusal add(void *context, struct actor *actor, const str
         .piece_count = record->piece_count,
     };
     switch (warm_add(tier->warm, clock_steady_ns(), &in_file, ret_address)) {
-        case STATUS_OK: return CACHE_TIER_TAKEN;
-        case STATUS_BUSY: return CACHE_TIER_BUSY;
-        case STATUS_TOO_LARGE: return CACHE_TIER_TOO_LARGE;
-        default: return CACHE_TIER_OVER_BUDGET;
+        case STATUS_OK:
+            return CACHE_TIER_TAKEN;
+        case STATUS_BUSY:
+            return CACHE_TIER_BUSY;
+        case STATUS_TOO_LARGE:
+            return CACHE_TIER_TOO_LARGE;
+        default:
+            return CACHE_TIER_OVER_BUDGET;
     }
 }
 
@@ -133,8 +137,8 @@ static void split(const char *path, char *ret_directory, char *ret_name, size_t 
 /* Whether both are one: what is kept has its lock already. */
 static bool is_kept_directory(const struct server *server, const struct directory *directory) {
     struct stat one, other;
-    return server->directory.fd >= 0 && fstat(server->directory.fd, &one) == 0 &&
-           fstat(directory->fd, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return server->directory.fd >= 0 && fstat(server->directory.fd, &one) == 0 && fstat(directory->fd, &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 static enum status take_directory(struct server *server, struct server_tier *tier, const char *path) {
@@ -167,14 +171,30 @@ static enum status remove_old(const struct server_tier *tier, const char *name) 
         return files_cause(errno) == FILES_ABSENT ? STATUS_OK : status;
     status = files->read(files->context, file, 0, magic, sizeof magic, &size);
     files->close(files->context, file);
-    if (status == STATUS_OK && size && (size < sizeof magic || memcmp(magic, WARM_MAGIC, sizeof magic) != 0)) {
+    if (status == STATUS_OK && (size < sizeof magic || memcmp(magic, WARM_MAGIC, sizeof magic) != 0)) {
         log_warning("%s is no file of a warm tier: nothing is written there", tier->path);
         return STATUS_INVALID;
     }
     return status == STATUS_OK ? files->remove(files->context, name) : status;
 }
 
+/* A disk that is filled to its last byte before it says no would be full for everybody else, too. */
+static bool has_room(const struct server_tier *tier, uint64_t wanted) {
+    const struct files *files = &tier->directory.files;
+    uint64_t room;
+    char wanted_text[32], room_text[32];
+    if (files->room(files->context, &room) != STATUS_OK || room >= wanted)
+        return true;
+    log_warning(
+        "The warm tier %s does not open: `warm-size` is %s, all of which is set aside at the start, and there is room "
+        "for %s",
+        tier->path, config_size_text(wanted, wanted_text, sizeof wanted_text),
+        config_size_text(room, room_text, sizeof room_text));
+    return false;
+}
+
 static enum status open_file(struct server_tier *tier, const char *name) {
+    const struct files *files = &tier->directory.files;
     const struct config_values *values = &tier->server->config.values;
     struct warm_report report;
     struct warm_options options = {
@@ -188,12 +208,16 @@ static enum status open_file(struct server_tier *tier, const char *name) {
     enum status status = remove_old(tier, name);
     if (status == STATUS_INVALID)
         return status;
+    if (status == STATUS_OK && !has_room(tier, options.size_bytes))
+        return STATUS_FULL;
     report.reason[0] = 0;
     if (status == STATUS_OK)
-        status = warm_open(&tier->directory.files, &options, clock_steady_ns(), NULL, &report, &tier->warm);
+        status = warm_open(files, &options, clock_steady_ns(), NULL, &report, &tier->warm);
     if (status != STATUS_OK)
-        log_warning("The warm tier %s does not open: %s%s", tier->path, report.reason[0] ? report.reason : strerror(errno),
-                    status == STATUS_FULL ? "; all of `warm-size` is set aside at the start" : "");
+        log_warning("The warm tier %s does not open: %s", tier->path,
+                    report.reason[0] ? report.reason : strerror(errno));
+    if (status == STATUS_FULL) /* as much of it as found room */
+        MAYBE(files->remove(files->context, name) != STATUS_OK);
     return status;
 }
 
@@ -283,10 +307,10 @@ void tiering_end(struct server *server) {
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i])
             end_reader(server->workers[i]);
-    if (tier->begun)
-        MAYBE(cache_tier_set(server->cache, actor_now(tier), NULL) != STATUS_OK);
     if (tier->warm)
-        warm_free(tier->warm);
+        warm_free(tier->warm); /* and with it the thread that is in the cache, too */
+    if (tier->begun)
+        MAYBE(cache_tier_set(server->cache, &server->workers[0]->actor, NULL) != STATUS_OK);
     if (tier->directory.fd >= 0)
         directory_close(&tier->directory);
     memory_give(&memory_libc, tier, sizeof *tier);

@@ -21,11 +21,11 @@
 #include "sys/warm/reader.h"
 
 enum {
-    TIER_READS_MAX = 64 * 1024,              /* of one worker, those that wait for a place in its reader included */
-    TIER_HELD_BYTES_MAX = 32 * 1024 * 1024,  /* of records, for one command; what is beyond is read in a next round */
-    TIER_ROUNDS_MAX = 64,                    /* in which a command's keys are read: they may go down again meanwhile */
-    TIER_AGAIN_MAX = 2,                      /* rounds behind the run of a command that only reads */
-    TIER_AHEAD_BYTES_MAX = 4 * 1024 * 1024,  /* of records for requests behind the one that waits */
+    TIER_READS_MAX = 64 * 1024,             /* of one worker, those that wait for a place in its reader included */
+    TIER_HELD_BYTES_MAX = 32 * 1024 * 1024, /* of records, for one command; what is beyond is read in a next round */
+    TIER_ROUNDS_MAX = 64,                   /* in which a command's keys are read: they may go down again meanwhile */
+    TIER_AGAIN_MAX = 2,                     /* rounds behind the run of a command that only reads */
+    TIER_AHEAD_BYTES_MAX = 4 * 1024 * 1024, /* of records for requests behind the one that waits */
 };
 
 struct connection;
@@ -47,7 +47,7 @@ struct worker_tier {
     bool begun;                 /* some since the last submit */
     uint64_t waited_ticks;      /* of the command that runs; 0: it has not */
     struct cmd_tier_counts counts;
-    uint64_t kept_ms;           /* when idle entries were last looked for */
+    uint64_t kept_ms; /* when idle entries were last looked for */
     bool idle_more;
 };
 
@@ -55,7 +55,7 @@ struct worker_tier {
 MUST_CHECK enum status tiering_open(struct server *server);
 /* The cache has it from here on; nobody else is in the cache. */
 MUST_CHECK enum status tiering_begin(struct server *server, struct actor *actor);
-/* After the workers have ended, before they are freed. */
+/* After the workers and whoever keeps the cache on disk have ended, before the workers are freed. */
 void tiering_end(struct server *server);
 /* After a change of the configuration. */
 void tiering_settle(struct server *server);
@@ -76,7 +76,7 @@ void tiering_connection_ends(struct connection *connection);
 void tiering_forget(struct connection *connection);
 /* A value is about to be received in place for a command that has to know what stands there: then it cannot. */
 bool tiering_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
-                         uint32_t argc);
+                            uint32_t argc);
 
 void tiering_api_counts(struct cmd_server *api, struct cmd_tier_counts *ret_counts);
 

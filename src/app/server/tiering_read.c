@@ -34,9 +34,9 @@ struct tier_set {
     struct worker *worker;
     struct connection *connection; /* NULL: it is closed */
     struct buf reads;              /* array of struct tier_read * */
+    uint32_t *slots, slot_count;   /* where in it by place, 1 more; 0: free. A power of two, at least twice as many */
     uint32_t begun;                /* the first so many have been handed to the reader */
     uint32_t pending;              /* of these, not ended */
-    uint32_t at;                   /* where the next one is looked for first */
     uint32_t rounds, again;        /* of the command that waits */
     bool large;                    /* it has more than is held at once: all of it comes into memory */
     uint64_t since_ticks;          /* since when it waits */
@@ -88,6 +88,7 @@ static void set_free(struct tier_set *set) {
     for (uint32_t i = 0; i < count_of(set); i++)
         read_free(read_at(set, i));
     buf_fini(&set->reads);
+    memory_give(&memory_libc, set->slots, set->slot_count * sizeof *set->slots);
     memory_give(&memory_libc, set, sizeof *set);
 }
 
@@ -262,21 +263,46 @@ struct wish {
     bool full;  /* no more are read in this round */
 };
 
-/* What was read from there, if it was. Commands ask in the order in which they asked before. */
-static struct tier_read *find(struct tier_set *set, struct cache_tier_place place) {
-    uint32_t count = set ? count_of(set) : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = set->at + i < count ? set->at + i : set->at + i - count;
-        struct tier_read *read = read_at(set, at);
-        if (read->place.address == place.address && read->place.generation == place.generation) {
-            set->at = at;
-            return read;
-        }
-    }
-    return NULL;
+static bool is_place(const struct tier_read *read, struct cache_tier_place place) {
+    return read->place.address == place.address && read->place.generation == place.generation;
+}
+
+/* The slot of a place, or the free one where it belongs. */
+static uint32_t *slot_of(const struct tier_set *set, struct cache_tier_place place) {
+    uint64_t hash = (place.address ^ place.generation << 40) * 0x9e3779b97f4a7c15u;
+    uint32_t at = (uint32_t)(hash >> 32) & (set->slot_count - 1);
+    while (set->slots[at] && !is_place(read_at(set, set->slots[at] - 1), place))
+        at = (at + 1) & (set->slot_count - 1);
+    return &set->slots[at];
+}
+
+/* What was read from there, if it was. */
+static struct tier_read *find(const struct tier_set *set, struct cache_tier_place place) {
+    const uint32_t *slot = set && set->slot_count ? slot_of(set, place) : NULL;
+    return slot && *slot ? read_at(set, *slot - 1) : NULL;
+}
+
+/* Room for one more. */
+static enum status reserve_slot(struct tier_set *set) {
+    enum { SLOTS_MIN = 8 };
+    uint32_t count = count_of(set), before = set->slot_count;
+    if (2 * (count + 1) <= before)
+        return STATUS_OK;
+    uint32_t slot_count = before ? 2 * before : SLOTS_MIN, *old = set->slots;
+    uint32_t *slots = memory_take(&memory_libc, slot_count * sizeof *slots);
+    if (!slots)
+        return STATUS_NO_MEMORY;
+    memset(slots, 0, slot_count * sizeof *slots);
+    set->slots = slots;
+    set->slot_count = slot_count;
+    for (uint32_t i = 0; i < count; i++)
+        *slot_of(set, read_at(set, i)->place) = i + 1;
+    memory_give(&memory_libc, old, before * sizeof *old);
+    return STATUS_OK;
 }
 
 static enum status add(struct tier_set *set, struct cache_tier_place place) {
+    TRY(reserve_slot(set));
     struct tier_read *read = memory_take(&memory_libc, sizeof *read);
     if (!read)
         return STATUS_NO_MEMORY;
@@ -286,6 +312,7 @@ static enum status add(struct tier_set *set, struct cache_tier_place place) {
         memory_give(&memory_libc, read, sizeof *read);
         return status;
     }
+    *slot_of(set, place) = count_of(set);
     set->bytes += warm_address_size(place.address);
     set->worker->tier.reads++;
     return STATUS_OK;
@@ -332,8 +359,7 @@ static void promote(struct wish *wish, const struct cache_key *key, struct tier_
 }
 
 static struct cache_tier_found found_of(const struct tier_read *read) {
-    return (struct cache_tier_found){
-        .meta = read->parts.meta, .key = read->parts.key, .value = read->parts.value};
+    return (struct cache_tier_found){.meta = read->parts.meta, .key = read->parts.key, .value = read->parts.value};
 }
 
 /* What has been read: whether it is the key's, and what becomes of it. False: something has happened to the key meanwhile. */
@@ -348,7 +374,8 @@ static bool judge(struct wish *wish, const struct cache_key *key, struct tier_re
     struct cache_tier_found record = found_of(read);
     enum cache_tier_verdict verdict =
         cache_tier_look(cache, &worker->actor, key, read->place, &record, read->seen || wish->quiet, &info);
-    read->seen = true;
+    read->seen |=
+        verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED; /* not of another key with this fingerprint */
     if (verdict == CACHE_TIER_WANTED || (verdict == CACHE_TIER_SHOWN && !(wish->shown && info.type == CACHE_STRING)))
         promote(wish, key, read, &record);
     return verdict != CACHE_TIER_AGAIN;
@@ -440,7 +467,6 @@ static struct tier_set *set_of_command(const struct cmd_call *call, bool after) 
         set->rounds = set->again = 0;
         set->large = false;
     }
-    set->at = after ? 0 : set->at;
     return set;
 }
 
@@ -535,8 +561,7 @@ static bool is_still_there(struct worker *worker, const struct cache_key *key, c
     if (cache_find(cache, &worker->actor, key, false, ret_info))
         return true;
     for (uint32_t i = 0, count = cache_tier_ask(cache, key, places); i < count; i++) {
-        enum cache_tier_verdict verdict =
-            cache_tier_look(cache, &worker->actor, key, places[i], found, true, ret_info);
+        enum cache_tier_verdict verdict = cache_tier_look(cache, &worker->actor, key, places[i], found, true, ret_info);
         if (verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED)
             return true;
     }
@@ -548,8 +573,7 @@ static bool is_there(struct worker *worker, const struct tier_read *read, const 
                      struct cache_info *ret_info) {
     struct cache *cache = worker->server->cache;
     struct cache_tier_found found = found_of(read);
-    enum cache_tier_verdict verdict =
-        cache_tier_look(cache, &worker->actor, key, read->place, &found, true, ret_info);
+    enum cache_tier_verdict verdict = cache_tier_look(cache, &worker->actor, key, read->place, &found, true, ret_info);
     if (verdict == CACHE_TIER_WANTED && ret_info->type == CACHE_STRING && ret_info->expires_at_ms &&
         ret_info->expires_at_ms <= worker->actor.now_ms)
         return false;
@@ -600,7 +624,7 @@ const struct cmd_tier tiering_calls = {
     .fetch = fetch, .lacks = lacks, .show = show, .name = name, .wait = wait_for_names, .forget = forget_names};
 
 bool tiering_refuses_upload(struct connection *connection, const struct cmd_spec *spec, const struct slice *argv,
-                         uint32_t argc) {
+                            uint32_t argc) {
     struct server *server = connection->worker->server;
     struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
     if (!server->env.tier || !spec->key_at || !tier_asks_first(spec, argv, argc))
