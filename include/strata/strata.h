@@ -433,12 +433,12 @@ struct strata_statistics {
     uint64_t loaded_records;               /* and how many records; */
     uint64_t loaded_lost;                  /* entries for which there was no room, */
     uint64_t cut_bytes;                    /* and bytes at the end of the log that were never written whole, cut off */
-    uint64_t file_entries;       /* of `entries`, those that are in the file */
-    uint64_t file_bytes;         /* of the file */
-    uint64_t file_written_bytes; /* since the opening */
-    uint64_t file_hits;          /* of `hits`, those that were read from the file and shown from there */
-    uint64_t promoted, demoted;  /* entries that came from there, and went there */
-    uint64_t file_damaged;       /* records that could not be read, or were not what was written */
+    uint64_t file_entries;                 /* of `entries`, those that are in the file */
+    uint64_t file_bytes;                   /* of the file */
+    uint64_t file_written_bytes;           /* since the opening */
+    uint64_t file_hits;                    /* of `hits`, those that were read from the file and shown from there */
+    uint64_t promoted, demoted;            /* entries that came from there, and went there */
+    uint64_t file_damaged;                 /* records that could not be read, or were not what was written */
     uint64_t reserved[8];
 };
 

@@ -34,8 +34,9 @@ static void files_behind_memory_are_read(void **state) {
     char problem[STRATA_ERROR_TEXT_SIZE];
     struct description d;
     (void)state;
-    assert_int_equal(describe_parse(SLICE("memory:64mb,entries=99  file:/a:b/c:1gb,promote=3,rate=1mb,idle=2m "), problem, &d),
-                     STATUS_OK);
+    assert_int_equal(
+        describe_parse(SLICE("memory:64mb,entries=99  file:/a:b/c:1gb,promote=3,rate=1mb,idle=2m "), problem, &d),
+        STATUS_OK);
     assert_true(slice_equal(d.file, SLICE("/a:b/c")));
     assert_true(d.limit_bytes == 64 << 20 && d.entries_max == 99);
     assert_true(d.file_bytes == 1 << 30 && d.file_promote_hits == 3 && d.file_rate_bytes == 1 << 20);
@@ -92,5 +93,4 @@ static void what_is_wrong_is_said(void **state) {
     }
 }
 
-UNIT_TESTS(describe, UNIT(descriptions_are_read), UNIT(files_behind_memory_are_read),
-           UNIT(what_is_wrong_is_said));
+UNIT_TESTS(describe, UNIT(descriptions_are_read), UNIT(files_behind_memory_are_read), UNIT(what_is_wrong_is_said));

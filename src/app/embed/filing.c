@@ -168,8 +168,7 @@ static bool visit_place(struct strata_cache *cache, struct slot *slot, const str
     struct cache_tier_found found = {parts.meta, parts.key, parts.value};
     if (outcome != WARM_FOUND || !cache_tier_key(cache->core, &found, &key))
         return true;
-    enum cache_tier_verdict verdict =
-        cache_tier_look(cache->core, &slot->actor, &key, place, &found, true, &info);
+    enum cache_tier_verdict verdict = cache_tier_look(cache->core, &slot->actor, &key, place, &found, true, &info);
     bool there = verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED ||
                  (verdict == CACHE_TIER_AGAIN && cache_find(cache->core, &slot->actor, &key, false, &info));
     if (there)

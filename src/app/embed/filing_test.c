@@ -33,10 +33,8 @@ static void end(struct place *place) {
 static enum strata_status try_open(struct place *place, const char *memory, const char *file,
                                    struct strata_cache **ret_cache) {
     char text[TEXT_SIZE];
-    struct strata_options options = {.error_text = place->told,
-                                     .error_text_size = sizeof place->told,
-                                     .small_pages = 1,
-                                     .seed = unit_seed() + 1};
+    struct strata_options options = {
+        .error_text = place->told, .error_text_size = sizeof place->told, .small_pages = 1, .seed = unit_seed() + 1};
     snprintf(text, sizeof text, "memory:%s file:%s/x:%s", memory, place->path, file);
     return strata_open(text, &options, ret_cache);
 }
@@ -123,64 +121,75 @@ static void more_than_memory_holds_is_there(void **state) {
     end(&place);
 }
 
+static void change_one(struct strata_cache *cache, uint32_t key) {
+    uint8_t value[VALUE_MAX];
+    uint64_t ttl_ms, version, size;
+    size_t got;
+    switch (key / 3 % 4) {
+        case 0:
+            assert_int_equal(strata_delete(cache, &key, sizeof key), STRATA_OK);
+            assert_int_equal(strata_exists(cache, &key, sizeof key), STRATA_MISS);
+            break;
+        case 1:
+            assert_int_equal(strata_append(cache, &key, sizeof key, "!", 1, &size), STRATA_OK);
+            assert_int_equal(size, value_of(key, 0, value) + 1);
+            break;
+        case 2:
+            assert_int_equal(strata_touch(cache, &key, sizeof key, 50000), STRATA_OK);
+            assert_int_equal(strata_ttl(cache, &key, sizeof key, &ttl_ms), STRATA_OK);
+            assert_true(ttl_ms <= 50000);
+            break;
+        default:
+            assert_int_equal(strata_get_versioned(cache, &key, sizeof key, value, sizeof value, &got, &version),
+                             STRATA_OK);
+            assert_int_equal(strata_delete_version(cache, &key, sizeof key, version), STRATA_OK);
+    }
+}
+
+static void ask_one(struct strata_cache *cache, uint32_t key) {
+    uint8_t value[VALUE_MAX];
+    struct strata_pinned pinned;
+    struct strata_set_options absent = {.flags = STRATA_IF_ABSENT};
+    struct strata_get_item item = {.key = &key, .key_size = sizeof key, .buffer = value, .buffer_size = 10};
+    switch (key / 3 % 5) {
+        case 0:
+            assert_int_equal(strata_set(cache, &key, sizeof key, "x", 1, &absent, NULL), STRATA_REFUSED);
+            break;
+        case 1:
+            assert_int_equal(strata_increment(cache, &key, sizeof key, 1, NULL, NULL), STRATA_NOT_NUMBER);
+            break;
+        case 2:
+            assert_int_equal(strata_pin(cache, &key, sizeof key, &pinned), STRATA_OK);
+            assert_int_equal(pinned.size, value_of(key, 0, value));
+            strata_unpin(cache, &pinned);
+            break;
+        case 3:
+            assert_int_equal(strata_get_many(cache, &item, 1), 0);
+            assert_true(item.status == STRATA_TOO_SMALL && item.size > 10);
+            break;
+        default:
+            assert_true(get_edition(cache, key, 0));
+    }
+}
+
 static void calls_know_what_is_in_the_file(void **state) {
     struct place place;
-    uint64_t ttl_ms, version, size;
     uint8_t value[VALUE_MAX];
-    size_t got;
     struct strata_entry entry;
-    struct strata_pinned pinned;
+    uint32_t asked = 0;
     (void)state;
     begin(&place);
     struct strata_cache *cache = open_filed(&place, "2mb", "32mb");
     fill(cache);
-    uint32_t asked = 0;
     for (uint32_t key = 0; key < KEYS; key++) {
         uint64_t before = testing_stats(cache).promoted;
         if (strata_find(cache, &key, sizeof key, &entry) == STRATA_MISS)
             continue;
         assert_int_equal(entry.value_size, value_of(key, 0, value));
-        switch (key % 9) {
-            case 0:
-                assert_int_equal(strata_delete(cache, &key, sizeof key), STRATA_OK);
-                assert_int_equal(strata_exists(cache, &key, sizeof key), STRATA_MISS);
-                break;
-            case 1:
-                assert_int_equal(strata_append(cache, &key, sizeof key, "!", 1, &size), STRATA_OK);
-                assert_int_equal(size, value_of(key, 0, value) + 1);
-                break;
-            case 2:
-                assert_int_equal(strata_touch(cache, &key, sizeof key, 50000), STRATA_OK);
-                assert_int_equal(strata_ttl(cache, &key, sizeof key, &ttl_ms), STRATA_OK);
-                assert_true(ttl_ms <= 50000);
-                break;
-            case 3:
-                assert_int_equal(
-                    strata_get_versioned(cache, &key, sizeof key, value, sizeof value, &got, &version), STRATA_OK);
-                assert_int_equal(strata_delete_version(cache, &key, sizeof key, version), STRATA_OK);
-                break;
-            case 4: {
-                struct strata_set_options absent = {.flags = STRATA_IF_ABSENT};
-                assert_int_equal(strata_set(cache, &key, sizeof key, "x", 1, &absent, NULL), STRATA_REFUSED);
-                break;
-            }
-            case 5:
-                assert_int_equal(strata_increment(cache, &key, sizeof key, 1, NULL, NULL), STRATA_NOT_NUMBER);
-                break;
-            case 6:
-                assert_int_equal(strata_pin(cache, &key, sizeof key, &pinned), STRATA_OK);
-                assert_int_equal(pinned.size, value_of(key, 0, value));
-                strata_unpin(cache, &pinned);
-                break;
-            case 7: {
-                struct strata_get_item item = {.key = &key, .key_size = sizeof key, .buffer = value, .buffer_size = 10};
-                assert_int_equal(strata_get_many(cache, &item, 1), 0);
-                assert_true(item.status == STRATA_TOO_SMALL && item.size > 10);
-                break;
-            }
-            default:
-                assert_true(get_edition(cache, key, 0));
-        }
+        if (key % 3)
+            ask_one(cache, key);
+        else
+            change_one(cache, key);
         asked += testing_stats(cache).promoted > before;
     }
     assert_true(asked > 100);
@@ -197,16 +206,20 @@ static void descriptions_say_what_is_wrong(void **state) {
         enum strata_status status;
     } wrong[] = {
         {"memory:1mb file", "behind 'file' stands no path, as in file:/var/cache/x:1gb", STRATA_INVALID},
-        {"memory:1mb file:1gb", "behind 'file:' stands '1gb', not a path and a size, as in /var/cache/x:1gb", STRATA_INVALID},
+        {"memory:1mb file:1gb", "behind 'file:' stands '1gb', not a path and a size, as in /var/cache/x:1gb",
+         STRATA_INVALID},
         {"memory:1mb file:/tmp/x:much", "'much' is not a size, as in 1gb", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb,promote=8", "promote '8' is not a number from 1 to 7", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb,ttl=3", "there is no setting 'ttl': promote, idle, rate", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb,idle=2m,idle=2m", "idle stands there twice", STRATA_INVALID},
-        {"memory:1mb file:/tmp/x:1gb file:/tmp/y:1gb", "there are no tiers behind 'file': 'file:/tmp/y:1gb'", STRATA_INVALID},
+        {"memory:1mb file:/tmp/x:1gb file:/tmp/y:1gb", "there are no tiers behind 'file': 'file:/tmp/y:1gb'",
+         STRATA_INVALID},
         {"memory:1mb disk:/tmp/x", "'disk:/tmp/x' begins with no kind of tier: file", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1mb", "the file tier has less than STRATA_FILE_MIN, 8 MiB", STRATA_INVALID},
-        {"memory:1mb file:/nowhere/x:1gb", "the file tier: the directory '/nowhere' cannot be opened: No such file or directory", STRATA_IO},
-        {"memory:1mb file:/etc/passwd:8mb", "the file tier: '/etc/passwd' is no file of a warm tier: nothing is written there", STRATA_INVALID},
+        {"memory:1mb file:/nowhere/x:1gb",
+         "the file tier: the directory '/nowhere' cannot be opened: No such file or directory", STRATA_IO},
+        {"memory:1mb file:/etc/passwd:8mb",
+         "the file tier: '/etc/passwd' is no file of a warm tier: nothing is written there", STRATA_INVALID},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
@@ -347,8 +360,8 @@ static void threads_read_and_write_beside_the_file(void **state) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            bool well = testing_set(cache, "child", "1") == STRATA_OK && strcmp(testing_get(cache, "child"), "1") == 0 &&
-                        testing_stats(cache).file_entries == 0;
+            bool well = testing_set(cache, "child", "1") == STRATA_OK &&
+                        strcmp(testing_get(cache, "child"), "1") == 0 && testing_stats(cache).file_entries == 0;
             testing_close(cache);
             _exit(well ? 0 : 1);
         }

@@ -70,8 +70,7 @@ static const char *merge_directory(const struct description *description, struct
 
 static const char *merge_file(const struct description *description, struct strata_options *options) {
     uint64_t hits = options->file_promote_hits;
-    if (description->file.size && options->file &&
-        !slice_equal(description->file, slice_from_string(options->file)))
+    if (description->file.size && options->file && !slice_equal(description->file, slice_from_string(options->file)))
         return "the description and options.file differ";
     if (!agree(description->file_bytes, &options->file_bytes))
         return "the description and options.file_bytes differ";

@@ -40,8 +40,9 @@ enum strata_status strata_scan(struct strata_cache *cache, uint64_t *cursor, uin
     buf_init(&scanned.entries, &cache->core_memory);
     buf_init(&scanned.names, &cache->core_memory);
     slot->actor.now_ms = clock_unix_ms();
-    uint64_t next = cache->tier ? filing_scan(cache, slot, *cursor, count ? count : 1, gather, &scanned)
-                                : cache_scan(cache->core, &slot->actor, 0, *cursor, count ? count : 1, gather, &scanned);
+    uint64_t next = cache->tier
+                        ? filing_scan(cache, slot, *cursor, count ? count : 1, gather, &scanned)
+                        : cache_scan(cache->core, &slot->actor, 0, *cursor, count ? count : 1, gather, &scanned);
     bool whole = !slot->no_memory && next != CACHE_SCAN_FAILED;
     call_end(cache, slot);
     if (whole) {

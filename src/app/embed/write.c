@@ -215,7 +215,7 @@ struct editing {
 
 /* `added_bytes`: what is going to be written behind the value that is there. What is not STRATA_OK is the call's answer. */
 static enum strata_status edit_begin(struct strata_cache *cache, const void *key, size_t key_size, uint64_t added_bytes,
-                       uint64_t ttl_ms, struct editing *ret_editing) {
+                                     uint64_t ttl_ms, struct editing *ret_editing) {
     ret_editing->slot = call_begin_writes(cache);
     if (!ret_editing->slot)
         return STRATA_IO;

@@ -37,9 +37,10 @@ struct warm_tier;
 /* STATUS_INVALID: a path or size that cannot be, or what stands there is no tier's file; STATUS_BUSY: another process, or another tier of this one, has it; STATUS_FULL: no room for all of
  * it; STATUS_IO; STATUS_NO_MEMORY. `reason` says more. */
 MUST_CHECK enum status warm_tier_open(const struct warm_tier_options *options, struct warm_tier **ret_tier,
-                                 char reason[WARM_TIER_REASON_SIZE]);
+                                      char reason[WARM_TIER_REASON_SIZE]);
 /* The cache has it from here on. As cache_tier_set. */
-MUST_CHECK enum status warm_tier_begin(struct warm_tier *tier, struct cache *cache, struct actor *actor, uint32_t promote_hits);
+MUST_CHECK enum status warm_tier_begin(struct warm_tier *tier, struct cache *cache, struct actor *actor,
+                                       uint32_t promote_hits);
 /* The cache forgets what is there, and the file is closed. Readers of it are gone by then. NULL: nothing. */
 void warm_tier_end(struct warm_tier *tier);
 
@@ -48,13 +49,13 @@ const char *warm_tier_path(const struct warm_tier *tier);
 
 /* Reads what may be the key's in this thread, which waits for the disk: for who has nothing else to do. The verdict of cache_tier_look; `ret_found` lies in `bytes`, which the caller has
  * initialised. CACHE_TIER_NOT_IT: it is nowhere in the tier (or could not be read, which is a miss). STATUS_NO_MEMORY. */
-MUST_CHECK enum status warm_tier_find(struct warm_tier *tier, struct actor *actor, const struct cache_key *key, bool quiet,
-                                 struct buf *bytes, enum cache_tier_verdict *ret_verdict,
-                                 struct cache_tier_place *ret_place, struct cache_tier_found *ret_found,
-                                 struct cache_info *ret_info);
+MUST_CHECK enum status warm_tier_find(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
+                                      bool quiet, struct buf *bytes, enum cache_tier_verdict *ret_verdict,
+                                      struct cache_tier_place *ret_place, struct cache_tier_found *ret_found,
+                                      struct cache_info *ret_info);
 /* The key is in memory afterwards if it is anywhere, or it is given up. The actor holds no lock. STATUS_NO_MEMORY; STATUS_FULL: it stays in the tier. */
 MUST_CHECK enum status warm_tier_fetch(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
-                                  struct buf *bytes);
+                                       struct buf *bytes);
 
 /* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. */
 void warm_tier_stand_still(struct warm_tier *tier);
