@@ -13,7 +13,7 @@
  * What is true of every call, unless it says otherwise:
  *
  * Threads: any thread may call anything on the same cache at the same time; only strata_close must be the last call. Reading takes no
- *          lock. The library starts no thread, but two for a cache that is kept in a directory, and installs no signal handler; nothing
+ *          lock. The library starts no thread, but two for a cache that is kept in a directory and one for a file behind memory, and installs no signal handler; nothing
  *          here may be called from one.
  * Files:   none, unless the cache is to be kept in a directory: then writes may answer STRATA_IO, see enum strata_fsync.
  * Memory:  entries live in one range of memory taken from the kernel when the cache is opened. Handles, and results
