@@ -58,9 +58,9 @@ struct record_part {
     uint64_t stale_ms;      /* shown for so long after its expiry; UINT64_MAX: for ever */
     uint64_t size_before;   /* of a patched value */
     uint64_t offset;
-    uint32_t tag_count;
-    struct slice tags[RECORD_TAGS_MAX];
     uint8_t map[RECORD_PLACES];
+    uint32_t tag_count;
+    struct slice tags[RECORD_TAGS_MAX]; /* the last field: only those that there are are read and written */
 };
 
 /* `at_ms`: Unix time at which it happened, by the clock of who did it. */

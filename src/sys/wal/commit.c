@@ -152,7 +152,8 @@ void wal_flush(struct wal *wal) {
 
 static bool flush_is_due(struct wal *wal, uint64_t now_ns) {
     int mode = atomic_load(&wal->mode);
-    return mode == WAL_ALWAYS || (mode == WAL_INTERVAL && now_ns >= wal->flush_due_ns);
+    return atomic_exchange(&wal->flush_wanted, false) || mode == WAL_ALWAYS ||
+           (mode == WAL_INTERVAL && now_ns >= wal->flush_due_ns);
 }
 
 /* --- files --- */

@@ -396,6 +396,7 @@ static struct timespec due_in(uint64_t timeout_ms) {
 
 enum status wal_wait(struct wal *wal, enum wal_point point, uint64_t lsn, uint64_t timeout_ms) {
     struct timespec due = due_in(timeout_ms);
+    bool kicked = false;
     for (bool in_time = true;;) {
         uint64_t seen = told(wal);
         if (reached(wal, point) >= lsn)
@@ -404,7 +405,10 @@ enum status wal_wait(struct wal *wal, enum wal_point point, uint64_t lsn, uint64
             return STATUS_IO;
         if (!in_time)
             return STATUS_AGAIN;
-        wal_kick(wal);
+        /* Once: on a full disk the committer tells at once that nothing has changed, and would be woken for ever. */
+        if (!kicked)
+            wal_kick(wal);
+        kicked = true;
         in_time = sleep_after(wal, seen, &due);
     }
 }
@@ -466,6 +470,11 @@ enum wal_mode wal_mode_now(const struct wal *wal) { return (enum wal_mode)atomic
 
 void wal_begin_anew(struct wal *wal) {
     atomic_store(&wal->anew_wanted, true);
+    wal_kick(wal);
+}
+
+void wal_hurry(struct wal *wal) {
+    atomic_store(&wal->flush_wanted, true);
     wal_kick(wal);
 }
 
