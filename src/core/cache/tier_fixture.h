@@ -13,7 +13,7 @@
 #include "base/rng.h"
 #include "core/cache/cache_fixture.h"
 
-enum { KEEPER_SLOTS = 1 << 14 };
+enum { KEEPER_SLOTS = 1 << 15 };
 
 /* A copy of a record. */
 struct kept_record {
@@ -34,9 +34,9 @@ struct keeper {
 
 /* Spread over all bits that an address may have. */
 static inline uint64_t keeper_address(uint32_t slot) {
-    return (uint64_t)slot << 25 | ((uint64_t)slot * 0x9e5 & ((1u << 25) - 1));
+    return (uint64_t)slot << 24 | ((uint64_t)slot * 0x9e5 & ((1u << 24) - 1));
 }
-static inline uint32_t keeper_slot(uint64_t address) { return (uint32_t)(address >> 25); }
+static inline uint32_t keeper_slot(uint64_t address) { return (uint32_t)(address >> 24); }
 
 static inline void kept_copy(const struct kept_record *from, struct kept_record *to) {
     size_t meta = from->found.meta.size, key = from->found.key.size, value = from->found.value.size;
@@ -168,7 +168,7 @@ static inline struct keeper *keeper_new(uint64_t seed, uint32_t used_max) {
     assert_non_null(keeper);
     pthread_mutex_init(&keeper->lock, NULL);
     keeper->rng = rng_seeded(seed);
-    keeper->used_max = used_max;
+    keeper->used_max = used_max < KEEPER_SLOTS / 2 ? used_max : KEEPER_SLOTS / 2; /* a free one is soon found */
     return keeper;
 }
 
