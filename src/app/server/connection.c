@@ -381,7 +381,8 @@ static bool may_read(const struct connection *connection) {
 void connection_update_interest(struct connection *connection) {
     if (connection->state == CONNECTION_DEAD)
         return;
-    bool waits = connection->blocked || connection->log_waits;
+    /* A disk answers soon: who has ended its sending meanwhile still gets its replies. */
+    bool waits = (connection->blocked && !tiering_waits(connection)) || connection->log_waits;
     bool sends = connection->state != CONNECTION_LINGERING && !connection->log_waits && connection_unsent(connection);
     uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) | (waits ? LOOP_GONE : 0u) | (sends ? LOOP_WRITE : 0u);
     if (interest != connection->source.interest &&

@@ -15,6 +15,7 @@
 #define TIER_FILE "strata.warm"
 
 enum {
+    ACTOR_ID = (1 << 30) - 1, /* far from those of workers, loaders and whoever saves */
     READER_DEPTH = 256,       /* reads of one worker at the same time: what an SSD takes */
     TROUBLE_EVERY_MS = 10000, /* a kind of trouble is logged at most so often */
     KEEP_HOUSE_DRAIN_MS = 10,
@@ -243,7 +244,7 @@ enum status tiering_open(struct server *server) {
     if (!tier)
         return STATUS_NO_MEMORY;
     *tier = (struct server_tier){.server = server, .directory = {.fd = -1}};
-    tier->actor.id = server->worker_count + 2; /* one is the journal's */
+    tier->actor.id = ACTOR_ID;
     server->tier = tier;
     split(path, directory, name, sizeof name);
     snprintf(tier->path, sizeof tier->path, "%.1000s/%.20s", directory, name);

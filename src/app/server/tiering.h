@@ -71,6 +71,8 @@ void tiering_wait(struct worker *worker);
 /* A slice of looking for idle entries, if it is time; answers whether there is more to do. */
 bool tiering_keep_house(struct worker *worker);
 
+/* Whether its command waits for the tier. */
+bool tiering_waits(const struct connection *connection);
 void tiering_connection_ends(struct connection *connection);
 /* Its input of this turn is through, and its command does not wait. */
 void tiering_forget(struct connection *connection);

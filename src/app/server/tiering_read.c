@@ -123,6 +123,8 @@ void tiering_connection_ends(struct connection *connection) {
         abandon(set);
 }
 
+bool tiering_waits(const struct connection *connection) { return connection->tier && connection->tier->waits; }
+
 void tiering_forget(struct connection *connection) {
     if (!connection->tier->waits)
         tiering_connection_ends(connection);
