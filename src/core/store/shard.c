@@ -587,6 +587,19 @@ static void join_tags(struct engine *engine, struct actor *actor, uint64_t locat
             atomic_store_explicit(&segment->due_ms, 0, memory_order_relaxed);
 }
 
+/* What follows when a new key has been published; a split may move its cell. */
+static inline void end_creation(struct engine *engine, struct actor *actor, struct shard *shard,
+                                const struct store_key *key, const struct store_value *value, uint64_t aside,
+                                struct store_spot *spot) {
+    /* Only now, so that nobody misses the key in between: until then it was that which stands in the tier. */
+    if (__builtin_expect(aside & STORE_TIERED, 0) && !value->from_tier)
+        MAYBE(tier_overwritten(engine, actor, shard, key->hash, key->db) > 0);
+    index_grow(&engine->range, actor, &shard->index, store_hash_at, engine);
+    struct index_place now = index_place_of(&engine->range, &shard->index, key->hash);
+    spot->bucket = now.bucket;
+    spot->cell = index_find(&engine->range, &shard->index, key->hash, spot->location);
+}
+
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
     ASSERT(!value->root || (engine->owner && value->root->first));
@@ -639,16 +652,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     join_tags(engine, actor, location, &entry, value->tags);
     tell_put(engine, actor, shard, key, value, spot, end);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
-    if (created) {
-        /* Behind it, so that nobody misses the key in between: until then it was that which stands there. */
-        if (__builtin_expect(aside & STORE_TIERED, 0) && !value->from_tier)
-            MAYBE(tier_overwritten(engine, actor, shard, key->hash, key->db) > 0);
-        index_grow(&engine->range, actor, &shard->index, store_hash_at, engine);
-        /* A split may have moved the cell. */
-        struct index_place now = index_place_of(&engine->range, &shard->index, key->hash);
-        spot->bucket = now.bucket;
-        spot->cell = index_find(&engine->range, &shard->index, key->hash, location);
-    }
+    if (created)
+        end_creation(engine, actor, shard, key, value, aside, spot);
     return STATUS_OK;
 }
 
