@@ -13,7 +13,9 @@
  * What is true of every call, unless it says otherwise:
  *
  * Threads: any thread may call anything on the same cache at the same time; only strata_close must be the last call. Reading takes no
- *          lock. The library starts no thread and installs no signal handler, and nothing here may be called from one.
+ *          lock. The library starts no thread, but two for a cache that is kept in a directory, and installs no signal handler; nothing
+ *          here may be called from one.
+ * Files:   none, unless the cache is to be kept in a directory: then writes may answer STRATA_IO, see enum strata_fsync.
  * Memory:  entries live in one range of memory taken from the kernel when the cache is opened. Handles, and results
  *          that a call allocates, come from the allocator that the options name (else malloc). strata_get, strata_get_many and
  *          strata_exists allocate nothing.
@@ -62,7 +64,10 @@ extern "C" {
     X(STRATA_TOO_LARGE, -4, "a key or value is over its maximum")                \
     X(STRATA_TOO_SMALL, -5, "the buffer is too small for the value")             \
     X(STRATA_NOT_NUMBER, -6, "the value is not a decimal number of 64 bits")     \
-    X(STRATA_OVERFLOW, -7, "the result would not fit 64 bits")
+    X(STRATA_OVERFLOW, -7, "the result would not fit 64 bits")                   \
+    X(STRATA_IO, -8, "the disk has not taken it")                                \
+    X(STRATA_BUSY, -9, "another process keeps its cache in this directory")      \
+    X(STRATA_CORRUPT, -10, "what the directory keeps is damaged")
 
 #define STRATA_STATUS_ENTRY_(name, number, text) name = number,
 enum strata_status { STRATA_STATUS_TABLE(STRATA_STATUS_ENTRY_) STRATA_STATUS_LAST = 0x7fffffff /* not an answer */ };
@@ -104,6 +109,23 @@ enum strata_policy {
     STRATA_EVICT_EXPIRING_SOON    /* of a sample of those that expire, the nearest quarter */
 };
 
+/* Of a cache that is kept in a directory: when what was written is durable. Every change goes into a log there, and the newest snapshot and the log
+ * behind it make the cache again when it is opened.
+ *
+ *     mode        a call returns         a killed process loses   a power cut loses
+ *     always      when it is on disk     nothing                  nothing
+ *     everysec    at once                a second at most         a second at most, and the flush under way
+ *     no          at once                a second at most         what the kernel had not written
+ *
+ * A write to such a cache answers STRATA_IO and changes nothing while the disk is full or fails; it is taken again as soon as the disk takes it. With `always`
+ * a call may also answer STRATA_IO because the disk became full, or the flush has failed, just then: the change is there in memory, and is or comes on disk only
+ * if nothing happens to the process. Where the
+ * disk is too slow, writers wait. What leaves for want of memory has left for good. */
+enum strata_fsync { STRATA_FSYNC_DEFAULT /* everysec */, STRATA_FSYNC_ALWAYS, STRATA_FSYNC_EVERYSEC, STRATA_FSYNC_NO };
+
+/* What a cache that is kept has to say beside answers. */
+enum strata_message { STRATA_MESSAGE_NOTICE = 1, STRATA_MESSAGE_WARNING = 2 };
+
 /* Why an entry is gone. */
 enum strata_reason {
     STRATA_EXPIRED = 1, /* its time had come */
@@ -142,7 +164,15 @@ struct strata_options {
     /* Where strata_open says in words what is wrong, when it fails; terminated. NULL: nowhere. */
     char *error_text;
     size_t error_text_size;
-    uint64_t reserved[16];
+    /* Where the cache is kept: a directory, for this cache alone, made if it is not there (its parent must be). NULL: nowhere. */
+    const char *directory;
+    enum strata_fsync fsync;
+    uint32_t reserved_flags_of_directory;
+    /* Told in a sentence of what happens in the background to a cache that is kept: a snapshot was taken, the disk is full. From any thread; it may not
+     * call the library. NULL: nobody is told. */
+    void (*on_message)(void *context, enum strata_message kind, const char *text);
+    void *on_message_context;
+    uint64_t reserved[12];
 };
 
 /* Opens a cache as described, nearest tier first; today there is one kind of tier:
@@ -153,13 +183,17 @@ struct strata_options {
  *     entries   capacity in entries          max        how far the limit may be raised, a SIZE
  *     ttl       default time to live: ms, s, m, h, d             shards     as in the options
  *     policy    default, lru, random, nothing, expiring, expiring-lru, expiring-random, expiring-soon
+ *     dir       where the cache is kept, a path without a comma  fsync      always, everysec, no
  *
+ * With `dir` it reads what is kept there, about a second for a million small entries. What finds no room within the limit is left out, and counted.
  * `options` may be NULL. What both the description and the options set must agree, else STRATA_INVALID.
- * Errors: STRATA_INVALID (see error_text), STRATA_NO_MEMORY. */
+ * Errors: STRATA_INVALID (see error_text), STRATA_NO_MEMORY; with `dir` also STRATA_IO, STRATA_BUSY (another process, or another cache of this one, has it)
+ * and STRATA_CORRUPT (error_text says where; `strata doctor` says what can be saved). None of them changes what is kept. */
 STRATA_API enum strata_status strata_open(const char *description, const struct strata_options *options,
                                           struct strata_cache **ret_cache);
 
-/* Gives everything back. No other call on the cache may be under way or follow, and what was pinned is gone. NULL is allowed. */
+/* Gives everything back. No other call on the cache may be under way or follow, and what was pinned is gone. NULL is allowed. Of a cache that is
+ * kept, everything is on disk then, if the disk takes it: who must know calls strata_sync before. */
 STRATA_API void strata_close(struct strata_cache *cache);
 
 /* The version of the library that runs, as "0.1.0"; compare with STRATA_VERSION_TEXT, which the program was compiled with. */
@@ -338,6 +372,14 @@ STRATA_API enum strata_status strata_scan(struct strata_cache *cache, uint64_t *
 /* Removes every entry, without telling on_removed. */
 STRATA_API enum strata_status strata_clear(struct strata_cache *cache);
 
+/* Waits until all changes that calls had made before this one are on disk. STRATA_OK also for a cache that is not kept. STRATA_IO: the log has
+ * failed meanwhile, and it is not known which are. */
+STRATA_API enum strata_status strata_sync(struct strata_cache *cache);
+
+/* Writes a snapshot and waits for it, while others go on; then the log behind it is all that the next opening has to read. It happens by itself when the log
+ * has become as long as the last snapshot, and 64 MiB. STRATA_IO: it could not be written, and the one before stays. STRATA_INVALID: the cache is not kept. */
+STRATA_API enum strata_status strata_snapshot(struct strata_cache *cache);
+
 /* Changes the memory limit. Raising it is at once; when it is lowered, entries leave by and by, as memory is needed or strata_maintain
  * is called. STRATA_INVALID under STRATA_LIMIT_MIN and over limit_max_bytes. */
 STRATA_API enum strata_status strata_limit_set(struct strata_cache *cache, uint64_t limit_bytes);
@@ -362,8 +404,17 @@ struct strata_statistics {
     uint64_t events_lost;  /* see on_removed */
     uint64_t key_size_max; /* in this cache */
     uint32_t shards;
-    uint32_t reserved_flags;
-    uint64_t reserved[16];
+    uint32_t log_refuses; /* 1: the disk takes no writes at present */
+    uint64_t log_bytes; /* of a cache that is kept: since the last snapshot; so much the next opening reads beside it */
+    uint64_t log_records;                  /* changes staged since the opening */
+    uint64_t log_flushes;                  /* since then */
+    uint64_t snapshot_bytes;               /* of the last one; 0: there is none */
+    uint64_t snapshots, snapshot_failures; /* since the opening */
+    uint64_t loaded_ms;                    /* how long the opening took to read what was kept, */
+    uint64_t loaded_records;               /* and how many records; */
+    uint64_t loaded_lost;                  /* entries for which there was no room, */
+    uint64_t cut_bytes;                    /* and bytes at the end of the log that were never written whole, cut off */
+    uint64_t reserved[6];
 };
 
 /* Figures of this moment; counters are summed over all threads while these go on, and may lag by some operations. */

@@ -12,7 +12,8 @@
 #include "base/version.h"
 
 enum { CLASS_NAME_SHOWN_MAX = 255 };
-enum { TTL_SAMPLES = 64 }; /* entries looked at for avg_ttl */
+enum { TTL_SAMPLES = 64 };              /* entries looked at for avg_ttl */
+enum { LOADING_SPEED_MIN = 10 * 1000 }; /* bytes a millisecond, 10 MB/s */
 
 /* What the sections are made from, fetched once. */
 struct info {
@@ -173,13 +174,19 @@ static void of_log(struct info *info, const struct cmd_persistence *facts) {
     number(info, "loaded_without_room", facts->loaded_lost);
 }
 
+/* Bytes a millisecond. The first bytes of a file say little: while there is less than a hundredth, as many as any disk brings are assumed. */
+static double loading_speed(const struct cmd_persistence *facts, uint64_t total, uint64_t took_ms) {
+    double speed = (double)facts->loading_bytes / (double)(took_ms ? took_ms : 1);
+    bool unknown = facts->loading_bytes * 100 < total;
+    return unknown && speed < LOADING_SPEED_MIN ? LOADING_SPEED_MIN : speed;
+}
+
 /* How far the loading is. The time that is left goes by the speed so far, and is at least a second: clients ask again then. */
 static void of_loading(struct info *info, const struct cmd_persistence *facts, uint64_t now_ms) {
     uint64_t took_ms = now_ms > facts->loading_since_ms ? now_ms - facts->loading_since_ms : 0;
     uint64_t total = facts->loading_total > facts->loading_bytes ? facts->loading_total : facts->loading_bytes;
-    double left_ms = facts->loading_bytes
-                         ? (double)took_ms * (double)(total - facts->loading_bytes) / (double)facts->loading_bytes
-                         : 0;
+    uint64_t left = total - facts->loading_bytes;
+    double left_ms = left ? (double)left / loading_speed(facts, total, took_ms) : 0;
     number(info, "loading_start_time", facts->loading_since_ms / 1000);
     number(info, "loading_total_bytes", total);
     number(info, "loading_loaded_bytes", facts->loading_bytes);

@@ -11,6 +11,7 @@ struct reporter {
     struct slowlog slowlog;
     struct latency_monitor latency;
     struct cmd_server_counts counts;
+    struct cmd_persistence persistence;
     unsigned locks, resets, monitors, stops;
     bool stopping, now, force;
     enum cmd_save_last saves;
@@ -131,8 +132,7 @@ static enum status no_class(struct cmd_server *server, struct cmd_client *client
 }
 
 static void give_persistence(struct cmd_server *server, struct cmd_persistence *ret_facts) {
-    (void)server;
-    *ret_facts = (struct cmd_persistence){0};
+    *ret_facts = reporter_of(server)->persistence;
 }
 
 static void give_loads(struct cmd_server *server, struct cmd_rules_loads *ret_loads) {
@@ -218,6 +218,26 @@ static void info_shows_what_the_server_counts(void **state) {
     assert_true(cmd_fixture_contains(cmd_fixture_run(&f, "INFO commandstats default"), "# Keyspace"));
     f.client.protocol = 3;
     EXPECT_REPLY(&f, "INFO cluster", "=34\r\ntxt:# Cluster\r\ncluster_enabled:0\r\n\r\n");
+    close_both(&r, &f);
+}
+
+static void info_guesses_how_long_loading_takes(void **state) {
+    struct reporter r;
+    struct cmd_fixture f;
+    open_both(&r, &f);
+    r.persistence = (struct cmd_persistence){
+        .loading = true, .loading_since_ms = f.actor.now_ms - 157, .loading_bytes = 22, .loading_total = 7402565};
+    EXPECT_PART(&f, "INFO persistence", "\r\nloading_loaded_perc:0.00\r\nloading_eta_seconds:1\r\n");
+    r.persistence.loading_bytes = 0;
+    EXPECT_PART(&f, "INFO persistence", "\r\nloading_eta_seconds:1\r\n");
+    r.persistence.loading_total = 100 * 1000 * 1000;
+    EXPECT_PART(&f, "INFO persistence", "\r\nloading_eta_seconds:11\r\n");
+    r.persistence.loading_bytes = 999999;
+    EXPECT_PART(&f, "INFO persistence", "\r\nloading_eta_seconds:10\r\n");
+    r.persistence.loading_bytes = 1000000;
+    EXPECT_PART(&f, "INFO persistence", "\r\nloading_loaded_perc:1.00\r\nloading_eta_seconds:28\r\n");
+    r.persistence.loading_bytes = 100 * 1000 * 1000;
+    EXPECT_PART(&f, "INFO persistence", "\r\nloading_loaded_perc:100.00\r\nloading_eta_seconds:1\r\n");
     close_both(&r, &f);
 }
 
@@ -401,8 +421,9 @@ static void time_and_monitor_answer(void **state) {
     close_both(&r, &f);
 }
 
-UNIT_TESTS(server, UNIT(info_shows_what_the_server_counts), UNIT(info_answers_inside_a_transaction),
-           UNIT(config_get_matches_several_patterns_without_case), UNIT(config_set_passes_all_pairs_at_once),
-           UNIT(slowlog_shows_the_newest_first), UNIT(latency_commands_tell_of_spikes),
-           UNIT(latency_histogram_counts_up), UNIT(memory_commands_measure_entries), UNIT(doctor_names_problems),
+UNIT_TESTS(server, UNIT(info_shows_what_the_server_counts), UNIT(info_guesses_how_long_loading_takes),
+           UNIT(info_answers_inside_a_transaction), UNIT(config_get_matches_several_patterns_without_case),
+           UNIT(config_set_passes_all_pairs_at_once), UNIT(slowlog_shows_the_newest_first),
+           UNIT(latency_commands_tell_of_spikes), UNIT(latency_histogram_counts_up),
+           UNIT(memory_commands_measure_entries), UNIT(doctor_names_problems),
            UNIT(shutdown_takes_the_options_of_redis), UNIT(time_and_monitor_answer));

@@ -1,6 +1,7 @@
 #include "app/embed/call.h"
 
 #include "app/embed/events.h"
+#include "app/embed/persistence.h"
 #include "base/assert.h"
 #include "base/version.h"
 
@@ -35,6 +36,12 @@ struct slot *call_begin(struct strata_cache *cache) {
     return slot;
 }
 
+struct slot *call_begin_writes(struct strata_cache *cache) {
+    if (__builtin_expect(cache->persistence != NULL, 0) && !persistence_admits(cache->persistence))
+        return NULL;
+    return call_begin(cache);
+}
+
 void call_end(struct strata_cache *cache, struct slot *slot) {
     ASSERT(slot->actor.promised == 0);
     if (__builtin_expect(slot->events.size != 0, 0) && !slot->delivering)
@@ -43,7 +50,14 @@ void call_end(struct strata_cache *cache, struct slot *slot) {
         call_leave(cache, slot);
 }
 
-void call_end_writes(struct strata_cache *cache, struct slot *slot, uint32_t writes) {
+/* What the call has staged, for whoever waits until it is on disk; 0: nothing, or nobody does. */
+static uint64_t take_staged(const struct strata_cache *cache, struct slot *slot) {
+    uint64_t lsn = slot->actor.noted.lsn;
+    slot->actor.noted.lsn = 0;
+    return cache->persistence && persistence_flushes(cache->persistence) ? lsn : 0;
+}
+
+enum strata_status call_end_writes(struct strata_cache *cache, struct slot *slot, uint32_t writes) {
     if (__builtin_expect(atomic_load_explicit(&cache->entries_max, memory_order_relaxed) != 0, 0))
         (void)cache_trim(cache->core, &slot->actor);
     if (__builtin_expect(slot->writes_left <= writes, 0)) {
@@ -55,7 +69,9 @@ void call_end_writes(struct strata_cache *cache, struct slot *slot, uint32_t wri
     } else {
         slot->writes_left -= writes;
     }
+    uint64_t lsn = take_staged(cache, slot);
     call_end(cache, slot);
+    return __builtin_expect(lsn != 0, 0) ? persistence_wait(cache->persistence, lsn) : STRATA_OK;
 }
 
 enum strata_status status_out(enum status status) {

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/bits.h"
 #include "base/number.h"
@@ -87,12 +88,32 @@ static enum status parse_ttl(struct slice value, char *problem, struct descripti
     return complain(problem, "ttl '%.*s' is not a time, as in 90s or 10m", SHOW(value));
 }
 
+static enum status parse_directory(struct slice value, char *problem, struct description *description) {
+    if (value.size == 0 || value.size > DESCRIBE_PATH_MAX)
+        return complain(problem, "dir '%.*s' is not a path of 1 to %d bytes", SHOW(value), DESCRIBE_PATH_MAX);
+    if (memchr(value.data, 0, value.size))
+        return complain(problem, "dir has a zero byte");
+    description->directory = value;
+    return STATUS_OK;
+}
+
+static enum status parse_fsync(struct slice value, char *problem, struct description *description) {
+    static const char *const names[] = {
+        [STRATA_FSYNC_ALWAYS] = "always", [STRATA_FSYNC_EVERYSEC] = "everysec", [STRATA_FSYNC_NO] = "no"};
+    for (size_t i = STRATA_FSYNC_ALWAYS; i < COUNT_OF(names); i++)
+        if (slice_equal(value, slice_from_string(names[i]))) {
+            description->fsync = (enum strata_fsync)i;
+            return STATUS_OK;
+        }
+    return complain(problem, "fsync '%.*s' is none of always, everysec, no", SHOW(value));
+}
+
 static const struct {
     const char *name;
     enum status (*parse)(struct slice value, char *problem, struct description *description);
 } settings[] = {
-    {"entries", parse_entries}, {"max", parse_max},       {"ttl", parse_ttl},
-    {"policy", parse_policy},   {"shards", parse_shards},
+    {"entries", parse_entries}, {"max", parse_max},       {"ttl", parse_ttl},     {"policy", parse_policy},
+    {"shards", parse_shards},   {"dir", parse_directory}, {"fsync", parse_fsync},
 };
 
 static enum status parse_setting(struct slice name, struct slice value, char *problem, struct description *description,
@@ -102,7 +123,7 @@ static enum status parse_setting(struct slice name, struct slice value, char *pr
             *ret_setting = i;
             return settings[i].parse(value, problem, description);
         }
-    return complain(problem, "there is no setting '%.*s': entries, max, ttl, policy, shards", SHOW(name));
+    return complain(problem, "there is no setting '%.*s': entries, max, ttl, policy, shards, dir, fsync", SHOW(name));
 }
 
 /* One part between commas: the size, if it is the first behind a colon, or a setting. */

@@ -1,6 +1,6 @@
 /* app/embed/describe.h: the description of a cache, as a text.
  *
- *     memory[:SIZE][,NAME=VALUE]...
+ *     memory[:SIZE][,NAME=VALUE]...      NAME: entries, max, ttl, policy, shards, dir, fsync
  *
  * Threads: no state.
  * Errors:  STATUS_INVALID with a sentence that says where and what.
@@ -12,11 +12,15 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+enum { DESCRIBE_PATH_MAX = 4095 };
+
 struct description {
     uint64_t limit_bytes, limit_max_bytes, entries_max, ttl_ms; /* 0: not said */
     uint32_t shards;
     bool policy_said;
     enum strata_policy policy;
+    enum strata_fsync fsync; /* STRATA_FSYNC_DEFAULT: not said */
+    struct slice directory;  /* in the text; empty: not said */
 };
 
 /* `text` may be anything. `problem` has room for STRATA_ERROR_TEXT_SIZE bytes and is terminated on failure. */

@@ -28,8 +28,9 @@ struct strata_cache {
     struct memory core_memory; /* the same, noting in the slot when there is none */
     void *range;
     uint64_t range_size, slots_size, limit_max_bytes;
-    _Atomic uint64_t entries_max; /* 0: writes need not look */
-    pthread_mutex_t shared;       /* guards slot 0 */
+    _Atomic uint64_t entries_max;    /* 0: writes need not look */
+    pthread_mutex_t shared;          /* guards slot 0 */
+    struct persistence *persistence; /* NULL: it is kept nowhere; persistence.h */
     struct strata_cache *next, *previous;
 };
 
@@ -45,8 +46,11 @@ struct slot *slot_own_take(struct strata_cache *cache);
 struct slot *call_begin(struct strata_cache *cache);
 void call_end(struct strata_cache *cache, struct slot *slot);
 
-/* The same for calls that write `writes` entries: now and then there is a slice of cleaning up in it. */
-void call_end_writes(struct strata_cache *cache, struct slot *slot, uint32_t writes);
+/* The same for calls that write: NULL, and the call answers STRATA_IO, if the cache is kept and the disk takes nothing. */
+struct slot *call_begin_writes(struct strata_cache *cache);
+/* For calls that write `writes` entries: now and then there is a slice of cleaning up in it. STRATA_IO: what was written may not be on disk, where
+ * calls wait for that. */
+enum strata_status call_end_writes(struct strata_cache *cache, struct slot *slot, uint32_t writes);
 
 /* Sets the time of the actor, for a call that need not know it unless an entry has an expiry. */
 static inline void call_time_to_read(struct strata_cache *cache, struct slot *slot) {

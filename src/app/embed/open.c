@@ -4,6 +4,7 @@
 #include "app/embed/describe.h"
 #include "app/embed/events.h"
 #include "app/embed/gate.h"
+#include "app/embed/persistence.h"
 #include "base/bits.h"
 #include "sys/os/futex.h"
 #include "sys/os/pages.h"
@@ -39,7 +40,7 @@ static enum strata_status complain(const struct strata_options *options, const c
 }
 
 static bool reserved_is_zero(const struct strata_options *options) {
-    uint64_t any = options->reserved_flags;
+    uint64_t any = options->reserved_flags | options->reserved_flags_of_directory;
     for (size_t i = 0; i < COUNT_OF(options->reserved); i++)
         any |= options->reserved[i];
     return any == 0;
@@ -51,6 +52,19 @@ static bool agree(uint64_t described, uint64_t *option) {
         return false;
     *option = described ? described : *option;
     return true;
+}
+
+static const char *merge_directory(const struct description *description, struct strata_options *options) {
+    if (description->fsync && options->fsync && description->fsync != options->fsync)
+        return "the description and options.fsync differ";
+    if (description->directory.size && options->directory &&
+        !slice_equal(description->directory, slice_from_string(options->directory)))
+        return "the description and options.directory differ";
+    if (description->fsync)
+        options->fsync = description->fsync;
+    if (!options->directory && !description->directory.size && options->fsync)
+        return "fsync is of a cache that is kept: there is no dir";
+    return NULL;
 }
 
 static const char *merge(const struct description *description, struct strata_options *options) {
@@ -66,17 +80,20 @@ static const char *merge(const struct description *description, struct strata_op
     if (!agree(description->shards, &shards))
         return "the description and options.shards differ";
     options->shards = (uint32_t)shards;
-    if (!description->policy_said)
-        return NULL;
-    if (options->policy != STRATA_EVICT_DEFAULT && options->policy != description->policy)
+    if (description->policy_said && options->policy != STRATA_EVICT_DEFAULT && options->policy != description->policy)
         return "the description and options.policy differ";
-    options->policy = description->policy;
-    return NULL;
+    if (description->policy_said)
+        options->policy = description->policy;
+    return merge_directory(description, options);
 }
 
 static const char *check(const struct strata_options *options) {
     if ((size_t)options->policy >= COUNT_OF(policies))
         return "options.policy is no enum strata_policy";
+    if ((size_t)options->fsync > STRATA_FSYNC_NO)
+        return "options.fsync is no enum strata_fsync";
+    if (options->directory && !options->directory[0])
+        return "options.directory is empty";
     if (options->shards > STORE_SHARDS_MAX || (options->shards & (options->shards - 1)))
         return "options.shards is not a power of two to 256";
     if (options->entries_max && options->entries_max < STRATA_ENTRIES_MAX_MIN)
@@ -90,7 +107,9 @@ static const char *check(const struct strata_options *options) {
     return NULL;
 }
 
-static enum strata_status settle(const char *text, const struct strata_options *given, struct strata_options *options) {
+/* `path` has room for the description's directory, which the options name afterwards. */
+static enum strata_status settle(const char *text, const struct strata_options *given, char path[DESCRIBE_PATH_MAX + 1],
+                                 struct strata_options *options) {
     char problem[STRATA_ERROR_TEXT_SIZE];
     struct description description;
     *options = given ? *given : (struct strata_options){0};
@@ -111,6 +130,11 @@ static enum strata_status settle(const char *text, const struct strata_options *
         options->limit_max_bytes = options->limit_bytes > LIMIT_ANY_MAX / LIMIT_MAX_PER_LIMIT
                                        ? LIMIT_ANY_MAX
                                        : options->limit_bytes * LIMIT_MAX_PER_LIMIT;
+    if (description.directory.size) {
+        snprintf(path, DESCRIBE_PATH_MAX + 1, "%.*s", (int)description.directory.size,
+                 (const char *)description.directory.data);
+        options->directory = path;
+    }
     wrong = check(options);
     return wrong ? complain(given, wrong) : STRATA_OK;
 }
@@ -145,11 +169,12 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
         core.backing.dense = pages_dense;
     }
     if (options->on_removed)
-        core.changes = (struct cache_changes){events_note, cache, CACHE_REMOVALS};
+        core.changes = (struct cache_changes){events_note, cache, options->directory ? 0 : CACHE_REMOVALS};
     return cache_open(&core, &cache->core);
 }
 
 static void give_back(struct strata_cache *cache) {
+    persistence_close(cache);
     cache_close(cache->core);
     pages_give(cache->range, cache->range_size);
     pages_give(cache->slots, cache->slots_size);
@@ -166,15 +191,43 @@ static enum status open_parts(struct strata_cache *cache, const struct strata_op
     cache->slots_size = SLOT_COUNT * sizeof *cache->slots;
     TRY(pages_take(range_for(options->limit_max_bytes), &cache->range));
     cache->range_size = range_for(options->limit_max_bytes);
-    TRY(open_core(cache, options));
-    return gate_add(cache);
+    return open_core(cache, options);
+}
+
+/* What is kept is read, which nobody is told of. */
+static enum strata_status open_kept(struct strata_cache *cache, const struct strata_options *options) {
+    char problem[STRATA_ERROR_TEXT_SIZE] = "";
+    enum strata_status answer = persistence_open(cache, options, problem);
+    if (answer != STRATA_OK)
+        explain(options, problem);
+    else if (options->directory && options->on_removed)
+        cache_changes_want(cache->core, CACHE_REMOVALS);
+    return answer;
+}
+
+/* The last step: from here on a fork knows of it. */
+static enum strata_status announce(struct strata_cache *cache, const struct strata_options *options) {
+    if (gate_add(cache) == STATUS_OK)
+        return STRATA_OK;
+    explain(options, "no memory for the handlers of a fork");
+    return STRATA_NO_MEMORY;
+}
+
+static enum strata_status explain_parts(enum status status, const struct strata_options *options) {
+    if (status == STATUS_OK)
+        return STRATA_OK;
+    if (status == STATUS_INVALID)
+        return complain(options, "the engine cannot work with these sizes");
+    explain(options, "no memory: there is no address space for so large a limit, or the allocator gave none");
+    return status_out(status);
 }
 
 enum strata_status strata_open(const char *description, const struct strata_options *options,
                                struct strata_cache **ret_cache) {
     struct strata_options settled;
+    char path[DESCRIBE_PATH_MAX + 1];
     explain(options, "");
-    enum strata_status answer = settle(description, options, &settled);
+    enum strata_status answer = settle(description, options, path, &settled);
     if (answer != STRATA_OK)
         return answer;
     if (!ret_cache)
@@ -197,16 +250,16 @@ enum strata_status strata_open(const char *description, const struct strata_opti
         .entries_max = settled.entries_max,
         .shared = PTHREAD_MUTEX_INITIALIZER,
     };
-    enum status status = open_parts(cache, &settled);
-    if (status == STATUS_OK) {
+    answer = explain_parts(open_parts(cache, &settled), options);
+    if (answer == STRATA_OK)
+        answer = open_kept(cache, &settled);
+    if (answer == STRATA_OK)
+        answer = announce(cache, options);
+    if (answer == STRATA_OK)
         *ret_cache = cache;
-        return STRATA_OK;
-    }
-    give_back(cache);
-    if (status == STATUS_INVALID)
-        return complain(options, "the engine cannot work with these sizes");
-    explain(options, "no memory: there is no address space for so large a limit, or the allocator gave none");
-    return status_out(status);
+    else
+        give_back(cache);
+    return answer;
 }
 
 void strata_close(struct strata_cache *cache) {

@@ -1,5 +1,6 @@
 /* app/embed/whole.c: calls about a whole cache. */
 #include "app/embed/call.h"
+#include "app/embed/persistence.h"
 #include "base/bits.h"
 #include "core/store/store.h"
 
@@ -55,11 +56,12 @@ enum strata_status strata_scan(struct strata_cache *cache, uint64_t *cursor, uin
 enum strata_status strata_clear(struct strata_cache *cache) {
     if (!cache)
         return STRATA_INVALID;
-    struct slot *slot = call_begin(cache);
+    struct slot *slot = call_begin_writes(cache);
+    if (!slot)
+        return STRATA_IO;
     call_time_to_write(cache, slot);
     cache_flush_all(cache->core, &slot->actor);
-    call_end(cache, slot);
-    return STRATA_OK;
+    return call_end_writes(cache, slot, 1);
 }
 
 enum strata_status strata_limit_set(struct strata_cache *cache, uint64_t limit_bytes) {
@@ -146,6 +148,8 @@ enum strata_status strata_stats(struct strata_cache *cache, struct strata_statis
     };
     for (uint32_t number = 0; number < slot_number_end(); number++)
         add_slot(&cache->slots[number], &sum);
+    if (cache->persistence)
+        persistence_statistics(cache->persistence, &sum);
     *ret_statistics = sum;
     return STRATA_OK;
 }

@@ -78,22 +78,43 @@ static enum strata_status set_one(struct strata_cache *cache, struct slot *slot,
 
 static const struct strata_set_options no_options;
 
+/* What a call answers that has done its work, and waited for the disk if it was to. */
+static inline enum strata_status ended(enum strata_status on_disk, enum strata_status answer) {
+    return on_disk == STRATA_OK || answer != STRATA_OK ? answer : on_disk;
+}
+
 enum strata_status strata_set(struct strata_cache *cache, const void *key, size_t key_size, const void *value,
                               size_t value_size, const struct strata_set_options *options, uint64_t *ret_version) {
     if (!cache || !is_key(key, key_size) || !is_key(value, value_size) || (options && !options_are_valid(options)))
         return STRATA_INVALID;
     if (!options)
         options = &no_options;
-    struct slot *slot = call_begin(cache);
+    struct slot *slot = call_begin_writes(cache);
+    if (!slot)
+        return STRATA_IO;
     struct cache_key wanted = key_of(cache, key, key_size);
     uint64_t expires_at_ms = expiry_of(cache, slot, options);
     enum strata_status answer =
         set_one(cache, slot, &wanted, slice_make(value, value_size), options, expires_at_ms, ret_version);
-    call_end_writes(cache, slot, 1);
-    return answer;
+    return ended(call_end_writes(cache, slot, 1), answer);
 }
 
 /* ------------------------------------------------------------------------------------------ batches */
+
+/* Answers STRATA_OK, or what each item that was done, or would have been, answers instead. */
+static enum strata_status set_items(struct strata_cache *cache, struct strata_set_item *items,
+                                    struct cache_key keys[CALL_GROUP], uint32_t count,
+                                    const struct strata_set_options *options) {
+    struct slot *slot = call_begin_writes(cache);
+    if (!slot)
+        return STRATA_IO;
+    uint64_t expires_at_ms = expiry_of(cache, slot, options);
+    for (uint32_t i = 0; i < count; i++)
+        if (items[i].status == STRATA_OK)
+            items[i].status = set_one(cache, slot, &keys[i], slice_make(items[i].value, items[i].value_size), options,
+                                      expires_at_ms, NULL);
+    return call_end_writes(cache, slot, count);
+}
 
 static uint32_t set_group(struct strata_cache *cache, struct strata_set_item *items, uint32_t count,
                           const struct strata_set_options *options) {
@@ -107,16 +128,11 @@ static uint32_t set_group(struct strata_cache *cache, struct strata_set_item *it
     }
     cache_keys_ahead(cache->core, keys, count);
     cache_entries_ahead(cache->core, keys, count);
-    struct slot *slot = call_begin(cache);
-    uint64_t expires_at_ms = expiry_of(cache, slot, options);
+    enum strata_status on_disk = set_items(cache, items, keys, count, options);
     for (uint32_t i = 0; i < count; i++) {
-        if (items[i].status != STRATA_OK)
-            continue;
-        items[i].status = set_one(cache, slot, &keys[i], slice_make(items[i].value, items[i].value_size), options,
-                                  expires_at_ms, NULL);
+        items[i].status = ended(on_disk, items[i].status);
         written += items[i].status == STRATA_OK;
     }
-    call_end_writes(cache, slot, count);
     return written;
 }
 
@@ -136,6 +152,18 @@ size_t strata_set_many(struct strata_cache *cache, struct strata_set_item *items
     return written;
 }
 
+static enum strata_status delete_items(struct strata_cache *cache, struct strata_delete_item *items,
+                                       struct cache_key keys[CALL_GROUP], uint32_t count) {
+    struct slot *slot = call_begin_writes(cache);
+    if (!slot)
+        return STRATA_IO;
+    call_time_to_write(cache, slot);
+    for (uint32_t i = 0; i < count; i++)
+        if (items[i].status == STRATA_OK)
+            items[i].status = cache_delete(cache->core, &slot->actor, &keys[i]) ? STRATA_OK : STRATA_MISS;
+    return call_end_writes(cache, slot, count);
+}
+
 static uint32_t delete_group(struct strata_cache *cache, struct strata_delete_item *items, uint32_t count) {
     struct cache_key keys[CALL_GROUP];
     uint32_t removed = 0;
@@ -147,15 +175,11 @@ static uint32_t delete_group(struct strata_cache *cache, struct strata_delete_it
     }
     cache_keys_ahead(cache->core, keys, count);
     cache_entries_ahead(cache->core, keys, count);
-    struct slot *slot = call_begin(cache);
-    call_time_to_write(cache, slot);
+    enum strata_status on_disk = delete_items(cache, items, keys, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (items[i].status != STRATA_OK)
-            continue;
-        items[i].status = cache_delete(cache->core, &slot->actor, &keys[i]) ? STRATA_OK : STRATA_MISS;
+        items[i].status = ended(on_disk, items[i].status);
         removed += items[i].status == STRATA_OK;
     }
-    call_end_writes(cache, slot, count);
     return removed;
 }
 
@@ -177,10 +201,13 @@ struct editing {
     struct cache_edit edit;
 };
 
-/* `added_bytes`: what is going to be written behind the value that is there. */
-static void edit_begin(struct strata_cache *cache, const void *key, size_t key_size, uint64_t added_bytes,
+/* `added_bytes`: what is going to be written behind the value that is there. False: the disk takes no writes. */
+static bool edit_begin(struct strata_cache *cache, const void *key, size_t key_size, uint64_t added_bytes,
                        uint64_t ttl_ms, struct editing *ret_editing) {
-    struct actor *actor = &(ret_editing->slot = call_begin(cache))->actor;
+    ret_editing->slot = call_begin_writes(cache);
+    if (!ret_editing->slot)
+        return false;
+    struct actor *actor = &ret_editing->slot->actor;
     ret_editing->key = key_of(cache, key, key_size);
     if (ttl_ms)
         call_time_exact(cache, ret_editing->slot);
@@ -193,11 +220,12 @@ static void edit_begin(struct strata_cache *cache, const void *key, size_t key_s
         added_bytes += info.size;
     cache_prepare(cache->core, actor, &ret_editing->key, added_bytes);
     cache_edit_begin(cache->core, actor, &ret_editing->key, &ret_editing->edit);
+    return true;
 }
 
-static void edit_end(struct strata_cache *cache, struct editing *editing) {
+static enum strata_status edit_end(struct strata_cache *cache, struct editing *editing, enum strata_status answer) {
     cache_edit_end(&editing->edit);
-    call_end_writes(cache, editing->slot, 1);
+    return ended(call_end_writes(cache, editing->slot, 1), answer);
 }
 
 enum strata_status strata_append(struct strata_cache *cache, const void *key, size_t key_size, const void *bytes,
@@ -207,14 +235,15 @@ enum strata_status strata_append(struct strata_cache *cache, const void *key, si
     struct editing editing;
     struct slice added = slice_make(bytes, size);
     enum strata_status answer;
-    edit_begin(cache, key, key_size, size, cache->default_ttl_ms, &editing);
+    if (!edit_begin(cache, key, key_size, size, cache->default_ttl_ms, &editing))
+        return STRATA_IO;
     if (editing.edit.found)
         answer = status_out(cache_edit_patch(&editing.edit, editing.edit.size, added));
     else
         answer = status_out(cache_edit_set(&editing.edit, CACHE_STRING, added,
                                            cache->default_ttl_ms ? after(editing.slot, cache->default_ttl_ms) : 0));
     uint64_t total = editing.edit.size;
-    edit_end(cache, &editing);
+    answer = edit_end(cache, &editing, answer);
     if (answer == STRATA_OK && ret_size)
         *ret_size = total;
     return answer;
@@ -238,7 +267,8 @@ enum strata_status strata_increment(struct strata_cache *cache, const void *key,
         return STRATA_INVALID;
     uint64_t ttl_ms = options->ttl_ms ? options->ttl_ms : cache->default_ttl_ms;
     struct editing editing;
-    edit_begin(cache, key, key_size, 0, ttl_ms, &editing);
+    if (!edit_begin(cache, key, key_size, 0, ttl_ms, &editing))
+        return STRATA_IO;
     struct cache_edit *edit = &editing.edit;
     int64_t number = options->initial;
     enum strata_status answer = edit->found ? read_number(edit, &number) : STRATA_OK;
@@ -251,7 +281,7 @@ enum strata_status strata_increment(struct strata_cache *cache, const void *key,
         answer = status_out(edit->found ? cache_edit_change(edit, digits)
                                         : cache_edit_set(edit, CACHE_STRING, digits, created_ms));
     }
-    edit_end(cache, &editing);
+    answer = edit_end(cache, &editing, answer);
     if (answer == STRATA_OK && ret_value)
         *ret_value = number;
     return answer;
@@ -261,23 +291,24 @@ enum strata_status strata_touch(struct strata_cache *cache, const void *key, siz
     if (!cache || !is_key(key, key_size))
         return STRATA_INVALID;
     struct editing editing;
-    edit_begin(cache, key, key_size, 0, ttl_ms, &editing);
+    if (!edit_begin(cache, key, key_size, 0, ttl_ms, &editing))
+        return STRATA_IO;
     enum strata_status answer = STRATA_MISS;
     if (editing.edit.found)
         answer = status_out(cache_edit_expire(&editing.edit, ttl_ms ? after(editing.slot, ttl_ms) : 0));
-    edit_end(cache, &editing);
-    return answer;
+    return edit_end(cache, &editing, answer);
 }
 
 enum strata_status strata_delete(struct strata_cache *cache, const void *key, size_t key_size) {
     if (!cache || !is_key(key, key_size))
         return STRATA_INVALID;
-    struct slot *slot = call_begin(cache);
+    struct slot *slot = call_begin_writes(cache);
+    if (!slot)
+        return STRATA_IO;
     struct cache_key wanted = key_of(cache, key, key_size);
     call_time_to_write(cache, slot);
     bool found = cache_delete(cache->core, &slot->actor, &wanted);
-    call_end_writes(cache, slot, 1);
-    return found ? STRATA_OK : STRATA_MISS;
+    return ended(call_end_writes(cache, slot, 1), found ? STRATA_OK : STRATA_MISS);
 }
 
 enum strata_status strata_delete_version(struct strata_cache *cache, const void *key, size_t key_size,
@@ -285,13 +316,13 @@ enum strata_status strata_delete_version(struct strata_cache *cache, const void 
     if (!cache || !is_key(key, key_size) || version == 0)
         return STRATA_INVALID;
     struct editing editing;
-    edit_begin(cache, key, key_size, 0, 0, &editing);
+    if (!edit_begin(cache, key, key_size, 0, 0, &editing))
+        return STRATA_IO;
     enum strata_status answer = STRATA_MISS;
     if (editing.edit.found) {
         answer = editing.edit.version == version ? STRATA_OK : STRATA_REFUSED;
         if (answer == STRATA_OK)
             cache_edit_delete(&editing.edit);
     }
-    edit_end(cache, &editing);
-    return answer;
+    return edit_end(cache, &editing, answer);
 }

@@ -152,7 +152,7 @@ static void path_of(const char *folder, const char *name, const char *suffix, ch
     snprintf(ret_path, size, "%s/%s%s", folder, name, suffix);
 }
 
-static void remove_backup(const char *folder, const char *name) {
+static void remove_backup(const struct persist *persist, const char *folder, const char *name) {
     char path[PERSIST_PATH_MAX + FILES_NAME_MAX + 2];
     struct directory directory;
     struct names names;
@@ -165,19 +165,20 @@ static void remove_backup(const char *folder, const char *name) {
     buf_fini(&names.bytes);
     directory_close(&directory);
     if (directory_remove(path) != STATUS_OK)
-        log_warning("The old backup %s cannot be removed: %s", path, strerror(errno));
+        persist_say(persist, LOG_WARNING, "The old backup %s cannot be removed: %s", path, strerror(errno));
 }
 
 /* Those that are too many, the oldest first; and what was begun and never ended. */
-static void remove_old(const struct directory *parent, const char *folder, uint32_t kept) {
+static void remove_old(const struct persist *persist, const struct directory *parent, const char *folder,
+                       uint32_t kept) {
     struct names names;
     if (list_names(&parent->files, is_backup, &names) == STATUS_OK)
         for (uint32_t i = 0; i + kept < name_count(&names); i++)
-            remove_backup(folder, name_at(&names, i));
+            remove_backup(persist, folder, name_at(&names, i));
     buf_fini(&names.bytes);
     if (list_names(&parent->files, is_part, &names) == STATUS_OK)
         for (uint32_t i = 0; i < name_count(&names); i++)
-            remove_backup(folder, name_at(&names, i));
+            remove_backup(persist, folder, name_at(&names, i));
     buf_fini(&names.bytes);
 }
 
@@ -232,16 +233,16 @@ void backup_look(struct persist *persist) {
     if (status == STATUS_OK) {
         status = make_one(persist, &parent, pace.backup_folder, name);
         int error = errno;
-        remove_old(&parent, pace.backup_folder, pace.backups_kept);
+        remove_old(persist, &parent, pace.backup_folder, pace.backups_kept);
         directory_close(&parent);
         errno = error;
     }
     note_backup(persist, status);
     if (status == STATUS_OK) {
-        log_notice("Backup %s/%s", pace.backup_folder, name);
+        persist_say(persist, LOG_NOTICE, "Backup %s/%s", pace.backup_folder, name);
         return;
     }
-    log_warning("A backup in %s has failed: %s", pace.backup_folder,
+    persist_say(persist, LOG_WARNING, "A backup in %s has failed: %s", pace.backup_folder,
                 status == STATUS_IO || status == STATUS_FULL ? strerror(errno) : status_text(status));
     persist->backup_look_ms = now_ms + PERSIST_BACKUP_RETRY_MS;
 }

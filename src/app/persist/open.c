@@ -3,13 +3,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "app/persist/loaders.h"
 #include "app/persist/persist_inner.h"
 #include "base/assert.h"
 #include "base/little.h"
 #include "core/cache/replay.h"
 #include "sys/os/clock.h"
-#include "sys/os/log.h"
 #include "sys/os/random.h"
+#include "sys/os/thread.h"
 #include "sys/wal/lanes.h"
 #include "sys/wal/snapshot.h"
 
@@ -17,6 +18,7 @@ struct opening {
     struct persist *persist;
     struct cache_replay replay;
     struct wal_need need;
+    bool only_looks;
     char *reason;
 };
 
@@ -50,7 +52,8 @@ static enum status go_on(const struct opening *opening, struct slice record) {
     struct persist_progress *progress = opening->persist->options.progress;
     if (!progress)
         return STATUS_OK;
-    atomic_fetch_add_explicit(&progress->loaded_bytes, sizeof(uint32_t) + record.size, memory_order_relaxed);
+    uint64_t loaded = atomic_load_explicit(&progress->loaded_bytes, memory_order_relaxed); /* nobody else writes it */
+    atomic_store_explicit(&progress->loaded_bytes, loaded + sizeof(uint32_t) + record.size, memory_order_relaxed);
     return atomic_load_explicit(&progress->ends, memory_order_relaxed) ? STATUS_CLOSED : STATUS_OK;
 }
 
@@ -141,8 +144,9 @@ static enum status apply(void *context, uint64_t lsn, struct slice record) {
 }
 
 static enum status missing(void *context, uint64_t first_lsn, uint64_t last_lsn) {
-    (void)context;
-    log_warning("Records %" PRIu64 " to %" PRIu64
+    const struct opening *opening = context;
+    persist_say(opening->persist, LOG_WARNING,
+                "Records %" PRIu64 " to %" PRIu64
                 " of the log are missing: they were lost when a flush failed, and not flushed before",
                 first_lsn, last_lsn);
     return STATUS_OK;
@@ -153,17 +157,20 @@ static enum status read_log(struct opening *opening) {
     const struct persist_options *options = &persist->options;
     const struct wal_options log = {.mode = options->mode,
                                     .interval_ms = options->interval_ms,
-                                    .lanes = options->actors + 1,
+                                    .lanes = persist->lanes,
                                     .lane_bytes = PERSIST_LANE_SIZE,
                                     .log_id = random_u64() | 1};
     const struct wal_visitor visitor = {.record = apply, .missing = missing, .context = opening};
     struct wal_report report;
     opening->reason[0] = 0;
-    enum status status = wal_open(options->files, &log, &opening->need, &visitor, &report, &persist->wal);
+    enum status status = opening->only_looks
+                             ? wal_read(options->files, &memory_libc, &opening->need, &visitor, &report)
+                             : wal_open(options->files, &log, &opening->need, &visitor, &report, &persist->wal);
     if (status != STATUS_OK && !opening->reason[0])
         snprintf(opening->reason, PERSIST_REASON_SIZE, "%s", report.reason);
     if (status == STATUS_OK && report.cut_bytes)
-        log_warning("The log ended in %" PRIu64 " bytes that were not written to their end (log-%010" PRIu64
+        persist_say(persist, LOG_WARNING,
+                    "The log ended in %" PRIu64 " bytes that were not written to their end (log-%010" PRIu64
                     ", offset %" PRIu64 "): cut off",
                     report.cut_bytes, report.last.number, report.cut_offset);
     persist->facts.cut_bytes = report.cut_bytes;
@@ -175,22 +182,38 @@ static enum status read_log(struct opening *opening) {
 
 /* ------------------------------------------------------------------------------------------ opening */
 
-static enum status load(struct persist *persist, char *reason) {
+/* With a thread for each processor that applies what this one reads. Ids behind that of whoever saves are free. */
+static enum status read_all(struct opening *opening) {
+    const struct persist_options *options = &opening->persist->options;
+    unsigned lanes = options->loaders ? options->loaders : thread_cores();
+    struct loaders *loaders;
+    TRY(loaders_begin(&opening->replay, lanes < LOADERS_MAX ? lanes : LOADERS_MAX, options->actors + 2, &loaders));
+    enum status status = read_newest(opening);
+    if (status == STATUS_OK)
+        status = read_log(opening);
+    enum status ended = loaders_end(loaders);
+    if (status != STATUS_OK || ended == STATUS_OK)
+        return status;
+    snprintf(opening->reason, PERSIST_REASON_SIZE, "what was read cannot be applied: %s", status_text(ended));
+    return ended;
+}
+
+static enum status load(struct persist *persist, bool only_looks, char *reason) {
     struct opening opening = {.persist = persist,
+                              .only_looks = only_looks,
                               .replay = {.cache = persist->options.cache, .actor = persist->options.actor},
                               .reason = reason};
-    uint64_t begun_ms = clock_steady_ms();
+    uint64_t begun_ms = clock_steady_ms(), evicted = persist->options.actor->counts.evicted;
     reason[0] = 0;
     opening.replay.note = note;
     opening.replay.lay_in = persist->options.user.lay_in ? lay_in : NULL;
     opening.replay.context = &opening;
     cache_replay_begin(&opening.replay);
-    enum status status = read_newest(&opening);
-    if (status == STATUS_OK)
-        status = read_log(&opening);
+    enum status status = read_all(&opening);
     cache_replay_end(&opening.replay);
     persist->facts.loaded_records = opening.replay.records;
-    persist->facts.loaded_entries_lost = opening.replay.lost;
+    persist->facts.loaded_entries_lost = opening.replay.lost + persist->options.actor->counts.evicted - evicted;
+    atomic_store(&persist->lost_some, persist->facts.loaded_entries_lost != 0);
     persist->facts.loaded_ms = clock_steady_ms() - begun_ms;
     return status;
 }
@@ -202,6 +225,7 @@ static struct persist *make(const struct persist_options *options) {
     memset(persist, 0, sizeof *persist);
     persist->options = *options;
     persist->actor.id = options->actors + 1;
+    persist->lanes = options->lanes ? options->lanes : options->actors + 1;
     persist->pace = options->pace;
     atomic_init(&persist->rewrite_min_bytes, options->rewrite_min_bytes);
     atomic_init(&persist->rewrite_percent, options->rewrite_percent);
@@ -219,17 +243,29 @@ static struct persist *make(const struct persist_options *options) {
 enum status persist_load(const struct persist_options *options, struct persist **ret_persist,
                          char ret_reason[PERSIST_REASON_SIZE]) {
     snprintf(ret_reason, PERSIST_REASON_SIZE, "no memory");
-    ASSERT(options->actors > 0 && options->actors < LANES_MAX);
+    ASSERT(options->actors > 0 && (options->lanes ? options->lanes <= LANES_MAX : options->actors < LANES_MAX));
     struct persist *persist = make(options);
     if (!persist)
         return STATUS_NO_MEMORY;
-    enum status status = load(persist, ret_reason);
+    enum status status = load(persist, false, ret_reason);
     if (status != STATUS_OK) {
         MAYBE(persist_close(persist, options->actor) != STATUS_OK);
         return status;
     }
     *ret_persist = persist;
     return STATUS_OK;
+}
+
+enum status persist_read(const struct persist_options *options, struct persist_facts *ret_facts,
+                         char ret_reason[PERSIST_REASON_SIZE]) {
+    snprintf(ret_reason, PERSIST_REASON_SIZE, "no memory");
+    struct persist *persist = make(options);
+    if (!persist)
+        return STATUS_NO_MEMORY;
+    enum status status = load(persist, true, ret_reason);
+    *ret_facts = persist->facts;
+    MAYBE(persist_close(persist, options->actor) != STATUS_OK);
+    return status;
 }
 
 enum status persist_open(const struct persist_options *options, struct persist **ret_persist,

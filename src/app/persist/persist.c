@@ -1,8 +1,10 @@
 #include "app/persist/persist.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "app/persist/persist_inner.h"
 #include "base/assert.h"
-#include "sys/os/log.h"
 
 /* ------------------------------------------------------------------------------------------ the journal */
 
@@ -18,7 +20,28 @@ static void set_behind(struct persist *persist, bool behind) {
     if (atomic_load_explicit(&persist->behind, memory_order_relaxed) == behind ||
         atomic_exchange(&persist->behind, behind) == behind)
         return;
-    persist->options.user.behind(persist->options.user.context, behind);
+    if (persist->options.user.behind)
+        persist->options.user.behind(persist->options.user.context, behind);
+}
+
+/* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
+static __attribute__((noinline)) void fall_behind(struct persist *persist) {
+    if (wal_state(persist->wal) != WAL_RUNNING)
+        return;
+    set_behind(persist, true);
+    wal_wish_room(persist->wal, &persist->watcher);
+}
+
+static inline void staged(struct persist *persist, uint32_t actor, uint64_t lsn, bool behind) {
+    if (__builtin_expect(behind, 0))
+        fall_behind(persist);
+    if (persist->options.user.staged)
+        persist->options.user.staged(persist->options.user.context, actor, lsn);
+}
+
+/* Most often each has a lane of its own. */
+static inline uint32_t lane_of(const struct persist *persist, uint32_t actor) {
+    return __builtin_expect(actor <= persist->lanes, 1) ? actor - 1 : (actor - 1) % persist->lanes;
 }
 
 static void stage(void *context, uint32_t actor, const struct slice *parts, uint32_t count, uint64_t reserved,
@@ -27,15 +50,27 @@ static void stage(void *context, uint32_t actor, const struct slice *parts, uint
     (void)reserved;
     ASSERT(actor > 0 && actor <= persist->options.actors + 1);
     bool behind;
-    enum status status = wal_stage_anyway(persist->wal, actor - 1, parts, count, ret_lsn, &behind);
+    enum status status = wal_stage_anyway(persist->wal, lane_of(persist, actor), parts, count, ret_lsn, &behind);
     /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
     ASSERT(status == STATUS_OK);
-    /* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
-    if (__builtin_expect(behind, 0) && wal_state(persist->wal) == WAL_RUNNING) {
-        set_behind(persist, true);
-        wal_wish_room(persist->wal, &persist->watcher);
-    }
-    persist->options.user.staged(persist->options.user.context, actor, *ret_lsn);
+    staged(persist, actor, *ret_lsn, behind);
+}
+
+static uint8_t *place(void *context, uint32_t actor, size_t size_max) {
+    struct persist *persist = context;
+    uint8_t *to;
+    ASSERT(actor > 0 && actor <= persist->options.actors + 1);
+    enum status status = wal_place_anyway(persist->wal, lane_of(persist, actor), size_max, &to);
+    ASSERT(status == STATUS_OK); /* as above */
+    return to;
+}
+
+static void placed(void *context, uint32_t actor, size_t size, uint64_t reserved, uint64_t *ret_lsn) {
+    struct persist *persist = context;
+    (void)reserved;
+    bool behind;
+    wal_placed(persist->wal, lane_of(persist, actor), size, ret_lsn, &behind);
+    staged(persist, actor, *ret_lsn, behind);
 }
 
 static bool beside(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes) {
@@ -51,7 +86,7 @@ static uint64_t position(void *context) { return wal_staged(((struct persist *)c
 static void look_at_log(void *context) {
     struct persist *persist = context;
     bool refuses = wal_state(persist->wal) != WAL_RUNNING;
-    if (atomic_exchange(&persist->refuses, refuses) != refuses)
+    if (atomic_exchange(&persist->refuses, refuses) != refuses && persist->options.user.refuses)
         persist->options.user.refuses(persist->options.user.context, refuses);
     /* Who waits is refused then, and not kept waiting. */
     if (refuses || !wal_pressure(persist->wal))
@@ -63,7 +98,7 @@ static void look_at_log(void *context) {
 /* ------------------------------------------------------------------------------------------ begin and end */
 
 static const struct cache_journal calls = {
-    .reserve = reserve, .release = release, .stage = stage, .position = position};
+    .reserve = reserve, .release = release, .stage = stage, .place = place, .placed = placed, .position = position};
 
 enum status persist_begin(struct persist *persist, struct actor *actor) {
     struct cache_journal journal = calls;
@@ -72,6 +107,8 @@ enum status persist_begin(struct persist *persist, struct actor *actor) {
     persist->watcher = (struct wal_watcher){.call = look_at_log, .context = persist};
     wal_watch(persist->wal, &persist->watcher);
     cache_journal_set(persist->options.cache, actor, &journal);
+    if (atomic_load(&persist->lost_some))
+        persist->asked = 1;
     enum status status = thread_start(&persist->thread, "strata-save", persist_run, persist);
     persist->runs = status == STATUS_OK;
     look_at_log(persist); /* the disk may be full from the start */
@@ -104,6 +141,19 @@ enum status persist_close(struct persist *persist, struct actor *actor) {
 }
 
 /* ------------------------------------------------------------------------------------------ asked by others */
+
+void persist_say(const struct persist *persist, enum log_level level, const char *format, ...) {
+    const struct persist_user *user = &persist->options.user;
+    char text[LOG_LINE_SIZE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (user->say)
+        user->say(user->context, level, text);
+    else
+        log_write(level, "%s", text);
+}
 
 struct wal *persist_log(struct persist *persist) {
     return persist->wal;
@@ -142,7 +192,8 @@ uint64_t persist_save(struct persist *persist) {
 
 enum status persist_save_last(struct persist *persist) {
     pthread_mutex_lock(&persist->lock);
-    bool changed = wal_staged(persist->wal) > persist->facts.saved_lsn || persist->facts.saving;
+    bool changed = wal_staged(persist->wal) > persist->facts.saved_lsn || persist->facts.saving ||
+                   atomic_load(&persist->lost_some);
     persist->hurries = true;
     pthread_mutex_unlock(&persist->lock);
     if (!changed)
@@ -157,6 +208,10 @@ enum status persist_save_last(struct persist *persist) {
 }
 
 uint64_t persist_turns(const struct persist *persist) { return atomic_load(&persist->turns); }
+
+bool persist_is_settling(const struct persist *persist) {
+    return atomic_load(&persist->lost_some) && !persist_turns(persist);
+}
 
 void persist_facts(struct persist *persist, struct persist_facts *ret_facts) {
     struct wal_statistics log;

@@ -12,7 +12,7 @@
  *     has failed  are refused  another file is begun every PERSIST_RETRY_MS; if that lost records, a snapshot is taken at once
  *
  * Threads: persist_open and persist_close while nobody uses the cache; everything else any.
- * Memory:  two halves of PERSIST_LANE_SIZE an actor; a slice of a snapshot.
+ * Memory:  two halves of PERSIST_LANE_SIZE a lane; a slice of a snapshot.
  * Errors:  opening says in one sentence what is wrong, with file and offset.
  */
 #ifndef STRATA_APP_PERSIST_PERSIST_H
@@ -22,11 +22,12 @@
 
 #include "core/cache/journal.h"
 #include "sys/os/files.h"
+#include "sys/os/log.h"
 #include "sys/wal/wal.h"
 
 enum { PERSIST_REASON_SIZE = WAL_REASON_SIZE + 160, PERSIST_LANE_SIZE = 1 << 20, PERSIST_RETRY_MS = 1000 };
 
-/* Calls come from threads that stage, from the committer and from whoever saves; they are short and call nothing of this header. */
+/* Calls come from threads that stage, from the committer and from whoever saves; they are short and call nothing of this header. Any of them may be NULL. */
 struct persist_user {
     /* That actor has staged the record of this number; by its own thread, under locks of the cache. */
     void (*staged)(void *context, uint32_t actor, uint64_t lsn);
@@ -36,7 +37,9 @@ struct persist_user {
     void (*refuses)(void *context, bool refuses);
     /* A snapshot was finished, or has failed. */
     void (*saved)(void *context);
-    /* What else is kept, as notes (core/cache/journal.h). All of these may be NULL. */
+    /* A sentence for people; NULL: it goes to the program's log (sys/os/log.h). */
+    void (*say)(void *context, enum log_level level, const char *text);
+    /* What else is kept, as notes (core/cache/journal.h). */
     /* One is read while opening, with the number of its record: 0 in a snapshot. What is not STATUS_OK ends the opening, and `reason` says why. */
     enum status (*note)(void *context, uint64_t lsn, struct slice name, struct slice bytes,
                         char reason[PERSIST_REASON_SIZE]);
@@ -71,6 +74,7 @@ struct persist_options {
     struct cache *cache;       /* empty; it has no rules yet, and nobody is told of its changes */
     struct actor *actor;       /* whoever opens; persist_load: one of its own */
     uint32_t actors;           /* ids from 1 on that will write; the next one is for whoever saves */
+    uint32_t lanes;            /* that actors share, of PERSIST_LANE_SIZE; 0: one for each */
     enum wal_mode mode;
     uint32_t interval_ms;       /* of WAL_INTERVAL */
     uint64_t rewrite_min_bytes; /* a log smaller than this is left to grow */
@@ -78,6 +82,7 @@ struct persist_options {
     struct persist_pace pace;
     struct persist_user user;
     struct persist_progress *progress; /* of loading; NULL: nobody asks */
+    uint32_t loaders;                  /* threads that apply what is read, to LOADERS_MAX; 0: one a processor */
 };
 
 /* For others to look at, and to end the loading. */
@@ -87,9 +92,14 @@ struct persist_progress {
 };
 
 struct persist;
+struct persist_facts;
 
 /* The first half of persist_open: the cache is made, while others may look at it but nobody changes it. */
 MUST_CHECK enum status persist_load(const struct persist_options *options, struct persist **ret_persist,
+                                    char ret_reason[PERSIST_REASON_SIZE]);
+/* Only looks: the cache is made, and nothing is written to the directory, which may be one that cannot be written to. Of the options, those from `mode` to `pace` are not
+ * looked at. Of the facts those that begin with `loaded_` are filled, and `cut_bytes` and `missing`. */
+MUST_CHECK enum status persist_read(const struct persist_options *options, struct persist_facts *ret_facts,
                                     char ret_reason[PERSIST_REASON_SIZE]);
 /* The second: from here on changes are told. While nobody else uses the cache. */
 MUST_CHECK enum status persist_begin(struct persist *persist, struct actor *actor);
@@ -115,6 +125,11 @@ MUST_CHECK enum status persist_save_last(struct persist *persist);
 
 /* How many are over. */
 uint64_t persist_turns(const struct persist *persist);
+
+/* Some of what was loaded found no room, and the log still has it: who deletes it finds nothing to delete, and a start with more room would bring it back. So the first
+ * thing after persist_begin is a snapshot without it, and nobody is served before this answers false. It does, too, when that snapshot has failed: it is tried again,
+ * each PERSIST_RETRY_MS. */
+bool persist_is_settling(const struct persist *persist);
 
 /* While keys change their stores no snapshot is at work in the cache. */
 void persist_stand_still(struct persist *persist);

@@ -17,7 +17,9 @@ struct persist {
     struct wal_watcher watcher;
     atomic_bool behind, refuses;
     _Atomic uint64_t turns; /* as in `facts` */
-    uint64_t number;        /* of the newest snapshot; 0: none */
+    uint32_t lanes;
+    uint64_t number;       /* of the newest snapshot; 0: none */
+    atomic_bool lost_some; /* while loading, and no snapshot is without it yet */
     _Atomic uint64_t rewrite_min_bytes;
     _Atomic uint32_t rewrite_percent;
 
@@ -39,6 +41,10 @@ struct persist {
     uint64_t backup_look_ms;     /* when backups are looked at again */
     uint64_t anew_at_ms;         /* by the steady clock; of whoever saves */
 };
+
+/* Says it to the user, or writes it to the log. */
+void persist_say(const struct persist *persist, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Makes a backup if one is due; by whoever saves, so that no file goes away meanwhile. */
 void backup_look(struct persist *persist);

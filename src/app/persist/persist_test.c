@@ -1,6 +1,8 @@
 #include "app/persist/persist.h"
 
-#include "core/cache/cache_fixture.h"
+#include "app/persist/loaders.h"
+#include "base/rng.h"
+#include "core/cache/journal_fixture.h"
 #include "sys/fault/faults.h"
 #include "sys/os/thread.h"
 
@@ -11,6 +13,7 @@ struct place {
     struct testing_cache t;
     struct persist *persist;
     enum wal_mode mode;
+    uint32_t loaders;
     pthread_mutex_t lock;
     pthread_cond_t told;
     unsigned refusals, resumptions, saves; /* under `lock` */
@@ -52,7 +55,7 @@ static void wait_until(struct place *place, const unsigned *count, unsigned want
 }
 
 static enum status open_place(struct place *place, char reason[PERSIST_REASON_SIZE]) {
-    place->t = testing_open(8 << 20, 2, CACHE_ALLKEYS_LRU);
+    place->t = testing_open(8 << 20, 4, CACHE_ALLKEYS_LRU);
     place->refusals = place->resumptions = place->saves = 0;
     const struct persist_options options = {
         .files = &place->faults.files,
@@ -61,6 +64,7 @@ static enum status open_place(struct place *place, char reason[PERSIST_REASON_SI
         .actors = 2,
         .mode = place->mode,
         .interval_ms = 1,
+        .loaders = place->loaders,
         .user = {.staged = on_staged, .behind = on_behind, .refuses = on_refuses, .saved = on_saved, .context = place},
     };
     return persist_open(&options, &place->persist, reason);
@@ -271,7 +275,141 @@ static void full_disk_takes_writes_again_when_there_is_room(void **state) {
     end(&place);
 }
 
-UNIT_TESTS(persist, UNIT(what_was_set_is_there_again),
+/* ------------------------------------------------------------------------------------------ several threads */
+
+enum { OPERATIONS = 30000, KEYS = 400, TAGS = 8, DATABASES = 2, LONG_SIZE = 5000 };
+
+static struct slice key_name(uint32_t key) {
+    static char text[16];
+    return slice_make(text, (size_t)snprintf(text, sizeof text, "key:%u", key));
+}
+
+static struct slice tag_name_of(uint32_t tag) {
+    static char text[4][16];
+    return slice_make(text[tag % 4], (size_t)snprintf(text[tag % 4], sizeof text[0], "tag:%u", tag));
+}
+
+/* Writes of one key, by everything that a log tells of it. */
+static void work_on_key(struct place *place, struct rng *rng) {
+    static uint8_t bytes[LONG_SIZE];
+    struct cache_key key =
+        cache_key(place->t.cache, (uint32_t)rng_below(rng, DATABASES), key_name((uint32_t)rng_below(rng, KEYS)));
+    struct slice value = slice_make(bytes, rng_below(rng, rng_below(rng, 50) ? 60 : LONG_SIZE));
+    struct slice tags[2] = {tag_name_of((uint32_t)rng_below(rng, TAGS)), tag_name_of((uint32_t)rng_below(rng, TAGS))};
+    uint64_t expires_at_ms = rng_below(rng, 3) ? 0 : place->t.actor.now_ms + 1 + rng_below(rng, 300000);
+    struct cache_edit edit;
+    bytes[rng_below(rng, sizeof bytes)] = (uint8_t)rng_next(rng);
+    cache_edit_begin(place->t.cache, &place->t.actor, &key, &edit);
+    enum status status = STATUS_OK;
+    switch (rng_below(rng, 8)) {
+        case 0:
+            cache_edit_delete(&edit);
+            break;
+        case 1:
+            status = cache_edit_patch(&edit, rng_below(rng, 80), slice_make(bytes, 20));
+            break;
+        case 2:
+            if (edit.found)
+                status = cache_edit_expire(&edit, expires_at_ms);
+            break;
+        case 3:
+            edit.tags = tags;
+            edit.tag_count = (uint32_t)rng_below(rng, 3);
+            status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
+            break;
+        default:
+            status = cache_edit_set(&edit, CACHE_STRING, value, expires_at_ms);
+    }
+    assert_int_equal(status, STATUS_OK);
+    cache_edit_end(&edit);
+}
+
+/* What concerns more than one key. */
+static void work_on_all(struct place *place, struct rng *rng) {
+    struct cache *cache = place->t.cache;
+    struct actor *actor = &place->t.actor;
+    switch (rng_below(rng, 7)) {
+        case 0:
+            return cache_flush(cache, actor, (uint32_t)rng_below(rng, DATABASES));
+        case 1:
+            return cache_swap(cache, actor, 0, 1);
+        case 2:
+            assert_true(cache_ban(cache, actor, (uint32_t)rng_below(rng, DATABASES), SLICE("key:1*")));
+            return;
+        case 3:
+            actor->now_ms += rng_below(rng, 200000);
+            return;
+        case 4:
+            cache_tag_soften(cache, actor, tag_name_of((uint32_t)rng_below(rng, TAGS)));
+            return;
+        default:
+            cache_tag_invalidate(cache, actor, tag_name_of((uint32_t)rng_below(rng, TAGS)));
+    }
+}
+
+static void see_all(struct place *place, struct seen *all) {
+    for (uint32_t i = 0; i < KEYS * DATABASES; i++)
+        testing_see(&place->t, i % DATABASES, key_name(i / DATABASES), &all[i]);
+}
+
+static void check_all(const struct seen *wanted, const struct seen *got, uint32_t loaders) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < KEYS * DATABASES; i++) {
+        found += got[i].found;
+        const char *difference = testing_difference(&wanted[i], &got[i]);
+        if (difference)
+            fail_msg("with %u loaders, database %u, %s: %s (seed %llu)", loaders, i % DATABASES,
+                     (const char *)key_name(i / DATABASES).data, difference, (unsigned long long)unit_seed());
+    }
+    assert_true(found > KEYS * DATABASES / 4);
+}
+
+static struct seen *seen_new(void) {
+    struct seen *all = calloc(KEYS * DATABASES, sizeof *all);
+    assert_non_null(all);
+    for (uint32_t i = 0; i < KEYS * DATABASES; i++)
+        buf_init(&all[i].value, &memory_libc);
+    return all;
+}
+
+static void seen_free(struct seen *all) {
+    for (uint32_t i = 0; i < KEYS * DATABASES; i++)
+        buf_fini(&all[i].value);
+    free(all);
+}
+
+static void many_threads_load_what_one_does(void **state) {
+    (void)state;
+    struct place place;
+    struct rng rng = rng_seeded(unit_seed());
+    struct seen *before = seen_new(), *after = seen_new();
+    begin(&place, WAL_NO);
+    for (uint32_t i = 0; i < OPERATIONS; i++) {
+        if (i == OPERATIONS / 3)
+            save(&place, true);
+        /* Long stretches without any of the latter, and short ones. */
+        if (rng_below(&rng, i % 10000 < 2000 ? 20 : 2000) == 0)
+            work_on_all(&place, &rng);
+        else
+            work_on_key(&place, &rng);
+    }
+    uint64_t now_ms = place.t.actor.now_ms;
+    see_all(&place, before);
+    for (uint32_t loaders = 1; loaders <= LOADERS_MAX; loaders *= 2) {
+        assert_int_equal(close_place(&place), STATUS_OK);
+        place.loaders = loaders;
+        open_again(&place);
+        cache_verify(place.t.cache, &place.t.actor);
+        place.t.actor.now_ms = now_ms;
+        see_all(&place, after);
+        check_all(before, after, loaders);
+    }
+    seen_free(before);
+    seen_free(after);
+    end(&place);
+}
+
+UNIT_TESTS(persist, UNIT(what_was_set_is_there_again), UNIT(many_threads_load_what_one_does),
            UNIT(flush_that_fails_refuses_writes_until_another_file_is_begun),
            UNIT(records_that_a_failed_flush_has_lost_are_covered_by_a_snapshot),
            UNIT(writers_wait_for_a_slow_disk_and_not_longer), UNIT(full_disk_takes_writes_again_when_there_is_room));

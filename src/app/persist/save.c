@@ -9,7 +9,6 @@
 #include "core/cache/dump.h"
 #include "core/record/record.h"
 #include "sys/os/clock.h"
-#include "sys/os/log.h"
 #include "sys/os/random.h"
 #include "sys/wal/snapshot.h"
 
@@ -101,7 +100,7 @@ static void keep_pace(struct saving *saving) {
     uint64_t wait_ns = 1;
     while (wait_ns) {
         pthread_mutex_lock(&persist->lock);
-        uint64_t rate = persist->hurries ? 0 : persist->pace.bytes_per_second;
+        uint64_t rate = persist->hurries || persist_is_settling(persist) ? 0 : persist->pace.bytes_per_second;
         pthread_mutex_unlock(&persist->lock);
         wait_ns = snapshot_wait_ns(saving->writer, clock_steady_ns(), rate);
         uint64_t wait_ms = (wait_ns + NS_PER_MS - 1) / NS_PER_MS;
@@ -149,7 +148,7 @@ static enum status finish(struct saving *saving) {
     if (status == STATUS_OK)
         status = wal_covered(persist->wal, saving->facts.start_lsn);
     if (status != STATUS_OK)
-        log_warning("Old files of the log and snapshots cannot be removed: %s", strerror(errno));
+        persist_say(persist, LOG_WARNING, "Old files of the log and snapshots cannot be removed: %s", strerror(errno));
     return STATUS_OK;
 }
 
@@ -197,12 +196,14 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
         facts->left_out = saving->dump.left_out;
         persist->log_bytes_at_begin = saving->log_bytes;
         persist->log_bytes_loaded = 0;
+        atomic_store(&persist->lost_some, false);
     } else {
         facts->save_failures++;
     }
     pthread_cond_broadcast(&persist->over);
     pthread_mutex_unlock(&persist->lock);
-    persist->options.user.saved(persist->options.user.context);
+    if (persist->options.user.saved)
+        persist->options.user.saved(persist->options.user.context);
 }
 
 static void save(struct persist *persist) {
@@ -220,11 +221,11 @@ static void save(struct persist *persist) {
     buf_fini(&saving.record);
     uint64_t took_ms = clock_steady_ms() - begun_ms;
     if (status == STATUS_OK)
-        log_notice("Snapshot %llu: %llu entries, %llu bytes, %llu ms", (unsigned long long)saving.facts.number,
-                   (unsigned long long)saving.dump.done, (unsigned long long)saving.facts.file_bytes,
-                   (unsigned long long)took_ms);
+        persist_say(persist, LOG_NOTICE, "Snapshot %llu: %llu entries, %llu bytes, %llu ms",
+                    (unsigned long long)saving.facts.number, (unsigned long long)saving.dump.done,
+                    (unsigned long long)saving.facts.file_bytes, (unsigned long long)took_ms);
     else if (!is_stopping(persist))
-        log_warning("A snapshot has failed: %s",
+        persist_say(persist, LOG_WARNING, "A snapshot has failed: %s",
                     status == STATUS_IO || status == STATUS_FULL ? strerror(error) : status_text(status));
     note_end(persist, &saving, status, took_ms);
 }
@@ -238,7 +239,8 @@ static void look_at_failure(struct persist *persist) {
         return;
     struct wal_statistics log;
     wal_statistics(persist->wal, &log);
-    log_warning("The log has failed: %s. Writes are refused; another file is begun", log.error_text);
+    persist_say(persist, LOG_WARNING, "The log has failed: %s. Writes are refused; another file is begun",
+                log.error_text);
     persist->anew_at_ms = now_ms + PERSIST_RETRY_MS;
     wal_begin_anew(persist->wal);
 }
@@ -277,7 +279,8 @@ static bool is_due(struct persist *persist) {
     uint64_t now_ms = clock_steady_ms();
     if (failed && now_ms < persist->anew_at_ms)
         return false;
-    bool due = wal_cover_needed(persist->wal) != 0 || is_long(persist) || is_old(persist, now_ms);
+    bool due = wal_cover_needed(persist->wal) != 0 || atomic_load(&persist->lost_some) || is_long(persist) ||
+               is_old(persist, now_ms);
     if (due)
         persist->anew_at_ms = now_ms + PERSIST_RETRY_MS;
     return due;

@@ -381,6 +381,11 @@ enum status kept_notes(void *context, enum status (*add)(void *adding, struct sl
     return status;
 }
 
+void kept_hold(struct server *server) {
+    if (server->kept.follow.size)
+        atomic_store(&server->workers[0]->kept.oldest, 1);
+}
+
 void kept_start(struct server *server) {
     struct actor *actor = &server->workers[0]->actor;
     if (!server->persist)

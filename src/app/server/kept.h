@@ -86,6 +86,8 @@ void kept_api_stores(struct cmd_server *api, struct cmd_client *client);
 void kept_api_plan(struct cmd_server *api, struct cmd_client *client, const struct cascade *cascade,
                    const struct rules_plan *plan);
 
+/* Before snapshots can be taken: none takes the place of records that have begun what is not done yet. */
+void kept_hold(struct server *server);
 /* Rules are in force and no worker runs: stores are set as they were, and what has begun is done. */
 void kept_start(struct server *server);
 

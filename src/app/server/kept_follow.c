@@ -211,5 +211,6 @@ void kept_follow_all(struct server *server) {
         log_notice("%u changes were cut off before all that follows from them was invalidated: done now", count);
     if (worker->kept.lsns.size)
         kept_followed(worker);
+    atomic_store(&worker->kept.oldest, 0);
     buf_fini(&kept->follow);
 }

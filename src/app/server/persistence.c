@@ -149,8 +149,16 @@ static void load(void *context) {
         .rewrite_min_bytes = values->auto_aof_rewrite_min_size_bytes,
         .rewrite_percent = (uint32_t)values->auto_aof_rewrite_percentage,
         .pace = pace_of(values),
-        .user = {on_staged, on_behind, on_refuses, on_saved, kept_note, kept_lay_in, kept_beside, kept_notes,
-                 kept_settled, server},
+        .user = {.staged = on_staged,
+                 .behind = on_behind,
+                 .refuses = on_refuses,
+                 .saved = on_saved,
+                 .note = kept_note,
+                 .lay_in = kept_lay_in,
+                 .beside = kept_beside,
+                 .notes = kept_notes,
+                 .settled = kept_settled,
+                 .context = server},
         .progress = &server->load.progress,
     };
     char reason[PERSIST_REASON_SIZE];
@@ -187,6 +195,7 @@ static enum status begin(struct server *server, struct worker *worker) {
         each->persistence.watcher = (struct wal_watcher){.call = wake_worker, .context = each};
         wal_watch(persist_log(server->persist), &each->persistence.watcher);
     }
+    kept_hold(server);
     enum status status = persist_begin(server->persist, &worker->actor);
     if (status == STATUS_OK)
         persistence_settle(server); /* the configuration may have changed while it was loaded */
@@ -199,15 +208,21 @@ static enum status begin(struct server *server, struct worker *worker) {
 
 void persistence_finish(struct worker *worker) {
     struct server *server = worker->server;
-    if (atomic_load(&server->load.state) != SERVER_TO_FINISH || worker->stopping)
+    int state = atomic_load(&server->load.state);
+    if ((state != SERVER_TO_FINISH && state != SERVER_SETTLING) || worker->stopping)
         return;
-    if (begin(server, worker) != STATUS_OK) {
-        fail_to_load(server);
-        return;
+    if (state == SERVER_TO_FINISH) {
+        if (begin(server, worker) != STATUS_OK) {
+            fail_to_load(server);
+            return;
+        }
+        rules_hold(worker);
+        kept_start(server);
+        tell_loaded(server);
+        atomic_store(&server->load.state, SERVER_SETTLING);
     }
-    rules_hold(worker);
-    kept_start(server);
-    tell_loaded(server);
+    if (persist_is_settling(server->persist)) /* whoever saves wakes all workers when that is over */
+        return;
     atomic_store(&server->load.state, SERVER_LOADED);
     rules_settle(server);
     server_tell_ready(server);

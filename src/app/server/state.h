@@ -52,11 +52,11 @@ struct settings {
 };
 
 /* Loading what was kept, beside the workers. */
-enum server_loading { SERVER_LOADED, SERVER_LOADING, SERVER_TO_FINISH, SERVER_NOT_LOADED };
+enum server_loading { SERVER_LOADED, SERVER_LOADING, SERVER_TO_FINISH, SERVER_SETTLING, SERVER_NOT_LOADED };
 
 struct server_load {
     _Atomic int
-        state; /* enum server_loading. TO_FINISH: the first worker does the rest; NOT_LOADED: it has failed, the log says why */
+        state; /* enum server_loading. TO_FINISH: the first worker does the rest; SETTLING: and waits for a snapshot; NOT_LOADED: it has failed, the log says why */
     struct thread thread;
     bool runs; /* the thread */
     struct actor actor;

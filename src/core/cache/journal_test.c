@@ -63,7 +63,7 @@ static void what_was_written_comes_back(void **state) {
     assert_int_equal(cache_edit_expire(&edit, t.actor.now_ms + 5), STATUS_OK);
     cache_edit_end(&edit);
     struct cache_replay replay = {.note = NULL};
-    struct testing_cache r = testing_recover(plain, &log, t.actor.now_ms, &replay);
+    struct testing_cache r = testing_recover(plain, &log, t.actor.now_ms, &replay, NULL);
     for (const char *const *name = (const char *const[]){"plain", "expiring", "gone", "tagged", "dead", NULL}; *name;
          name++)
         check_same(&t, &r, 0, *name);
@@ -73,4 +73,38 @@ static void what_was_written_comes_back(void **state) {
     testing_close_logged(&t, &log);
 }
 
-UNIT_TESTS(journal, UNIT(what_was_written_comes_back));
+/* What the log tells again of the dump's time must not expire by the time at which the dump ended: it may have been given another time since. */
+static void slow_dump_lets_nothing_expire(void **state) {
+    (void)state;
+    struct testing_log log;
+    struct testing_cache t = testing_open_logged(plain, &log);
+    struct cache_dump dump;
+    struct cache_edit edit;
+    struct buf record;
+    buf_init(&record, &memory_libc);
+    uint64_t begun_ms = t.actor.now_ms;
+    set(&t, "other", "0", 0);
+    cache_dump_begin(t.cache, &t.actor, &dump);
+    log.tags_from = dump.tags_from;
+    log.from = dump.from;
+    assert_true(log_dump_step(&log, &dump, &t.actor, &record));
+    set(&t, "prolonged", "1", begun_ms + 1000);
+    for (int i = 0; i < 1000; i++)
+        set(&t, "other", i % 2 ? "1" : "2", 0);
+    begin(&t, "prolonged", &edit);
+    assert_int_equal(cache_edit_expire(&edit, begun_ms + 3600000), STATUS_OK);
+    cache_edit_end(&edit);
+    t.actor.now_ms += 600000;
+    while (log_dump_step(&log, &dump, &t.actor, &record))
+        ;
+    cache_dump_end(&dump, &t.actor);
+    struct cache_replay replay = {.note = NULL};
+    struct testing_cache r = testing_recover(plain, &log, t.actor.now_ms, &replay, NULL);
+    assert_true(is_there(&r, 0, "prolonged"));
+    check_same(&t, &r, 0, "prolonged");
+    testing_close(&r);
+    testing_close_logged(&t, &log);
+    buf_fini(&record);
+}
+
+UNIT_TESTS(journal, UNIT(what_was_written_comes_back), UNIT(slow_dump_lets_nothing_expire));

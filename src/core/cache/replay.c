@@ -6,8 +6,10 @@ enum {
     CLOCK_SLACK_MS = 60000, /* by which clocks of threads do not differ */
     HELD_MAX = 1 << 18,     /* tags whose last invalidation is kept for entries that were under way then */
     TRIES = 4,
-    HOUSEKEEP_EVERY = 64, /* records */
+    HOUSEKEEP_EVERY = 64,            /* records */
+    HOUSEKEEP_HANDED_SIZE = 8 << 20, /* bytes of what was handed out, as the lanes have to settle for it */
     EMPTY_SCAN_COUNT = 256,
+    JOIN_AHEAD = 2, /* buckets */
 };
 
 static struct engine *engine_of(const struct cache_replay *replay) { return replay->cache->engine; }
@@ -16,8 +18,10 @@ static struct engine *engine_of(const struct cache_replay *replay) { return repl
 
 static void raise_stamps(const struct cache_replay *replay, uint64_t taken) {
     _Atomic uint64_t *stamps = &engine_of(replay)->range.head->stamps;
-    if (atomic_load_explicit(stamps, memory_order_relaxed) < taken)
-        atomic_store_explicit(stamps, taken, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(stamps, memory_order_relaxed);
+    while (before < taken &&
+           !atomic_compare_exchange_weak_explicit(stamps, &before, taken, memory_order_relaxed, memory_order_relaxed))
+        ;
 }
 
 static void see_stamp(const struct cache_replay *replay, uint64_t stamp) {
@@ -59,15 +63,18 @@ static void apply_tag(struct cache_replay *replay, const struct record_part *par
 
 /* ------------------------------------------------------------------------------------------ entries */
 
-/* The part's key, locked, whether its time has come or not. */
-static void begin(struct cache_replay *replay, const struct record_part *part, struct cache_edit *ret_edit) {
-    struct cache *cache = replay->cache;
-    struct cache_key key = cache_key(cache, cache_db_of(cache, part->place), part->name);
-    struct store_key wanted;
-    *ret_edit = (struct cache_edit){.cache = cache, .actor = replay->actor};
-    ret_edit->locked_here = lock_key(cache, replay->actor, &key, &wanted, &ret_edit->shard);
-    ret_edit->key = (struct cache_key){.name = key.name, .hash = wanted.hash, .db = key.db, .place = wanted.db};
-    store_find(cache->engine, &cache->engine->shards[ret_edit->shard], &wanted, spot_of(ret_edit));
+/* The part's key, whose hash is known, locked, whether its time has come or not. */
+static void begin(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash,
+                  struct cache_edit *ret_edit) {
+    struct cache *cache = lane->replay->cache;
+    const struct store_key wanted = {part->name, hash, part->place, NULL, NULL, 0};
+    *ret_edit = (struct cache_edit){.cache = cache, .actor = lane->actor, .shard = store_shard_of(cache->engine, hash)};
+    ret_edit->locked_here = !store_held(lane->actor, ret_edit->shard);
+    if (ret_edit->locked_here)
+        store_lock(cache->engine, lane->actor, ret_edit->shard);
+    ret_edit->key = (struct cache_key){
+        .name = part->name, .hash = hash, .db = cache_db_of(cache, part->place), .place = part->place};
+    store_find(cache->engine, shard_of(ret_edit), &wanted, spot_of(ret_edit));
     edit_refresh(ret_edit);
 }
 
@@ -75,21 +82,16 @@ static struct store_key key_of(const struct cache_edit *edit) {
     return (struct store_key){edit->key.name, edit->key.hash, edit->key.place, NULL, NULL, 0};
 }
 
-static void remove_found(struct cache_edit *edit) {
-    struct store_spot *spot = spot_of(edit);
-    if (spot->location)
-        store_remove_alone(edit->cache->engine, edit->actor, shard_of(edit), spot, STORE_CLEARED);
-}
-
-static void apply_remove(struct cache_replay *replay, const struct record_part *part) {
+static void remove_key(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
     struct cache_edit edit;
-    begin(replay, part, &edit);
-    remove_found(&edit);
+    begin(lane, part, hash, &edit);
+    if (spot_of(&edit)->location)
+        store_remove_alone(edit.cache->engine, edit.actor, shard_of(&edit), spot_of(&edit), STORE_CLEARED);
     cache_edit_end(&edit);
 }
 
 /* The facts, with tags that are taken: given back or borne afterwards. */
-static enum status facts_of(struct cache_replay *replay, const struct record_part *part,
+static enum status facts_of(struct cache_replay_lane *lane, const struct record_part *part,
                             uint32_t numbers[ENTRY_TAGS_MAX], struct store_value *ret_value) {
     *ret_value = (struct store_value){
         .type = part->type,
@@ -100,81 +102,81 @@ static enum status facts_of(struct cache_replay *replay, const struct record_par
         .softened = part->soft,
         .tags = numbers,
     };
-    see_stamp(replay, part->stamp);
-    return tags_take(replay->cache, replay->actor, part->tags, part->tag_count, ENTRY_TAGS_MAX, numbers,
+    see_stamp(lane->replay, part->stamp);
+    return tags_take(lane->replay->cache, lane->actor, part->tags, part->tag_count, ENTRY_TAGS_MAX, numbers,
                      &ret_value->tag_count);
 }
 
 /* Takes over the tags and the chain of the value, or gives them back. */
-static enum status put_once(struct cache_replay *replay, struct cache_edit *edit, const struct store_value *value) {
+static enum status put_once(struct cache_edit *edit, const struct store_value *value) {
     struct store_key key = key_of(edit);
-    enum status status = store_put(replay->cache->engine, replay->actor, shard_of(edit), &key, value, spot_of(edit));
-    if (status == STATUS_OK) {
-        edit_refresh(edit);
+    enum status status = store_put(edit->cache->engine, edit->actor, shard_of(edit), &key, value, spot_of(edit));
+    if (status == STATUS_OK)
         return STATUS_OK;
-    }
-    tags_give(replay->cache, replay->actor, value->tags, value->tag_count);
+    tags_give(edit->cache, edit->actor, value->tags, value->tag_count);
     if (value->extents.first)
-        extent_release(&replay->cache->engine->range, replay->actor, value->extents.first);
+        extent_release(&edit->cache->engine->range, edit->actor, value->extents.first);
     return status;
 }
 
-static enum status try_put(struct cache_replay *replay, const struct record_part *part) {
-    struct engine *engine = engine_of(replay);
+static enum status try_put(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
+    struct engine *engine = engine_of(lane->replay);
     uint32_t numbers[ENTRY_TAGS_MAX];
     struct store_value value;
     struct cache_edit edit;
-    TRY(facts_of(replay, part, numbers, &value));
+    TRY(facts_of(lane, part, numbers, &value));
     if (edit_goes_inline(engine, part->name.size, value.tag_count, part->value.size)) {
         value.value = part->value;
     } else {
-        enum status status = edit_take_extents(&engine->range, replay->actor, part->value.size, &value.extents);
+        enum status status = edit_take_extents(&engine->range, lane->actor, part->value.size, &value.extents);
         if (status != STATUS_OK) {
-            tags_give(replay->cache, replay->actor, numbers, value.tag_count);
+            tags_give(lane->replay->cache, lane->actor, numbers, value.tag_count);
             return status;
         }
         edit_fill_extents(&engine->range, value.extents.first, 0, part->value.data, part->value.size);
         value.extents_size = part->value.size;
     }
-    begin(replay, part, &edit);
-    enum status status = put_once(replay, &edit, &value);
+    begin(lane, part, hash, &edit);
+    enum status status = put_once(&edit, &value);
     cache_edit_end(&edit);
     return status;
 }
 
 /* Room for a write; if there is none it will be found out. */
-static void prepare(struct cache_replay *replay, const struct record_part *part, int attempt) {
-    struct cache *cache = replay->cache;
-    struct cache_key key = cache_key(cache, cache_db_of(cache, part->place), part->name);
+static void prepare(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash, int attempt) {
+    struct cache *cache = lane->replay->cache;
     uint64_t more = (uint64_t)attempt * range_segment_size(&cache->engine->range);
-    cache_prepare(cache, replay->actor, &key, part->value.size + more);
+    prepare_store(cache, lane->actor, cache->engine->shards[store_shard_of(cache->engine, hash)].store,
+                  part->value.size + more);
 }
 
-static void release_promise(struct cache_replay *replay) {
-    if (replay->actor->promised)
-        reclaim_release_promise(engine_of(replay), replay->actor);
+static void release_promise(struct cache_replay_lane *lane) {
+    if (lane->actor->promised)
+        reclaim_release_promise(engine_of(lane->replay), lane->actor);
 }
 
 /* What has no room is lost, but never is an older value left in its place. */
-static enum status lose(struct cache_replay *replay, const struct record_part *part, enum status status) {
-    release_promise(replay);
+static enum status lose(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash,
+                        enum status status) {
+    release_promise(lane);
     if (status != STATUS_FULL && status != STATUS_TOO_LARGE && status != STATUS_INVALID)
         return status;
-    apply_remove(replay, part);
-    replay->lost++;
+    remove_key(lane, part, hash);
+    lane->lost++;
     return STATUS_OK;
 }
 
-static enum status apply_put(struct cache_replay *replay, const struct record_part *part) {
+static enum status apply_put(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
     enum status status = STATUS_FULL;
-    if (part->name.size > store_name_max(engine_of(replay)) || (part->tag_count && part->stamp <= replay->floor))
-        return lose(replay, part, STATUS_TOO_LARGE);
+    if (part->name.size > store_name_max(engine_of(lane->replay)) ||
+        (part->tag_count && part->stamp <= lane->replay->floor))
+        return lose(lane, part, hash, STATUS_TOO_LARGE);
     for (int i = 0; status == STATUS_FULL && i < TRIES; i++) {
-        prepare(replay, part, i);
-        status = try_put(replay, part);
+        prepare(lane, part, hash, i);
+        status = try_put(lane, part, hash);
     }
-    release_promise(replay);
-    return status == STATUS_OK ? STATUS_OK : lose(replay, part, status);
+    release_promise(lane);
+    return status == STATUS_OK ? STATUS_OK : lose(lane, part, hash, status);
 }
 
 /* Whether the entry has these facts already. Most patches change none. */
@@ -187,14 +189,14 @@ static bool has_facts(const struct cache_edit *edit, const struct store_value *v
 }
 
 /* Writes what is found anew with other facts; the value stays where it is, or is written over itself. */
-static enum status put_facts(struct cache_replay *replay, const struct record_part *part, struct cache_edit *edit) {
-    struct engine *engine = engine_of(replay);
+static enum status put_facts(struct cache_replay_lane *lane, const struct record_part *part, struct cache_edit *edit) {
+    struct engine *engine = engine_of(lane->replay);
     const struct store_spot *spot = spot_of(edit);
     uint32_t numbers[ENTRY_TAGS_MAX];
     struct store_value value;
-    TRY(facts_of(replay, part, numbers, &value));
+    TRY(facts_of(lane, part, numbers, &value));
     if (has_facts(edit, &value)) {
-        tags_give(replay->cache, replay->actor, numbers, value.tag_count);
+        tags_give(lane->replay->cache, lane->actor, numbers, value.tag_count);
         return STATUS_OK;
     }
     uint64_t first, size = store_value_size(engine, spot->location, &spot->entry, &first);
@@ -207,7 +209,7 @@ static enum status put_facts(struct cache_replay *replay, const struct record_pa
     } else {
         value.value = slice_make(engine->range.base + spot->location + spot->entry.value_at, size);
     }
-    return put_once(replay, edit, &value);
+    return put_once(edit, &value);
 }
 
 /* Only what is like that which was changed: the dump may have the key as it was later, which a later record says again; and what has gone since then needs no
@@ -218,25 +220,75 @@ static bool is_what_was_changed(const struct cache_edit *edit, const struct reco
            (part->kind != RECORD_PATCH || edit->size >= part->size_before);
 }
 
-static enum status change_once(struct cache_replay *replay, const struct record_part *part, struct cache_edit *edit) {
+static enum status change_once(struct cache_replay_lane *lane, const struct record_part *part,
+                               struct cache_edit *edit) {
     if (!is_what_was_changed(edit, part))
         return STATUS_OK;
     if (part->kind == RECORD_PATCH)
         TRY(cache_edit_patch(edit, part->offset, part->value));
-    return put_facts(replay, part, edit);
+    return put_facts(lane, part, edit);
 }
 
-static enum status apply_change(struct cache_replay *replay, const struct record_part *part) {
+static enum status apply_change(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
     enum status status = STATUS_FULL;
     for (int i = 0; status == STATUS_FULL && i < TRIES; i++) {
         struct cache_edit edit;
-        prepare(replay, part, i);
-        begin(replay, part, &edit);
-        status = change_once(replay, part, &edit);
+        prepare(lane, part, hash, i);
+        begin(lane, part, hash, &edit);
+        status = change_once(lane, part, &edit);
         cache_edit_end(&edit);
     }
-    release_promise(replay);
-    return status == STATUS_OK ? STATUS_OK : lose(replay, part, status);
+    release_promise(lane);
+    return status == STATUS_OK ? STATUS_OK : lose(lane, part, hash, status);
+}
+
+static enum status apply_to_key(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
+    if (part->kind == RECORD_PUT)
+        return apply_put(lane, part, hash);
+    if (part->kind != RECORD_REMOVE)
+        return apply_change(lane, part, hash);
+    remove_key(lane, part, hash);
+    return STATUS_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ lanes */
+
+enum status cache_replay_changes(struct cache_replay_lane *lane, const struct cache_replay_change *changes,
+                                 uint32_t count, uint64_t now_ms) {
+    struct engine *engine = engine_of(lane->replay);
+    if (now_ms > lane->actor->now_ms)
+        lane->actor->now_ms = now_ms;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct index *index = &engine->shards[store_shard_of(engine, changes[i].hash)].index;
+        __builtin_prefetch(index_place_of(&engine->range, index, changes[i].hash).bucket);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct record_reader reader = {.rest = changes[i].part, .size = changes[i].part.size};
+        struct record_part part;
+        enum status status = record_next(&reader, &part);
+        ASSERT(status == STATUS_OK);
+        TRY(apply_to_key(lane, &part, changes[i].hash));
+    }
+    return STATUS_OK;
+}
+
+/* All that was handed out is applied before it goes on. */
+static enum status settle(const struct cache_replay *replay) {
+    return replay->hand ? replay->settle(replay->hand_context) : STATUS_OK;
+}
+
+/* What becomes of a key: at once, or by the lane of the key's shard. */
+static enum status apply_or_hand(struct cache_replay *replay, const struct record_part *part, struct slice bytes) {
+    uint64_t hash = store_hash(engine_of(replay), part->place, part->name);
+    if (!replay->hand)
+        return apply_to_key(&replay->self, part, hash);
+    if (bytes.size > CACHE_REPLAY_HAND_MAX) {
+        TRY(settle(replay));
+        return apply_to_key(&replay->self, part, hash);
+    }
+    replay->handed_bytes += bytes.size;
+    const struct cache_replay_change change = {.hash = hash, .part = bytes};
+    return replay->hand(replay->hand_context, store_shard_of(engine_of(replay), hash), &change);
 }
 
 /* ------------------------------------------------------------------------------------------ everything else */
@@ -287,7 +339,8 @@ static void empty_one(void *context, struct slice name, const struct cache_info 
     if (emptying->status == STATUS_OK)
         emptying->status = replay->lay_in(replay->context, emptying->store, name, &lay);
     if (lay)
-        apply_remove(replay, &(struct record_part){.place = emptying->place, .name = name});
+        remove_key(&replay->self, &(struct record_part){.place = emptying->place, .name = name},
+                   store_hash(engine_of(replay), emptying->place, name));
 }
 
 static enum status empty_as_it_was(struct cache_replay *replay, struct slice store) {
@@ -340,20 +393,19 @@ static enum status apply_fence(struct cache_replay *replay, const struct record_
     }
 }
 
-static enum status apply_part(struct cache_replay *replay, const struct record_part *part) {
+static enum status apply_part(struct cache_replay *replay, const struct record_part *part, struct slice bytes) {
     switch (part->kind) {
         case RECORD_PUT:
-            return apply_put(replay, part);
         case RECORD_FACTS:
         case RECORD_PATCH:
-            return apply_change(replay, part);
         case RECORD_REMOVE:
-            apply_remove(replay, part);
-            return STATUS_OK;
+            return apply_or_hand(replay, part, bytes);
         case RECORD_TAG:
+            TRY(settle(replay));
             apply_tag(replay, part);
             return STATUS_OK;
         case RECORD_SWEPT:
+            TRY(settle(replay));
             apply_swept(replay, part);
             return STATUS_OK;
         case RECORD_STAMPS:
@@ -362,14 +414,26 @@ static enum status apply_part(struct cache_replay *replay, const struct record_p
         case RECORD_NOTE:
             return replay->note ? replay->note(replay->context, replay->number, part->name, part->value) : STATUS_OK;
         default:
+            TRY(settle(replay));
             return apply_fence(replay, part);
     }
 }
 
+/* A dump stays at the time of its beginning, however long it took: the log is told from there on. */
 static void set_time(struct cache_replay *replay, uint64_t at_ms) {
     uint64_t now_ms = at_ms > CLOCK_SLACK_MS ? at_ms - CLOCK_SLACK_MS : 0;
     if (now_ms > replay->actor->now_ms)
         replay->actor->now_ms = now_ms;
+}
+
+/* Between records, and not by lanes that are in the midst of some: an entry may be dead there by a tag that it does not bear at the end. */
+static enum status housekeep(struct cache_replay *replay) {
+    if (replay->hand ? replay->handed_bytes < HOUSEKEEP_HANDED_SIZE : replay->records % HOUSEKEEP_EVERY != 0)
+        return STATUS_OK;
+    TRY(settle(replay));
+    replay->handed_bytes = 0;
+    (void)cache_housekeep(replay->cache, replay->actor);
+    return STATUS_OK;
 }
 
 static enum status apply_record(struct cache_replay *replay, struct slice record, bool only_tags) {
@@ -377,20 +441,21 @@ static enum status apply_record(struct cache_replay *replay, struct slice record
     struct record_part part;
     replay->problem = NULL;
     enum status status = record_open(record, &reader);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !(replay->dumping && replay->records))
         set_time(replay, reader.at_ms);
     while (status == STATUS_OK) {
         replay->problem_at = record_at(&reader);
+        struct slice bytes = reader.rest;
         status = record_next(&reader, &part);
+        bytes.size -= reader.rest.size;
         if (status == STATUS_OK && (!only_tags || part.kind == RECORD_TAG || part.kind == RECORD_STAMPS)) {
-            status = apply_part(replay, &part);
+            status = apply_part(replay, &part, bytes);
             replay->parts++;
         }
     }
     if (status == STATUS_CLOSED) {
-        if (++replay->records % HOUSEKEEP_EVERY == 0)
-            (void)cache_housekeep(replay->cache, replay->actor);
-        return STATUS_OK;
+        replay->records++;
+        return housekeep(replay);
     }
     if (reader.problem)
         replay->problem = reader.problem;
@@ -403,6 +468,8 @@ void cache_replay_begin(struct cache_replay *replay) {
     struct engine *engine = engine_of(replay);
     ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor) && !engine->tier);
     replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = 0;
+    replay->self = (struct cache_replay_lane){.replay = replay, .actor = replay->actor};
+    replay->handed_bytes = 0;
     replay->problem = NULL;
     replay->problem_at = 0;
     replay->now_ms = replay->actor->now_ms;
@@ -427,6 +494,12 @@ enum status cache_replay_apply(struct cache_replay *replay, uint64_t lsn, struct
     return STATUS_OK;
 }
 
+/* The first lines of the entries in a bucket, which lie anywhere. */
+static inline void ask_for_entries(const struct engine *engine, const struct index_bucket *bucket) {
+    for (int i = 0; i < INDEX_CELLS; i++)
+        __builtin_prefetch(engine->range.base + cell_location(cell_load(&bucket->cells[i])));
+}
+
 /* Who bears a tag is one of its members, if it was not invalidated since. */
 static void join_chain(struct cache_replay *replay, const struct shard *shard, uint64_t at) {
     struct engine *engine = engine_of(replay);
@@ -444,19 +517,30 @@ static void join_chain(struct cache_replay *replay, const struct shard *shard, u
         }
 }
 
-void cache_replay_end(struct cache_replay *replay) {
+/* Members of tags, counted anew. Where nobody bears a tag no entry is looked at. */
+static void join_all(struct cache_replay *replay) {
     struct engine *engine = engine_of(replay);
-    give_held(replay);
-    buf_fini(&replay->held);
     tags_count_anew(&engine->range, replay->actor, engine->tags);
+    if (atomic_load_explicit(&engine->tags->count, memory_order_acquire) == 0)
+        return;
     for (uint32_t i = 0; i < engine->shard_count; i++) {
         const struct shard *shard = &engine->shards[i];
         store_lock(engine, replay->actor, i);
         uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
-        for (uint64_t at = 0; at < index_bucket_count(shape); at++)
+        for (uint64_t at = 0, count = index_bucket_count(shape); at < count; at++) {
+            if (at + JOIN_AHEAD < count)
+                ask_for_entries(engine, index_bucket_at(&engine->range, &shard->index, at + JOIN_AHEAD));
             join_chain(replay, shard, at);
+        }
         store_unlock(engine, replay->actor, i);
     }
-    reclaim_sweep(engine);
+}
+
+void cache_replay_end(struct cache_replay *replay) {
+    give_held(replay);
+    buf_fini(&replay->held);
+    join_all(replay);
+    replay->lost += replay->self.lost;
+    reclaim_sweep(engine_of(replay));
     replay->actor->now_ms = replay->now_ms;
 }

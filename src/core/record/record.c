@@ -1,6 +1,7 @@
 #include "core/record/record.h"
 
 #include "base/assert.h"
+#include "base/little.h"
 
 /* Flags of an entry's facts: which fields there are. */
 enum {
@@ -20,10 +21,11 @@ enum { STAMP_SIZE = 6, VARINT_MAX = 10, TYPE_SHIFT = 4, TYPE_MAX = 7, SOFT = 0x8
 
 /* ------------------------------------------------------------------------------------------ writing */
 
-static uint8_t *put_little(uint8_t *to, uint64_t value, int size) {
-    for (int i = 0; i < size; i++)
-        *to++ = (uint8_t)(value >> 8 * i);
-    return to;
+static inline uint8_t *put_little(uint8_t *to, uint64_t value, size_t size) {
+    uint8_t bytes[8];
+    little_put_u64(bytes, value);
+    memcpy(to, bytes, size);
+    return to + size;
 }
 
 static uint8_t *put_varint(uint8_t *to, uint64_t value) {
@@ -103,6 +105,38 @@ size_t record_plain_write(const struct record_plain *plain, uint8_t ret_head[REC
     return (size_t)(to - ret_head);
 }
 
+/* In place where a call would take longer than the copy. */
+static inline uint8_t *put_short(uint8_t *to, struct slice bytes) {
+    const size_t size = bytes.size;
+    if (size >= 16 && size <= 32) {
+        memcpy(to, bytes.data, 16);
+        memcpy(to + size - 16, bytes.data + size - 16, 16);
+        return to + size;
+    }
+    return put_bytes(to, bytes);
+}
+
+static inline uint8_t *put_short_varint(uint8_t *to, uint64_t value) {
+    if (__builtin_expect(value >= 0x80, 0))
+        return put_varint(to, value);
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+size_t record_plain_put(const struct record_plain *plain, struct slice key, struct slice value, uint8_t *to) {
+    const uint8_t *begin = to;
+    *to++ = RECORD_PUT;
+    *to++ = (uint8_t)plain->place;
+    *to++ = (plain->expires_at_ms ? HAS_EXPIRY : 0) | (plain->stamp ? HAS_STAMP : 0);
+    if (plain->expires_at_ms)
+        to = put_little(to, plain->expires_at_ms, 8);
+    if (plain->stamp)
+        to = put_little(to, plain->stamp, STAMP_SIZE);
+    to = put_short(put_short_varint(to, key.size), key);
+    to = put_short(put_short_varint(to, value.size), value);
+    return (size_t)(to - begin);
+}
+
 static uint8_t *put_key(uint8_t *to, const struct record_part *part) {
     return put_bytes(put_varint(to, part->name.size), part->name);
 }
@@ -177,6 +211,13 @@ static struct slice take(struct input *in, uint64_t size) {
     return bytes;
 }
 
+static uint64_t take_byte(struct input *in) {
+    if (__builtin_expect(in->at < in->end, 1))
+        return *in->at++;
+    fail(in, "it ends within a part");
+    return 0;
+}
+
 static uint64_t take_little(struct input *in, int size) {
     struct slice bytes = take(in, (uint64_t)size);
     uint64_t value = 0;
@@ -188,8 +229,10 @@ static uint64_t take_little(struct input *in, int size) {
 /* In the fewest bytes only, so that there is one way to write a number. */
 static uint64_t take_varint(struct input *in, uint64_t most, const char *problem) {
     uint64_t value = 0;
+    if (__builtin_expect(in->at < in->end && *in->at < 0x80 && *in->at <= most, 1))
+        return *in->at++;
     for (int i = 0; i < VARINT_MAX; i++) {
-        uint64_t byte = take_little(in, 1);
+        uint64_t byte = take_byte(in);
         if (in->problem)
             return 0;
         if ((i > 0 && byte == 0) || (i == VARINT_MAX - 1 && byte > 1))
@@ -207,14 +250,14 @@ static uint64_t take_varint(struct input *in, uint64_t most, const char *problem
 }
 
 static struct slice take_name(struct input *in, bool may_be_empty) {
-    struct slice name = take(in, take_little(in, 1));
+    struct slice name = take(in, take_byte(in));
     if (name.size == 0 && !may_be_empty)
         fail(in, "a name is empty");
     return name;
 }
 
 static uint32_t take_place(struct input *in) {
-    uint64_t place = take_little(in, 1);
+    uint64_t place = take_byte(in);
     if (place >= RECORD_PLACES)
         fail(in, "there is no such database");
     return (uint32_t)place & (RECORD_PLACES - 1);
@@ -228,7 +271,7 @@ static uint64_t take_stamp(struct input *in) {
 }
 
 static void take_tags(struct input *in, struct record_part *part) {
-    uint64_t count = take_little(in, 1);
+    uint64_t count = take_byte(in);
     if (count == 0 || count > RECORD_TAGS_MAX)
         fail(in, "a wrong number of tags");
     for (uint64_t i = 0; i < count && !in->problem; i++)
@@ -236,7 +279,7 @@ static void take_tags(struct input *in, struct record_part *part) {
 }
 
 static void take_facts(struct input *in, struct record_part *part) {
-    uint64_t head = take_little(in, 1), flags = take_little(in, 1);
+    uint64_t head = take_byte(in), flags = take_byte(in);
     part->place = head & (RECORD_PLACES - 1);
     part->type = head >> TYPE_SHIFT & TYPE_MAX;
     part->soft = head & SOFT;
@@ -280,7 +323,7 @@ static void take_map(struct input *in, struct record_part *part) {
 }
 
 static void take_part(struct input *in, struct record_part *part) {
-    uint64_t kind = take_little(in, 1);
+    uint64_t kind = take_byte(in);
     part->kind = (enum record_kind)kind;
     switch (kind) {
         case RECORD_PUT:
@@ -296,7 +339,7 @@ static void take_part(struct input *in, struct record_part *part) {
             part->name = take(in, take_varint(in, RECORD_KEY_MAX, "a key is too long"));
             return;
         case RECORD_TAG: {
-            uint64_t soft = take_little(in, 1);
+            uint64_t soft = take_byte(in);
             if (soft & ~(uint64_t)SOFT)
                 fail(in, "an unknown flag");
             part->soft = soft & SOFT;
@@ -354,13 +397,14 @@ enum status record_next(struct record_reader *reader, struct record_part *ret_pa
     if (reader->rest.size == 0)
         return STATUS_CLOSED;
     struct input in = {.at = reader->rest.data, .end = reader->rest.data + reader->rest.size};
-    struct record_part part = {.place = 0};
+    struct record_part part;
+    memset(&part, 0, offsetof(struct record_part, tags)); /* tags are most of it, and seldom there */
     take_part(&in, &part);
     if (in.problem) {
         reader->problem = in.problem;
         return STATUS_CORRUPT;
     }
     reader->rest = slice_make(in.at, (size_t)(in.end - in.at));
-    *ret_part = part;
+    memcpy(ret_part, &part, offsetof(struct record_part, tags) + part.tag_count * sizeof *part.tags);
     return STATUS_OK;
 }

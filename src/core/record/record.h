@@ -58,9 +58,9 @@ struct record_part {
     uint64_t stale_ms;      /* shown for so long after its expiry; UINT64_MAX: for ever */
     uint64_t size_before;   /* of a patched value */
     uint64_t offset;
-    uint32_t tag_count;
-    struct slice tags[RECORD_TAGS_MAX];
     uint8_t map[RECORD_PLACES];
+    uint32_t tag_count;
+    struct slice tags[RECORD_TAGS_MAX]; /* the last field: only those that there are are read and written */
 };
 
 /* `at_ms`: Unix time at which it happened, by the clock of who did it. */
@@ -85,6 +85,9 @@ struct record_plain {
 };
 size_t record_plain_write(const struct record_plain *plain, uint8_t ret_head[RECORD_PLAIN_SIZE],
                           uint8_t ret_between[RECORD_PLAIN_SIZE], size_t *ret_between_size);
+
+/* All of such a part, with key and value, for small ones. Answers its size. */
+size_t record_plain_put(const struct record_plain *plain, struct slice key, struct slice value, uint8_t *to);
 
 struct record_reader {
     struct slice rest;

@@ -1,7 +1,10 @@
 #include "sys/os/thread.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+
+#include "base/bits.h"
 
 static void *thread_main(void *argument) {
     struct thread *thread = argument;
@@ -9,10 +12,23 @@ static void *thread_main(void *argument) {
     return NULL;
 }
 
+/* Signals are for the program's own threads; but for those that a thread raises itself, and of profilers. */
+static void signals_of_others(sigset_t *ret_signals) {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+    sigfillset(ret_signals);
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        sigdelset(ret_signals, own[i]);
+}
+
 enum status thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context) {
+    sigset_t signals, before;
     thread->run = run;
     thread->context = context;
-    if (pthread_create(&thread->id, NULL, thread_main, thread) != 0)
+    signals_of_others(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    int error = pthread_create(&thread->id, NULL, thread_main, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
         return STATUS_NO_MEMORY;
     char short_name[16];
     snprintf(short_name, sizeof short_name, "%s", name);

@@ -16,7 +16,7 @@ struct thread {
     void *context;
 };
 
-/* `thread` must stay where it is until thread_join. `name`: at most 15 characters are kept. */
+/* It takes no signals but those that it raises itself. `thread` must stay where it is until thread_join. `name`: at most 15 characters are kept. */
 MUST_CHECK enum status thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context);
 void thread_join(struct thread *thread);
 

@@ -294,6 +294,18 @@ enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice 
     return status;
 }
 
+enum status wal_place_anyway(struct wal *wal, unsigned lane, size_t size_max, uint8_t **ret_to) {
+    return lanes_place_anyway(&wal->lanes, lane, size_max, ret_to);
+}
+
+void wal_placed(struct wal *wal, unsigned lane, size_t size, uint64_t *ret_lsn, bool *ret_behind) {
+    bool half;
+    lanes_placed(&wal->lanes, lane, size, ret_lsn, &half);
+    if (half)
+        wal_kick(wal);
+    *ret_behind = half || wal_pressure(wal);
+}
+
 uint64_t wal_durable(struct wal *wal) {
     pthread_mutex_lock(&wal->writing);
     uint64_t durable = wal->durable;
@@ -309,8 +321,9 @@ static enum status write_out(struct wal *wal) {
     pthread_mutex_unlock(&wal->writing);
     if (full)
         wal_kick(wal); /* which begins the next file */
-    if (any || state != WAL_RUNNING)
-        wal_tell(wal, state != WAL_RUNNING);
+    bool is_new = wal_state_is_new(wal);
+    if (any || is_new)
+        wal_tell(wal, is_new);
     return state == WAL_RUNNING ? STATUS_OK : state == WAL_FULL ? STATUS_FULL : STATUS_IO;
 }
 
@@ -396,6 +409,7 @@ static struct timespec due_in(uint64_t timeout_ms) {
 
 enum status wal_wait(struct wal *wal, enum wal_point point, uint64_t lsn, uint64_t timeout_ms) {
     struct timespec due = due_in(timeout_ms);
+    bool kicked = false;
     for (bool in_time = true;;) {
         uint64_t seen = told(wal);
         if (reached(wal, point) >= lsn)
@@ -404,7 +418,10 @@ enum status wal_wait(struct wal *wal, enum wal_point point, uint64_t lsn, uint64
             return STATUS_IO;
         if (!in_time)
             return STATUS_AGAIN;
-        wal_kick(wal);
+        /* Once: on a full disk the committer tells at once that nothing has changed, and would be woken for ever. */
+        if (!kicked)
+            wal_kick(wal);
+        kicked = true;
         in_time = sleep_after(wal, seen, &due);
     }
 }
@@ -466,6 +483,11 @@ enum wal_mode wal_mode_now(const struct wal *wal) { return (enum wal_mode)atomic
 
 void wal_begin_anew(struct wal *wal) {
     atomic_store(&wal->anew_wanted, true);
+    wal_kick(wal);
+}
+
+void wal_hurry(struct wal *wal) {
+    atomic_store(&wal->flush_wanted, true);
     wal_kick(wal);
 }
 

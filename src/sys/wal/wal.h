@@ -87,6 +87,10 @@ MUST_CHECK enum status wal_stage(struct wal *wal, unsigned lane, const struct sl
 MUST_CHECK enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
                                         uint64_t *ret_lsn, bool *ret_behind);
 
+/* The same in place (lanes.h): room for `size_max` bytes at `ret_to`, until wal_placed says how many they are. Nothing else is called in between, and little is done. */
+MUST_CHECK enum status wal_place_anyway(struct wal *wal, unsigned lane, size_t size_max, uint8_t **ret_to);
+void wal_placed(struct wal *wal, unsigned lane, size_t size, uint64_t *ret_lsn, bool *ret_behind);
+
 /* Whether writers should wait, see above. wal_admit asks it, too. */
 bool wal_pressure(const struct wal *wal);
 
@@ -146,6 +150,9 @@ uint64_t wal_cover_needed(const struct wal *wal);
 /* A snapshot that is durable makes records before `from_lsn` needless: files that hold no others are removed. Not by several threads at once. STATUS_IO: some could
  * not be removed, and will be with the next call. */
 MUST_CHECK enum status wal_covered(struct wal *wal, uint64_t from_lsn);
+
+/* The next flush is now, whatever the mode says. Asked for, done by the committer. */
+void wal_hurry(struct wal *wal);
 
 /* The next record would begin a new file; so that a snapshot begun now leaves none of the old ones behind. Asked for, done by the committer. */
 void wal_rotate(struct wal *wal);

@@ -276,5 +276,33 @@ static void log_of_a_real_directory_comes_back(void **state) {
     assert_int_equal(remove(path), 0);
 }
 
-UNIT_TESTS(wal_threads, UNIT(all_records_are_there_in_order), UNIT(what_was_acknowledged_survives_faults_and_a_cut),
-           UNIT(log_of_a_real_directory_comes_back));
+static void count_call(void *context) { atomic_fetch_add((_Atomic uint32_t *)context, 1); }
+
+/* Who waits for a full disk sleeps, and the committer looks for room ten times a second. */
+static void waiting_for_room_keeps_nobody_busy(void **state) {
+    struct log_place log;
+    uint64_t lsn;
+    _Atomic uint32_t calls = 0;
+    struct wal_watcher watcher = {.call = count_call, .context = &calls};
+    static const uint8_t bytes[2000];
+    struct slice part = slice_make(bytes, sizeof bytes);
+    (void)state;
+    place_init(&log);
+    log.options.stepped = false;
+    log.options.now_ns = NULL;
+    place_open(&log);
+    wal_watch(log.wal, &watcher);
+    disk_capacity_set(log.disk, 1000);
+    assert_int_equal(wal_stage(log.wal, 0, &part, 1, &lsn), STATUS_OK);
+    assert_int_equal(wal_write_out(log.wal), STATUS_FULL);
+    assert_int_equal(wal_wait(log.wal, WAL_FLUSHED, lsn, 500), STATUS_AGAIN);
+    assert_true(atomic_load(&calls) < 100);
+    disk_capacity_set(log.disk, 0);
+    while (wal_wait(log.wal, WAL_FLUSHED, lsn, 1000) != STATUS_OK)
+        ;
+    wal_unwatch(log.wal, &watcher);
+    place_fini(&log);
+}
+
+UNIT_TESTS(wal_threads, UNIT(waiting_for_room_keeps_nobody_busy), UNIT(all_records_are_there_in_order),
+           UNIT(what_was_acknowledged_survives_faults_and_a_cut), UNIT(log_of_a_real_directory_comes_back));

@@ -27,7 +27,7 @@ static void run(void *context) {
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
-        read_now(slot);
+        fetch_now(slot->reader->warm, &slot->fetch);
         pthread_mutex_lock(&pool->lock);
         struct warm_reader *reader = slot->reader;
         read_list_push(&reader->finished, slot);
@@ -37,6 +37,20 @@ static void run(void *context) {
             pthread_cond_broadcast(&pool->idle);
     }
     pthread_mutex_unlock(&pool->lock);
+}
+
+static void warm_pool_free(struct warm_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->started; i++)
+        thread_join(&pool->threads[i]);
+    ASSERT(!pool->queue.first);
+    pthread_cond_destroy(&pool->work);
+    pthread_cond_destroy(&pool->idle);
+    pthread_mutex_destroy(&pool->lock);
+    memory_give(pool->memory, pool, sizeof *pool);
 }
 
 enum status warm_pool_start(struct warm *warm) {
@@ -57,23 +71,8 @@ enum status warm_pool_start(struct warm *warm) {
         return STATUS_IO;
     }
     warm->pool = pool;
+    warm->pool_free = warm_pool_free;
     return STATUS_OK;
-}
-
-void warm_pool_free(struct warm_pool *pool) {
-    if (!pool)
-        return;
-    pthread_mutex_lock(&pool->lock);
-    pool->stopping = true;
-    pthread_cond_broadcast(&pool->work);
-    pthread_mutex_unlock(&pool->lock);
-    for (unsigned i = 0; i < pool->started; i++)
-        thread_join(&pool->threads[i]);
-    ASSERT(!pool->queue.first);
-    pthread_cond_destroy(&pool->work);
-    pthread_cond_destroy(&pool->idle);
-    pthread_mutex_destroy(&pool->lock);
-    memory_give(pool->memory, pool, sizeof *pool);
 }
 
 void pool_add(struct warm_pool *pool, struct read_slot *slot) {

@@ -127,20 +127,22 @@ static void give_slot(struct warm_reader *reader, struct read_slot *slot) {
     reader->pending--;
 }
 
-static enum status take_slot(struct warm_reader *reader, uint32_t size, struct read_slot **ret_slot) {
+static enum status take_slot(struct warm_reader *reader, const struct warm_fetch *fetch, struct read_slot **ret_slot) {
     struct read_slot *slot = reader->free;
-    size_t large_size = size <= WARM_READER_BUFFER_SIZE ? 0 : (size_t)size + WARM_BLOCK_SIZE;
+    size_t large_size = fetch->size <= WARM_READER_BUFFER_SIZE ? 0 : (size_t)fetch->size + WARM_BLOCK_SIZE;
     if (!slot || large_size > reader->large_bytes_max - reader->large_bytes) {
         atomic_fetch_add(&reader->warm->reads.busy, 1);
         return STATUS_BUSY;
     }
-    slot->bytes = slot->own;
+    uint8_t *bytes = slot->own;
     if (large_size) {
         slot->large = memory_take(reader->warm->memory, large_size);
         if (!slot->large)
             return STATUS_NO_MEMORY;
-        slot->bytes = (uint8_t *)bits_align_up((uintptr_t)slot->large, WARM_BLOCK_SIZE);
+        bytes = (uint8_t *)bits_align_up((uintptr_t)slot->large, WARM_BLOCK_SIZE);
     }
+    slot->fetch = *fetch;
+    slot->fetch.bytes = bytes;
     slot->large_size = large_size;
     reader->large_bytes += large_size;
     reader->free = slot->next;
@@ -149,43 +151,12 @@ static enum status take_slot(struct warm_reader *reader, uint32_t size, struct r
     return STATUS_OK;
 }
 
-/* A record that has not been written yet is copied as it stands, less its sum, which the writing thread may be working out. False: there is none. */
-static bool copy_record(const struct warm *warm, const struct warm_slot *segment, struct read_slot *slot) {
-    uint32_t offset = (uint32_t)(warm_address_position(slot->request.address) % warm->segment_size);
-    const uint8_t *from = warm->buffers[segment->buffer].bytes + offset;
-    struct warm_parts parts;
-    if (offset > segment->records_size ||
-        !warm_record_decode(slice_make(from, segment->records_size - offset), false, 0, 0, &parts) ||
-        warm_record_size(&parts) > slot->size)
-        return false;
-    slot->got = (uint32_t)warm_record_size(&parts);
-    memcpy(slot->bytes + sizeof(uint64_t), from + sizeof(uint64_t), slot->got - sizeof(uint64_t));
-    slot->is_copied = true;
-    return true;
-}
-
-/* True if the file has to be read. */
-static bool look_up(struct warm *warm, struct read_slot *slot) {
-    const struct warm_slot *segment = &warm->slots[warm_address_position(slot->request.address) / warm->segment_size];
-    bool reads = false;
-    pthread_mutex_lock(&warm->lock);
-    if (!slot->request.generation || atomic_load(&segment->generation) != slot->request.generation)
-        slot->is_stale = true;
-    else if (segment->buffer != BUFFER_NONE)
-        slot->is_stale = !copy_record(warm, segment, slot);
-    else
-        reads = true;
-    slot->seed = segment->seed;
-    pthread_mutex_unlock(&warm->lock);
-    return reads;
-}
-
 static void ring_add(struct warm_reader *reader, struct read_slot *slot) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&reader->ring);
     /* There are as many as reads, and one that has been submitted is free again. */
     ASSERT(sqe);
-    io_uring_prep_read(sqe, reader->warm->file, slot->bytes + slot->got, slot->size - slot->got,
-                       file_offset(slot->position + slot->got));
+    io_uring_prep_read(sqe, reader->warm->file, slot->fetch.bytes + slot->fetch.got, slot->fetch.size - slot->fetch.got,
+                       file_offset(slot->fetch.position + slot->fetch.got));
     io_uring_sqe_set_data(sqe, slot);
     reader->unsubmitted++;
 }
@@ -201,19 +172,11 @@ static void start(struct warm_reader *reader, struct read_slot *slot) {
 
 enum status warm_read(struct warm_reader *reader, const struct warm_request *request) {
     struct read_slot *slot;
-    uint64_t position = 0;
-    uint32_t size = 0, lead = 0;
-    bool is_place = warm_span(reader->warm, request->address, &position, &size, &lead);
-    TRY(take_slot(reader, size, &slot));
+    struct warm_fetch fetch;
+    fetch_place(reader->warm, request->address, request->generation, &fetch);
+    TRY(take_slot(reader, &fetch, &slot));
     slot->request = *request;
-    slot->position = position;
-    slot->size = size;
-    slot->lead = lead;
-    slot->got = 0;
-    slot->error = 0;
-    slot->is_copied = false;
-    slot->is_stale = !is_place;
-    if (is_place && look_up(reader->warm, slot))
+    if (fetch_begin(reader->warm, &slot->fetch))
         start(reader, slot);
     else
         read_list_push(&reader->ready, slot);
@@ -233,45 +196,11 @@ void warm_reader_submit(struct warm_reader *reader) {
         reader_wake(reader);
 }
 
-void read_now(struct read_slot *slot) {
-    const struct warm *warm = slot->reader->warm;
-    size_t got = 0;
-    errno = 0;
-    if (warm->files->read(warm->files->context, warm->file, file_offset(slot->position), slot->bytes, slot->size,
-                          &got) != STATUS_OK)
-        slot->error = errno ? errno : EIO;
-    slot->got = (uint32_t)got;
-}
-
 /* --- its end --- */
-
-static enum warm_outcome judge(struct warm *warm, const struct read_slot *slot, struct warm_parts *ret_parts) {
-    uint64_t at = warm_address_position(slot->request.address);
-    uint32_t lead = slot->is_copied ? 0 : slot->lead;
-    if (slot->is_stale ||
-        (!slot->is_copied && warm_generation(warm, slot->request.address) != slot->request.generation)) {
-        atomic_fetch_add(&warm->reads.stale, 1);
-        return WARM_STALE;
-    }
-    if (slot->error || slot->got < lead) {
-        atomic_fetch_add(&warm->reads.failed, 1);
-        warm_tell(warm, WARM_READ_FAILED, file_offset(at), slot->error ? slot->error : EIO);
-        return WARM_FAILED;
-    }
-    if (!warm_record_decode(slice_make(slot->bytes + lead, slot->got - lead), !slot->is_copied, slot->seed,
-                            (uint32_t)(at % warm->segment_size), ret_parts)) {
-        atomic_fetch_add(&warm->reads.damaged, 1);
-        warm_tell(warm, WARM_RECORD_DAMAGED, file_offset(at), 0);
-        return WARM_DAMAGED;
-    }
-    atomic_fetch_add(&warm->reads.found, 1);
-    atomic_fetch_add(&warm->reads.buffered, slot->is_copied);
-    return WARM_FOUND;
-}
 
 static void conclude(struct warm_reader *reader, struct read_slot *slot) {
     struct warm_parts parts;
-    enum warm_outcome outcome = judge(reader->warm, slot, &parts);
+    enum warm_outcome outcome = fetch_judge(reader->warm, &slot->fetch, &parts);
     slot->request.done(slot->request.context, outcome, outcome == WARM_FOUND ? &parts : NULL);
     give_slot(reader, slot);
 }
@@ -290,10 +219,10 @@ static bool ring_ended(struct warm_reader *reader, struct read_slot *slot, int r
         return false;
     }
     if (result < 0)
-        slot->error = -result;
+        slot->fetch.error = -result;
     else
-        slot->got += (uint32_t)result;
-    if (result > 0 && slot->got < slot->size) {
+        slot->fetch.got += (uint32_t)result;
+    if (result > 0 && slot->fetch.got < slot->fetch.size) {
         ring_add(reader, slot);
         return false;
     }
@@ -318,7 +247,7 @@ static struct read_list steps_finished(struct warm_reader *reader) {
     struct read_list ended = reader->waiting;
     reader->waiting = (struct read_list){0};
     for (struct read_slot *slot = ended.first; slot; slot = slot->next)
-        read_now(slot);
+        fetch_now(reader->warm, &slot->fetch);
     return ended;
 }
 

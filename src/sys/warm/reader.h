@@ -24,13 +24,6 @@ enum {
     WARM_READER_THREADS = 4,
 };
 
-enum warm_outcome {
-    WARM_FOUND, /* a whole record that was written at this address. Whether it has the key that is looked for is the caller's to see */
-    WARM_STALE,   /* its segment has made room, or was lost, since the address was looked up */
-    WARM_DAMAGED, /* not what was written; counted and told */
-    WARM_FAILED,  /* the disk refused; counted and told */
-};
-
 struct warm_request {
     uint64_t address;
     uint64_t generation; /* warm_generation, asked while the index had the address */

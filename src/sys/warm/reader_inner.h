@@ -8,8 +8,8 @@
 
 #include <liburing.h>
 
+#include "sys/warm/fetch.h"
 #include "sys/warm/reader.h"
-#include "sys/warm/warm_inner.h"
 
 enum reader_kind { READER_RING, READER_THREADS, READER_STEPS };
 
@@ -18,15 +18,8 @@ struct read_slot {
     struct warm_reader *reader;
     struct read_slot *next; /* in whichever list it is */
     struct warm_request request;
-    uint64_t seed;     /* of the segment */
-    uint64_t position; /* of the blocks to read */
-    uint32_t size;     /* of them */
-    uint32_t lead;     /* bytes of them before the record */
-    uint32_t got;
-    int error;      /* errno of a read that failed */
-    bool is_copied; /* `bytes` begin with the record, from memory */
-    bool is_stale;
-    uint8_t *own, *bytes; /* own: WARM_READER_BUFFER_SIZE; bytes: that or `large`, aligned */
+    struct warm_fetch fetch; /* its bytes: `own` or `large`, aligned */
+    uint8_t *own;            /* WARM_READER_BUFFER_SIZE */
     void *large;
     size_t large_size;
 };
@@ -57,8 +50,6 @@ struct warm_reader {
 void read_list_push(struct read_list *list, struct read_slot *slot);
 struct read_slot *read_list_pop(struct read_list *list);
 
-/* Fills bytes, got and error. */
-void read_now(struct read_slot *slot);
 void reader_wake(const struct warm_reader *reader);
 
 /* The threads of a store, started with its first reader that needs them. Under the store's lock. */

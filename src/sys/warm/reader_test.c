@@ -119,13 +119,34 @@ static void read_all(struct place *place, uint32_t depth) {
     assert_int_equal(place->found, COUNT);
 }
 
+/* The same by a thread that waits. */
+static void read_all_here(struct place *place) {
+    struct buf bytes;
+    buf_init(&bytes, &memory_libc);
+    for (uint64_t key = 0; key < COUNT; key++) {
+        struct one one = {place, key};
+        struct warm_parts parts;
+        enum warm_outcome outcome;
+        uint64_t address = place->addresses[key];
+        assert_int_equal(
+            warm_read_here(place->warm, address, warm_generation(place->warm, address), &bytes, &outcome, &parts),
+            STATUS_OK);
+        assert_int_equal(outcome, WARM_FOUND);
+        done(&one, outcome, &parts);
+    }
+    buf_fini(&bytes);
+    assert_int_equal(place->wrong, 0);
+}
+
 static void play(bool buffered, bool threads, uint32_t depth) {
     struct place place;
     open_place(&place, buffered, threads, depth);
     fill_place(&place);
     read_all(&place, depth);
+    read_all_here(&place);
     warm_settle(place.warm);
     read_all(&place, depth);
+    read_all_here(&place);
     place.again = depth > 1 ? 3 : 0; /* the read that has ended is under way until its call returns */
     take(&place, 7);
     warm_reader_submit(place.reader);
@@ -249,6 +270,18 @@ static void more_than_may_be_under_way_is_refused(void **state) {
 }
 
 /* Whatever number is handed in as an address, with the right generation or another. */
+/* Whoever waits for it finds the same. */
+static void expect_here(struct world *world, const struct warm_request *request, enum warm_outcome wanted) {
+    struct buf bytes;
+    struct warm_parts parts;
+    enum warm_outcome outcome;
+    buf_init(&bytes, &memory_libc);
+    assert_int_equal(warm_read_here(world->warm, request->address, request->generation, &bytes, &outcome, &parts),
+                     STATUS_OK);
+    assert_int_equal(outcome, wanted);
+    buf_fini(&bytes);
+}
+
 static void numbers_that_are_no_addresses_find_nothing(void **state) {
     struct world world;
     world_init(&world, unit_seed());
@@ -267,8 +300,13 @@ static void numbers_that_are_no_addresses_find_nothing(void **state) {
             is_one = warm_address_position(world.cells[key].address) == warm_address_position(address);
         if (is_one)
             continue;
+        uint64_t stale = world.outcomes[WARM_STALE], damaged = world.outcomes[WARM_DAMAGED];
         assert_int_equal(warm_read(world.reader, &request), STATUS_OK);
         assert_int_equal(warm_reader_poll(world.reader), 1);
+        expect_here(&world, &request,
+                    world.outcomes[WARM_STALE] > stale       ? WARM_STALE
+                    : world.outcomes[WARM_DAMAGED] > damaged ? WARM_DAMAGED
+                                                             : WARM_FOUND);
     }
     assert_true(world.outcomes[WARM_STALE] > 1000 && world.outcomes[WARM_DAMAGED] > 10);
     world_fini(&world);
@@ -294,6 +332,9 @@ static void failed_and_damaged_reads_are_told_with_their_place(void **state) {
     assert_int_equal(warm_read(world.reader, &request), STATUS_OK);
     assert_int_equal(warm_reader_poll(world.reader), 1);
     assert_int_equal(world.outcomes[WARM_FOUND], 1);
+    expect_here(&world, &request, WARM_FOUND);
+    faults_add(&world.faults, (struct fault){FAULT_READ, FAULT_BROKEN, 1, 1, 0});
+    expect_here(&world, &request, WARM_FAILED);
     for (int i = 0; i < 200; i++) {
         faults_clear(&world.faults);
         faults_add(&world.faults, (struct fault){FAULT_READ, FAULT_FLIPPED, 1, 1, 0});

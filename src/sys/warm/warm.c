@@ -329,7 +329,8 @@ void warm_free(struct warm *warm) {
         return;
     ASSERT(!warm->readers);
     stop(warm);
-    warm_pool_free(warm->pool);
+    if (warm->pool)
+        warm->pool_free(warm->pool);
     if (warm->file >= 0)
         warm->files->close(warm->files->context, warm->file);
     memory_give(warm->memory, warm->blocks, warm->blocks_size);

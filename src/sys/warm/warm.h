@@ -23,6 +23,7 @@
 #ifndef STRATA_SYS_WARM_WARM_H
 #define STRATA_SYS_WARM_WARM_H
 
+#include "base/buf.h"
 #include "base/memory.h"
 #include "sys/os/files.h"
 #include "sys/warm/warm_format.h"
@@ -156,6 +157,18 @@ MUST_CHECK enum status warm_add(struct warm *warm, uint64_t now_ns, const struct
 
 /* The generation of the segment behind an address; 0: it holds nothing now. To be asked while the index has the address. */
 uint64_t warm_generation(const struct warm *warm, uint64_t address);
+
+enum warm_outcome {
+    WARM_FOUND, /* a whole record that was written at this address. Whether it has the key that is looked for is the caller's to see */
+    WARM_STALE,   /* its segment has made room, or was lost, since the address was looked up */
+    WARM_DAMAGED, /* not what was written; counted and told */
+    WARM_FAILED,  /* the disk refused; counted and told */
+};
+
+/* Reads a record in this thread, which waits for the disk: for who has nothing else to do. `generation` as in struct warm_request (reader.h). The parts of WARM_FOUND lie in
+ * `bytes`, which the caller has initialised and finishes. STATUS_NO_MEMORY. */
+MUST_CHECK enum status warm_read_here(struct warm *warm, uint64_t address, uint64_t generation, struct buf *bytes,
+                                      enum warm_outcome *ret_outcome, struct warm_parts *ret_parts);
 
 /* Seals the open segment and waits until all that was added is in the file or lost. */
 void warm_settle(struct warm *warm);

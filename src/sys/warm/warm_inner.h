@@ -90,6 +90,7 @@ struct warm {
     bool has_thread;
     uint32_t readers;
     struct warm_pool *pool;
+    void (*pool_free)(struct warm_pool *pool); /* so that who has no readers needs none of them linked */
     struct warm_reads reads;
 
     /* The writing thread's alone: an index, and a segment of which records are kept. */
@@ -135,8 +136,5 @@ MUST_CHECK enum status warm_index_load(struct warm *warm, uint32_t slot, const s
 void warm_item_of(const struct warm *warm, uint32_t slot, const uint8_t *segment_end, uint32_t number,
                   struct warm_item *ret_item);
 void warm_tell(const struct warm *warm, enum warm_trouble_kind kind, uint64_t offset, int error);
-
-/* pool.c */
-void warm_pool_free(struct warm_pool *pool);
 
 #endif
