@@ -599,6 +599,15 @@ static inline void grow_index(struct engine *engine, struct actor *actor, struct
     spot->cell = index_find(&engine->range, index, hash, spot->location);
 }
 
+/* What follows when a new key has been published. In the tier only now, so that nobody misses the key in between: until then it was that which stands there. */
+static inline void end_creation(struct engine *engine, struct actor *actor, struct shard *shard,
+                                const struct store_key *key, const struct store_value *value, uint64_t aside,
+                                struct store_spot *spot) {
+    if (__builtin_expect(aside & STORE_TIERED, 0) && !value->from_tier)
+        MAYBE(tier_overwritten(engine, actor, shard, key->hash, key->db) > 0);
+    grow_index(engine, actor, shard, key->hash, spot);
+}
+
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                       const struct store_value *value, struct store_spot *spot) {
     ASSERT(!value->root || (engine->owner && value->root->first));
@@ -651,12 +660,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     join_tags(engine, actor, location, &entry, value->tags);
     tell_put(engine, actor, shard, key, value, spot, end);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
-    if (created) {
-        /* Behind it, so that nobody misses the key in between: until then it was that which stands there. */
-        if (__builtin_expect(aside & STORE_TIERED, 0) && !value->from_tier)
-            MAYBE(tier_overwritten(engine, actor, shard, key->hash, key->db) > 0);
-        grow_index(engine, actor, shard, key->hash, spot);
-    }
+    if (created)
+        end_creation(engine, actor, shard, key, value, aside, spot);
     return STATUS_OK;
 }
 
