@@ -247,7 +247,7 @@ static void begin_anew(struct wal *wal) {
         note_error(wal, "beginning anew behind the end");
     }
     pthread_mutex_unlock(&wal->writing);
-    wal_tell(wal, true);
+    wal_tell(wal, wal_state_is_new(wal));
 }
 
 /* In WAL_FULL, when its time has come. The state changes when it has worked. */
@@ -266,9 +266,8 @@ static void try_again(struct wal *wal, uint64_t now_ns) {
         if ((!wal->pending || write_pending(wal)) && reserve(wal))
             atomic_store(&wal->state, WAL_RUNNING);
     }
-    bool runs = atomic_load(&wal->state) == WAL_RUNNING;
     pthread_mutex_unlock(&wal->writing);
-    wal_tell(wal, runs);
+    wal_tell(wal, wal_state_is_new(wal));
 }
 
 /* When nothing more comes, one batch without records says what the last flush has proven; so that damage to the last records
@@ -311,14 +310,13 @@ uint64_t wal_step(struct wal *wal) {
     pthread_mutex_lock(&wal->writing);
     bool any = wal_commit(wal);
     pthread_mutex_unlock(&wal->writing);
-    bool runs = atomic_load(&wal->state) == WAL_RUNNING;
-    wal_tell(wal, !runs);
+    wal_tell(wal, wal_state_is_new(wal));
     if (flush_is_due(wal, now_ns)) {
         wal->flush_due_ns = now_ns + (uint64_t)atomic_load(&wal->interval_ms) * 1000000;
         wal_flush(wal);
     }
     rotate_if_due(wal);
-    wal_tell(wal, runs && atomic_load(&wal->state) != WAL_RUNNING);
+    wal_tell(wal, wal_state_is_new(wal));
     if (!any)
         prove(wal);
     return any ? 0 : next_turn(wal, wal_now_ns(wal));

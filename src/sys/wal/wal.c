@@ -321,8 +321,9 @@ static enum status write_out(struct wal *wal) {
     pthread_mutex_unlock(&wal->writing);
     if (full)
         wal_kick(wal); /* which begins the next file */
-    if (any || state != WAL_RUNNING)
-        wal_tell(wal, state != WAL_RUNNING);
+    bool is_new = wal_state_is_new(wal);
+    if (any || is_new)
+        wal_tell(wal, is_new);
     return state == WAL_RUNNING ? STATUS_OK : state == WAL_FULL ? STATUS_FULL : STATUS_IO;
 }
 

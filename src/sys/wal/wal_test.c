@@ -689,6 +689,35 @@ static void watcher_is_called_when_its_wish_is_fulfilled(void **state) {
     place_fini(&log);
 }
 
+/* Else whoever waits would wake the committer with his next wish, and the committer him. */
+static void watcher_hears_once_that_the_log_does_not_run(void **state) {
+    struct log_place log;
+    unsigned calls = 0;
+    for (enum fault_kind kind = FAULT_BROKEN; kind <= FAULT_NO_ROOM; kind++) {
+        place_init(&log);
+        place_open(&log);
+        struct wal_watcher watcher = {.call = count_call, .context = &calls};
+        wal_watch(log.wal, &watcher);
+        place_stage(&log, "no room");
+        faults_add(&log.faults, (struct fault){.calls = FAULT_WRITE, .kind = kind, .first = 1, .count = 1});
+        calls = 0;
+        for (unsigned i = 0; i < 10; i++) {
+            assert_false(wal_wish(log.wal, &watcher, WAL_WRITTEN, 1));
+            wal_step(log.wal);
+            assert_int_equal(wal_state(log.wal), kind == FAULT_BROKEN ? WAL_FAILED : WAL_FULL);
+            assert_int_equal(calls, 1);
+        }
+        log.now_ns += (uint64_t)WAL_RETRY_MS * 1000000;
+        wal_begin_anew(log.wal);
+        wal_step(log.wal);
+        assert_int_equal(wal_state(log.wal), WAL_RUNNING);
+        assert_true(calls > 1);
+        wal_unwatch(log.wal, &watcher);
+        place_close(&log);
+        place_fini(&log);
+    }
+}
+
 static void second_file_takes_the_place_of_an_empty_one(void **state) {
     struct log_place log;
     place_init(&log);
@@ -716,4 +745,4 @@ UNIT_TESTS(wal, UNIT(always_flushes_what_was_staged), UNIT(interval_flushes_once
            UNIT(writes_of_seven_bytes_change_nothing), UNIT(every_allocation_may_fail),
            UNIT(nobody_waits_for_the_flush_before_a_new_file), UNIT(full_lane_waits_for_the_committer),
            UNIT(writers_wait_while_a_flush_is_slow), UNIT(watcher_is_called_when_its_wish_is_fulfilled),
-           UNIT(second_file_takes_the_place_of_an_empty_one));
+           UNIT(watcher_hears_once_that_the_log_does_not_run), UNIT(second_file_takes_the_place_of_an_empty_one));
