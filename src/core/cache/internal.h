@@ -11,6 +11,7 @@
 #include "core/cache/journal.h"
 #include "core/cache/tier.h"
 #include "core/record/record.h"
+#include "core/store/image.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
 #include "core/store/resident.h"
