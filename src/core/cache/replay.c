@@ -466,7 +466,7 @@ static enum status apply_record(struct cache_replay *replay, struct slice record
 
 void cache_replay_begin(struct cache_replay *replay) {
     struct engine *engine = engine_of(replay);
-    ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor));
+    ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor) && !engine->tier);
     replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = 0;
     replay->self = (struct cache_replay_lane){.replay = replay, .actor = replay->actor};
     replay->handed_bytes = 0;

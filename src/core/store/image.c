@@ -30,6 +30,8 @@ static const uint32_t shapes[] = {
     AT(range_head, pool),
     AT(range_head, free_first),
     AT(range_head, units),
+    AT(range_head, tier_units),
+    AT(range_head, tiered),
     AT(range_head, never_used),
     AT(range_head, blocks),
     AT(range_head, block_first),
@@ -177,6 +179,8 @@ static const char *lent(const struct engine *engine) {
     uint64_t owned = 0;
     if (GET(head->pinned_bytes))
         return "a reader holds a value";
+    if (engine->tier || GET(head->tier_units))
+        return "there is a tier, whose cells lead to a file of this process";
     if (GET(engine->tags->guests) || engine->tags->loose)
         return "tags are being counted, or held for what was undone";
     for (uint32_t i = 0; i < engine->store_count; i++)
@@ -243,7 +247,7 @@ static bool is_laid_out(const struct range_head *head, const struct engine_optio
            made.segment_count == head->segment_count && made.unit_size == head->unit_size &&
            made.shard_room == head->shard_room && made.store_room == head->store_room &&
            made.class_count == head->class_count && made.large_class_count == head->large_class_count &&
-           made.one_queue == head->one_queue && head->store_count >= made.store_count &&
+           made.one_queue == head->one_queue && made.tiered == head->tiered && head->store_count >= made.store_count &&
            head->store_count <= head->store_room && head->shard_count >= made.shard_count &&
            head->shard_count <= head->shard_room && GET(head->never_used) <= head->segment_count + 1;
 }
