@@ -493,8 +493,19 @@ void cache_tier_clear(struct cache *cache, struct actor *actor) {
     end_all(cache, actor, taken);
 }
 
+/* The log may know what the tier has lost, or loses now, of which it was not told: after a restart it is dead, too. With all locks. */
+static void note_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
+    const struct tier *tier = cache->engine->tier;
+    if (is_journaled(cache) && atomic_load_explicit(&tier->counts[TIER_DOWN], memory_order_relaxed) != 0)
+        journal_note(cache, actor,
+                     &(struct record_part){.kind = RECORD_BAN, .place = place, .stamp = stamp, .name = pattern});
+}
+
 void cache_tier_clear_place(struct cache *cache, struct actor *actor, uint32_t place) {
+    if (!cache->engine->tier)
+        return;
     bool taken = begin_all(cache, actor);
+    note_ban(cache, actor, place, SLICE("*"), store_stamp_next(cache->engine));
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
         tier_clear_place(cache->engine, actor, &cache->engine->shards[i], place);
     end_all(cache, actor, taken);
@@ -509,7 +520,9 @@ enum status cache_tier_ban(struct cache *cache, struct actor *actor, uint32_t pl
         return STATUS_OK;
     }
     bool taken = begin_all(cache, actor);
-    bans_past_add(engine->tier->past, place, pattern, store_stamp_next(engine));
+    uint64_t stamp = store_stamp_next(engine);
+    bans_past_add(engine->tier->past, place, pattern, stamp);
+    note_ban(cache, actor, place, pattern, stamp);
     end_all(cache, actor, taken);
     return STATUS_OK;
 }
