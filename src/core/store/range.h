@@ -156,6 +156,8 @@ struct range_head {
     _Atomic uint32_t reservations;            /* times that those of all stores were forgotten (claim.h) */
     _Atomic uint32_t due_at;                  /* where the search for segments that are due goes on */
     _Atomic uint32_t db_map[RANGE_DATABASES]; /* where a database is: its place, and RANGE_DB_BANNED */
+    _Atomic uint32_t
+        never_used; /* the first segment number that was never handed out; here, where it fills a gap: tiny caches count each line */
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];
@@ -164,7 +166,6 @@ struct range_head {
     /* Lists of segments with free units: for the index, for ghosts, for tags, for cells of the tier. And how many units are taken. */
     uint32_t unit_first, ghost_unit_first, tag_unit_first, tier_unit_first;
     _Atomic uint32_t units, ghost_units, tag_units, tier_units;
-    _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first
         [RANGE_RUN_CLASSES]; /* lists of block segments with room: [k] with 2^k free blocks in a row, but not 2^(k+1) */
