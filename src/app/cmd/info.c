@@ -7,6 +7,7 @@
 #include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/tier_cmd.h"
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/version.h"
@@ -490,6 +491,20 @@ static void section_stream(struct info *info) {
     number(info, "stream_sync_incomplete", counts->unacknowledged);
 }
 
+static void tier_line(void *context, const char *name, uint64_t value) { number(context, name, value); }
+
+static void section_tier(struct info *info) {
+    struct cmd_tier_counts counts = {.enabled = false};
+    tier_each_count(info->call, tier_line, info);
+    if (info->api->tier)
+        info->api->tier(info->server, &counts);
+    if (!counts.enabled)
+        return;
+    line(info, "tier_file:%s", counts.path);
+    line(info, "tier_read_by:%s", counts.reader);
+    number(info, "tier_past_page_cache", counts.direct);
+}
+
 static const struct section {
     const char *name, *title;
     void (*write)(struct info *);
@@ -511,6 +526,7 @@ static const struct section {
     {"stores", "Stores", section_stores, true},
     {"classes", "Classes", section_classes, false},
     {"stream", "Stream", section_stream, true},
+    {"tier", "Tier", section_tier, true},
 };
 
 /* Marks the sections that the arguments name. Unknown names are no error: tools ask for what newer servers have. */

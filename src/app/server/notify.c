@@ -137,6 +137,7 @@ enum status notify_each(struct notify *notify, const struct change *change,
         case CACHE_RETAGGED:
         case CACHE_MATCHER_GOING:
         case CACHE_BANNED:
+        case CACHE_DEMOTED:
             return STATUS_OK; /* of no key that is there, or of its tags only */
     }
     return STATUS_OK;

@@ -201,6 +201,8 @@ static enum status begin(struct server *server, struct worker *worker) {
         persistence_settle(server); /* the configuration may have changed while it was loaded */
     changes_hold(server, false);
     if (status == STATUS_OK)
+        status = tiering_begin(server, &worker->actor);
+    if (status == STATUS_OK)
         status = server_rules_start(server);
     worker_let_others_go(worker);
     return status;

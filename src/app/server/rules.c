@@ -15,6 +15,7 @@
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/cache/tier.h"
 #include "core/classes/cascade.h"
 #include "core/classes/terms.h"
 #include "sys/os/clock.h"
@@ -213,6 +214,7 @@ static void reclass(void *context, struct slice name, const struct cache_info *i
 static void reclass_all(struct worker *worker) {
     struct reclassing reclassing = {.worker = worker, .cache = worker->server->cache};
     worker->rules.planned = true;
+    cache_tier_clear(reclassing.cache, &worker->actor); /* which bears the tags of other rules */
     for (; reclassing.place < CACHE_DATABASES; reclassing.place++) {
         uint64_t cursor = 0;
         if (cache_count_place(reclassing.cache, reclassing.place) == 0)
@@ -226,6 +228,7 @@ static void reclass_all(struct worker *worker) {
             cache_flush(reclassing.cache, &worker->actor, cache_db_of(reclassing.cache, reclassing.place));
         }
     }
+    cache_tier_clear(reclassing.cache, &worker->actor); /* what went there before it had its turn */
     worker->rules.planned = false;
     atomic_fetch_add_explicit(&worker->server->env.lost_to_rules, reclassing.lost, memory_order_relaxed);
     if (reclassing.lost)

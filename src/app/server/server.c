@@ -22,6 +22,7 @@
 #include "app/server/run.h"
 #include "app/server/stores.h"
 #include "app/server/streaming.h"
+#include "app/server/tiering.h"
 #include "app/server/tracking.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
@@ -89,6 +90,7 @@ void server_settle(struct server *server) {
     set_u64(&settings->history_bytes, values->history_max_bytes_bytes);
     history_settle(server);
     persistence_settle(server);
+    tiering_settle(server);
     pthread_mutex_lock(&server->logs_lock);
     slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
     pthread_mutex_unlock(&server->logs_lock);
@@ -293,6 +295,7 @@ static const struct cmd_server_api server_calls = {
     .persistence = persistence_api_facts,
     .save = persistence_api_save,
     .wait_log = persistence_api_wait,
+    .tier = tiering_api_counts,
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
@@ -386,6 +389,7 @@ static enum status open_cache(struct server *server) {
         .spare_stores = CACHE_STORES_MAX,
         .changes = {.call = changes_note, .context = server, .wanted = changes_asked(events, events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS, .time_mark = CLASSES_HIDDEN_MARK},
+        .tiered = values->warm_file[0] != 0,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
@@ -594,6 +598,9 @@ static enum status start_all(struct server *server) {
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
+    TRY(tiering_open(server));
+    if (!server_is_loading(server))
+        TRY(tiering_begin(server, &server->workers[0]->actor));
     watch_rules(server); /* before they are read: a change in between is read again */
     TRY(server_is_loading(server) ? rules_look(server) : server_rules_start(server));
     /* TCP last: whoever finds the port open finds the socket ready as well. */
@@ -724,6 +731,7 @@ void server_free(struct server *server) {
     if (ran)
         join_workers(server);
     persistence_end(server);
+    tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
     rules_stop(server);

@@ -75,6 +75,7 @@ struct class_walk;
 struct rules_in_force;
 struct placement;
 struct persist;
+struct server_tier;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -133,6 +134,8 @@ struct server {
     struct directory directory; /* in which it is kept; fd -1: none */
     atomic_bool log_refuses;    /* writes, at present */
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
+
+    struct server_tier *tier; /* NULL: there is none */
 
     struct server_leases *leases;
     struct server_streaming *streaming;

@@ -53,6 +53,7 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .stores = stores,
         .store_count = options->store_count,
         .spare_stores = options->spare_stores,
+        .tiered = options->tiered,
     };
     enum status status = engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
@@ -312,14 +313,37 @@ __attribute__((always_inline)) static inline enum status end_read(struct cache *
     return STATUS_OK;
 }
 
-/* A read where a filter may spare the look into the index. Begins anew, so that the usual way is not longer for it. */
-static __attribute__((noinline)) enum status get_filtered(struct cache *cache, struct actor *actor,
-                                                          const struct cache_key *key, struct cache_read *read,
-                                                          bool *ret_found) {
+enum { CONFIRM_TRIES = 4 };
+
+/* Whether what was not found may be in the tier. If it has come into memory meanwhile it is read there. */
+static bool is_tiered(struct cache *cache, struct actor *actor, const struct shard *shard,
+                      const struct store_key *wanted, struct cache_read *read, enum attempt *answer) {
+    for (int i = 0; i < CONFIRM_TRIES; i++) {
+        enum tier_answer said = tier_confirm_miss(cache, wanted);
+        if (said != TIER_IN_MEMORY)
+            return said == TIER_MAY_HAVE;
+        *answer = read_index(cache, actor, shard, wanted, read);
+        if (*answer != ATTEMPT_MISS || read->nothing)
+            return false;
+    }
+    return false; /* it stands in memory, where nobody may see it any more */
+}
+
+/* A read where a filter may spare the look into the index, or a miss there is not the end of it. Begins anew, so that the usual way is not longer for
+ * it. */
+static __attribute__((noinline)) enum status get_aside(struct cache *cache, struct actor *actor,
+                                                       const struct cache_key *key, struct cache_read *read,
+                                                       bool *ret_found) {
     struct store_key wanted = engine_key(cache, key);
     const struct shard *shard = &cache->engine->shards[store_shard_of(cache->engine, wanted.hash)];
-    enum filter_answer said = ask_filter(cache->engine, shard, &wanted);
+    enum filter_answer said = store_has_filter(shard) ? ask_filter(cache->engine, shard, &wanted) : FILTER_UNKNOWN;
     enum attempt answer = said == FILTER_EXCLUDES ? ATTEMPT_MISS : read_index(cache, actor, shard, &wanted, read);
+    if (answer == ATTEMPT_MISS && !read->settled && !read->nothing && store_is_tiered(shard) &&
+        is_tiered(cache, actor, shard, &wanted, read, &answer)) {
+        read->tiered = true;
+        *ret_found = false;
+        return STATUS_OK;
+    }
     if (answer == ATTEMPT_MISS && !read->quiet)
         count_filtered(actor, shard, said);
     return end_read(cache, actor, key, shard, read, answer, ret_found);
@@ -332,8 +356,9 @@ enum status cache_get(struct cache *cache, struct actor *actor, const struct cac
     read->pin = (struct cache_pin){0};
     read->size = 0;
     read->nothing = false;
-    if (store_has_filter(shard))
-        return get_filtered(cache, actor, key, read, ret_found);
+    read->tiered = false;
+    if (store_is_asked_aside(shard))
+        return get_aside(cache, actor, key, read, ret_found);
     return end_read(cache, actor, key, shard, read, read_index(cache, actor, shard, &wanted, read), ret_found);
 }
 
@@ -422,9 +447,11 @@ static enum cache_glance glance_about(const struct cache *cache, struct actor *a
         return CACHE_GLANCE_UNSURE;
     enum filter_answer said = store_has_filter(shard) ? ask_filter(engine, shard, &wanted) : FILTER_UNKNOWN;
     if (said == FILTER_EXCLUDES)
-        return count_miss(engine, actor, shard, key, said);
+        return tier_may_have(cache, &wanted) ? CACHE_GLANCE_UNSURE : count_miss(engine, actor, shard, key, said);
     struct store_view view;
     store_view_open(engine, shard, &wanted, &view);
+    if (!view.found && store_is_tiered(shard) && tier_may_have(cache, &wanted))
+        return CACHE_GLANCE_UNSURE;
     if (!view.found || store_is_gone(engine, view.location, &view.entry, key->name, actor->now_ms))
         return store_view_holds(shard, &view) ? count_miss(engine, actor, shard, key, said) : CACHE_GLANCE_UNSURE;
     if (view.entry.type != CACHE_STRING || (view.entry.flags & ENTRY_OWNS) || view.entry.stored_size > CACHE_GLANCE_MAX)
@@ -460,8 +487,12 @@ static void *reserve_nothing(void *context, uint64_t size) {
 bool cache_find(struct cache *cache, struct actor *actor, const struct cache_key *key, bool counted,
                 struct cache_info *ret_info) {
     char nowhere;
-    struct cache_read read = {
-        .size_max = 0, .quiet = !counted, .facts = true, .reserve = reserve_nothing, .context = &nowhere};
+    struct cache_read read = {.size_max = 0,
+                              .quiet = !counted,
+                              .facts = true,
+                              .settled = true,
+                              .reserve = reserve_nothing,
+                              .context = &nowhere};
     bool found;
     enum status status = cache_get(cache, actor, key, &read, &found);
     ASSERT(status == STATUS_OK);
@@ -684,6 +715,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *ret_stats) {
         .ghost_bytes = account.ghosts,
         .filter_bytes = account.filters,
         .tag_bytes = account.tags,
+        .tier_bytes = account.cells,
         .tags = atomic_load_explicit(&engine->tags->count, memory_order_relaxed),
         .dead = atomic_load_explicit(&engine->tags->dead, memory_order_relaxed),
         .idle_bytes = account.idle,

@@ -86,6 +86,7 @@ enum cache_change {
     CACHE_MATCHER_GOING, /* as CACHE_PATTERN_GOING, but the name is the bytes of a pointer to a struct cache_matcher */
     CACHE_SOFTENED,      /* a tag has made it stale: told by an edit that comes across it, perhaps more than once */
     CACHE_STALE_GONE,    /* what was stale is taken away, before its time to be shown as that is over */
+    CACHE_DEMOTED, /* it is in the tier from now on (tier.h), and is not told of from there: to who keeps copies an eviction */
 };
 enum {
     CACHE_EACH = 29, /* no change, but a wish among those: keys that go are told of one by one, when they go */
@@ -183,6 +184,7 @@ struct cache_options {
     uint32_t spare_stores; /* for which cache_store_add is to find place later: address space */
     struct cache_changes changes;
     struct cache_rules rules;
+    bool tiered;   /* place for the cells of a tier (tier.h): address space */
     uint64_t seed; /* of the key hash and of random choices */
     struct cache_waiting waiting;
     struct cache_backing backing;
@@ -243,8 +245,9 @@ struct cache_read {
     uint64_t size_max; /* bytes wanted at most; UINT64_MAX for all from offset */
     uint64_t
         pin_min; /* a wanted part of at least this many bytes, if it stands in extents, is pinned and not copied; 0: never pin */
-    bool quiet; /* do not count a hit or a use */
-    bool facts; /* fill all of `info`; else only type, size, expiry and versions, which cost nothing */
+    bool quiet;   /* do not count a hit or a use */
+    bool facts;   /* fill all of `info`; else only type, size, expiry and versions, which cost nothing */
+    bool settled; /* the tier was asked (tier.h): what is not in memory is a miss */
     /* Answers room for `size` bytes, or NULL to give up (STATUS_NO_MEMORY). Called again with a new
      * size when a writer came between; only the last room counts. */
     void *(*reserve)(void *context, uint64_t size);
@@ -255,6 +258,7 @@ struct cache_read {
     struct cache_pin pin; /* if pin.first is not 0; read from `offset` on */
     /* out, valid when not found */
     bool nothing; /* a CACHE_NOTHING stands there */
+    bool tiered;  /* it is not in memory, but may be in the tier: neither counted nor told, unless it is settled */
 };
 
 /* Copies or pins a part of the value. A miss is ret_found == false. Counts hits and misses. */
@@ -265,9 +269,9 @@ MUST_CHECK enum status cache_get(struct cache *cache, struct actor *actor, const
  * are copied. Nothing may happen in between. */
 enum { CACHE_GLANCE_MAX = 512 };
 enum cache_glance {
-    CACHE_GLANCE_HIT,    /* a value of sight.size bytes, at most CACHE_GLANCE_MAX: take it with cache_glance_copy */
-    CACHE_GLANCE_MISS,   /* there is none; a miss is counted */
-    CACHE_GLANCE_UNSURE, /* larger, of another type, or a writer came between: take cache_get. Nothing is counted */
+    CACHE_GLANCE_HIT,  /* a value of sight.size bytes, at most CACHE_GLANCE_MAX: take it with cache_glance_copy */
+    CACHE_GLANCE_MISS, /* there is none; a miss is counted */
+    CACHE_GLANCE_UNSURE, /* larger, of another type, perhaps in the tier, or a writer came between: take cache_get. Nothing is counted */
 };
 struct cache_sight {
     uint32_t size;
@@ -644,7 +648,8 @@ struct cache_store_info {
     uint64_t bytes;          /* of its segments, and of its large values; values that entries share count with each */
     uint64_t live_bytes;     /* of these, entries that live and what they own */
     uint64_t reserved_bytes; /* not of these: kept for large values on their way (cache_upload_aim) */
-    uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes; /* their sum is `bytes` */
+    uint64_t log_bytes, index_bytes, ghost_bytes, filter_bytes, object_bytes, large_bytes,
+        tier_bytes; /* their sum is `bytes` */
 };
 
 uint32_t cache_store_count(
@@ -730,9 +735,9 @@ struct cache_stats {
     uint64_t occupied_bytes; /* the sum of all uses: used_memory */
     uint64_t live_bytes;     /* entries that live, headers included: used_memory_dataset */
     uint64_t table_bytes;    /* control structures: used_memory_startup */
-    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes,
-        tag_bytes; /* the other uses */
-    uint64_t tags; /* names that entries bear */
+    uint64_t log_bytes, index_bytes, large_bytes, object_bytes, ghost_bytes, filter_bytes, tag_bytes,
+        tier_bytes; /* the other uses; the last: cells (tier.h) */
+    uint64_t tags;  /* names that entries bear */
     uint64_t
         dead; /* of `entries`, those that are dead by a tag and were not come across yet; one that several tags have killed counts with each */
     uint64_t idle_bytes; /* resident beside these, to be used again */

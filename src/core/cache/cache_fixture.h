@@ -23,7 +23,7 @@ static inline void testing_wait(void *context, _Atomic uint32_t *word, uint32_t 
 
 static inline void testing_wake(void *context, _Atomic uint32_t *word) { (void)context, (void)word; }
 
-/* Opens with the options of `wanted` that say what the cache is like; range, seed and what it needs of the system are filled in. */
+/* Opens with the options of `wanted` that say what the cache is like; range, seed unless it is given, and what it needs of the system are filled in. */
 static inline struct testing_cache testing_open_as(struct cache_options wanted) {
     struct testing_cache t = {.actor = {.id = 2, .now_ms = 1700000000000u}, .range_size = 2 * wanted.limit_bytes};
     t.range = mmap(NULL, t.range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -31,7 +31,7 @@ static inline struct testing_cache testing_open_as(struct cache_options wanted) 
     wanted.range = t.range;
     wanted.range_size = t.range_size;
     wanted.cores = 2;
-    wanted.seed = unit_seed();
+    wanted.seed = wanted.seed ? wanted.seed : unit_seed();
     wanted.waiting = (struct cache_waiting){testing_wait, testing_wake, NULL};
     wanted.memory = &memory_libc;
     assert_int_equal(cache_open(&wanted, &t.cache), STATUS_OK);

@@ -50,6 +50,8 @@ void cache_edit_begin(struct cache *cache, struct actor *actor, const struct cac
     const struct store_spot *spot = spot_of(ret_edit);
     if (spot->location && store_is_gone(cache->engine, spot->location, &spot->entry, key->name, actor->now_ms))
         edit_begin_gone(ret_edit);
+    else if (!spot->location && store_is_tiered(shard_of(ret_edit)))
+        MAYBE(tier_give_up_found_nothing(cache, actor, &ret_edit->key) > 0);
 }
 
 void cache_edit_end(struct cache_edit *edit) {
@@ -406,6 +408,9 @@ static void remove_but(struct cache_edit *edit, uint64_t kept) {
         note_change(edit);
     }
     if (!edit->found && !edit->nothing) {
+        /* The log may know a value that the tier has lost since, of which it was not told. */
+        if (edit->cache->engine->tier && is_journaled(edit->cache))
+            journal_removed(edit->cache, edit->actor, edit->key.place, edit->key.name);
         tell(edit, CACHE_NOTHING_DELETED);
         return;
     }

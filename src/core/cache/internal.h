@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "core/cache/cache.h"
 #include "core/cache/journal.h"
+#include "core/cache/tier.h"
 #include "core/record/record.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
@@ -23,6 +24,8 @@ struct cache {
     const struct memory *memory;
     struct cache_rules rules;
     struct cache_journal journal;
+    struct cache_tier tier;                   /* while engine->tier is there */
+    _Atomic uint32_t promote_hits;            /* of the tier */
     _Atomic uint64_t stamps_noted;            /* so many may be handed out, says the journal */
     atomic_uchar dressed;                     /* enum dress: writes are more than plain ones; 0: nothing of it */
     atomic_uint moves;                        /* how often keys have changed their stores, which ends dumps */
@@ -219,6 +222,14 @@ void journal_stamps(struct cache *cache, struct actor *actor);
 /* The facts of an entry as a part, but its value. `names`: room for those of its tags. */
 void journal_facts(const struct cache *cache, struct actor *actor, const struct store_spot *spot,
                    uint8_t (*names)[TAG_NAME_MAX], struct record_part *ret_part);
+/* The tier (tier.c). Whether it may have a key, without a lock; also said if it cannot be told. */
+bool tier_may_have(const struct cache *cache, const struct store_key *key);
+/* After a read that has found nothing, where there is a tier: what was the case at one moment of this call. */
+enum tier_answer { TIER_NOWHERE, TIER_MAY_HAVE, TIER_IN_MEMORY };
+enum tier_answer tier_confirm_miss(const struct cache *cache, const struct store_key *key);
+/* The same under the key's lock, for who is about to say that it is nowhere: what may be the key's is given up; answers how many. */
+uint32_t tier_give_up_found_nothing(struct cache *cache, struct actor *actor, const struct cache_key *key);
+
 /* What is reserved for the upload as the stores are now; and its end. */
 uint64_t upload_reserved(const struct cache *cache, const struct cache_upload *upload);
 void upload_return_reserved(struct cache *cache, struct cache_upload *upload);

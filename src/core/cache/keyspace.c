@@ -2,10 +2,12 @@
 #include "base/buf.h"
 #include "core/cache/internal.h"
 #include "core/store/ghost.h"
+#include "core/store/tier.h"
 
 enum {
     SCAN_BUCKETS_PER_COUNT = 10,
     RANDOM_TRIES = 64,
+    PLACE_TRIES = 4096,
     COUNT_ENTRIES_MAX = 4096, /* looked at to count those with a tag: well under a millisecond */
     COUNT_SCAN_COUNT = 256,
     COUNT_SLICES_MAX = 16, /* of the sweeper: as many entries in 2 ms at most, once */
@@ -22,9 +24,13 @@ struct scanned {
 struct gathered {
     struct buf entries; /* struct scanned */
     struct buf names;
-    uint32_t tag; /* only what bears it; 0: everything */
+    uint32_t tag;        /* only what bears it; 0: everything */
+    uint64_t bits, mask; /* only what has a hash with these bits where the mask has any */
     bool
         unseen; /* also what is cached as nothing or stale, or has expired, which by another thread's clock it may not have */
+    void (*found)(void *context, const struct tier_place *place); /* told of places in the tier; NULL: of none */
+    void *context;
+    uint32_t places; /* of which it was told */
     enum status status;
 };
 
@@ -33,6 +39,13 @@ static bool bears(const struct engine *engine, uint64_t location, const struct e
         if (entry_tag(entry, engine->range.base + location, i) == tag)
             return true;
     return false;
+}
+
+/* Whether its hash is one of those that are wanted. */
+static bool is_wanted(const struct engine *engine, const struct shard *shard, uint32_t db, struct slice name,
+                      const struct gathered *gathered) {
+    return gathered->mask == 0 ||
+           ((store_hash_in(engine, shard->store, db, name) ^ gathered->bits) & gathered->mask) == 0;
 }
 
 static void gather_entry(struct cache *cache, struct actor *actor, const struct shard *shard, uint32_t db,
@@ -46,7 +59,8 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
     if (entry.db != db || (entry.type == CACHE_NOTHING && !gathered->unseen) ||
         (gathered->unseen ? store_is_dead(engine, location, &entry, name)
                           : store_is_gone(engine, location, &entry, name, actor->now_ms)) ||
-        (gathered->tag && !bears(engine, location, &entry, gathered->tag)))
+        (gathered->tag && !bears(engine, location, &entry, gathered->tag)) ||
+        !is_wanted(engine, shard, db, name, gathered))
         return;
     if (__builtin_expect(engine->stores[shard->store].by_session, 0)) {
         struct store_key key = {.name = name, .db = db};
@@ -64,24 +78,44 @@ static void gather_entry(struct cache *cache, struct actor *actor, const struct 
         gathered->status = status;
 }
 
-/* Copies the live entries of one chain, under the shard's lock. Answers the next bucket of the scan. */
-static uint64_t gather_chain(struct cache *cache, struct actor *actor, uint32_t db, uint32_t shard_at, uint64_t cursor,
-                             struct gathered *gathered) {
-    struct engine *engine = cache->engine;
-    struct shard *shard = &engine->shards[shard_at];
-    bool lock = !store_held(actor, shard_at);
-    if (lock)
-        store_lock(engine, actor, shard_at);
-    uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
-    uint64_t at = index_scan_bucket(shape, cursor);
-    for (struct index_bucket *bucket = index_bucket_at(&engine->range, &shard->index, at); bucket;
-         bucket = index_next(&engine->range, &shard->index, bucket))
+/* Copies the live entries of one chain, under the shard's lock. */
+static void gather_bucket(struct cache *cache, struct actor *actor, uint32_t db, const struct shard *shard, uint64_t at,
+                          struct gathered *gathered) {
+    const struct range *range = &cache->engine->range;
+    for (struct index_bucket *bucket = index_bucket_at(range, &shard->index, at); bucket;
+         bucket = index_next(range, &shard->index, bucket))
         for (int i = 0; i < INDEX_CELLS; i++) {
             uint64_t cell = cell_load(&bucket->cells[i]);
             if (cell)
                 gather_entry(cache, actor, shard, db, cell, gathered);
         }
-    uint64_t next = index_scan_next(shape, at);
+}
+
+/* The same of the bucket that a cursor stands at, and in the tier what has such hashes, if that is asked for: of both tables a step goes over one bucket of the
+ * finer one, so a key that moves between them meanwhile is met in one of both. Answers the next bucket of the scan. */
+static uint64_t gather_step(struct cache *cache, struct actor *actor, uint32_t db, uint32_t shard_at, uint64_t cursor,
+                            struct gathered *gathered) {
+    struct engine *engine = cache->engine;
+    struct shard *shard = &engine->shards[shard_at];
+    bool lock = !store_held(actor, shard_at), both = gathered->found && engine->tier;
+    if (lock)
+        store_lock(engine, actor, shard_at);
+    uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
+    uint64_t at = index_scan_bucket(shape, cursor), next = index_scan_next(shape, at);
+    gathered->mask = 0;
+    if (both) {
+        uint64_t of_tier = tier_shape(engine, shard), cells_at = index_scan_bucket(of_tier, cursor);
+        uint32_t level = index_local_level(shape, at), finer = index_local_level(of_tier, cells_at);
+        bool by_tier = finer > level;
+        if (by_tier) {
+            gathered->bits = cells_at;
+            gathered->mask = (1ull << finer) - 1;
+            next = index_scan_next(of_tier, cells_at);
+        }
+        gathered->places += tier_visit(engine, shard, cells_at, db, by_tier ? cells_at : at, by_tier ? finer : level,
+                                       gathered->found, gathered->context);
+    }
+    gather_bucket(cache, actor, db, shard, at, gathered);
     if (lock)
         store_unlock(engine, actor, shard_at);
     return next;
@@ -96,12 +130,13 @@ static uint32_t visit_all(const struct gathered *gathered, cache_visit visit, vo
     return (uint32_t)count;
 }
 
-static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
-                     uint32_t tag, bool unseen, cache_visit visit, void *context) {
+/* `wanted` says of what. */
+static uint64_t scan_for(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
+                         const struct gathered *wanted, cache_visit visit, void *context) {
     uint32_t shards = cache->engine->shard_count;
     uint32_t visited = 0;
     uint64_t buckets = (uint64_t)count * SCAN_BUCKETS_PER_COUNT, begun = cursor;
-    struct gathered gathered = {.tag = tag, .unseen = unseen};
+    struct gathered gathered = *wanted;
     buf_init(&gathered.entries, cache->memory);
     buf_init(&gathered.names, cache->memory);
     do {
@@ -109,13 +144,14 @@ static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t place, u
         buf_clear(&gathered.entries);
         buf_clear(&gathered.names);
         gathered.status = STATUS_OK;
-        uint64_t next = gather_chain(cache, actor, place, shard, cursor / shards, &gathered);
+        gathered.places = 0;
+        uint64_t next = gather_step(cache, actor, place, shard, cursor / shards, &gathered);
         if (gathered.status != STATUS_OK) {
             /* It goes on from here later: nothing is left out for want of memory. */
             cursor = cursor == begun ? CACHE_SCAN_FAILED : cursor;
             break;
         }
-        visited += visit_all(&gathered, visit, context);
+        visited += visit_all(&gathered, visit, context) + gathered.places;
         cursor = next * shards + shard;
         if (next == 0)
             cursor = shard + 1 == shards ? 0 : shard + 1;
@@ -123,6 +159,30 @@ static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t place, u
     buf_fini(&gathered.entries);
     buf_fini(&gathered.names);
     return cursor;
+}
+
+static uint64_t scan(struct cache *cache, struct actor *actor, uint32_t place, uint64_t cursor, uint32_t count,
+                     uint32_t tag, bool unseen, cache_visit visit, void *context) {
+    const struct gathered wanted = {.tag = tag, .unseen = unseen};
+    return scan_for(cache, actor, place, cursor, count, &wanted, visit, context);
+}
+
+/* Who is told of places in the tier. */
+struct finding {
+    cache_tier_visit found;
+    void *context;
+};
+
+static void found_place(void *context, const struct tier_place *place) {
+    const struct finding *finding = context;
+    finding->found(finding->context, &(struct cache_tier_place){place->address, place->generation});
+}
+
+uint64_t cache_tier_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
+                         cache_visit visit, cache_tier_visit found, void *context) {
+    struct finding finding = {found, context};
+    const struct gathered wanted = {.found = found_place, .context = &finding};
+    return scan_for(cache, actor, engine_db(cache, db), cursor, count, &wanted, visit, context);
 }
 
 uint64_t cache_scan(struct cache *cache, struct actor *actor, uint32_t db, uint64_t cursor, uint32_t count,
@@ -178,7 +238,7 @@ static bool count_seen(struct cache *cache, struct actor *actor, uint32_t number
     *ret_count = 0;
     for (uint32_t place = 0; place < CACHE_DATABASES; place++) {
         uint64_t cursor = 0;
-        if (cache_count_place(cache, place) == 0)
+        if (cache_count_place(cache, place) == tier_entries(cache->engine, place))
             continue;
         do
             cursor = scan(cache, actor, place, cursor, COUNT_SCAN_COUNT, number, false, count_one, ret_count);
@@ -209,6 +269,7 @@ uint64_t cache_tag_count_seen(struct cache *cache, struct actor *actor, struct s
         return 0;
     uint64_t count;
     bool counted = count_seen(cache, actor, number, &count);
+    count += counted ? tier_bearers(engine, actor, number) : 0;
     give_after_scan(cache, actor, number);
     return counted ? count : cache_tag_count(cache, actor, tag);
 }
@@ -235,7 +296,7 @@ static void pick_one(void *context, struct slice name, const struct cache_info *
 bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uint64_t random, uint8_t *name,
                       size_t *ret_size) {
     uint32_t shards = cache->engine->shard_count;
-    if (cache_count(cache, db) == 0)
+    if (cache_count(cache, db) == cache_tier_count(cache, db))
         return false;
     struct pick pick = {.name = name, .random = random};
     /* A bucket with few entries makes each of them likelier than one with many: good enough, as in Redis. */
@@ -257,11 +318,46 @@ bool cache_random_key(struct cache *cache, struct actor *actor, uint32_t db, uin
     return true;
 }
 
+/* Keeps one of the places with equal chances. */
+struct place_pick {
+    struct cache_tier_place place;
+    uint64_t random;
+    uint32_t seen;
+};
+
+static void pick_place(void *context, const struct tier_place *place) {
+    struct place_pick *pick = context;
+    pick->random = pick->random * 6364136223846793005u + 1442695040888963407u;
+    if ((pick->random >> 33) % ++pick->seen == 0)
+        pick->place = (struct cache_tier_place){place->address, place->generation};
+}
+
+bool cache_tier_random(struct cache *cache, struct actor *actor, uint32_t db, uint64_t random,
+                       struct cache_tier_place *ret_place) {
+    struct engine *engine = cache->engine;
+    struct place_pick pick = {.random = random};
+    uint32_t place = engine_db(cache, db);
+    /* Where cells are few, tries go from shard to shard and bucket to bucket. */
+    for (uint32_t i = 0; pick.seen == 0 && tier_entries(engine, place) != 0 && i < PLACE_TRIES; i++) {
+        uint32_t at = (uint32_t)(((random >> 32) + i) % engine->shard_count);
+        struct shard *shard = &engine->shards[at];
+        bool lock = !store_held(actor, at);
+        if (lock)
+            store_lock(engine, actor, at);
+        uint64_t bucket = ((random >> 16) * 0x9e3779b97f4a7c15u + i) % index_bucket_count(tier_shape(engine, shard));
+        MAYBE(tier_visit(engine, shard, bucket, place, 0, 0, pick_place, &pick) > 0);
+        if (lock)
+            store_unlock(engine, actor, at);
+    }
+    *ret_place = pick.place;
+    return pick.seen != 0;
+}
+
 uint64_t cache_count_place(const struct cache *cache, uint32_t place) {
     uint64_t count = 0;
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
         count += atomic_load_explicit(&cache->engine->shards[i].entries[place], memory_order_relaxed);
-    return count;
+    return count + tier_entries(cache->engine, place);
 }
 
 void cache_edit_begin_place(struct cache *cache, struct actor *actor, uint32_t place, struct slice name,
@@ -284,7 +380,7 @@ uint64_t cache_count_expiring(const struct cache *cache, uint32_t db) {
     uint32_t engine = engine_db(cache, db);
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
         count += atomic_load_explicit(&cache->engine->shards[i].expiring[engine], memory_order_relaxed);
-    return count;
+    return count + tier_expiring(cache->engine, engine);
 }
 
 /* ------------------------------------------------------------------------------------------ flushing */
@@ -336,6 +432,7 @@ static void clear_segment(struct cache *cache, struct actor *actor, struct shard
  * segments. */
 void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, bool give_tags) {
     struct engine *engine = cache->engine;
+    tier_clear(engine, actor, shard);
     bool tags = give_tags && atomic_load_explicit(&engine->tags->count, memory_order_relaxed) != 0;
     uint32_t flags = tags ? ENTRY_OWNS | ENTRY_TAGS : ENTRY_OWNS;
     struct segment *segments = engine->range.segments;
@@ -367,6 +464,7 @@ void clear_shard(struct cache *cache, struct actor *actor, struct shard *shard, 
 
 static void clear_shard_db(struct cache *cache, struct actor *actor, struct shard *shard, uint32_t db) {
     struct segment *segments = cache->engine->range.segments;
+    tier_clear_place(cache->engine, actor, shard, db);
     for (uint32_t log = 0; log < STORE_LOGS_MAX; log++)
         for (uint32_t number = shard->logs[log].first; number;) {
             uint32_t next = atomic_load_explicit(&segments[number].next, memory_order_relaxed);

@@ -227,9 +227,9 @@ static __attribute__((noinline)) void look_alone(struct cache *cache, struct act
         wish->answer = CACHE_GLANCE_UNSURE;
 }
 
-/* A filter wants to know of misses, so those are looked up alone. */
+/* A filter wants to know of misses, and the tier may have what is none in the end, so those are looked up alone. */
 static inline bool is_miss(const struct visit *visit) {
-    return !visit->entry && !visit->next && !store_has_filter(visit->shard) && holds(visit);
+    return !visit->entry && !visit->next && !store_is_asked_aside(visit->shard) && holds(visit);
 }
 
 /* Sessions and bans decide what is there; and the databases may have been swapped since the names were hashed. */

@@ -152,6 +152,7 @@ void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_
     uint32_t wanted = atomic_fetch_and(&engine->changes.wanted, ENDS | 1u << STORE_NOTED);
     unsigned char dressed = atomic_fetch_and(&cache->dressed, DRESS_JOURNAL);
     claim_forget(engine);
+    cache_tier_clear(cache, actor); /* whose keys nobody knows */
     use_router(engine, &moving.after);
     for (; moving.place < CACHE_DATABASES; moving.place++) {
         uint64_t cursor = 0;

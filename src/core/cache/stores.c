@@ -2,6 +2,7 @@
 #include "core/cache/internal.h"
 #include "core/store/claim.h"
 #include "core/store/pattern.h"
+#include "core/store/tier.h"
 
 uint32_t cache_store_count(const struct cache *cache) { return cache->engine->store_count; }
 
@@ -53,6 +54,7 @@ void cache_store_info(const struct cache *cache, uint32_t store, struct cache_st
     uint32_t end = record->first_shard + record->shard_count;
     for (uint32_t i = record->first_shard; i < end; i++) {
         ret_info->index_bytes += index_bytes(&engine->range, &engine->shards[i].index);
+        ret_info->tier_bytes += tier_cell_bytes(engine, i);
         ret_info->ghost_bytes += (uint64_t)engine->shards[i].ghosts.unit_count * engine->range.head->unit_size;
         ret_info->large_bytes += atomic_load_explicit(&engine->shards[i].extents_live, memory_order_relaxed);
         for (uint32_t db = 0; db < RANGE_DATABASES; db++) {
@@ -67,7 +69,7 @@ void cache_store_info(const struct cache *cache, uint32_t store, struct cache_st
             add_segment(&engine->range, &engine->range.segments[number], ret_info);
     }
     ret_info->bytes = ret_info->log_bytes + ret_info->index_bytes + ret_info->ghost_bytes + ret_info->filter_bytes +
-                      ret_info->object_bytes + ret_info->large_bytes;
+                      ret_info->object_bytes + ret_info->large_bytes + ret_info->tier_bytes;
 }
 
 void cache_store_flush(struct cache *cache, struct actor *actor, uint32_t store) {

@@ -72,7 +72,7 @@ bool cache_may_bear_tags(const struct cache *cache, const struct cache_key *key)
         const struct shard *shard = &engine->shards[store_shard_of(engine, wanted.hash)];
         struct store_view view;
         store_view_open(engine, shard, &wanted, &view);
-        bool bears = view.found && view.entry.flags & ENTRY_TAGS;
+        bool bears = view.found ? (view.entry.flags & ENTRY_TAGS) != 0 : tier_may_have(cache, &wanted);
         if (!(view.number & 1) && store_view_holds(shard, &view))
             return bears;
     }
@@ -98,12 +98,16 @@ static uint64_t invalidate(struct cache *cache, struct actor *actor, struct slic
     /* Who is about to write with this tag either hears of it now, or has a record that the invalidation finds. */
     store_tell(engine, actor, CACHE_TAG_GOING, CACHE_DATABASES, tag);
     uint64_t count = tag_invalidate(&engine->range, actor, engine->tags, tag, soft, store_stamp_from, engine);
-    if (actor->tag_stamps[1] && is_journaled(cache))
+    uint64_t stamp = actor->tag_stamps[1];
+    /* Nobody bears it, but what the log knows may: a value that the tier has lost, of which the log was not told. */
+    if (stamp == 0 && engine->tier && is_journaled(cache) && tag.size && tag.size <= tag_name_max(&engine->range))
+        stamp = store_stamp_next(engine);
+    if (stamp && is_journaled(cache))
         journal_note(cache, actor,
                      &(struct record_part){.kind = RECORD_TAG,
                                            .soft = soft,
                                            .expires_at_ms = soft ? actor->now_ms : 0,
-                                           .stamp = actor->tag_stamps[1],
+                                           .stamp = stamp,
                                            .name = tag});
     if (count && !soft)
         reclaim_sweep(engine);

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/glob.h"
 #include "core/store/store.h"
+#include "core/store/tier.h"
 
 enum {
     SWEEP_ENTRIES = 2048, /* looked at in a slice */
@@ -125,19 +126,23 @@ static void mark_databases(struct engine *engine, bool banned) {
     }
 }
 
+/* Its stamp is 0 before. Who still reads what stood here sees that its stamp is gone. */
+static void write_ban(struct ban *ban, uint32_t place, struct slice pattern, uint64_t stamp) {
+    words_fence_write();
+    atomic_store_explicit(&ban->place, place, memory_order_relaxed);
+    atomic_store_explicit(&ban->size, (uint16_t)pattern.size, memory_order_relaxed);
+    atomic_store_explicit(&ban->prefix, (uint16_t)prefix_of(pattern), memory_order_relaxed);
+    words_write(ban->text, pattern.data, pattern.size);
+    atomic_store_explicit(&ban->stamp, stamp, memory_order_release);
+}
+
 bool bans_add(struct engine *engine, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
     struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_acquire);
     struct ban *ban = bans && pattern.size <= BAN_PATTERN_MAX ? free_slot(bans) : NULL;
     if (!ban)
         return false;
     actor->ban_stamp = stamp ? stamp : store_stamp_next(engine);
-    /* Who still reads what stood here before sees that its stamp is gone. */
-    words_fence_write();
-    atomic_store_explicit(&ban->place, place, memory_order_relaxed);
-    atomic_store_explicit(&ban->size, (uint16_t)pattern.size, memory_order_relaxed);
-    atomic_store_explicit(&ban->prefix, (uint16_t)prefix_of(pattern), memory_order_relaxed);
-    words_write(ban->text, pattern.data, pattern.size);
-    atomic_store_explicit(&ban->stamp, actor->ban_stamp, memory_order_release);
+    write_ban(ban, place, pattern, actor->ban_stamp);
     atomic_fetch_add_explicit(&bans->set, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&engine->ban_count, 1, memory_order_release);
     mark_databases(engine, true);
@@ -155,6 +160,17 @@ static uint64_t youngest(const struct bans *bans) {
     return stamp;
 }
 
+/* What is in the tier has not been compared with it. */
+static void remember(const struct engine *engine, const struct ban *ban) {
+    uint8_t text[BAN_PATTERN_MAX];
+    if (!engine->tier)
+        return;
+    size_t size = atomic_load_explicit(&ban->size, memory_order_relaxed);
+    words_read(text, ban->text, size);
+    bans_past_add(engine->tier->past, atomic_load_explicit(&ban->place, memory_order_relaxed), slice_make(text, size),
+                  atomic_load_explicit(&ban->stamp, memory_order_relaxed));
+}
+
 /* Every key that was there when these were set has been compared with them. Under a shard's lock: whoever sets one or swaps databases holds all. */
 static void forget(struct engine *engine, struct actor *actor, struct bans *bans) {
     store_lock(engine, actor, 0);
@@ -164,6 +180,7 @@ static void forget(struct engine *engine, struct actor *actor, struct bans *bans
         uint64_t stamp = atomic_load_explicit(&bans->slots[i].stamp, memory_order_relaxed);
         if (stamp == 0 || stamp > bans->until)
             continue;
+        remember(engine, &bans->slots[i]);
         atomic_store_explicit(&bans->slots[i].stamp, 0, memory_order_release);
         if (atomic_fetch_sub_explicit(&engine->ban_count, 1, memory_order_release) == 1)
             mark_databases(engine, false);
@@ -288,4 +305,50 @@ void bans_count(const struct engine *engine, struct ban_counts *ret_counts) {
     uint64_t done = atomic_load_explicit(&bans->shard, memory_order_relaxed) * 1000ull +
                     atomic_load_explicit(&bans->shard_permille, memory_order_relaxed);
     ret_counts->done_permille = ret_counts->live ? (uint32_t)(done / engine->shard_count) : 0;
+}
+
+/* ------------------------------------------------------------------------------------------ what is over */
+
+struct bans_past {
+    _Atomic uint64_t floor;    /* the youngest that is forgotten */
+    _Atomic uint64_t youngest; /* of those that are there */
+    uint32_t next;
+    struct ban slots[BANS_PAST_MAX];
+};
+
+struct bans_past *bans_past_new(const struct memory *memory) {
+    struct bans_past *past = memory_take(memory, sizeof *past);
+    if (past)
+        memset((void *)past, 0, sizeof *past);
+    return past;
+}
+
+size_t bans_past_size(void) { return sizeof(struct bans_past); }
+
+void bans_past_free(struct bans_past *past, const struct memory *memory) { memory_give(memory, past, sizeof *past); }
+
+static void raise(_Atomic uint64_t *to, uint64_t stamp) {
+    if (atomic_load_explicit(to, memory_order_relaxed) < stamp)
+        atomic_store_explicit(to, stamp, memory_order_release);
+}
+
+void bans_past_add(struct bans_past *past, uint32_t place, struct slice pattern, uint64_t stamp) {
+    struct ban *ban = &past->slots[past->next];
+    past->next = (past->next + 1) % BANS_PAST_MAX;
+    raise(&past->floor, atomic_load_explicit(&ban->stamp, memory_order_relaxed)); /* before it is gone from here */
+    atomic_store_explicit(&ban->stamp, 0, memory_order_release);
+    write_ban(ban, place, pattern, stamp);
+    raise(&past->youngest, stamp);
+}
+
+bool bans_past_kill(const struct bans_past *past, uint32_t place, uint64_t seq, struct slice name) {
+    uint8_t text[BAN_PATTERN_MAX];
+    size_t size;
+    uint64_t of_ban;
+    if (atomic_load_explicit(&past->youngest, memory_order_acquire) <= seq)
+        return false;
+    for (int i = 0; i < BANS_PAST_MAX; i++)
+        if (kills(&past->slots[i], place, seq, name, text, &size, &of_ban))
+            return true;
+    return atomic_load_explicit(&past->floor, memory_order_acquire) > seq; /* the last: it is raised first */
 }

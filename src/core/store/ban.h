@@ -24,7 +24,8 @@ struct engine;
 struct bans;
 
 enum {
-    BANS_MAX = 64, /* at a time */
+    BANS_MAX = 64,        /* at a time */
+    BANS_PAST_MAX = 1024, /* remembered for the tier */
     BAN_PATTERN_MAX = 255,
 };
 
@@ -53,5 +54,15 @@ bool bans_sweep(struct engine *engine, struct actor *actor);
 uint64_t bans_oldest(const struct engine *engine);
 void bans_count(const struct engine *engine, struct ban_counts *ret_counts);
 void bans_free(struct bans *bans, const struct memory *memory);
+
+/* Bans that are over for what is in memory, but not for what is in the tier (tier.h): the last BANS_PAST_MAX; what is older than one that is forgotten is dead by
+ * that. Some 280 KiB. Whoever adds one holds the lock of shard 0 at least; asking needs none, after bans_kill: a ban is here before it is over there. */
+struct bans_past;
+struct bans_past *bans_past_new(const struct memory *memory); /* NULL: no memory */
+size_t bans_past_size(void);
+void bans_past_free(struct bans_past *past, const struct memory *memory);
+void bans_past_add(struct bans_past *past, uint32_t place, struct slice pattern, uint64_t stamp);
+/* Whether a key of that place is dead by one of them, if it was there when `seq` was the last stamp. */
+bool bans_past_kill(const struct bans_past *past, uint32_t place, uint64_t seq, struct slice name);
 
 #endif

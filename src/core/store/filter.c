@@ -197,7 +197,7 @@ static void table_remove(const struct filter_writer *w, uint64_t hash) {
 
 static void publish(struct shard *shard) {
     struct filter *filter = &shard->filter;
-    uint64_t view = atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_BY_SESSION;
+    uint64_t view = atomic_load_explicit(&shard->aside, memory_order_relaxed) & (STORE_BY_SESSION | STORE_TIERED);
     if (filter->live != FILTER_NONE) {
         const struct filter_table *table = &filter->tables[filter->live];
         view |= FILTER_MAINTAINED | FILTER_ANSWERS | filter->live << FILTER_TABLE_SHIFT |

@@ -10,6 +10,8 @@ enum { LOAD_TENTHS = 52, LOAD_TINY_TENTHS = 64 };
  * use than a lowered limit allows, or entries would have to go for the sake of an index that has become too large for them. */
 enum { LOAD_LOW_TENTHS = 36, LOAD_OVER_TENTHS = 46 };
 
+enum { INDEX_BLIND_MIN = 4 }; /* the least fingerprint with a marker and two bits of the hash */
+
 static uint32_t buckets_per_page_shift(const struct range *range) { return range->unit_shift - 6; }
 
 static uint32_t *directory(const struct range *range, uint64_t directory_at) {
@@ -19,7 +21,7 @@ static uint32_t *directory(const struct range *range, uint64_t directory_at) {
 /* Takes the page that comes next. Directories keep the numbers of pages that were given back: readers of old shapes may look. */
 static bool add_page(struct range *range, struct actor *actor, const struct index *index, uint64_t directory_at,
                      uint32_t count) {
-    uint32_t unit = range_take_unit(range, actor, SEGMENT_INDEX, index->shard);
+    uint32_t unit = range_take_unit(range, actor, index->blind ? SEGMENT_TIER : SEGMENT_INDEX, index->shard);
     if (unit)
         __atomic_store_n(&directory(range, directory_at)[count], unit, __ATOMIC_RELEASE);
     return unit != 0;
@@ -27,7 +29,7 @@ static bool add_page(struct range *range, struct actor *actor, const struct inde
 
 enum status index_init(struct range *range, struct actor *actor, struct index *index, uint32_t shard, uint64_t pages_at,
                        uint64_t overflow_pages_at) {
-    index->shard = shard;
+    index->shard = (uint16_t)shard;
     index->pages_at = pages_at;
     index->overflow_pages_at = overflow_pages_at;
     if (!add_page(range, actor, index, pages_at, 0))
@@ -217,9 +219,10 @@ uint64_t index_sweep(const struct range *range, struct index *index, struct inde
     return gone;
 }
 
+/* Without `hash_at` there are bits enough. */
 static uint64_t shifted_cell(uint64_t cell, uint32_t level, index_hash_at hash_at, void *context) {
     uint64_t fingerprint = cell >> 49;
-    if (fingerprint < 0x100)
+    if (fingerprint < 0x100 && hash_at)
         fingerprint = index_fingerprint(hash_at(context, cell_location(cell)), level + 1);
     return fingerprint << 48 | (cell & ((1ull << 48) - 1));
 }
@@ -284,12 +287,46 @@ static void split(struct range *range, struct actor *actor, struct index *index,
     index_write_end(old);
 }
 
-void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context) {
+static bool is_full(const struct range *range, const struct index *index) {
     uint64_t buckets = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
     bool tiny = range->head->unit_size == RANGE_UNIT_SIZE_MIN;
-    if (atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 >
-        buckets * (tiny ? LOAD_TINY_TENTHS : LOAD_TENTHS))
+    return atomic_load_explicit(&index->entries, memory_order_relaxed) * 10 >
+           buckets * (tiny ? LOAD_TINY_TENTHS : LOAD_TENTHS);
+}
+
+void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context) {
+    if (is_full(range, index))
         split(range, actor, index, hash_at, context);
+}
+
+struct spent {
+    index_goes gone;
+    void *context;
+};
+
+static bool is_spent(uint64_t cell) { return cell >> 48 < 2 * INDEX_BLIND_MIN; }
+
+static bool spent_goes(void *context, uint64_t cell) {
+    const struct spent *spent = context;
+    if (is_spent(cell))
+        MAYBE(spent->gone(spent->context, cell));
+    return is_spent(cell);
+}
+
+void index_grow_blind(struct range *range, struct actor *actor, struct index *index, index_goes gone, void *context) {
+    if (!is_full(range, index))
+        return;
+    struct index_bucket *first =
+        index_bucket_at(range, index, shape_split(atomic_load_explicit(&index->shape, memory_order_relaxed)));
+    bool any = false;
+    for (const struct index_bucket *bucket = first; bucket && !any; bucket = index_next(range, index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t cell = cell_load(&bucket->cells[i]);
+            any |= cell && is_spent(cell);
+        }
+    if (any)
+        MAYBE(index_sweep(range, index, first, spent_goes, &(struct spent){gone, context}) > 0);
+    split(range, actor, index, NULL, NULL);
 }
 
 /* ------------------------------------------------------------------------------------ shrinking */
@@ -519,8 +556,14 @@ uint64_t index_scan_next(uint64_t shape, uint64_t bucket) {
 
 uint64_t index_scan_position(uint64_t bucket) { return reverse(bucket); }
 
+static void verify_cell(const struct range *range, uint64_t cell, bool blind) {
+    ASSERT(cell >> 48 >= (blind ? INDEX_BLIND_MIN : 0x100));
+    uint32_t number = range_segment_of(range, cell_location(cell));
+    ASSERT(blind || (number >= 1 && number <= range->head->segment_count));
+}
+
 static void verify_chain(const struct range *range, const struct index *index, const struct index_bucket *first,
-                         uint64_t *entries, uint32_t *overflow) {
+                         bool blind, uint64_t *entries, uint32_t *overflow) {
     ASSERT((atomic_load_explicit(&first->number, memory_order_relaxed) & 1) == 0);
     for (const struct index_bucket *bucket = first; bucket; bucket = index_next(range, index, bucket)) {
         *overflow += bucket != first;
@@ -529,18 +572,19 @@ static void verify_chain(const struct range *range, const struct index *index, c
             if (!cell)
                 continue;
             *entries += 1;
-            ASSERT(cell >> 48 >= 0x100);
-            uint32_t number = range_segment_of(range, cell_location(cell));
-            ASSERT(number >= 1 && number <= range->head->segment_count);
+            verify_cell(range, cell, blind);
         }
     }
 }
 
-void index_verify(const struct range *range, const struct index *index) {
+static void verify(const struct range *range, const struct index *index, bool blind) {
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_relaxed), entries = 0;
     uint32_t overflow = 0;
     for (uint64_t i = 0; i < index_bucket_count(shape); i++)
-        verify_chain(range, index, index_bucket_at(range, index, i), &entries, &overflow);
+        verify_chain(range, index, index_bucket_at(range, index, i), blind, &entries, &overflow);
     ASSERT(entries == atomic_load_explicit(&index->entries, memory_order_relaxed));
     ASSERT(overflow == index->overflow_live);
 }
+
+void index_verify(const struct range *range, const struct index *index) { verify(range, index, false); }
+void index_verify_blind(const struct range *range, const struct index *index) { verify(range, index, true); }

@@ -48,10 +48,11 @@ struct index {
     _Atomic uint64_t entries;    /* cells in use */
     _Atomic uint32_t page_count; /* changes under the lock; figures read it without */
     _Atomic uint32_t overflow_page_count;
-    uint32_t overflow_used;         /* overflow buckets ever handed out */
-    uint32_t overflow_free;         /* list of free ones, 0: none, else bucket + 1 */
-    _Atomic uint32_t overflow_live; /* overflow buckets in chains */
-    uint32_t shard;
+    uint32_t overflow_used;               /* overflow buckets ever handed out */
+    uint32_t overflow_free;               /* list of free ones, 0: none, else bucket + 1 */
+    _Atomic uint32_t overflow_live;       /* overflow buckets in chains */
+    uint16_t shard;                       /* or whoever is charged */
+    uint16_t blind;                       /* its cells do not lead into the range: its pages are apart (SEGMENT_TIER) */
     uint64_t pages_at, overflow_pages_at; /* directories: arrays of units */
 };
 
@@ -247,6 +248,10 @@ uint64_t index_sweep(const struct range *range, struct index *index, struct inde
 /* Splits one bucket if the load asks for it and there is memory. Call after an insertion. */
 void index_grow(struct range *range, struct actor *actor, struct index *index, index_hash_at hash_at, void *context);
 
+/* The same where no key stands behind a cell from which its hash could be read anew (tier.h): the bits that a fingerprint has are used up to the last two, and
+ * a cell that would have fewer goes. `gone` is told of each such cell before, as index_goes; its answer does not matter. */
+void index_grow_blind(struct range *range, struct actor *actor, struct index *index, index_goes gone, void *context);
+
 /* Whether there are far fewer entries than buckets, and more than a page of them. Without the lock a hint. */
 bool index_is_sparse(const struct range *range, const struct index *index);
 /* Merges up to `count` pairs of buckets again while that is so, and gives back pages that are left over. True if there is more to do. */
@@ -287,5 +292,7 @@ static inline bool index_scan_passed(uint64_t hash, uint64_t bucket) {
 }
 
 void index_verify(const struct range *range, const struct index *index);
+/* The same for cells of which only the fingerprint is known here. */
+void index_verify_blind(const struct range *range, const struct index *index);
 
 #endif

@@ -293,7 +293,10 @@ void named_write(struct engine *engine, uint32_t number, const struct store_opti
     record->by_session = options->policy == STORE_SESSION;
     engine->sessions |= record->by_session != 0;
     for (uint32_t i = record->first_shard; i < record->first_shard + record->shard_count; i++)
-        atomic_store_explicit(&engine->shards[i].aside, record->by_session ? STORE_BY_SESSION : 0,
+        atomic_store_explicit(&engine->shards[i].aside,
+                              record->by_session ? STORE_BY_SESSION
+                              : engine->tier     ? STORE_TIERED
+                                                 : 0,
                               memory_order_relaxed);
     atomic_store_explicit(&record->policy, options->policy, memory_order_relaxed);
     atomic_store_explicit(&record->entries_max, options->entries_max, memory_order_relaxed);

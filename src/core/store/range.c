@@ -166,12 +166,16 @@ static uint32_t *list_of_units(struct range *range, enum segment_kind kind) {
     struct range_head *head = range->head;
     return kind == SEGMENT_INDEX    ? &head->unit_first
            : kind == SEGMENT_GHOSTS ? &head->ghost_unit_first
-                                    : &head->tag_unit_first;
+           : kind == SEGMENT_TAGS   ? &head->tag_unit_first
+                                    : &head->tier_unit_first;
 }
 
 static _Atomic uint32_t *count_of_units(struct range *range, enum segment_kind kind) {
     struct range_head *head = range->head;
-    return kind == SEGMENT_INDEX ? &head->units : kind == SEGMENT_GHOSTS ? &head->ghost_units : &head->tag_units;
+    return kind == SEGMENT_INDEX    ? &head->units
+           : kind == SEGMENT_GHOSTS ? &head->ghost_units
+           : kind == SEGMENT_TAGS   ? &head->tag_units
+                                    : &head->tier_units;
 }
 
 /* A segment with a free unit, under the lock of the pool. */
@@ -309,6 +313,7 @@ void range_verify(const struct range *range) {
     verify_units(range, SEGMENT_INDEX, head->unit_first, GET(head->units), units, with_room);
     verify_units(range, SEGMENT_GHOSTS, head->ghost_unit_first, GET(head->ghost_units), units, with_room);
     verify_units(range, SEGMENT_TAGS, head->tag_unit_first, GET(head->tag_units), units, with_room);
+    verify_units(range, SEGMENT_TIER, head->tier_unit_first, GET(head->tier_units), units, with_room);
     uint32_t resident = 0;
     for (int i = 0; i < 4; i++)
         for (uint32_t number = head->free_first[i / 2][i % 2]; number; number = GET(range->segments[number].next)) {

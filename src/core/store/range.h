@@ -53,17 +53,19 @@ enum segment_kind {
     SEGMENT_GHOSTS,
     SEGMENT_FILTER,
     SEGMENT_TAGS,
+    SEGMENT_TIER, /* pages of indexes whose cells do not lead into the range */
     SEGMENT_KIND_COUNT
 };
 
 /* Kinds that no reclaim gets back. */
 static inline bool segment_kind_is_fixed(uint8_t kind) {
-    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER || kind == SEGMENT_TAGS;
+    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_FILTER || kind == SEGMENT_TAGS ||
+           kind == SEGMENT_TIER;
 }
 
 /* Kinds whose segments are cut into units. */
 static inline bool segment_kind_has_units(uint8_t kind) {
-    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_TAGS;
+    return kind == SEGMENT_INDEX || kind == SEGMENT_GHOSTS || kind == SEGMENT_TAGS || kind == SEGMENT_TIER;
 }
 
 /* What stands behind a segment. */
@@ -121,6 +123,7 @@ struct range_head {
     uint32_t class_count,
         large_class_count;     /* size classes of a queue: of what stands in logs, of what owns memory elsewhere */
     uint32_t laps, large_laps; /* times the mean of a segment's entries is lap_bytes of policy_laps */
+    uint32_t tiered;           /* shards have directories for cells of a tier */
     uint32_t one_queue;     /* so few segments that a second one open would cost too much: all goes to the main queue */
     uint32_t open_max;      /* segments that a shard may have open, if it can help it */
     _Atomic uint32_t limit; /* segments that may be in use */
@@ -147,9 +150,9 @@ struct range_head {
     uint32_t free_first[2][2];
     _Atomic uint32_t free_resident; /* segments in the lists of resident ones */
     uint32_t releasing;             /* free segments that are in no list while their memory is given back */
-    /* Lists of segments with free units: for the index, for ghosts, for tags. And how many units are taken. */
-    uint32_t unit_first, ghost_unit_first, tag_unit_first;
-    _Atomic uint32_t units, ghost_units, tag_units;
+    /* Lists of segments with free units: for the index, for ghosts, for tags, for cells of the tier. And how many units are taken. */
+    uint32_t unit_first, ghost_unit_first, tag_unit_first, tier_unit_first;
+    _Atomic uint32_t units, ghost_units, tag_units, tier_units;
     _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first

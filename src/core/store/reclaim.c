@@ -6,6 +6,7 @@
 #include "core/store/ghost.h"
 #include "core/store/resident.h"
 #include "core/store/session.h"
+#include "core/store/tier.h"
 #include "core/store/vacate.h"
 
 enum {
@@ -104,6 +105,22 @@ static void evict(struct engine *engine, struct actor *actor, struct shard *shar
     store_remove_by_itself(engine, actor, shard, &spot, STORE_EVICTED);
 }
 
+/* Into the tier instead, if there is one, and it is worth that and is taken. One entry that makes room among so many is not: there would be as many as before. */
+static bool hand_down(struct engine *engine, struct actor *actor, struct shard *shard, const struct shard_walk *walk,
+                      struct visit *visit, enum store_queue queue, struct slice_budget *budget) {
+    if (!store_is_tiered(shard) || walk->single ||
+        (queue != STORE_MAIN && policies[store_policy_of(engine, shard)].uses_max))
+        return false;
+    struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
+    uint64_t owned = store_owned_bytes(engine, visit->location, &visit->entry), bytes = visit->entry.size + owned;
+    if (tier_put_down(engine, actor, shard, visit->hash, &spot) != TIER_TAKEN)
+        return false;
+    budget->freed += owned;
+    budget->drops -= budget->drops > 0;
+    budget->bytes = budget->bytes > bytes ? budget->bytes - bytes : 0;
+    return true;
+}
+
 /* Differs from round to round even if nothing is written meanwhile, as an entry moves: what stays now does not stay for ever. */
 static struct rng chance_of(const struct shard *shard, const struct visit *visit) {
     uint64_t written = atomic_load_explicit(&shard->written, memory_order_relaxed);
@@ -173,7 +190,8 @@ static bool decide(struct engine *engine, struct actor *actor, struct shard *sha
                 return true;
             break;
     }
-    evict(engine, actor, shard, visit, queue, budget);
+    if (!hand_down(engine, actor, shard, walk, visit, queue, budget))
+        evict(engine, actor, shard, visit, queue, budget);
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "core/store/resident.h"
 
 #include "base/assert.h"
+#include "core/store/tier.h"
 
 enum {
     SLICE_ROWS = 1024,                  /* of the segment table looked at: some microseconds */
@@ -62,6 +63,7 @@ static bool is_full(const struct segment *segment) {
         case SEGMENT_LOG:
         case SEGMENT_INDEX:
         case SEGMENT_TAGS:
+        case SEGMENT_TIER:
             return GET(segment->sealed);
         case SEGMENT_BLOCKS:
         case SEGMENT_OBJECTS:
@@ -131,7 +133,7 @@ bool resident_shrink(struct engine *engine, struct actor *actor) {
         if (worked)
             return true;
     }
-    return false;
+    return tier_shrink(engine, actor, SLICE_MERGES);
 }
 
 bool resident_step(struct engine *engine, struct actor *actor, bool urgent) {
@@ -178,6 +180,10 @@ static uint64_t add_row(const struct range *range, const struct segment *segment
             part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
             account->tags += part;
             return part;
+        case SEGMENT_TIER:
+            part = (uint64_t)__builtin_popcountll(GET(segment->blocks)) << range->unit_shift;
+            account->cells += part;
+            return part;
     }
     return 0;
 }
@@ -206,13 +212,15 @@ void resident_verify(const struct engine *engine) {
     const struct range *range = &engine->range;
     const struct range_head *head = range->head;
     struct resident_account account = resident_account(engine);
-    uint64_t index = index_bytes(range, &engine->tags->index), size = range_segment_size(range), all = account.logs;
+    uint64_t index = index_bytes(range, &engine->tags->index), size = range_segment_size(range), all = account.logs,
+             cells = 0;
     for (uint32_t i = 0; i < engine->shard_count; i++)
-        index += index_bytes(range, &engine->shards[i].index);
+        index += index_bytes(range, &engine->shards[i].index), cells += tier_cell_bytes(engine, i);
     ASSERT(account.index == index && index == (uint64_t)GET(head->units) * head->unit_size);
     ASSERT(account.blocks == GET(head->blocks_live));
     ASSERT(account.logs >= logs_live(engine) && account.ghosts == (uint64_t)GET(head->ghost_units) * head->unit_size);
     ASSERT(account.tags == (uint64_t)GET(head->tag_units) * head->unit_size);
-    all += account.index + account.blocks + account.objects + account.ghosts + account.filters + account.tags;
+    ASSERT(account.cells == cells && cells == (uint64_t)GET(head->tier_units) * head->unit_size);
+    all += account.index + account.blocks + account.objects + account.ghosts + account.filters + account.tags + cells;
     ASSERT(all <= GET(head->used) * size && account.tables == resident_occupied(&account) - all);
 }

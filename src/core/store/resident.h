@@ -21,13 +21,13 @@
 /* Bytes by use. Exact while nobody writes. Occupied are all but the last; idle is what else is resident, or may be: free segments that
  * have been used, and what is not taken of those that are. */
 struct resident_account {
-    uint64_t tables, logs, index, blocks, objects, ghosts, filters, tags;
+    uint64_t tables, logs, index, blocks, objects, ghosts, filters, tags, cells; /* the last: of the tier */
     uint64_t idle;
 };
 struct resident_account resident_account(const struct engine *engine);
 static inline uint64_t resident_occupied(const struct resident_account *account) {
     return account->tables + account->logs + account->index + account->blocks + account->objects + account->ghosts +
-           account->filters + account->tags;
+           account->filters + account->tags + account->cells;
 }
 
 /* Asserts that what was counted while running comes to the same. */

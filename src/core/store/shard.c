@@ -4,6 +4,7 @@
 #include "core/store/ghost.h"
 #include "core/store/session.h"
 #include "core/store/store.h"
+#include "core/store/tier.h"
 
 /* Expired entries are looked for at most this late; it keeps a segment of many different expiries from being walked for each one. */
 enum { EXPIRY_SLACK_MS = 100 };
@@ -250,6 +251,8 @@ void store_drop_segment(struct engine *engine, struct actor *actor, struct shard
         shard->reclaim.segment = 0;
     if (shard->expiry.segment == number)
         shard->expiry.segment = 0;
+    if (engine->tier)
+        tier_walk_dropped(engine, shard, number);
     log_remove(engine, shard, number);
     range_give(&engine->range, actor, number);
 }
@@ -401,6 +404,12 @@ static void free_objects(struct engine *engine, struct actor *actor, struct shar
     ASSERT(atomic_load_explicit(&shard->objects.live, memory_order_relaxed) + root->charge == live);
 }
 
+static void release_extents(struct engine *engine, struct actor *actor, uint64_t location, const struct entry *entry) {
+    uint64_t first;
+    store_value_size(engine, location, entry, &first);
+    extent_release(&engine->range, actor, first);
+}
+
 /* Forgets what stood at a spot whose cell now says something else. `kept`: a collection that lives on. */
 static void release_old(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t location,
                         const struct entry *entry, const struct object_root *kept) {
@@ -417,9 +426,7 @@ static void release_old(struct engine *engine, struct actor *actor, struct shard
             free_objects(engine, actor, shard, &root);
         return;
     }
-    uint64_t first;
-    store_value_size(engine, location, entry, &first);
-    extent_release(&engine->range, actor, first);
+    release_extents(engine, actor, location, entry);
 }
 
 static bool ask_tags(const struct engine *engine, uint64_t location, const struct entry *entry, bool softly) {
@@ -467,11 +474,13 @@ void store_root_set(struct engine *engine, struct actor *actor, struct shard *sh
 
 /* A miss on what the small queue dropped not long ago goes straight into the main queue. */
 static enum store_queue queue_for(struct engine *engine, struct shard *shard, const struct store_key *key,
-                                  const struct store_spot *spot, uint64_t size_bytes) {
+                                  const struct store_value *value, const struct store_spot *spot, uint64_t size_bytes) {
     if (spot->location) {
         uint32_t number = range_segment_of(&engine->range, spot->location);
         return store_queue_of_log(engine->range.segments[number].log);
     }
+    if (value->from_tier)
+        return STORE_MAIN;
     const struct policy *policy = &policies[store_policy_of(engine, shard)];
     struct ghost ghost = policy->two_queues ? ghost_take(engine, shard, key->hash) : (struct ghost){.found = false};
     if (!ghost.found)
@@ -559,7 +568,7 @@ static enum store_change end_of_old(const struct engine *engine, const struct ac
 /* Tells of a write, while the bytes of what stood there before are as they were. */
 static void tell_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
                      const struct store_value *value, const struct store_spot *before, enum store_change end) {
-    if (before->location && value->lives_on)
+    if ((before->location && value->lives_on) || value->from_tier)
         return;
     if (before->location && end != STORE_CLEARED)
         tell_removed(engine, actor, before, end);
@@ -611,7 +620,7 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
         cell = index_empty_cell(&engine->range, actor, &shard->index, key->hash, &place);
     if (!cell)
         return STATUS_FULL;
-    enum store_queue queue = queue_for(engine, shard, key, spot, entry_bytes(&entry) + owned_bytes);
+    enum store_queue queue = queue_for(engine, shard, key, value, spot, entry_bytes(&entry) + owned_bytes);
     uint64_t location = store_append(engine, actor, shard,
                                      store_log_of(engine, actor, shard, queue, &entry, owned_bytes), &entry, false);
     if (!location)
@@ -623,7 +632,8 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
     uint64_t fingerprint = index_fingerprint(key->hash, index_local_level(shape, key->hash));
     bool created = !spot->location;
-    if (created && store_has_filter(shard))
+    uint64_t aside = created ? atomic_load_explicit(&shard->aside, memory_order_relaxed) : 0;
+    if (__builtin_expect(aside & FILTER_MAINTAINED, 0))
         filter_link(engine, actor, shard, key->hash, filter_hash(engine, shard, key->db, key->name, key->hash));
     uint32_t use = 0;
     if (spot->location) {
@@ -641,8 +651,12 @@ enum status store_put(struct engine *engine, struct actor *actor, struct shard *
     join_tags(engine, actor, location, &entry, value->tags);
     tell_put(engine, actor, shard, key, value, spot, end);
     *spot = (struct store_spot){place.bucket, cell, location, entry};
-    if (created)
+    if (created) {
+        /* Behind it, so that nobody misses the key in between: until then it was that which stands there. */
+        if (__builtin_expect(aside & STORE_TIERED, 0) && !value->from_tier)
+            MAYBE(tier_overwritten(engine, actor, shard, key->hash, key->db) > 0);
         grow_index(engine, actor, shard, key->hash, spot);
+    }
     return STATUS_OK;
 }
 
@@ -658,6 +672,20 @@ void store_release(struct engine *engine, struct actor *actor, struct shard *sha
                    enum store_change reason) {
     tell_removed(engine, actor, spot, reason);
     release_removed(engine, actor, shard, spot);
+}
+
+void store_hand_over(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot) {
+    const struct entry *entry = &spot->entry;
+    ASSERT(!(entry->flags & ENTRY_OBJECT) && !store_is_by_session(shard));
+    store_tell(engine, actor, STORE_DEMOTED, entry->db, store_name_at(engine, spot->location, entry));
+    index_remove(&engine->range, &shard->index, spot->bucket, spot->cell);
+    if (store_has_filter(shard))
+        filter_unlink_at(engine, actor, shard, spot->location);
+    store_account(engine, shard, spot->location, entry, store_owned_bytes(engine, spot->location, entry), -1);
+    if (entry->flags & ENTRY_EXTENTS)
+        release_extents(engine, actor, spot->location, entry);
+    spot->location = 0;
+    spot->cell = NULL;
 }
 
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,

@@ -5,6 +5,7 @@
 #include "core/store/named.h"
 #include "core/store/reclaim.h"
 #include "core/store/resident.h"
+#include "core/store/tier.h"
 
 static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
 enum { VERSION = 8, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
@@ -68,14 +69,17 @@ static uint32_t unit_size_for(uint32_t segment_size) {
 /* A place for each shard, and one for tags. */
 static uint64_t charge_count(const struct range_head *head) { return head->shard_room + 1ull; }
 
-/* A shard's directories: of the index and its overflow buckets, a number for each unit there may be; of objects and of
- * two filters, one for each segment, and of ghosts as many (which is far more units than they take). */
+/* Numbers of units that a shard has directories for, of each unit there may be: of the index and its overflow buckets, and the same for cells of a tier. */
+static uint64_t unit_directories(const struct range_head *head) { return head->tiered ? 4 : 2; }
+
+/* A shard's directories: those; of objects and of two filters, a number for each segment, and of ghosts as many (which is far more units than they
+ * take). */
 static uint64_t directory_size(const struct range_head *head, uint64_t segments) {
     return bits_align_up((segments + 1) * (head->segment_size / head->unit_size) * sizeof(uint32_t), 64);
 }
 static uint64_t segment_table_size(uint64_t segments) { return bits_align_up((segments + 1) * sizeof(uint32_t), 64); }
 static uint64_t directories_size(const struct range_head *head, uint64_t segments) {
-    return 2 * directory_size(head, segments) + 4 * segment_table_size(segments);
+    return unit_directories(head) * directory_size(head, segments) + 4 * segment_table_size(segments);
 }
 
 static uint32_t tag_groups(const struct range_head *head) {
@@ -84,7 +88,7 @@ static uint32_t tag_groups(const struct range_head *head) {
 
 /* Address space of all tables for one segment. */
 static uint64_t tables_a_segment(const struct range_head *head) {
-    uint64_t units = head->segment_size / head->unit_size, numbers = 2 * units + 4;
+    uint64_t units = head->segment_size / head->unit_size, numbers = unit_directories(head) * units + 4;
     return (head->shard_count * numbers + TAG_DIRECTORIES * units) * sizeof(uint32_t) + sizeof(struct segment) +
            RANGE_REFERENCES * sizeof(uint32_t);
 }
@@ -104,7 +108,7 @@ static void choose_sizes(struct range_head *head, const struct engine_options *o
 
 /* Place for stores that come later costs address space only, of which it takes a small part: with small segments there are few. */
 static void choose_room(struct range_head *head, const struct engine_options *options) {
-    uint64_t numbers = 2ull * (head->segment_size / head->unit_size) + 4;
+    uint64_t numbers = unit_directories(head) * (head->segment_size / head->unit_size) + 4;
     uint64_t most = head->segment_size / SPARE_SHARE / (numbers * sizeof(uint32_t)), spare = options->spare_stores;
     spare = spare > most ? most : spare;
     spare = spare > STORES_MAX - head->store_count ? STORES_MAX - head->store_count : spare;
@@ -118,6 +122,7 @@ static void choose_room(struct range_head *head, const struct engine_options *op
 /* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
 static bool lay_out(struct range_head *head, const struct engine_options *options) {
     uint32_t shards[STORES_MAX];
+    head->tiered = options->tiered;
     head->store_count = named_count(options);
     head->shard_count = named_count_shards(options, shards);
     if (head->shard_count == 0)
@@ -223,11 +228,24 @@ static void init_tags(struct engine *engine) {
     tags_init(engine->tags, tag_groups(head), head->shard_room, at, at + size, at + 2 * size);
 }
 
+static uint64_t directories_at(const struct range_head *head, uint32_t shard) {
+    uint64_t first_at = head->shards_at + bits_align_up(head->shard_room * sizeof(struct shard), TABLE_ALIGNMENT);
+    return first_at + shard * directories_size(head, head->segment_count);
+}
+
+void store_tier_directories(const struct engine *engine, uint32_t shard, uint64_t *ret_pages_at,
+                            uint64_t *ret_overflow_at) {
+    const struct range_head *head = engine->range.head;
+    uint64_t size = directory_size(head, head->segment_count);
+    ASSERT(head->tiered);
+    *ret_pages_at = directories_at(head, shard) + directories_size(head, head->segment_count) - 2 * size;
+    *ret_overflow_at = *ret_pages_at + size;
+}
+
 static enum status init_shard(struct engine *engine, struct actor *actor, uint32_t at) {
     struct range_head *head = engine->range.head;
     struct shard *shard = &engine->shards[at];
-    uint64_t first_at = head->shards_at + bits_align_up(head->shard_room * sizeof(struct shard), TABLE_ALIGNMENT);
-    uint64_t directory_at = first_at + at * directories_size(head, head->segment_count);
+    uint64_t directory_at = directories_at(head, at);
     uint64_t size = directory_size(head, head->segment_count), table_size = segment_table_size(head->segment_count);
     uint64_t tables_at = directory_at + 2 * size;
     shard->objects.table_at = tables_at;
@@ -333,6 +351,7 @@ void engine_close(struct engine *engine) {
     if (!engine)
         return;
     named_give_routes(engine);
+    tier_free(engine);
     bans_free(atomic_load_explicit(&engine->bans, memory_order_relaxed), engine->memory);
     memory_give(engine->memory, engine, sizeof *engine);
 }
@@ -467,7 +486,7 @@ static uint64_t verify_shard(struct engine *engine, uint32_t at) {
     ASSERT(sum.live == atomic_load_explicit(&shard->live, memory_order_relaxed));
     ASSERT(sum.extents == atomic_load_explicit(&shard->extents_live, memory_order_relaxed));
     ASSERT(sum.extents + owned_segments(engine, at) + index_bytes(&engine->range, &shard->index) +
-               (uint64_t)shard->ghosts.unit_count * engine->range.head->unit_size ==
+               tier_cell_bytes(engine, at) + (uint64_t)shard->ghosts.unit_count * engine->range.head->unit_size ==
            atomic_load_explicit(&engine->range.charges[at], memory_order_relaxed));
     ASSERT(sum.empties == atomic_load_explicit(&shard->empties, memory_order_relaxed));
     ASSERT(sum.open_count == shard->open_count);
@@ -483,7 +502,7 @@ static uint64_t verify_shard(struct engine *engine, uint32_t at) {
         entries += sum.entries[db];
     }
     ASSERT(entries == atomic_load_explicit(&shard->index.entries, memory_order_relaxed));
-    return sum.tags;
+    return sum.tags + tier_verify(engine, at);
 }
 
 void engine_verify(struct engine *engine, struct actor *actor) {

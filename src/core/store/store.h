@@ -165,7 +165,8 @@ enum store_change {
     STORE_SOFTENED =
         19, /* a tag has made it stale: told when somebody comes across it who may show it, perhaps more than once */
     STORE_STALE_GONE = 20, /* what was stale, and might have been shown as that, is taken away before its time */
-    STORE_NOTED = 28,      /* none, but wanted: the journal notes what goes */
+    STORE_DEMOTED = 21, /* it has left memory for the tier (tier.h), alive: whoever keeps copies hears no more of it */
+    STORE_NOTED = 28,   /* none, but wanted: the journal notes what goes */
     STORE_UNHURRIED =
         30, /* none, but wanted: what has expired need not be looked for sooner because somebody is told of it */
     STORE_CLEARED = 31, /* with all others of a database or store, which is told of once: of each, it is never wanted */
@@ -209,6 +210,8 @@ struct engine {
     struct store_journal journal;
     _Atomic uint32_t ban_count; /* of bans that there are */
     struct bans *_Atomic bans;  /* NULL: there never was one */
+    struct tier
+        *tier; /* NULL: nothing is kept outside of memory (tier.h). Changes while nobody else is in the engine */
 };
 
 /* A named store beside the default one. */
@@ -246,6 +249,7 @@ struct engine_options {
         *stores; /* not kept. One called "default" says what the default store is like; else it has the policy above */
     uint32_t store_count;
     uint32_t spare_stores; /* that engine_store_add may make later, as far as tables have place for them */
+    bool tiered;           /* tables have place for the cells of a tier (tier.h) */
 };
 
 /* STATUS_INVALID for a limit or range that cannot be, a name twice, empty or too long, a wrong pattern, guarantees of more than the
@@ -313,11 +317,24 @@ static inline uint32_t store_name_max(const struct engine *engine) {
     return half < ENTRY_KEY_MAX ? half : ENTRY_KEY_MAX;
 }
 
-enum { STORE_BY_SESSION = 1 << FILTER_BITS_USED }; /* of `aside`; all others are the filter's */
+/* Bits of `aside`; all others are the filter's. With one of the last ones a miss in the index is not the end of it. */
+enum {
+    STORE_BY_SESSION = 1 << FILTER_BITS_USED,
+    STORE_TIERED = 2 << FILTER_BITS_USED, /* keys may be in the tier */
+    STORE_ASKED_ASIDE = FILTER_MAINTAINED | STORE_TIERED,
+};
 
 /* Whether there is a filter to ask or to maintain. */
 static inline bool store_has_filter(const struct shard *shard) {
     return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & FILTER_MAINTAINED, 0);
+}
+/* Whether its entries may be in the tier; in stores of sessions they never are. */
+static inline bool store_is_tiered(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_TIERED, 0);
+}
+/* Whether one of both is to be asked before a miss is one. */
+static inline bool store_is_asked_aside(const struct shard *shard) {
+    return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_ASKED_ASIDE, 0);
 }
 static inline bool store_is_by_session(const struct shard *shard) {
     return __builtin_expect(atomic_load_explicit(&shard->aside, memory_order_relaxed) & STORE_BY_SESSION, 0);
@@ -371,6 +388,7 @@ struct store_value {
         lives_on; /* what stands at the spot becomes this one, longer or with another expiry: nobody is told that it was replaced */
     bool
         unseen; /* what stands at the spot is hidden from all commands: it is told of as what it has become, and this one as created */
+    bool from_tier; /* it comes back as it was: nobody is told, and it goes to the main queue */
     struct slice value;
     struct extents extents; /* first != 0: the value, of `extents_size` bytes; taken over on success */
     uint64_t extents_size;
@@ -427,6 +445,8 @@ void store_tell_softened(struct engine *engine, struct actor *actor, const struc
 /* The time of an entry has come that may still be shown as stale (store_is_late): it is softened where it stands, told of as expired and counted,
  * and not again when it goes. */
 void store_soften_late(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
+/* Takes an entry out that goes on elsewhere, with the tags that it bears: told of as STORE_DEMOTED. */
+void store_hand_over(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot);
 /* Removes nothing else, though it be the head of a session. */
 void store_remove_alone(struct engine *engine, struct actor *actor, struct shard *shard, struct store_spot *spot,
                         enum store_change reason);
@@ -583,6 +603,10 @@ void store_seal(struct engine *engine, struct shard *shard, uint32_t number);
 
 /* Takes a segment out of its log and gives it back to the pool. Nothing in it may be alive. */
 void store_drop_segment(struct engine *engine, struct actor *actor, struct shard *shard, uint32_t number);
+
+/* Where the directories of a shard's cells of the tier are, in an engine that has them. */
+void store_tier_directories(const struct engine *engine, uint32_t shard, uint64_t *ret_pages_at,
+                            uint64_t *ret_overflow_at);
 
 /* The end of a removal, when no cell leads to the entry any more, but before readers see that: tells of it, and takes it out of filter and
  * accounts. */

@@ -68,7 +68,7 @@ void tags_init(struct tags *tags, uint32_t groups, uint32_t charged_to, uint64_t
     memset(tags, 0, tags_size(groups));
     tags->group_mask = groups - 1;
     tags->pages_at = pages_at;
-    tags->index.shard = charged_to;
+    tags->index.shard = (uint16_t)charged_to;
     tags->index.pages_at = index_pages_at;
     tags->index.overflow_pages_at = index_overflow_at;
 }

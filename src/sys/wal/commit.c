@@ -197,7 +197,20 @@ static void rotate(struct wal *wal) {
     (void)reserve(wal);
 }
 
+/* What the next file proves is flushed while others write on, and once more what they wrote meanwhile; only the rest is flushed while they stand still. */
+static void flush_ahead(struct wal *wal) {
+    for (int i = 0; i < 2; i++) {
+        pthread_mutex_lock(&wal->writing);
+        bool due = atomic_load(&wal->state) == WAL_RUNNING && !wal->pending &&
+                   wal->writer.offset >= wal->rotate_at_bytes && atomic_load(&wal->written) > wal->durable;
+        pthread_mutex_unlock(&wal->writing);
+        if (due)
+            wal_flush(wal);
+    }
+}
+
 static void rotate_if_due(struct wal *wal) {
+    flush_ahead(wal);
     pthread_mutex_lock(&wal->writing);
     if (atomic_load(&wal->state) == WAL_RUNNING && !wal->pending) {
         bool asked = atomic_exchange(&wal->rotate_wanted, false);

@@ -1,0 +1,468 @@
+/* core/cache/tier_model_test.c: memory and tier together against a naive twin.
+ *
+ * Memory is so small that everything goes down and up; records are moved, let go, refused; addresses are asked for and read much later, when other records stand there.
+ * Whatever is shown is exactly what the twin has, or nothing is: never an older value, nor one that was deleted, has expired or was invalidated. What was said to be gone
+ * does not come again. All counts are verified now and then. The seed is STRATA_SEED, the number of operations STRATA_MODEL_OPS.
+ */
+#include "base/glob.h"
+#include "core/cache/tier_fixture.h"
+
+enum { KEYS = 2000, DATABASES = 3, TAGS = 6, OPERATIONS = 150000, DELAYED = 8, VALUE_MAX = 1500, LARGE_MAX = 60000 };
+
+struct twin_entry {
+    bool there;
+    uint32_t seed, size; /* of the value */
+    uint64_t expires_at_ms;
+    uint32_t tags; /* a bit for each */
+};
+
+/* A place that was asked for, and what stood there then. */
+struct delayed {
+    bool used, early; /* early: what is looked at was read when it was asked for */
+    uint32_t db, key;
+    struct cache_tier_place place;
+    struct kept_record record;
+};
+
+struct model {
+    struct testing_cache t;
+    struct keeper *keeper;
+    struct twin_entry twin[DATABASES][KEYS];
+    struct delayed delayed[DELAYED];
+    struct rng rng;
+    struct buf got;
+    uint8_t bytes[LARGE_MAX];
+    uint64_t step, seed, shown, in_memory, missed, came_late;
+};
+
+#define CHECK(model, condition)                                                                                       \
+    do {                                                                                                              \
+        if (!(condition))                                                                                             \
+            fail_msg("seed %llu step %llu: %s", (unsigned long long)(model)->seed, (unsigned long long)(model)->step, \
+                     #condition);                                                                                     \
+    } while (0)
+
+static uint64_t below(struct model *m, uint64_t limit) { return rng_below(&m->rng, limit); }
+
+static struct slice name_of(uint32_t key, char text[32]) {
+    return slice_make(text, (size_t)snprintf(text, 32, "key:%u", key));
+}
+
+static struct slice tag_of(uint32_t tag, char text[32]) {
+    return slice_make(text, (size_t)snprintf(text, 32, "tag%u", tag));
+}
+
+/* The value that goes with a seed: its bytes depend on each other, so that no mixture passes. */
+static struct slice value_of(struct model *m, uint32_t seed, uint32_t size) {
+    for (uint32_t i = 0; i < size; i++)
+        m->bytes[i] = (uint8_t)((seed >> i % 4 * 8) + i * 7);
+    return slice_make(m->bytes, size);
+}
+
+static struct twin_entry *twin_at(struct model *m, uint32_t db, uint32_t key) {
+    struct twin_entry *entry = &m->twin[db][key];
+    if (entry->there && entry->expires_at_ms && entry->expires_at_ms <= m->t.actor.now_ms)
+        entry->there = false;
+    return entry;
+}
+
+static void check_value(struct model *m, uint32_t db, uint32_t key, struct slice value, const struct cache_info *info) {
+    const struct twin_entry *entry = twin_at(m, db, key);
+    CHECK(m, entry->there);
+    CHECK(m, value.size == entry->size && info->size == entry->size);
+    CHECK(m, slice_equal(value, value_of(m, entry->seed, entry->size)));
+    CHECK(m, info->expires_at_ms == entry->expires_at_ms);
+}
+
+/* False: nothing was shown. */
+static bool do_get(struct model *m, uint32_t db, uint32_t key) {
+    char name[32];
+    struct cache_info info;
+    switch (testing_fetch(&m->t, m->keeper, db, name_of(key, name), below(m, 4) == 0, &m->got, &info)) {
+        case FETCHED_MISS:
+            m->missed++;
+            return false;
+        case FETCHED_SHOWN:
+            m->shown++;
+            break;
+        case FETCHED_MEMORY:
+            m->in_memory++;
+            break;
+    }
+    check_value(m, db, key, buf_slice(&m->got), &info);
+    return true;
+}
+
+/* Plainly, or by an edit with tags. */
+static void do_set(struct model *m, uint32_t db, uint32_t key) {
+    char name[32], texts[TAGS][32];
+    struct slice tags[TAGS];
+    struct twin_entry *entry = &m->twin[db][key];
+    struct twin_entry now = {.there = true, .seed = (uint32_t)rng_next(&m->rng)};
+    now.size = (uint32_t)below(m, below(m, 60) ? VALUE_MAX : LARGE_MAX);
+    now.expires_at_ms = below(m, 3) ? 0 : m->t.actor.now_ms + 1 + below(m, 20000);
+    struct cache_key wanted = cache_key(m->t.cache, db, name_of(key, name));
+    enum status status;
+    if (below(m, 3)) {
+        status = cache_set(m->t.cache, &m->t.actor, &wanted, value_of(m, now.seed, now.size), now.expires_at_ms);
+    } else {
+        struct cache_edit edit;
+        cache_prepare(m->t.cache, &m->t.actor, &wanted, now.size);
+        cache_edit_begin(m->t.cache, &m->t.actor, &wanted, &edit);
+        if (!edit.found)
+            entry->there = false; /* it may have been in the tier: not any more, whatever becomes of the write */
+        for (uint32_t tag = 0; tag < TAGS; tag++)
+            if (below(m, 4) == 0) {
+                now.tags |= 1u << tag;
+                tags[edit.tag_count++] = tag_of(tag, texts[tag]);
+            }
+        edit.tags = tags;
+        edit.versioned = below(m, 2);
+        edit.set_stale_ms = below(m, 4) ? 0 : 1 + below(m, 5000);
+        status = cache_edit_set(&edit, CACHE_STRING, value_of(m, now.seed, now.size), now.expires_at_ms);
+        cache_edit_end(&edit);
+    }
+    CHECK(m, status == STATUS_OK || status == STATUS_FULL);
+    if (status == STATUS_OK)
+        *entry = now;
+}
+
+static void do_delete(struct model *m, uint32_t db, uint32_t key) {
+    char name[32];
+    struct cache_key wanted = cache_key(m->t.cache, db, name_of(key, name));
+    if (cache_delete(m->t.cache, &m->t.actor, &wanted))
+        CHECK(m, twin_at(m, db, key)->there);
+    m->twin[db][key].there = false;
+}
+
+static void do_expire(struct model *m, uint32_t db, uint32_t key) {
+    char name[32];
+    struct cache_key wanted = cache_key(m->t.cache, db, name_of(key, name));
+    struct twin_entry *entry = twin_at(m, db, key);
+    uint64_t expires_at_ms = below(m, 3) ? m->t.actor.now_ms + 1 + below(m, 20000) : 0;
+    struct cache_edit edit;
+    cache_edit_begin(m->t.cache, &m->t.actor, &wanted, &edit);
+    CHECK(m, !edit.found || entry->there);
+    if (!edit.found)
+        entry->there = false;
+    else if (cache_edit_expire(&edit, expires_at_ms) == STATUS_OK)
+        entry->expires_at_ms = expires_at_ms;
+    cache_edit_end(&edit);
+}
+
+static void do_append(struct model *m, uint32_t db, uint32_t key) {
+    char name[32];
+    struct cache_key wanted = cache_key(m->t.cache, db, name_of(key, name));
+    struct twin_entry *entry = twin_at(m, db, key);
+    struct cache_edit edit;
+    cache_edit_begin(m->t.cache, &m->t.actor, &wanted, &edit);
+    if (edit.found) { /* the same value with another seed, of the same size: in place */
+        uint32_t seed = (uint32_t)rng_next(&m->rng);
+        CHECK(m, entry->there && edit.size == entry->size);
+        if (cache_edit_patch(&edit, 0, value_of(m, seed, entry->size)) == STATUS_OK)
+            entry->seed = seed;
+    } else {
+        entry->there = false;
+    }
+    cache_edit_end(&edit);
+}
+
+/* ------------------------------------------------------------------------------------------ many at once */
+
+static void twin_drop_tagged(struct model *m, uint32_t tag) {
+    for (uint32_t db = 0; db < DATABASES; db++)
+        for (uint32_t key = 0; key < KEYS; key++)
+            if (m->twin[db][key].tags >> tag & 1)
+                m->twin[db][key].there = false;
+}
+
+static void do_tag(struct model *m) {
+    char text[32];
+    uint32_t tag = (uint32_t)below(m, TAGS);
+    if (below(m, 2))
+        (void)cache_tag_invalidate(m->t.cache, &m->t.actor, tag_of(tag, text));
+    else
+        (void)cache_tag_soften(m->t.cache, &m->t.actor, tag_of(tag, text));
+    twin_drop_tagged(m, tag);
+}
+
+/* A ban, or where there are too many a search: what is in memory key by key, and the tier by a ban of its own before and behind. */
+static void do_ban(struct model *m, uint32_t db) {
+    char text[32], name[32];
+    uint32_t place = cache_place_of(m->t.cache, db);
+    struct slice pattern = slice_make(text, (size_t)snprintf(text, sizeof text, "key:%u*", (unsigned)below(m, 250)));
+    if (below(m, 4) == 0 || !cache_ban(m->t.cache, &m->t.actor, place, pattern)) {
+        CHECK(m, cache_tier_ban(m->t.cache, &m->t.actor, place, pattern) == STATUS_OK);
+        uint64_t transfers = cache_transfers(m->t.cache);
+        for (uint32_t key = 0; key < KEYS; key++)
+            if (glob_matches(pattern, name_of(key, name), false)) {
+                struct cache_key wanted = cache_key(m->t.cache, db, name_of(key, name));
+                cache_delete(m->t.cache, &m->t.actor, &wanted);
+            }
+        CHECK(m, cache_tier_ban(m->t.cache, &m->t.actor, place, pattern) == STATUS_OK);
+        CHECK(m, cache_transfers(m->t.cache) == transfers);
+    }
+    for (uint32_t key = 0; key < KEYS; key++)
+        if (glob_matches(pattern, name_of(key, name), false))
+            m->twin[db][key].there = false;
+}
+
+static void do_flush(struct model *m, uint32_t db) {
+    uint32_t what = (uint32_t)below(m, 4), place = cache_place_of(m->t.cache, db);
+    if (what == 0) {
+        cache_flush_all(m->t.cache, &m->t.actor);
+        memset(m->twin, 0, sizeof m->twin);
+    } else if (what == 1) {
+        cache_flush(m->t.cache, &m->t.actor, db);
+        memset(m->twin[db], 0, sizeof m->twin[db]);
+        CHECK(m, cache_count(m->t.cache, db) == 0);
+    } else if (what == 2) { /* only what is down: what is lost is not known */
+        cache_tier_clear_place(m->t.cache, &m->t.actor, place);
+        CHECK(m, cache_tier_count(m->t.cache, db) == 0);
+    } else {
+        cache_tier_clear(m->t.cache, &m->t.actor);
+        CHECK(m, !cache_tier_holds_any(m->t.cache));
+    }
+}
+
+static void do_swap(struct model *m, uint32_t a, uint32_t b) {
+    static struct twin_entry kept[KEYS];
+    cache_swap(m->t.cache, &m->t.actor, a, b);
+    memcpy(kept, m->twin[a], sizeof kept);
+    memcpy(m->twin[a], m->twin[b], sizeof kept);
+    memcpy(m->twin[b], kept, sizeof kept);
+}
+
+/* ------------------------------------------------------------------------------------------ below */
+
+static void do_demote(struct model *m, uint32_t db, uint32_t key) {
+    char name[32];
+    struct cache_key wanted = cache_key(m->t.cache, db, name_of(key, name));
+    bool done;
+    CHECK(m, cache_tier_demote(m->t.cache, &m->t.actor, &wanted, &done) == STATUS_OK);
+    CHECK(m, !done || twin_at(m, db, key)->there);
+}
+
+/* Asks for a key, and leaves it at that for now. */
+static void ask_for_later(struct model *m, struct delayed *delayed, uint32_t db, uint32_t key) {
+    struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
+    char name[32];
+    struct cache_key wanted = cache_key(m->t.cache, db, name_of(key, name));
+    if (cache_tier_ask(m->t.cache, &wanted, places) == 0)
+        return;
+    *delayed = (struct delayed){.used = true, .early = below(m, 2), .db = db, .key = key, .place = places[0]};
+    if (delayed->early)
+        delayed->used = keeper_read(m->keeper, places[0].address, &delayed->record);
+}
+
+static void read_at_last(struct model *m, struct delayed *delayed) {
+    char name[32];
+    struct cache_info info;
+    struct cache_key wanted = cache_key(m->t.cache, delayed->db, name_of(delayed->key, name));
+    delayed->used = false;
+    if (!delayed->early && !keeper_read(m->keeper, delayed->place.address, &delayed->record))
+        return;
+    struct kept_record *record = &delayed->record;
+    /* What stands there by now is another one, which a file would have seen: here the place as it was asked for goes with it. */
+    if (!delayed->early && record->generation != delayed->place.generation) {
+        kept_free(record);
+        return;
+    }
+    enum cache_tier_verdict verdict =
+        cache_tier_look(m->t.cache, &m->t.actor, &wanted, delayed->place, &record->found, false, &info);
+    m->came_late += verdict == CACHE_TIER_AGAIN;
+    if (verdict == CACHE_TIER_SHOWN)
+        check_value(m, delayed->db, delayed->key, record->found.value, &info);
+    /* Whatever was said: putting it up must be right, too. */
+    enum status status = cache_tier_promote(m->t.cache, &m->t.actor, &wanted, delayed->place, &record->found);
+    CHECK(m, status == STATUS_OK || status == STATUS_FULL);
+    kept_free(record);
+    MAYBE(do_get(m, delayed->db, delayed->key));
+}
+
+static void do_delayed(struct model *m, uint32_t db, uint32_t key) {
+    struct delayed *delayed = &m->delayed[below(m, DELAYED)];
+    if (delayed->used)
+        read_at_last(m, delayed);
+    else
+        ask_for_later(m, delayed, db, key);
+}
+
+struct seen {
+    struct model *m;
+    uint32_t db;
+    struct cache_tier_place places[4 * KEYS];
+    uint32_t count;
+};
+
+static void saw_name(void *context, struct slice name, const struct cache_info *info) {
+    struct seen *seen = context;
+    uint32_t key = 0;
+    for (size_t i = 4; i < name.size; i++)
+        key = key * 10 + name.data[i] - '0';
+    CHECK(seen->m, twin_at(seen->m, seen->db, key)->there && info->size == seen->m->twin[seen->db][key].size);
+}
+
+static void saw_place(void *context, const struct cache_tier_place *place) {
+    struct seen *seen = context;
+    CHECK(seen->m, seen->count < COUNT_OF(seen->places));
+    seen->places[seen->count++] = *place;
+}
+
+static void do_scan(struct model *m, uint32_t db) {
+    static struct seen seen;
+    uint64_t cursor = 0;
+    seen.m = m;
+    seen.db = db;
+    seen.count = 0;
+    do
+        cursor = cache_tier_scan(m->t.cache, &m->t.actor, db, cursor, 100, saw_name, saw_place, &seen);
+    while (cursor);
+    for (uint32_t i = 0; i < seen.count; i++) {
+        struct kept_record record;
+        struct cache_key key;
+        struct cache_info info;
+        CHECK(m, keeper_read(m->keeper, seen.places[i].address, &record));
+        CHECK(m, cache_tier_key(m->t.cache, &record.found, &key) && key.db == db);
+        enum cache_tier_verdict verdict =
+            cache_tier_look(m->t.cache, &m->t.actor, &key, seen.places[i], &record.found, true, &info);
+        CHECK(m, verdict != CACHE_TIER_NOT_IT && verdict != CACHE_TIER_AGAIN);
+        if (verdict == CACHE_TIER_SHOWN)
+            saw_name(&seen, key.name, &info);
+        kept_free(&record);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ */
+
+static void do_seldom(struct model *m, uint32_t db) {
+    switch (below(m, 12)) {
+        case 0:
+            do_flush(m, db);
+            break;
+        case 1:
+            do_swap(m, db, (uint32_t)below(m, DATABASES));
+            break;
+        case 2:
+        case 3:
+            do_scan(m, db);
+            break;
+        case 4:
+            cache_verify(m->t.cache, &m->t.actor);
+            break;
+        case 5:
+            atomic_store(&m->keeper->refuse_permille, (uint32_t)below(m, 3) * 300);
+            break;
+        case 6:
+            for (int i = 0; i < 20 && cache_tier_idle(m->t.cache, &m->t.actor, 2000); i++)
+                ;
+            break;
+        default:
+            do_ban(m, db);
+    }
+}
+
+static void one_step(struct model *m) {
+    uint32_t db = below(m, 4) ? 0 : (uint32_t)below(m, DATABASES);
+    uint32_t key = (uint32_t)(below(m, 2) ? below(m, KEYS) : below(m, KEYS / 8));
+    switch (below(m, 64)) {
+        case 0 ... 7:
+            do_set(m, db, key);
+            break;
+        case 8 ... 39:
+            if (!do_get(m, db, key))
+                do_set(m, db, key);
+            break;
+        case 40:
+            do_delete(m, db, key);
+            break;
+        case 41 ... 42:
+            do_expire(m, db, key);
+            break;
+        case 43 ... 44:
+            do_append(m, db, key);
+            break;
+        case 45 ... 51:
+            do_demote(m, db, key);
+            break;
+        case 52 ... 56:
+            do_delayed(m, db, key);
+            break;
+        case 57 ... 58:
+            keeper_turn(m->keeper, m->t.cache, &m->t.actor, below(m, 2));
+            break;
+        case 59:
+            m->t.actor.now_ms += below(m, 100);
+            break;
+        case 60 ... 61:
+            (void)cache_housekeep(m->t.cache, &m->t.actor);
+            break;
+        default:
+            if (below(m, 30) == 0)
+                do_tag(m);
+            else if (below(m, 30) == 0)
+                do_seldom(m, db);
+    }
+}
+
+static void check_all(struct model *m) {
+    for (uint32_t db = 0; db < DATABASES; db++)
+        for (uint32_t key = 0; key < KEYS; key++)
+            MAYBE(do_get(m, db, key));
+    cache_verify(m->t.cache, &m->t.actor);
+}
+
+static void run_model(uint64_t limit_bytes, uint32_t shards, enum cache_policy policy, bool spacious) {
+    struct model *m = calloc(1, sizeof *m);
+    const char *operations = getenv("STRATA_MODEL_OPS");
+    uint64_t steps = operations ? strtoull(operations, NULL, 0) : OPERATIONS;
+    m->seed = unit_seed();
+    m->rng = rng_seeded(m->seed + limit_bytes + shards);
+    m->t = testing_open_as(
+        (struct cache_options){.limit_bytes = limit_bytes, .shards = shards, .policy = policy, .tiered = true});
+    m->keeper = keeper_new(m->seed + 1, spacious ? KEEPER_SLOTS : 600);
+    keeper_attach(m->keeper, &m->t, LARGE_MAX / 2);
+    buf_init(&m->got, &memory_libc);
+    for (m->step = 0; m->step < steps; m->step++)
+        one_step(m);
+    check_all(m);
+    struct cache_tier_stats stats;
+    cache_tier_stats(m->t.cache, &stats);
+    if (getenv("STRATA_MODEL_SHOW"))
+        printf(
+            "demoted %llu promoted %llu shown %llu memory %llu missed %llu late %llu moved %llu kept %llu gone %llu "
+            "dead %llu over %llu displaced %llu idle %llu refused %llu/%llu/%llu/%llu notit %llu evicted %llu\n",
+            (unsigned long long)stats.demoted, (unsigned long long)stats.promoted, (unsigned long long)m->shown,
+            (unsigned long long)m->in_memory, (unsigned long long)m->missed, (unsigned long long)m->came_late,
+            (unsigned long long)stats.moved, (unsigned long long)stats.kept, (unsigned long long)stats.evicted,
+            (unsigned long long)stats.dead, (unsigned long long)stats.overwritten, (unsigned long long)stats.displaced,
+            (unsigned long long)stats.demoted_idle, (unsigned long long)stats.refused_budget,
+            (unsigned long long)stats.refused_busy, (unsigned long long)stats.refused_large,
+            (unsigned long long)stats.refused_memory, (unsigned long long)stats.not_it,
+            (unsigned long long)m->t.actor.counts.evicted);
+    if (!operations) {
+        CHECK(m, stats.demoted > 2000 && stats.promoted > 200 && m->shown > 500 && m->came_late > 10);
+        CHECK(m, stats.moved > 100 && stats.evicted > 100 && stats.dead > 10 && stats.overwritten > 500);
+    }
+    for (int i = 0; i < DELAYED; i++)
+        kept_free(&m->delayed[i].record);
+    testing_close(&m->t);
+    keeper_free(m->keeper);
+    buf_fini(&m->got);
+    free(m);
+}
+
+static void what_is_shown_is_what_the_twin_has(void **state) {
+    (void)state;
+    run_model(1u << 20, 1, CACHE_ALLKEYS_LFU, true);
+    run_model(2u << 20, 4, CACHE_ALLKEYS_LFU, false);
+}
+
+static void so_under_other_policies(void **state) {
+    (void)state;
+    run_model(1u << 20, 2, CACHE_ALLKEYS_LRU, true);
+    run_model(512u << 10, 1, CACHE_ALLKEYS_RANDOM, true);
+    run_model(192u << 10, 1, CACHE_ALLKEYS_LFU, true);
+}
+
+UNIT_TESTS(tier_model, UNIT(what_is_shown_is_what_the_twin_has), UNIT(so_under_other_policies));
