@@ -503,10 +503,65 @@ static void scan_survives_shrinking(void **state) {
     free(seen);
 }
 
+/* ------------------------------------------------------------------------------------------ blind */
+
+enum { BLIND_CELLS = 120000 };
+
+struct blind {
+    struct table table;
+    bool there[BLIND_CELLS];
+    uint64_t gone;
+};
+
+/* A cell's number stands where others have a location. */
+static bool note_gone(void *context, uint64_t cell) {
+    struct blind *blind = context;
+    uint64_t number = cell & 0xffffff;
+    assert_true(blind->there[number] && cell >> 48 < 8);
+    blind->there[number] = false;
+    blind->gone++;
+    return false;
+}
+
+static bool matches_somewhere(const struct blind *blind, uint64_t number) {
+    const struct range *range = &blind->table.t.engine->range;
+    struct index_place place = index_place_of(range, blind->table.index, mix(number));
+    for (struct index_bucket *bucket = place.bucket; bucket; bucket = index_next(range, blind->table.index, bucket))
+        for (int i = 0; i < INDEX_CELLS; i++)
+            if (cell_load(&bucket->cells[i]) && (bucket->cells[i] & 0xffffff) == number)
+                return cell_matches(bucket->cells[i], place.wanted);
+    return false;
+}
+
+static void cells_without_a_key_are_found_until_their_bits_are_used_up(void **state) {
+    struct blind *blind = calloc(1, sizeof *blind);
+    (void)state;
+    blind->table = open_table(64u << 20, mix);
+    struct range *range = &blind->table.t.engine->range;
+    for (uint64_t number = 0; number < BLIND_CELLS; number++) {
+        struct index_place place;
+        _Atomic uint64_t *cell =
+            index_empty_cell(range, &blind->table.t.actor, blind->table.index, mix(number), &place);
+        assert_non_null(cell);
+        atomic_store(cell, place.wanted << 48 | number);
+        index_added(blind->table.index);
+        blind->there[number] = true;
+        index_grow_blind(range, &blind->table.t.actor, blind->table.index, note_gone, blind);
+    }
+    assert_true(blind->gone > 5 && blind->gone < 100); /* the very first ones, which came when there were few buckets */
+    for (uint64_t number = 0; number < BLIND_CELLS; number++)
+        assert_int_equal(matches_somewhere(blind, number), blind->there[number]);
+    assert_int_equal(blind->table.index->entries, BLIND_CELLS - blind->gone);
+    index_verify_blind(range, blind->table.index);
+    index_clear(range, &blind->table.t.actor, blind->table.index);
+    close_table(&blind->table);
+    free(blind);
+}
+
 UNIT_TESTS(index, UNIT(agrees_with_a_map_while_it_grows), UNIT(exhausted_fingerprints_are_read_anew),
            UNIT(fingerprints_tell_strangers_apart), UNIT(cells_match_by_the_bits_below_the_marker),
            UNIT(candidates_are_the_cells_with_the_same_low_byte), UNIT(readers_notice_writers),
            UNIT(colliding_hashes_chain_and_unchain), UNIT(a_sweep_asks_once_about_each_cell),
            UNIT(uses_that_come_too_late_change_nothing_else), UNIT(clearing_forgets_all_and_gives_pages_back),
            UNIT(shrinks_as_it_grew), UNIT(lack_of_memory_loses_nothing), UNIT(scan_visits_all_that_stays),
-           UNIT(scan_survives_shrinking));
+           UNIT(scan_survives_shrinking), UNIT(cells_without_a_key_are_found_until_their_bits_are_used_up));

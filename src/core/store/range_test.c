@@ -163,11 +163,11 @@ static void free_segments_are_nobodys(void **state) {
 static void units_of_two_kinds_never_share_a_segment(void **state) {
     (void)state;
     enum { UNITS = 600 };
-    static const enum segment_kind kinds[] = {SEGMENT_INDEX, SEGMENT_GHOSTS, SEGMENT_TAGS};
+    static const enum segment_kind kinds[] = {SEGMENT_INDEX, SEGMENT_GHOSTS, SEGMENT_TAGS, SEGMENT_TIER};
     struct testing_store t = testing_store_open(4u << 20, 1, STORE_NOEVICTION, NULL);
     struct range *range = &t.engine->range;
     struct range_head *head = range->head;
-    const _Atomic uint32_t *counts[] = {&head->units, &head->ghost_units, &head->tag_units};
+    const _Atomic uint32_t *counts[] = {&head->units, &head->ghost_units, &head->tag_units, &head->tier_units};
     uint32_t units[UNITS] = {0}, taken[COUNT_OF(kinds)] = {0}, before = head->units, used = head->used;
     uint8_t of[UNITS] = {0};
     uint64_t charged = range->charges[0];

@@ -94,7 +94,8 @@ struct tier_shard {
     _Atomic uint64_t entries[RANGE_DATABASES], expiring[RANGE_DATABASES];
     struct tier_sides sides;
     _Atomic uint64_t tagged, side_bytes; /* what the sides say, for figures */
-    uint32_t idle_segment, idle_offset;  /* of a walk for what nobody uses (tier_idle.c); 0: none */
+    _Atomic uint32_t idle_segment;       /* of a walk for what nobody uses (tier_idle.c); 0: none */
+    uint32_t idle_offset;
 };
 
 struct tier {

@@ -94,7 +94,7 @@ bool tier_idle(struct engine *engine, struct actor *actor, uint64_t idle_ms) {
         if (!is_old(engine, number, actor->now_ms, idle_ms, &shard))
             continue;
         bool taken = walk(engine, actor, shard, number, idle_ms);
-        bool rests = __atomic_load_n(&engine->tier->shards[shard].idle_segment, __ATOMIC_RELAXED) != 0;
+        bool rests = GET(engine->tier->shards[shard].idle_segment) != 0;
         atomic_store_explicit(idle_at, from + i + (rests ? 0 : 1), memory_order_relaxed);
         return taken;
     }
