@@ -25,7 +25,8 @@ IMAGE_BYTES = 160 << 20
 MEMORY, MEMORY_FOLDERS = "1g", []
 CLONE_NEWNS = 0x00020000
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "shim.c")
-FIELDS = ("plant", "fail", "delay_us", "flushes", "failed", "directory_flushes", "again")
+FIELDS = ("plant", "fail", "delay_us", "flushes", "failed", "directory_flushes", "again", "fail_writes", "write_error", "only_snapshots", "short_writes",
+          "failed_writes")  # fmt: skip
 PLANTS = ("nothing", "flush left out", "reply before the flush", "directory not flushed")
 ALWAYS = 0xFFFFFFFF
 

@@ -1,5 +1,6 @@
-"""Flushes that fail and a disk that is full, under load: nothing answered is lost, service comes back by itself, no file is flushed again after a failure."""
+"""Flushes and writes that fail and a disk that is full, under load: nothing answered is lost, service comes back by itself, no file is flushed again after a failure."""
 
+import errno
 import math
 import os
 import pathlib
@@ -129,6 +130,93 @@ def slow_flush(played):
     again(played, "everysec", math.inf, at_s)
 
 
+# ------------------------------------------------------------------------------------------ writes
+
+
+TOLD = {errno.EIO: b"Input/output error", errno.ENOSPC: b"No space left on device", errno.EDQUOT: b"Disk quota exceeded"}
+
+
+def write_fails_once(played):
+    """In its middle: half of it is there, and is no record that anybody was told of."""
+    control = played.disk.control
+    played.group.begin(played.server, 5, refusals=True)
+    answers(played, 30, "before the failure")
+    control["write_error"] = errno.EIO
+    for number in range(1, 4):
+        control["fail_writes"] = 1
+        expect(settle(lambda: control["failed_writes"] == number, SETTLE_S), "no write came")
+        answers(played, 40, "after the failure")
+    at_s = crash(played, True)
+    nothing_flushed_twice(played)
+    again(played, "always", math.inf, at_s)
+
+
+def writes_fail(error):
+    """Under load, until writes are refused with the words for it. Then they succeed again, or the power goes."""
+
+    def case(played, comes_back=True):
+        control = played.disk.control
+        played.group.begin(played.server, 6, refusals=True)
+        answers(played, 30, "before the failure")
+        control["write_error"] = error
+        control["fail_writes"] = ALWAYS
+        with played.server.client() as client:
+            # Who was under way waits for its answer; whoever begins now is refused.
+            expect(settle(lambda: facts(client)["log_refuses_writes"] == "1", SETTLE_S), "writes are not refused")
+            expect(client.call("GET", "mark")[0] == "$", "reads are not answered")
+            reply = client.call("SET", "mark", 2)
+            expect(reply[0] == "-" and reply[1].startswith(b"MISCONF Errors writing to the AOF file: " + TOLD[error]), f"a write while none succeeds: {reply}")
+        if comes_back:
+            control["fail_writes"] = 0
+            answers(played, 60, "when writes succeed again")
+        at_s = crash(played, True)
+        control["fail_writes"] = 0
+        nothing_flushed_twice(played)
+        again(played, "always", math.inf, at_s)
+
+    return case
+
+
+def writes_fail_and_power_goes(played):
+    writes_fail(errno.EIO)(played, comes_back=False)
+
+
+def short_writes(played):
+    played.disk.control["short_writes"] = 1
+    played.group.begin(played.server, 7)
+    answers(played, 100, "with short writes")
+    with played.server.client() as client:
+        expect(client.call("SAVE") == ("+", b"OK"), "a snapshot with short writes")
+    answers(played, 100, "behind the snapshot")
+    again(played, "always", math.inf, crash(played, True))
+
+
+def snapshot_fails(error):
+    """Whoever writes does not notice, and the snapshot before is there."""
+
+    def case(played):
+        control = played.disk.control
+        with played.server.client() as client:
+            expect(client.call("SAVE") == ("+", b"OK"), "the first snapshot")
+            played.group.begin(played.server, 8)
+            answers(played, 30, "before the failure")
+            control["only_snapshots"] = 1
+            control["write_error"] = error
+            control["fail_writes"] = ALWAYS
+            reply = client.call("SAVE")
+            expect(reply[0] == "-" and facts(client)["rdb_last_bgsave_status"] == "err", f"a snapshot that cannot be written: {reply}")
+            answers(played, 60, "after a snapshot has failed")
+            expect(played.group.refused() == 0, "writes are refused because a snapshot has failed")
+            control["fail_writes"] = 0
+            expect(client.call("SAVE") == ("+", b"OK") and facts(client)["rdb_last_bgsave_status"] == "ok", "a snapshot afterwards")
+        names = [name for name in os.listdir(played.disk.folder) if name.startswith("snapshot-")]
+        expect(len(names) == 1 and not names[0].endswith(".new"), f"snapshots that are left: {names}")
+        answers(played, 30, "behind the snapshot")
+        again(played, "always", math.inf, crash(played, True))
+
+    return case
+
+
 # ------------------------------------------------------------------------------------------ a full disk
 
 
@@ -178,7 +266,15 @@ def all_cases(report, seed, make, make_true, long=False):
              ("a power cut while no flush succeeds loses nothing", make, "always", fails_and_power_goes),
              ("when flushes succeed again writes are taken again", make, "always", fails_and_comes_back),
              ("what the kernel shows after failed flushes is made safe by the next start", make, "always", kernel_tells_more)]  # fmt: skip
+    cases += [("writes that fail in their middle lose nothing, and service goes on by itself", make, "always", write_fails_once),
+              ("while every write fails they are refused, and taken again when they succeed", make, "always", writes_fail(errno.EIO)),
+              ("without room behind a shim the same, and no file can be made", make, "always", writes_fail(errno.ENOSPC)),
+              ("a power cut while every write fails loses nothing", make, "always", writes_fail_and_power_goes),
+              ("writes that take half of what they are given lose nothing", make, "always", short_writes),
+              ("a snapshot that cannot be written is told of, and nothing else is refused", make, "always", snapshot_fails(errno.EIO)),
+              ("a snapshot without room the same", make, "always", snapshot_fails(errno.ENOSPC))]  # fmt: skip
     if long:
+        cases.append(("a quota that is used up is a full disk", make, "always", writes_fail(errno.EDQUOT)))
         cases.append(("while a flush takes long readers are answered and writers wait", make, "everysec", slow_flush))
     if make_true:
         cases += [("on a full disk writes are refused, and taken again when there is room", make_true, "always", full_and_room_again),

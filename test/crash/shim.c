@@ -39,6 +39,12 @@ struct control {
     _Atomic uint32_t delay_us; /* how long each flush takes at most */
     _Atomic uint32_t flushes, failed, directory_flushes;
     _Atomic uint32_t again; /* flushes of a file of which one had failed before */
+    _Atomic uint32_t
+        fail_writes; /* so many writes answer `write_error`; UINT32_MAX: all. Without room (not EIO) no file is made either, and no room set aside */
+    _Atomic uint32_t write_error;    /* an errno. EIO: what failed has left its first half */
+    _Atomic uint32_t only_snapshots; /* 1: those of the log go on */
+    _Atomic uint32_t short_writes;   /* 1: each takes about half of what it is given */
+    _Atomic uint32_t failed_writes;
 };
 
 /* What of a file has been written and not flushed. A file that this process has not made may have anything. */
@@ -59,6 +65,7 @@ static int (*true_fdatasync)(int);
 static int (*true_fsync)(int);
 static ssize_t (*true_pwrite)(int, const void *, size_t, off_t);
 static int (*true_openat)(int, const char *, int, ...);
+static int (*true_fallocate)(int, int, off_t, off_t);
 
 static void die(const char *what) {
     fprintf(stderr, "shim: %s: %s\n", what, strerror(errno));
@@ -70,6 +77,7 @@ __attribute__((constructor)) static void begin(void) {
     true_fsync = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
     true_pwrite = (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
     true_openat = (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat");
+    true_fallocate = (int (*)(int, int, off_t, off_t))dlsym(RTLD_NEXT, "fallocate");
     const char *path = getenv("CRASH_CONTROL");
     struct stat found;
     folder = getenv("CRASH_FOLDER");
@@ -86,11 +94,11 @@ __attribute__((constructor)) static void begin(void) {
 }
 
 /* Whether it is the directory itself or a file in it, and which. */
-static bool is_ours(int fd, bool *ret_directory) {
-    char link[64], path[PATH_MAX];
+static bool find_ours(int fd, bool *ret_directory, char path[PATH_MAX]) {
+    char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     int error = errno;
-    ssize_t size = folder ? readlink(link, path, sizeof path - 1) : -1;
+    ssize_t size = folder ? readlink(link, path, PATH_MAX - 1) : -1;
     errno = error;
     if (size < 0)
         return false;
@@ -98,6 +106,11 @@ static bool is_ours(int fd, bool *ret_directory) {
     size_t length = strlen(folder);
     *ret_directory = strcmp(path, folder) == 0;
     return *ret_directory || (strncmp(path, folder, length) == 0 && path[length] == '/');
+}
+
+static bool is_ours(int fd, bool *ret_directory) {
+    char path[PATH_MAX];
+    return find_ours(fd, ret_directory, path);
 }
 
 static void id_of(int fd, const char *name, char id[ID_SIZE]) {
@@ -236,10 +249,10 @@ static void begin_late_flush(int fd) {
     pthread_detach(thread);
 }
 
-/* Whether this flush is one of those that fail. */
-static bool is_to_fail(void) {
-    uint32_t left = atomic_load(&control->fail);
-    while (left && left != UINT32_MAX && !atomic_compare_exchange_weak(&control->fail, &left, left - 1))
+/* Takes one of those that are left of a number. */
+static bool take_one(_Atomic uint32_t *number) {
+    uint32_t left = atomic_load(number);
+    while (left && left != UINT32_MAX && !atomic_compare_exchange_weak(number, &left, left - 1))
         ;
     return left != 0;
 }
@@ -272,7 +285,7 @@ static int sync_file(int fd) {
     pthread_mutex_unlock(&lock);
     if (lost)
         atomic_fetch_add(&control->again, 1);
-    if (is_to_fail())
+    if (take_one(&control->fail))
         return fail_flush(fd);
     switch (atomic_load(&control->plant)) {
         case PLANT_NO_FLUSH:
@@ -307,9 +320,34 @@ static int sync_any(int fd, int (*true_call)(int)) {
 int fdatasync(int fd) { return sync_any(fd, true_fdatasync); }
 int fsync(int fd) { return sync_any(fd, true_fsync); }
 
-ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) {
+/* Whether this call on a file, or one that makes `name`, is one of those that fail; with errno. */
+static bool is_write_to_fail(int fd, const char *name) {
+    char path[PATH_MAX];
     bool directory;
-    ssize_t written = true_pwrite(fd, bytes, size, offset);
+    if (!atomic_load(&control->fail_writes) || !find_ours(fd, &directory, path))
+        return false;
+    if (atomic_load(&control->only_snapshots) && !strstr(name ? name : path, "snapshot-"))
+        return false;
+    errno = (int)atomic_load(&control->write_error);
+    if ((name && errno == EIO) || !take_one(&control->fail_writes))
+        return false;
+    atomic_fetch_add(&control->failed_writes, 1);
+    return true;
+}
+
+static ssize_t do_write(int fd, const void *bytes, size_t size, off_t offset) {
+    bool directory;
+    if (atomic_load(&control->short_writes) && size > 1 && is_ours(fd, &directory))
+        size -= size / 2 - below((uint32_t)(size / 4) + 1);
+    return true_pwrite(fd, bytes, size, offset);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) {
+    bool directory, fails = is_write_to_fail(fd, NULL);
+    int why = errno;
+    ssize_t written = !fails       ? do_write(fd, bytes, size, offset)
+                      : why == EIO ? true_pwrite(fd, bytes, size / 2, offset)
+                                   : 0;
     if (durable && written > 0 && is_ours(fd, &directory)) {
         int error = errno;
         pthread_mutex_lock(&lock);
@@ -321,17 +359,29 @@ ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) {
         pthread_mutex_unlock(&lock);
         errno = error;
     }
-    return written;
+    if (fails)
+        errno = why;
+    return fails ? -1 : written;
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off_t offset) { return pwrite(fd, bytes, size, offset); }
 
-/* Only to know which files are new. */
+int fallocate(int fd, int mode, off_t offset, off_t size) {
+    if (atomic_load(&control->write_error) != EIO && is_write_to_fail(fd, NULL))
+        return -1;
+    return true_fallocate(fd, mode, offset, size);
+}
+
+int fallocate64(int fd, int mode, off_t offset, off_t size) { return fallocate(fd, mode, offset, size); }
+
+/* To know which files are new, and to make none where there is no room. */
 int openat(int at, const char *name, int flags, ...) {
     va_list arguments;
     va_start(arguments, flags);
     mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
+    if (flags & O_CREAT && is_write_to_fail(at, name))
+        return -1;
     int fd = true_openat(at, name, flags, mode);
     bool directory;
     if (durable && fd >= 0 && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && is_ours(fd, &directory)) {

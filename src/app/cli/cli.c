@@ -14,6 +14,8 @@ const struct cli_command cli_commands[] = {
     {"check", "say what is wrong with a manifest, and what to do", cli_check},
     {"graph", "draw what a manifest's rules invalidate", cli_graph},
     {"doctor", "say whether a server would start with a directory's log and snapshots, and repair them", cli_doctor},
+    {"snapshot", "take a snapshot of a running server, or write what it has as JSON lines and read such lines",
+     cli_snapshot},
     {"version", "say which version this is", cli_version},
     {"help", "list the commands, or explain one: strata help server", cli_help},
     {0},

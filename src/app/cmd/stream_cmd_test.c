@@ -126,28 +126,6 @@ static void words_of_an_invalidation_are_understood_or_refused(void **state) {
     cmd_fixture_close(&one.f);
 }
 
-static void expect_json(struct slice text, const char *wanted) {
-    struct buf out;
-    buf_init(&out, &memory_libc);
-    assert_int_equal(stream_json_text(&out, text), STATUS_OK);
-    assert_int_equal(out.size, strlen(wanted));
-    assert_memory_equal(out.data, wanted, out.size);
-    buf_fini(&out);
-}
-
-static void texts_in_json_can_be_read_back(void **state) {
-    (void)state;
-    expect_json(SLICE(""), "\"\"");
-    expect_json(SLICE("a\"\\\n\x01"), "\"a\\\"\\\\\\u000a\\u0001\"");
-    expect_json(SLICE("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"");
-    expect_json(SLICE("\xff"), "{\"base64\":\"/w==\"}");
-    expect_json(SLICE("a\xe2\x82"), "{\"base64\":\"YeKC\"}");
-    expect_json(SLICE("\xc0\x80"), "{\"base64\":\"wIA=\"}");             /* too long a form */
-    expect_json(SLICE("\xed\xa0\x80"), "{\"base64\":\"7aCA\"}");         /* half of a pair */
-    expect_json(SLICE("\xf4\x90\x80\x80"), "{\"base64\":\"9JCAgA==\"}"); /* beyond the last character */
-    expect_json(SLICE("\x80"), "{\"base64\":\"gA==\"}");
-}
-
 static void a_record_of_which_everything_is_known_fits(void **state) {
     (void)state;
     static const char map[] = "%13\r\n$8\r\nposition\r\n";
@@ -201,6 +179,5 @@ static void without_memory_anything_is_unsure_and_no_record_is_half(void **state
 }
 
 UNIT_TESTS(stream_cmd, UNIT(words_of_the_stream_are_understood_or_refused),
-           UNIT(words_of_an_invalidation_are_understood_or_refused), UNIT(texts_in_json_can_be_read_back),
-           UNIT(a_record_of_which_everything_is_known_fits),
+           UNIT(words_of_an_invalidation_are_understood_or_refused), UNIT(a_record_of_which_everything_is_known_fits),
            UNIT(without_memory_anything_is_unsure_and_no_record_is_half));

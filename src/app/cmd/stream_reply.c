@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "base/json_text.h"
 
 const char *stream_kind_name(enum stream_kind kind) {
     static const char *const names[STREAM_KINDS] = {[STREAM_DELETED] = "deleted",
@@ -135,70 +136,13 @@ void stream_reply_record(struct reply *reply, const struct stream_record *record
 
 /* ------------------------------------------------------------------------------------------ JSON */
 
-/* Bytes of the UTF-8 character at `at`; 0: it is none. */
-static size_t character_size(struct slice text, size_t at) {
-    uint8_t first = text.data[at];
-    size_t size = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-    if (size == 0 || size > text.size - at)
-        return 0;
-    uint32_t point = size == 1 ? first : first & (0x7fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if (text.data[at + i] >> 6 != 2)
-            return 0;
-        point = point << 6 | (text.data[at + i] & 63u);
-    }
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    bool surrogate = point >= 0xd800 && point < 0xe000;
-    return point < least[size] || point > 0x10ffff || surrogate ? 0 : size;
-}
-
-static bool is_utf8(struct slice text) {
-    size_t size = 1;
-    for (size_t at = 0; at < text.size && size; at += size)
-        size = character_size(text, at);
-    return size != 0;
-}
-
-static enum status json_base64(struct buf *to, struct slice text) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    TRY(buf_append_slice(to, SLICE("{\"base64\":\"")));
-    for (size_t at = 0; at < text.size; at += 3) {
-        size_t left = text.size - at;
-        uint32_t bits = (uint32_t)text.data[at] << 16 | (left > 1 ? (uint32_t)text.data[at + 1] << 8 : 0) |
-                        (left > 2 ? text.data[at + 2] : 0u);
-        const char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63], left > 1 ? digits[bits >> 6 & 63] : '=',
-                              left > 2 ? digits[bits & 63] : '='};
-        TRY(buf_append(to, four, sizeof four));
-    }
-    return buf_append_slice(to, SLICE("\"}"));
-}
-
-enum status stream_json_text(struct buf *to, struct slice text) {
-    if (!is_utf8(text))
-        return json_base64(to, text);
-    TRY(buf_append_slice(to, SLICE("\"")));
-    for (size_t at = 0; at < text.size; at++) {
-        uint8_t byte = text.data[at];
-        char escaped[8];
-        if (byte == '"' || byte == '\\')
-            TRY(buf_append(to, "\\", 1));
-        if (byte >= 0x20) {
-            TRY(buf_append(to, &byte, 1));
-            continue;
-        }
-        int size = snprintf(escaped, sizeof escaped, "\\u%04x", byte);
-        TRY(buf_append(to, escaped, (size_t)size));
-    }
-    return buf_append_slice(to, SLICE("\""));
-}
-
 static enum status json_record(struct buf *to, const struct stream_record *record) {
     struct member members[MEMBERS_MAX];
     uint32_t count = members_of(record, members);
     for (uint32_t i = 0; i < count; i++) {
         TRY(buf_printf(to, "%s\"%s\":", i ? "," : "{", members[i].name));
         if (members[i].is_text)
-            TRY(stream_json_text(to, members[i].text));
+            TRY(json_text_write(to, members[i].text));
         else
             TRY(buf_printf(to, "%llu", (unsigned long long)members[i].number));
     }
@@ -216,7 +160,7 @@ static enum status json_gap(struct buf *to, const struct stream_unsure *unsure) 
         const char *name;
         struct slice text = part_at(unsure, &at, &name);
         TRY(buf_printf(to, "%s[\"%s\",", i ? "," : "", name));
-        TRY(stream_json_text(to, text));
+        TRY(json_text_write(to, text));
         TRY(buf_append_slice(to, SLICE("]")));
     }
     return buf_append_slice(to, SLICE("]}"));

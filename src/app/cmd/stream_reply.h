@@ -46,7 +46,4 @@ void stream_push_heartbeat(struct reply *reply, uint64_t position, uint64_t at_m
 
 const char *stream_kind_name(enum stream_kind kind);
 
-/* A text as a JSON string, or as {"base64": ...}. */
-MUST_CHECK enum status stream_json_text(struct buf *to, struct slice text);
-
 #endif

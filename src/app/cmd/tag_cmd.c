@@ -6,6 +6,7 @@
 #include "app/cmd/key_call.h"
 #include "app/cmd/scan.h"
 #include "app/cmd/string_options.h"
+#include "app/cmd/tag_cmd.h"
 #include "app/cmd/words.h"
 #include "base/number.h"
 #include "core/classes/names.h"
@@ -113,17 +114,21 @@ static void reply_tag(void *context, struct slice tag) {
 
 static void count_tag(void *context, struct slice tag) { *(uint32_t *)context += !classes_is_marked(tag); }
 
+void tag_cmd_reply(struct cmd_call *call, const struct cache_edit *edit) {
+    struct wanted wanted = {.call = call};
+    uint32_t count = 0;
+    if (edit->found)
+        cache_edit_tags(edit, count_tag, &count);
+    reply_set(call->reply, count);
+    if (edit->found)
+        cache_edit_tags(edit, reply_tag, &wanted);
+}
+
 void cmd_tag_of(struct cmd_call *call) {
     struct cache_key key = cmd_key(call, 2);
-    struct wanted wanted = {.call = call};
     struct cache_edit edit;
-    uint32_t count = 0;
     cache_edit_begin(call->env->cache, call->actor, &key, &edit);
-    if (edit.found)
-        cache_edit_tags(&edit, count_tag, &count);
-    reply_set(call->reply, count);
-    if (edit.found)
-        cache_edit_tags(&edit, reply_tag, &wanted);
+    tag_cmd_reply(call, &edit);
     cache_edit_end(&edit);
 }
 

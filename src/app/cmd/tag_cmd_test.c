@@ -148,6 +148,20 @@ static void transactions_notice(void **state) {
     cmd_fixture_close(&f);
 }
 
-UNIT_TESTS(tag_cmd, UNIT(tags_are_given_and_taken), UNIT(a_set_without_tags_drops_them),
-           UNIT(wrong_tags_are_told_and_change_nothing), UNIT(keys_of_a_tag_are_listed_in_steps),
-           UNIT(a_failed_mset_puts_tags_back), UNIT(transactions_notice));
+static void entry_tells_all_that_a_client_has_written(void **state) {
+    struct cmd_fixture f;
+    cmd_fixture_open(&f);
+    EXPECT_REPLY(&f, "ENTRY a", "$-1\r\n");
+    EXPECT_REPLY(&f, "SET a one", "+OK\r\n");
+    EXPECT_REPLY(&f, "ENTRY a", "*5\r\n$6\r\nstring\r\n$3\r\none\r\n:-1\r\n:0\r\n*0\r\n");
+    EXPECT_REPLY(&f, "SET a two PXAT 4102444800000 VERSION 7 TAGS 1 x", "+OK\r\n");
+    EXPECT_REPLY(&f, "ENTRY a", "*5\r\n$6\r\nstring\r\n$3\r\ntwo\r\n:4102444800000\r\n:7\r\n*1\r\n$1\r\nx\r\n");
+    EXPECT_REPLY(&f, "CVERSION a", ":7\r\n");
+    EXPECT_REPLY(&f, "DEL a", ":1\r\n");
+    EXPECT_REPLY(&f, "ENTRY a", "$-1\r\n");
+    cmd_fixture_close(&f);
+}
+
+UNIT_TESTS(tag_cmd, UNIT(entry_tells_all_that_a_client_has_written), UNIT(tags_are_given_and_taken),
+           UNIT(a_set_without_tags_drops_them), UNIT(wrong_tags_are_told_and_change_nothing),
+           UNIT(keys_of_a_tag_are_listed_in_steps), UNIT(a_failed_mset_puts_tags_back), UNIT(transactions_notice));

@@ -18,6 +18,7 @@ struct opening {
     struct persist *persist;
     struct cache_replay replay;
     struct wal_need need;
+    bool only_looks;
     char *reason;
 };
 
@@ -162,7 +163,9 @@ static enum status read_log(struct opening *opening) {
     const struct wal_visitor visitor = {.record = apply, .missing = missing, .context = opening};
     struct wal_report report;
     opening->reason[0] = 0;
-    enum status status = wal_open(options->files, &log, &opening->need, &visitor, &report, &persist->wal);
+    enum status status = opening->only_looks
+                             ? wal_read(options->files, &memory_libc, &opening->need, &visitor, &report)
+                             : wal_open(options->files, &log, &opening->need, &visitor, &report, &persist->wal);
     if (status != STATUS_OK && !opening->reason[0])
         snprintf(opening->reason, PERSIST_REASON_SIZE, "%s", report.reason);
     if (status == STATUS_OK && report.cut_bytes)
@@ -195,8 +198,9 @@ static enum status read_all(struct opening *opening) {
     return ended;
 }
 
-static enum status load(struct persist *persist, char *reason) {
+static enum status load(struct persist *persist, bool only_looks, char *reason) {
     struct opening opening = {.persist = persist,
+                              .only_looks = only_looks,
                               .replay = {.cache = persist->options.cache, .actor = persist->options.actor},
                               .reason = reason};
     uint64_t begun_ms = clock_steady_ms(), evicted = persist->options.actor->counts.evicted;
@@ -243,13 +247,25 @@ enum status persist_load(const struct persist_options *options, struct persist *
     struct persist *persist = make(options);
     if (!persist)
         return STATUS_NO_MEMORY;
-    enum status status = load(persist, ret_reason);
+    enum status status = load(persist, false, ret_reason);
     if (status != STATUS_OK) {
         MAYBE(persist_close(persist, options->actor) != STATUS_OK);
         return status;
     }
     *ret_persist = persist;
     return STATUS_OK;
+}
+
+enum status persist_read(const struct persist_options *options, struct persist_facts *ret_facts,
+                         char ret_reason[PERSIST_REASON_SIZE]) {
+    snprintf(ret_reason, PERSIST_REASON_SIZE, "no memory");
+    struct persist *persist = make(options);
+    if (!persist)
+        return STATUS_NO_MEMORY;
+    enum status status = load(persist, true, ret_reason);
+    *ret_facts = persist->facts;
+    MAYBE(persist_close(persist, options->actor) != STATUS_OK);
+    return status;
 }
 
 enum status persist_open(const struct persist_options *options, struct persist **ret_persist,

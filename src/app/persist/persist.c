@@ -24,22 +24,53 @@ static void set_behind(struct persist *persist, bool behind) {
         persist->options.user.behind(persist->options.user.context, behind);
 }
 
+/* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
+static __attribute__((noinline)) void fall_behind(struct persist *persist) {
+    if (wal_state(persist->wal) != WAL_RUNNING)
+        return;
+    set_behind(persist, true);
+    wal_wish_room(persist->wal, &persist->watcher);
+}
+
+static inline void staged(struct persist *persist, uint32_t actor, uint64_t lsn, bool behind) {
+    if (__builtin_expect(behind, 0))
+        fall_behind(persist);
+    if (persist->options.user.staged)
+        persist->options.user.staged(persist->options.user.context, actor, lsn);
+}
+
+/* Most often each has a lane of its own. */
+static inline uint32_t lane_of(const struct persist *persist, uint32_t actor) {
+    return __builtin_expect(actor <= persist->lanes, 1) ? actor - 1 : (actor - 1) % persist->lanes;
+}
+
 static void stage(void *context, uint32_t actor, const struct slice *parts, uint32_t count, uint64_t reserved,
                   uint64_t *ret_lsn) {
     struct persist *persist = context;
     (void)reserved;
     ASSERT(actor > 0 && actor <= persist->options.actors + 1);
     bool behind;
-    enum status status = wal_stage_anyway(persist->wal, (actor - 1) % persist->lanes, parts, count, ret_lsn, &behind);
+    enum status status = wal_stage_anyway(persist->wal, lane_of(persist, actor), parts, count, ret_lsn, &behind);
     /* The change is there. Without its record nothing that follows could be promised: what is on disk is what holds. */
     ASSERT(status == STATUS_OK);
-    /* Where the log takes no writes at all, nobody waits for it: who begins is refused. */
-    if (__builtin_expect(behind, 0) && wal_state(persist->wal) == WAL_RUNNING) {
-        set_behind(persist, true);
-        wal_wish_room(persist->wal, &persist->watcher);
-    }
-    if (persist->options.user.staged)
-        persist->options.user.staged(persist->options.user.context, actor, *ret_lsn);
+    staged(persist, actor, *ret_lsn, behind);
+}
+
+static uint8_t *place(void *context, uint32_t actor, size_t size_max) {
+    struct persist *persist = context;
+    uint8_t *to;
+    ASSERT(actor > 0 && actor <= persist->options.actors + 1);
+    enum status status = wal_place_anyway(persist->wal, lane_of(persist, actor), size_max, &to);
+    ASSERT(status == STATUS_OK); /* as above */
+    return to;
+}
+
+static void placed(void *context, uint32_t actor, size_t size, uint64_t reserved, uint64_t *ret_lsn) {
+    struct persist *persist = context;
+    (void)reserved;
+    bool behind;
+    wal_placed(persist->wal, lane_of(persist, actor), size, ret_lsn, &behind);
+    staged(persist, actor, *ret_lsn, behind);
 }
 
 static bool beside(void *context, struct actor *actor, struct slice *ret_name, struct slice *ret_bytes) {
@@ -67,7 +98,7 @@ static void look_at_log(void *context) {
 /* ------------------------------------------------------------------------------------------ begin and end */
 
 static const struct cache_journal calls = {
-    .reserve = reserve, .release = release, .stage = stage, .position = position};
+    .reserve = reserve, .release = release, .stage = stage, .place = place, .placed = placed, .position = position};
 
 enum status persist_begin(struct persist *persist, struct actor *actor) {
     struct cache_journal journal = calls;

@@ -92,9 +92,14 @@ struct persist_progress {
 };
 
 struct persist;
+struct persist_facts;
 
 /* The first half of persist_open: the cache is made, while others may look at it but nobody changes it. */
 MUST_CHECK enum status persist_load(const struct persist_options *options, struct persist **ret_persist,
+                                    char ret_reason[PERSIST_REASON_SIZE]);
+/* Only looks: the cache is made, and nothing is written to the directory, which may be one that cannot be written to. Of the options, those from `mode` to `pace` are not
+ * looked at. Of the facts those that begin with `loaded_` are filled, and `cut_bytes` and `missing`. */
+MUST_CHECK enum status persist_read(const struct persist_options *options, struct persist_facts *ret_facts,
                                     char ret_reason[PERSIST_REASON_SIZE]);
 /* The second: from here on changes are told. While nobody else uses the cache. */
 MUST_CHECK enum status persist_begin(struct persist *persist, struct actor *actor);

@@ -7,6 +7,7 @@ enum {
     STAMPS_SIZE = 9,            /* of a part about stamps */
     BUFFER_MIN = 1024,          /* bytes; it doubles */
     BUFFER_KEEP = 64 * 1024,    /* for the next record */
+    PLACED_VALUE_MAX = 4096,    /* of a plain put that is written where the log has it */
     SMALL_PART_MAX = 512,       /* of parts that are no entry's and name no key */
     STAMPS_AHEAD = 1 << 22,     /* that the journal knows of, */
     STAMPS_AHEAD_MIN = 1 << 21, /* until so few are left: some that are taken are in no record */
@@ -234,6 +235,17 @@ enum status journal_ask_plain(const struct cache *cache, const struct actor *act
     return STATUS_OK;
 }
 
+/* Where the log has it, which saves gathering the pieces and a copy. */
+static void place_plain(struct cache *cache, struct actor *actor, const struct record_plain *plain, struct slice name,
+                        struct slice value, uint64_t reserved) {
+    const struct cache_journal *journal = &cache->journal;
+    size_t most = RECORD_HEAD_SIZE + STAMPS_SIZE + RECORD_PLAIN_SIZE + name.size + value.size;
+    uint8_t *to = journal->place(journal->context, actor->id, most);
+    size_t size = begin_record(cache, actor, to);
+    size += record_plain_put(plain, name, value, to + size);
+    journal->placed(journal->context, actor->id, size, reserved, &actor->noted.lsn);
+}
+
 void journal_put_plain(struct cache *cache, struct actor *actor, const struct cache_key *key, struct slice value,
                        const struct entry *entry, uint64_t reserved) {
     uint8_t head[RECORD_HEAD_SIZE + STAMPS_SIZE + RECORD_PLAIN_SIZE], between[RECORD_PLAIN_SIZE];
@@ -246,6 +258,8 @@ void journal_put_plain(struct cache *cache, struct actor *actor, const struct ca
         plain.expires_at_ms = entry->expires_at_ms;
         plain.stamp = entry->stamp;
     }
+    if (cache->journal.place && value.size <= PLACED_VALUE_MAX)
+        return place_plain(cache, actor, &plain, key->name, value, reserved);
     size_t between_size, size = begin_record(cache, actor, head);
     size += record_plain_write(&plain, head + size, between, &between_size);
     const struct slice parts[] = {slice_make(head, size), key->name, slice_make(between, between_size), value};

@@ -32,6 +32,9 @@ struct cache_journal {
      * cannot be refused. Answers its number: higher than that of all records that were staged before. `lane`: the actor, to keep threads apart. */
     void (*stage)(void *context, uint32_t lane, const struct slice *parts, uint32_t part_count, uint64_t reserved,
                   uint64_t *ret_lsn);
+    /* The same for a small record, which is written where the log has it: room for `size_max` bytes, until `placed` says how many they are; little is done in between. NULL, both: by `stage`. */
+    uint8_t *(*place)(void *context, uint32_t lane, size_t size_max);
+    void (*placed)(void *context, uint32_t lane, size_t size, uint64_t reserved, uint64_t *ret_lsn);
     /* The number of the youngest record; 0: there is none. */
     uint64_t (*position)(void *context);
     /* Before what an actor has changed is staged, under its locks: a note that goes into the same record, as bytes that live until the next call; false: none.

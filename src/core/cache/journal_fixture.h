@@ -18,6 +18,7 @@ struct testing_log {
     struct buf bytes;
     uint64_t lsn;
     uint64_t promised;            /* and not used or given back */
+    size_t placed_max;            /* room for the record that is being written in place; 0: none is */
     bool full;                    /* it promises nothing */
     uint64_t refused;             /* how often */
     struct buf dump_ends, dumped; /* of the last dump: records end to end, and where each ends (size_t) */
@@ -47,11 +48,30 @@ static inline void log_stage(void *context, uint32_t lane, const struct slice *p
                              uint64_t reserved, uint64_t *ret_lsn) {
     struct testing_log *log = context;
     struct logged logged = {.lsn = ++log->lsn, .at = log->bytes.size};
-    assert_true(lane != 0 && log->promised >= reserved);
+    assert_true(lane != 0 && log->placed_max == 0 && log->promised >= reserved);
     log->promised -= reserved;
     for (uint32_t i = 0; i < part_count; i++)
         assert_int_equal(buf_append_slice(&log->bytes, parts[i]), STATUS_OK);
     logged.size = log->bytes.size - logged.at;
+    assert_int_equal(buf_append(&log->records, &logged, sizeof logged), STATUS_OK);
+    *ret_lsn = logged.lsn;
+}
+
+static inline uint8_t *log_place(void *context, uint32_t lane, size_t size_max) {
+    struct testing_log *log = context;
+    assert_true(lane != 0 && log->placed_max == 0 && size_max > 0);
+    assert_int_equal(buf_reserve(&log->bytes, size_max), STATUS_OK);
+    log->placed_max = size_max;
+    return log->bytes.data + log->bytes.size;
+}
+
+static inline void log_placed(void *context, uint32_t lane, size_t size, uint64_t reserved, uint64_t *ret_lsn) {
+    struct testing_log *log = context;
+    struct logged logged = {.lsn = ++log->lsn, .at = log->bytes.size, .size = size};
+    assert_true(lane != 0 && size > 0 && size <= log->placed_max && log->promised >= reserved);
+    log->promised -= reserved;
+    log->placed_max = 0;
+    log->bytes.size += size;
     assert_int_equal(buf_append(&log->records, &logged, sizeof logged), STATUS_OK);
     *ret_lsn = logged.lsn;
 }
@@ -74,7 +94,13 @@ static inline void log_fini(struct testing_log *log) {
 }
 
 static inline struct cache_journal log_journal(struct testing_log *log) {
-    return (struct cache_journal){log_reserve, log_release, log_stage, log_position, NULL, log};
+    return (struct cache_journal){.reserve = log_reserve,
+                                  .release = log_release,
+                                  .stage = log_stage,
+                                  .place = log_place,
+                                  .placed = log_placed,
+                                  .position = log_position,
+                                  .context = log};
 }
 
 static inline size_t log_count(const struct testing_log *log) { return log->records.size / sizeof(struct logged); }

@@ -9,6 +9,7 @@ enum {
     HOUSEKEEP_EVERY = 64,            /* records */
     HOUSEKEEP_HANDED_SIZE = 8 << 20, /* bytes of what was handed out, as the lanes have to settle for it */
     EMPTY_SCAN_COUNT = 256,
+    JOIN_AHEAD = 2, /* buckets */
 };
 
 static struct engine *engine_of(const struct cache_replay *replay) { return replay->cache->engine; }
@@ -493,6 +494,12 @@ enum status cache_replay_apply(struct cache_replay *replay, uint64_t lsn, struct
     return STATUS_OK;
 }
 
+/* The first lines of the entries in a bucket, which lie anywhere. */
+static inline void ask_for_entries(const struct engine *engine, const struct index_bucket *bucket) {
+    for (int i = 0; i < INDEX_CELLS; i++)
+        __builtin_prefetch(engine->range.base + cell_location(cell_load(&bucket->cells[i])));
+}
+
 /* Who bears a tag is one of its members, if it was not invalidated since. */
 static void join_chain(struct cache_replay *replay, const struct shard *shard, uint64_t at) {
     struct engine *engine = engine_of(replay);
@@ -520,8 +527,11 @@ static void join_all(struct cache_replay *replay) {
         const struct shard *shard = &engine->shards[i];
         store_lock(engine, replay->actor, i);
         uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
-        for (uint64_t at = 0; at < index_bucket_count(shape); at++)
+        for (uint64_t at = 0, count = index_bucket_count(shape); at < count; at++) {
+            if (at + JOIN_AHEAD < count)
+                ask_for_entries(engine, index_bucket_at(&engine->range, &shard->index, at + JOIN_AHEAD));
             join_chain(replay, shard, at);
+        }
         store_unlock(engine, replay->actor, i);
     }
 }

@@ -1,6 +1,7 @@
 #include "core/record/record.h"
 
 #include "base/assert.h"
+#include "base/little.h"
 
 /* Flags of an entry's facts: which fields there are. */
 enum {
@@ -20,10 +21,11 @@ enum { STAMP_SIZE = 6, VARINT_MAX = 10, TYPE_SHIFT = 4, TYPE_MAX = 7, SOFT = 0x8
 
 /* ------------------------------------------------------------------------------------------ writing */
 
-static uint8_t *put_little(uint8_t *to, uint64_t value, int size) {
-    for (int i = 0; i < size; i++)
-        *to++ = (uint8_t)(value >> 8 * i);
-    return to;
+static inline uint8_t *put_little(uint8_t *to, uint64_t value, size_t size) {
+    uint8_t bytes[8];
+    little_put_u64(bytes, value);
+    memcpy(to, bytes, size);
+    return to + size;
 }
 
 static uint8_t *put_varint(uint8_t *to, uint64_t value) {
@@ -101,6 +103,38 @@ size_t record_plain_write(const struct record_plain *plain, uint8_t ret_head[REC
     to = put_varint(to, plain->key_size);
     *ret_between_size = (size_t)(put_varint(ret_between, plain->value_size) - ret_between);
     return (size_t)(to - ret_head);
+}
+
+/* In place where a call would take longer than the copy. */
+static inline uint8_t *put_short(uint8_t *to, struct slice bytes) {
+    const size_t size = bytes.size;
+    if (size >= 16 && size <= 32) {
+        memcpy(to, bytes.data, 16);
+        memcpy(to + size - 16, bytes.data + size - 16, 16);
+        return to + size;
+    }
+    return put_bytes(to, bytes);
+}
+
+static inline uint8_t *put_short_varint(uint8_t *to, uint64_t value) {
+    if (__builtin_expect(value >= 0x80, 0))
+        return put_varint(to, value);
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+size_t record_plain_put(const struct record_plain *plain, struct slice key, struct slice value, uint8_t *to) {
+    const uint8_t *begin = to;
+    *to++ = RECORD_PUT;
+    *to++ = (uint8_t)plain->place;
+    *to++ = (plain->expires_at_ms ? HAS_EXPIRY : 0) | (plain->stamp ? HAS_STAMP : 0);
+    if (plain->expires_at_ms)
+        to = put_little(to, plain->expires_at_ms, 8);
+    if (plain->stamp)
+        to = put_little(to, plain->stamp, STAMP_SIZE);
+    to = put_short(put_short_varint(to, key.size), key);
+    to = put_short(put_short_varint(to, value.size), value);
+    return (size_t)(to - begin);
 }
 
 static uint8_t *put_key(uint8_t *to, const struct record_part *part) {

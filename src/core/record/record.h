@@ -86,6 +86,9 @@ struct record_plain {
 size_t record_plain_write(const struct record_plain *plain, uint8_t ret_head[RECORD_PLAIN_SIZE],
                           uint8_t ret_between[RECORD_PLAIN_SIZE], size_t *ret_between_size);
 
+/* All of such a part, with key and value, for small ones. Answers its size. */
+size_t record_plain_put(const struct record_plain *plain, struct slice key, struct slice value, uint8_t *to);
+
 struct record_reader {
     struct slice rest;
     uint64_t at_ms;

@@ -197,7 +197,20 @@ static void rotate(struct wal *wal) {
     (void)reserve(wal);
 }
 
+/* What the next file proves is flushed while others write on, and once more what they wrote meanwhile; only the rest is flushed while they stand still. */
+static void flush_ahead(struct wal *wal) {
+    for (int i = 0; i < 2; i++) {
+        pthread_mutex_lock(&wal->writing);
+        bool due = atomic_load(&wal->state) == WAL_RUNNING && !wal->pending &&
+                   wal->writer.offset >= wal->rotate_at_bytes && atomic_load(&wal->written) > wal->durable;
+        pthread_mutex_unlock(&wal->writing);
+        if (due)
+            wal_flush(wal);
+    }
+}
+
 static void rotate_if_due(struct wal *wal) {
+    flush_ahead(wal);
     pthread_mutex_lock(&wal->writing);
     if (atomic_load(&wal->state) == WAL_RUNNING && !wal->pending) {
         bool asked = atomic_exchange(&wal->rotate_wanted, false);
@@ -234,7 +247,7 @@ static void begin_anew(struct wal *wal) {
         note_error(wal, "beginning anew behind the end");
     }
     pthread_mutex_unlock(&wal->writing);
-    wal_tell(wal, true);
+    wal_tell(wal, wal_state_is_new(wal));
 }
 
 /* In WAL_FULL, when its time has come. The state changes when it has worked. */
@@ -253,9 +266,8 @@ static void try_again(struct wal *wal, uint64_t now_ns) {
         if ((!wal->pending || write_pending(wal)) && reserve(wal))
             atomic_store(&wal->state, WAL_RUNNING);
     }
-    bool runs = atomic_load(&wal->state) == WAL_RUNNING;
     pthread_mutex_unlock(&wal->writing);
-    wal_tell(wal, runs);
+    wal_tell(wal, wal_state_is_new(wal));
 }
 
 /* When nothing more comes, one batch without records says what the last flush has proven; so that damage to the last records
@@ -298,14 +310,13 @@ uint64_t wal_step(struct wal *wal) {
     pthread_mutex_lock(&wal->writing);
     bool any = wal_commit(wal);
     pthread_mutex_unlock(&wal->writing);
-    bool runs = atomic_load(&wal->state) == WAL_RUNNING;
-    wal_tell(wal, !runs);
+    wal_tell(wal, wal_state_is_new(wal));
     if (flush_is_due(wal, now_ns)) {
         wal->flush_due_ns = now_ns + (uint64_t)atomic_load(&wal->interval_ms) * 1000000;
         wal_flush(wal);
     }
     rotate_if_due(wal);
-    wal_tell(wal, runs && atomic_load(&wal->state) != WAL_RUNNING);
+    wal_tell(wal, wal_state_is_new(wal));
     if (!any)
         prove(wal);
     return any ? 0 : next_turn(wal, wal_now_ns(wal));

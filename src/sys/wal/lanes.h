@@ -1,9 +1,11 @@
 /* sys/wal/lanes.h: where threads lay records until the committer takes them, in one order.
  *
- *     lane 0   front [5|..][8|..][9|..]   <- its thread appends       back [1|..][2|..]   <- the committer reads
- *     lane 1   front [6|..][7|..]                                     back [3|..][4|..]
+ *     lane 0   front (5)[..] (8)[..][..]   <- its thread appends       back (1)[..][..]   <- the committer reads
+ *     lane 1   front (6)[..][..]                                      back (3)[..][..]
  *
- * A record gets its number (LSN) and its place in the lane under the lane's lock, so numbers ascend within a lane, and none is missing
+ *     run      | first number 8 | count 4 | bytes 4 | [length 4 | record][length 4 | record] ...     numbers that follow each other
+ *
+ * Records lie in runs, as a batch has them: what one thread has staged while no other did is copied as one. A record gets its number (LSN) and its place in the lane under the lane's lock, so numbers ascend within a lane, and none is missing
  * among all. The committer swaps front and back and takes numbers in order; it stops where the next number still lies in a front.
  *
  * Threads: a lane belongs to one thread that stages (several may share one, and then wait for each other); one thread at a time
@@ -14,19 +16,27 @@
 #ifndef STRATA_SYS_WAL_LANES_H
 #define STRATA_SYS_WAL_LANES_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
 #include "sys/wal/format.h"
 
-enum { LANES_MAX = 256, LANE_RECORD_HEADER_SIZE = 8 + LOG_RECORD_HEADER_SIZE };
+enum { LANES_MAX = 256 };
+
+/* Records whose numbers follow each other; as its header lies before them. */
+struct lane_run {
+    uint64_t first_lsn;
+    uint32_t count, bytes;
+};
 
 struct lane {
-    pthread_mutex_t lock;
+    _Atomic uint32_t lock; /* 0: free, 1: held, 2: held, and somebody may sleep on it */
     struct buf front, back;
-    size_t taken;    /* of the back, by the committer */
-    uint8_t gap[64]; /* lanes of two threads share no cache line */
+    struct lane_run open; /* the last one of the front; its header is written when it ends */
+    size_t open_at;       /* where that goes; count 0: there is none */
+    size_t taken;         /* of the back, by the committer */
+    struct lane_run rest; /* of the run that it is in */
+    uint8_t gap[64];      /* lanes of two threads share no cache line */
 };
 
 struct lanes {
@@ -55,6 +65,11 @@ MUST_CHECK enum status lanes_stage(struct lanes *lanes, unsigned lane, const str
 /* The same for who cannot be refused: the lane grows instead, until it has been collected. STATUS_NO_MEMORY, STATUS_TOO_LARGE; else `ret_half` as above. */
 MUST_CHECK enum status lanes_stage_anyway(struct lanes *lanes, unsigned lane, const struct slice *parts, unsigned count,
                                           uint64_t *ret_lsn, bool *ret_half);
+
+/* The same in place, for records that are put together from little: room for `size_max` bytes at `ret_to`. The lane is locked, and the record has its number, until lanes_placed
+ * says how large it has become. STATUS_NO_MEMORY, STATUS_TOO_LARGE: there is nothing to be ended. */
+MUST_CHECK enum status lanes_place_anyway(struct lanes *lanes, unsigned lane, size_t size_max, uint8_t **ret_to);
+void lanes_placed(struct lanes *lanes, unsigned lane, size_t size, uint64_t *ret_lsn, bool *ret_half);
 
 /* Appends records with their lengths, as a batch has them, in order of their numbers, until there are none, or `bytes_max` have been
  * appended (at least one record, if there is one). Answers how many; the first has the number that `next_collected` had before. */

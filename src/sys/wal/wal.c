@@ -294,6 +294,18 @@ enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice 
     return status;
 }
 
+enum status wal_place_anyway(struct wal *wal, unsigned lane, size_t size_max, uint8_t **ret_to) {
+    return lanes_place_anyway(&wal->lanes, lane, size_max, ret_to);
+}
+
+void wal_placed(struct wal *wal, unsigned lane, size_t size, uint64_t *ret_lsn, bool *ret_behind) {
+    bool half;
+    lanes_placed(&wal->lanes, lane, size, ret_lsn, &half);
+    if (half)
+        wal_kick(wal);
+    *ret_behind = half || wal_pressure(wal);
+}
+
 uint64_t wal_durable(struct wal *wal) {
     pthread_mutex_lock(&wal->writing);
     uint64_t durable = wal->durable;
@@ -309,8 +321,9 @@ static enum status write_out(struct wal *wal) {
     pthread_mutex_unlock(&wal->writing);
     if (full)
         wal_kick(wal); /* which begins the next file */
-    if (any || state != WAL_RUNNING)
-        wal_tell(wal, state != WAL_RUNNING);
+    bool is_new = wal_state_is_new(wal);
+    if (any || is_new)
+        wal_tell(wal, is_new);
     return state == WAL_RUNNING ? STATUS_OK : state == WAL_FULL ? STATUS_FULL : STATUS_IO;
 }
 

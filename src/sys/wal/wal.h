@@ -87,6 +87,10 @@ MUST_CHECK enum status wal_stage(struct wal *wal, unsigned lane, const struct sl
 MUST_CHECK enum status wal_stage_anyway(struct wal *wal, unsigned lane, const struct slice *parts, unsigned count,
                                         uint64_t *ret_lsn, bool *ret_behind);
 
+/* The same in place (lanes.h): room for `size_max` bytes at `ret_to`, until wal_placed says how many they are. Nothing else is called in between, and little is done. */
+MUST_CHECK enum status wal_place_anyway(struct wal *wal, unsigned lane, size_t size_max, uint8_t **ret_to);
+void wal_placed(struct wal *wal, unsigned lane, size_t size, uint64_t *ret_lsn, bool *ret_behind);
+
 /* Whether writers should wait, see above. wal_admit asks it, too. */
 bool wal_pressure(const struct wal *wal);
 

@@ -18,6 +18,7 @@ struct wal {
     const struct files *files;
     struct lanes lanes;
     _Atomic int state; /* enum wal_state; changes under `writing` */
+    _Atomic int state_told;
     _Atomic int mode;
     _Atomic uint32_t interval_ms;
     _Atomic uint64_t written, flushed;
@@ -57,6 +58,13 @@ uint64_t wal_now_ns(const struct wal *wal);
 void wal_kick(struct wal *wal);
 /* After any progress: wakes sleepers and watchers whose wish is fulfilled; all of them if `everybody`. Without `writing`. */
 void wal_tell(struct wal *wal, bool everybody);
+
+/* Whether watchers have not yet been told of the state as it is now; they count as told then. Who waits wishes again when he is told, which wakes the committer: if that
+ * told everybody each time while the log does not run, both would be at it without an end. */
+static inline bool wal_state_is_new(struct wal *wal) {
+    int state = atomic_load(&wal->state);
+    return atomic_exchange(&wal->state_told, state) != state;
+}
 
 /* Collects and writes until nothing is staged. Under `writing`; wal_tell afterwards. Answers whether there was anything. */
 bool wal_commit(struct wal *wal);
