@@ -207,6 +207,14 @@ static void of_saving(struct info *info, const struct cmd_persistence *facts, ui
                (uint64_t)(took_ms * (double)(total - facts->saving_done) / (double)facts->saving_done / 1000));
 }
 
+static void of_memory_file(struct info *info, const struct cmd_persistence *facts) {
+    number(info, "memory_file_attached", facts->attached);
+    line(info, "memory_file_attach_ms:%llu.%03llu", (unsigned long long)(facts->attach_us / 1000),
+         (unsigned long long)(facts->attach_us % 1000));
+    if (!facts->attached)
+        line(info, "memory_file_begun_anew:%s", facts->why_not);
+}
+
 static void section_persistence(struct info *info) {
     struct cmd_persistence facts;
     info->api->persistence(info->server, &facts);
@@ -235,6 +243,8 @@ static void section_persistence(struct info *info) {
     line(info, "aof_last_write_status:%s", facts.refuses ? "err" : "ok");
     number(info, "aof_rewrites", facts.saves);
     number(info, "module_fork_in_progress", 0);
+    if (facts.in_file)
+        of_memory_file(info, &facts);
     if (facts.loading)
         of_loading(info, &facts, now_ms);
     else if (facts.enabled)

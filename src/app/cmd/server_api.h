@@ -197,6 +197,10 @@ struct cmd_persistence {
     uint64_t saved_lsn; /* records up to here are in the last snapshot */
     uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
     uint64_t flushes, flush_us_last, flush_us_max;
+    /* The memory outlives the server; it has; how long it took to find that out; and why it has not. */
+    bool in_file, attached;
+    uint64_t attach_us;
+    const char *why_not; /* lives as long as the server */
 };
 
 /* Of the warm tier's file (what the cache has there: core/cache/tier.h). */

@@ -84,6 +84,7 @@ enum config_key_id {
     CONFIG_BACKUP_DIR,
     CONFIG_BACKUP_INTERVAL,
     CONFIG_BACKUPS_KEPT,
+    CONFIG_MEMORY_FILE,
     CONFIG_WARM_FILE,
     CONFIG_WARM_SIZE,
     CONFIG_WARM_PROMOTE_HITS,
@@ -184,6 +185,7 @@ struct config_values {
     char backup_dir[1024];
     int64_t backup_interval_s;
     int64_t backups_kept;
+    char memory_file[1024];
     char warm_file[1024];
     uint64_t warm_size_bytes;
     int64_t warm_promote_hits;

@@ -531,11 +531,24 @@ static enum status set_from_log(struct server *server, struct rules_in_force **r
 void rules_hold(struct worker *worker) {
     struct server *server = worker->server;
     const struct rules_in_force *set = server->rules;
-    if (server->persist && set && server->kept.classed != set->origin.hash) {
+    if (kept_is_wanted(server) && set && server->kept.classed != set->origin.hash) {
         if (rules_class_count(set->rules))
             reclass_all(worker);
         kept_rules_hold(server, &worker->actor, set->origin.hash);
     }
+}
+
+bool rules_are_still(struct server *server) {
+    struct kept_rules kept;
+    struct buf text;
+    if (!kept_rules_now(server, &kept))
+        return false;
+    if (!server->rules_path[0])
+        return kept.loaded;
+    buf_init(&text, &memory_libc);
+    bool same = manifest_file_read(server->rules_path, &text) && slice_equal(buf_slice(&text), kept.text);
+    buf_fini(&text);
+    return same;
 }
 
 enum status rules_look(struct server *server) {
@@ -548,6 +561,10 @@ enum status rules_look(struct server *server) {
 enum status rules_start(struct server *server) {
     const char *path = server->rules_path;
     enum status status = path[0] ? set_from_file(path, &server->rules) : set_from_log(server, &server->rules);
+    if (status == STATUS_OK && server->image.placed && !(server->rules && rules_are_still(server))) {
+        log_warning("The rules have changed while the server started, and keys lie where those before said");
+        return STATUS_INVALID;
+    }
     if (status != STATUS_OK || !server->rules)
         return status;
     path = path[0] ? path : server->rules->origin.source;

@@ -200,6 +200,16 @@ static bool may_have_clients(const struct server *server, int64_t wanted, char *
     return false;
 }
 
+static bool may_grow(const struct server *server, const struct config *next, char *ret_error, size_t error_size) {
+    if (next->values.maxmemory_bytes <= server->config.values.maxmemory_bytes ||
+        image_has_room(server, next->values.maxmemory_bytes))
+        return true;
+    snprintf(ret_error, error_size,
+             "CONFIG SET failed (possibly related to argument 'maxmemory') - the file system of the memory-file has no "
+             "room for that");
+    return false;
+}
+
 /* Who has changed what, without secrets. Nobody, if it is no command. */
 static void tell_of_settings(const struct slice *names, const struct slice *values, uint32_t count) {
     const struct worker *worker = worker_current();
@@ -225,6 +235,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
         snprintf(ret_error, error_size, "%s", error.text);
     else
         done = may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
+               may_grow(server, &next, ret_error, error_size) &&
                stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size);
     if (done) {
         bool same = next.values.notify_keyspace_events == server->config.values.notify_keyspace_events;
@@ -366,18 +377,11 @@ static enum status open_cache(struct server *server) {
     uint64_t range = limit > machine / RANGE_PER_LIMIT_MAX ? machine : limit * RANGE_PER_LIMIT_MAX;
     range = 2 * (range < limit ? limit : range); /* tables may take half of it */
     range = range > CACHE_RANGE_SIZE_MAX ? CACHE_RANGE_SIZE_MAX : range;
-    enum status status = pages_take(range, &server->range);
-    if (status != STATUS_OK) {
-        log_warning("No address space for a cache of %llu bytes", (unsigned long long)range);
-        return status;
-    }
-    server->range_size = range;
     struct stores_wanted wanted;
     stores_wanted(&server->config, &wanted);
     uint32_t events = server->changes_wanted[CHANGES_TO_PUBLISH] = notify_kinds(values->notify_keyspace_events);
     atomic_store(&server->changes_noted, events);
     struct cache_options options = {
-        .range = server->range,
         .range_size = range,
         .limit_bytes = limit,
         .cores = server->worker_count,
@@ -395,17 +399,18 @@ static enum status open_cache(struct server *server) {
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,
     };
-    status = cache_open(&options, &server->cache);
+    enum status status = image_open(server, &options);
     if (status == STATUS_OK) {
         struct actor actor = {.id = 1, .now_ms = clock_unix_ms()}; /* no worker is there yet */
         stores_switch_filters(&server->config, server->cache, &actor);
         return STATUS_OK;
     }
-    log_warning("The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit,
-                wanted.count, status_text(status),
-                status == STATUS_INVALID
-                    ? " (each store and each shard has tables of its own; give more memory, or fewer of them)"
-                    : "");
+    if (server->range)
+        log_warning("The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit,
+                    wanted.count, status_text(status),
+                    status == STATUS_INVALID
+                        ? " (each store and each shard has tables of its own; give more memory, or fewer of them)"
+                        : "");
     return status;
 }
 
@@ -538,6 +543,7 @@ static struct server *make_server(const struct config *config) {
     snprintf(server->unix_path, sizeof server->unix_path, "%s", config->values.unixsocket);
     server->has_stores = config->stores.count > 0;
     snprintf(server->rules_path, sizeof server->rules_path, "%s", config->values.rules);
+    image_init(server);
     server->stop_fd = server->signal_fd = server->rules_watch.fd = server->directory.fd = -1;
     pthread_mutex_init(&server->config_lock, NULL);
     pthread_mutex_init(&server->logs_lock, NULL);
@@ -592,6 +598,7 @@ static enum status start_all(struct server *server) {
     TRY(take_signals(server));
     server_settle(server);
     allow_descriptors(server);
+    TRY(persistence_lock(server));
     TRY(open_cache(server));
     server->env = (struct cmd_env){
         .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
@@ -639,7 +646,7 @@ enum status server_start(const struct config *config, struct server **ret_server
         server_free(server);
         return status;
     }
-    if (!config->values.appendonly) /* else when that is loaded */
+    if (!config->values.appendonly && !config->values.memory_file[0]) /* else when all is there */
         server_tell_ready(server);
     *ret_server = server;
     return STATUS_OK;
@@ -746,9 +753,7 @@ void server_free(struct server *server) {
         unlink(server->config.values.unixsocket);
     if (server->pid_written)
         unlink(server->config.values.pidfile);
-    if (server->cache)
-        cache_close(server->cache);
-    pages_give(server->range, server->range_size);
+    image_close(server);
     slowlog_fini(&server->slowlog);
     pthread_mutex_destroy(&server->config_lock);
     pthread_mutex_destroy(&server->logs_lock);

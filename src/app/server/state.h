@@ -15,6 +15,7 @@
 #include "app/cmd/server_api.h"
 #include "app/config/config.h"
 #include "app/server/changes.h"
+#include "app/server/image.h"
 #include "app/server/kept.h"
 #include "app/server/stats.h"
 #include "core/obs/latency.h"
@@ -128,6 +129,7 @@ struct server {
     _Atomic uint32_t changes_to_leases;        /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
+    struct server_image image;  /* the cache's memory, if that outlives the server */
     struct kept kept;           /* what is kept beside entries */
     struct persist *persist;    /* NULL: nothing is kept on disk */
     struct server_load load;    /* how that was, or is being, loaded */

@@ -325,6 +325,18 @@ static void make_value(const struct reading *reading, uint32_t numbers[ENTRY_TAG
     }
 }
 
+/* A snapshot that was begun while it was in the tier does not have it, and the log that follows is to. */
+__attribute__((noinline)) static void note_promoted(struct reading *reading, const struct store_spot *spot) {
+    struct cache *cache = reading->cache;
+    uint8_t names[ENTRY_TAGS_MAX][TAG_NAME_MAX];
+    struct record_part part = {.kind = RECORD_PUT, .value = reading->value};
+    if (store_is_dead(cache->engine, spot->location, &spot->entry, reading->key.name))
+        part = (struct record_part){.kind = RECORD_REMOVE, .place = reading->key.db, .name = reading->key.name};
+    else
+        journal_facts(cache, reading->actor, spot, names, &part);
+    journal_note_value(cache, reading->actor, &part);
+}
+
 /* Under the key's lock, with its cell there. The cell goes behind the entry's coming, so that nobody misses the key in between. */
 static enum status put_up(struct reading *reading, struct shard *shard, struct extents *chain,
                           struct store_spot *spot) {
@@ -338,8 +350,12 @@ static enum status put_up(struct reading *reading, struct shard *shard, struct e
         return status;
     }
     chain->first = 0;
+    /* It is wanted just now: whoever makes room for a change of it is not to put it down again at once. */
+    cell_set_use(spot->cell, 1);
     MAYBE(tier_forget(engine, reading->actor, shard, reading->key.hash, reading->place.address, TIER_PROMOTED));
     tier_count(engine->tier, TIER_UP_BYTES, reading->key.name.size + reading->value.size);
+    if (is_journaled(reading->cache))
+        note_promoted(reading, spot);
     return STATUS_OK;
 }
 
@@ -369,7 +385,9 @@ static enum status promote_once(struct reading *reading, const struct cache_key 
         else
             status = put_up(reading, shard, chain, &spot);
     }
+    uint64_t lsn = reading->actor->noted.lsn;
     store_unlock(engine, reading->actor, at);
+    reading->actor->noted.lsn = lsn; /* nothing has changed that anybody waits for */
     return status;
 }
 
@@ -475,8 +493,19 @@ void cache_tier_clear(struct cache *cache, struct actor *actor) {
     end_all(cache, actor, taken);
 }
 
+/* The log may know what the tier has lost, or loses now, of which it was not told: after a restart it is dead, too. With all locks. */
+static void note_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
+    const struct tier *tier = cache->engine->tier;
+    if (is_journaled(cache) && atomic_load_explicit(&tier->counts[TIER_DOWN], memory_order_relaxed) != 0)
+        journal_note(cache, actor,
+                     &(struct record_part){.kind = RECORD_BAN, .place = place, .stamp = stamp, .name = pattern});
+}
+
 void cache_tier_clear_place(struct cache *cache, struct actor *actor, uint32_t place) {
+    if (!cache->engine->tier)
+        return;
     bool taken = begin_all(cache, actor);
+    note_ban(cache, actor, place, SLICE("*"), store_stamp_next(cache->engine));
     for (uint32_t i = 0; i < cache->engine->shard_count; i++)
         tier_clear_place(cache->engine, actor, &cache->engine->shards[i], place);
     end_all(cache, actor, taken);
@@ -491,7 +520,9 @@ enum status cache_tier_ban(struct cache *cache, struct actor *actor, uint32_t pl
         return STATUS_OK;
     }
     bool taken = begin_all(cache, actor);
-    bans_past_add(engine->tier->past, place, pattern, store_stamp_next(engine));
+    uint64_t stamp = store_stamp_next(engine);
+    bans_past_add(engine->tier->past, place, pattern, stamp);
+    note_ban(cache, actor, place, pattern, stamp);
     end_all(cache, actor, taken);
     return STATUS_OK;
 }

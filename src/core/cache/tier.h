@@ -99,7 +99,7 @@ enum cache_tier_verdict cache_tier_look(struct cache *cache, struct actor *actor
                                         struct cache_info *ret_info);
 
 /* Puts it into memory as it was, if its cell is still there; STATUS_OK also if it is not any more. Makes room first: the actor holds no lock. STATUS_FULL, STATUS_NO_MEMORY:
- * it stays where it is. Nobody is told, and nothing is journaled: nothing has changed. */
+ * it stays where it is. Nobody is told, as nothing has changed; the journal notes it as a write, since a snapshot may have passed by meanwhile. */
 MUST_CHECK enum status cache_tier_promote(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                           struct cache_tier_place place, const struct cache_tier_found *found);
 
@@ -122,9 +122,10 @@ uint32_t cache_tier_give_up(struct cache *cache, struct actor *actor, const stru
 /* What cannot be read: damaged, or failed. */
 void cache_tier_forget(struct cache *cache, struct actor *actor, const struct cache_key *key,
                        struct cache_tier_place place);
-/* All of it, or of one place in the engine (cache_place_of): rules were loaded, or names are searched for that nobody can compare here. The actor holds no
- * locks, or all. */
+/* All of it: rules were loaded. What it held is as true as before, and the log may bring it back at a restart. The actor holds no locks, or all. */
 void cache_tier_clear(struct cache *cache, struct actor *actor);
+/* What is of one place in the engine (cache_place_of), as it may match what is being invalidated and nobody can compare it here. A log is told that all of the place
+ * is dead, as it does not know what was down: a restart loses more than this. The same locks. */
 void cache_tier_clear_place(struct cache *cache, struct actor *actor, uint32_t place);
 
 /* What is in the tier by now, in that place, and matches the pattern (base/glob.h) is dead when it answers. cache_ban does that by itself: this is for who looks for the keys in memory

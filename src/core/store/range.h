@@ -112,6 +112,17 @@ static inline bool segment_bears_tags(const struct segment *segment) {
  * on which bans are asked, and pays for that with nothing at other times. */
 enum { RANGE_DB_PLACE = 15, RANGE_DB_BANNED = 1 << 4 };
 
+/* What it takes to open the range again when it was closed in order (image.h). */
+struct range_image {
+    _Atomic uint64_t mark;    /* it was, and nobody has opened it since; 0: it was not */
+    uint64_t sum;             /* of the tables then */
+    uint64_t layout, program; /* who can read it */
+    uint64_t described;       /* hash of what the options said of named stores */
+    uint64_t limit_bytes;     /* how it was opened at first: sizes were chosen by that */
+    uint32_t cores, shards, spare_stores;
+    uint32_t store_count, shard_count; /* that there were then */
+};
+
 struct range_head {
     uint64_t magic;
     uint32_t version, shard_count, store_count;
@@ -145,6 +156,8 @@ struct range_head {
     _Atomic uint32_t reservations;            /* times that those of all stores were forgotten (claim.h) */
     _Atomic uint32_t due_at;                  /* where the search for segments that are due goes on */
     _Atomic uint32_t db_map[RANGE_DATABASES]; /* where a database is: its place, and RANGE_DB_BANNED */
+    _Atomic uint32_t
+        never_used; /* the first segment number that was never handed out; here, where it fills a gap: tiny caches count each line */
     struct lock pool __attribute__((aligned(64)));
     /* Lists of free segments, 0: none. First index: for anything, or only to be cut into units again. Second: resident, or fresh. */
     uint32_t free_first[2][2];
@@ -153,12 +166,12 @@ struct range_head {
     /* Lists of segments with free units: for the index, for ghosts, for tags, for cells of the tier. And how many units are taken. */
     uint32_t unit_first, ghost_unit_first, tag_unit_first, tier_unit_first;
     _Atomic uint32_t units, ghost_units, tag_units, tier_units;
-    _Atomic uint32_t never_used;                     /* the first segment number that was never handed out */
     struct lock blocks __attribute__((aligned(64))); /* taken before `pool` */
     uint32_t block_first
         [RANGE_RUN_CLASSES]; /* lists of block segments with room: [k] with 2^k free blocks in a row, but not 2^(k+1) */
     _Atomic uint32_t vacating; /* the one that is being emptied, 0: none */
     uint32_t vacate_block;     /* up to where */
+    struct range_image image;
 };
 
 #define RANGE_SIZE_MAX (1ull << 41) /* what a cell can point into */

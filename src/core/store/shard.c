@@ -587,20 +587,25 @@ static void join_tags(struct engine *engine, struct actor *actor, uint64_t locat
             atomic_store_explicit(&segment->due_ms, 0, memory_order_relaxed);
 }
 
-/* What follows when a new key has been published; a split may move its cell. */
-static inline void end_creation(struct engine *engine, struct actor *actor, struct shard *shard,
-                                const struct store_key *key, const struct store_value *value, uint64_t aside,
-                                struct store_spot *spot) {
+/* After an entry was added, which stands at the spot: a split may move its cell. */
+static inline void grow_index(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t hash,
+                              struct store_spot *spot) {
     struct index *index = &shard->index;
     uint64_t shape = atomic_load_explicit(&index->shape, memory_order_relaxed);
-    /* Only now, so that nobody misses the key in between: until then it was that which stands in the tier. */
-    if (__builtin_expect(aside & STORE_TIERED, 0) && !value->from_tier)
-        MAYBE(tier_overwritten(engine, actor, shard, key->hash, key->db) > 0);
     index_grow(&engine->range, actor, index, store_hash_at, engine);
     if (atomic_load_explicit(&index->shape, memory_order_relaxed) == shape)
         return;
-    spot->bucket = index_place_of(&engine->range, index, key->hash).bucket;
-    spot->cell = index_find(&engine->range, index, key->hash, spot->location);
+    spot->bucket = index_place_of(&engine->range, index, hash).bucket;
+    spot->cell = index_find(&engine->range, index, hash, spot->location);
+}
+
+/* What follows when a new key has been published. In the tier only now, so that nobody misses the key in between: until then it was that which stands there. */
+static inline void end_creation(struct engine *engine, struct actor *actor, struct shard *shard,
+                                const struct store_key *key, const struct store_value *value, uint64_t aside,
+                                struct store_spot *spot) {
+    if (__builtin_expect(aside & STORE_TIERED, 0) && !value->from_tier)
+        MAYBE(tier_overwritten(engine, actor, shard, key->hash, key->db) > 0);
+    grow_index(engine, actor, shard, key->hash, spot);
 }
 
 enum status store_put(struct engine *engine, struct actor *actor, struct shard *shard, const struct store_key *key,
