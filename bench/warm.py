@@ -12,10 +12,11 @@ import time
 from harness import encode
 
 VALUE_SIZE = 1000
-MEMORY = {"full": 64 << 20, "check": 16 << 20}
+MEMORY = {"full": 32 << 20, "check": 16 << 20}
 TIMES = 10  # the data are so many times the memory
 TIERED_KEY, MEMORY_KEY = 20, 12  # bytes
-MEMORY_KEYS = 10_000
+MEMORY_KEYS = 5_000
+ZIPF_SHARE = 2  # of memory and keys for that part, so that most keys are asked for several times
 CLIENTS = 16
 RATES = {"memory": 20_000, "tier": 2_000}  # a second
 ZIPF = 0.9
@@ -71,15 +72,17 @@ def disk(path, reads, rate):
     return {"p50_us": statistics.median(found), "p99_us": found[len(found) * 99 // 100]}
 
 
-def read(generate, server, where, keys, plan, seed):
-    size = MEMORY_KEY if where == "memory" else TIERED_KEY
-    return generate(server, mix="get", rate=RATES[where] if not plan.check else 500, clients=CLIENTS, keys=MEMORY_KEYS if where == "memory" else keys, key_size=size,
+def read(generate, server, where, keys, plan, seed, instead=False):
+    """`instead`: at the rate of `where`, but of memory."""
+    memory = where == "memory" or instead
+    return generate(server, mix="get", rate=RATES[where] if not plan.check else 500, clients=CLIENTS, keys=MEMORY_KEYS if memory else keys, key_size=MEMORY_KEY if memory else TIERED_KEY,
                     value_size=VALUE_SIZE, seconds=plan.seconds, warmup=plan.warmup, seed=seed)
 
 
-def both(generate, server, keys, plan, seed):
+def both(generate, server, keys, plan, seed, other):
+    """Two generators, which share a processor: so what reads of the tier do to those of memory shows beside what other reads of memory do to them."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        found = [pool.submit(read, generate, server, where, keys, plan, seed) for where in ("memory", "tier")]
+        found = [pool.submit(read, generate, server, "memory", keys, plan, seed), pool.submit(read, generate, server, "tier", keys, plan, seed, other == "memory")]
         return [one.result() for one in found]
 
 
@@ -88,7 +91,7 @@ def middle(rounds):
 
 
 def tell(what, one):
-    print(f"  {what:52} p50 {one['p50_us']:8.0f} us   p99 {one['p99_us']:8.0f} us", flush=True)
+    print(f"  {what:58} p50 {one['p50_us']:8.0f} us   p99 {one['p99_us']:8.0f} us", flush=True)
 
 
 def measure_apart(plan, strata, generate, keys, memory, progress):
@@ -96,11 +99,12 @@ def measure_apart(plan, strata, generate, keys, memory, progress):
             server.client(timeout=WAIT_S) as client:
         gone = fill(client, keys, progress)
         before = figures(client)
-        found = {name: [] for name in ("memory", "tier", "memory beside", "tier beside", "disk")}
+        found = {name: [] for name in ("memory", "tier", "memory beside memory", "memory beside", "tier beside", "disk")}
         for number in range(plan.rounds):
             found["memory"].append(read(generate, server, "memory", keys, plan, number + 1))
             found["tier"].append(read(generate, server, "tier", keys, plan, number + 1))
-            beside = both(generate, server, keys, plan, number + 1)
+            found["memory beside memory"].append(both(generate, server, keys, plan, number + 1, "memory")[0])
+            beside = both(generate, server, keys, plan, number + 1, "tier")
             found["memory beside"].append(beside[0])
             found["tier beside"].append(beside[1])
             rate = RATES["tier"] if not plan.check else 500
@@ -118,7 +122,7 @@ def measure_zipf(plan, strata, generate, keys, memory, progress):
     """As a cache is used: what is missed is written. Answers shares of hits, and bytes on flash for a byte requested."""
     with strata(maxmemory=memory, warm_file="warm", warm_size=f"{(keys * (VALUE_SIZE + 200) >> 20) // 2}mb") as server, server.client(timeout=WAIT_S) as client:
         draw, asked, missed = random.Random(1), 0, 0
-        for _ in range(20 if plan.check else 1500):
+        for _ in range(20 if plan.check else 2000):
             numbers = [min(keys - 1, int(keys * draw.random() ** (1 / (1 - ZIPF)))) for _ in range(1000)]
             names = [key(number, TIERED_KEY) for number in numbers]
             replies = client.calls([("GET", name) for name in names])
@@ -140,12 +144,14 @@ def run(plan, record, strata, generate, progress):
     progress("")
     print(f"GET of {VALUE_SIZE} B; memory {memory >> 20} MiB, {keys:,} keys on SSD ({keys * VALUE_SIZE >> 20} MiB, {gone:,} put there), {MEMORY_KEYS:,} in memory; {CLIENTS} clients, open loop")
     tell(f"hits of memory, {RATES['memory']} a second", found["memory"])
+    tell(f"the same beside {RATES['tier']} other reads a second of memory", found["memory beside memory"])
     tell(f"the same beside {RATES['tier']} reads a second of the tier", found["memory beside"])
     tell(f"hits of the tier, {RATES['tier']} a second", found["tier"])
     tell("the same beside the reads of memory", found["tier beside"])
     tell("pread of 8 KiB past the page cache, same file and rate", found["disk"])
     print(f"  {counts['asked']:,} asked of the tier, {counts['missed']:,} missed, {counts['reads']:,} records read, {counts['reads_from_buffers']:,} of them from its buffers", flush=True)
     record.add("warm", {"value_size": VALUE_SIZE, "keys": keys, "memory": memory, "clients": CLIENTS, "rates": RATES}, {"latency": found, "counts": counts})
+    keys, memory = keys // ZIPF_SHARE, memory // ZIPF_SHARE
     zipf = measure_zipf(plan, strata, generate, keys, memory, progress)
     progress("")
     print(f"Popularity as by Zipf {ZIPF}, what is missed is written: {zipf['asked']:,} reads, {100 * zipf['missed'] / zipf['asked']:.1f} % missed, "
