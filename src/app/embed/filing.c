@@ -62,7 +62,8 @@ enum strata_status filing_open(struct strata_cache *cache, const struct strata_o
 }
 
 void filing_close(struct strata_cache *cache) {
-    warm_tier_end(cache->tier);
+    struct actor actor = {.id = TIER_ACTOR + 1, .now_ms = clock_unix_ms()};
+    warm_tier_end(cache->tier, &actor);
     cache->tier = NULL;
 }
 

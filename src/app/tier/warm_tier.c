@@ -254,7 +254,7 @@ enum status warm_tier_open(const struct warm_tier_options *options, struct warm_
     if (status == STATUS_OK)
         *ret_tier = tier;
     else
-        warm_tier_end(tier);
+        warm_tier_end(tier, NULL);
     return status;
 }
 
@@ -274,14 +274,12 @@ enum status warm_tier_begin(struct warm_tier *tier, struct cache *cache, struct 
     return status;
 }
 
-void warm_tier_end(struct warm_tier *tier) {
+void warm_tier_end(struct warm_tier *tier, struct actor *actor) {
     if (!tier)
         return;
-    if (tier->cache) {
-        MAYBE(cache_tier_set(tier->cache, enter(tier), NULL) != STATUS_OK);
-        leave(tier);
-    }
-    warm_free(tier->warm);
+    warm_free(tier->warm); /* and with it the thread that is in the cache, too */
+    if (tier->cache)
+        MAYBE(cache_tier_set(tier->cache, actor, NULL) != STATUS_OK);
     if (tier->directory.fd >= 0)
         directory_close(&tier->directory);
     pthread_mutex_destroy(&tier->still);

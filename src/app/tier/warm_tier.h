@@ -41,8 +41,8 @@ MUST_CHECK enum status warm_tier_open(const struct warm_tier_options *options, s
 /* The cache has it from here on. As cache_tier_set. */
 MUST_CHECK enum status warm_tier_begin(struct warm_tier *tier, struct cache *cache, struct actor *actor,
                                        uint32_t promote_hits);
-/* The cache forgets what is there, and the file is closed. Readers of it are gone by then. NULL: nothing. */
-void warm_tier_end(struct warm_tier *tier);
+/* The cache forgets what is there, and the file is closed. Readers of it are gone by then, and the actor holds no lock. `tier` NULL: nothing. */
+void warm_tier_end(struct warm_tier *tier, struct actor *actor);
 
 struct warm *warm_tier_file(const struct warm_tier *tier);
 const char *warm_tier_path(const struct warm_tier *tier);
