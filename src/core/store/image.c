@@ -9,7 +9,7 @@
 #define PUT(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
 
 enum { LIMITS_APART = 4 }; /* by more the new limit may not differ from that for which sizes were chosen */
-static const uint64_t MARK = 0x6465736f6c437453u; /* "StClosed" */
+static const uint32_t MARK = 0x65766153u; /* "Save" */
 
 /* ------------------------------------------------------------------------------------------ who can read it */
 
@@ -121,21 +121,21 @@ static const uint32_t shapes[] = {
     STORE_POLICY_COUNT,
 };
 
-static uint64_t layout_number(void) {
-    return hash_bytes(slice_make((const uint8_t *)shapes, sizeof shapes), LAYOUT_VERSION);
+static uint32_t layout_number(void) {
+    return (uint32_t)hash_bytes(slice_make((const uint8_t *)shapes, sizeof shapes), LAYOUT_VERSION);
 }
 
 void image_describe(struct range_head *head, const struct engine_options *options) {
     head->image = (struct range_image){
         .layout = layout_number(),
-        .program = options->program,
-        .described = named_hash(options),
+        .program = (uint32_t)options->program,
+        .described = (uint32_t)named_hash(options),
         .limit_bytes = options->limit_bytes,
-        .cores = options->cores,
-        .shards = options->shards,
-        .spare_stores = options->spare_stores,
-        .store_count = head->store_count,
-        .shard_count = head->shard_count,
+        .cores = (uint16_t)options->cores,
+        .shards = (uint16_t)options->shards,
+        .spare_stores = (uint16_t)options->spare_stores,
+        .store_count = (uint16_t)head->store_count,
+        .shard_count = (uint16_t)head->shard_count,
     };
 }
 
@@ -223,7 +223,7 @@ static const char *unreadable(const struct engine_options *options) {
     if (head->magic != LAYOUT_MAGIC)
         return "it holds no cache";
     if (head->version != LAYOUT_VERSION || head->image.layout != layout_number() ||
-        head->image.program != options->program)
+        head->image.program != (uint32_t)options->program)
         return "it is of another version of the program";
     if (atomic_load_explicit(&head->image.mark, memory_order_acquire) != MARK)
         return "it was not closed in order";
@@ -254,9 +254,9 @@ static bool is_laid_out(const struct range_head *head, const struct engine_optio
 
 static const char *different(const struct engine_options *options) {
     const struct range_head *head = options->range;
-    if (head->image.described != named_hash(options))
+    if (head->image.described != (uint32_t)named_hash(options))
         return "stores are described otherwise by now";
-    if (head->image.shards != options->shards)
+    if (head->image.shards != (uint16_t)options->shards)
         return "there are to be another number of shards";
     return is_laid_out(head, options) ? NULL : "it is cut up in another way";
 }

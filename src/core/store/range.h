@@ -112,15 +112,16 @@ static inline bool segment_bears_tags(const struct segment *segment) {
  * on which bans are asked, and pays for that with nothing at other times. */
 enum { RANGE_DB_PLACE = 15, RANGE_DB_BANNED = 1 << 4 };
 
-/* What it takes to open the range again when it was closed in order (image.h). */
+/* What it takes to open the range again when it was closed in order (image.h). So small that it stands where the head had room. */
 struct range_image {
-    _Atomic uint64_t mark;    /* it was, and nobody has opened it since; 0: it was not */
+    _Atomic uint32_t mark;    /* it was, and nobody has opened it since; 0: it was not */
+    uint32_t layout, program; /* who can read it */
+    uint32_t described;       /* hash of what the options said of named stores */
     uint64_t sum;             /* of the tables then */
-    uint64_t layout, program; /* who can read it */
-    uint64_t described;       /* hash of what the options said of named stores */
     uint64_t limit_bytes;     /* how it was opened at first: sizes were chosen by that */
-    uint32_t cores, shards, spare_stores;
-    uint32_t store_count, shard_count; /* that there were then */
+    uint16_t cores, shards, spare_stores;
+    uint16_t store_count; /* that there were then, */
+    uint16_t shard_count; /* and shards */
 };
 
 struct range_head {
