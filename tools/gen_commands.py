@@ -14,10 +14,10 @@ import yaml
 
 FLAGS = ['write', 'readonly', 'denyoom', 'admin', 'noscript', 'loading', 'stale', 'fast', 'no_auth', 'no_multi',
          'movablekeys', 'skip_monitor', 'skip_slowlog', 'all_shards', 'txn_control', 'allow_busy', 'pubsub',
-         'publishes', 'subscribing', 'in_subscriber', 'unowned', 'awaits_rules', 'no_async_loading', 'kept']
+         'publishes', 'subscribing', 'in_subscriber', 'unowned', 'awaits_rules', 'no_async_loading', 'kept', 'blind']
 FLAG_IN_C = {'movablekeys': 'MOVABLE_KEYS'}
 OWN_FLAGS = {'all_shards', 'txn_control', 'skip_monitor', 'no_multi', 'publishes', 'subscribing', 'in_subscriber', 'unowned',
-             'awaits_rules', 'kept'}
+             'awaits_rules', 'kept', 'blind'}
 CATEGORIES = ['admin', 'bitmap', 'blocking', 'connection', 'dangerous', 'fast', 'geo', 'hash', 'hyperloglog',
               'keyspace', 'list', 'pubsub', 'read', 'scripting', 'set', 'slow', 'sortedset', 'stream', 'string',
               'transaction', 'write']
@@ -566,7 +566,7 @@ def write(path, lines):
 
 
 FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store',
-            'pubsub', 'tag', 'rules', 'lease', 'explain', 'stream']
+            'pubsub', 'tag', 'rules', 'lease', 'explain', 'stream', 'tier']
 
 
 def main(arguments):

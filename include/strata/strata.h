@@ -13,7 +13,7 @@
  * What is true of every call, unless it says otherwise:
  *
  * Threads: any thread may call anything on the same cache at the same time; only strata_close must be the last call. Reading takes no
- *          lock. The library starts no thread, but two for a cache that is kept in a directory, and installs no signal handler; nothing
+ *          lock. The library starts no thread, but two for a cache that is kept in a directory and one for a file behind memory, and installs no signal handler; nothing
  *          here may be called from one.
  * Files:   none, unless the cache is to be kept in a directory: then writes may answer STRATA_IO, see enum strata_fsync.
  * Memory:  entries live in one range of memory taken from the kernel when the cache is opened. Handles, and results
@@ -80,6 +80,8 @@ STRATA_API const char *strata_status_text(enum strata_status status);
 #define STRATA_VALUE_SIZE_MAX 536870912u
 #define STRATA_LIMIT_MIN 65536u    /* smallest memory limit */
 #define STRATA_ENTRIES_MAX_MIN 10u /* smallest capacity in entries */
+#define STRATA_FILE_MIN 8388608u   /* smallest file of a tier: 8 MiB */
+#define STRATA_PROMOTE_HITS_MAX 7u
 #define STRATA_THREADS_MAX \
     4095u /* threads with counters of their own; what more there are share one set, under a lock */
 #define STRATA_TTL_NEVER UINT64_MAX /* strata_ttl: the entry does not expire */
@@ -167,23 +169,36 @@ struct strata_options {
     /* Where the cache is kept: a directory, for this cache alone, made if it is not there (its parent must be). NULL: nowhere. */
     const char *directory;
     enum strata_fsync fsync;
-    uint32_t reserved_flags_of_directory;
+    uint32_t
+        file_promote_hits; /* reads that bring an entry from the file back into memory, to STRATA_PROMOTE_HITS_MAX; 0: 2 */
+    /* Where entries go that leave memory and were used: a file of that size on an SSD, all of which is set aside at once (or a directory that is there, for a file
+     * "strata.warm"). It is for this cache alone, and begins anew with each opening. NULL: nowhere, they are evicted. */
+    const char *file;
+    uint64_t file_bytes;
+    uint64_t
+        file_idle_ms; /* entries that nobody has used for so long go there though there is room: strata_maintain; 0: 5 minutes */
+    uint64_t file_rate_bytes; /* written a second at most; what is beyond is evicted. 0: no limit */
     /* Told in a sentence of what happens in the background to a cache that is kept: a snapshot was taken, the disk is full. From any thread; it may not
      * call the library. NULL: nobody is told. */
     void (*on_message)(void *context, enum strata_message kind, const char *text);
     void *on_message_context;
-    uint64_t reserved[12];
+    uint64_t reserved[8];
 };
 
-/* Opens a cache as described, nearest tier first; today there is one kind of tier:
+/* Opens a cache as described, nearest tier first, with a space between them:
  *
  *     memory[:SIZE][,NAME=VALUE]...     memory:64mb   memory:2gib,entries=100000   memory:entries=10,ttl=90s
+ *     file:PATH:SIZE[,NAME=VALUE]...    memory:64mb file:/var/cache/x:1gb          behind memory: what leaves it and was used
  *
  *     SIZE      digits and a unit: b, kb, mb, gb, tb (1024 each, kib and so on mean the same) or k, m, g, t (1000 each)
  *     entries   capacity in entries          max        how far the limit may be raised, a SIZE
  *     ttl       default time to live: ms, s, m, h, d             shards     as in the options
  *     policy    default, lru, random, nothing, expiring, expiring-lru, expiring-random, expiring-soon
  *     dir       where the cache is kept, a path without a comma  fsync      always, everysec, no
+ *
+ * of a file:
+ *     promote   reads that bring an entry back into memory       idle       a time: what was not used for so long goes there
+ *     rate      a SIZE: written a second at most
  *
  * With `dir` it reads what is kept there, about a second for a million small entries. What finds no room within the limit is left out, and counted.
  * `options` may be NULL. What both the description and the options set must agree, else STRATA_INVALID.
@@ -200,6 +215,10 @@ STRATA_API void strata_close(struct strata_cache *cache);
 STRATA_API const char *strata_version(void);
 
 /* ----------------------------------------------------------------- reading */
+
+/* Where there is a file tier, calls that ask for an entry read it from there, in this thread: some hundred microseconds for whoever waits, nobody else. Entries that are in the
+ * file are there for every call; what changes an entry, or asks for more than its value, brings it into memory. A record that cannot be read, or is damaged, is a miss, and counted
+ * (strata_statistics.file_damaged). */
 
 /* Copies the value. STRATA_OK: ret_size bytes stand in the buffer. STRATA_MISS. STRATA_TOO_SMALL: ret_size says how much room the
  * value takes now, the buffer holds nothing of use.
@@ -414,7 +433,13 @@ struct strata_statistics {
     uint64_t loaded_records;               /* and how many records; */
     uint64_t loaded_lost;                  /* entries for which there was no room, */
     uint64_t cut_bytes;                    /* and bytes at the end of the log that were never written whole, cut off */
-    uint64_t reserved[6];
+    uint64_t file_entries;                 /* of `entries`, those that are in the file */
+    uint64_t file_bytes;                   /* of the file */
+    uint64_t file_written_bytes;           /* since the opening */
+    uint64_t file_hits;                    /* of `hits`, those that were read from the file and shown from there */
+    uint64_t promoted, demoted;            /* entries that came from there, and went there */
+    uint64_t file_damaged;                 /* records that could not be read, or were not what was written */
+    uint64_t reserved[8];
 };
 
 /* Figures of this moment; counters are summed over all threads while these go on, and may lag by some operations. */

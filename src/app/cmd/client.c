@@ -1,4 +1,5 @@
 #include "app/cmd/cmd.h"
+#include "app/cmd/scan.h"
 
 enum { MULTI_CHUNK_SIZE = 4096 };
 
@@ -17,6 +18,7 @@ void cmd_client_init(struct cmd_client *client, uint64_t id, const struct memory
 void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct actor *actor) {
     cmd_unwatch_all(client, env);
     cmd_multi_drop(client, env, actor);
+    scan_client_ends(client);
     listener_fini(&client->listener);
     arena_fini(&client->multi_arena);
     buf_fini(&client->watched);

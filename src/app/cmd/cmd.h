@@ -19,6 +19,8 @@
 struct cmd_call;
 struct cmd_client;
 struct cmd_server;
+struct cmd_tier;
+struct keys;
 
 enum {
     CMD_MULTI_SIZE_MAX = 256 * 1024 * 1024, /* bytes of all queued arguments of a transaction, tables included */
@@ -71,6 +73,8 @@ struct cmd_env {
     void (*run_queued)(struct cmd_call *call);
     /* The client tracks the keys that this command is about to read. */
     void (*note_keys)(struct cmd_call *call);
+    const struct cmd_tier
+        *tier; /* what may stand in the warm tier is read before commands run (tier.h). NULL: there is none */
 };
 
 /* A queued command of MULTI: arguments copied. */
@@ -103,6 +107,7 @@ struct cmd_client {
     bool stream_channel; /* by SUBSCRIBE: it is sent messages of a channel, in RESP3 too */
     bool sync_waited;    /* its command has done its work, and waited for those who acknowledge */
     bool log_waited;     /* its command is one that has waited for the disk (server_api.h, save and wait_log) */
+    bool tier_waited;    /* its command is one that has waited for the warm tier */
     bool has_leases;     /* it waits for pushes, or leases are bound to it */
     struct buf name, lib_name, lib_version;
     struct buf service;        /* as which it writes (CLIENT SERVICE) */
@@ -116,6 +121,7 @@ struct cmd_client {
     uint32_t tracker;           /* the server's number for that, 0: none yet */
     uint64_t tracking_redirect; /* the id of another client, 0: none */
     uint64_t random_draws;      /* by RANDOMKEY, so that no two are alike */
+    struct keys *keys;          /* of a KEYS that waits (scan.c); NULL: none does */
     const void *exec_rules;     /* in EXEC: those in force when it took its locks, if something in it goes by them */
     void *connection;           /* the server's */
 };

@@ -8,6 +8,7 @@
 #include "app/cmd/key_call.h"
 #include "app/cmd/sentence.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/tier.h"
 #include "app/cmd/version.h"
 #include "base/number.h"
 #include "core/classes/names.h"
@@ -251,6 +252,42 @@ static void answer_present(struct explain *explain, const struct present *presen
         facts_number(facts, "version", version_shown(info->row, info->version));
     put_lease(explain);
     put_last_miss(explain);
+}
+
+/* It stands in the warm tier, and is left there. Its tags are not looked up. */
+static void answer_tiered(struct explain *explain, const struct cache_info *info) {
+    struct facts *facts = &explain->facts;
+    struct sentence sentence = {.size = 0};
+    sentence_say(&sentence, "There, in the warm tier since ");
+    sentence_span(&sentence, info->idle_ms);
+    sentence_say(&sentence, ", read %u %s there: a %s of %llu bytes", info->use_count,
+                 info->use_count == 1 ? "time" : "times", key_call_type_name(info->type),
+                 (unsigned long long)info->size);
+    if (info->expires_at_ms) {
+        sentence_say(&sentence, " that expires in ");
+        sentence_span(&sentence, info->expires_at_ms > explain->now_ms ? info->expires_at_ms - explain->now_ms : 0);
+    }
+    sentence_say(&sentence, ".");
+    facts_text(facts, "state", SLICE("present"));
+    put_summary(explain, &sentence);
+    put_class(explain);
+    put_store(explain);
+    facts_text(facts, "tier", SLICE("warm"));
+    facts_number(facts, "warm_for_ms", (int64_t)info->idle_ms);
+    facts_number(facts, "warm_hits", info->use_count);
+    facts_text(facts, "type", slice_from_string(key_call_type_name(info->type)));
+    facts_number(facts, "size", (int64_t)info->size);
+    facts_number(facts, "charged_bytes", (int64_t)info->charged_bytes);
+    facts_number(facts, "ttl_ms", info->expires_at_ms ? (int64_t)(info->expires_at_ms - explain->now_ms) : -1);
+    put_lease(explain);
+    put_last_miss(explain);
+}
+
+/* What was read from there before the command ran. A look at memory would give it up. */
+static bool is_tiered(const struct explain *explain, struct cache_info *ret_info) {
+    const struct cmd_tier *tier = explain->call->env->tier;
+    struct slice value;
+    return tier && tier->show(explain->call, &explain->key, &value, ret_info);
 }
 
 /* ------------------------------------------------------------------------------------------ absent */
@@ -547,7 +584,13 @@ void cmd_explain(struct cmd_call *call) {
     struct present present = {.facts = NULL};
     struct cmd_gone gone, of_tag, stale_gone;
     struct cache_edit edit;
+    struct cache_info info;
     find_class(&explain);
+    if (is_tiered(&explain, &info)) {
+        answer_tiered(&explain, &info);
+        facts_reply(&explain.facts);
+        return;
+    }
     cache_edit_begin(call->env->cache, call->actor, &explain.key, &edit);
     explain.key.place = cache_place_of(call->env->cache, explain.key.db);
     bool found = edit.found;

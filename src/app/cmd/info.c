@@ -7,6 +7,7 @@
 #include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/tier_cmd.h"
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/version.h"
@@ -206,6 +207,14 @@ static void of_saving(struct info *info, const struct cmd_persistence *facts, ui
                (uint64_t)(took_ms * (double)(total - facts->saving_done) / (double)facts->saving_done / 1000));
 }
 
+static void of_memory_file(struct info *info, const struct cmd_persistence *facts) {
+    number(info, "memory_file_attached", facts->attached);
+    line(info, "memory_file_attach_ms:%llu.%03llu", (unsigned long long)(facts->attach_us / 1000),
+         (unsigned long long)(facts->attach_us % 1000));
+    if (!facts->attached)
+        line(info, "memory_file_begun_anew:%s", facts->why_not);
+}
+
 static void section_persistence(struct info *info) {
     struct cmd_persistence facts;
     info->api->persistence(info->server, &facts);
@@ -234,6 +243,8 @@ static void section_persistence(struct info *info) {
     line(info, "aof_last_write_status:%s", facts.refuses ? "err" : "ok");
     number(info, "aof_rewrites", facts.saves);
     number(info, "module_fork_in_progress", 0);
+    if (facts.in_file)
+        of_memory_file(info, &facts);
     if (facts.loading)
         of_loading(info, &facts, now_ms);
     else if (facts.enabled)
@@ -490,6 +501,20 @@ static void section_stream(struct info *info) {
     number(info, "stream_sync_incomplete", counts->unacknowledged);
 }
 
+static void tier_line(void *context, const char *name, uint64_t value) { number(context, name, value); }
+
+static void section_tier(struct info *info) {
+    struct cmd_tier_counts counts = {.enabled = false};
+    tier_each_count(info->call, tier_line, info);
+    if (info->api->tier)
+        info->api->tier(info->server, &counts);
+    if (!counts.enabled)
+        return;
+    line(info, "tier_file:%s", counts.path);
+    line(info, "tier_read_by:%s", counts.reader);
+    number(info, "tier_past_page_cache", counts.direct);
+}
+
 static const struct section {
     const char *name, *title;
     void (*write)(struct info *);
@@ -511,6 +536,7 @@ static const struct section {
     {"stores", "Stores", section_stores, true},
     {"classes", "Classes", section_classes, false},
     {"stream", "Stream", section_stream, true},
+    {"tier", "Tier", section_tier, true},
 };
 
 /* Marks the sections that the arguments name. Unknown names are no error: tools ask for what newer servers have. */

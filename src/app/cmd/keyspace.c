@@ -5,6 +5,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/tier.h"
 #include "base/hash.h"
 
 void cmd_select(struct cmd_call *call) {
@@ -68,19 +69,51 @@ void cmd_flushall(struct cmd_call *call) {
     reply_ok(call->reply);
 }
 
-/* Differs from call to call and from client to client; nothing depends on it. */
+/* Differs from call to call and from client to client; nothing depends on it. The same if the command runs again because it has waited. */
 static uint64_t random_draw(struct cmd_call *call) {
     struct cmd_client *client = call->client;
-    const uint64_t seed[] = {client->id, client->random_draws++, call->actor->now_ms, call->actor->id};
+    client->random_draws += !client->tier_waited;
+    const uint64_t seed[] = {client->id, client->random_draws, call->env->tier ? 0 : call->actor->now_ms,
+                             call->actor->id};
     return hash_bytes(slice_make(seed, sizeof seed), 0);
 }
 
+/* As often as there are keys in the warm tier, one of those: true if it is replied, or waited for. */
+static bool reply_tiered(struct cmd_call *call, uint64_t random) {
+    enum { TRIES_MAX = 64 }; /* in vain, where there are few */
+    struct cache *cache = call->env->cache;
+    const struct cmd_tier *tier = call->env->tier;
+    uint64_t all = cache_count(cache, call->client->db), tiered = cache_tier_count(cache, call->client->db);
+    if (tiered == 0 || cache_locked(call->actor) || (random >> 16) % all >= tiered)
+        return false;
+    for (uint64_t i = 0; i < TRIES_MAX; i++) {
+        struct cache_tier_place place;
+        struct cache_key key;
+        struct cache_info info;
+        if (!cache_tier_random(cache, call->actor, call->client->db, random + (i << 32) + i, &place))
+            continue;
+        enum tier_name what = tier->name(call, &place, &key, &info);
+        if (what == TIER_NAMED) {
+            reply_bulk(call->reply, key.name);
+            return true;
+        }
+        if (what == TIER_WAITS && tier->wait(call)) {
+            call->outcome = CMD_WAITS;
+            return true;
+        }
+    }
+    return false;
+}
+
 void cmd_randomkey(struct cmd_call *call) {
-    uint8_t *name = arena_take(call->arena, CACHE_KEY_SIZE_MAX);
+    uint64_t random = random_draw(call);
     size_t size;
+    if (call->env->tier && reply_tiered(call, random))
+        return;
+    uint8_t *name = arena_take(call->arena, CACHE_KEY_SIZE_MAX);
     if (!name)
         cmd_error_status(call, STATUS_NO_MEMORY);
-    else if (cache_random_key(call->env->cache, call->actor, call->client->db, random_draw(call), name, &size))
+    else if (cache_random_key(call->env->cache, call->actor, call->client->db, random, name, &size))
         reply_bulk(call->reply, slice_make(name, size));
     else
         reply_null(call->reply);

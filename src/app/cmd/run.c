@@ -10,6 +10,7 @@
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/slide.h"
+#include "app/cmd/tier.h"
 #include "app/cmd/words.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -270,7 +271,7 @@ __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const stru
 
 /* It runs again because it has waited: it was permitted when it began, and has to end what it began whatever is in force by now. */
 static bool goes_on(const struct cmd_client *client) {
-    return client->lease_waited || client->sync_waited || client->log_waited;
+    return client->lease_waited || client->sync_waited || client->log_waited || client->tier_waited;
 }
 
 /* False when the command may not run now; the error is written. */
@@ -335,6 +336,25 @@ __attribute__((noinline)) static void run_again(struct cmd_call *call, struct re
     }
 }
 
+/* What the command needs of the warm tier is not here yet. What has done its work and waits for others to hear of it is not held up. */
+static bool waits_for_tier(struct cmd_call *call) {
+    const struct cmd_client *client = call->client;
+    if (client->sync_waited || client->log_waited || !call->env->tier->fetch(call, false))
+        return false;
+    call->outcome = CMD_WAITS;
+    return true;
+}
+
+/* What a read has not found went there, or came back from there, meanwhile. */
+static bool waits_again(struct cmd_call *call, struct reply_mark mark) {
+    if (!(call->spec->flags & CMD_READONLY) || call->spec->key_count == 0 || call->outcome == CMD_WAITS ||
+        !call->env->tier->fetch(call, true))
+        return false;
+    cmd_reply_rewind(call, mark);
+    call->outcome = CMD_WAITS;
+    return true;
+}
+
 void cmd_run(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     struct reply_mark mark = reply_mark(call->reply);
@@ -354,6 +374,8 @@ void cmd_run(struct cmd_call *call) {
         client->last_command = spec;
         call->outcome = CMD_RAN;
         call->found_no_room = false;
+        if (__builtin_expect(call->env->tier != NULL, 0) && waits_for_tier(call))
+            return;
         const uint64_t changes = call->actor->counts.changes;
         if (__builtin_expect(client->tracking != 0, 0))
             run_tracked(call);
@@ -361,8 +383,11 @@ void cmd_run(struct cmd_call *call) {
             spec->run(call);
         if (__builtin_expect(call->found_no_room, 0) && !call->upload)
             run_again(call, mark, changes);
+        if (__builtin_expect(call->env->tier != NULL, 0) && waits_again(call, mark))
+            return;
         if (__builtin_expect(call->outcome == CMD_WAITS, 0))
             return;
+        client->tier_waited = false;
         if (slide_is_asked(call->env))
             slide_read(call);
     }

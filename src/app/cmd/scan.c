@@ -4,6 +4,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
 #include "app/cmd/scan.h"
+#include "app/cmd/tier.h"
 #include "base/assert.h"
 #include "base/glob.h"
 #include "base/hash.h"
@@ -12,6 +13,76 @@
 enum {
     KEYS_STEP = 1024, /* entries that KEYS asks for at a time; locks are held for less */
 };
+
+/* -------------------------------------------------------------------- steps */
+
+/* A step of a walk over memory and the warm tier. */
+struct step {
+    struct cmd_call *call;
+    cache_visit visit;
+    void *context;
+    struct buf places; /* of struct cache_tier_place: where there is something that is not in memory */
+    enum status status;
+};
+
+static void visit_in_memory(void *context, struct slice name, const struct cache_info *info) {
+    struct step *step = context;
+    step->visit(step->context, name, info);
+}
+
+/* Under a lock: only noted. */
+static void note_place(void *context, const struct cache_tier_place *place) {
+    struct step *step = context;
+    if (step->status == STATUS_OK)
+        step->status = buf_append(&step->places, place, sizeof *place);
+}
+
+/* Visits what has been read of these places; answers what the others need. */
+static enum tier_name name_all(struct step *step) {
+    const struct cmd_tier *tier = step->call->env->tier;
+    enum tier_name needed = TIER_NAMED;
+    for (size_t at = 0; at < step->places.size; at += sizeof(struct cache_tier_place)) {
+        struct cache_tier_place place;
+        struct cache_key key;
+        struct cache_info info;
+        memcpy(&place, step->places.data + at, sizeof place);
+        enum tier_name what = tier->name(step->call, &place, &key, &info);
+        if (what == TIER_NAMED)
+            step->visit(step->context, key.name, &info);
+        else if (what == TIER_WAITS || (what == TIER_ELSEWHERE && needed != TIER_WAITS))
+            needed = what;
+    }
+    return needed;
+}
+
+/* The next cursor, as of cache_scan. False: the command has to answer CMD_WAITS, and begins this step again; some may have been visited. Under locks nobody waits: only
+ * memory is walked. */
+static bool scan_step(struct cmd_call *call, uint64_t *cursor, uint32_t count, cache_visit visit, void *context) {
+    enum { TRIES_MAX = 8 };
+    struct cache *cache = call->env->cache;
+    const struct cmd_tier *tier = call->env->tier;
+    uint32_t db = call->client->db;
+    if (!tier || cache_locked(call->actor) || !cache_tier_holds_any(cache)) {
+        *cursor = cache_scan(cache, call->actor, db, *cursor, count, visit, context);
+        return true;
+    }
+    struct step step = {.call = call, .visit = visit, .context = context};
+    enum tier_name needed = TIER_ELSEWHERE;
+    uint64_t next = *cursor;
+    buf_init(&step.places, &memory_libc);
+    count = count < KEYS_STEP ? count : KEYS_STEP; /* as many reads at the same time */
+    for (int i = 0; i < TRIES_MAX && needed == TIER_ELSEWHERE; i++) {
+        buf_clear(&step.places);
+        next = cache_tier_scan(cache, call->actor, db, *cursor, count, visit_in_memory, note_place, &step);
+        needed = next == CACHE_SCAN_FAILED || step.status != STATUS_OK ? TIER_NAMED : name_all(&step);
+    }
+    buf_fini(&step.places);
+    if (needed == TIER_WAITS && tier->wait(call))
+        return false;
+    tier->forget(call);
+    *cursor = step.status == STATUS_OK ? next : CACHE_SCAN_FAILED;
+    return true;
+}
 
 /* -------------------------------------------------------------------- SCAN */
 
@@ -110,8 +181,12 @@ void cmd_scan(struct cmd_call *call) {
         return;
     uint32_t count = scan.count < UINT32_MAX ? (uint32_t)scan.count : UINT32_MAX;
     key_call_array_begin(call, &scan.names);
-    cursor = cache_scan(call->env->cache, call->actor, call->client->db, cursor, count, scan_visit, &scan);
-    scan_end(call, &scan.names, cursor);
+    if (scan_step(call, &cursor, count, scan_visit, &scan)) {
+        scan_end(call, &scan.names, cursor);
+        return;
+    }
+    reply_rewind(call->reply, scan.names.mark);
+    call->outcome = CMD_WAITS;
 }
 
 /* -------------------------------------------------------------------- KEYS */
@@ -164,12 +239,17 @@ static enum status seen_grow(struct seen *seen, const struct buf *out) {
     return STATUS_OK;
 }
 
+/* What KEYS has found so far; of a client while it waits for the warm tier. */
 struct keys {
     struct cmd_call *call;
+    const struct memory *memory;
+    struct buf text; /* the reply of `reply`, which the names are written to */
+    struct reply reply;
     struct key_call_array names;
     struct slice pattern;
     bool all;
     struct seen seen;
+    uint64_t cursor;
     enum status status;
 };
 
@@ -177,42 +257,89 @@ static void keys_visit(void *context, struct slice name, const struct cache_info
     (void)info;
     struct keys *keys = context;
     struct seen *seen = &keys->seen;
-    struct reply *reply = keys->call->reply;
-    if (keys->status != STATUS_OK || reply->status != STATUS_OK)
+    if (keys->status != STATUS_OK || keys->reply.status != STATUS_OK)
         return;
     if (!keys->all && !glob_matches(keys->pattern, name, false))
         return;
     if (seen->count >= seen->capacity / 4 * 3)
-        keys->status = seen_grow(seen, reply->out);
+        keys->status = seen_grow(seen, &keys->text);
     if (keys->status != STATUS_OK)
         return;
-    uint64_t hash = hash_bytes(name, 0), place = reply->out->size;
-    uint64_t *slot = seen_slot(seen, reply->out, name, hash);
+    uint64_t hash = hash_bytes(name, 0), place = keys->text.size;
+    uint64_t *slot = seen_slot(seen, &keys->text, name, hash);
     if (*slot)
         return;
     ASSERT(place > 0 && place <= SEEN_PLACE_MASK);
     *slot = (hash & ~SEEN_PLACE_MASK) | place;
     seen->count++;
-    key_call_array_add(keys->call, &keys->names, name);
+    reply_bulk(&keys->reply, name);
+    keys->names.count++;
+}
+
+static struct keys *keys_begin(struct cmd_call *call) {
+    const struct memory *memory = call->arena->memory;
+    struct keys *keys = memory_take(memory, sizeof *keys);
+    if (!keys)
+        return NULL;
+    *keys = (struct keys){.memory = memory, .seen = {.memory = memory}};
+    buf_init(&keys->text, memory);
+    reply_init(&keys->reply, &keys->text, NULL, call->reply->protocol);
+    struct cmd_call in_text = {.reply = &keys->reply};
+    key_call_array_begin(&in_text, &keys->names);
+    return keys;
+}
+
+static void keys_end(struct keys *keys) {
+    memory_give(keys->memory, keys->seen.slots, keys->seen.capacity * sizeof *keys->seen.slots);
+    buf_fini(&keys->text);
+    memory_give(keys->memory, keys, sizeof *keys);
+}
+
+void scan_client_ends(struct cmd_client *client) {
+    if (client->keys)
+        keys_end(client->keys);
+    client->keys = NULL;
+}
+
+/* False: it waits. */
+static bool keys_walk(struct cmd_call *call, struct keys *keys) {
+    do {
+        if (!scan_step(call, &keys->cursor, KEYS_STEP, keys_visit, keys))
+            return false;
+        if (keys->cursor == CACHE_SCAN_FAILED && keys->status == STATUS_OK)
+            keys->status = STATUS_NO_MEMORY;
+        if (keys->reply.status != STATUS_OK)
+            keys->status = keys->reply.status;
+    } while (keys->cursor != 0 && keys->status == STATUS_OK);
+    return true;
+}
+
+static void keys_reply(struct cmd_call *call, struct keys *keys) {
+    struct cmd_call in_text = {.reply = &keys->reply};
+    if (keys->status != STATUS_OK) {
+        cmd_error_status(call, keys->status);
+        return;
+    }
+    key_call_array_end(&in_text, &keys->names, SLICE(""));
+    reply_raw(call->reply, buf_slice(&keys->text));
 }
 
 void cmd_keys(struct cmd_call *call) {
-    struct keys keys = {.call = call, .pattern = call->argv[1], .seen = {.memory = call->arena->memory}};
-    if (!ready_pattern(call, &keys.pattern))
+    struct cmd_client *client = call->client;
+    struct slice pattern = call->argv[1];
+    if (!ready_pattern(call, &pattern))
         return;
-    keys.all = slice_equal(keys.pattern, SLICE("*"));
-    key_call_array_begin(call, &keys.names);
-    uint64_t cursor = 0;
-    do {
-        cursor = cache_scan(call->env->cache, call->actor, call->client->db, cursor, KEYS_STEP, keys_visit, &keys);
-        if (cursor == CACHE_SCAN_FAILED && keys.status == STATUS_OK)
-            keys.status = STATUS_NO_MEMORY;
-    } while (cursor != 0 && keys.status == STATUS_OK && call->reply->status == STATUS_OK);
-    memory_give(keys.seen.memory, keys.seen.slots, keys.seen.capacity * sizeof *keys.seen.slots);
-    if (keys.status == STATUS_OK) {
-        key_call_array_end(call, &keys.names, SLICE(""));
-    } else {
-        reply_rewind(call->reply, keys.names.mark);
-        cmd_error_status(call, keys.status);
+    if (!client->keys && !(client->keys = keys_begin(call))) {
+        cmd_error_status(call, STATUS_NO_MEMORY);
+        return;
     }
+    struct keys *keys = client->keys;
+    keys->pattern = pattern;
+    keys->all = slice_equal(pattern, SLICE("*"));
+    if (!keys_walk(call, keys)) {
+        call->outcome = CMD_WAITS;
+        return;
+    }
+    keys_reply(call, keys);
+    scan_client_ends(client);
 }

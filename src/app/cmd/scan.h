@@ -15,4 +15,7 @@ bool scan_cursor(struct cmd_call *call, uint32_t at, uint64_t *ret_cursor);
 /* Ends the reply: the cursor before the array of names, or an error instead of both. */
 void scan_end(struct cmd_call *call, struct key_call_array *names, uint64_t cursor);
 
+/* What is left of a KEYS that waits. */
+void scan_client_ends(struct cmd_client *client);
+
 #endif

@@ -197,6 +197,25 @@ struct cmd_persistence {
     uint64_t saved_lsn; /* records up to here are in the last snapshot */
     uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
     uint64_t flushes, flush_us_last, flush_us_max;
+    /* The memory outlives the server; it has; how long it took to find that out; and why it has not. */
+    bool in_file, attached;
+    uint64_t attach_us;
+    const char *why_not; /* lives as long as the server */
+};
+
+/* Of the warm tier's file (what the cache has there: core/cache/tier.h). */
+struct cmd_tier_counts {
+    bool enabled;              /* with it all that follows */
+    bool direct;               /* past the page cache */
+    const char *path, *reader; /* how it is read: "io_uring", "threads" */
+    uint64_t size_bytes, used_bytes, retired_bytes;
+    uint64_t written_bytes, added_bytes,
+        kept_bytes; /* all of it; of entries that came; of those that were written again */
+    uint64_t write_failures, lost;
+    uint64_t reads, reads_buffered, reads_stale, reads_damaged, reads_failed;
+    uint64_t waits;   /* of commands */
+    uint64_t busy;    /* entries that were not read, because too much was being read */
+    uint64_t reading; /* at present */
 };
 
 struct cmd_process;
@@ -286,6 +305,8 @@ struct cmd_server_api {
     /* WAITAOF: until all that the client has written is flushed, for at most `wait_ms` (0: for ever); answers whether it is when that is over. CMD_WAITS as above. */
     enum status (*wait_log)(struct cmd_server *, struct cmd_client *, uint64_t wait_ms, bool *ret_done,
                             bool *ret_flushed);
+    /* The warm tier. */
+    void (*tier)(struct cmd_server *, struct cmd_tier_counts *ret);
     /* statistics */
     void (*counts)(struct cmd_server *, struct cmd_server_counts *ret);
     /* Hits, misses (filtered and unfiltered ones too), expired and evicted entries of a named store (its number, as from cache_store_find); the rest is 0. */

@@ -40,6 +40,11 @@ static inline void server_fixture_persistence(struct cmd_server *server, struct 
     *ret_facts = (struct cmd_persistence){0};
 }
 
+static inline void server_fixture_tier(struct cmd_server *server, struct cmd_tier_counts *ret_counts) {
+    (void)server;
+    *ret_counts = (struct cmd_tier_counts){.enabled = false};
+}
+
 static inline enum status server_fixture_save(struct cmd_server *server, struct cmd_client *client, bool waits,
                                               bool *ret_done) {
     (void)server, (void)client, (void)waits;
@@ -207,6 +212,7 @@ static inline void server_fixture_note_keys(struct cmd_call *call) {
 static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixture *f) {
     static const struct cmd_server_api api = {
         .check_password = server_fixture_check,
+        .tier = server_fixture_tier,
         .auth_failed = server_fixture_auth_failed,
         .each_client = server_fixture_each,
         .kill_clients = server_fixture_kill,

@@ -38,6 +38,7 @@ enum cmd_flag {
     CMD_UNOWNED = 1 << 20,          /* changes keys whoever owns them */
     CMD_NO_ASYNC_LOADING = 1 << 22, /* for clients to know: not while data are loaded beside those that are served */
     CMD_KEPT = 1 << 23,             /* what it changes is no key, and is in the log all the same */
+    CMD_BLIND = 1 << 24,            /* whatever stands under its keys, and wherever, it does the same */
     CMD_AWAITS_RULES = 1 << 21, /* goes by the rules and by the tags they give: waits while others come into force */
 };
 

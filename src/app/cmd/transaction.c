@@ -2,6 +2,7 @@
 #include "app/cmd/queue.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/slide.h"
+#include "app/cmd/tier.h"
 #include "base/memory.h"
 
 enum { QUEUE_KEEP_SIZE = 4096 }; /* bytes of tables that a connection keeps between transactions */
@@ -303,12 +304,28 @@ static bool waits_for_rules(const struct cmd_call *call) {
     return atomic_load_explicit(&call->env->loading_rules, memory_order_acquire);
 }
 
-static void run_locked(struct cmd_call *call) {
+/* With what it reaches in memory, as far as another thread has not put it into the warm tier again. False: it is being read, and EXEC has to wait. */
+static bool lock_with_tier(struct cmd_call *call, struct reach *ret_reach, enum status *ret_status) {
+    const struct cmd_tier *tier = call->env->tier;
+    *ret_status = lock_reach(call, ret_reach);
+    if (__builtin_expect(!tier, 1) || *ret_status != STATUS_OK || !tier->lacks(call))
+        return true;
+    unlock(call);
+    if (tier->fetch(call, true))
+        return false;
+    *ret_status = lock_reach(call, ret_reach);
+    return true;
+}
+
+/* False: nothing has been done, and it has to wait. */
+static bool run_locked(struct cmd_call *call) {
     struct reach reach;
-    enum status status = lock_reach(call, &reach);
+    enum status status;
+    if (!lock_with_tier(call, &reach, &status))
+        return false;
     if (status != STATUS_OK) {
         cmd_error_status(call, status);
-        return;
+        return true;
     }
     if (waits_for_rules(call)) {
         reply_error(call->reply,
@@ -321,6 +338,7 @@ static void run_locked(struct cmd_call *call) {
         reply_null_array(call->reply);
     }
     unlock(call);
+    return true;
 }
 
 void cmd_exec(struct cmd_call *call) {
@@ -329,10 +347,12 @@ void cmd_exec(struct cmd_call *call) {
         reply_error(call->reply, SLICE("ERR EXEC without MULTI"));
         return;
     }
-    if (client->multi_failed)
+    if (client->multi_failed) {
         reply_error(call->reply, SLICE("EXECABORT Transaction discarded because of previous errors."));
-    else
-        run_locked(call);
+    } else if (!run_locked(call)) {
+        call->outcome = CMD_WAITS;
+        return;
+    }
     cmd_multi_drop(client, call->env, call->actor);
     cmd_unwatch_all(client, call->env);
 }

@@ -1,5 +1,6 @@
 #include "app/cmd/value.h"
 
+#include "app/cmd/tier.h"
 #include "base/assert.h"
 
 /* ------------------------------------------------------------------ reads */
@@ -27,6 +28,19 @@ static void reply_pin(struct cmd_call *call, struct cache_pin pin, uint64_t offs
         cache_unpin(call->env->cache, call->actor, pin);
 }
 
+/* What memory does not have and the tier may; the read is settled then. True: the value is written. */
+__attribute__((noinline)) static bool shown_from_tier(struct cmd_call *call, const struct cache_key *key,
+                                                      struct cache_read *read) {
+    const struct cmd_tier *tier = call->env->tier;
+    struct slice value;
+    struct cache_info info;
+    read->settled = true;
+    if (!tier || !tier->show(call, key, &value, &info))
+        return false;
+    reply_bulk(call->reply, slice_part(slice_part(value, read->offset, SIZE_MAX), 0, read->size_max));
+    return true;
+}
+
 static inline enum value_result part_to_reply(struct cmd_call *call, const struct cache_key *key, uint64_t offset,
                                               uint64_t size_max, bool *ret_nothing) {
     struct reply *reply = call->reply;
@@ -40,6 +54,13 @@ static inline enum value_result part_to_reply(struct cmd_call *call, const struc
     };
     bool found = false;
     enum status status = cache_get(call->env->cache, call->actor, key, &read, &found);
+    if (__builtin_expect(status == STATUS_OK && !found && read.tiered, 0)) {
+        reply_rewind(reply, room.mark);
+        if (shown_from_tier(call, key, &read))
+            return reply->status == STATUS_OK ? VALUE_FOUND : VALUE_FAILED;
+        room.used = false;
+        status = cache_get(call->env->cache, call->actor, key, &read, &found);
+    }
     if (status == STATUS_OK && found && read.info.type == CACHE_STRING) {
         if (read.pin.first) {
             reply_rewind(reply, room.mark);

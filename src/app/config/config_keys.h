@@ -84,6 +84,14 @@ enum config_key_id {
     CONFIG_BACKUP_DIR,
     CONFIG_BACKUP_INTERVAL,
     CONFIG_BACKUPS_KEPT,
+    CONFIG_MEMORY_FILE,
+    CONFIG_WARM_FILE,
+    CONFIG_WARM_SIZE,
+    CONFIG_WARM_PROMOTE_HITS,
+    CONFIG_WARM_DEMOTE_IDLE,
+    CONFIG_WARM_MAINTENANCE_INTERVAL,
+    CONFIG_WARM_WRITE_RATE,
+    CONFIG_WARM_KEEP_PERCENT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
@@ -177,6 +185,14 @@ struct config_values {
     char backup_dir[1024];
     int64_t backup_interval_s;
     int64_t backups_kept;
+    char memory_file[1024];
+    char warm_file[1024];
+    uint64_t warm_size_bytes;
+    int64_t warm_promote_hits;
+    int64_t warm_demote_idle_s;
+    int64_t warm_maintenance_interval_s;
+    uint64_t warm_write_rate_bytes;
+    int64_t warm_keep_percent;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
     int64_t latency_monitor_threshold_ms;

@@ -1,6 +1,7 @@
 #include "app/embed/call.h"
 
 #include "app/embed/events.h"
+#include "app/embed/filing.h"
 #include "app/embed/persistence.h"
 #include "base/assert.h"
 #include "base/version.h"
@@ -64,6 +65,8 @@ enum strata_status call_end_writes(struct strata_cache *cache, struct slot *slot
         struct cache_stats stats;
         call_time_to_write(cache, slot);
         (void)cache_housekeep(cache->core, &slot->actor);
+        if (cache->tier)
+            (void)filing_maintain(cache, slot);
         cache_stats(cache->core, &stats);
         slot->writes_left = WRITES_A_LOOK + stats.segments_used;
     } else {

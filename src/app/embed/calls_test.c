@@ -422,7 +422,7 @@ static void wrong_options_are_explained(void **state) {
         {"memory:16000000tb", "more than a cache can have", {0}},
         {"memory", "more than a cache can have", {.limit_bytes = UINT64_MAX}},
         {"memory", "reserved", {.reserved_flags = 1}},
-        {"memory", "reserved", {.reserved = {[11] = 1}}},
+        {"memory", "reserved", {.reserved = {[7] = 1}}},
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         char problem[STRATA_ERROR_TEXT_SIZE] = "", tiny[5] = "";

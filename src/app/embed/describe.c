@@ -108,60 +108,128 @@ static enum status parse_fsync(struct slice value, char *problem, struct descrip
     return complain(problem, "fsync '%.*s' is none of always, everysec, no", SHOW(value));
 }
 
-static const struct {
-    const char *name;
-    enum status (*parse)(struct slice value, char *problem, struct description *description);
-} settings[] = {
-    {"entries", parse_entries}, {"max", parse_max},       {"ttl", parse_ttl},     {"policy", parse_policy},
-    {"shards", parse_shards},   {"dir", parse_directory}, {"fsync", parse_fsync},
-};
-
-static enum status parse_setting(struct slice name, struct slice value, char *problem, struct description *description,
-                                 size_t *ret_setting) {
-    for (size_t i = 0; i < COUNT_OF(settings); i++)
-        if (slice_equal(name, slice_from_string(settings[i].name))) {
-            *ret_setting = i;
-            return settings[i].parse(value, problem, description);
-        }
-    return complain(problem, "there is no setting '%.*s': entries, max, ttl, policy, shards, dir, fsync", SHOW(name));
-}
-
-/* One part between commas: the size, if it is the first behind a colon, or a setting. */
-static enum status parse_part(struct slice part, bool may_be_size, char *problem, struct description *description,
-                              uint32_t *seen) {
-    size_t name_size = before(part, '=');
-    if (name_size == part.size) {
-        if (!may_be_size)
-            return complain(problem, "'%.*s' is not a setting, as in entries=1000", SHOW(part));
-        if (!quantity_parse_bytes(part, &description->limit_bytes) || description->limit_bytes == 0)
-            return complain(problem, "'%.*s' is not a size, as in 64mb", SHOW(part));
-        return STATUS_OK;
-    }
-    struct slice name = slice_part(part, 0, name_size);
-    size_t setting;
-    TRY(parse_setting(name, slice_part(part, name_size + 1, part.size), problem, description, &setting));
-    if (*seen >> setting & 1)
-        return complain(problem, "%.*s stands there twice", SHOW(name));
-    *seen |= 1u << setting;
+static enum status parse_promote(struct slice value, char *problem, struct description *description) {
+    uint64_t hits;
+    TRY(parse_number("promote", value, 1, STRATA_PROMOTE_HITS_MAX, problem, &hits));
+    description->file_promote_hits = (uint32_t)hits;
     return STATUS_OK;
 }
 
-enum status describe_parse(struct slice text, char *problem, struct description *ret_description) {
-    struct description description = {0};
-    struct slice kind = SLICE("memory"), rest = slice_part(text, kind.size, text.size);
-    if (!slice_starts_with(text, kind))
-        return complain(problem, "'%.*s' begins with no kind of tier: memory", SHOW(text));
+static enum status parse_idle(struct slice value, char *problem, struct description *description) {
+    if (quantity_parse_ms(value, &description->file_idle_ms) && description->file_idle_ms > 0)
+        return STATUS_OK;
+    return complain(problem, "idle '%.*s' is not a time, as in 5m", SHOW(value));
+}
+
+static enum status parse_rate(struct slice value, char *problem, struct description *description) {
+    if (quantity_parse_bytes(value, &description->file_rate_bytes) && description->file_rate_bytes > 0)
+        return STATUS_OK;
+    return complain(problem, "rate '%.*s' is not a size, as in 10mb", SHOW(value));
+}
+
+struct setting {
+    const char *name;
+    enum status (*parse)(struct slice value, char *problem, struct description *description);
+};
+
+/* A kind of tier; what stands behind its colon is read by `head`. */
+struct kind {
+    const char *name, *settings_text;
+    enum status (*head)(struct slice part, char *problem, struct description *description);
+    struct setting settings[8]; /* those that there are, and a NULL */
+};
+
+static enum status parse_memory_size(struct slice part, char *problem, struct description *description) {
+    if (!quantity_parse_bytes(part, &description->limit_bytes) || description->limit_bytes == 0)
+        return complain(problem, "'%.*s' is not a size, as in 64mb", SHOW(part));
+    return STATUS_OK;
+}
+
+/* The path may have colons. */
+static enum status parse_file(struct slice part, char *problem, struct description *description) {
+    size_t colon = part.size;
+    while (colon > 0 && part.data[colon - 1] != ':')
+        colon--;
+    struct slice path = slice_part(part, 0, colon ? colon - 1 : 0), size = slice_part(part, colon, part.size);
+    if (path.size == 0 || path.size > DESCRIBE_PATH_MAX || memchr(path.data, 0, path.size))
+        return complain(problem, "behind 'file:' stands '%.*s', not a path and a size, as in /var/cache/x:1gb",
+                        SHOW(part));
+    if (!quantity_parse_bytes(size, &description->file_bytes) || description->file_bytes == 0)
+        return complain(problem, "'%.*s' is not a size, as in 1gb", SHOW(size));
+    description->file = path;
+    return STATUS_OK;
+}
+
+static const struct kind kinds[] = {
+    {"memory",
+     "entries, max, ttl, policy, shards, dir, fsync",
+     parse_memory_size,
+     {{"entries", parse_entries},
+      {"max", parse_max},
+      {"ttl", parse_ttl},
+      {"policy", parse_policy},
+      {"shards", parse_shards},
+      {"dir", parse_directory},
+      {"fsync", parse_fsync}}},
+    {"file",
+     "promote, idle, rate",
+     parse_file,
+     {{"promote", parse_promote}, {"idle", parse_idle}, {"rate", parse_rate}}},
+};
+
+static enum status parse_setting(const struct kind *kind, struct slice part, char *problem,
+                                 struct description *description, uint32_t *seen) {
+    size_t name_size = before(part, '=');
+    struct slice name = slice_part(part, 0, name_size);
+    if (name_size == part.size)
+        return complain(problem, "'%.*s' is not a setting, as in %s", SHOW(part),
+                        kind == kinds ? "entries=1000" : "promote=2");
+    for (size_t i = 0; kind->settings[i].name; i++) {
+        if (!slice_equal(name, slice_from_string(kind->settings[i].name)))
+            continue;
+        if (*seen >> i & 1)
+            return complain(problem, "%.*s stands there twice", SHOW(name));
+        *seen |= 1u << i;
+        return kind->settings[i].parse(slice_part(part, name_size + 1, part.size), problem, description);
+    }
+    return complain(problem, "there is no setting '%.*s': %s", SHOW(name), kind->settings_text);
+}
+
+/* One tier, of which `rest` is what follows its kind. */
+static enum status parse_tier(const struct kind *kind, struct slice rest, char *problem,
+                              struct description *description) {
     if (rest.size && rest.data[0] != ':' && rest.data[0] != ',')
-        return complain(problem, "behind 'memory' stands '%.*s', not a colon or comma", SHOW(rest));
-    bool may_be_size = rest.size && rest.data[0] == ':';
+        return complain(problem, "behind '%s' stands '%.*s', not a colon or comma", kind->name, SHOW(rest));
+    bool may_be_head = rest.size && rest.data[0] == ':';
+    if (kind != kinds && !may_be_head)
+        return complain(problem, "behind '%s' stands no path, as in file:/var/cache/x:1gb", kind->name);
     uint32_t seen = 0;
     while (rest.size) { /* at the sign before a part */
         rest = slice_part(rest, 1, rest.size);
         struct slice part = slice_part(rest, 0, before(rest, ','));
         rest = slice_part(rest, part.size, rest.size);
-        TRY(parse_part(part, may_be_size, problem, &description, &seen));
-        may_be_size = false;
+        bool is_head = may_be_head && (kind != kinds || before(part, '=') == part.size);
+        TRY(is_head ? kind->head(part, problem, description) : parse_setting(kind, part, problem, description, &seen));
+        may_be_head = false;
     }
+    return STATUS_OK;
+}
+
+enum status describe_parse(struct slice text, char *problem, struct description *ret_description) {
+    struct description description = {0};
+    size_t next = 0; /* kinds come in their order */
+    do {
+        struct slice tier = slice_part(text, 0, before(text, ' '));
+        text = slice_part(text, tier.size, text.size);
+        while (text.size && text.data[0] == ' ')
+            text = slice_part(text, 1, text.size);
+        if (next == COUNT_OF(kinds))
+            return complain(problem, "there are no tiers behind 'file': '%.*s'", SHOW(tier));
+        struct slice name = slice_from_string(kinds[next].name);
+        if (!slice_starts_with(tier, name))
+            return complain(problem, "'%.*s' begins with no kind of tier: %s", SHOW(tier), kinds[next].name);
+        TRY(parse_tier(&kinds[next++], slice_part(tier, name.size, tier.size), problem, &description));
+    } while (text.size);
     *ret_description = description;
     return STATUS_OK;
 }

@@ -1,6 +1,8 @@
 /* app/embed/describe.h: the description of a cache, as a text.
  *
- *     memory[:SIZE][,NAME=VALUE]...      NAME: entries, max, ttl, policy, shards, dir, fsync
+ *     memory[:SIZE][,NAME=VALUE]... [file:PATH:SIZE[,NAME=VALUE]...]
+ *
+ *     NAME of memory: entries, max, ttl, policy, shards, dir, fsync; of file: promote, idle, rate
  *
  * Threads: no state.
  * Errors:  STATUS_INVALID with a sentence that says where and what.
@@ -21,6 +23,9 @@ struct description {
     enum strata_policy policy;
     enum strata_fsync fsync; /* STRATA_FSYNC_DEFAULT: not said */
     struct slice directory;  /* in the text; empty: not said */
+    struct slice file;       /* the same */
+    uint64_t file_bytes, file_idle_ms, file_rate_bytes;
+    uint32_t file_promote_hits;
 };
 
 /* `text` may be anything. `problem` has room for STRATA_ERROR_TEXT_SIZE bytes and is terminated on failure. */

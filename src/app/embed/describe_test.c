@@ -30,6 +30,19 @@ static void descriptions_are_read(void **state) {
     assert_true(d.policy_said && d.policy == STRATA_EVICT_DEFAULT);
 }
 
+static void files_behind_memory_are_read(void **state) {
+    char problem[STRATA_ERROR_TEXT_SIZE];
+    struct description d;
+    (void)state;
+    assert_int_equal(
+        describe_parse(SLICE("memory:64mb,entries=99  file:/a:b/c:1gb,promote=3,rate=1mb,idle=2m "), problem, &d),
+        STATUS_OK);
+    assert_true(slice_equal(d.file, SLICE("/a:b/c")));
+    assert_true(d.limit_bytes == 64 << 20 && d.entries_max == 99);
+    assert_true(d.file_bytes == 1 << 30 && d.file_promote_hits == 3 && d.file_rate_bytes == 1 << 20);
+    assert_int_equal(d.file_idle_ms, 120000);
+}
+
 static void what_is_wrong_is_said(void **state) {
     (void)state;
     static const struct {
@@ -46,14 +59,14 @@ static void what_is_wrong_is_said(void **state) {
         {"memory:64mb,,entries=10", "'' is not a setting"},
         {"memory:64mb,32mb", "'32mb' is not a setting"},
         {"memory,64mb", "'64mb' is not a setting"},
-        {"memory:64mb entries=10", "there is no setting '64mb entries'"},
+        {"memory:64mb entries=10", "'entries=10' begins with no kind of tier: file"},
         {"memory:entries=9", "entries '9' is not a number from 10"},
         {"memory:entries=x", "entries 'x' is not a number"},
         {"memory:entries=10,entries=10", "entries stands there twice"},
         {"memory:ttl=0", "ttl '0' is not a time"},
         {"memory:ttl=10", "ttl '10' is not a time"},
         {"memory:1.5mb", "'1.5mb' is not a size"},
-        {"memory:64 mb", "'64 mb' is not a size"},
+        {"memory:64 mb", "'mb' begins with no kind of tier: file"},
         {"memory:99999999999999999999", "is not a size"},
         {"memory:shards=3", "shards '3' is not a power of two"},
         {"memory:shards=512", "not a number from 1 to 256"},
@@ -61,6 +74,9 @@ static void what_is_wrong_is_said(void **state) {
         {"memory:policy=mru", "policy 'mru' is none of default"},
         {"memory:color=red", "there is no setting 'color'"},
         {"memory:=1", "there is no setting ''"},
+        {"memory:1mb file:/a:1gb,", "'' is not a setting, as in promote=2"},
+        {"memory:1mb file::1gb", "not a path and a size"},
+        {"file:/a:1gb", "begins with no kind of tier: memory"},
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         char problem[STRATA_ERROR_TEXT_SIZE] = "";
@@ -77,4 +93,4 @@ static void what_is_wrong_is_said(void **state) {
     }
 }
 
-UNIT_TESTS(describe, UNIT(descriptions_are_read), UNIT(what_is_wrong_is_said));
+UNIT_TESTS(describe, UNIT(descriptions_are_read), UNIT(files_behind_memory_are_read), UNIT(what_is_wrong_is_said));

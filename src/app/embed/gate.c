@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include "app/embed/filing.h"
 #include "app/embed/persistence.h"
 #include "base/assert.h"
 #include "sys/os/futex.h"
@@ -61,6 +62,7 @@ static void prepare(void) {
         wait_until_empty(cache);
         pthread_mutex_lock(&cache->shared);
         persistence_fork_prepare(cache);
+        filing_fork_prepare(cache);
     }
     slot_fork_prepare();
 }
@@ -75,8 +77,10 @@ static void reopen(void) {
 
 static void in_parent(void) {
     slot_fork_parent();
-    for (struct strata_cache *cache = caches; cache; cache = cache->next)
+    for (struct strata_cache *cache = caches; cache; cache = cache->next) {
+        filing_fork_parent(cache);
         persistence_fork_parent(cache);
+    }
     reopen();
 }
 
@@ -86,6 +90,7 @@ static void in_child(void) {
     slot_fork_child();
     for (struct strata_cache *cache = caches; cache; cache = cache->next) {
         persistence_fork_child(cache);
+        filing_fork_child(cache);
         for (uint32_t number = 0; number < slot_number_end(); number++) {
             struct slot *slot = &cache->slots[number];
             ASSERT(!slot->actor.promised);

@@ -24,6 +24,8 @@ struct strata_cache {
     uint64_t default_ttl_ms;
     void (*on_removed)(void *context, const struct strata_event *event);
     void *on_removed_context;
+    void (*on_message)(void *context, enum strata_message kind, const char *text);
+    void *on_message_context;
     struct memory memory;      /* the program's */
     struct memory core_memory; /* the same, noting in the slot when there is none */
     void *range;
@@ -31,6 +33,9 @@ struct strata_cache {
     _Atomic uint64_t entries_max;    /* 0: writes need not look */
     pthread_mutex_t shared;          /* guards slot 0 */
     struct persistence *persistence; /* NULL: it is kept nowhere; persistence.h */
+    struct warm_tier *tier;          /* NULL: there is no file behind memory; filing.h */
+    uint64_t idle_ms;                /* what was not used for so long goes there */
+    _Atomic uint64_t idle_look_ms;   /* when what is idle was last looked for */
     struct strata_cache *next, *previous;
 };
 

@@ -3,6 +3,7 @@
 
 #include "app/embed/describe.h"
 #include "app/embed/events.h"
+#include "app/embed/filing.h"
 #include "app/embed/gate.h"
 #include "app/embed/persistence.h"
 #include "base/bits.h"
@@ -40,7 +41,7 @@ static enum strata_status complain(const struct strata_options *options, const c
 }
 
 static bool reserved_is_zero(const struct strata_options *options) {
-    uint64_t any = options->reserved_flags | options->reserved_flags_of_directory;
+    uint64_t any = options->reserved_flags;
     for (size_t i = 0; i < COUNT_OF(options->reserved); i++)
         any |= options->reserved[i];
     return any == 0;
@@ -67,6 +68,25 @@ static const char *merge_directory(const struct description *description, struct
     return NULL;
 }
 
+static const char *merge_file(const struct description *description, struct strata_options *options) {
+    uint64_t hits = options->file_promote_hits;
+    if (description->file.size && options->file && !slice_equal(description->file, slice_from_string(options->file)))
+        return "the description and options.file differ";
+    if (!agree(description->file_bytes, &options->file_bytes))
+        return "the description and options.file_bytes differ";
+    if (!agree(description->file_idle_ms, &options->file_idle_ms))
+        return "the description and options.file_idle_ms differ";
+    if (!agree(description->file_rate_bytes, &options->file_rate_bytes))
+        return "the description and options.file_rate_bytes differ";
+    if (!agree(description->file_promote_hits, &hits))
+        return "the description and options.file_promote_hits differ";
+    options->file_promote_hits = (uint32_t)hits;
+    bool any = options->file_bytes || options->file_idle_ms || options->file_rate_bytes || options->file_promote_hits;
+    if (!options->file && !description->file.size && any)
+        return "there are settings of a file tier, and no file";
+    return NULL;
+}
+
 static const char *merge(const struct description *description, struct strata_options *options) {
     uint64_t shards = options->shards;
     if (!agree(description->limit_bytes, &options->limit_bytes))
@@ -84,7 +104,8 @@ static const char *merge(const struct description *description, struct strata_op
         return "the description and options.policy differ";
     if (description->policy_said)
         options->policy = description->policy;
-    return merge_directory(description, options);
+    const char *wrong = merge_directory(description, options);
+    return wrong ? wrong : merge_file(description, options);
 }
 
 static const char *check(const struct strata_options *options) {
@@ -94,6 +115,12 @@ static const char *check(const struct strata_options *options) {
         return "options.fsync is no enum strata_fsync";
     if (options->directory && !options->directory[0])
         return "options.directory is empty";
+    if (options->file && !options->file[0])
+        return "options.file is empty";
+    if (options->file && options->file_bytes < STRATA_FILE_MIN)
+        return "the file tier has less than STRATA_FILE_MIN, 8 MiB";
+    if (options->file_promote_hits > STRATA_PROMOTE_HITS_MAX)
+        return "options.file_promote_hits is over STRATA_PROMOTE_HITS_MAX, 7";
     if (options->shards > STORE_SHARDS_MAX || (options->shards & (options->shards - 1)))
         return "options.shards is not a power of two to 256";
     if (options->entries_max && options->entries_max < STRATA_ENTRIES_MAX_MIN)
@@ -107,8 +134,20 @@ static const char *check(const struct strata_options *options) {
     return NULL;
 }
 
-/* `path` has room for the description's directory, which the options name afterwards. */
-static enum strata_status settle(const char *text, const struct strata_options *given, char path[DESCRIBE_PATH_MAX + 1],
+/* Paths of a description, with their ends. */
+struct paths {
+    char directory[DESCRIBE_PATH_MAX + 1], file[DESCRIBE_PATH_MAX + 1];
+};
+
+static void name_path(struct slice described, char path[DESCRIBE_PATH_MAX + 1], const char **option) {
+    if (described.size == 0)
+        return;
+    snprintf(path, DESCRIBE_PATH_MAX + 1, "%.*s", (int)described.size, (const char *)described.data);
+    *option = path;
+}
+
+/* The options name what `paths` takes of the description. */
+static enum strata_status settle(const char *text, const struct strata_options *given, struct paths *paths,
                                  struct strata_options *options) {
     char problem[STRATA_ERROR_TEXT_SIZE];
     struct description description;
@@ -130,11 +169,8 @@ static enum strata_status settle(const char *text, const struct strata_options *
         options->limit_max_bytes = options->limit_bytes > LIMIT_ANY_MAX / LIMIT_MAX_PER_LIMIT
                                        ? LIMIT_ANY_MAX
                                        : options->limit_bytes * LIMIT_MAX_PER_LIMIT;
-    if (description.directory.size) {
-        snprintf(path, DESCRIBE_PATH_MAX + 1, "%.*s", (int)description.directory.size,
-                 (const char *)description.directory.data);
-        options->directory = path;
-    }
+    name_path(description.directory, paths->directory, &options->directory);
+    name_path(description.file, paths->file, &options->file);
     wrong = check(options);
     return wrong ? complain(given, wrong) : STRATA_OK;
 }
@@ -163,6 +199,7 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
         .waiting = {.wait = futex_wait, .wake = futex_wake},
         .backing = {.release = pages_release},
         .memory = &cache->core_memory,
+        .tiered = options->file != NULL,
     };
     if (!options->small_pages) {
         core.backing.huge_size = PAGES_HUGE_SIZE;
@@ -174,6 +211,7 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
 }
 
 static void give_back(struct strata_cache *cache) {
+    filing_close(cache);
     persistence_close(cache);
     cache_close(cache->core);
     pages_give(cache->range, cache->range_size);
@@ -198,6 +236,8 @@ static enum status open_parts(struct strata_cache *cache, const struct strata_op
 static enum strata_status open_kept(struct strata_cache *cache, const struct strata_options *options) {
     char problem[STRATA_ERROR_TEXT_SIZE] = "";
     enum strata_status answer = persistence_open(cache, options, problem);
+    if (answer == STRATA_OK)
+        answer = filing_open(cache, options, problem);
     if (answer != STRATA_OK)
         explain(options, problem);
     else if (options->directory && options->on_removed)
@@ -225,9 +265,9 @@ static enum strata_status explain_parts(enum status status, const struct strata_
 enum strata_status strata_open(const char *description, const struct strata_options *options,
                                struct strata_cache **ret_cache) {
     struct strata_options settled;
-    char path[DESCRIBE_PATH_MAX + 1];
+    struct paths paths;
     explain(options, "");
-    enum strata_status answer = settle(description, options, path, &settled);
+    enum strata_status answer = settle(description, options, &paths, &settled);
     if (answer != STRATA_OK)
         return answer;
     if (!ret_cache)
@@ -244,6 +284,8 @@ enum strata_status strata_open(const char *description, const struct strata_opti
         .default_ttl_ms = settled.default_ttl_ms,
         .on_removed = settled.on_removed,
         .on_removed_context = settled.on_removed_context,
+        .on_message = settled.on_message,
+        .on_message_context = settled.on_message_context,
         .memory = memory,
         .core_memory = {core_resize, cache},
         .limit_max_bytes = settled.limit_max_bytes,

@@ -1,5 +1,6 @@
 /* app/embed/read.c: reading, pinning, asking. */
 #include "app/embed/call.h"
+#include "app/embed/filing.h"
 #include "base/assert.h"
 
 /* Where a read puts its value. */
@@ -37,13 +38,21 @@ static enum strata_status read_value(struct slot *slot, const struct cache_key *
         read->context = sink;
         sink->too_small = false;
         enum status status = cache_get(core, &slot->actor, key, read, &found);
+        if (status == STATUS_OK && !found && read->tiered && !read->settled) {
+            enum strata_status answer = filing_read(sink->cache, slot, key, read);
+            if (answer != STRATA_MORE)
+                return answer == STRATA_TOO_SMALL && !sink->too_small ? STRATA_NO_MEMORY : answer;
+            read->settled = true;
+            continue;
+        }
         if (status == STATUS_OK)
             return found ? STRATA_OK : STRATA_MISS;
         if (!sink->too_small)
             return STRATA_NO_MEMORY;
         /* What was asked may have been half of two values; this is the size of one, unless a writer made it fit by now. */
         struct cache_info info;
-        if (!cache_find(core, &slot->actor, key, false, &info))
+        if (!cache_find(core, &slot->actor, key, false, &info) &&
+            !(sink->cache->tier && filing_find(sink->cache, slot, key, &info)))
             return STRATA_MISS;
         if (info.size > sink->room) {
             read->size = info.size;
@@ -211,7 +220,9 @@ enum strata_status strata_get_versioned(struct strata_cache *cache, const void *
     struct sink sink = {.cache = cache, .buffer = buffer, .room = buffer_size};
     struct cache_read read = {0};
     call_time_to_write(cache, slot);
-    enum strata_status answer = read_value(slot, &wanted, &sink, &read);
+    enum strata_status answer = filing_fetch(cache, slot, &wanted);
+    if (answer == STRATA_OK)
+        answer = read_value(slot, &wanted, &sink, &read);
     if (answer == STRATA_OK && read.info.version == 0) {
         cache_prepare(cache->core, &slot->actor, &wanted, read.size);
         answer = version_and_read(cache, slot, &wanted, &sink, ret_size, ret_version);
@@ -232,7 +243,8 @@ static bool find(struct strata_cache *cache, const void *key, size_t key_size, b
         slot->actor.now_ms = clock_unix_ms();
     else
         call_time_to_read(cache, slot);
-    bool found = cache_find(cache->core, &slot->actor, &wanted, false, ret_info);
+    bool found = cache_find(cache->core, &slot->actor, &wanted, false, ret_info) ||
+                 (cache->tier && filing_find(cache, slot, &wanted, ret_info));
     *ret_now_ms = slot->actor.now_ms;
     call_end(cache, slot);
     return found;

@@ -1,5 +1,6 @@
 /* app/embed/whole.c: calls about a whole cache. */
 #include "app/embed/call.h"
+#include "app/embed/filing.h"
 #include "app/embed/persistence.h"
 #include "base/bits.h"
 #include "core/store/store.h"
@@ -39,7 +40,9 @@ enum strata_status strata_scan(struct strata_cache *cache, uint64_t *cursor, uin
     buf_init(&scanned.entries, &cache->core_memory);
     buf_init(&scanned.names, &cache->core_memory);
     slot->actor.now_ms = clock_unix_ms();
-    uint64_t next = cache_scan(cache->core, &slot->actor, 0, *cursor, count ? count : 1, gather, &scanned);
+    uint64_t next = cache->tier
+                        ? filing_scan(cache, slot, *cursor, count ? count : 1, gather, &scanned)
+                        : cache_scan(cache->core, &slot->actor, 0, *cursor, count ? count : 1, gather, &scanned);
     bool whole = !slot->no_memory && next != CACHE_SCAN_FAILED;
     call_end(cache, slot);
     if (whole) {
@@ -101,6 +104,7 @@ enum strata_status strata_maintain(struct strata_cache *cache, uint64_t max_us) 
         struct slot *slot = call_begin(cache);
         slot->actor.now_ms = clock_unix_ms();
         more = cache_housekeep(cache->core, &slot->actor);
+        more |= cache->tier && filing_maintain(cache, slot);
         call_end(cache, slot);
     } while (more && clock_steady_ns() - begin_ns < max_ns);
     if (atomic_load(&cache->expiring) && cache_count_expiring(cache->core, 0) == 0)
@@ -150,6 +154,8 @@ enum strata_status strata_stats(struct strata_cache *cache, struct strata_statis
         add_slot(&cache->slots[number], &sum);
     if (cache->persistence)
         persistence_statistics(cache->persistence, &sum);
+    if (cache->tier)
+        filing_statistics(cache, &sum);
     *ret_statistics = sum;
     return STRATA_OK;
 }

@@ -1,5 +1,7 @@
 /* app/embed/write.c: writing, deleting, counting. */
 #include "app/embed/call.h"
+#include "app/embed/filing.h"
+#include "base/assert.h"
 #include "base/bits.h"
 #include "base/number.h"
 
@@ -47,9 +49,12 @@ static enum strata_status set_with_edit(struct strata_cache *cache, struct slot 
                                         struct slice value, const struct strata_set_options *options,
                                         uint64_t expires_at_ms, uint64_t *ret_version) {
     struct cache_edit edit;
+    enum strata_status answer = filing_fetch(cache, slot, key);
+    if (answer != STRATA_OK)
+        return answer;
     cache_prepare(cache->core, &slot->actor, key, value.size);
     cache_edit_begin(cache->core, &slot->actor, key, &edit);
-    enum strata_status answer = condition(&edit, options);
+    answer = condition(&edit, options);
     if (answer == STRATA_OK) {
         if (edit.found && (options->flags & STRATA_KEEP_TTL))
             expires_at_ms = edit.expires_at_ms;
@@ -152,6 +157,13 @@ size_t strata_set_many(struct strata_cache *cache, struct strata_set_item *items
     return written;
 }
 
+static enum strata_status delete_one(struct strata_cache *cache, struct slot *slot, const struct cache_key *key) {
+    struct cache_info info;
+    /* Where it finds no room in memory it goes from the file, and nobody is told of it. */
+    bool in_file = filing_fetch(cache, slot, key) != STRATA_OK && filing_find(cache, slot, key, &info);
+    return cache_delete(cache->core, &slot->actor, key) || in_file ? STRATA_OK : STRATA_MISS;
+}
+
 static enum strata_status delete_items(struct strata_cache *cache, struct strata_delete_item *items,
                                        struct cache_key keys[CALL_GROUP], uint32_t count) {
     struct slot *slot = call_begin_writes(cache);
@@ -160,7 +172,7 @@ static enum strata_status delete_items(struct strata_cache *cache, struct strata
     call_time_to_write(cache, slot);
     for (uint32_t i = 0; i < count; i++)
         if (items[i].status == STRATA_OK)
-            items[i].status = cache_delete(cache->core, &slot->actor, &keys[i]) ? STRATA_OK : STRATA_MISS;
+            items[i].status = delete_one(cache, slot, &keys[i]);
     return call_end_writes(cache, slot, count);
 }
 
@@ -201,18 +213,23 @@ struct editing {
     struct cache_edit edit;
 };
 
-/* `added_bytes`: what is going to be written behind the value that is there. False: the disk takes no writes. */
-static bool edit_begin(struct strata_cache *cache, const void *key, size_t key_size, uint64_t added_bytes,
-                       uint64_t ttl_ms, struct editing *ret_editing) {
+/* `added_bytes`: what is going to be written behind the value that is there. What is not STRATA_OK is the call's answer. */
+static enum strata_status edit_begin(struct strata_cache *cache, const void *key, size_t key_size, uint64_t added_bytes,
+                                     uint64_t ttl_ms, struct editing *ret_editing) {
     ret_editing->slot = call_begin_writes(cache);
     if (!ret_editing->slot)
-        return false;
+        return STRATA_IO;
     struct actor *actor = &ret_editing->slot->actor;
     ret_editing->key = key_of(cache, key, key_size);
     if (ttl_ms)
         call_time_exact(cache, ret_editing->slot);
     else
         call_time_to_write(cache, ret_editing->slot);
+    enum strata_status answer = filing_fetch(cache, ret_editing->slot, &ret_editing->key);
+    if (answer != STRATA_OK) {
+        MAYBE(call_end_writes(cache, ret_editing->slot, 0) != STRATA_OK);
+        return answer;
+    }
     /* The value may have to be copied with what is added, so there must be room for all of it. If another writer makes it longer after
      * this look, the write may be refused. */
     struct cache_info info;
@@ -220,7 +237,7 @@ static bool edit_begin(struct strata_cache *cache, const void *key, size_t key_s
         added_bytes += info.size;
     cache_prepare(cache->core, actor, &ret_editing->key, added_bytes);
     cache_edit_begin(cache->core, actor, &ret_editing->key, &ret_editing->edit);
-    return true;
+    return STRATA_OK;
 }
 
 static enum strata_status edit_end(struct strata_cache *cache, struct editing *editing, enum strata_status answer) {
@@ -234,9 +251,9 @@ enum strata_status strata_append(struct strata_cache *cache, const void *key, si
         return STRATA_INVALID;
     struct editing editing;
     struct slice added = slice_make(bytes, size);
-    enum strata_status answer;
-    if (!edit_begin(cache, key, key_size, size, cache->default_ttl_ms, &editing))
-        return STRATA_IO;
+    enum strata_status answer = edit_begin(cache, key, key_size, size, cache->default_ttl_ms, &editing);
+    if (answer != STRATA_OK)
+        return answer;
     if (editing.edit.found)
         answer = status_out(cache_edit_patch(&editing.edit, editing.edit.size, added));
     else
@@ -267,11 +284,12 @@ enum strata_status strata_increment(struct strata_cache *cache, const void *key,
         return STRATA_INVALID;
     uint64_t ttl_ms = options->ttl_ms ? options->ttl_ms : cache->default_ttl_ms;
     struct editing editing;
-    if (!edit_begin(cache, key, key_size, 0, ttl_ms, &editing))
-        return STRATA_IO;
+    enum strata_status answer = edit_begin(cache, key, key_size, 0, ttl_ms, &editing);
+    if (answer != STRATA_OK)
+        return answer;
     struct cache_edit *edit = &editing.edit;
     int64_t number = options->initial;
-    enum strata_status answer = edit->found ? read_number(edit, &number) : STRATA_OK;
+    answer = edit->found ? read_number(edit, &number) : STRATA_OK;
     if (answer == STRATA_OK && __builtin_add_overflow(number, delta, &number))
         answer = STRATA_OVERFLOW;
     if (answer == STRATA_OK) {
@@ -291,9 +309,10 @@ enum strata_status strata_touch(struct strata_cache *cache, const void *key, siz
     if (!cache || !is_key(key, key_size))
         return STRATA_INVALID;
     struct editing editing;
-    if (!edit_begin(cache, key, key_size, 0, ttl_ms, &editing))
-        return STRATA_IO;
-    enum strata_status answer = STRATA_MISS;
+    enum strata_status answer = edit_begin(cache, key, key_size, 0, ttl_ms, &editing);
+    if (answer != STRATA_OK)
+        return answer;
+    answer = STRATA_MISS;
     if (editing.edit.found)
         answer = status_out(cache_edit_expire(&editing.edit, ttl_ms ? after(editing.slot, ttl_ms) : 0));
     return edit_end(cache, &editing, answer);
@@ -307,8 +326,8 @@ enum strata_status strata_delete(struct strata_cache *cache, const void *key, si
         return STRATA_IO;
     struct cache_key wanted = key_of(cache, key, key_size);
     call_time_to_write(cache, slot);
-    bool found = cache_delete(cache->core, &slot->actor, &wanted);
-    return ended(call_end_writes(cache, slot, 1), found ? STRATA_OK : STRATA_MISS);
+    enum strata_status answer = delete_one(cache, slot, &wanted);
+    return ended(call_end_writes(cache, slot, 1), answer);
 }
 
 enum strata_status strata_delete_version(struct strata_cache *cache, const void *key, size_t key_size,
@@ -316,9 +335,10 @@ enum strata_status strata_delete_version(struct strata_cache *cache, const void 
     if (!cache || !is_key(key, key_size) || version == 0)
         return STRATA_INVALID;
     struct editing editing;
-    if (!edit_begin(cache, key, key_size, 0, 0, &editing))
-        return STRATA_IO;
-    enum strata_status answer = STRATA_MISS;
+    enum strata_status answer = edit_begin(cache, key, key_size, 0, 0, &editing);
+    if (answer != STRATA_OK)
+        return answer;
+    answer = STRATA_MISS;
     if (editing.edit.found) {
         answer = editing.edit.version == version ? STRATA_OK : STRATA_REFUSED;
         if (answer == STRATA_OK)

@@ -120,16 +120,23 @@ static enum status read_snapshot(struct opening *opening, uint64_t number) {
     return status;
 }
 
-static enum status read_newest(struct opening *opening) {
+/* The number of the newest snapshot, 0: there is none. */
+static enum status find_newest(struct opening *opening, uint64_t *ret_number) {
     struct buf numbers;
-    uint64_t number = 0;
+    *ret_number = 0;
     buf_init(&numbers, &memory_libc);
     enum status status = snapshot_list(opening->persist->options.files, &numbers);
     if (status != STATUS_OK)
         snprintf(opening->reason, PERSIST_REASON_SIZE, "the directory cannot be read: %s", strerror(errno));
     else if (numbers.size)
-        memcpy(&number, numbers.data + numbers.size - sizeof number, sizeof number);
+        memcpy(ret_number, numbers.data + numbers.size - sizeof *ret_number, sizeof *ret_number);
     buf_fini(&numbers);
+    return status;
+}
+
+static enum status read_newest(struct opening *opening) {
+    uint64_t number;
+    enum status status = find_newest(opening, &number);
     count_bytes(opening, number);
     opening->need.from_lsn = 1; /* without a snapshot the log has to be there from its beginning */
     return status == STATUS_OK && number ? read_snapshot(opening, number) : status;
@@ -139,6 +146,7 @@ static enum status read_newest(struct opening *opening) {
 
 static enum status apply(void *context, uint64_t lsn, struct slice record) {
     struct opening *opening = context;
+    ASSERT(!opening->persist->options.image.lsn || opening->persist->options.image.behind);
     enum status status = cache_replay_apply(&opening->replay, lsn, record);
     return status == STATUS_OK ? go_on(opening, record) : refuse(opening, status, "the log's record", lsn);
 }
@@ -180,6 +188,49 @@ static enum status read_log(struct opening *opening) {
     return status;
 }
 
+/* ------------------------------------------------------------------------------------------ a cache that is there already */
+
+/* What is known of the newest snapshot, without reading it: the next one has the number after it. */
+static enum status look_at_newest(struct opening *opening) {
+    struct persist *persist = opening->persist;
+    struct snapshot_reader *reader;
+    struct snapshot_facts facts;
+    TRY(find_newest(opening, &persist->number));
+    if (!persist->number)
+        return STATUS_OK;
+    char reason[WAL_REASON_SIZE];
+    if (snapshot_open(persist->options.files, &memory_libc, persist->number, &reader, &facts, reason) != STATUS_OK) {
+        persist_say(persist, LOG_WARNING, "%s: it is not needed now, and another one will be taken", reason);
+        persist->asked = 1;
+        return STATUS_OK;
+    }
+    snapshot_close(reader);
+    persist->facts.saved_lsn = facts.start_lsn - 1;
+    persist->facts.saved_at_ms = facts.created_ms;
+    persist->facts.snapshot_bytes = facts.file_bytes;
+    return STATUS_OK;
+}
+
+/* The log up to there is in the cache. It is all of it that counts when it is asked whether it has become too long. */
+static enum status read_behind(struct opening *opening) {
+    const struct persist_image *image = &opening->persist->options.image;
+    struct persist_progress *progress = opening->persist->options.progress, counted = {.total_bytes = 0};
+    TRY(look_at_newest(opening));
+    opening->replay.tags_from = opening->replay.from = image->lsn;
+    opening->need = (struct wal_need){.from_lsn = image->lsn + 1, .to_lsn = image->lsn};
+    opening->persist->options.progress = progress ? progress : &counted;
+    count_bytes(opening, 0);
+    uint64_t log_bytes = atomic_load(&opening->persist->options.progress->total_bytes);
+    opening->persist->options.progress = progress;
+    if (image->behind)
+        cache_replay_begin(&opening->replay);
+    enum status status = read_log(opening);
+    if (image->behind)
+        cache_replay_end(&opening->replay);
+    opening->persist->log_bytes_loaded = log_bytes;
+    return status;
+}
+
 /* ------------------------------------------------------------------------------------------ opening */
 
 /* With a thread for each processor that applies what this one reads. Ids behind that of whoever saves are free. */
@@ -208,9 +259,14 @@ static enum status load(struct persist *persist, bool only_looks, char *reason) 
     opening.replay.note = note;
     opening.replay.lay_in = persist->options.user.lay_in ? lay_in : NULL;
     opening.replay.context = &opening;
-    cache_replay_begin(&opening.replay);
-    enum status status = read_all(&opening);
-    cache_replay_end(&opening.replay);
+    enum status status = STATUS_OK;
+    if (persist->options.image.lsn) {
+        status = read_behind(&opening);
+    } else {
+        cache_replay_begin(&opening.replay);
+        status = read_all(&opening);
+        cache_replay_end(&opening.replay);
+    }
     persist->facts.loaded_records = opening.replay.records;
     persist->facts.loaded_entries_lost = opening.replay.lost + persist->options.actor->counts.evicted - evicted;
     atomic_store(&persist->lost_some, persist->facts.loaded_entries_lost != 0);

@@ -69,6 +69,15 @@ struct persist_pace {
     uint32_t backups_kept;   /* older ones are removed; at least 1 */
 };
 
+/* A cache in memory that outlived its process (core/store/image.h) holds all that the log says up to a record, which is a note with a number that was drawn
+ * for it: a log that has gone on from an older copy of itself does not have that there. */
+enum { PERSIST_TOKEN_SIZE = 16 };
+struct persist_image {
+    uint64_t lsn; /* 0: there is none */
+    uint8_t token[PERSIST_TOKEN_SIZE];
+    uint64_t behind; /* records that the log has behind it: persist_image_check */
+};
+
 struct persist_options {
     const struct files *files; /* locked by the caller; stays */
     struct cache *cache;       /* empty; it has no rules yet, and nobody is told of its changes */
@@ -82,6 +91,7 @@ struct persist_options {
     struct persist_pace pace;
     struct persist_user user;
     struct persist_progress *progress; /* of loading; NULL: nobody asks */
+    struct persist_image image;        /* the cache is not empty: only what is behind is applied */
     uint32_t loaders;                  /* threads that apply what is read, to LOADERS_MAX; 0: one a processor */
 };
 
@@ -108,6 +118,14 @@ MUST_CHECK enum status persist_open(const struct persist_options *options, struc
                                     char ret_reason[PERSIST_REASON_SIZE]);
 /* Ends the journal and closes the log. The answer says whether all is on disk. NULL: nothing. */
 MUST_CHECK enum status persist_close(struct persist *persist, struct actor *actor);
+
+/* The note, as the last record before persist_close: while nobody changes the cache any more. It holds if persist_close answers STATUS_OK. STATUS_BUSY: the log has entries
+ * that found no room (persist_is_settling), and is to be read once more. */
+MUST_CHECK enum status persist_image_mark(struct persist *persist, struct actor *actor,
+                                          struct persist_image *ret_image);
+/* Whether the log in that directory has the note where it is to be; else `ret_reason` says why the image is of no use with it. Reads what is behind. */
+MUST_CHECK enum status persist_image_check(const struct files *files, struct persist_image *image,
+                                           char ret_reason[PERSIST_REASON_SIZE]);
 
 struct wal *persist_log(struct persist *persist);
 void persist_mode_set(struct persist *persist, enum wal_mode mode, uint32_t interval_ms);

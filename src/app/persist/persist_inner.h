@@ -11,6 +11,9 @@
 /* The name of the note at the head of a snapshot: the dump's `from` (core/cache/dump.h), 8 bytes, little-endian. */
 #define PERSIST_NOTE_FROM "persist.from"
 
+/* The name of the note that says: a cache in memory has everything up to here. 16 bytes that were drawn for it. */
+#define PERSIST_NOTE_IMAGE "image"
+
 struct persist {
     struct persist_options options;
     struct wal *wal;

@@ -54,8 +54,9 @@ static void wait_until(struct place *place, const unsigned *count, unsigned want
     pthread_mutex_unlock(&place->lock);
 }
 
-static enum status open_place(struct place *place, char reason[PERSIST_REASON_SIZE]) {
-    place->t = testing_open(8 << 20, 4, CACHE_ALLKEYS_LRU);
+static enum status open_on(struct place *place, struct testing_cache t, struct persist_image image,
+                           char reason[PERSIST_REASON_SIZE]) {
+    place->t = t;
     place->refusals = place->resumptions = place->saves = 0;
     const struct persist_options options = {
         .files = &place->faults.files,
@@ -65,9 +66,14 @@ static enum status open_place(struct place *place, char reason[PERSIST_REASON_SI
         .mode = place->mode,
         .interval_ms = 1,
         .loaders = place->loaders,
+        .image = image,
         .user = {.staged = on_staged, .behind = on_behind, .refuses = on_refuses, .saved = on_saved, .context = place},
     };
     return persist_open(&options, &place->persist, reason);
+}
+
+static enum status open_place(struct place *place, char reason[PERSIST_REASON_SIZE]) {
+    return open_on(place, testing_open(8 << 20, 4, CACHE_ALLKEYS_LRU), (struct persist_image){.lsn = 0}, reason);
 }
 
 static void open_again(struct place *place) {
@@ -409,7 +415,138 @@ static void many_threads_load_what_one_does(void **state) {
     end(&place);
 }
 
-UNIT_TESTS(persist, UNIT(what_was_set_is_there_again), UNIT(many_threads_load_what_one_does),
+/* ------------------------------------------------------------------------------------------ a cache that is there already */
+
+static void set_tagged(struct place *place, const char *key, struct slice tag, const char *value) {
+    struct cache_key name = cache_key(place->t.cache, 0, slice_from_string(key));
+    struct cache_edit edit;
+    cache_edit_begin(place->t.cache, &place->t.actor, &name, &edit);
+    edit.tags = &tag;
+    edit.tag_count = 1;
+    assert_int_equal(cache_edit_set(&edit, CACHE_STRING, slice_from_string(value), 0), STATUS_OK);
+    cache_edit_end(&edit);
+}
+
+/* As at an orderly stop. */
+static struct testing_cache leave(struct place *place, struct persist_image *ret_image) {
+    const char *reason = "";
+    struct testing_cache t = place->t;
+    assert_int_equal(persist_image_mark(place->persist, &place->t.actor, ret_image), STATUS_OK);
+    assert_int_equal(persist_close(place->persist, &place->t.actor), STATUS_OK);
+    cache_journal_forget(t.cache, &place->t.actor);
+    cache_verify(t.cache, &place->t.actor);
+    assert_int_equal(cache_close_kept(t.cache, &place->t.actor, &reason), STATUS_OK);
+    t.actor.counts = (struct actor_counts){0};
+    t.actor.noted = (struct actor_noted){0};
+    return t;
+}
+
+static void come_back(struct place *place, struct testing_cache t, struct persist_image image) {
+    const struct cache_options options = {.range = t.range,
+                                          .range_size = t.range_size,
+                                          .limit_bytes = 8 << 20,
+                                          .cores = 2,
+                                          .shards = 4,
+                                          .policy = CACHE_ALLKEYS_LRU,
+                                          .waiting = {testing_wait, testing_wake, NULL},
+                                          .memory = &memory_libc};
+    const char *why = "";
+    char reason[PERSIST_REASON_SIZE] = "";
+    if (cache_attach(&options, &t.cache, &why) != STATUS_OK)
+        fail_msg("%s", why);
+    if (open_on(place, t, image, reason) != STATUS_OK)
+        fail_msg("it does not open: %s", reason);
+    cache_verify(place->t.cache, &place->t.actor);
+}
+
+static void check_image(struct place *place, struct persist_image *image, enum status wanted, uint64_t behind) {
+    char reason[PERSIST_REASON_SIZE] = "";
+    assert_int_equal(persist_image_check(&place->faults.files, image, reason), wanted);
+    if (wanted == STATUS_OK)
+        assert_int_equal(image->behind, behind);
+    else
+        assert_true(reason[0] != 0);
+}
+
+static void what_is_behind_an_image_is_applied(void **state) {
+    (void)state;
+    struct place place;
+    struct persist_image image;
+    begin(&place, WAL_ALWAYS);
+    set_many(&place, 0, 300, "before");
+    set_tagged(&place, "red", SLICE("red"), "1");
+    set_tagged(&place, "blue", SLICE("blue"), "1");
+    set_tagged(&place, "gone", SLICE("green"), "1");
+    assert_int_equal(cache_tag_invalidate(place.t.cache, &place.t.actor, SLICE("green")), 1);
+    save(&place, true);
+    set_many(&place, 100, 100, "since the snapshot");
+    struct testing_cache memory = leave(&place, &image);
+    check_image(&place, &image, STATUS_OK, 0);
+    come_back(&place, memory, image); /* nothing is behind */
+    struct persist_facts facts;
+    persist_facts(place.persist, &facts);
+    assert_int_equal(facts.loaded_records, 0);
+    assert_true(facts.saved_lsn > 300 && facts.saved_lsn < image.lsn && facts.log_bytes > 1000);
+    set_many(&place, 150, 10, "again");
+    memory = leave(&place, &image);
+
+    open_again(&place); /* without the memory */
+    expect(&place, "k155", "again");
+    set_many(&place, 200, 50, "behind");
+    set_tagged(&place, "red", SLICE("red"), "2");
+    assert_int_equal(cache_tag_invalidate(place.t.cache, &place.t.actor, SLICE("blue")), 1);
+    assert_int_equal(close_place(&place), STATUS_OK);
+    check_image(&place, &image, STATUS_OK, 53); /* one is about stamps, at the beginning */
+    come_back(&place, memory, image);
+    persist_facts(place.persist, &facts);
+    assert_int_equal(facts.loaded_records, 53);
+    expect(&place, "k50", "before");
+    expect(&place, "k120", "since the snapshot");
+    expect(&place, "k155", "again");
+    expect(&place, "k220", "behind");
+    expect(&place, "red", "2");
+    expect(&place, "blue", NULL);
+    expect(&place, "gone", NULL);
+    assert_int_equal(cache_tag_count(place.t.cache, &place.t.actor, SLICE("red")), 1);
+    save(&place, true); /* another number than that of the one before */
+    assert_int_equal(close_place(&place), STATUS_OK);
+    open_again(&place); /* and the disk has all of it */
+    expect(&place, "k155", "again");
+    expect(&place, "k220", "behind");
+    expect(&place, "blue", NULL);
+    end(&place);
+}
+
+static void an_image_of_another_log_is_refused(void **state) {
+    (void)state;
+    struct place place;
+    struct persist_image image, other;
+    begin(&place, WAL_ALWAYS);
+    set_many(&place, 0, 50, "x");
+    struct testing_cache memory = leave(&place, &image);
+    munmap(memory.range, memory.range_size);
+    check_image(&place, &image, STATUS_OK, 0);
+    other = image;
+    other.token[3] ^= 1;
+    check_image(&place, &other, STATUS_CORRUPT, 0);
+    other = image;
+    other.lsn--;
+    check_image(&place, &other, STATUS_CORRUPT, 0);
+    other.lsn += 2; /* the log is shorter */
+    check_image(&place, &other, STATUS_CORRUPT, 0);
+    open_again(&place);
+    set_many(&place, 0, 50, "y");
+    flushed(&place);
+    check_image(&place, &image, STATUS_OK, 51);
+    save(&place, true); /* makes what stood before it needless */
+    set_many(&place, 0, 50, "z");
+    flushed(&place);
+    check_image(&place, &image, STATUS_CORRUPT, 0);
+    end(&place);
+}
+
+UNIT_TESTS(persist, UNIT(what_is_behind_an_image_is_applied), UNIT(an_image_of_another_log_is_refused),
+           UNIT(what_was_set_is_there_again), UNIT(many_threads_load_what_one_does),
            UNIT(flush_that_fails_refuses_writes_until_another_file_is_begun),
            UNIT(records_that_a_failed_flush_has_lost_are_covered_by_a_snapshot),
            UNIT(writers_wait_for_a_slow_disk_and_not_longer), UNIT(full_disk_takes_writes_again_when_there_is_room));

@@ -86,7 +86,7 @@ static void add_call(struct note *note, const struct cmd_call *call, struct slic
 /* Kinds that happen to entries by themselves, though perhaps while a command runs. */
 enum {
     CHANGES_BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_INVALIDATED | 1 << CACHE_MISSED |
-                            1 << CACHE_SOFTENED | 1 << CACHE_STALE_GONE
+                            1 << CACHE_SOFTENED | 1 << CACHE_STALE_GONE | 1 << CACHE_DEMOTED
 };
 
 /* An entry that is dead by a tag is found, and one that is named goes softly; what is stale is taken away by a command, unless a tag does. */

@@ -10,6 +10,7 @@
 #include "app/server/monitor.h"
 #include "app/server/run.h"
 #include "app/server/streaming.h"
+#include "app/server/tiering.h"
 #include "base/assert.h"
 #include "sys/os/log.h"
 #include "sys/os/socket.h"
@@ -81,6 +82,7 @@ void connection_close(struct connection *connection) {
     leases_connection_ends(connection);
     streaming_connection_ends(connection);
     persistence_connection_ends(connection);
+    tiering_connection_ends(connection);
     if (connection->postponed)
         worker->postponed--;
     if (worker->walk == connection)
@@ -379,7 +381,8 @@ static bool may_read(const struct connection *connection) {
 void connection_update_interest(struct connection *connection) {
     if (connection->state == CONNECTION_DEAD)
         return;
-    bool waits = connection->blocked || connection->log_waits;
+    /* A disk answers soon: who has ended its sending meanwhile still gets its replies. */
+    bool waits = (connection->blocked && !tiering_waits(connection)) || connection->log_waits;
     bool sends = connection->state != CONNECTION_LINGERING && !connection->log_waits && connection_unsent(connection);
     uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) | (waits ? LOOP_GONE : 0u) | (sends ? LOOP_WRITE : 0u);
     if (interest != connection->source.interest &&
@@ -561,7 +564,8 @@ static void begin_large(struct connection *connection) {
     bool wanted = input.size - large.begins_at < large.size && spec && spec->upload_at > 0 &&
                   (uint32_t)spec->upload_at == large.count && large.size >= cache_upload_size_min(server->cache) &&
                   !connection->client.in_multi && connection->upload.size == 0 &&
-                  !clients_paused_until(server, worker->actor.now_ms) && !server_is_loading(server);
+                  !clients_paused_until(server, worker->actor.now_ms) && !server_is_loading(server) &&
+                  !tiering_refuses_upload(connection, spec, large.arguments, large.count);
     if (!wanted || cache_upload_begin(server->cache, large.size, &connection->upload) != STATUS_OK) {
         resp_parser_large_refused(&connection->parser);
         return;
@@ -703,6 +707,8 @@ static bool keep_rest(struct connection *connection) {
 
 void connection_finish_turn(struct connection *connection) {
     connection->touched = false;
+    if (__builtin_expect(connection->tier != NULL, 0))
+        tiering_forget(connection);
     if (connection->state == CONNECTION_OPEN && !keep_rest(connection))
         return;
     connection->turn_in = NULL;

@@ -44,6 +44,7 @@ struct worker;
 struct lease_wait;
 struct stream_subscriber;
 struct sync_wait;
+struct tier_set;
 
 struct connection {
     struct loop_source source; /* first: events carry it */
@@ -67,12 +68,12 @@ struct connection {
     bool bulky;     /* the last read filled all the room it was given */
     bool monitoring;
     bool input_ended;
-    bool postponed;                               /* waits for the end of CLIENT PAUSE */
-    bool blocked;                                 /* waits for a lease to end; its command runs again then */
-    bool choked;                                  /* waits for its replies to be taken */
-    bool patient;                                 /* it was choked for too long: read on until it takes something */
-    bool killed;                                  /* somebody else asked to close it */
-    bool touched;                                 /* stands in batch.touched */
+    bool postponed; /* waits for the end of CLIENT PAUSE */
+    bool blocked;   /* waits for a lease to end, a disk, ...; its command runs again then */
+    bool choked;    /* waits for its replies to be taken */
+    bool patient;   /* it was choked for too long: read on until it takes something */
+    bool killed;    /* somebody else asked to close it */
+    bool touched;   /* stands in batch.touched */
     struct lease_wait *blocked_wait, *push_waits; /* what it waits for (leases.h) */
     struct buf bound_leases;                      /* tokens of leases that end with it; others may be among them */
     struct stream_subscriber *subscriber;         /* to the invalidation stream (streaming.h) */
@@ -83,6 +84,7 @@ struct connection {
     struct connection *log_next; /* there */
     uint64_t log_until,
         log_due_ms; /* of its command, if that waits (persistence.h): turns or a number, and until when; 0: not, for ever */
+    struct tier_set *tier;      /* what is read for it from the warm tier (tiering.h); NULL: nothing */
     bool log_saves;             /* it waits for a snapshot */
     struct cache_upload upload; /* a large value that is being received; size 0: none */
     uint64_t upload_discard;    /* bytes of it still to be thrown away, after upload_status */

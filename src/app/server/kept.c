@@ -61,6 +61,8 @@ static enum status put_name(struct buf *to, struct slice name) {
     return buf_append_slice(to, name);
 }
 
+bool kept_is_wanted(const struct server *server) { return server->persist || server->image.used; }
+
 enum status kept_stage(struct server *server, struct actor *actor, const char *name, struct slice bytes) {
     if (!server->persist)
         return STATUS_OK;
@@ -113,7 +115,7 @@ void kept_rules_change(struct server *server, struct actor *actor, struct slice 
     struct kept *kept = &server->kept;
     struct kept_rules before;
     struct buf note;
-    if (!server->persist)
+    if (!kept_is_wanted(server))
         return;
     if (kept_rules_now(server, &before) == (origin != NULL) && (before.text.data || !origin) &&
         before.loaded == loaded && slice_equal(before.text, text))
@@ -138,7 +140,7 @@ void kept_rules_change(struct server *server, struct actor *actor, struct slice 
 void kept_rules_hold(struct server *server, struct actor *actor, uint64_t hash) {
     struct kept *kept = &server->kept;
     struct buf note;
-    if (!server->persist || kept->classed == hash)
+    if (!kept_is_wanted(server) || kept->classed == hash)
         return;
     buf_init(&note, &memory_libc);
     pthread_mutex_lock(&kept->lock);
@@ -257,7 +259,7 @@ static enum status write_stores(struct server *server, struct actor *actor, stru
 void kept_stores_change(struct server *server, struct actor *actor) {
     struct kept *kept = &server->kept;
     struct buf note;
-    if (!server->persist)
+    if (!kept_is_wanted(server))
         return;
     buf_init(&note, &memory_libc);
     pthread_mutex_lock(&kept->lock);
@@ -277,7 +279,7 @@ void kept_stores_change(struct server *server, struct actor *actor) {
 }
 
 void kept_stores_ruled(struct server *server, struct actor *actor) {
-    if (!server->persist)
+    if (!kept_is_wanted(server))
         return;
     if (!server->has_stores) /* else rules speak of none */
         note_described(server, actor, false);
@@ -388,7 +390,7 @@ void kept_hold(struct server *server) {
 
 void kept_start(struct server *server) {
     struct actor *actor = &server->workers[0]->actor;
-    if (!server->persist)
+    if (!kept_is_wanted(server))
         return;
     note_described(server, actor, true);
     set_stores(server, actor);

@@ -6,7 +6,8 @@
  *                                  |                                                           |
  *                                  cut off in between: the cascade is done at the start <------'
  *
- * The notes, byte by byte, are those of docs/format-records.md. Without a log nothing of this does anything.
+ * The notes, byte by byte, are those of docs/format-records.md. A memory that outlives the server (image.h) carries the last ones as well. With neither
+ * nothing of this does anything.
  *
  * Threads: a worker, in its turn; kept_open and kept_start before the workers run; kept_notes and kept_settled any thread.
  * Memory:  a copy of the last notes; a few bytes for each write under way.
@@ -45,6 +46,9 @@ struct worker_kept {
     bool beside;             /* the record that is being staged has the note */
     _Atomic uint64_t oldest; /* of `lsns`; 0: there is none */
 };
+
+/* There is a log, or an image. */
+bool kept_is_wanted(const struct server *server);
 
 void kept_init(struct server *server);
 void kept_fini(struct server *server);

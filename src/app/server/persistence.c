@@ -118,7 +118,7 @@ static void fail_to_load(struct server *server) {
     server_request_stop(server, SERVER_STOPS_NOW);
 }
 
-enum status persistence_start(struct server *server) {
+enum status persistence_lock(struct server *server) {
     if (!server->config.values.appendonly && server->config.values.save.count)
         log_warning("`save` does nothing without `appendonly yes`: nothing is kept on disk");
     if (!server->config.values.appendonly)
@@ -127,7 +127,12 @@ enum status persistence_start(struct server *server) {
         log_warning("With appendonly there are %d threads at most", LANES_MAX - 1);
         return STATUS_INVALID;
     }
-    TRY(lock_directory(server));
+    return lock_directory(server);
+}
+
+enum status persistence_start(struct server *server) {
+    if (!server->config.values.appendonly && !server->image.used)
+        return STATUS_OK;
     server->load.begun_ms = clock_unix_ms();
     server->load.actor.id = server->worker_count + 1; /* that of whoever saves, later */
     atomic_store(&server->load.state, SERVER_LOADING);
@@ -160,6 +165,7 @@ static void load(void *context) {
                  .settled = kept_settled,
                  .context = server},
         .progress = &server->load.progress,
+        .image = server->image.log,
     };
     char reason[PERSIST_REASON_SIZE];
     enum status status = persist_load(&options, &server->load.persist, reason);
@@ -177,7 +183,14 @@ static void load(void *context) {
 enum status persistence_load(struct server *server) {
     if (!server_is_loading(server))
         return STATUS_OK;
-    log_notice("Loading what was kept");
+    if (!server->config.values.appendonly) {
+        atomic_store(&server->load.state, SERVER_TO_FINISH);
+        loop_wake(server->workers[0]->loop);
+        return STATUS_OK;
+    }
+    if (!server->image.attached)
+        log_notice("Loading what was kept");
+    server->image.untouched = false;
     TRY(thread_start(&server->load.thread, "strata-load", load, server));
     server->load.runs = true;
     return STATUS_OK;
@@ -187,19 +200,22 @@ enum status persistence_load(struct server *server) {
 static enum status begin(struct server *server, struct worker *worker) {
     while (worker_stop_others(worker) == STATUS_BUSY) /* nobody stays away: no command that waits is run */
         ;
+    server->image.untouched = false;
     server->persist = server->load.persist;
     server->load.persist = NULL;
-    for (uint32_t i = 0; i < server->worker_count; i++) {
+    for (uint32_t i = 0; server->persist && i < server->worker_count; i++) {
         struct worker *each = server->workers[i];
         each->actor.noted.lsn = 0;
         each->persistence.watcher = (struct wal_watcher){.call = wake_worker, .context = each};
         wal_watch(persist_log(server->persist), &each->persistence.watcher);
     }
     kept_hold(server);
-    enum status status = persist_begin(server->persist, &worker->actor);
+    enum status status = server->persist ? persist_begin(server->persist, &worker->actor) : STATUS_OK;
     if (status == STATUS_OK)
         persistence_settle(server); /* the configuration may have changed while it was loaded */
     changes_hold(server, false);
+    if (status == STATUS_OK)
+        status = tiering_begin(server, &worker->actor);
     if (status == STATUS_OK)
         status = server_rules_start(server);
     worker_let_others_go(worker);
@@ -218,10 +234,11 @@ void persistence_finish(struct worker *worker) {
         }
         rules_hold(worker);
         kept_start(server);
-        tell_loaded(server);
+        if (server->persist)
+            tell_loaded(server);
         atomic_store(&server->load.state, SERVER_SETTLING);
     }
-    if (persist_is_settling(server->persist)) /* whoever saves wakes all workers when that is over */
+    if (server->persist && persist_is_settling(server->persist)) /* whoever saves wakes all workers when that is over */
         return;
     atomic_store(&server->load.state, SERVER_LOADED);
     rules_settle(server);
@@ -248,13 +265,20 @@ static void end_loading(struct server *server) {
 
 void persistence_end(struct server *server) {
     end_loading(server);
+    image_rest(server);
     if (server->persist) {
         for (uint32_t i = 0; i < server->worker_count; i++)
             wal_unwatch(persist_log(server->persist), &server->workers[i]->persistence.watcher);
         if (is_saved_last(server) && persist_save_last(server->persist) != STATUS_OK)
             log_warning("The snapshot at the end has failed; the log has everything");
-        if (persist_close(server->persist, &server->workers[0]->actor) != STATUS_OK)
+        struct actor *actor = &server->workers[0]->actor;
+        struct server_image *image = &server->image;
+        if (image->keeps)
+            image->spoiled = persist_image_mark(server->persist, actor, &image->log) != STATUS_OK;
+        if (persist_close(server->persist, actor) != STATUS_OK) {
             log_warning("Not all of the log is on disk: the last records could not be flushed");
+            image->spoiled = true;
+        }
         server->persist = NULL;
     }
     if (server->directory.fd >= 0)
@@ -421,11 +445,11 @@ void persistence_look(struct worker *worker) {
 
 /* ------------------------------------------------------------------------------------------ what commands ask for */
 
-void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_facts) {
-    struct server *server = server_of(api);
+static void facts_of_log(struct server *server, struct cmd_persistence *ret_facts) {
     *ret_facts = (struct cmd_persistence){.saved_at_ms = server->started_ms};
     if (server_is_loading(server)) {
-        ret_facts->enabled = ret_facts->loading = true;
+        ret_facts->enabled = server->config.values.appendonly; /* not to be changed while it runs */
+        ret_facts->loading = true;
         ret_facts->loading_since_ms = server->load.begun_ms;
         ret_facts->loading_bytes = atomic_load(&server->load.progress.loaded_bytes);
         ret_facts->loading_total = atomic_load(&server->load.progress.total_bytes);
@@ -467,6 +491,15 @@ void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_f
         .flush_us_last = facts.log.flush_ns_last / 1000,
         .flush_us_max = facts.log.flush_ns_max / 1000,
     };
+}
+
+void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_facts) {
+    struct server *server = server_of(api);
+    facts_of_log(server, ret_facts);
+    ret_facts->in_file = server->image.used;
+    ret_facts->attached = server->image.attached;
+    ret_facts->attach_us = server->image.took_us;
+    ret_facts->why_not = server->image.why_not;
 }
 
 static void wait_for(struct cmd_client *client, bool saves, uint64_t until, uint64_t due_ms) {

@@ -23,9 +23,11 @@ struct worker_persistence {
     struct connection *first, **last;
 };
 
-/* If the configuration says so, takes the directory: the server is loading from here on. Workers are made and do not run; there are no rules yet. */
+/* If the configuration says so, takes the directory. */
+MUST_CHECK enum status persistence_lock(struct server *server);
+/* If there is something to load, or the memory outlives the server, it is loading from here on. Workers are made and do not run; there are no rules yet. */
 MUST_CHECK enum status persistence_start(struct server *server);
-/* Reads what there is, by a thread of its own, once the workers run. */
+/* Reads what there is, by a thread of its own, once the workers run. Without a log the first worker does the rest at once. */
 MUST_CHECK enum status persistence_load(struct server *server);
 /* In the turn of the first worker, when that has come to its end: changes are kept, rules come into force, and everybody is served. */
 void persistence_finish(struct worker *worker);

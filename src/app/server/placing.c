@@ -195,6 +195,18 @@ static enum status move(struct server *server, struct worker *worker, struct act
     return STATUS_OK;
 }
 
+/* Where the memory has outlived the server, and these are the rules of then: all stores are there, and all keys where they belong. */
+static void stay(struct server *server, struct placement *next) {
+    for (uint32_t i = 1; i < placement_store_count(next); i++) {
+        struct placement_store *store = placement_store(next, i);
+        bool found = cache_store_find(server->cache, slice_from_string(store->name), &store->number);
+        ASSERT(found);
+        cache_store_head_set(server->cache, store->number, store->head);
+    }
+    cache_reroute_again(server->cache, &(struct cache_router){.store = placement_route, .context = next});
+    server->image.placed = false;
+}
+
 /* ------------------------------------------------------------------------------------------ all of it */
 
 static enum status take_over(struct server *server, struct worker *worker, struct placement *next,
@@ -206,7 +218,9 @@ static enum status take_over(struct server *server, struct worker *worker, struc
         (worker && !same && now && !can_move(now, next, problem)) ||
         (worker && !same && !now && !can_move(next, next, problem)))
         return STATUS_FULL;
-    if (same && now) {
+    if (server->image.placed) {
+        stay(server, next);
+    } else if (same && now) {
         /* Keys go on being sent by the one that they are sent by. */
         for (uint32_t i = 0; i < placement_store_count(next); i++)
             placement_store(next, i)->number = placement_store(now, i)->number;

@@ -15,6 +15,7 @@
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/cache/tier.h"
 #include "core/classes/cascade.h"
 #include "core/classes/terms.h"
 #include "sys/os/clock.h"
@@ -213,6 +214,7 @@ static void reclass(void *context, struct slice name, const struct cache_info *i
 static void reclass_all(struct worker *worker) {
     struct reclassing reclassing = {.worker = worker, .cache = worker->server->cache};
     worker->rules.planned = true;
+    cache_tier_clear(reclassing.cache, &worker->actor); /* which bears the tags of other rules */
     for (; reclassing.place < CACHE_DATABASES; reclassing.place++) {
         uint64_t cursor = 0;
         if (cache_count_place(reclassing.cache, reclassing.place) == 0)
@@ -226,6 +228,7 @@ static void reclass_all(struct worker *worker) {
             cache_flush(reclassing.cache, &worker->actor, cache_db_of(reclassing.cache, reclassing.place));
         }
     }
+    cache_tier_clear(reclassing.cache, &worker->actor); /* what went there before it had its turn */
     worker->rules.planned = false;
     atomic_fetch_add_explicit(&worker->server->env.lost_to_rules, reclassing.lost, memory_order_relaxed);
     if (reclassing.lost)
@@ -528,11 +531,24 @@ static enum status set_from_log(struct server *server, struct rules_in_force **r
 void rules_hold(struct worker *worker) {
     struct server *server = worker->server;
     const struct rules_in_force *set = server->rules;
-    if (server->persist && set && server->kept.classed != set->origin.hash) {
+    if (kept_is_wanted(server) && set && server->kept.classed != set->origin.hash) {
         if (rules_class_count(set->rules))
             reclass_all(worker);
         kept_rules_hold(server, &worker->actor, set->origin.hash);
     }
+}
+
+bool rules_are_still(struct server *server) {
+    struct kept_rules kept;
+    struct buf text;
+    if (!kept_rules_now(server, &kept))
+        return false;
+    if (!server->rules_path[0])
+        return kept.loaded;
+    buf_init(&text, &memory_libc);
+    bool same = manifest_file_read(server->rules_path, &text) && slice_equal(buf_slice(&text), kept.text);
+    buf_fini(&text);
+    return same;
 }
 
 enum status rules_look(struct server *server) {
@@ -545,6 +561,10 @@ enum status rules_look(struct server *server) {
 enum status rules_start(struct server *server) {
     const char *path = server->rules_path;
     enum status status = path[0] ? set_from_file(path, &server->rules) : set_from_log(server, &server->rules);
+    if (status == STATUS_OK && server->image.placed && !(server->rules && rules_are_still(server))) {
+        log_warning("The rules have changed while the server started, and keys lie where those before said");
+        return STATUS_INVALID;
+    }
     if (status != STATUS_OK || !server->rules)
         return status;
     path = path[0] ? path : server->rules->origin.source;

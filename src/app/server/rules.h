@@ -26,6 +26,8 @@ struct rules_in_force;
 MUST_CHECK enum status rules_start(struct server *server);
 /* Whether there will be rules to start with: before minutes are spent on loading. STATUS_INVALID: as above. */
 MUST_CHECK enum status rules_look(struct server *server);
+/* Whether those to begin with, of the file or of the notes (kept.h), are those of the notes. */
+bool rules_are_still(struct server *server);
 /* Every entry is brought under them, if it is not for sure. */
 void rules_hold(struct worker *worker);
 void rules_stop(struct server *server);

@@ -218,6 +218,8 @@ static void close_timed(struct worker *worker) {
     }
 }
 
+void run_close_timed(struct worker *worker) { close_timed(worker); }
+
 /* A command has run. Fast ones share a reading of the clock, see stats.h. */
 static inline void note_command(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
                                 uint32_t errors) {
@@ -231,6 +233,11 @@ static inline void note_command(struct worker *worker, const struct cmd_request 
     worker->timed_count++;
     if (errors)
         worker->commands[spec->index].failed++;
+    if (__builtin_expect(worker->tier.waited_ticks != 0, 0)) {
+        worker->turn_ticks -= worker->tier.waited_ticks;
+        worker->tier.waited_ticks = 0;
+        close_timed(worker);
+    }
     if (!(spec->flags & CMD_FAST) || worker->timed_count >= worker->timed_max)
         close_timed(worker);
 }

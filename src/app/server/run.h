@@ -26,6 +26,9 @@ void batch_keys_anew(struct worker *worker);
 /* Cuts a client for which more waits than may. */
 void run_limit_output(struct worker *worker, struct connection *connection);
 
+/* What runs next is timed by itself. */
+void run_close_timed(struct worker *worker);
+
 /* env.run_queued: a command of EXEC. */
 void run_queued(struct cmd_call *call);
 

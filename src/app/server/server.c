@@ -22,6 +22,7 @@
 #include "app/server/run.h"
 #include "app/server/stores.h"
 #include "app/server/streaming.h"
+#include "app/server/tiering.h"
 #include "app/server/tracking.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
@@ -89,6 +90,7 @@ void server_settle(struct server *server) {
     set_u64(&settings->history_bytes, values->history_max_bytes_bytes);
     history_settle(server);
     persistence_settle(server);
+    tiering_settle(server);
     pthread_mutex_lock(&server->logs_lock);
     slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
     pthread_mutex_unlock(&server->logs_lock);
@@ -198,6 +200,16 @@ static bool may_have_clients(const struct server *server, int64_t wanted, char *
     return false;
 }
 
+static bool may_grow(const struct server *server, const struct config *next, char *ret_error, size_t error_size) {
+    if (next->values.maxmemory_bytes <= server->config.values.maxmemory_bytes ||
+        image_has_room(server, next->values.maxmemory_bytes))
+        return true;
+    snprintf(ret_error, error_size,
+             "CONFIG SET failed (possibly related to argument 'maxmemory') - the file system of the memory-file has no "
+             "room for that");
+    return false;
+}
+
 /* Who has changed what, without secrets. Nobody, if it is no command. */
 static void tell_of_settings(const struct slice *names, const struct slice *values, uint32_t count) {
     const struct worker *worker = worker_current();
@@ -223,6 +235,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
         snprintf(ret_error, error_size, "%s", error.text);
     else
         done = may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
+               may_grow(server, &next, ret_error, error_size) &&
                stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size);
     if (done) {
         bool same = next.values.notify_keyspace_events == server->config.values.notify_keyspace_events;
@@ -293,6 +306,7 @@ static const struct cmd_server_api server_calls = {
     .persistence = persistence_api_facts,
     .save = persistence_api_save,
     .wait_log = persistence_api_wait,
+    .tier = tiering_api_counts,
     .shutdown = api_shutdown,
     .counts = api_counts,
     .store_counts = stats_store,
@@ -363,18 +377,11 @@ static enum status open_cache(struct server *server) {
     uint64_t range = limit > machine / RANGE_PER_LIMIT_MAX ? machine : limit * RANGE_PER_LIMIT_MAX;
     range = 2 * (range < limit ? limit : range); /* tables may take half of it */
     range = range > CACHE_RANGE_SIZE_MAX ? CACHE_RANGE_SIZE_MAX : range;
-    enum status status = pages_take(range, &server->range);
-    if (status != STATUS_OK) {
-        log_warning("No address space for a cache of %llu bytes", (unsigned long long)range);
-        return status;
-    }
-    server->range_size = range;
     struct stores_wanted wanted;
     stores_wanted(&server->config, &wanted);
     uint32_t events = server->changes_wanted[CHANGES_TO_PUBLISH] = notify_kinds(values->notify_keyspace_events);
     atomic_store(&server->changes_noted, events);
     struct cache_options options = {
-        .range = server->range,
         .range_size = range,
         .limit_bytes = limit,
         .cores = server->worker_count,
@@ -386,22 +393,24 @@ static enum status open_cache(struct server *server) {
         .spare_stores = CACHE_STORES_MAX,
         .changes = {.call = changes_note, .context = server, .wanted = changes_asked(events, events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS, .time_mark = CLASSES_HIDDEN_MARK},
+        .tiered = values->warm_file[0] != 0,
         .seed = random_u64(),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,
     };
-    status = cache_open(&options, &server->cache);
+    enum status status = image_open(server, &options);
     if (status == STATUS_OK) {
         struct actor actor = {.id = 1, .now_ms = clock_unix_ms()}; /* no worker is there yet */
         stores_switch_filters(&server->config, server->cache, &actor);
         return STATUS_OK;
     }
-    log_warning("The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit,
-                wanted.count, status_text(status),
-                status == STATUS_INVALID
-                    ? " (each store and each shard has tables of its own; give more memory, or fewer of them)"
-                    : "");
+    if (server->range)
+        log_warning("The cache does not open with maxmemory %llu and %u stores: %s%s", (unsigned long long)limit,
+                    wanted.count, status_text(status),
+                    status == STATUS_INVALID
+                        ? " (each store and each shard has tables of its own; give more memory, or fewer of them)"
+                        : "");
     return status;
 }
 
@@ -534,6 +543,7 @@ static struct server *make_server(const struct config *config) {
     snprintf(server->unix_path, sizeof server->unix_path, "%s", config->values.unixsocket);
     server->has_stores = config->stores.count > 0;
     snprintf(server->rules_path, sizeof server->rules_path, "%s", config->values.rules);
+    image_init(server);
     server->stop_fd = server->signal_fd = server->rules_watch.fd = server->directory.fd = -1;
     pthread_mutex_init(&server->config_lock, NULL);
     pthread_mutex_init(&server->logs_lock, NULL);
@@ -588,12 +598,16 @@ static enum status start_all(struct server *server) {
     TRY(take_signals(server));
     server_settle(server);
     allow_descriptors(server);
+    TRY(persistence_lock(server));
     TRY(open_cache(server));
     server->env = (struct cmd_env){
         .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
+    TRY(tiering_open(server));
+    if (!server_is_loading(server))
+        TRY(tiering_begin(server, &server->workers[0]->actor));
     watch_rules(server); /* before they are read: a change in between is read again */
     TRY(server_is_loading(server) ? rules_look(server) : server_rules_start(server));
     /* TCP last: whoever finds the port open finds the socket ready as well. */
@@ -632,7 +646,7 @@ enum status server_start(const struct config *config, struct server **ret_server
         server_free(server);
         return status;
     }
-    if (!config->values.appendonly) /* else when that is loaded */
+    if (!config->values.appendonly && !config->values.memory_file[0]) /* else when all is there */
         server_tell_ready(server);
     *ret_server = server;
     return STATUS_OK;
@@ -724,6 +738,7 @@ void server_free(struct server *server) {
     if (ran)
         join_workers(server);
     persistence_end(server);
+    tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
     rules_stop(server);
@@ -738,9 +753,7 @@ void server_free(struct server *server) {
         unlink(server->config.values.unixsocket);
     if (server->pid_written)
         unlink(server->config.values.pidfile);
-    if (server->cache)
-        cache_close(server->cache);
-    pages_give(server->range, server->range_size);
+    image_close(server);
     slowlog_fini(&server->slowlog);
     pthread_mutex_destroy(&server->config_lock);
     pthread_mutex_destroy(&server->logs_lock);

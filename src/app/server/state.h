@@ -15,6 +15,7 @@
 #include "app/cmd/server_api.h"
 #include "app/config/config.h"
 #include "app/server/changes.h"
+#include "app/server/image.h"
 #include "app/server/kept.h"
 #include "app/server/stats.h"
 #include "core/obs/latency.h"
@@ -75,6 +76,7 @@ struct class_walk;
 struct rules_in_force;
 struct placement;
 struct persist;
+struct server_tier;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -127,12 +129,15 @@ struct server {
     _Atomic uint32_t changes_to_leases;        /* the same */
     _Atomic uint32_t changes_noted;            /* what any watcher wants */
 
+    struct server_image image;  /* the cache's memory, if that outlives the server */
     struct kept kept;           /* what is kept beside entries */
     struct persist *persist;    /* NULL: nothing is kept on disk */
     struct server_load load;    /* how that was, or is being, loaded */
     struct directory directory; /* in which it is kept; fd -1: none */
     atomic_bool log_refuses;    /* writes, at present */
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
+
+    struct server_tier *tier; /* NULL: there is none */
 
     struct server_leases *leases;
     struct server_streaming *streaming;

@@ -34,16 +34,19 @@ void stores_wanted(const struct config *config, struct stores_wanted *ret_wanted
 }
 
 void stores_switch_filters(const struct config *config, struct cache *cache, struct actor *actor) {
+    bool default_is_described = false;
     for (uint32_t i = 0; i < config->stores.count; i++) {
         const struct config_store *store = &config->stores.each[i];
         uint32_t number;
-        if (!store->filter)
-            continue;
         bool found = cache_store_find(cache, slice_from_string(store->name), &number);
         ASSERT(found);
-        enum status status = cache_filter_set(cache, actor, number, true, store->filter_rate_ppm);
+        enum status status =
+            cache_filter_set(cache, actor, number, store->filter, store->filter ? store->filter_rate_ppm : 0);
         ASSERT(status == STATUS_OK); /* the rates that a file may name are the cache's own */
+        default_is_described |= number == 0;
     }
+    if (!default_is_described)
+        MAYBE(cache_filter_set(cache, actor, 0, false, 0) != STATUS_OK);
 }
 
 bool stores_fit(const struct cache *cache, uint64_t limit_bytes) {

@@ -18,7 +18,7 @@ struct stores_wanted {
 /* The slices point into `config`. */
 void stores_wanted(const struct config *config, struct stores_wanted *ret_wanted);
 
-/* Switches the filters on that the configuration asks for, before anybody else works on the cache; they are built by housekeeping. */
+/* Switches the filters on that the configuration asks for, and others off that a cache from before may have, before anybody else works on the cache; they are built by housekeeping. */
 void stores_switch_filters(const struct config *config, struct cache *cache, struct actor *actor);
 
 /* Whether what is guaranteed to the running stores would fit into another limit. */

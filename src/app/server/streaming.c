@@ -14,9 +14,9 @@ enum { PATTERN_ARENA_SIZE = 4096, TRIGGER_SIZE = 32 + CAUSE_NAME_MAX };
 enum {
     INVALIDATIONS = 1 << CACHE_DELETED | 1 << CACHE_NOTHING_DELETED | 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED |
                     1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_PATTERN_GOING |
-                    1 << CACHE_RETAGGED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_INVALIDATED,
+                    1 << CACHE_RETAGGED | 1 << CACHE_TAG_SOFTENED | 1 << CACHE_INVALIDATED | 1 << CACHE_DEMOTED,
     WRITES = 1 << CACHE_CREATED | 1 << CACHE_REPLACED | 1 << CACHE_PATCHED,
-    BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED
+    BY_THEMSELVES = 1 << CACHE_EXPIRED | 1 << CACHE_EVICTED | 1 << CACHE_DEMOTED
 };
 
 /* ------------------------------------------------------------------------------------------ begin and end */
@@ -166,6 +166,7 @@ static enum stream_kind kind_of(enum cache_change change) {
         case CACHE_EXPIRED:
             return STREAM_EXPIRED;
         case CACHE_EVICTED:
+        case CACHE_DEMOTED: /* who keeps a copy is not told of what becomes of it there */
             return STREAM_EVICTED;
         case CACHE_INVALIDATED:
             return STREAM_INVALIDATED;

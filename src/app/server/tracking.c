@@ -309,9 +309,9 @@ const struct topic_part *tracking_prefix_part(struct worker *worker, struct slic
 
 /* Of what was not there nobody has read anything. */
 enum {
-    TRACKED_CHANGES = CACHE_REMOVALS | 1 << CACHE_CREATED | 1 << CACHE_PATCHED | 1 << CACHE_EXPIRY_SET |
-                      1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED | 1 << CACHE_TAG_SOFTENED |
-                      1 << CACHE_RETAGGED
+    TRACKED_CHANGES = CACHE_REMOVALS | 1 << CACHE_DEMOTED | 1 << CACHE_CREATED | 1 << CACHE_PATCHED |
+                      1 << CACHE_EXPIRY_SET | 1 << CACHE_FLUSHED | 1 << CACHE_SWAPPED | 1 << CACHE_TAG_INVALIDATED |
+                      1 << CACHE_TAG_SOFTENED | 1 << CACHE_RETAGGED
 };
 
 /* What CLIENT CACHING has said of the next command stays said, as in Redis, if it goes on. */
@@ -459,7 +459,7 @@ static bool tell_client(void *context, struct slice name, uint32_t client) {
 /* What ends by itself, or by a tag, is found by anybody's command; and what follows by rules was nobody's wish. */
 static bool is_own_doing(const struct change *change) {
     return change->client && !change->planned && change->kind != CACHE_EXPIRED && change->kind != CACHE_EVICTED &&
-           change->kind != CACHE_INVALIDATED;
+           change->kind != CACHE_DEMOTED && change->kind != CACHE_INVALIDATED;
 }
 
 static void take_from(struct tracking *tracking, struct table_shard *shard, const struct taking *taking,

@@ -350,6 +350,8 @@ static void handle_events(struct worker *worker, const struct loop_event *events
         struct loop_source *source = events[i].source;
         if (source->kind == SOURCE_CONNECTION)
             connection_event((struct connection *)source, events[i].ready);
+        else if (source->kind == SOURCE_TIER)
+            tiering_poll(worker);
         else
             accept_from(worker, source);
     }
@@ -491,6 +493,8 @@ static void keep_house(struct worker *worker) {
         return;
     worker->housekept_ms = worker->now_ms;
     worker->housekeeping_more = cache_housekeep(worker->server->cache, &worker->actor);
+    if (worker->server->env.tier)
+        worker->housekeeping_more |= tiering_keep_house(worker);
     if (__builtin_expect(worker->changes.waiting, 0))
         changes_hand_on(worker);
 }
@@ -515,6 +519,7 @@ static void begin_stop(struct worker *worker) {
                 connection_receive(connection);
         }
         batch_finish(worker);
+        tiering_wait(worker);
     }
     struct connection *older;
     for (struct connection *connection = worker->first; connection; connection = older) {
@@ -565,7 +570,7 @@ static void forget_dead(struct worker *worker) {
 
 static uint64_t sleep_ms(struct worker *worker) {
     if (worker->resume || worker->inbox.own || worker->inbox.taken.size || worker->mailbox.taken.size ||
-        streaming_is_ready(worker))
+        streaming_is_ready(worker) || worker->tier.ready.first)
         return 0;
     uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = housekeeping_every_ms(worker);
     uint64_t most_ms = since_ms < every_ms ? every_ms - since_ms : 0, due_ms = leases_due(worker);
@@ -605,6 +610,8 @@ void worker_run(void *context) {
             streaming_beat(worker);
         leases_look(worker);
         streaming_look(worker);
+        if (worker->tier.ready.first)
+            tiering_look(worker);
         if (worker->persistence.first)
             persistence_look(worker);
         close_killed(worker);
@@ -622,6 +629,7 @@ void worker_run(void *context) {
             pubsub_send(worker);
         forget_dead(worker);
         connection_free_dead(worker);
+        tiering_submit(worker);
         keep_house(worker);
         worker->counts.loop_turns++;
         worker->counts.loop_ticks += clock_ticks() - begin;

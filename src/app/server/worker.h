@@ -24,6 +24,7 @@
 #include "app/server/rules.h"
 #include "app/server/state.h"
 #include "app/server/streaming.h"
+#include "app/server/tiering.h"
 #include "app/server/tracking.h"
 #include "sys/loop/loop.h"
 #include "sys/loop/timers.h"
@@ -51,7 +52,7 @@ enum {
     MONITOR_QUEUE_SIZE_MAX = 4 * 1024 * 1024, /* lines waiting for a worker's monitors; beyond it they are cut */
 };
 
-enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_CONNECTION };
+enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_CONNECTION, SOURCE_TIER };
 
 struct batch {
     struct cmd_request items[BATCH_REQUESTS_MAX];
@@ -128,6 +129,7 @@ struct worker {
 
     struct worker_persistence persistence;
     struct worker_kept kept;
+    struct worker_tier tier;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

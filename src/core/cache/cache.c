@@ -20,23 +20,11 @@ static uint32_t mark_count_for(uint64_t limit_bytes) {
 
 static size_t cache_size(uint32_t marks) { return sizeof(struct cache) + marks * sizeof(_Atomic uint32_t); }
 
-enum status cache_open(const struct cache_options *options, struct cache **ret_cache) {
-    if (options->policy >= CACHE_POLICY_COUNT)
-        return STATUS_INVALID;
-    if (options->store_count > CACHE_STORES_MAX)
-        return STATUS_INVALID;
-    struct store_options stores[CACHE_STORES_MAX];
+static struct engine_options engine_options_of(const struct cache_options *options,
+                                               struct store_options stores[CACHE_STORES_MAX]) {
     for (uint32_t i = 0; i < options->store_count; i++)
         stores[i] = store_options_of(&options->stores[i]);
-    uint32_t marks = mark_count_for(options->limit_bytes);
-    struct cache *cache = memory_take(options->memory, cache_size(marks));
-    if (!cache)
-        return STATUS_NO_MEMORY;
-    memset(cache, 0, cache_size(marks));
-    cache->memory = options->memory;
-    cache->rules = options->rules;
-    cache->mark_count = marks;
-    struct engine_options engine = {
+    return (struct engine_options){
         .range = options->range,
         .range_size = options->range_size,
         .limit_bytes = options->limit_bytes,
@@ -54,8 +42,27 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
         .store_count = options->store_count,
         .spare_stores = options->spare_stores,
         .tiered = options->tiered,
+        .program = options->program,
     };
-    enum status status = engine_open(&engine, &cache->engine);
+}
+
+/* `ret_reason` NULL: the range is a new one. */
+static enum status open_or_attach(const struct cache_options *options, struct cache **ret_cache,
+                                  const char **ret_reason) {
+    if (options->policy >= CACHE_POLICY_COUNT || options->store_count > CACHE_STORES_MAX)
+        return STATUS_INVALID;
+    struct store_options stores[CACHE_STORES_MAX];
+    const struct engine_options engine = engine_options_of(options, stores);
+    uint32_t marks = mark_count_for(options->limit_bytes);
+    struct cache *cache = memory_take(options->memory, cache_size(marks));
+    if (!cache)
+        return STATUS_NO_MEMORY;
+    memset(cache, 0, cache_size(marks));
+    cache->memory = options->memory;
+    cache->rules = options->rules;
+    cache->mark_count = marks;
+    enum status status =
+        ret_reason ? engine_attach(&engine, &cache->engine, ret_reason) : engine_open(&engine, &cache->engine);
     if (status != STATUS_OK) {
         memory_give(options->memory, cache, cache_size(marks));
         return status;
@@ -64,11 +71,32 @@ enum status cache_open(const struct cache_options *options, struct cache **ret_c
     return STATUS_OK;
 }
 
+enum status cache_open(const struct cache_options *options, struct cache **ret_cache) {
+    return open_or_attach(options, ret_cache, NULL);
+}
+
+enum status cache_attach(const struct cache_options *options, struct cache **ret_cache, const char **ret_reason) {
+    *ret_reason = "its options cannot be";
+    return open_or_attach(options, ret_cache, ret_reason);
+}
+
 void cache_close(struct cache *cache) {
     if (!cache)
         return;
     engine_close(cache->engine);
     memory_give(cache->memory, cache, cache_size(cache->mark_count));
+}
+
+void cache_end_bans(struct cache *cache, struct actor *actor) {
+    ASSERT(!cache_locked(actor));
+    while (bans_sweep(cache->engine, actor))
+        ;
+}
+
+enum status cache_close_kept(struct cache *cache, struct actor *actor, const char **ret_reason) {
+    enum status status = engine_close_kept(cache->engine, actor, ret_reason);
+    memory_give(cache->memory, cache, cache_size(cache->mark_count));
+    return status;
 }
 
 struct cache_key cache_key(const struct cache *cache, uint32_t db, struct slice name) {

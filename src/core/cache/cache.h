@@ -190,13 +190,25 @@ struct cache_options {
     struct cache_backing backing;
     const struct memory *memory; /* for the handle itself */
     const struct object_owner
-        *owner; /* what knows the objects of collections (core/store/object.h); NULL: there are none */
+        *owner;       /* what knows the objects of collections (core/store/object.h); NULL: there are none */
+    uint64_t program; /* a number for the program and its version: no other opens the range again (cache_attach) */
 };
 
 struct cache;
 
 MUST_CHECK enum status cache_open(const struct cache_options *options, struct cache **ret_cache);
 void cache_close(struct cache *cache);
+
+/* Closes it so that the range, wherever it is kept meanwhile, can be opened again with all that is in it. Whoever read, wrote or uploaded has come to an end;
+ * no journal is told any more. STATUS_BUSY: somebody has not, as `ret_reason` says, and the range is lost. Closed in any case. Patterns that were banned
+ * are compared with all keys before (cache_end_bans), which takes as long as it takes; whoever keeps a journal has that done before he ends it. */
+MUST_CHECK enum status cache_close_kept(struct cache *cache, struct actor *actor, const char **ret_reason);
+void cache_end_bans(struct cache *cache, struct actor *actor);
+/* Opens what cache_close_kept has left (core/store/image.h has what must be the same): entries, versions, tags, stores, filters and what is set of them by cache_filter_set are as
+ * they were; named stores and the limit are as the options say. Stores that were added are there, and get keys when cache_reroute_again says so.
+ * STATUS_INVALID: not usable, `ret_reason` says why, or the options are wrong; STATUS_NO_MEMORY. Nothing has changed then. */
+MUST_CHECK enum status cache_attach(const struct cache_options *options, struct cache **ret_cache,
+                                    const char **ret_reason);
 
 /* ------------------------------------------------------------------ keys */
 
@@ -705,6 +717,8 @@ struct cache_rerouted {
  * or to stores of sessions, unless the cache is empty. About 2 microseconds an entry that moves, 0.3 another. */
 void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_router *router,
                    struct cache_rerouted *ret_counts);
+/* The same where every entry is in its place already: after cache_attach, with a router that answers as the last one did. */
+void cache_reroute_again(struct cache *cache, const struct cache_router *router);
 /* For a store of sessions that was added: the pattern that names a session's head; it is not copied. */
 void cache_store_head_set(struct cache *cache, uint32_t store, struct slice pattern);
 

@@ -11,6 +11,7 @@
 #include "core/cache/journal.h"
 #include "core/cache/tier.h"
 #include "core/record/record.h"
+#include "core/store/image.h"
 #include "core/store/read.h"
 #include "core/store/reclaim.h"
 #include "core/store/resident.h"
@@ -212,6 +213,8 @@ void journal_put_plain(struct cache *cache, struct actor *actor, const struct ca
 void journal_removed(struct cache *cache, struct actor *actor, uint32_t place, struct slice name);
 /* Notes what is no write, which is never refused; staged when the actor lets go of a lock, at once if it holds none. */
 void journal_note(struct cache *cache, struct actor *actor, const struct record_part *part);
+/* The same for an entry that has come, and was nowhere in what the journal has to tell; under its lock. Without memory it is left out, as if it went at the next start. */
+void journal_note_value(struct cache *cache, struct actor *actor, const struct record_part *part);
 /* Which place each database has. */
 static inline void journal_map(const struct cache *cache, uint8_t ret_map[RECORD_PLACES]) {
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)

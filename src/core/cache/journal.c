@@ -319,6 +319,16 @@ void journal_note(struct cache *cache, struct actor *actor, const struct record_
     actor->noted.size += record_part_write(part, to);
 }
 
+void journal_note_value(struct cache *cache, struct actor *actor, const struct record_part *part) {
+    if (make_room(cache, &actor->noted, RECORD_HEAD_SIZE + STAMPS_SIZE + record_part_size_max(part)) != STATUS_OK)
+        return;
+    uint8_t *to = next_part(cache, actor);
+    size_t size = record_part_write(part, to);
+    if (part->value.size)
+        memcpy(to + size, part->value.data, part->value.size);
+    actor->noted.size += size + part->value.size;
+}
+
 void journal_stamps(struct cache *cache, struct actor *actor) {
     uint64_t taken = stamps_taken(cache);
     if (taken + STAMPS_AHEAD_MIN <= atomic_load_explicit(&cache->stamps_noted, memory_order_relaxed))

@@ -137,6 +137,10 @@ static void move(void *context, struct slice name, const struct cache_info *info
     cache_edit_end(&edit);
 }
 
+void cache_reroute_again(struct cache *cache, const struct cache_router *router) {
+    use_router(cache->engine, &(struct store_router){router->store, router->context});
+}
+
 void cache_reroute(struct cache *cache, struct actor *actor, const struct cache_router *router,
                    struct cache_rerouted *ret_counts) {
     struct engine *engine = cache->engine;

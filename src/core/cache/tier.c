@@ -325,6 +325,18 @@ static void make_value(const struct reading *reading, uint32_t numbers[ENTRY_TAG
     }
 }
 
+/* A snapshot that was begun while it was in the tier does not have it, and the log that follows is to. */
+__attribute__((noinline)) static void note_promoted(struct reading *reading, const struct store_spot *spot) {
+    struct cache *cache = reading->cache;
+    uint8_t names[ENTRY_TAGS_MAX][TAG_NAME_MAX];
+    struct record_part part = {.kind = RECORD_PUT, .value = reading->value};
+    if (store_is_dead(cache->engine, spot->location, &spot->entry, reading->key.name))
+        part = (struct record_part){.kind = RECORD_REMOVE, .place = reading->key.db, .name = reading->key.name};
+    else
+        journal_facts(cache, reading->actor, spot, names, &part);
+    journal_note_value(cache, reading->actor, &part);
+}
+
 /* Under the key's lock, with its cell there. The cell goes behind the entry's coming, so that nobody misses the key in between. */
 static enum status put_up(struct reading *reading, struct shard *shard, struct extents *chain,
                           struct store_spot *spot) {
@@ -338,8 +350,12 @@ static enum status put_up(struct reading *reading, struct shard *shard, struct e
         return status;
     }
     chain->first = 0;
+    /* It is wanted just now: whoever makes room for a change of it is not to put it down again at once. */
+    cell_set_use(spot->cell, 1);
     MAYBE(tier_forget(engine, reading->actor, shard, reading->key.hash, reading->place.address, TIER_PROMOTED));
     tier_count(engine->tier, TIER_UP_BYTES, reading->key.name.size + reading->value.size);
+    if (is_journaled(reading->cache))
+        note_promoted(reading, spot);
     return STATUS_OK;
 }
 
@@ -369,7 +385,9 @@ static enum status promote_once(struct reading *reading, const struct cache_key 
         else
             status = put_up(reading, shard, chain, &spot);
     }
+    uint64_t lsn = reading->actor->noted.lsn;
     store_unlock(engine, reading->actor, at);
+    reading->actor->noted.lsn = lsn; /* nothing has changed that anybody waits for */
     return status;
 }
 

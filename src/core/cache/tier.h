@@ -99,7 +99,7 @@ enum cache_tier_verdict cache_tier_look(struct cache *cache, struct actor *actor
                                         struct cache_info *ret_info);
 
 /* Puts it into memory as it was, if its cell is still there; STATUS_OK also if it is not any more. Makes room first: the actor holds no lock. STATUS_FULL, STATUS_NO_MEMORY:
- * it stays where it is. Nobody is told, and nothing is journaled: nothing has changed. */
+ * it stays where it is. Nobody is told, as nothing has changed; the journal notes it as a write, since a snapshot may have passed by meanwhile. */
 MUST_CHECK enum status cache_tier_promote(struct cache *cache, struct actor *actor, const struct cache_key *key,
                                           struct cache_tier_place place, const struct cache_tier_found *found);
 

@@ -1,4 +1,5 @@
 /* core/cache/tier_test.c: what goes down, and how it comes up again. */
+#include "core/cache/journal_fixture.h"
 #include "core/cache/tier_fixture.h"
 
 #include "core/store/tier.h"
@@ -711,6 +712,45 @@ static void entry_for_whose_tags_there_is_no_memory_stays(void **state) {
 
 /* ------------------------------------------------------------------------------------------ without */
 
+/* A snapshot passes by while it is down; then it comes up, and is in the log behind that. Nobody waits for it. */
+static void what_comes_up_is_in_the_log(void **state) {
+    struct scene scene;
+    struct testing_log log;
+    struct cache_replay replay = {0};
+    struct seen before = {0}, after = {0};
+    static const struct cache_options plain = {.limit_bytes = LIMIT, .shards = 1, .policy = CACHE_ALLKEYS_LFU};
+    (void)state;
+    open_scene(&scene);
+    log_init(&log);
+    buf_init(&before.value, &memory_libc);
+    buf_init(&after.value, &memory_libc);
+    const struct cache_journal journal = log_journal(&log);
+    cache_journal_set(scene.t.cache, &scene.t.actor, &journal);
+    set_tagged(&scene, SLICE("k"), SLICE("value"), SLICE("t"));
+    set(&scene, SLICE("stays"), SLICE("below"));
+    assert_true(down(&scene, SLICE("k")) && down(&scene, SLICE("stays")));
+    log_dump(&log, &scene.t);
+    buf_clear(&log.records); /* as those before a snapshot are removed */
+    uint64_t lsn = scene.t.actor.noted.lsn;
+    assert_int_equal(fetch(&scene, SLICE("k"), false), FETCHED_SHOWN);
+    assert_int_equal(fetch(&scene, SLICE("k"), false), FETCHED_MEMORY);
+    assert_int_equal(scene.t.actor.noted.lsn, lsn);
+    struct testing_cache again = testing_recover(plain, &log, scene.t.actor.now_ms, &replay, NULL);
+    testing_see(&scene.t, 0, SLICE("k"), &before);
+    testing_see(&again, 0, SLICE("k"), &after);
+    assert_true(before.found && before.row == 77 && before.tag_count == 1);
+    assert_null(testing_difference(&before, &after));
+    testing_see(&again, 0, SLICE("stays"), &after);
+    assert_false(after.found);
+    testing_close(&again);
+    cache_journal_set(scene.t.cache, &scene.t.actor, NULL);
+    cache_journal_forget(scene.t.cache, &scene.t.actor);
+    buf_fini(&before.value);
+    buf_fini(&after.value);
+    log_fini(&log);
+    close_scene(&scene);
+}
+
 static void cache_that_was_not_opened_for_it_has_no_tier(void **state) {
     struct testing_cache t = testing_open(LIMIT, 1, CACHE_ALLKEYS_LFU);
     const struct cache_tier tier = {.add = keeper_add, .generation = keeper_generation};
@@ -759,5 +799,6 @@ UNIT_TESTS(tier, UNIT(entry_goes_down_is_shown_and_comes_up), UNIT(quiet_looks_l
            UNIT(refused_entry_is_evicted_as_ever), UNIT(nothing_unfit_goes_down),
            UNIT(large_values_go_down_and_come_up_whole), UNIT(what_nobody_uses_goes_down_before_it_must),
            UNIT(cells_stay_within_their_part_of_the_limit), UNIT(scan_meets_every_key_wherever_it_goes_meanwhile),
-           UNIT(key_by_chance_comes_from_what_is_down), UNIT(entry_for_whose_tags_there_is_no_memory_stays),
-           UNIT(cache_that_was_not_opened_for_it_has_no_tier), UNIT(tier_that_is_taken_away_leaves_nothing));
+           UNIT(key_by_chance_comes_from_what_is_down), UNIT(what_comes_up_is_in_the_log),
+           UNIT(entry_for_whose_tags_there_is_no_memory_stays), UNIT(cache_that_was_not_opened_for_it_has_no_tier),
+           UNIT(tier_that_is_taken_away_leaves_nothing));

@@ -1,5 +1,7 @@
 #include "core/classes/cascade.h"
 
+#include "core/cache/tier.h"
+
 enum { SCAN_COUNT = 256, MATCH_ARENA_SIZE = 4096, SEARCH_PASSES = 4 };
 
 /* What is stale goes, too, unless it is only to be made stale. */
@@ -88,6 +90,23 @@ static void look_no_further(struct search *search) {
         search->found += flush(search->cascade, search->place);
 }
 
+/* Ranges of bytes over 127 mean something else to rules than to bans, which read a pattern as KEYS does. */
+static bool reads_alike(struct slice text) {
+    bool ranges = text.size && memchr(text.data, '[', text.size);
+    for (size_t i = 0; i < text.size; i++)
+        if (ranges && text.data[i] > 127)
+            return false;
+    return true;
+}
+
+/* What stands in the tier is not looked through: what matches there is dead, softly asked for or not. */
+static void ban_in_tier(const struct cascade *cascade, uint32_t place, struct slice text) {
+    if (cascade->dry_run || !cache_tier_holds_any(cascade->cache))
+        return;
+    if (!reads_alike(text) || cache_tier_ban(cascade->cache, cascade->actor, place, text) != STATUS_OK)
+        cache_tier_clear_place(cascade->cache, cascade->actor, place);
+}
+
 static uint64_t search_place(const struct cascade *cascade, uint32_t place, struct slice text) {
     struct search search = {.cascade = cascade, .place = place};
     struct rules_pattern_problem problem;
@@ -95,6 +114,7 @@ static uint64_t search_place(const struct cascade *cascade, uint32_t place, stru
     arena_init(&arena, &memory_libc, MATCH_ARENA_SIZE);
     if (!cascade->dry_run)
         cache_tell_pattern(cascade->cache, cascade->actor, place, text);
+    ban_in_tier(cascade, place, text);
     if (rules_pattern_parse(text, RULES_SYNTAX_GLOB, &arena, &search.pattern, &problem) == STATUS_OK) {
         uint64_t cursor = 0;
         do
@@ -106,6 +126,7 @@ static uint64_t search_place(const struct cascade *cascade, uint32_t place, stru
         look_no_further(&search); /* the pattern was read once before: this is want of memory */
     }
     arena_fini(&arena);
+    ban_in_tier(cascade, place, text); /* and what has gone there meanwhile */
     return search.found;
 }
 
@@ -121,6 +142,12 @@ static void match_at(void *context, struct slice name, const struct cache_info *
         matching->search.found += delete_at(matching->search.cascade, matching->search.place, name);
 }
 
+/* Nobody can compare names there with an expression. */
+static void clear_tier(const struct cascade *cascade) {
+    if (!cascade->dry_run && cache_tier_holds_any(cascade->cache))
+        cache_tier_clear_place(cascade->cache, cascade->actor, cascade->place);
+}
+
 static uint64_t search_by_expression(const struct cascade *cascade, struct slice text) {
     (void)text;
     struct matching matching = {.search = {.cascade = cascade, .place = cascade->place},
@@ -128,12 +155,14 @@ static uint64_t search_by_expression(const struct cascade *cascade, struct slice
     uint64_t cursor = 0;
     if (!cascade->dry_run)
         cache_tell_matcher(cascade->cache, cascade->actor, cascade->place, matching.matcher);
+    clear_tier(cascade);
     do
         cursor =
             cache_scan_place(cascade->cache, cascade->actor, cascade->place, cursor, SCAN_COUNT, match_at, &matching);
     while (cursor && cursor != CACHE_SCAN_FAILED);
     if (cursor == CACHE_SCAN_FAILED)
         look_no_further(&matching.search);
+    clear_tier(cascade);
     return matching.search.found;
 }
 
@@ -141,18 +170,9 @@ static uint64_t add(uint64_t a, uint64_t b) {
     return a == CASCADE_UNCOUNTED || b == CASCADE_UNCOUNTED ? CASCADE_UNCOUNTED : a + b;
 }
 
-/* Ranges of bytes over 127 mean something else to rules than to bans, which read a pattern as KEYS does. */
-static bool reads_alike(struct slice text) {
-    bool ranges = text.size && memchr(text.data, '[', text.size);
-    for (size_t i = 0; i < text.size; i++)
-        if (ranges && text.data[i] > 127)
-            return false;
-    return true;
-}
-
 static bool is_banned(const struct cascade *cascade, uint32_t place, struct slice text) {
     return reads_alike(text) && !cascade->dry_run && !cascade->soft &&
-           cache_count_place(cascade->cache, place) > cascade->search_max &&
+           (cache_count_place(cascade->cache, place) > cascade->search_max || cache_tier_holds_any(cascade->cache)) &&
            cache_ban(cascade->cache, cascade->actor, place, text);
 }
 

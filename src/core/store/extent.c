@@ -231,6 +231,20 @@ uint64_t extent_charge(const struct range *range, uint64_t first) {
     return blocks * block_size(range);
 }
 
+uint64_t extent_held_bytes(const struct range *range) {
+    uint64_t bytes = 0;
+    for (uint32_t number = 1; number < GET(range->head->never_used); number++) {
+        const _Atomic uint32_t *references = &range->references[(uint64_t)number * RANGE_REFERENCES];
+        for (uint32_t i = 0; i < RANGE_REFERENCES && GET(range->segments[number].kind) == SEGMENT_BLOCKS; i++) {
+            uint32_t reference = GET(references[i]), block = i * GROUP_BLOCKS + reference % GROUP_BLOCKS;
+            uint64_t first = range_segment_at(range, number) + (uint64_t)block * block_size(range);
+            if (reference >= REFERENCE_ONE)
+                bytes += reference / REFERENCE_ONE * extent_charge(range, first);
+        }
+    }
+    return bytes;
+}
+
 bool extent_hold(const struct range *range, uint64_t first) {
     uint32_t number = range_segment_of(range, first);
     if (first >= range->head->range_size || first < range->segments_origin || number < 1 ||

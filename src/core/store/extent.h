@@ -58,6 +58,8 @@ bool extent_alone(const struct range *range, uint64_t first);
 
 /* Bytes of blocks that the chain occupies. */
 uint64_t extent_charge(const struct range *range, uint64_t first);
+/* The same of all chains together, once for each holder. While nobody takes or gives any. */
+uint64_t extent_held_bytes(const struct range *range);
 
 /* ------------------------------------------------- moving, to empty a segment that is mostly holes (vacate.c) */
 

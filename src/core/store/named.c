@@ -128,21 +128,65 @@ uint32_t named_count_shards(const struct engine_options *options, uint32_t ret_s
     return total;
 }
 
-static void write_record(struct store *record, const struct engine_options *options, uint32_t number) {
-    const struct store_options *store = options_of(options, number);
-    struct slice name = store ? store->name : SLICE("default");
-    memcpy(record->name, name.data, name.size);
-    atomic_store_explicit(&record->rank, STORE_USUAL, memory_order_relaxed);
+static void describe(struct store *record, const struct engine_options *options, const struct store_options *store) {
     enum store_policy policy = store ? store->policy : options->policy;
     record->by_session = policy == STORE_SESSION;
     atomic_store_explicit(&record->policy, policy, memory_order_relaxed);
     atomic_store_explicit(&record->entries_max, store ? store->entries_max : options->entries_max,
                           memory_order_relaxed);
-    if (!store)
-        return;
-    atomic_store_explicit(&record->share_permille, store->share_permille, memory_order_relaxed);
-    atomic_store_explicit(&record->guaranteed_bytes, store->guaranteed_bytes, memory_order_relaxed);
-    atomic_store_explicit(&record->ttl_ms, store->ttl_ms, memory_order_relaxed);
+    atomic_store_explicit(&record->share_permille, store ? store->share_permille : 0, memory_order_relaxed);
+    atomic_store_explicit(&record->guaranteed_bytes, store ? store->guaranteed_bytes : 0, memory_order_relaxed);
+    atomic_store_explicit(&record->ttl_ms, store ? store->ttl_ms : 0, memory_order_relaxed);
+    atomic_store_explicit(&record->rank, STORE_USUAL, memory_order_relaxed);
+    atomic_store_explicit(&record->quota_permille, 0, memory_order_relaxed);
+    atomic_store_explicit(&record->quota_bytes, 0, memory_order_relaxed);
+    atomic_store_explicit(&record->refuses, 0, memory_order_relaxed);
+}
+
+static void write_record(struct store *record, const struct engine_options *options, uint32_t number) {
+    const struct store_options *store = options_of(options, number);
+    struct slice name = store ? store->name : SLICE("default");
+    memcpy(record->name, name.data, name.size);
+    describe(record, options, store);
+}
+
+enum store_policy named_default_policy(const struct engine_options *options) {
+    const struct store_options *store = default_of(options);
+    return store ? store->policy : options->policy;
+}
+
+void named_describe(struct engine *engine, const struct engine_options *options) {
+    for (uint32_t i = 0; i < named_count(options); i++)
+        describe(&engine->stores[i], options, options_of(options, i));
+}
+
+bool named_are(const struct engine *engine, const struct engine_options *options) {
+    for (uint32_t i = 0; i < named_count(options); i++) {
+        const struct store_options *store = options_of(options, i);
+        const struct store *record = &engine->stores[i];
+        bool sessions = store && store->policy == STORE_SESSION;
+        if (!slice_equal(slice_from_string(record->name), store ? store->name : SLICE("default")) ||
+            (record->by_session != 0) != sessions)
+            return false;
+    }
+    return true;
+}
+
+uint64_t named_hash(const struct engine_options *options) {
+    uint64_t hash = named_count(options);
+    for (uint32_t i = 0; i < named_count(options); i++) {
+        const struct store_options *store = options_of(options, i);
+        if (!store)
+            continue;
+        uint64_t numbers[] = {store->name.size,        store->pattern_count, store->share_permille,
+                              store->guaranteed_bytes, store->ttl_ms,        i ? store->entries_max : 0,
+                              i ? store->policy : 0};
+        hash = hash_bytes(slice_make((const uint8_t *)numbers, sizeof numbers), hash);
+        hash = hash_bytes(store->name, hash);
+        for (uint32_t j = 0; j < store->pattern_count; j++)
+            hash = hash_bytes(store->patterns[j], hash + store->patterns[j].size);
+    }
+    return hash;
 }
 
 void named_lay_out(struct engine *engine, const struct engine_options *options) {
@@ -233,7 +277,7 @@ enum status named_take_routes(struct engine *engine, const struct engine_options
     }
     uint8_t *bytes = (uint8_t *)(engine->routes + engine->route_count);
     uint32_t at = 0;
-    for (uint32_t number = 1; number < engine->store_count; number++) {
+    for (uint32_t number = 1; number < named_count(options); number++) {
         const struct store_options *store = options_of(options, number);
         for (uint32_t i = 0; i < store->pattern_count; i++) {
             struct slice pattern = store->patterns[i];

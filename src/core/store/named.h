@@ -18,10 +18,18 @@ uint32_t named_count_shards(const struct engine_options *options, uint32_t ret_s
 /* Stores, with the default one. */
 uint32_t named_count(const struct engine_options *options);
 
+enum store_policy named_default_policy(const struct engine_options *options);
+/* Hash of what the options say of stores, but for policy and capacity of the default one, which a running engine may be given others of. */
+uint64_t named_hash(const struct engine_options *options);
+/* Whether the records bear these names, in this order, and have sessions where the options say so. */
+bool named_are(const struct engine *engine, const struct engine_options *options);
+/* The stores of the options are as described again, whatever was set of them since. */
+void named_describe(struct engine *engine, const struct engine_options *options);
+
 /* Writes the records of the stores, and the shards' numbers of them. */
 void named_lay_out(struct engine *engine, const struct engine_options *options);
 
-/* The process's own table of patterns. */
+/* The process's own table of patterns, for as many stores as the options have. */
 MUST_CHECK enum status named_take_routes(struct engine *engine, const struct engine_options *options);
 void named_give_routes(struct engine *engine);
 

@@ -112,6 +112,17 @@ static inline bool segment_bears_tags(const struct segment *segment) {
  * on which bans are asked, and pays for that with nothing at other times. */
 enum { RANGE_DB_PLACE = 15, RANGE_DB_BANNED = 1 << 4 };
 
+/* What it takes to open the range again when it was closed in order (image.h). */
+struct range_image {
+    _Atomic uint64_t mark;    /* it was, and nobody has opened it since; 0: it was not */
+    uint64_t sum;             /* of the tables then */
+    uint64_t layout, program; /* who can read it */
+    uint64_t described;       /* hash of what the options said of named stores */
+    uint64_t limit_bytes;     /* how it was opened at first: sizes were chosen by that */
+    uint32_t cores, shards, spare_stores;
+    uint32_t store_count, shard_count; /* that there were then */
+};
+
 struct range_head {
     uint64_t magic;
     uint32_t version, shard_count, store_count;
@@ -159,6 +170,7 @@ struct range_head {
         [RANGE_RUN_CLASSES]; /* lists of block segments with room: [k] with 2^k free blocks in a row, but not 2^(k+1) */
     _Atomic uint32_t vacating; /* the one that is being emptied, 0: none */
     uint32_t vacate_block;     /* up to where */
+    struct range_image image;
 };
 
 #define RANGE_SIZE_MAX (1ull << 41) /* what a cell can point into */

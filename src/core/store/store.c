@@ -2,13 +2,14 @@
 
 #include "base/assert.h"
 #include "core/store/ghost.h"
+#include "core/store/image.h"
+#include "core/store/layout.h"
 #include "core/store/named.h"
 #include "core/store/reclaim.h"
 #include "core/store/resident.h"
 #include "core/store/tier.h"
 
-static const uint64_t MAGIC = 0x3145474e41525453u; /* "STRANGE1" */
-enum { VERSION = 8, RANGE_ALIGNMENT = 4096, TABLE_ALIGNMENT = 64 };
+enum { TABLE_ALIGNMENT = 64 };
 
 /* So many segments that each shard can have OPEN_WANTED of them open within OPEN_PERCENT of the memory: seven classes in
  * each queue, of which two are for large values. Not where segments would be large anyway: there more of them cost more in directories than more classes bring. */
@@ -119,8 +120,7 @@ static void choose_room(struct range_head *head, const struct engine_options *op
     head->shard_room = head->shard_count + (uint32_t)spare;
 }
 
-/* Lays the tables out behind the head; false if the range is too small for them and a few segments. */
-static bool lay_out(struct range_head *head, const struct engine_options *options) {
+bool layout_make(struct range_head *head, const struct engine_options *options) {
     uint32_t shards[STORES_MAX];
     head->tiered = options->tiered;
     head->store_count = named_count(options);
@@ -153,6 +153,7 @@ static bool lay_out(struct range_head *head, const struct engine_options *option
     if (options->limit_bytes / head->segment_size < (uint64_t)SEGMENTS_A_SHARD_MIN * head->shard_count)
         return false;
     head->segment_count = (uint32_t)((options->range_size - head->first_segment_at) / head->segment_size);
+    choose_logs(head, options->limit_bytes);
     return true;
 }
 
@@ -172,7 +173,7 @@ static uint64_t table_bytes(const struct range_head *head, uint64_t limit_bytes)
     return fixed + (limit_bytes > fixed ? (limit_bytes - fixed) / (head->segment_size + row) + 1 : 0) * row;
 }
 
-static void attach(struct engine *engine, const struct engine_options *options) {
+void layout_bind(struct engine *engine, const struct engine_options *options) {
     struct range_head *head = options->range;
     struct range *range = &engine->range;
     range->base = options->range;
@@ -202,14 +203,19 @@ static void attach(struct engine *engine, const struct engine_options *options) 
                           memory_order_relaxed);
 }
 
-enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
-    struct range_head *head = engine->range.head;
-    if (limit_bytes < RANGE_LIMIT_MIN || limit_bytes > head->range_size)
-        return STATUS_INVALID;
+uint64_t layout_segments(const struct range_head *head, uint64_t limit_bytes) {
+    if (limit_bytes < RANGE_LIMIT_MIN || limit_bytes > head->range_size || limit_bytes < table_bytes(head, limit_bytes))
+        return 0;
     uint64_t segments = (limit_bytes - table_bytes(head, limit_bytes)) / head->segment_size;
     if (segments > head->segment_count)
         segments = head->segment_count;
-    if (segments < RANGE_SEGMENTS_MIN)
+    return segments < RANGE_SEGMENTS_MIN ? 0 : segments;
+}
+
+enum status engine_limit_set(struct engine *engine, uint64_t limit_bytes) {
+    struct range_head *head = engine->range.head;
+    uint64_t segments = layout_segments(head, limit_bytes);
+    if (!segments)
         return STATUS_INVALID;
     atomic_store_explicit(&head->table_bytes, table_bytes(head, limit_bytes), memory_order_relaxed);
     atomic_store_explicit(&head->limit_bytes, limit_bytes, memory_order_relaxed);
@@ -261,29 +267,36 @@ static enum status init_shards(struct engine *engine) {
     return STATUS_OK;
 }
 
-enum status engine_open(const struct engine_options *options, struct engine **ret_engine) {
-    if (!options->range || (uintptr_t)options->range % RANGE_ALIGNMENT || options->limit_bytes < RANGE_LIMIT_MIN ||
-        options->limit_bytes > options->range_size || options->range_size > RANGE_SIZE_MAX ||
-        options->policy >= STORE_POLICY_COUNT || (options->entries_max && options->entries_max < STORE_ENTRIES_MAX_MIN))
-        return STATUS_INVALID;
-    struct range_head *head = options->range;
-    if (head->magic != 0)
-        return STATUS_INVALID; /* zero-filled is what the contract says */
-    TRY(named_check(options));
-    if (!lay_out(head, options))
-        return STATUS_INVALID;
-    struct engine *engine = memory_take(options->memory, sizeof *engine);
-    if (!engine)
-        return STATUS_NO_MEMORY;
-    head->version = VERSION;
+bool layout_may_be(const struct engine_options *options) {
+    return options->range && (uintptr_t)options->range % LAYOUT_ALIGNMENT == 0 &&
+           options->limit_bytes >= RANGE_LIMIT_MIN && options->limit_bytes <= options->range_size &&
+           options->range_size <= RANGE_SIZE_MAX && options->policy < STORE_POLICY_COUNT &&
+           (!options->entries_max || options->entries_max >= STORE_ENTRIES_MAX_MIN);
+}
+
+static void begin_head(struct range_head *head, const struct engine_options *options) {
+    head->version = LAYOUT_VERSION;
     head->range_size = options->range_size;
     head->hash_seed = options->seed;
     atomic_store_explicit(&head->never_used, 1, memory_order_relaxed);
     for (uint32_t i = 0; i < RANGE_DATABASES; i++)
         atomic_store_explicit(&head->db_map[i], i, memory_order_relaxed);
+    image_describe(head, options);
+}
+
+enum status engine_open(const struct engine_options *options, struct engine **ret_engine) {
+    struct range_head *head = options->range;
+    if (!layout_may_be(options) || head->magic != 0)
+        return STATUS_INVALID; /* zero-filled is what the contract says */
+    TRY(named_check(options));
+    if (!layout_make(head, options))
+        return STATUS_INVALID;
+    struct engine *engine = memory_take(options->memory, sizeof *engine);
+    if (!engine)
+        return STATUS_NO_MEMORY;
+    begin_head(head, options);
     memset(engine, 0, sizeof *engine);
-    attach(engine, options);
-    choose_logs(head, options->limit_bytes);
+    layout_bind(engine, options);
     named_lay_out(engine, options);
     enum status status = named_take_routes(engine, options);
     if (status == STATUS_OK)
@@ -296,7 +309,7 @@ enum status engine_open(const struct engine_options *options, struct engine **re
         engine_close(engine);
         return status;
     }
-    head->magic = MAGIC;
+    head->magic = LAYOUT_MAGIC;
     *ret_engine = engine;
     return STATUS_OK;
 }

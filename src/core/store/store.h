@@ -250,6 +250,7 @@ struct engine_options {
     uint32_t store_count;
     uint32_t spare_stores; /* that engine_store_add may make later, as far as tables have place for them */
     bool tiered;           /* tables have place for the cells of a tier (tier.h) */
+    uint64_t program;      /* whose number it is: a range that was closed in order is opened again by the same only */
 };
 
 /* STATUS_INVALID for a limit or range that cannot be, a name twice, empty or too long, a wrong pattern, guarantees of more than the

@@ -254,8 +254,12 @@ static int owner_in(int fd) {
 }
 
 enum status directory_lock(struct directory *directory, int *ret_owner) {
+    return directory_lock_as(directory, DIRECTORY_LOCK, ret_owner);
+}
+
+enum status directory_lock_as(struct directory *directory, const char *name, int *ret_owner) {
     ASSERT(directory->lock < 0);
-    int fd = openat(directory->fd, DIRECTORY_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    int fd = openat(directory->fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return failed();
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

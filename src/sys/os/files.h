@@ -85,5 +85,7 @@ MUST_CHECK enum status directory_remove(const char *path);
  * 0 if it does not say. The file is called DIRECTORY_LOCK. */
 #define DIRECTORY_LOCK "lock"
 MUST_CHECK enum status directory_lock(struct directory *directory, int *ret_owner);
+/* The same for a part of the directory that has a lock of its own, by the name of that file. */
+MUST_CHECK enum status directory_lock_as(struct directory *directory, const char *name, int *ret_owner);
 
 #endif

@@ -542,6 +542,44 @@ static void every_allocation_may_fail(void **state) {
 
 /* --- lanes and waiting --- */
 
+/* What another thread would do during the first flush. */
+struct writing_beside {
+    struct log_place *log;
+    bool wrote;
+};
+
+static void write_during_flush(void *context, enum fault_call call) {
+    struct writing_beside *beside = context;
+    if (call != FAULT_SYNC)
+        return;
+    beside->log->faults.before = NULL;
+    place_stage(beside->log, "while a file is about to end");
+    beside->wrote = wal_try_write_out(beside->log->wal);
+}
+
+/* A file of many megabytes takes a while to be flushed, and the next one proves that it was. */
+static void nobody_waits_for_the_flush_before_a_new_file(void **state) {
+    struct log_place log;
+    place_init(&log);
+    log.options.mode = WAL_NO;
+    log.options.file_bytes = 1024;
+    place_open(&log);
+    struct wal_statistics before, after;
+    wal_statistics(log.wal, &before);
+    for (int i = 0; i < 60; i++)
+        place_stage(&log, "so many bytes that the file ends");
+    struct writing_beside beside = {.log = &log};
+    log.faults.before_context = &beside;
+    log.faults.before = write_during_flush;
+    wal_step(log.wal);
+    wal_statistics(log.wal, &after);
+    assert_true(beside.wrote);
+    assert_int_equal(after.rotations, before.rotations + 1);
+    assert_int_equal(wal_flushed(log.wal), 61);
+    place_close(&log);
+    place_fini(&log);
+}
+
 static void full_lane_waits_for_the_committer(void **state) {
     struct log_place log;
     place_init(&log);
@@ -705,6 +743,6 @@ UNIT_TESTS(wal, UNIT(always_flushes_what_was_staged), UNIT(interval_flushes_once
            UNIT(hole_waits_for_a_snapshot), UNIT(hole_is_told_when_the_log_is_read), UNIT(failed_write_loses_nothing),
            UNIT(closing_a_failed_log_says_so), UNIT(every_call_may_fail_once_or_for_ever),
            UNIT(writes_of_seven_bytes_change_nothing), UNIT(every_allocation_may_fail),
-           UNIT(full_lane_waits_for_the_committer), UNIT(writers_wait_while_a_flush_is_slow),
-           UNIT(watcher_is_called_when_its_wish_is_fulfilled), UNIT(watcher_hears_once_that_the_log_does_not_run),
-           UNIT(second_file_takes_the_place_of_an_empty_one));
+           UNIT(nobody_waits_for_the_flush_before_a_new_file), UNIT(full_lane_waits_for_the_committer),
+           UNIT(writers_wait_while_a_flush_is_slow), UNIT(watcher_is_called_when_its_wish_is_fulfilled),
+           UNIT(watcher_hears_once_that_the_log_does_not_run), UNIT(second_file_takes_the_place_of_an_empty_one));

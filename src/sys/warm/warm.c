@@ -120,6 +120,17 @@ enum status warm_make_room(struct warm *warm, uint32_t size) {
     return warm->open != BUFFER_NONE || open_segment(warm) ? STATUS_OK : STATUS_BUSY;
 }
 
+/* The value, where the record has room left for it. */
+static void put_pieces(const struct warm_record *record, uint8_t *end) {
+    uint8_t *to = end - record->parts.value.size;
+    for (uint32_t i = 0; i < record->piece_count; i++) {
+        ASSERT(record->pieces[i].size <= (size_t)(end - to));
+        memcpy(to, record->pieces[i].data, record->pieces[i].size);
+        to += record->pieces[i].size;
+    }
+    ASSERT(to == end);
+}
+
 enum status warm_append(struct warm *warm, const struct warm_record *record, uint64_t *ret_address) {
     uint32_t size = (uint32_t)warm_record_size(&record->parts);
     TRY(warm_make_room(warm, size));
@@ -130,6 +141,8 @@ enum status warm_append(struct warm *warm, const struct warm_record *record, uin
     struct warm_index_entry entry = {.hash = record->hash, .word = record->word, .offset = offset, .size = size};
     memset(buffer->bytes + slot->records_size, 0, offset - slot->records_size);
     warm_record_encode(&record->parts, buffer->bytes + offset);
+    if (record->pieces)
+        put_pieces(record, buffer->bytes + offset + size);
     warm_index_entry_encode(&entry, buffer->bytes + warm->segment_size - warm_index_back(slot->count));
     warm->statistics.records++;
     warm->statistics.used_bytes += offset + size - slot->records_size;

@@ -143,6 +143,9 @@ struct warm_record {
     uint64_t hash; /* of the key, for the index */
     uint64_t word; /* what `found`, `keep` and `gone` shall know of it: a stamp, an expiry */
     struct warm_parts parts;
+    /* A value that stands in several places, one behind the other: `parts.value` has its size, and no `data`. */
+    const struct slice *pieces;
+    uint32_t piece_count;
 };
 
 /* The largest record (warm_record_size) that a segment of this size takes. */

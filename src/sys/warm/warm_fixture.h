@@ -193,6 +193,15 @@ static inline enum status world_add(struct world *world, uint64_t key) {
     struct world_cell *cell = &world->cells[key];
     struct warm_record record = world_record(key, cell->written + 1, bytes);
     uint64_t address;
+    struct slice value = record.parts.value, pieces[3];
+    if (key % 2) { /* from several places */
+        pieces[0] = slice_part(value, 0, value.size / 3);
+        pieces[1] = slice_part(value, pieces[0].size, 0);
+        pieces[2] = slice_part(value, pieces[0].size, SIZE_MAX);
+        record.pieces = pieces;
+        record.piece_count = 3;
+        record.parts.value.data = NULL;
+    }
     enum status status = warm_add(world->warm, world->now_ns, &record, &address);
     if (status == STATUS_OK) {
         cell->version = ++cell->written;

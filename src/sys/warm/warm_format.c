@@ -133,7 +133,7 @@ void warm_record_encode(const struct warm_parts *parts, uint8_t *ret_bytes) {
     uint8_t *to = ret_bytes + WARM_RECORD_HEADER_SIZE;
     const struct slice in_order[] = {parts->meta, parts->key, parts->value};
     for (size_t i = 0; i < COUNT_OF(in_order); i++) {
-        if (in_order[i].size)
+        if (in_order[i].data)
             memcpy(to, in_order[i].data, in_order[i].size);
         to += in_order[i].size;
     }

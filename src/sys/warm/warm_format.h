@@ -109,7 +109,7 @@ bool warm_index_verify(const struct warm_segment_header *header, uint64_t seed, 
 static inline uint64_t warm_record_size(const struct warm_parts *parts) {
     return (uint64_t)WARM_RECORD_HEADER_SIZE + parts->meta.size + parts->key.size + parts->value.size;
 }
-/* Everything but the sum. Room for warm_record_size; the sizes are within their limits. */
+/* Everything but the sum. Room for warm_record_size; the sizes are within their limits. A part without `data` is left out: the last bytes are the value's. */
 void warm_record_encode(const struct warm_parts *parts, uint8_t *ret_bytes);
 void warm_record_seal(uint8_t *bytes, uint32_t size, uint64_t segment_seed, uint32_t offset);
 /* `bytes` begin with the record and may go on behind it. Of one that has not been sealed `is_sealed` is false. */

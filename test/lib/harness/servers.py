@@ -90,7 +90,7 @@ class Server:
                 return True
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 30.0) as probe:
-                    if "--appendonly" not in self.command():
+                    if not {"--appendonly", "--memory-file"} & set(self.command()):
                         return True
                     probe.sendall(b"PING\r\n")  # while it loads nobody is served
                     answer = probe.recv(100)

@@ -1,0 +1,242 @@
+#include "app/embed/filing.h"
+
+#include <stdio.h>
+
+#include "app/tier/warm_tier.h"
+#include "base/assert.h"
+
+enum {
+    KEEP_PERCENT = 25, /* decision 0060 */
+    IDLE_MS = 5 * 60 * 1000,
+    LOOK_EVERY_MS = 60 * 1000,
+    TIER_ACTOR = SLOT_COUNT + 2, /* behind that of the log */
+};
+
+/* ------------------------------------------------------------------------------------------ opening */
+
+static void on_say(void *context, enum log_level level, const char *text) {
+    const struct strata_cache *cache = context;
+    if (cache->on_message)
+        cache->on_message(cache->on_message_context,
+                          level == LOG_WARNING ? STRATA_MESSAGE_WARNING : STRATA_MESSAGE_NOTICE, text);
+}
+
+static enum strata_status refused(enum status status) {
+    switch (status) {
+        case STATUS_INVALID:
+            return STRATA_INVALID;
+        case STATUS_NO_MEMORY:
+            return STRATA_NO_MEMORY;
+        case STATUS_BUSY:
+            return STRATA_BUSY;
+        default:
+            return STRATA_IO;
+    }
+}
+
+enum strata_status filing_open(struct strata_cache *cache, const struct strata_options *options, char *problem) {
+    if (!options->file)
+        return STRATA_OK;
+    const struct warm_tier_options file = {
+        .path = options->file,
+        .size_bytes = options->file_bytes,
+        .write_rate_bytes = options->file_rate_bytes,
+        .keep_percent = KEEP_PERCENT,
+        .actor = TIER_ACTOR,
+        .memory = &cache->memory,
+        .say = on_say,
+        .context = cache,
+    };
+    struct actor actor = {.id = TIER_ACTOR + 1, .now_ms = clock_unix_ms()};
+    char reason[WARM_TIER_REASON_SIZE];
+    enum status status = warm_tier_open(&file, &cache->tier, reason);
+    if (status != STATUS_OK) {
+        snprintf(problem, STRATA_ERROR_TEXT_SIZE, "the file tier: %.*s", (int)STRATA_ERROR_TEXT_SIZE - 20, reason);
+        return refused(status);
+    }
+    cache->idle_ms = options->file_idle_ms ? options->file_idle_ms : IDLE_MS;
+    status = warm_tier_begin(cache->tier, cache->core, &actor, options->file_promote_hits);
+    if (status != STATUS_OK)
+        snprintf(problem, STRATA_ERROR_TEXT_SIZE, "the file tier: %s", status_text(status));
+    return status == STATUS_OK ? STRATA_OK : refused(status);
+}
+
+void filing_close(struct strata_cache *cache) {
+    warm_tier_end(cache->tier);
+    cache->tier = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+/* What was found in the file. */
+struct found {
+    struct buf bytes;
+    enum cache_tier_verdict verdict;
+    struct cache_tier_place place;
+    struct cache_tier_found record;
+    struct cache_info info;
+};
+
+static bool find_record(struct strata_cache *cache, struct slot *slot, const struct cache_key *key, bool quiet,
+                        struct found *ret_found) {
+    buf_init(&ret_found->bytes, &cache->core_memory);
+    if (warm_tier_find(cache->tier, &slot->actor, key, quiet, &ret_found->bytes, &ret_found->verdict, &ret_found->place,
+                       &ret_found->record, &ret_found->info) == STATUS_OK)
+        return true;
+    buf_fini(&ret_found->bytes);
+    return false;
+}
+
+/* With `pin_min` the value is copied: it stands nowhere in memory. */
+static enum strata_status show(const struct found *found, struct cache_read *read) {
+    struct slice value = found->record.value;
+    read->info = found->info;
+    read->size = value.size;
+    void *to = read->reserve(read->context, value.size);
+    if (!to)
+        return STRATA_TOO_SMALL;
+    if (value.size)
+        memcpy(to, value.data, value.size);
+    return STRATA_OK;
+}
+
+enum strata_status filing_read(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
+                               struct cache_read *read) {
+    struct found found;
+    enum strata_status answer = STRATA_MORE;
+    if (!find_record(cache, slot, key, read->quiet, &found))
+        return STRATA_NO_MEMORY;
+    if (found.verdict == CACHE_TIER_SHOWN)
+        answer = show(&found, read);
+    else if (found.verdict == CACHE_TIER_WANTED) /* without room it is a miss, and stays where it is */
+        MAYBE(cache_tier_promote(cache->core, &slot->actor, key, found.place, &found.record) != STATUS_OK);
+    buf_fini(&found.bytes);
+    return answer;
+}
+
+bool filing_find(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
+                 struct cache_info *ret_info) {
+    struct found found;
+    if (!find_record(cache, slot, key, true, &found))
+        return false;
+    bool shown = found.verdict == CACHE_TIER_SHOWN;
+    *ret_info = found.info;
+    if (found.verdict == CACHE_TIER_WANTED)
+        MAYBE(cache_tier_promote(cache->core, &slot->actor, key, found.place, &found.record) != STATUS_OK);
+    buf_fini(&found.bytes);
+    return shown || cache_find(cache->core, &slot->actor, key, false, ret_info);
+}
+
+enum strata_status filing_fetch_anyway(struct strata_cache *cache, struct slot *slot, const struct cache_key *key) {
+    struct buf bytes;
+    buf_init(&bytes, &cache->core_memory);
+    enum status status = warm_tier_fetch(cache->tier, &slot->actor, key, &bytes);
+    buf_fini(&bytes);
+    return status_out(status);
+}
+
+/* ------------------------------------------------------------------------------------------ scanning */
+
+/* Places of the file that a scan came by. */
+struct scanning {
+    struct buf places; /* struct cache_tier_place */
+    cache_visit visit;
+    void *context;
+    bool no_memory;
+};
+
+static void note_entry(void *context, struct slice name, const struct cache_info *info) {
+    const struct scanning *scanning = context;
+    scanning->visit(scanning->context, name, info);
+}
+
+static void note_place(void *context, const struct cache_tier_place *place) {
+    struct scanning *scanning = context;
+    scanning->no_memory |= buf_append(&scanning->places, place, sizeof *place) != STATUS_OK;
+}
+
+/* False: no memory. What is not there any more is in memory by now, where the scan may have passed; then it is looked up. */
+static bool visit_place(struct strata_cache *cache, struct slot *slot, const struct scanning *scanning,
+                        struct cache_tier_place place, struct buf *bytes) {
+    enum warm_outcome outcome;
+    struct warm_parts parts;
+    struct cache_key key;
+    struct cache_info info;
+    if (warm_read_here(warm_tier_file(cache->tier), place.address, place.generation, bytes, &outcome, &parts) !=
+        STATUS_OK)
+        return false;
+    struct cache_tier_found found = {parts.meta, parts.key, parts.value};
+    if (outcome != WARM_FOUND || !cache_tier_key(cache->core, &found, &key))
+        return true;
+    enum cache_tier_verdict verdict = cache_tier_look(cache->core, &slot->actor, &key, place, &found, true, &info);
+    bool there = verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED ||
+                 (verdict == CACHE_TIER_AGAIN && cache_find(cache->core, &slot->actor, &key, false, &info));
+    if (there)
+        scanning->visit(scanning->context, key.name, &info);
+    return true;
+}
+
+uint64_t filing_scan(struct strata_cache *cache, struct slot *slot, uint64_t cursor, uint32_t count, cache_visit visit,
+                     void *context) {
+    struct scanning scanning = {.visit = visit, .context = context};
+    struct buf bytes;
+    buf_init(&scanning.places, &cache->core_memory);
+    buf_init(&bytes, &cache->core_memory);
+    uint64_t next = cache_tier_scan(cache->core, &slot->actor, 0, cursor, count, note_entry, note_place, &scanning);
+    for (size_t i = 0; !scanning.no_memory && i < scanning.places.size / sizeof(struct cache_tier_place); i++) {
+        struct cache_tier_place place;
+        memcpy(&place, scanning.places.data + i * sizeof place, sizeof place);
+        scanning.no_memory = !visit_place(cache, slot, &scanning, place, &bytes);
+    }
+    buf_fini(&scanning.places);
+    buf_fini(&bytes);
+    return scanning.no_memory ? CACHE_SCAN_FAILED : next;
+}
+
+/* ------------------------------------------------------------------------------------------ upkeep and figures */
+
+bool filing_maintain(struct strata_cache *cache, struct slot *slot) {
+    uint64_t now_ms = clock_steady_ms(), look_ms = atomic_load_explicit(&cache->idle_look_ms, memory_order_relaxed);
+    if (!cache->tier || now_ms < look_ms)
+        return false;
+    if (cache_tier_idle(cache->core, &slot->actor, cache->idle_ms))
+        return true;
+    atomic_store_explicit(&cache->idle_look_ms,
+                          now_ms + (cache->idle_ms < LOOK_EVERY_MS ? cache->idle_ms : LOOK_EVERY_MS),
+                          memory_order_relaxed);
+    return false;
+}
+
+void filing_statistics(const struct strata_cache *cache, struct strata_statistics *statistics) {
+    struct cache_tier_stats core;
+    struct warm_statistics file;
+    cache_tier_stats(cache->core, &core);
+    warm_statistics(warm_tier_file(cache->tier), &file);
+    statistics->file_entries = core.records;
+    statistics->file_bytes = file.segments * WARM_SEGMENT_SIZE_DEFAULT;
+    statistics->file_written_bytes = file.written_bytes;
+    statistics->file_hits = core.hits;
+    statistics->promoted = core.promoted;
+    statistics->demoted = core.demoted;
+    statistics->file_damaged = core.damaged;
+}
+
+/* ------------------------------------------------------------------------------------------ forks */
+
+void filing_fork_prepare(struct strata_cache *cache) {
+    if (cache->tier)
+        warm_tier_stand_still(cache->tier);
+}
+
+void filing_fork_parent(struct strata_cache *cache) {
+    if (cache->tier)
+        warm_tier_go_on(cache->tier);
+}
+
+/* The file is the parent's: what stands in it is evicted here. */
+void filing_fork_child(struct strata_cache *cache) {
+    struct actor actor = {.id = TIER_ACTOR + 1, .now_ms = clock_unix_ms()};
+    if (cache->tier)
+        warm_tier_forget(cache->tier, &actor);
+    cache->tier = NULL;
+}

@@ -1,0 +1,45 @@
+/* app/embed/filing.h: the file behind memory (app/tier), and the calls that wait for it.
+ *
+ *     read    in memory? else what stands in the file is read by the calling thread: shown from there, or brought into memory if it was read often enough
+ *     change  what the file has of the key comes into memory first
+ *
+ * Threads: as the library's calls; opening, closing and those of a fork while nobody is inside the gate.
+ * Memory:  a record at a time, of the program's allocator.
+ */
+#ifndef STRATA_APP_EMBED_FILING_H
+#define STRATA_APP_EMBED_FILING_H
+
+#include "app/embed/handle.h"
+
+/* Nothing if no file is wanted. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
+MUST_CHECK enum strata_status filing_open(struct strata_cache *cache, const struct strata_options *options,
+                                          char *problem);
+void filing_close(struct strata_cache *cache);
+
+/* After a read that was `tiered`. STRATA_MORE: read again, as `settled`. STRATA_TOO_SMALL: read->size says what it takes. Else as strata_get. */
+enum strata_status filing_read(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
+                               struct cache_read *read);
+/* The same for what is to be known of it, and is not in memory; counts nothing. */
+bool filing_find(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
+                 struct cache_info *ret_info);
+/* It is in memory afterwards, if it is anywhere. STRATA_FULL, STRATA_NO_MEMORY: it stays where it is. Before an edit begins. */
+enum strata_status filing_fetch_anyway(struct strata_cache *cache, struct slot *slot, const struct cache_key *key);
+static inline enum strata_status filing_fetch(struct strata_cache *cache, struct slot *slot,
+                                              const struct cache_key *key) {
+    return __builtin_expect(cache->tier == NULL, 1) ? STRATA_OK : filing_fetch_anyway(cache, slot, key);
+}
+
+/* cache_scan over both: what stands in the file is read for it, and stays there. CACHE_SCAN_FAILED: no memory. */
+uint64_t filing_scan(struct strata_cache *cache, struct slot *slot, uint64_t cursor, uint32_t count, cache_visit visit,
+                     void *context);
+
+/* A slice of putting away what is idle; true: there is more. */
+bool filing_maintain(struct strata_cache *cache, struct slot *slot);
+void filing_statistics(const struct strata_cache *cache, struct strata_statistics *statistics);
+
+/* Around a fork, while all gates are closed. */
+void filing_fork_prepare(struct strata_cache *cache);
+void filing_fork_parent(struct strata_cache *cache);
+void filing_fork_child(struct strata_cache *cache);
+
+#endif

@@ -1,0 +1,65 @@
+/* app/tier/warm_tier.h: the warm tier of a cache: its file (sys/warm), and what the two ask of each other (core/cache/tier.h).
+ *
+ *     cache ── add, generation ──> tier ──> sys/warm        what goes down
+ *       ^                           ^
+ *       └── keep, moved, gone ──────┴────── its thread      what makes room
+ *
+ * The file begins anew each time it is opened: what an earlier run left in it is removed, something else is not touched. Beside it lies NAME.lock, so that it is one process's.
+ *
+ * Threads: warm_tier_open, warm_tier_begin, warm_tier_end while nobody else uses the cache; the rest any.
+ * Memory:  some MiB of buffers (sys/warm); cells are the cache's.
+ */
+#ifndef STRATA_APP_TIER_WARM_TIER_H
+#define STRATA_APP_TIER_WARM_TIER_H
+
+#include "core/cache/tier.h"
+#include "sys/os/log.h"
+#include "sys/warm/warm.h"
+
+enum { WARM_TIER_PATH_MAX = 4095, WARM_TIER_REASON_SIZE = 512 };
+
+#define WARM_TIER_FILE "strata.warm" /* where only a directory is named */
+
+struct warm_tier_options {
+    const char *path;            /* the file, or a directory that is there, in which it is called WARM_TIER_FILE */
+    uint64_t size_bytes;         /* all of it is set aside at once */
+    uint64_t write_rate_bytes;   /* a second; 0: no limit */
+    uint32_t keep_percent;       /* as in struct warm_options */
+    uint32_t actor;              /* the id of the tier's own thread */
+    const struct memory *memory; /* NULL: memory_libc */
+    /* What cannot be read or written, in a sentence, each kind at most once in ten seconds; from any thread, and it calls nothing of this. NULL: nobody is told. */
+    void (*say)(void *context, enum log_level level, const char *text);
+    void *context;
+};
+
+struct warm_tier;
+
+/* STATUS_INVALID: a path or size that cannot be, or what stands there is no tier's file; STATUS_BUSY: another process, or another tier of this one, has it; STATUS_FULL: no room for all of
+ * it; STATUS_IO; STATUS_NO_MEMORY. `reason` says more. */
+MUST_CHECK enum status warm_tier_open(const struct warm_tier_options *options, struct warm_tier **ret_tier,
+                                      char reason[WARM_TIER_REASON_SIZE]);
+/* The cache has it from here on. As cache_tier_set. */
+MUST_CHECK enum status warm_tier_begin(struct warm_tier *tier, struct cache *cache, struct actor *actor,
+                                       uint32_t promote_hits);
+/* The cache forgets what is there, and the file is closed. Readers of it are gone by then. NULL: nothing. */
+void warm_tier_end(struct warm_tier *tier);
+
+struct warm *warm_tier_file(const struct warm_tier *tier);
+const char *warm_tier_path(const struct warm_tier *tier);
+
+/* Reads what may be the key's in this thread, which waits for the disk: for who has nothing else to do. The verdict of cache_tier_look; `ret_found` lies in `bytes`, which the caller has
+ * initialised. CACHE_TIER_NOT_IT: it is nowhere in the tier (or could not be read, which is a miss). STATUS_NO_MEMORY. */
+MUST_CHECK enum status warm_tier_find(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
+                                      bool quiet, struct buf *bytes, enum cache_tier_verdict *ret_verdict,
+                                      struct cache_tier_place *ret_place, struct cache_tier_found *ret_found,
+                                      struct cache_info *ret_info);
+/* The key is in memory afterwards if it is anywhere, or it is given up. The actor holds no lock. STATUS_NO_MEMORY; STATUS_FULL: it stays in the tier. */
+MUST_CHECK enum status warm_tier_fetch(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
+                                       struct buf *bytes);
+
+/* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. */
+void warm_tier_stand_still(struct warm_tier *tier);
+void warm_tier_go_on(struct warm_tier *tier);
+void warm_tier_forget(struct warm_tier *tier, struct actor *actor);
+
+#endif
