@@ -493,16 +493,21 @@ void cache_tier_clear(struct cache *cache, struct actor *actor) {
     end_all(cache, actor, taken);
 }
 
+/* Whether anything has ever gone down: afterwards the log may know what the tier has lost. */
+static bool was_ever_used(const struct cache *cache) {
+    const struct tier *tier = cache->engine->tier;
+    return tier && atomic_load_explicit(&tier->counts[TIER_DOWN], memory_order_acquire) != 0;
+}
+
 /* The log may know what the tier has lost, or loses now, of which it was not told: after a restart it is dead, too. With all locks. */
 static void note_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
-    const struct tier *tier = cache->engine->tier;
-    if (is_journaled(cache) && atomic_load_explicit(&tier->counts[TIER_DOWN], memory_order_relaxed) != 0)
+    if (is_journaled(cache))
         journal_note(cache, actor,
                      &(struct record_part){.kind = RECORD_BAN, .place = place, .stamp = stamp, .name = pattern});
 }
 
 void cache_tier_clear_place(struct cache *cache, struct actor *actor, uint32_t place) {
-    if (!cache->engine->tier)
+    if (!was_ever_used(cache))
         return;
     bool taken = begin_all(cache, actor);
     note_ban(cache, actor, place, SLICE("*"), store_stamp_next(cache->engine));
@@ -513,7 +518,7 @@ void cache_tier_clear_place(struct cache *cache, struct actor *actor, uint32_t p
 
 enum status cache_tier_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern) {
     struct engine *engine = cache->engine;
-    if (!engine->tier)
+    if (!was_ever_used(cache))
         return STATUS_OK;
     if (pattern.size > BAN_PATTERN_MAX) {
         cache_tier_clear_place(cache, actor, place);

@@ -101,7 +101,7 @@ static bool reads_alike(struct slice text) {
 
 /* What stands in the tier is not looked through: what matches there is dead, softly asked for or not. */
 static void ban_in_tier(const struct cascade *cascade, uint32_t place, struct slice text) {
-    if (cascade->dry_run || !cache_tier_holds_any(cascade->cache))
+    if (cascade->dry_run)
         return;
     if (!reads_alike(text) || cache_tier_ban(cascade->cache, cascade->actor, place, text) != STATUS_OK)
         cache_tier_clear_place(cascade->cache, cascade->actor, place);
@@ -144,7 +144,7 @@ static void match_at(void *context, struct slice name, const struct cache_info *
 
 /* Nobody can compare names there with an expression. */
 static void clear_tier(const struct cascade *cascade) {
-    if (!cascade->dry_run && cache_tier_holds_any(cascade->cache))
+    if (!cascade->dry_run)
         cache_tier_clear_place(cascade->cache, cascade->actor, cascade->place);
 }
 
