@@ -28,7 +28,7 @@ enum status line_read_next(struct line_read *lines, struct slice *ret_line) {
     size_t searched = 0;
     for (;;) {
         size_t size = lines->bytes.size - lines->at - searched;
-        const uint8_t *from = lines->bytes.data + lines->at;
+        const uint8_t *from = slice_part(buf_slice(&lines->bytes), lines->at, SIZE_MAX).data;
         const uint8_t *end = size ? memchr(from + searched, '\n', size) : NULL;
         bool is_last = !end && lines->ended && lines->bytes.size > lines->at;
         if (end || is_last) {

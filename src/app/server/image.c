@@ -149,6 +149,12 @@ static bool read_notes(struct server *server, const struct head *head) {
 
 /* ------------------------------------------------------------------------------------------ whether it fits */
 
+/* What lies in the tier goes with the process. The log still has it, and a memory without it would say that it has all of the log: who deleted it then would find nothing to
+ * delete, and a start from the log would bring it back. Without a log it is gone, as if it had been evicted. */
+static bool loses_tier(const struct server *server) {
+    return server->config.values.appendonly && server->config.values.warm_file[0];
+}
+
 /* Up to where it has the log, and whether that is this log. */
 static bool fits_log(struct server *server, const struct head *head) {
     struct persist_image log = head->log;
@@ -214,6 +220,10 @@ static enum status attach(struct server *server, struct cache_options *options) 
     struct cache_options found = *options;
     struct head head;
     const char *reason = NULL;
+    if (loses_tier(server)) {
+        say_not(server, "there are a log and a warm file");
+        return STATUS_INVALID;
+    }
     if (!read_head(server, &head) || !fits_log(server, &head) || !read_notes(server, &head))
         return STATUS_INVALID;
     TRY(map(server, head.range_size, &found));
@@ -307,6 +317,10 @@ static enum status open_in_file(struct server *server, struct cache_options *opt
     image->used = true;
     memory_file_explain();
     TRY(check_room(server, options->limit_bytes));
+    if (loses_tier(server))
+        log_warning(
+            "`memory-file` serves no restart while there are both `appendonly` and `warm-file`: what lies in the warm "
+            "file is read from the log");
     enum status status = attach(server, options);
     image->attached = image->untouched = status == STATUS_OK;
     image->took_us = (clock_steady_ns() - begun_ns) / 1000;
@@ -336,8 +350,8 @@ enum status image_open(struct server *server, struct cache_options *options) {
 
 /* All workers were made, and everybody was served; what their changes have begun is done. */
 static bool was_served(struct server *server) {
-    return server->workers[server->worker_count - 1] && atomic_load(&server->load.state) == SERVER_LOADED &&
-           kept_settled(server, UINT64_MAX);
+    return server->workers[server->worker_count - 1] && !loses_tier(server) &&
+           atomic_load(&server->load.state) == SERVER_LOADED && kept_settled(server, UINT64_MAX);
 }
 
 void image_rest(struct server *server) {
