@@ -8,6 +8,7 @@
 #include "app/embed/embed_fixture.h"
 #include "base/bits.h"
 #include "base/rng.h"
+#include "sys/os/files.h"
 
 enum { PATH_SIZE = 64, TEXT_SIZE = 160, VALUE_MAX = 6000, KEYS = 6000, MODEL_KEYS = 1500, MODEL_STEPS = 30000 };
 
@@ -295,6 +296,60 @@ static void what_is_shown_is_what_was_written_last(void **state) {
     end(&place);
 }
 
+static enum status unlink_one(void *visitor, const char *name) {
+    struct directory *directory = visitor;
+    return directory->files.remove(directory->files.context, name);
+}
+
+static void remove_kept(const char *path) {
+    struct directory directory;
+    assert_int_equal(directory_open(path, false, &directory), STATUS_OK);
+    assert_int_equal(directory.files.list(directory.files.context, unlink_one, &directory), STATUS_OK);
+    directory_close(&directory);
+    assert_int_equal(rmdir(path), 0);
+}
+
+/* What the file alone has is lost with each opening, and nothing that was deleted or replaced comes back with it. */
+static void with_a_directory_nothing_old_comes_back(void **state) {
+    struct place place;
+    static uint32_t editions[MODEL_KEYS];
+    char memory[TEXT_SIZE], kept[PATH_SIZE + 8];
+    struct rng rng = rng_seeded(unit_seed());
+    uint32_t edition = 0, found = 0;
+    (void)state;
+    memset(editions, 0, sizeof editions);
+    begin(&place);
+    snprintf(kept, sizeof kept, "%s/kept", place.path);
+    snprintf(memory, sizeof memory, "512kb,dir=%s,fsync=no", kept);
+    for (int opening = 0; opening < 6; opening++) {
+        struct strata_cache *cache = open_filed(&place, memory, "8mb");
+        for (uint32_t key = 0; key < MODEL_KEYS; key++) {
+            if (editions[key])
+                found += opening > 0 && get_edition(cache, key, editions[key]);
+            else
+                assert_int_equal(strata_exists(cache, &key, sizeof key), STRATA_MISS);
+        }
+        for (uint32_t i = 0; i < MODEL_STEPS / 6; i++) {
+            uint32_t key = (uint32_t)(rng_below(&rng, MODEL_KEYS) * rng_below(&rng, 4) / 3);
+            uint64_t what = rng_below(&rng, 16);
+            if (what < 6) {
+                set_edition(cache, key, editions[key] = ++edition);
+            } else if (what < 8) {
+                (void)strata_delete(cache, &key, sizeof key);
+                editions[key] = 0;
+            } else if (editions[key]) {
+                (void)get_edition(cache, key, editions[key]);
+            }
+            if (rng_below(&rng, 2000) == 0)
+                assert_int_equal(strata_snapshot(cache), STRATA_OK);
+        }
+        testing_close(cache);
+    }
+    assert_true(found > 100);
+    remove_kept(kept);
+    end(&place);
+}
+
 static void a_damaged_file_gives_misses(void **state) {
     struct place place;
     char path[TEXT_SIZE];
@@ -380,5 +435,5 @@ static void threads_read_and_write_beside_the_file(void **state) {
 
 UNIT_TESTS(filing, UNIT(more_than_memory_holds_is_there), UNIT(calls_know_what_is_in_the_file),
            UNIT(descriptions_say_what_is_wrong), UNIT(a_file_is_for_one_cache),
-           UNIT(what_is_shown_is_what_was_written_last), UNIT(a_damaged_file_gives_misses),
-           UNIT(threads_read_and_write_beside_the_file));
+           UNIT(what_is_shown_is_what_was_written_last), UNIT(with_a_directory_nothing_old_comes_back),
+           UNIT(a_damaged_file_gives_misses), UNIT(threads_read_and_write_beside_the_file));
