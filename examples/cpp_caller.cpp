@@ -63,7 +63,7 @@ int main() {
     std::cout << cache.get("short").value() << ", " << cache.get("long").value().size() << " bytes, "
               << (cache.get("none") ? "something" : "nothing") << "\n";
     try {
-        Cache wrong("memory:64 potatoes");
+        Cache wrong("memory:64potatoes");
     } catch (const std::runtime_error &error) {
         std::cout << "refused: " << error.what() << "\n";
     }
