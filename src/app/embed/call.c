@@ -92,6 +92,12 @@ enum strata_status status_out(enum status status) {
     }
 }
 
+void call_say(const struct strata_cache *cache, enum log_level level, const char *text) {
+    if (cache->on_message)
+        cache->on_message(cache->on_message_context,
+                          level == LOG_WARNING ? STRATA_MESSAGE_WARNING : STRATA_MESSAGE_NOTICE, text);
+}
+
 const char *strata_status_text(enum strata_status status) {
     switch ((int)status) {
 #define CASE(name, number, text) \

@@ -3,6 +3,7 @@
 #define STRATA_APP_EMBED_CALL_H
 
 #include "app/embed/gate.h"
+#include "sys/os/log.h"
 
 enum { CALL_GROUP = 32 }; /* keys of a batch whose memory is fetched together; they stay in the first-level cache */
 
@@ -17,6 +18,9 @@ static inline struct strata_entry entry_out(struct slice name, const struct cach
         .use_count = info->use_count,
     };
 }
+
+/* Tells the program of what happens in the background, if it wants to know. */
+void call_say(const struct strata_cache *cache, enum log_level level, const char *text);
 
 static inline void call_leave(struct strata_cache *cache, struct slot *slot) {
     gate_leave(slot);

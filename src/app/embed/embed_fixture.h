@@ -5,6 +5,7 @@
 #include <strata/strata.h>
 
 #include "app/embed/handle.h"
+#include "sys/os/files.h"
 #include "unit.h"
 
 static inline struct strata_cache *testing_open(const char *description) {
@@ -44,6 +45,20 @@ static inline struct strata_statistics testing_stats(struct strata_cache *cache)
     struct strata_statistics statistics;
     assert_int_equal(strata_stats(cache, &statistics), STRATA_OK);
     return statistics;
+}
+
+static inline enum status testing_remove_one(void *visitor, const char *name) {
+    struct directory *directory = visitor;
+    return directory->files.remove(directory->files.context, name);
+}
+
+/* A directory and the files in it. */
+static inline void testing_remove_directory(const char *path) {
+    struct directory directory;
+    assert_int_equal(directory_open(path, false, &directory), STATUS_OK);
+    assert_int_equal(directory.files.list(directory.files.context, testing_remove_one, &directory), STATUS_OK);
+    directory_close(&directory);
+    assert_int_equal(directory_remove(path), STATUS_OK);
 }
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/embed/call.h"
 #include "app/tier/warm_tier.h"
 #include "base/assert.h"
 
@@ -14,12 +15,7 @@ enum {
 
 /* ------------------------------------------------------------------------------------------ opening */
 
-static void on_say(void *context, enum log_level level, const char *text) {
-    const struct strata_cache *cache = context;
-    if (cache->on_message)
-        cache->on_message(cache->on_message_context,
-                          level == LOG_WARNING ? STRATA_MESSAGE_WARNING : STRATA_MESSAGE_NOTICE, text);
-}
+static void on_say(void *context, enum log_level level, const char *text) { call_say(context, level, text); }
 
 static enum strata_status refused(enum status status) {
     switch (status) {

@@ -8,7 +8,6 @@
 #include "app/embed/embed_fixture.h"
 #include "base/bits.h"
 #include "base/rng.h"
-#include "sys/os/files.h"
 
 enum { PATH_SIZE = 64, TEXT_SIZE = 160, VALUE_MAX = 6000, KEYS = 6000, MODEL_KEYS = 1500, MODEL_STEPS = 30000 };
 
@@ -22,14 +21,7 @@ static void begin(struct place *place) {
     assert_non_null(mkdtemp(place->path));
 }
 
-static void end(struct place *place) {
-    char path[TEXT_SIZE];
-    snprintf(path, sizeof path, "%s/x", place->path);
-    assert_int_equal(unlink(path), 0);
-    snprintf(path, sizeof path, "%s/x.lock", place->path);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(place->path), 0);
-}
+static void end(struct place *place) { testing_remove_directory(place->path); }
 
 static enum strata_status try_open(struct place *place, const char *memory, const char *file,
                                    struct strata_cache **ret_cache) {
@@ -296,19 +288,6 @@ static void what_is_shown_is_what_was_written_last(void **state) {
     end(&place);
 }
 
-static enum status unlink_one(void *visitor, const char *name) {
-    struct directory *directory = visitor;
-    return directory->files.remove(directory->files.context, name);
-}
-
-static void remove_kept(const char *path) {
-    struct directory directory;
-    assert_int_equal(directory_open(path, false, &directory), STATUS_OK);
-    assert_int_equal(directory.files.list(directory.files.context, unlink_one, &directory), STATUS_OK);
-    directory_close(&directory);
-    assert_int_equal(rmdir(path), 0);
-}
-
 /* What the file alone has is lost with each opening, and nothing that was deleted or replaced comes back with it. */
 static void with_a_directory_nothing_old_comes_back(void **state) {
     struct place place;
@@ -346,7 +325,7 @@ static void with_a_directory_nothing_old_comes_back(void **state) {
         testing_close(cache);
     }
     assert_true(found > 100);
-    remove_kept(kept);
+    testing_remove_directory(kept);
     end(&place);
 }
 

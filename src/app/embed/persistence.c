@@ -23,8 +23,7 @@ struct persistence {
     bool flushes;
     _Atomic uint32_t behind; /* 1: writers wait */
     atomic_bool refuses;
-    void (*on_message)(void *context, enum strata_message kind, const char *text);
-    void *on_message_context;
+    struct strata_cache *cache;
 };
 
 /* ------------------------------------------------------------------------------------------ what the log tells */
@@ -42,10 +41,7 @@ static void on_refuses(void *context, bool refuses) {
 }
 
 static void on_say(void *context, enum log_level level, const char *text) {
-    const struct persistence *persistence = context;
-    if (persistence->on_message)
-        persistence->on_message(persistence->on_message_context,
-                                level == LOG_WARNING ? STRATA_MESSAGE_WARNING : STRATA_MESSAGE_NOTICE, text);
+    call_say(((const struct persistence *)context)->cache, level, text);
 }
 
 /* ------------------------------------------------------------------------------------------ opening */
@@ -117,9 +113,7 @@ enum strata_status persistence_open(struct strata_cache *cache, const struct str
         snprintf(problem, STRATA_ERROR_TEXT_SIZE, "the allocator gave no memory");
         return STRATA_NO_MEMORY;
     }
-    *persistence = (struct persistence){.flushes = options->fsync == STRATA_FSYNC_ALWAYS,
-                                        .on_message = options->on_message,
-                                        .on_message_context = options->on_message_context};
+    *persistence = (struct persistence){.flushes = options->fsync == STRATA_FSYNC_ALWAYS, .cache = cache};
     cache->persistence = persistence;
     enum strata_status answer = open_directory(persistence, options->directory, problem);
     if (answer == STRATA_OK)

@@ -27,18 +27,7 @@ static void begin(struct place *place) {
     assert_non_null(mkdtemp(place->path));
 }
 
-static enum status unlink_one(void *visitor, const char *name) {
-    struct directory *directory = visitor;
-    return directory->files.remove(directory->files.context, name);
-}
-
-static void end(struct place *place) {
-    struct directory directory;
-    assert_int_equal(directory_open(place->path, false, &directory), STATUS_OK);
-    assert_int_equal(directory.files.list(directory.files.context, unlink_one, &directory), STATUS_OK);
-    directory_close(&directory);
-    assert_int_equal(rmdir(place->path), 0);
-}
+static void end(struct place *place) { testing_remove_directory(place->path); }
 
 static enum strata_status try_open_sized(struct place *place, const char *size, const char *settings,
                                          struct strata_cache **ret_cache) {
