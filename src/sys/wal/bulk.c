@@ -15,11 +15,12 @@ enum status bulk_begin(struct bulk *bulk, const struct files *files, const struc
 }
 
 void bulk_end(struct bulk *bulk) {
+    if (!bulk->files)
+        return;
     if (bulk->direct >= 0)
         bulk->files->close(bulk->files->context, bulk->direct);
-    bulk->direct = -1;
-    if (bulk->files)
-        buf_fini(&bulk->room);
+    buf_fini(&bulk->room);
+    *bulk = (struct bulk){0};
 }
 
 /* STATUS_INVALID: the file system cannot do that; it says so when the file is opened, or at a write. */

@@ -32,6 +32,7 @@ MUST_CHECK enum status bulk_begin(struct bulk *bulk, const struct files *files, 
 MUST_CHECK enum status bulk_write(struct bulk *bulk, const void *bytes, size_t size);
 /* What is still in memory is written; nothing can be written behind it. */
 MUST_CHECK enum status bulk_finish(struct bulk *bulk);
+/* All zeros: nothing. */
 void bulk_end(struct bulk *bulk);
 
 #endif
