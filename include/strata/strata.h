@@ -144,6 +144,16 @@ struct strata_event {
     uint64_t reserved[4];
 };
 
+/* How calls read what stands in the file of a tier, and how it is written. */
+enum strata_file_access {
+    STRATA_FILE_DIRECT, /* past the page cache, where the file system can: the file takes no memory of the machine. The default */
+    /* Out of a mapping, through the page cache: what the kernel has in memory is read in less than a microsecond. That memory counts as the system's, and as shared memory of the process.
+     * The library asks the kernel for a page before it touches it, so a bad sector is a miss and no signal; only not again within a second. SIGBUS ends a process
+     * that reads while somebody makes the file shorter, or a sector goes bad that was read within the same second and has left memory since. Where the system cannot do that
+     * (Linux before 5.14, some network file systems), calls read through the page cache, and on_message tells of it. */
+    STRATA_FILE_MMAP
+};
+
 struct strata_options {
     uint64_t
         limit_bytes; /* memory for everything the cache holds; 0: as described, else 64 MiB. At least STRATA_LIMIT_MIN */
@@ -156,7 +166,7 @@ struct strata_options {
                              small; 0: by size and processors */
     uint64_t seed;        /* of the hash of keys; 0: random, which nobody can prepare colliding keys for */
     uint32_t small_pages; /* not 0: do not ask the kernel for pages of 2 MiB */
-    uint32_t reserved_flags;
+    enum strata_file_access file_access;
     struct strata_allocator allocator; /* resize NULL: malloc */
     /* Told of entries that are gone, by the thread whose call removed them, before that call returns and after all locks are let go: it
      * may call the cache, but not close it. NULL: nobody is told, which is faster. Removals wait for their callbacks in memory of the
@@ -198,7 +208,7 @@ struct strata_options {
  *
  * of a file:
  *     promote   reads that bring an entry back into memory       idle       a time: what was not used for so long goes there
- *     rate      a SIZE: written a second at most
+ *     rate      a SIZE: written a second at most                 access     direct, mmap
  *
  * With `dir` it reads what is kept there, about a second for a million small entries. What finds no room within the limit is left out, and counted.
  * `options` may be NULL. What both the description and the options set must agree, else STRATA_INVALID.

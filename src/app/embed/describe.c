@@ -127,6 +127,14 @@ static enum status parse_rate(struct slice value, char *problem, struct descript
     return complain(problem, "rate '%.*s' is not a size, as in 10mb", SHOW(value));
 }
 
+static enum status parse_access(struct slice value, char *problem, struct description *description) {
+    description->file_access_said = true;
+    description->file_access = slice_equal(value, SLICE("mmap")) ? STRATA_FILE_MMAP : STRATA_FILE_DIRECT;
+    if (description->file_access == STRATA_FILE_MMAP || slice_equal(value, SLICE("direct")))
+        return STATUS_OK;
+    return complain(problem, "access '%.*s' is none of direct, mmap", SHOW(value));
+}
+
 struct setting {
     const char *name;
     enum status (*parse)(struct slice value, char *problem, struct description *description);
@@ -172,9 +180,9 @@ static const struct kind kinds[] = {
       {"dir", parse_directory},
       {"fsync", parse_fsync}}},
     {"file",
-     "promote, idle, rate",
+     "promote, idle, rate, access",
      parse_file,
-     {{"promote", parse_promote}, {"idle", parse_idle}, {"rate", parse_rate}}},
+     {{"promote", parse_promote}, {"idle", parse_idle}, {"rate", parse_rate}, {"access", parse_access}}},
 };
 
 static enum status parse_setting(const struct kind *kind, struct slice part, char *problem,

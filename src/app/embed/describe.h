@@ -2,7 +2,7 @@
  *
  *     memory[:SIZE][,NAME=VALUE]... [file:PATH:SIZE[,NAME=VALUE]...]
  *
- *     NAME of memory: entries, max, ttl, policy, shards, dir, fsync; of file: promote, idle, rate
+ *     NAME of memory: entries, max, ttl, policy, shards, dir, fsync; of file: promote, idle, rate, access
  *
  * Threads: no state.
  * Errors:  STATUS_INVALID with a sentence that says where and what.
@@ -26,6 +26,8 @@ struct description {
     struct slice file;       /* the same */
     uint64_t file_bytes, file_idle_ms, file_rate_bytes;
     uint32_t file_promote_hits;
+    bool file_access_said;
+    enum strata_file_access file_access;
 };
 
 /* `text` may be anything. `problem` has room for STRATA_ERROR_TEXT_SIZE bytes and is terminated on failure. */

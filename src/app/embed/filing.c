@@ -38,6 +38,7 @@ enum strata_status filing_open(struct strata_cache *cache, const struct strata_o
         .size_bytes = options->file_bytes,
         .write_rate_bytes = options->file_rate_bytes,
         .keep_percent = KEEP_PERCENT,
+        .mapped = options->file_access == STRATA_FILE_MMAP,
         .actor = TIER_ACTOR,
         .memory = &cache->memory,
         .say = on_say,

@@ -41,7 +41,7 @@ static enum strata_status complain(const struct strata_options *options, const c
 }
 
 static bool reserved_is_zero(const struct strata_options *options) {
-    uint64_t any = options->reserved_flags;
+    uint64_t any = 0;
     for (size_t i = 0; i < COUNT_OF(options->reserved); i++)
         any |= options->reserved[i];
     return any == 0;
@@ -81,7 +81,12 @@ static const char *merge_file(const struct description *description, struct stra
     if (!agree(description->file_promote_hits, &hits))
         return "the description and options.file_promote_hits differ";
     options->file_promote_hits = (uint32_t)hits;
-    bool any = options->file_bytes || options->file_idle_ms || options->file_rate_bytes || options->file_promote_hits;
+    if (description->file_access_said && options->file_access && options->file_access != description->file_access)
+        return "the description and options.file_access differ";
+    if (description->file_access_said)
+        options->file_access = description->file_access;
+    bool any = options->file_bytes || options->file_idle_ms || options->file_rate_bytes || options->file_promote_hits ||
+               options->file_access;
     if (!options->file && !description->file.size && any)
         return "there are settings of a file tier, and no file";
     return NULL;
@@ -119,6 +124,8 @@ static const char *check(const struct strata_options *options) {
         return "options.file is empty";
     if (options->file && options->file_bytes < STRATA_FILE_MIN)
         return "the file tier has less than STRATA_FILE_MIN, 8 MiB";
+    if ((size_t)options->file_access > STRATA_FILE_MMAP)
+        return "options.file_access is no enum strata_file_access";
     if (options->file_promote_hits > STRATA_PROMOTE_HITS_MAX)
         return "options.file_promote_hits is over STRATA_PROMOTE_HITS_MAX, 7";
     if (options->shards > STORE_SHARDS_MAX || (options->shards & (options->shards - 1)))

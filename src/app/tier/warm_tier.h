@@ -25,6 +25,7 @@ struct warm_tier_options {
     uint64_t size_bytes;         /* all of it is set aside at once */
     uint64_t write_rate_bytes;   /* a second; 0: no limit */
     uint32_t keep_percent;       /* as in struct warm_options */
+    bool mapped;                 /* the same */
     uint32_t actor;              /* the id of the tier's own thread */
     const struct memory *memory; /* NULL: memory_libc */
     /* What cannot be read or written, in a sentence, each kind at most once in ten seconds; from any thread, and it calls nothing of this. NULL: nobody is told. */
