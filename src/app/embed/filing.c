@@ -235,6 +235,6 @@ void filing_fork_parent(struct strata_cache *cache) {
 void filing_fork_child(struct strata_cache *cache) {
     struct actor actor = {.id = TIER_ACTOR + 1, .now_ms = clock_unix_ms()};
     if (cache->tier)
-        warm_tier_forget(cache->tier, &actor);
+        warm_tier_forget(cache->tier, cache->image ? NULL : &actor);
     cache->tier = NULL;
 }

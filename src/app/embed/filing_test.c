@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/embed/embed_fixture.h"
+#include "app/tier/warm_tier.h"
 #include "base/bits.h"
 #include "base/rng.h"
 
@@ -346,6 +347,7 @@ static void damage(const char *description) {
     begin(&place);
     struct strata_cache *cache = open_filed(&place, "2mb", description);
     fill(cache);
+    warm_settle(warm_tier_file(cache->tier)); /* or it writes over the damage */
     snprintf(path, sizeof path, "%s/x", place.path);
     int file = open(path, O_WRONLY);
     assert_true(file >= 0);

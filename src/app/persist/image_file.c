@@ -57,8 +57,7 @@ void image_file_init(struct image_file *image) { *image = (struct image_file){.f
 static bool is_ours(const struct image_file *image) {
     uint8_t bytes[AT_VERSION];
     return memory_file_size(&image->file) == 0 ||
-           (memory_file_read(&image->file, 0, bytes, sizeof bytes) == STATUS_OK &&
-            little_u64(bytes) == image->magic);
+           (memory_file_read(&image->file, 0, bytes, sizeof bytes) == STATUS_OK && little_u64(bytes) == image->magic);
 }
 
 enum status image_file_open(struct image_file *image, uint64_t magic, const char *program, const char *path) {

@@ -45,8 +45,7 @@ struct image_file {
 void image_file_init(struct image_file *image);
 /* Locks it, and makes it if it is not there. A file with another `magic` is somebody else's. `program`: its version, shorter than IMAGE_PROGRAM_SIZE: no other attaches it again; stays. STATUS_BUSY: `owner` has it; STATUS_INVALID: it lies on a disk, or is no file; STATUS_CORRUPT: somebody else's; STATUS_IO: errno. Whatever
  * the answer is, image_file_end follows. */
-MUST_CHECK enum status image_file_open(struct image_file *image, uint64_t magic, const char *program,
-                                       const char *path);
+MUST_CHECK enum status image_file_open(struct image_file *image, uint64_t magic, const char *program, const char *path);
 
 /* Whether a cache of so many bytes finds room in it; how much that takes, and how much there is. */
 bool image_file_has_room(const struct image_file *image, uint64_t limit_bytes, uint64_t *ret_needed,

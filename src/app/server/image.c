@@ -103,8 +103,8 @@ static enum status attach(struct server *server, struct cache_options *options) 
         image_file_say_not(file, "there are a log and a warm file");
         return STATUS_INVALID;
     }
-    enum status status = image_file_attach(
-        file, server->config.values.appendonly ? &server->directory.files : NULL, &user, options, &server->cache);
+    enum status status = image_file_attach(file, server->config.values.appendonly ? &server->directory.files : NULL,
+                                           &user, options, &server->cache);
     if (status != STATUS_OK && status != STATUS_INVALID)
         log_warning("The memory file %s cannot be mapped: %s", path_of(server), strerror(errno));
     return status;

@@ -366,6 +366,7 @@ void warm_tier_stand_still(struct warm_tier *tier) { pthread_mutex_lock(&tier->s
 void warm_tier_go_on(struct warm_tier *tier) { pthread_mutex_unlock(&tier->still); }
 
 void warm_tier_forget(struct warm_tier *tier, struct actor *actor) {
-    MAYBE(cache_tier_set(tier->cache, actor, NULL) != STATUS_OK);
+    if (actor)
+        MAYBE(cache_tier_set(tier->cache, actor, NULL) != STATUS_OK);
     directory_close(&tier->directory);
 }

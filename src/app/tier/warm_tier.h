@@ -58,7 +58,7 @@ MUST_CHECK enum status warm_tier_find(struct warm_tier *tier, struct actor *acto
 MUST_CHECK enum status warm_tier_fetch(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
                                        struct buf *bytes);
 
-/* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. */
+/* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. `actor` NULL: neither is the cache. */
 void warm_tier_stand_still(struct warm_tier *tier);
 void warm_tier_go_on(struct warm_tier *tier);
 void warm_tier_forget(struct warm_tier *tier, struct actor *actor);
