@@ -38,6 +38,7 @@ enum strata_status filing_open(struct strata_cache *cache, const struct strata_o
         .size_bytes = options->file_bytes,
         .write_rate_bytes = options->file_rate_bytes,
         .keep_percent = KEEP_PERCENT,
+        .mapped = options->file_access == STRATA_FILE_MMAP,
         .actor = TIER_ACTOR,
         .memory = &cache->memory,
         .say = on_say,
@@ -234,6 +235,6 @@ void filing_fork_parent(struct strata_cache *cache) {
 void filing_fork_child(struct strata_cache *cache) {
     struct actor actor = {.id = TIER_ACTOR + 1, .now_ms = clock_unix_ms()};
     if (cache->tier)
-        warm_tier_forget(cache->tier, &actor);
+        warm_tier_forget(cache->tier, cache->image ? NULL : &actor);
     cache->tier = NULL;
 }

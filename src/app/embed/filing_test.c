@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/embed/embed_fixture.h"
+#include "app/tier/warm_tier.h"
 #include "base/bits.h"
 #include "base/rng.h"
 
@@ -203,7 +204,7 @@ static void descriptions_say_what_is_wrong(void **state) {
          STRATA_INVALID},
         {"memory:1mb file:/tmp/x:much", "'much' is not a size, as in 1gb", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb,promote=8", "promote '8' is not a number from 1 to 7", STRATA_INVALID},
-        {"memory:1mb file:/tmp/x:1gb,ttl=3", "there is no setting 'ttl': promote, idle, rate", STRATA_INVALID},
+        {"memory:1mb file:/tmp/x:1gb,ttl=3", "there is no setting 'ttl': promote, idle, rate, access", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb,idle=2m,idle=2m", "idle stands there twice", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb file:/tmp/y:1gb", "there are no tiers behind 'file': 'file:/tmp/y:1gb'",
          STRATA_INVALID},
@@ -246,15 +247,14 @@ static void a_file_is_for_one_cache(void **state) {
 
 /* ------------------------------------------------------------------------------------------ a twin */
 
-static void what_is_shown_is_what_was_written_last(void **state) {
+static void play(const char *file) {
     struct place place;
     static uint32_t editions[MODEL_KEYS]; /* 0: deleted */
     struct rng rng = rng_seeded(unit_seed());
     uint32_t edition = 0, hits = 0;
-    (void)state;
     memset(editions, 0, sizeof editions);
     begin(&place);
-    struct strata_cache *cache = open_filed(&place, "512kb", "8mb");
+    struct strata_cache *cache = open_filed(&place, "512kb", file);
     for (uint32_t i = 0; i < MODEL_STEPS; i++) {
         uint32_t key = (uint32_t)(rng_below(&rng, MODEL_KEYS) * rng_below(&rng, 4) / 3);
         switch (rng_below(&rng, 8)) {
@@ -286,6 +286,16 @@ static void what_is_shown_is_what_was_written_last(void **state) {
                  (unsigned long long)unit_seed());
     testing_close(cache);
     end(&place);
+}
+
+static void what_is_shown_is_what_was_written_last(void **state) {
+    (void)state;
+    play("8mb");
+}
+
+static void so_it_is_when_the_file_is_mapped(void **state) {
+    (void)state;
+    play("8mb,access=mmap");
 }
 
 /* What the file alone has is lost with each opening, and nothing that was deleted or replaced comes back with it. */
@@ -329,15 +339,15 @@ static void with_a_directory_nothing_old_comes_back(void **state) {
     end(&place);
 }
 
-static void a_damaged_file_gives_misses(void **state) {
+static void damage(const char *description) {
     struct place place;
     char path[TEXT_SIZE];
     static uint8_t zeros[1 << 20];
     uint32_t found = 0;
-    (void)state;
     begin(&place);
-    struct strata_cache *cache = open_filed(&place, "2mb", "32mb");
+    struct strata_cache *cache = open_filed(&place, "2mb", description);
     fill(cache);
+    warm_settle(warm_tier_file(cache->tier)); /* or it writes over the damage */
     snprintf(path, sizeof path, "%s/x", place.path);
     int file = open(path, O_WRONLY);
     assert_true(file >= 0);
@@ -349,6 +359,12 @@ static void a_damaged_file_gives_misses(void **state) {
     assert_true(testing_stats(cache).file_damaged > 100 && found < KEYS);
     testing_close(cache);
     end(&place);
+}
+
+static void a_damaged_file_gives_misses(void **state) {
+    (void)state;
+    damage("32mb");
+    damage("32mb,access=mmap");
 }
 
 /* ------------------------------------------------------------------------------------------ threads, forks */
@@ -378,13 +394,12 @@ static void *use_own(void *context) {
     return NULL;
 }
 
-static void threads_read_and_write_beside_the_file(void **state) {
+static void use_with_threads(const char *file) {
     struct place place;
     struct member members[THREADS];
     int status;
-    (void)state;
     begin(&place);
-    struct strata_cache *cache = open_filed(&place, "1mb", "16mb,idle=1ms");
+    struct strata_cache *cache = open_filed(&place, "1mb", file);
     for (uint32_t i = 0; i < THREADS; i++) {
         members[i] = (struct member){.cache = cache, .number = i};
         assert_int_equal(pthread_create(&members[i].thread, NULL, use_own, &members[i]), 0);
@@ -412,7 +427,18 @@ static void threads_read_and_write_beside_the_file(void **state) {
     end(&place);
 }
 
+static void threads_read_and_write_beside_the_file(void **state) {
+    (void)state;
+    use_with_threads("16mb,idle=1ms");
+}
+
+static void threads_read_a_file_that_is_mapped(void **state) {
+    (void)state;
+    use_with_threads("16mb,idle=1ms,access=mmap");
+}
+
 UNIT_TESTS(filing, UNIT(more_than_memory_holds_is_there), UNIT(calls_know_what_is_in_the_file),
            UNIT(descriptions_say_what_is_wrong), UNIT(a_file_is_for_one_cache),
-           UNIT(what_is_shown_is_what_was_written_last), UNIT(with_a_directory_nothing_old_comes_back),
-           UNIT(a_damaged_file_gives_misses), UNIT(threads_read_and_write_beside_the_file));
+           UNIT(what_is_shown_is_what_was_written_last), UNIT(so_it_is_when_the_file_is_mapped),
+           UNIT(with_a_directory_nothing_old_comes_back), UNIT(a_damaged_file_gives_misses),
+           UNIT(threads_read_and_write_beside_the_file), UNIT(threads_read_a_file_that_is_mapped));
