@@ -483,6 +483,14 @@ static void begin_wait(struct tier_set *set, const struct cmd_call *call) {
         push(&tier->queued, set);
 }
 
+/* It was answered as evicted, and it is: who keeps that answer is told of the key's next coming, and not of its return from the tier. */
+static bool take_away(void *context, const struct cache_key *key) {
+    struct wish *wish = context;
+    if (!is_in_memory(wish, key))
+        MAYBE(cache_tier_give_up(wish->worker->server->cache, &wish->worker->actor, key) != 0);
+    return true;
+}
+
 static bool fetch(struct cmd_call *call, bool after) {
     struct connection *connection = call->client->connection;
     struct worker *worker = connection->worker;
@@ -492,8 +500,11 @@ static bool fetch(struct cmd_call *call, bool after) {
                         .bytes_max = TIER_HELD_BYTES_MAX,
                         .shown = tier_is_shown(call),
                         .quiet = call->spec->run == cmd_explain};
-    if (after && wish.set && wish.set->again >= TIER_AGAIN_MAX)
+    if (after && wish.set && wish.set->again >= TIER_AGAIN_MAX) {
+        if (call->client->tracking)
+            tier_each_key(call, take_away, &wish);
         return false;
+    }
     if (wish.set)
         wish.shown &= !wish.set->large;
     tier_each_key(call, look, &wish);
