@@ -545,18 +545,18 @@ static void what_nobody_uses_goes_down_before_it_must(void **state) {
 /* It might be evicted there, which its policy says that it never is. */
 static void what_is_never_evicted_does_not_go_down_by_itself(void **state) {
     enum { IDLE_MS = 1000 };
-    static const enum cache_policy policies[] = {CACHE_NOEVICTION, CACHE_VOLATILE_LFU, CACHE_ALLKEYS_LFU};
+    static const enum cache_policy kinds[] = {CACHE_NOEVICTION, CACHE_VOLATILE_LFU, CACHE_ALLKEYS_LFU};
     struct scene scene;
     static uint8_t value[2000];
     (void)state;
     open_scene(&scene);
     press(&scene, 1500, slice_make(value, sizeof value));
     scene.t.actor.now_ms += IDLE_MS;
-    for (size_t at = 0; at < COUNT_OF(policies); at++) {
-        assert_int_equal(cache_policy_set(scene.t.cache, policies[at]), STATUS_OK);
+    for (size_t at = 0; at < COUNT_OF(kinds); at++) {
+        assert_int_equal(cache_policy_set(scene.t.cache, kinds[at]), STATUS_OK);
         for (int i = 0; cache_tier_idle(scene.t.cache, &scene.t.actor, IDLE_MS); i++)
             assert_true(i < 10000);
-        assert_int_equal(stats_of(&scene).demoted_idle != 0, policies[at] == CACHE_ALLKEYS_LFU);
+        assert_int_equal(stats_of(&scene).demoted_idle != 0, kinds[at] == CACHE_ALLKEYS_LFU);
     }
     close_scene(&scene);
 }
