@@ -381,8 +381,9 @@ static bool judge(struct wish *wish, const struct cache_key *key, struct tier_re
     }
     struct cache_info info;
     struct cache_tier_found record = found_of(read);
-    enum cache_tier_verdict verdict =
-        cache_tier_look(cache, &worker->actor, key, read->place, &record, read->seen || wish->quiet, &info);
+    /* What comes into memory is counted there, by the command. */
+    bool quiet = read->seen || wish->quiet || !wish->shown;
+    enum cache_tier_verdict verdict = cache_tier_look(cache, &worker->actor, key, read->place, &record, quiet, &info);
     read->seen |=
         verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED; /* not of another key with this fingerprint */
     if (verdict == CACHE_TIER_WANTED || (verdict == CACHE_TIER_SHOWN && !(wish->shown && info.type == CACHE_STRING)))
