@@ -39,6 +39,10 @@ enum cmd_flag {
     CMD_NO_ASYNC_LOADING = 1 << 22, /* for clients to know: not while data are loaded beside those that are served */
     CMD_KEPT = 1 << 23,             /* what it changes is no key, and is in the log all the same */
     CMD_BLIND = 1 << 24,            /* whatever stands under its keys, and wherever, it does the same */
+    /* For access control: it shows, or changes, keys that it does not name. */
+    CMD_READS_ALL = 1 << 25,
+    CMD_WRITES_ALL = 1 << 26,
+    CMD_SHOWS_SECRETS = 1 << 27, /* some of its arguments are passwords, which neither MONITOR nor SLOWLOG show */
     CMD_AWAITS_RULES = 1 << 21, /* goes by the rules and by the tags they give: waits while others come into force */
 };
 
@@ -83,6 +87,8 @@ struct cmd_spec {
     /* What keyspace notifications call the writes of this command, and the removal of its first key; empty: none, and `del`. */
     struct slice write_event, remove_event;
     char event_class;                   /* of its writes, a letter of notify-keyspace-events; 0: it writes nothing */
+    int channel_at, channel_to; /* arguments that name channels, as `first` and `last` of keys; 0: none do */
+    bool channel_patterns;      /* these are patterns */
     int upload_at;                      /* argument that may arrive as an upload (a large value), or 0 */
     const struct cmd_spec *subcommands; /* sorted as in spec/ */
     uint32_t subcommand_count;
@@ -94,6 +100,10 @@ struct cmd_docs; /* for COMMAND, HELP and hints: app/cmd/spec_docs.h */
 extern const struct cmd_spec cmd_table[]; /* sorted by name */
 extern const uint32_t cmd_table_count;
 extern const uint32_t cmd_index_count; /* dense numbers in use */
+
+struct auth_commands;
+/* The same commands as access control knows them, by their index. */
+extern const struct auth_commands cmd_rights;
 
 /* By name without case, in constant time; NULL if there is none. */
 const struct cmd_spec *cmd_lookup(struct slice name);
