@@ -15,10 +15,10 @@ import yaml
 FLAGS = ['write', 'readonly', 'denyoom', 'admin', 'noscript', 'loading', 'stale', 'fast', 'no_auth', 'no_multi',
          'movablekeys', 'skip_monitor', 'skip_slowlog', 'all_shards', 'txn_control', 'allow_busy', 'pubsub',
          'publishes', 'subscribing', 'in_subscriber', 'unowned', 'awaits_rules', 'no_async_loading', 'kept', 'blind',
-         'reads_all', 'writes_all', 'shows_secrets']
+         'reads_all', 'writes_all']
 FLAG_IN_C = {'movablekeys': 'MOVABLE_KEYS'}
 OWN_FLAGS = {'all_shards', 'txn_control', 'skip_monitor', 'no_multi', 'publishes', 'subscribing', 'in_subscriber', 'unowned',
-             'awaits_rules', 'kept', 'blind', 'reads_all', 'writes_all', 'shows_secrets'}
+             'awaits_rules', 'kept', 'blind', 'reads_all', 'writes_all'}
 # In the order in which ACL CAT lists them: those of Redis, then our own.
 CATEGORIES = ['keyspace', 'read', 'write', 'set', 'sortedset', 'list', 'hash', 'string', 'bitmap', 'hyperloglog', 'geo',
               'stream', 'pubsub', 'admin', 'fast', 'slow', 'blocking', 'dangerous', 'connection', 'transaction',

@@ -7,6 +7,7 @@
 #include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "core/auth/users.h"
 #include "app/cmd/tier_cmd.h"
 #include "base/assert.h"
 #include "base/bits.h"
@@ -321,7 +322,10 @@ static void section_stats(struct info *info) {
     number(info, "client_query_buffer_limit_disconnections", counts->query_limit_cuts);
     number(info, "client_output_buffer_limit_disconnections", counts->output_limit_cuts);
     number(info, "pubsub_cut_clients", counts->pubsub_cuts);
-    number(info, "acl_access_denied_auth", counts->auth_denied);
+    number(info, "acl_access_denied_auth", counts->denied[AUTH_REASON_AUTH]);
+    number(info, "acl_access_denied_cmd", counts->denied[AUTH_REASON_COMMAND]);
+    number(info, "acl_access_denied_key", counts->denied[AUTH_REASON_KEY]);
+    number(info, "acl_access_denied_channel", counts->denied[AUTH_REASON_CHANNEL]);
     number(info, "lease_out", info->counts.leases.out);
     number(info, "lease_waiting", info->counts.leases.waiting);
     number(info, "lease_bytes", info->counts.leases.bytes);

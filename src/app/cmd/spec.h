@@ -42,7 +42,6 @@ enum cmd_flag {
     /* For access control: it shows, or changes, keys that it does not name. */
     CMD_READS_ALL = 1 << 25,
     CMD_WRITES_ALL = 1 << 26,
-    CMD_SHOWS_SECRETS = 1 << 27, /* some of its arguments are passwords, which neither MONITOR nor SLOWLOG show */
     CMD_AWAITS_RULES = 1 << 21, /* goes by the rules and by the tags they give: waits while others come into force */
 };
 
@@ -114,6 +113,14 @@ const struct cmd_spec *cmd_lookup_sub(const struct cmd_spec *container, struct s
  * arguments make no sense). */
 uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count, uint32_t *ret_at,
                            uint32_t max);
+/* The arguments from `first` to `last`, every `step`. False: they do not reach as far as they say. */
+struct cmd_key_range {
+    uint32_t first, last, step;
+};
+bool cmd_key_range(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count,
+                   struct cmd_key_range *ret_range);
+/* What the command does to these keys with just these arguments (enum cmd_key_flag). */
+uint32_t cmd_key_flags(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count);
 /* Calls for each key, with what the command does with it (enum cmd_key_flag), until one answers false; answers whether none did. */
 bool cmd_each_key(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count,
                   bool (*visit)(void *context, struct slice key, uint32_t flags), void *context);

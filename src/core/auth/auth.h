@@ -140,6 +140,9 @@ bool auth_name_is_good(struct slice name);
 /* Whether `hash` is one of its passwords', in a time that does not depend on how far they are alike; or it needs none. */
 bool auth_user_knows(const struct auth_user *user, const char hash[AUTH_HASH_SIZE]);
 
+/* So many bytes stand for themselves before the first one to which a pattern gives a meaning. */
+size_t auth_plain_size(struct slice text);
+
 /* The number of a command or subcommand, without case; AUTH_NONE. */
 uint32_t auth_command_find(const struct auth_commands *commands, struct slice name);
 uint32_t auth_category_find(const struct auth_commands *commands, struct slice name);

@@ -10,7 +10,4 @@
 /* Copies an item of `size` bytes to the end. */
 enum auth_fault auth_list_add(struct auth_user *user, struct auth_list *list, const void *item, size_t size);
 
-/* So many bytes stand for themselves before the first one that a pattern gives a meaning. */
-size_t auth_plain_size(struct slice text);
-
 #endif
