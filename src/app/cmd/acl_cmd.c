@@ -166,12 +166,12 @@ static void reply_user(struct cmd_call *call, const struct auth_user *user, stru
     struct reply *reply = call->reply;
     reply_map(reply, 6);
     reply_bulk_string(reply, "flags");
-    reply_set(reply, 1u + user->nopass + user->skips_sanitizing);
+    reply_set(reply, 1u + user->nopass + (user->sanitize != AUTH_SANITIZE_UNSAID));
     reply_bulk_string(reply, user->on ? "on" : "off");
     if (user->nopass)
         reply_bulk_string(reply, "nopass");
-    if (user->skips_sanitizing)
-        reply_bulk_string(reply, "skip-sanitize-payload");
+    if (user->sanitize != AUTH_SANITIZE_UNSAID)
+        reply_bulk_string(reply, user->sanitize == AUTH_SANITIZE ? "sanitize-payload" : "skip-sanitize-payload");
     reply_bulk_string(reply, "passwords");
     reply_array(reply, user->passwords.count);
     for (uint32_t i = 0; i < user->passwords.count; i++)

@@ -77,9 +77,9 @@ static void keys_that_are_not_named_need_every_key(void **state) {
     EXPECT_REPLY(&f, "PSUBSCRIBE __key*", NOT_KEY);
     EXPECT_REPLY(&f, "PSUBSCRIBE *", NOT_KEY);
     EXPECT_REPLY(&f, "PSUBSCRIBE __keyspace@*__:mine:*", NOT_KEY);
-    EXPECT_REPLY(&f, "SUBSCRIBE __keyspace@0__:mine:1", "*3\r\n$9\r\nsubscribe\r\n$22\r\n__keyspace@0__:mine:1\r\n:1\r\n");
+    EXPECT_REPLY(&f, "SUBSCRIBE __keyspace@0__:mine:1", "*3\r\n$9\r\nsubscribe\r\n$21\r\n__keyspace@0__:mine:1\r\n:1\r\n");
     EXPECT_REPLY(&f, "PSUBSCRIBE __keyspace@0__:mine:*",
-                 "*3\r\n$10\r\npsubscribe\r\n$22\r\n__keyspace@0__:mine:*\r\n:2\r\n");
+                 "*3\r\n$10\r\npsubscribe\r\n$21\r\n__keyspace@0__:mine:*\r\n:2\r\n");
     server_fixture_close(&s, &f);
 }
 

@@ -94,7 +94,9 @@ struct auth_user {
     uint64_t id; /* of the name since it was made; its changed copies have the same. 0: it is in no table yet */
     const struct auth_setting *setting;
     struct slice name;
-    bool on, nopass, skips_sanitizing;
+    bool on, nopass;
+    /* As it was said last; it is only remembered: what RESTORE is given is checked for everybody. */
+    enum { AUTH_SANITIZE_UNSAID, AUTH_SANITIZE, AUTH_SANITIZE_SKIP } sanitize;
     bool free;                  /* the first selector permits everything: nothing has to be judged */
     struct auth_list passwords; /* of struct slice, AUTH_HASH_SIZE digits each */
     struct auth_list selectors; /* of struct auth_selector; there is one at least */

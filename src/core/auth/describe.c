@@ -57,8 +57,8 @@ enum status auth_user_describe(const struct auth_user *user, struct buf *out) {
     TRY(append(out, user->on ? "on " : "off "));
     if (user->nopass)
         TRY(append(out, "nopass "));
-    if (user->skips_sanitizing)
-        TRY(append(out, "skip-sanitize-payload "));
+    if (user->sanitize != AUTH_SANITIZE_UNSAID)
+        TRY(append(out, user->sanitize == AUTH_SANITIZE ? "sanitize-payload " : "skip-sanitize-payload "));
     for (uint32_t i = 0; i < user->passwords.count; i++) {
         TRY(append(out, "#"));
         TRY(buf_append_slice(out, ((const struct slice *)user->passwords.items)[i]));

@@ -146,14 +146,16 @@ static bool is_overruled(struct slice old, struct slice name) {
     return slice_starts_with(about, name) && (about.size == name.size || about.data[name.size] == '|');
 }
 
-/* Notes a rule as it will be described: in small letters, without those it makes void. */
-static enum auth_fault note_rule(struct auth_user *user, struct auth_selector *selector, struct slice name, bool on) {
+/* Notes a rule as it will be described: its first `small` bytes in small letters, without those it makes void. */
+static enum auth_fault note_rule(struct auth_user *user, struct auth_selector *selector, struct slice name,
+                                 size_t small, bool on) {
     uint8_t *text = take(user, name.size + 1);
     if (!text)
         return no_room(user);
     text[0] = on ? '+' : '-';
     for (size_t i = 0; i < name.size; i++)
-        text[i + 1] = (uint8_t)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i]);
+        text[i + 1] = (uint8_t)(i < small && name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20
+                                                                                        : name.data[i]);
     struct slice rule = slice_make(text, name.size + 1), about = slice_part(rule, 1, SIZE_MAX);
     for (uint32_t i = selector->rules.count; i-- > 0;)
         if (is_overruled(((const struct slice *)selector->rules.items)[i], about))
@@ -161,17 +163,20 @@ static enum auth_fault note_rule(struct auth_user *user, struct auth_selector *s
     return auth_list_add(user, &selector->rules, &rule, sizeof rule);
 }
 
-/* "+select|0": of a command that has no subcommands, this first argument. */
+/* "+select|0": of a command that has no subcommands, this first argument. What is said twice stays as it was said first. */
 static enum auth_fault permit_first(struct auth_user *user, struct auth_selector *selector, uint32_t command,
-                                    struct slice argument) {
+                                    struct slice name, size_t bar) {
     struct auth_first first = {.command = command};
-    enum auth_fault fault = copy_bytes(user, argument, &first.argument);
-    for (uint32_t i = 0; i < selector->firsts.count && fault == AUTH_FINE; i++) {
+    struct slice argument = slice_part(name, bar + 1, SIZE_MAX);
+    for (uint32_t i = 0; i < selector->firsts.count; i++) {
         const struct auth_first *old = (const struct auth_first *)selector->firsts.items + i;
         if (old->command == command && slice_equal_nocase(old->argument, argument))
             return AUTH_FINE;
     }
-    return fault == AUTH_FINE ? auth_list_add(user, &selector->firsts, &first, sizeof first) : fault;
+    enum auth_fault fault = copy_bytes(user, argument, &first.argument);
+    if (fault == AUTH_FINE)
+        fault = auth_list_add(user, &selector->firsts, &first, sizeof first);
+    return fault == AUTH_FINE ? note_rule(user, selector, name, bar, true) : fault;
 }
 
 /* "+config|get", whatever stands behind the last bar. */
@@ -186,15 +191,13 @@ static enum auth_fault add_part(struct auth_user *user, struct auth_selector *se
         return AUTH_FIRST_OF_SUB;
     if (argument.size == 0)
         return AUTH_SYNTAX;
-    if (commands->list[command].children == 0) {
-        enum auth_fault fault = permit_first(user, selector, command, argument);
-        return fault == AUTH_FINE ? note_rule(user, selector, name, true) : fault;
-    }
+    if (commands->list[command].children == 0)
+        return permit_first(user, selector, command, name, bar);
     command = auth_command_find(commands, name);
     if (command == AUTH_NONE)
         return AUTH_UNKNOWN_COMMAND;
     permit(selector, commands, command, true);
-    return note_rule(user, selector, name, true);
+    return note_rule(user, selector, name, name.size, true);
 }
 
 /* "+get", "-get", "+@read", "-@read". */
@@ -207,7 +210,7 @@ static enum auth_fault apply_command(struct auth_user *user, struct auth_selecto
         if (category == AUTH_NONE)
             return AUTH_UNKNOWN_COMMAND;
         permit_category(selector, commands, category, on);
-        return note_rule(user, selector, name, on);
+        return note_rule(user, selector, name, name.size, on);
     }
     const uint8_t *bar = on && name.size ? memrchr(name.data, '|', name.size) : NULL;
     if (bar)
@@ -216,7 +219,7 @@ static enum auth_fault apply_command(struct auth_user *user, struct auth_selecto
     if (command == AUTH_NONE)
         return AUTH_UNKNOWN_COMMAND;
     permit(selector, commands, command, on);
-    return note_rule(user, selector, name, on);
+    return note_rule(user, selector, name, name.size, on);
 }
 
 /* ----------------------------------------------------------------- patterns */
@@ -299,7 +302,7 @@ static void channels_set(struct auth_selector *selector, bool all) {
 static enum auth_fault selector_apply(struct auth_user *user, struct auth_selector *selector, struct slice rule) {
     const struct auth_commands *commands = user->setting->commands;
     if (rule.size == 0)
-        return AUTH_SYNTAX;
+        return AUTH_FINE;
     if (is(rule, "allkeys") || is(rule, "~*"))
         keys_set(selector, true);
     else if (is(rule, "resetkeys"))
@@ -391,7 +394,8 @@ static enum auth_fault apply_password(struct auth_user *user, struct slice rule)
 }
 
 static void reset(struct auth_user *user) {
-    user->on = user->nopass = user->skips_sanitizing = false;
+    user->on = user->nopass = false;
+    user->sanitize = AUTH_SANITIZE;
     user->passwords.count = 0;
     user->selectors.count = 1;
     keys_set(root(user), false);
@@ -407,7 +411,7 @@ static bool apply_word(struct auth_user *user, struct slice rule) {
         user->nopass = is(rule, "nopass");
         user->passwords.count = 0;
     } else if (is(rule, "skip-sanitize-payload") || is(rule, "sanitize-payload")) {
-        user->skips_sanitizing = is(rule, "skip-sanitize-payload");
+        user->sanitize = is(rule, "sanitize-payload") ? AUTH_SANITIZE : AUTH_SANITIZE_SKIP;
     } else if (is(rule, "clearselectors")) {
         user->selectors.count = 1;
     } else if (is(rule, "reset")) {
@@ -421,7 +425,7 @@ static bool apply_word(struct auth_user *user, struct slice rule) {
 enum auth_fault auth_user_apply(struct auth_user *user, struct slice rule) {
     enum auth_fault fault = AUTH_FINE;
     if (rule.size == 0)
-        return AUTH_SYNTAX;
+        return AUTH_FINE;
     if (memchr("><#!", rule.data[0], 4))
         fault = apply_password(user, rule);
     else if (rule.data[0] == '(' && rule.size > 1 && rule.data[rule.size - 1] == ')')
@@ -529,7 +533,7 @@ struct auth_user *auth_user_copy(const struct auth_user *from) {
     user->id = from->id;
     user->on = from->on;
     user->nopass = from->nopass;
-    user->skips_sanitizing = from->skips_sanitizing;
+    user->sanitize = from->sanitize;
     user->free = from->free;
     enum auth_fault fault = copy_slices(user, &from->passwords, &user->passwords);
     for (uint32_t i = 0; i < from->selectors.count && fault == AUTH_FINE; i++)

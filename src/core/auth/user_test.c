@@ -61,7 +61,8 @@ static void users_are_described_by_words_that_make_them(void **state) {
                 "off skip-sanitize-payload resetchannels -@all (~x resetchannels -@all +get) (%R~y resetchannels &z -@all "
                 "+set)");
     expect_user("(+get);();clearselectors;(+set)", "off resetchannels -@all (resetchannels -@all +set)");
-    expect_user("on;>x;~*;+@all;(+get);reset", "off resetchannels -@all");
+    expect_user("on;>x;~*;+@all;(+get);reset", "off sanitize-payload resetchannels -@all");
+    expect_user("skip-sanitize-payload;sanitize-payload", "off sanitize-payload resetchannels -@all");
     expect_user(">a;>a;>b;<a", "off #6200000000000000000000000000000000000000000000000000000000000000 resetchannels -@all");
     expect_user("nopass;>a;nopass", "off nopass resetchannels -@all");
     expect_user("nopass;resetpass", "off resetchannels -@all");
@@ -73,7 +74,7 @@ static void wrong_rules_are_refused_with_what_is_wrong(void **state) {
         const char *rule;
         enum auth_fault fault;
     } cases[] = {
-        {"", AUTH_SYNTAX},
+        {"", AUTH_FINE},
         {"foo", AUTH_SYNTAX},
         {" on", AUTH_SYNTAX},
         {"+", AUTH_UNKNOWN_COMMAND},
@@ -98,7 +99,7 @@ static void wrong_rules_are_refused_with_what_is_wrong(void **state) {
         {"#A000000000000000000000000000000000000000000000000000000000000000", AUTH_BAD_HASH},
         {"!0000000000000000000000000000000000000000000000000000000000000000", AUTH_NO_SUCH_PASSWORD},
         {"(on)", AUTH_SYNTAX},
-        {"(+get  +set)", AUTH_SYNTAX},
+        {"(+get  +set)", AUTH_FINE},
         {"((+get))", AUTH_SYNTAX},
         {"(", AUTH_SYNTAX},
         {"(+nosuch)", AUTH_UNKNOWN_COMMAND},
