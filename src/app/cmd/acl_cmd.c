@@ -16,15 +16,11 @@ enum {
 static int shown_size(struct slice text) { return (int)slice_part(text, 0, SHOWN_MAX).size; }
 static const char *shown(struct slice text) { return text.size ? (const char *)text.data : ""; }
 
-static struct auth_users *lock(struct cmd_call *call) {
-    return call->env->server->api->users_lock(call->env->server);
-}
+static struct auth_users *lock(struct cmd_call *call) { return call->env->server->api->users_lock(call->env->server); }
 
 static void unlock(struct cmd_call *call) { call->env->server->api->users_unlock(call->env->server); }
 
-static void changed(struct cmd_call *call) {
-    call->env->server->api->users_changed(call->env->server, call->client);
-}
+static void changed(struct cmd_call *call) { call->env->server->api->users_changed(call->env->server, call->client); }
 
 /* ----------------------------------------------------------------- SETUSER */
 

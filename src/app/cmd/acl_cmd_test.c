@@ -77,7 +77,8 @@ static void keys_that_are_not_named_need_every_key(void **state) {
     EXPECT_REPLY(&f, "PSUBSCRIBE __key*", NOT_KEY);
     EXPECT_REPLY(&f, "PSUBSCRIBE *", NOT_KEY);
     EXPECT_REPLY(&f, "PSUBSCRIBE __keyspace@*__:mine:*", NOT_KEY);
-    EXPECT_REPLY(&f, "SUBSCRIBE __keyspace@0__:mine:1", "*3\r\n$9\r\nsubscribe\r\n$21\r\n__keyspace@0__:mine:1\r\n:1\r\n");
+    EXPECT_REPLY(&f, "SUBSCRIBE __keyspace@0__:mine:1",
+                 "*3\r\n$9\r\nsubscribe\r\n$21\r\n__keyspace@0__:mine:1\r\n:1\r\n");
     EXPECT_REPLY(&f, "PSUBSCRIBE __keyspace@0__:mine:*",
                  "*3\r\n$10\r\npsubscribe\r\n$21\r\n__keyspace@0__:mine:*\r\n:2\r\n");
     server_fixture_close(&s, &f);
@@ -118,10 +119,11 @@ static void what_was_queued_is_judged_again(void **state) {
     assert_int_equal(auth_user_apply(less, SLICE("~a1")), AUTH_FINE);
     assert_int_equal(auth_users_put(&s.users, less), STATUS_OK);
     rights_bind(&f.client, less);
-    EXPECT_REPLY(&f, "EXEC",
-                 "*2\r\n+OK\r\n-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
-                 "call. This command is no longer allowed for the following reason: no permission to touch the specified "
-                 "keys\r\n");
+    EXPECT_REPLY(
+        &f, "EXEC",
+        "*2\r\n+OK\r\n-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+        "call. This command is no longer allowed for the following reason: no permission to touch the specified "
+        "keys\r\n");
     EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
     EXPECT_REPLY(&f, "SET a2 x", NOT_KEY);
     EXPECT_REPLY(&f, "EXEC", "-EXECABORT Transaction discarded because of previous errors.\r\n");

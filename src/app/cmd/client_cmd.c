@@ -355,7 +355,7 @@ struct kill {
     struct cmd_kill_filter filter;
     char address[64], local_address[64]; /* as long as in a view: nothing longer can match */
     struct slice user;
-    bool impossible;                     /* nobody can match */
+    bool impossible; /* nobody can match */
     bool skip_me;
     bool self_matches;
 };

@@ -104,13 +104,13 @@ struct cmd_client {
     bool reply_off, reply_skip, reply_skip_next; /* CLIENT REPLY */
     bool no_evict, no_touch, monitor;
     bool in_multi, multi_failed, in_exec;
-    bool lease_waited;   /* its command is one that has waited (server_api.h, lease_woken) */
-    bool streams;        /* it has subscribed to the invalidation stream; changed through server_api.h only */
-    bool stream_channel; /* by SUBSCRIBE: it is sent messages of a channel, in RESP3 too */
-    bool sync_waited;    /* its command has done its work, and waited for those who acknowledge */
-    bool log_waited;     /* its command is one that has waited for the disk (server_api.h, save and wait_log) */
-    bool tier_waited;    /* its command is one that has waited for the warm tier */
-    bool has_leases;     /* it waits for pushes, or leases are bound to it */
+    bool lease_waited;      /* its command is one that has waited (server_api.h, lease_woken) */
+    bool streams;           /* it has subscribed to the invalidation stream; changed through server_api.h only */
+    bool stream_channel;    /* by SUBSCRIBE: it is sent messages of a channel, in RESP3 too */
+    bool sync_waited;       /* its command has done its work, and waited for those who acknowledge */
+    bool log_waited;        /* its command is one that has waited for the disk (server_api.h, save and wait_log) */
+    bool tier_waited;       /* its command is one that has waited for the warm tier */
+    bool has_leases;        /* it waits for pushes, or leases are bound to it */
     struct auth_user *user; /* whose rights it has; NULL: nobody's, it may do everything */
     struct buf name, lib_name, lib_version;
     struct buf service;        /* as which it writes (CLIENT SERVICE) */

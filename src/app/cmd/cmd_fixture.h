@@ -37,8 +37,8 @@ struct cmd_fixture {
     struct cmd_client *sender; /* who sends the next command; `client` unless a test has more of them */
     struct arena arena;
     struct buf out, foreign, whole;
-    enum cmd_outcome outcome; /* of the last command */
-    uint32_t errors;          /* error replies of the last command */
+    enum cmd_outcome outcome;               /* of the last command */
+    uint32_t errors;                        /* error replies of the last command */
     void (*closing)(struct cmd_fixture *f); /* called when the client is gone; NULL: nothing */
     void *closing_context;
 };

@@ -129,4 +129,5 @@ static void reset_brings_everything_back(void **state) {
 
 UNIT_TESTS(connection, UNIT(hello_greets_in_the_protocol_that_is_chosen),
            UNIT(hello_refuses_as_redis_does_and_changes_nothing), UNIT(strangers_may_only_introduce_themselves),
-           UNIT(without_a_password_the_default_user_needs_none), UNIT(small_ones_answer), UNIT(reset_brings_everything_back));
+           UNIT(without_a_password_the_default_user_needs_none), UNIT(small_ones_answer),
+           UNIT(reset_brings_everything_back));

@@ -71,7 +71,8 @@ static inline void server_fixture_nothing(struct cmd_server *server) { (void)ser
 
 /* Only the client of the fixture goes by users. */
 static inline void server_fixture_changed(struct cmd_server *server, struct cmd_client *client) {
-    struct auth_user *user = client->user ? auth_users_find(&server_fixture_of(server)->users, client->user->name) : NULL;
+    struct auth_user *user =
+        client->user ? auth_users_find(&server_fixture_of(server)->users, client->user->name) : NULL;
     if (client->user && (!user || user->id != client->user->id))
         client->close_after_reply = true;
     else if (user)

@@ -86,8 +86,8 @@ struct cmd_spec {
     /* What keyspace notifications call the writes of this command, and the removal of its first key; empty: none, and `del`. */
     struct slice write_event, remove_event;
     char event_class;                   /* of its writes, a letter of notify-keyspace-events; 0: it writes nothing */
-    int channel_at, channel_to; /* arguments that name channels, as `first` and `last` of keys; 0: none do */
-    bool channel_patterns;      /* these are patterns */
+    int channel_at, channel_to;         /* arguments that name channels, as `first` and `last` of keys; 0: none do */
+    bool channel_patterns;              /* these are patterns */
     int upload_at;                      /* argument that may arrive as an upload (a large value), or 0 */
     const struct cmd_spec *subcommands; /* sorted as in spec/ */
     uint32_t subcommand_count;

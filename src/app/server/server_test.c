@@ -131,7 +131,9 @@ static void settings_change_while_running(void **state) {
     assert_true(server->api.api->config_set(&server->api, &name, &password, 1, error, sizeof error));
     int one = connected_to(server);
     say(one, "GET a\r\nAUTH secreT\r\nAUTH secret\r\nGET a\r\n");
-    hear(one, "-NOAUTH Authentication required.\r\n-WRONGPASS invalid username-password pair or user is disabled.\r\n+OK\r\n$-1\r\n");
+    hear(one,
+         "-NOAUTH Authentication required.\r\n-WRONGPASS invalid username-password pair or user is "
+         "disabled.\r\n+OK\r\n$-1\r\n");
     int two = connected_to(server);
     say(two, "GET a\r\n");
     hear(two, "-NOAUTH Authentication required.\r\n");

@@ -13,11 +13,12 @@
 #include "sys/os/random.h"
 
 enum { PASSWORD_SIZE_MAX = 512 };
-_Static_assert(sizeof(((struct config_values *)0)->requirepass) == PASSWORD_SIZE_MAX + 1, "as the configuration has it");
+_Static_assert(sizeof(((struct config_values *)0)->requirepass) == PASSWORD_SIZE_MAX + 1,
+               "as the configuration has it");
 _Static_assert((int)SHA256_DIGITS == (int)AUTH_HASH_SIZE, "the hash of a password is a SHA-256");
 
-#define NO_FILE                                                                                                  \
-    "This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER " \
+#define NO_FILE                                                                                                     \
+    "This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER "  \
     "command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store " \
     "users in the Redis configuration."
 
@@ -157,8 +158,9 @@ static bool load_file(struct server *server, struct buf *errors) {
     if (status == STATUS_OK)
         return true;
     const char *more = status == STATUS_INVALID || status == STATUS_IO ? "" : status_text(status);
-    if (buf_printf(errors, "%s%sWARNING: ACL errors detected, no change to the previously active ACL rules was performed",
-                   more, more[0] ? ". " : "") != STATUS_OK)
+    if (buf_printf(errors,
+                   "%s%sWARNING: ACL errors detected, no change to the previously active ACL rules was performed", more,
+                   more[0] ? ". " : "") != STATUS_OK)
         buf_clear(errors);
     return false;
 }
@@ -192,8 +194,9 @@ bool users_api_save(struct cmd_server *api, struct buf *errors) {
     if (done)
         return true;
     log_warning("Cannot write the ACL file %s: %s", path, status == STATUS_OK ? strerror(errno) : status_text(status));
-    MAYBE(buf_printf(errors, "There was an error trying to save the ACLs. Please check the server logs for more "
-                             "information") != STATUS_OK);
+    MAYBE(buf_printf(errors,
+                     "There was an error trying to save the ACLs. Please check the server logs for more "
+                     "information") != STATUS_OK);
     return false;
 }
 
@@ -215,8 +218,7 @@ static enum status load_first(struct server *server) {
 }
 
 enum status users_start(struct server *server) {
-    const struct auth_setting setting = {
-        .commands = &cmd_rights, .memory = &memory_libc, .hash = sha256_digits};
+    const struct auth_setting setting = {.commands = &cmd_rights, .memory = &memory_libc, .hash = sha256_digits};
     TRY(auth_users_init(&server->users, &setting));
     users_settle(server);
     return load_first(server);

@@ -27,7 +27,7 @@
 #include "base/status.h"
 
 enum {
-    AUTH_HASH_SIZE = 64,                 /* SHA-256 in hexadecimal digits */
+    AUTH_HASH_SIZE = 64,                  /* SHA-256 in hexadecimal digits */
     AUTH_USER_SIZE_MAX = 4 * 1024 * 1024, /* bytes of one user, all that its rules have taken on the way */
     AUTH_NAME_SIZE_MAX = 1024,
 };
@@ -63,9 +63,9 @@ enum auth_access { AUTH_READ = 1, AUTH_WRITE = 2, AUTH_READ_WRITE = 3 };
 /* What keys or channels a pattern permits. Most are a prefix or one name, which is told without looking for stars. */
 struct auth_pattern {
     enum { AUTH_EXACT, AUTH_PREFIX, AUTH_GLOB } kind;
-    uint32_t access;  /* enum auth_access; of a channel 0 */
+    uint32_t access;   /* enum auth_access; of a channel 0 */
     struct slice text; /* as it was given */
-    size_t plain;     /* so many bytes of it stand for themselves, with no backslash before them */
+    size_t plain;      /* so many bytes of it stand for themselves, with no backslash before them */
 };
 
 struct auth_list {
@@ -75,8 +75,8 @@ struct auth_list {
 
 struct auth_selector {
     bool all_commands, all_keys, all_channels;
-    bool future; /* commands that are not there yet are permitted too */
-    uint64_t *permitted;      /* a bit for each command */
+    bool future;               /* commands that are not there yet are permitted too */
+    uint64_t *permitted;       /* a bit for each command */
     struct auth_list keys;     /* of struct auth_pattern */
     struct auth_list channels; /* the same */
     struct auth_list rules;    /* of struct slice: "+get", "-@admin", as they describe it */

@@ -7,12 +7,20 @@
 
 #include "core/auth/users.h"
 
-enum { FIXTURE_GET, FIXTURE_SET, FIXTURE_SELECT, FIXTURE_CONFIG, FIXTURE_CONFIG_GET, FIXTURE_CONFIG_SET, FIXTURE_PUBLISH };
+enum {
+    FIXTURE_GET,
+    FIXTURE_SET,
+    FIXTURE_SELECT,
+    FIXTURE_CONFIG,
+    FIXTURE_CONFIG_GET,
+    FIXTURE_CONFIG_SET,
+    FIXTURE_PUBLISH
+};
 
 static const char *const fixture_categories[] = {"read", "write", "slow", "admin"};
 static const struct auth_command fixture_commands[] = {
-    {"get", 1, AUTH_NONE, 0},        {"set", 2 | 4, AUTH_NONE, 0},           {"select", 0, AUTH_NONE, 0},
-    {"config", 4, AUTH_NONE, 2},     {"config|get", 8, FIXTURE_CONFIG, 0},   {"config|set", 8, FIXTURE_CONFIG, 0},
+    {"get", 1, AUTH_NONE, 0},     {"set", 2 | 4, AUTH_NONE, 0},         {"select", 0, AUTH_NONE, 0},
+    {"config", 4, AUTH_NONE, 2},  {"config|get", 8, FIXTURE_CONFIG, 0}, {"config|set", 8, FIXTURE_CONFIG, 0},
     {"publish", 0, AUTH_NONE, 0},
 };
 static const struct auth_commands fixture_table = {fixture_commands, 7, fixture_categories, 4};

@@ -17,8 +17,7 @@ enum status auth_describe_commands(const struct auth_selector *selector, struct 
 }
 
 enum status auth_describe_keys(const struct auth_selector *selector, struct buf *out) {
-    static const char *const before[] = {
-        [AUTH_READ] = "%R~", [AUTH_WRITE] = "%W~", [AUTH_READ_WRITE] = "~"};
+    static const char before[][4] = {"", "%R~", "%W~", "~"}; /* by enum auth_access */
     if (selector->all_keys)
         return append(out, "~*");
     for (uint32_t i = 0; i < selector->keys.count; i++) {

@@ -154,8 +154,8 @@ static enum auth_fault note_rule(struct auth_user *user, struct auth_selector *s
         return no_room(user);
     text[0] = on ? '+' : '-';
     for (size_t i = 0; i < name.size; i++)
-        text[i + 1] = (uint8_t)(i < small && name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20
-                                                                                        : name.data[i]);
+        text[i + 1] =
+            (uint8_t)(i < small && name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i]);
     struct slice rule = slice_make(text, name.size + 1), about = slice_part(rule, 1, SIZE_MAX);
     for (uint32_t i = selector->rules.count; i-- > 0;)
         if (is_overruled(((const struct slice *)selector->rules.items)[i], about))
@@ -180,8 +180,7 @@ static enum auth_fault permit_first(struct auth_user *user, struct auth_selector
 }
 
 /* "+config|get", whatever stands behind the last bar. */
-static enum auth_fault add_part(struct auth_user *user, struct auth_selector *selector, struct slice name,
-                                size_t bar) {
+static enum auth_fault add_part(struct auth_user *user, struct auth_selector *selector, struct slice name, size_t bar) {
     const struct auth_commands *commands = user->setting->commands;
     struct slice argument = slice_part(name, bar + 1, SIZE_MAX);
     uint32_t command = auth_command_find(commands, slice_part(name, 0, bar));
@@ -238,8 +237,7 @@ size_t auth_plain_size(struct slice text) {
     return plain;
 }
 
-static enum auth_fault pattern_add(struct auth_user *user, struct auth_list *list, struct slice text,
-                                   uint32_t access) {
+static enum auth_fault pattern_add(struct auth_user *user, struct auth_list *list, struct slice text, uint32_t access) {
     for (uint32_t i = 0; i < list->count; i++) {
         struct auth_pattern *old = (struct auth_pattern *)list->items + i;
         if (slice_equal(old->text, text)) {
@@ -462,7 +460,7 @@ struct auth_user *auth_user_new(const struct auth_setting *setting, struct slice
 }
 
 struct auth_user *auth_user_new_default(const struct auth_setting *setting) {
-    static const char *const words[] = {"on", "nopass", "~*", "&*", "+@all"};
+    static const char words[][8] = {"on", "nopass", "~*", "&*", "+@all"};
     struct auth_user *user = auth_user_new(setting, SLICE("default"));
     for (size_t i = 0; user && i < sizeof words / sizeof *words; i++) {
         if (auth_user_apply(user, slice_from_string(words[i])) == AUTH_FINE)

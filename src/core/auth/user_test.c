@@ -57,13 +57,15 @@ static void users_are_described_by_words_that_make_them(void **state) {
     expect_user("+config;-config|get;+config", "off resetchannels -@all +config");
     expect_user("+config|get;-config", "off resetchannels -@all -config");
     expect_user("+get;+select|0;+@all;-get", "off resetchannels +@all -get");
-    expect_user("skip-sanitize-payload;(~x +get);( %R~y &z +set )",
-                "off skip-sanitize-payload resetchannels -@all (~x resetchannels -@all +get) (%R~y resetchannels &z -@all "
-                "+set)");
+    expect_user(
+        "skip-sanitize-payload;(~x +get);( %R~y &z +set )",
+        "off skip-sanitize-payload resetchannels -@all (~x resetchannels -@all +get) (%R~y resetchannels &z -@all "
+        "+set)");
     expect_user("(+get);();clearselectors;(+set)", "off resetchannels -@all (resetchannels -@all +set)");
     expect_user("on;>x;~*;+@all;(+get);reset", "off sanitize-payload resetchannels -@all");
     expect_user("skip-sanitize-payload;sanitize-payload", "off sanitize-payload resetchannels -@all");
-    expect_user(">a;>a;>b;<a", "off #6200000000000000000000000000000000000000000000000000000000000000 resetchannels -@all");
+    expect_user(">a;>a;>b;<a",
+                "off #6200000000000000000000000000000000000000000000000000000000000000 resetchannels -@all");
     expect_user("nopass;>a;nopass", "off nopass resetchannels -@all");
     expect_user("nopass;resetpass", "off resetchannels -@all");
 }
@@ -265,7 +267,8 @@ static void every_allocation_may_fail(void **state) {
         struct memory memory = {.resize = failing_resize, .context = &failing};
         struct auth_setting poor = fixture_setting(&memory);
         struct auth_user *user = auth_user_new(&poor, SLICE("joe")), *copy = NULL;
-        static const char *const rules[] = {">a", "~k*", "&c", "+get", "+select|1", "(~x +set)", "(~y)", "(~z)", "(~q)", "(~w)"};
+        static const char *const rules[] = {">a",        "~k*",  "&c",   "+get", "+select|1",
+                                            "(~x +set)", "(~y)", "(~z)", "(~q)", "(~w)"};
         enum auth_fault fault = AUTH_FINE;
         for (size_t r = 0; user && r < sizeof rules / sizeof *rules && fault == AUTH_FINE; r++)
             fault = auth_user_apply(user, slice_from_string(rules[r]));

@@ -186,9 +186,8 @@ static enum status read_lines(struct auth_users *into, struct slice text, const 
         line.rest = slice_part(text, 0, size);
         line.number++;
         text = slice_part(text, size + 1, SIZE_MAX);
-        enum status status = size <= AUTH_LINE_SIZE_MAX
-                                 ? read_line(&line)
-                                 : complain(&line, "", SLICE("a line has more than 1 MiB"), "");
+        enum status status = size <= AUTH_LINE_SIZE_MAX ? read_line(&line)
+                                                        : complain(&line, "", SLICE("a line has more than 1 MiB"), "");
         if (status != STATUS_OK && status != STATUS_INVALID)
             return status;
         worst = status != STATUS_OK ? status : worst;

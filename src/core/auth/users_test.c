@@ -30,8 +30,9 @@ static void users_are_ordered_found_and_replaced(void **state) {
     open_users(&users);
     add(&users, "zoe");
     add(&users, "abe");
-    expect_saved(&users, "user abe off resetchannels -@all\nuser default on nopass ~* &* +@all\nuser zoe off "
-                         "resetchannels -@all\n");
+    expect_saved(&users,
+                 "user abe off resetchannels -@all\nuser default on nopass ~* &* +@all\nuser zoe off "
+                 "resetchannels -@all\n");
     uint64_t id = auth_users_find(&users, SLICE("zoe"))->id;
     struct auth_user *kept = auth_user_ref(auth_users_find(&users, SLICE("zoe")));
     add(&users, "zoe");
@@ -56,24 +57,27 @@ static void a_file_takes_the_place_of_all_users_or_changes_nothing(void **state)
     buf_init(&errors, &memory_libc);
     add(&users, "old");
     uint64_t default_id = auth_users_find(&users, SLICE("default"))->id;
-    struct slice bad = SLICE("user a on\n\n# a comment\nuser b foo\nuser a off\nnothing\nuser c (+get\nuser d >x +nosuch\n"
-                             "user\n");
+    struct slice bad = SLICE(
+        "user a on\n\n# a comment\nuser b foo\nuser a off\nnothing\nuser c (+get\nuser d >x +nosuch\n"
+        "user\n");
     assert_int_equal(auth_users_load(&users, bad, "f.acl", &errors), STATUS_INVALID);
     assert_int_equal(buf_append(&errors, "", 1), STATUS_OK);
-    assert_string_equal((const char *)errors.data,
-                        "f.acl:4: Error in user declaration 'foo': Syntax error. "
-                        "f.acl:5: Error in user declaration 'a': Duplicate user found. A user can only be defined once in "
-                        "config files. "
-                        "f.acl:6: line should start with user keyword followed by the username. "
-                        "f.acl:7: Unmatched parenthesis in selector definition. "
-                        "f.acl:8: Error in user declaration '+nosuch': Unknown command or category name in ACL. "
-                        "f.acl:9: line should start with user keyword followed by the username. ");
+    assert_string_equal(
+        (const char *)errors.data,
+        "f.acl:4: Error in user declaration 'foo': Syntax error. "
+        "f.acl:5: Error in user declaration 'a': Duplicate user found. A user can only be defined once in "
+        "config files. "
+        "f.acl:6: line should start with user keyword followed by the username. "
+        "f.acl:7: Unmatched parenthesis in selector definition. "
+        "f.acl:8: Error in user declaration '+nosuch': Unknown command or category name in ACL. "
+        "f.acl:9: line should start with user keyword followed by the username. ");
     expect_saved(&users, "user default on nopass ~* &* +@all\nuser old off resetchannels -@all\n");
     buf_clear(&errors);
     struct slice good = SLICE("user old on ~k  (+get ~x) \r\nuser new (~a)b* +get) +set");
     assert_int_equal(auth_users_load(&users, good, "f.acl", &errors), STATUS_OK);
-    expect_saved(&users, "user default on nopass ~* &* +@all\nuser new off resetchannels -@all +set (~a)b* resetchannels "
-                         "-@all +get)\nuser old on ~k resetchannels -@all (~x resetchannels -@all +get)\n");
+    expect_saved(&users,
+                 "user default on nopass ~* &* +@all\nuser new off resetchannels -@all +set (~a)b* resetchannels "
+                 "-@all +get)\nuser old on ~k resetchannels -@all (~x resetchannels -@all +get)\n");
     assert_int_equal(auth_users_find(&users, SLICE("default"))->id, default_id);
     buf_fini(&errors);
     auth_users_fini(&users);
@@ -106,5 +110,6 @@ static void refusals_that_are_alike_count_as_one_for_a_minute(void **state) {
     auth_users_fini(&users);
 }
 
-UNIT_TESTS(users, UNIT(users_are_ordered_found_and_replaced), UNIT(a_file_takes_the_place_of_all_users_or_changes_nothing),
+UNIT_TESTS(users, UNIT(users_are_ordered_found_and_replaced),
+           UNIT(a_file_takes_the_place_of_all_users_or_changes_nothing),
            UNIT(refusals_that_are_alike_count_as_one_for_a_minute));
