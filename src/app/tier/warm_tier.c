@@ -208,6 +208,17 @@ static enum status look_for_room(const struct warm_tier *tier, char *reason) {
                   tier->options.size_bytes, room);
 }
 
+static void tell_access(const struct warm_tier *tier) {
+    struct warm_statistics file;
+    char text[sizeof tier->path + 256];
+    warm_statistics(tier->warm, &file);
+    if (!tier->options.say || !tier->options.mapped || file.mapped)
+        return;
+    snprintf(text, sizeof text, "The warm tier %s cannot be mapped by this system, and is read through the page cache",
+             tier->path);
+    tier->options.say(tier->options.context, LOG_NOTICE, text);
+}
+
 static enum status open_file(struct warm_tier *tier, char *reason) {
     struct warm_report report;
     struct warm_options options = {
@@ -215,14 +226,17 @@ static enum status open_file(struct warm_tier *tier, char *reason) {
         .size_bytes = tier->options.size_bytes,
         .keep_percent = tier->options.keep_percent,
         .write_rate_bytes = tier->options.write_rate_bytes,
+        .mapped = tier->options.mapped,
         .begin_anew = true,
         .memory = tier->options.memory,
         .hooks = {keep, moved, gone, gone_all, trouble, tier},
     };
     report.reason[0] = 0;
     enum status status = warm_open(&tier->directory.files, &options, clock_steady_ns(), NULL, &report, &tier->warm);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        tell_access(tier);
         return status;
+    }
     refuse(reason, status, "%s", report.reason[0] ? report.reason : strerror(errno));
     if (status == STATUS_FULL) /* as much of it as found room */
         MAYBE(tier->directory.files.remove(tier->directory.files.context, tier->name) != STATUS_OK);
@@ -352,6 +366,7 @@ void warm_tier_stand_still(struct warm_tier *tier) { pthread_mutex_lock(&tier->s
 void warm_tier_go_on(struct warm_tier *tier) { pthread_mutex_unlock(&tier->still); }
 
 void warm_tier_forget(struct warm_tier *tier, struct actor *actor) {
-    MAYBE(cache_tier_set(tier->cache, actor, NULL) != STATUS_OK);
+    if (actor)
+        MAYBE(cache_tier_set(tier->cache, actor, NULL) != STATUS_OK);
     directory_close(&tier->directory);
 }

@@ -25,6 +25,7 @@ struct warm_tier_options {
     uint64_t size_bytes;         /* all of it is set aside at once */
     uint64_t write_rate_bytes;   /* a second; 0: no limit */
     uint32_t keep_percent;       /* as in struct warm_options */
+    bool mapped;                 /* the same */
     uint32_t actor;              /* the id of the tier's own thread */
     const struct memory *memory; /* NULL: memory_libc */
     /* What cannot be read or written, in a sentence, each kind at most once in ten seconds; from any thread, and it calls nothing of this. NULL: nobody is told. */
@@ -57,7 +58,7 @@ MUST_CHECK enum status warm_tier_find(struct warm_tier *tier, struct actor *acto
 MUST_CHECK enum status warm_tier_fetch(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
                                        struct buf *bytes);
 
-/* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. */
+/* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. `actor` NULL: neither is the cache. */
 void warm_tier_stand_still(struct warm_tier *tier);
 void warm_tier_go_on(struct warm_tier *tier);
 void warm_tier_forget(struct warm_tier *tier, struct actor *actor);
