@@ -268,8 +268,8 @@ struct strata_get_item {
 };
 
 /* Reads many keys, several times as fast as one by one: memory is fetched for all of them together. Batches of 16 to 256 are
- * best. The keys are read one after the other, not at one moment. Answers how many
- * were found. */
+ * best. The keys are read one after the other, not at one moment; what stands in the file of a
+ * tier is read from there for up to 64 of them at the same time. Answers how many were found. */
 STRATA_API size_t strata_get_many(struct strata_cache *cache, struct strata_get_item *items, size_t count);
 
 /* STRATA_OK or STRATA_MISS. Counts nothing. */
