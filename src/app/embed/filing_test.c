@@ -1,6 +1,7 @@
 /* A file behind memory: on a real one, with data several times the memory. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -435,7 +436,8 @@ static uint32_t get_batch(struct strata_cache *cache, uint32_t first, const uint
     }
     size_t found = strata_get_many(cache, items, COUNT);
     for (uint32_t i = 0; i < COUNT; i++)
-        if (items[i].status == STRATA_OK) {
+        if (items[i].status == STRATA_OK &&
+            editions[keys[i] - first]) { /* else it is of an earlier round, or nobody's */
             size_t size = value_of(keys[i], editions[keys[i] - first], wanted);
             assert_true(items[i].size == size && memcmp(values[i], wanted, size) == 0);
         }
@@ -504,9 +506,103 @@ static void threads_read_a_file_that_is_mapped(void **state) {
     use_with_threads("16mb,idle=1ms,access=mmap");
 }
 
+/* Who is found before and after a scan, and was not written meanwhile, was there all the time. */
+static void scan_once(struct strata_cache *cache, uint32_t *ret_there) {
+    static uint8_t seen[THREADS * OWN_KEYS], before[OWN_KEYS];
+    uint64_t cursor = 0;
+    memset(seen, 0, sizeof seen);
+    for (uint32_t key = 0; key < OWN_KEYS; key++) {
+        before[key] = get_edition(cache, key, 1); /* and what is read there is written again when the file makes room */
+        if (before[key])
+            continue;
+        set_edition(cache, key, 1);
+        (void)get_edition(cache, key, 1);
+    }
+    do
+        assert_int_equal(strata_scan(cache, &cursor, 500, count_visit, seen), STRATA_OK);
+    while (cursor);
+    for (uint32_t key = 0; key < OWN_KEYS; key++) {
+        if (!before[key] || strata_exists(cache, &key, sizeof key) != STRATA_OK)
+            continue;
+        ++*ret_there;
+        if (!seen[key])
+            fail_msg("key %u was there all the time (STRATA_SEED=%llu)", key, (unsigned long long)unit_seed());
+    }
+}
+
+static atomic_bool scanned;
+
+static void *press_on(void *context) {
+    while (!atomic_load(&scanned))
+        (void)use_own(context);
+    return NULL;
+}
+
+static void scan_finds_what_moves_about(void **state) {
+    enum { SCANS = 6, PRESSING = 2 };
+    struct place place;
+    struct member members[THREADS];
+    uint32_t there = 0;
+    (void)state;
+    atomic_store(&scanned, false);
+    begin(&place);
+    struct strata_cache *cache = open_filed(&place, "1mb", "16mb");
+    for (uint32_t key = 0; key < OWN_KEYS; key++) {
+        set_edition(cache, key, 1);
+        (void)get_edition(cache, key, 1);
+    }
+    for (uint32_t i = 1; i <= PRESSING; i++) {
+        members[i] = (struct member){.cache = cache, .number = i};
+        assert_int_equal(pthread_create(&members[i].thread, NULL, press_on, &members[i]), 0);
+    }
+    for (int i = 0; i < SCANS; i++)
+        scan_once(cache, &there);
+    atomic_store(&scanned, true);
+    for (uint32_t i = 1; i <= PRESSING; i++)
+        pthread_join(members[i].thread, NULL);
+    assert_true(there > OWN_KEYS);
+    testing_close(cache);
+    end(&place);
+}
+
+static void nobody(void *context, const struct strata_event *event) { (void)context, (void)event; }
+
+static void scan_does_not_show_what_has_expired(void **state) {
+    enum { TTL_MS = 1000 };
+    struct place place;
+    struct strata_cache *cache;
+    static uint8_t seen[KEYS];
+    uint8_t value[VALUE_MAX];
+    char text[TEXT_SIZE];
+    struct strata_options options = {.small_pages = 1, .on_removed = nobody};
+    const struct strata_set_options dies = {.ttl_ms = TTL_MS};
+    uint64_t cursor = 0;
+    (void)state;
+    begin(&place);
+    snprintf(text, sizeof text, "memory:1mb file:%s/x:8mb", place.path);
+    assert_int_equal(strata_open(text, &options, &cache), STRATA_OK);
+    uint32_t last = KEYS - 1;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        size_t size = value_of(key, 0, value);
+        assert_int_equal(strata_set(cache, &key, sizeof key, value, size, &dies, NULL), STRATA_OK);
+        (void)get_edition(cache, key, 0);
+    }
+    assert_true(testing_stats(cache).file_entries > 0);
+    while (strata_exists(cache, &last, sizeof last) == STRATA_OK)
+        ;
+    memset(seen, 0, sizeof seen);
+    do
+        assert_int_equal(strata_scan(cache, &cursor, 500, count_visit, seen), STRATA_OK);
+    while (cursor);
+    assert_null(memchr(seen, 1, sizeof seen));
+    testing_close(cache);
+    end(&place);
+}
+
 UNIT_TESTS(filing, UNIT(more_than_memory_holds_is_there), UNIT(calls_know_what_is_in_the_file),
            UNIT(descriptions_say_what_is_wrong), UNIT(a_file_is_for_one_cache),
            UNIT(what_is_shown_is_what_was_written_last), UNIT(so_it_is_when_the_file_is_mapped),
            UNIT(with_a_directory_nothing_old_comes_back), UNIT(a_damaged_file_gives_misses),
            UNIT(batches_read_what_stands_in_the_file), UNIT(threads_read_and_write_beside_the_file),
-           UNIT(threads_read_a_file_that_is_mapped));
+           UNIT(threads_read_a_file_that_is_mapped), UNIT(scan_finds_what_moves_about),
+           UNIT(scan_does_not_show_what_has_expired));
