@@ -118,11 +118,36 @@ static void fail_to_load(struct server *server) {
     server_request_stop(server, SERVER_STOPS_NOW);
 }
 
+static bool is_numbered(const char *name, const char *begin) {
+    size_t size = strlen(begin);
+    return strncmp(name, begin, size) == 0 && strlen(name) == size + 10 && strspn(name + size, "0123456789") == 10;
+}
+
+static enum status note_kept(void *visitor, const char *name) {
+    bool *found = visitor;
+    *found |= is_numbered(name, "log-") || is_numbered(name, "snapshot-");
+    return STATUS_OK;
+}
+
+/* Whoever starts on a backup, or has lost a line of the configuration, would wonder why everything is gone. */
+static void tell_unread(void) {
+    struct directory directory;
+    bool found = false;
+    if (directory_open(".", false, &directory) != STATUS_OK)
+        return;
+    enum status status = directory.files.list(directory.files.context, note_kept, &found);
+    directory_close(&directory);
+    if (status == STATUS_OK && found)
+        log_warning("There is a log or a snapshot in `dir`, of which nothing is read: that takes `appendonly yes`");
+}
+
 enum status persistence_lock(struct server *server) {
     if (!server->config.values.appendonly && server->config.values.save.count)
         log_warning("`save` does nothing without `appendonly yes`: nothing is kept on disk");
-    if (!server->config.values.appendonly)
+    if (!server->config.values.appendonly) {
+        tell_unread();
         return STATUS_OK;
+    }
     if (server->worker_count >= LANES_MAX) {
         log_warning("With appendonly there are %d threads at most", LANES_MAX - 1);
         return STATUS_INVALID;

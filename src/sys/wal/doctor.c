@@ -55,10 +55,12 @@ static enum status examine_snapshot(struct doctor *doctor, uint64_t number, stru
         say(doctor, "%s", reason);
         return status;
     }
-    say(doctor,
-        "snapshot-%010" PRIu64 " is good: %" PRIu64 " records, %" PRIu64 " bytes; it needs the log from record %" PRIu64
-        " to %" PRIu64,
-        number, ret_facts->records, ret_facts->bytes, ret_facts->start_lsn, ret_facts->end_lsn);
+    char needs[80] = "it needs no record of the log";
+    if (ret_facts->start_lsn <= ret_facts->end_lsn)
+        snprintf(needs, sizeof needs, "it needs the log from record %" PRIu64 " to %" PRIu64, ret_facts->start_lsn,
+                 ret_facts->end_lsn);
+    say(doctor, "snapshot-%010" PRIu64 " is good: %" PRIu64 " records, %" PRIu64 " bytes; %s", number,
+        ret_facts->records, ret_facts->bytes, needs);
     return STATUS_OK;
 }
 
