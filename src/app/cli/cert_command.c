@@ -243,8 +243,13 @@ static bool run(const struct options *options) {
     if (mkdir(options->folder, 0755) != 0 && errno != EEXIST)
         return tell(options->folder);
     bool done = find_authority(options, &authority) && path_of(options, "server", ".crt", server);
-    if (done && (options->host_count || access(server, F_OK) != 0))
+    bool serves = done && (options->host_count || access(server, F_OK) != 0);
+    if (serves)
         done = make_and_put(options, TLS_ROLE_SERVER, "server", &authority);
+    else if (done && !options->client_count)
+        fprintf(stderr,
+                "strata cert: nothing was made: %s is there; --host NAME makes it anew, --client NAME another\n",
+                server);
     for (size_t i = 0; i < options->client_count && done; i++)
         done = make_and_put(options, TLS_ROLE_CLIENT, options->clients[i], &authority);
     tls_pair_free(&authority);

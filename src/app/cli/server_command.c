@@ -221,7 +221,9 @@ static int run(struct config *config) {
     if (status != STATUS_OK && config->values.rules[0] && !manifest_file_is_good(config->values.rules))
         return 1; /* told what is wrong */
     if (status != STATUS_OK) {
-        fprintf(stderr, "strata: the server does not start: %s\n", status_text(status));
+        /* An error in the configuration has been told of in words. */
+        fprintf(stderr, "strata: the server does not start: %s\n",
+                status == STATUS_INVALID ? "the log says what to change" : status_text(status));
         return 1;
     }
     print_start(config, server_port(server), server_tls_port(server));
