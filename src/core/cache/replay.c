@@ -30,6 +30,23 @@ static void see_stamp(const struct cache_replay *replay, uint64_t stamp) {
         raise_stamps(replay, stamp - ENTRY_STAMP_FIRST + 1);
 }
 
+/* What goes down is as old as this. */
+static void see_ban(struct cache_replay *replay, uint64_t stamp) {
+    struct tier *tier = engine_of(replay)->tier;
+    replay->bans_seen = stamp > replay->bans_seen ? stamp : replay->bans_seen;
+    if (tier)
+        atomic_store_explicit(&tier->loaded_bans, replay->bans_seen, memory_order_relaxed);
+}
+
+/* An entry without a stamp that was written behind a ban, which lasts here longer than it did there: younger than that, and older than all that follow. A stamp of
+ * now would be younger than these, too, as stamps are ahead of the records. */
+static uint64_t stamp_of(const struct cache_replay *replay, const struct record_part *part) {
+    const struct engine *engine = engine_of(replay);
+    const struct entry entry = {.db = part->place};
+    bool banned = part->stamp == 0 && store_is_banned(engine, &entry, part->name);
+    return banned ? replay->bans_seen + 1 : part->stamp;
+}
+
 static void give_held(struct cache_replay *replay) {
     const uint32_t *numbers = (const uint32_t *)(const void *)replay->held.data;
     tags_give(replay->cache, replay->actor, numbers, (uint32_t)(replay->held.size / sizeof *numbers));
@@ -99,13 +116,13 @@ static enum status facts_of(struct cache_replay_lane *lane, const struct record_
     *ret_value = (struct store_value){
         .type = part->type,
         .expires_at_ms = part->expires_at_ms,
-        .stamp = part->stamp,
+        .stamp = stamp_of(lane->replay, part),
         .row = part->row,
         .stale = entry_stale_code(part->stale_ms),
         .softened = part->soft,
         .tags = numbers,
     };
-    see_stamp(lane->replay, part->stamp);
+    see_stamp(lane->replay, ret_value->stamp);
     return tags_take(lane->replay->cache, lane->actor, part->tags, part->tag_count, ENTRY_TAGS_MAX, numbers,
                      &ret_value->tag_count);
 }
@@ -289,21 +306,28 @@ static enum status cell_facts(struct cache_replay_lane *lane, const struct recor
 
 /* What was in memory when the dump came by, and went down before its end, is there twice; so is what was moved meanwhile. One of them is enough. Whatever stands in lower
  * generations was down before. */
-static enum tier_count enter_cell(struct cache_replay_lane *lane, struct shard *shard, const struct record_cell *cell) {
+static void enter_cell(struct cache_replay_lane *lane, struct shard *shard, const struct record_cell *cell) {
     struct cache *cache = lane->replay->cache;
-    struct tier_cell entered = {.bits = cell->bits, .bit_count = cell->bit_count, .place = cell->place,
-                                .hits = cell->hits, .expires = cell->expires, .generation = cell->generation};
-    struct tier_meta facts;
-    if (!cache->tier.take(cache->tier.context, cell->address, cell->generation, &entered.address))
-        return TIER_LOST;
-    if (cell->generation >= lane->replay->listed_position && tier_is_twice(cache->engine, shard, &entered))
-        return TIER_TWICE;
-    if (cell_facts(lane, cell, &facts) != STATUS_OK)
-        return TIER_LOST;
-    if (tier_enter(cache->engine, lane->actor, shard, &entered, &facts))
-        return TIER_TAKEN_OVER;
-    tags_give(cache, lane->actor, facts.tags, facts.tag_count);
-    return TIER_LOST;
+    struct tier *tier = cache->engine->tier;
+    struct tier_cell entered = {.bits = cell->bits,
+                                .bit_count = cell->bit_count,
+                                .place = cell->place,
+                                .hits = cell->hits,
+                                .expires = cell->expires,
+                                .generation = cell->generation};
+    struct tier_meta facts = {.tag_count = 0};
+    bool there = cache->tier.take(cache->tier.context, cell->address, cell->generation, &entered.address);
+    if (there && cell->generation >= lane->replay->listed_position &&
+        tier_is_twice(cache->engine, shard, &entered)) {
+        atomic_fetch_add_explicit(&tier->ended[TIER_OVERWRITTEN], 1, memory_order_relaxed);
+        return;
+    }
+    there = there && cell_facts(lane, cell, &facts) == STATUS_OK;
+    if (there && !tier_enter(cache->engine, lane->actor, shard, &entered, &facts)) {
+        tags_give(cache, lane->actor, facts.tags, facts.tag_count);
+        there = false;
+    }
+    tier_count(tier, there ? TIER_TAKEN_OVER : TIER_LOST, 1);
 }
 
 static void enter_cells(struct cache_replay_lane *lane, const struct record_part *part) {
@@ -314,7 +338,7 @@ static void enter_cells(struct cache_replay_lane *lane, const struct record_part
     store_lock(engine, lane->actor, part->shard);
     tier_widen(engine, lane->actor, shard, part->offset);
     while (record_cell_next(&rest, &cell))
-        tier_count(engine->tier, enter_cell(lane, shard, &cell), 1);
+        enter_cell(lane, shard, &cell);
     store_unlock(engine, lane->actor, part->shard);
 }
 
@@ -329,12 +353,6 @@ static bool are_of_here(struct cache_replay *replay, const struct record_part *p
     return false;
 }
 
-static void note_ban_stamp(const struct cache_replay *replay, uint64_t stamp) {
-    struct tier *tier = engine_of(replay)->tier;
-    if (tier && atomic_load_explicit(&tier->loaded_bans, memory_order_relaxed) < stamp)
-        atomic_store_explicit(&tier->loaded_bans, stamp, memory_order_relaxed);
-}
-
 static void apply_tier(struct cache_replay *replay, const struct record_part *part) {
     const struct cache *cache = replay->cache;
     struct tier *tier = engine_of(replay)->tier;
@@ -343,7 +361,7 @@ static void apply_tier(struct cache_replay *replay, const struct record_part *pa
     if (!replay->lists || !part->stamp)
         return;
     bans_past_floor_set(tier->past, part->stamp);
-    note_ban_stamp(replay, part->stamp);
+    see_ban(replay, part->stamp);
 }
 
 static void apply_ban_past(struct cache_replay *replay, const struct record_part *part) {
@@ -354,7 +372,7 @@ static void apply_ban_past(struct cache_replay *replay, const struct record_part
     store_lock(engine, replay->actor, 0);
     bans_past_add(engine->tier->past, part->place, part->name, part->stamp);
     store_unlock(engine, replay->actor, 0);
-    note_ban_stamp(replay, part->stamp);
+    see_ban(replay, part->stamp);
 }
 
 static enum status apply_to_key(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
@@ -418,7 +436,7 @@ static enum status apply_ban(struct cache_replay *replay, const struct record_pa
     bool added = false;
     TRY(bans_prepare(engine));
     see_stamp(replay, part->stamp);
-    note_ban_stamp(replay, part->stamp);
+    see_ban(replay, part->stamp);
     while (!added) {
         cache_lock_all(replay->cache, replay->actor, 0);
         added = bans_add(engine, replay->actor, part->place, part->name, part->stamp);
@@ -599,7 +617,7 @@ void cache_replay_begin(struct cache_replay *replay) {
     ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor));
     if (engine->tier)
         engine->tier->loading = true;
-    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = 0;
+    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = replay->bans_seen = 0;
     replay->self = (struct cache_replay_lane){.replay = replay, .actor = replay->actor};
     replay->handed_bytes = replay->below_lost = 0;
     replay->lists = false;

@@ -73,6 +73,7 @@ struct cache_replay {
     uint64_t handed_bytes;
     bool dumping, lists;      /* lists: cells of the dump are of the tier that is there */
     uint64_t listed_position; /* cache_dump's generation */
+    uint64_t bans_seen;       /* the stamp of the youngest */
     struct buf held;
     struct cache_replay_lane self;
 };

@@ -63,7 +63,7 @@ struct cache_tier {
     uint64_t (*generation)(void *context, uint64_t address);
     /* For who keeps records longer than this process lives; `file_id` 0: nobody does, and the rest of this is not asked. It says whose records they are: another one whenever
      * what stood at addresses has become void. `position`: what goes down from now on comes to stand in this generation or a higher one. `take`: whether what stood at an address
-     * in a generation, as a dump has it, can still be read, and where; called while a journal is replayed, under the shard's lock, by any thread. */
+     * in a generation, as a dump has it, can still be read, and where: at one place, if it was moved while the dump was made and is listed at both; called while a journal is replayed, under the shard's lock, by any thread. */
     uint64_t file_id;
     uint64_t (*position)(void *context);
     bool (*take)(void *context, uint64_t address, uint64_t generation, uint64_t *ret_address);

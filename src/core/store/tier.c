@@ -594,21 +594,9 @@ static bool is_in_memory(const struct engine *engine, const struct shard *shard,
 }
 
 bool tier_is_twice(const struct engine *engine, const struct shard *shard, const struct tier_cell *cell) {
-    const struct tier_shard *part = tier_of(engine, shard);
-    if (is_in_memory(engine, shard, cell))
-        return true;
-    if (is_unused(part))
-        return false;
-    const struct index_place place = index_place_of(&engine->range, &part->index, cell->bits);
-    uint32_t more = cell->bit_count - index_local_level(place.shape, cell->bits);
-    for (const struct index_bucket *at = place.bucket; at; at = index_next(&engine->range, &part->index, at))
-        for (int i = 0; i < INDEX_CELLS; i++) {
-            uint64_t other = cell_load(&at->cells[i]), known = other ? bits_log2((uint32_t)(other >> 48)) : 0;
-            uint64_t mask = (1ull << (known < more ? known : more)) - 1;
-            if (other && tier_cell_place(other) == cell->place && ((other >> 48 ^ place.wanted) & mask) == 0)
-                return true;
-        }
-    return false;
+    struct tier_view view;
+    tier_view_open(engine, shard, cell->bits, cell->address, &view);
+    return view.at || is_in_memory(engine, shard, cell);
 }
 
 /* ------------------------------------------------------------------------------------------ all of it */

@@ -87,7 +87,6 @@ enum tier_count {
     TIER_KEPT,
     TIER_TAKEN_OVER, /* cells that were listed by an earlier process and lead to their records; those that do not; */
     TIER_LOST,
-    TIER_TWICE, /* those that stand in memory as well */
     TIER_COUNTS
 };
 
@@ -225,7 +224,7 @@ void tier_widen(struct engine *engine, struct actor *actor, struct shard *shard,
  * of the hash are known. No cell leads there yet. */
 bool tier_enter(struct engine *engine, struct actor *actor, struct shard *shard, const struct tier_cell *cell,
                 const struct tier_meta *facts);
-/* Whether an entry in memory, or a cell that is there, has these bits of its hash, so that it may be the key's. */
+/* Whether an entry in memory has these bits of its hash, so that it may be the key's, or a cell leads there already. */
 bool tier_is_twice(const struct engine *engine, const struct shard *shard, const struct tier_cell *cell);
 
 /* The shape of a shard's second index; one bucket, if nothing has gone down there yet. */
