@@ -5,12 +5,13 @@
 #include "app/embed/call.h"
 #include "app/tier/warm_tier.h"
 #include "base/assert.h"
+#include "sys/os/random.h"
 
 enum {
     KEEP_PERCENT = 25, /* decision 0060 */
     IDLE_MS = 5 * 60 * 1000,
     LOOK_EVERY_MS = 60 * 1000,
-    TIER_ACTOR = SLOT_COUNT + 2, /* behind that of the log */
+    TIER_ACTOR = SLOT_COUNT + 100, /* behind those of the log and of who loads it */
 };
 
 /* ------------------------------------------------------------------------------------------ opening */
@@ -30,6 +31,18 @@ static enum strata_status refused(enum status status) {
     }
 }
 
+uint64_t filing_seed(const struct strata_options *options) {
+    uint64_t seed;
+    if (options->seed)
+        return options->seed;
+    return options->file && options->directory && warm_tier_seed(options->file, &seed) ? seed : random_u64() | 1;
+}
+
+void filing_begin(struct strata_cache *cache, const struct strata_options *options) {
+    if (cache->tier)
+        warm_write_rate_set(warm_tier_file(cache->tier), options->file_rate_bytes);
+}
+
 enum strata_status filing_open(struct strata_cache *cache, const struct strata_options *options, char *problem) {
     if (!options->file)
         return STRATA_OK;
@@ -39,6 +52,8 @@ enum strata_status filing_open(struct strata_cache *cache, const struct strata_o
         .write_rate_bytes = options->file_rate_bytes,
         .keep_percent = KEEP_PERCENT,
         .actor = TIER_ACTOR,
+        .lasts = options->directory != NULL,
+        .seed = cache->hash_seed,
         .memory = &cache->memory,
         .say = on_say,
         .context = cache,

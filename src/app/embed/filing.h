@@ -11,9 +11,12 @@
 
 #include "app/embed/handle.h"
 
-/* Nothing if no file is wanted. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
+/* The seed of the core's hash: if what is in the file is to be found again, which a directory is needed for, that of the file. */
+uint64_t filing_seed(const struct strata_options *options);
+/* Before what is kept is loaded, which finds what is in the file; and after it. Nothing if no file is wanted. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
 MUST_CHECK enum strata_status filing_open(struct strata_cache *cache, const struct strata_options *options,
                                           char *problem);
+void filing_begin(struct strata_cache *cache, const struct strata_options *options);
 void filing_close(struct strata_cache *cache);
 
 /* After a read that was `tiered`. STRATA_MORE: read again, as `settled`. STRATA_TOO_SMALL: read->size says what it takes. Else as strata_get. */

@@ -34,6 +34,7 @@ struct strata_cache {
     pthread_mutex_t shared;          /* guards slot 0 */
     struct persistence *persistence; /* NULL: it is kept nowhere; persistence.h */
     struct warm_tier *tier;          /* NULL: there is no file behind memory; filing.h */
+    uint64_t hash_seed;              /* of the core */
     uint64_t idle_ms;                /* what was not used for so long goes there */
     _Atomic uint64_t idle_look_ms;   /* when what is idle was last looked for */
     struct strata_cache *next, *previous;

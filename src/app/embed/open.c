@@ -195,7 +195,7 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
         .shards = options->shards,
         .policy = policies[options->policy],
         .entries_max = options->entries_max,
-        .seed = options->seed ? options->seed : random_u64(),
+        .seed = cache->hash_seed = filing_seed(options),
         .waiting = {.wait = futex_wait, .wake = futex_wake},
         .backing = {.release = pages_release},
         .memory = &cache->core_memory,
@@ -211,8 +211,8 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
 }
 
 static void give_back(struct strata_cache *cache) {
+    persistence_close(cache); /* whoever saves lists what is in the file */
     filing_close(cache);
-    persistence_close(cache);
     cache_close(cache->core);
     pages_give(cache->range, cache->range_size);
     pages_give(cache->slots, cache->slots_size);
@@ -235,9 +235,11 @@ static enum status open_parts(struct strata_cache *cache, const struct strata_op
 /* What is kept is read, which nobody is told of. */
 static enum strata_status open_kept(struct strata_cache *cache, const struct strata_options *options) {
     char problem[STRATA_ERROR_TEXT_SIZE] = "";
-    enum strata_status answer = persistence_open(cache, options, problem);
+    enum strata_status answer = filing_open(cache, options, problem);
     if (answer == STRATA_OK)
-        answer = filing_open(cache, options, problem);
+        answer = persistence_open(cache, options, problem);
+    if (answer == STRATA_OK)
+        filing_begin(cache, options);
     if (answer != STRATA_OK)
         explain(options, problem);
     else if (options->directory && options->on_removed)

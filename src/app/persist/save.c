@@ -126,6 +126,16 @@ static enum status write_all(struct saving *saving) {
     return status == STATUS_CLOSED ? STATUS_OK : status;
 }
 
+/* What is listed has to be there. A file that cannot be flushed may be lost by a power cut, but without the snapshot the log would grow for ever. */
+static void flush_tier(const struct saving *saving) {
+    const struct persist_tier *tier = saving->persist->options.tier;
+    if (!tier || !saving->dump.below || tier->flush(tier->context) == STATUS_OK)
+        return;
+    persist_say(saving->persist, LOG_WARNING,
+                "The warm tier cannot be flushed: %s. %llu entries may be lost if the power fails", strerror(errno),
+                (unsigned long long)saving->dump.below);
+}
+
 /* The log has to hold everything that the snapshot may hold. */
 static enum status finish(struct saving *saving) {
     struct persist *persist = saving->persist;
@@ -140,9 +150,12 @@ static enum status finish(struct saving *saving) {
         if (i % PERCENT == 0)
             wal_rotate(persist->wal); /* which flushes, whatever the mode is */
     }
+    flush_tier(saving);
     snapshot_progress(saving->writer, &saving->facts);
     TRY(snapshot_finish(saving->writer, end_lsn, wal_durable(persist->wal)));
     saving->writer = NULL;
+    if (persist->options.tier && saving->dump.generation)
+        persist->options.tier->listed(persist->options.tier->context, saving->dump.generation - 1);
     persist->number = saving->facts.number;
     enum status status = snapshot_remove_before(persist->options.files, &memory_libc, saving->facts.number);
     if (status == STATUS_OK)
@@ -194,6 +207,8 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
         facts->saved_at_ms = clock_unix_ms();
         facts->snapshot_bytes = saving->facts.file_bytes;
         facts->left_out = saving->dump.left_out;
+        facts->below = saving->dump.below;
+        facts->below_left_out = saving->dump.below_left_out;
         persist->log_bytes_at_begin = saving->log_bytes;
         persist->log_bytes_loaded = 0;
         atomic_store(&persist->lost_some, false);

@@ -8,6 +8,7 @@
 #include "app/server/kept.h"
 #include "app/server/rules.h"
 #include "app/server/run.h"
+#include "app/server/tiering.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "sys/os/clock.h"
@@ -108,6 +109,9 @@ static void tell_loaded(struct server *server) {
     persist_facts(server->persist, &facts);
     log_notice("Loaded %llu records in %llu ms: %llu keys", (unsigned long long)facts.loaded_records,
                (unsigned long long)facts.loaded_ms, (unsigned long long)keys);
+    if (facts.loaded_below || facts.loaded_below_lost)
+        log_notice("%llu keys are in the warm tier; %llu that were there are lost",
+                   (unsigned long long)facts.loaded_below, (unsigned long long)facts.loaded_below_lost);
     if (facts.loaded_entries_lost)
         log_warning("%llu entries found no room: maxmemory is less than it was",
                     (unsigned long long)facts.loaded_entries_lost);
@@ -164,6 +168,7 @@ static void load(void *context) {
                  .notes = kept_notes,
                  .settled = kept_settled,
                  .context = server},
+        .tier = tiering_kept(server),
         .progress = &server->load.progress,
         .image = server->image.log,
     };

@@ -138,6 +138,7 @@ struct server {
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
     struct server_tier *tier; /* NULL: there is none */
+    uint64_t hash_seed;       /* the cache's */
 
     struct server_leases *leases;
     struct server_streaming *streaming;

@@ -348,8 +348,11 @@ static bool are_of_here(struct cache_replay *replay, const struct record_part *p
     struct record_cell cell;
     if (replay->lists && part->shard < engine_of(replay)->shard_count)
         return true;
-    while (record_cell_next(&rest, &cell))
+    while (record_cell_next(&rest, &cell)) {
         replay->below_lost++;
+        if (engine_of(replay)->tier)
+            tier_count(engine_of(replay)->tier, TIER_LOST, 1);
+    }
     return false;
 }
 

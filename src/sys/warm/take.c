@@ -31,6 +31,8 @@ enum status warm_flush(struct warm *warm) {
 }
 
 void warm_spare(struct warm *warm) {
+    if (atomic_load_explicit(&warm->sealed_count, memory_order_relaxed) == 0)
+        return;
     pthread_mutex_lock(&warm->lock);
     while (warm->has_thread && warm->sealed_count)
         pthread_cond_wait(&warm->settled, &warm->lock);

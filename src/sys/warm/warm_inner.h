@@ -83,7 +83,7 @@ struct warm {
     struct slot_list free, held, stored; /* stored: in order of generation */
     struct warm_buffer buffers[WARM_BUFFERS_MAX];
     uint8_t sealed[WARM_BUFFERS_MAX]; /* numbers of buffers, the oldest first */
-    uint32_t sealed_count;
+    _Atomic uint32_t sealed_count;
     uint8_t open; /* BUFFER_NONE: none */
     uint64_t next_generation;
     uint64_t settled_generation; /* no buffer up to here is sealed any more */
