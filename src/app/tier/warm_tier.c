@@ -31,6 +31,10 @@ struct warm_tier {
     _Atomic uint64_t told_ms[WARM_TROUBLES];
 };
 
+static const struct files *files_of(const struct warm_tier *tier) {
+    return tier->options.files ? tier->options.files : &tier->directory.files;
+}
+
 /* ------------------------------------------------------------------------------------------ what the cache asks of it */
 
 static enum cache_tier_refusal add(void *context, struct actor *actor, const struct cache_tier_record *record,
@@ -76,9 +80,11 @@ static struct actor *enter(struct warm_tier *tier) {
 
 static void leave(struct warm_tier *tier) { pthread_mutex_unlock(&tier->still); }
 
+/* Before the cache has it nothing of an earlier process is wanted yet. */
 static bool keep(void *context, const struct warm_item *item) {
     struct warm_tier *tier = context;
-    bool worth = cache_tier_keep(tier->cache, enter(tier), item->hash, item->address);
+    struct actor *actor = enter(tier);
+    bool worth = tier->cache && cache_tier_keep(tier->cache, actor, item->hash, item->address);
     leave(tier);
     return worth;
 }
@@ -92,7 +98,9 @@ static void moved(void *context, const struct warm_item *item, uint64_t address)
 static void gone(void *context, const struct warm_item *item, enum warm_cause cause) {
     struct warm_tier *tier = context;
     (void)cause;
-    cache_tier_gone(tier->cache, enter(tier), item->hash, item->address);
+    struct actor *actor = enter(tier);
+    if (tier->cache)
+        cache_tier_gone(tier->cache, actor, item->hash, item->address);
     leave(tier);
 }
 
@@ -109,7 +117,9 @@ static bool is_among(void *context, uint64_t address) {
 static void gone_all(void *context, uint64_t first, uint64_t end) {
     struct warm_tier *tier = context;
     struct places places = {first, end};
-    cache_tier_gone_all(tier->cache, enter(tier), is_among, &places);
+    struct actor *actor = enter(tier);
+    if (tier->cache)
+        cache_tier_gone_all(tier->cache, actor, is_among, &places);
     leave(tier);
 }
 
@@ -185,7 +195,7 @@ static enum status take_place(struct warm_tier *tier, const char *path, char *re
 
 /* What an earlier run has left is of no use, unless it is to last. `ret_size`: of what is left there. */
 static enum status remove_old(const struct warm_tier *tier, uint64_t *ret_size, char *reason) {
-    const struct files *files = &tier->directory.files;
+    const struct files *files = files_of(tier);
     uint8_t magic[sizeof WARM_MAGIC - 1];
     size_t size = 0;
     int file;
@@ -209,7 +219,7 @@ static enum status remove_old(const struct warm_tier *tier, uint64_t *ret_size, 
 
 /* A disk that is filled to its last byte before it says no would be full for everybody else, too. */
 static enum status look_for_room(const struct warm_tier *tier, uint64_t there, char *reason) {
-    const struct files *files = &tier->directory.files;
+    const struct files *files = files_of(tier);
     uint64_t room;
     if (files->room(files->context, &room) != STATUS_OK || room + there >= tier->options.size_bytes)
         return STATUS_OK;
@@ -221,7 +231,7 @@ static enum status look_for_room(const struct warm_tier *tier, uint64_t there, c
 /* Of another seed, keys would be looked for where they are not: it begins anew. */
 static enum status open_with_seed(struct warm_tier *tier, const struct warm_options *options,
                                   struct warm_report *report) {
-    const struct files *files = &tier->directory.files;
+    const struct files *files = files_of(tier);
     TRY(warm_open(files, options, clock_steady_ns(), NULL, report, &tier->warm));
     if (!tier->options.lasts || warm_word(tier->warm) == tier->options.seed)
         return STATUS_OK;
@@ -250,15 +260,19 @@ static enum status open_file(struct warm_tier *tier, char *reason) {
         return status;
     refuse(reason, status, "%s", report.reason[0] ? report.reason : strerror(errno));
     if (status == STATUS_FULL) /* as much of it as found room */
-        MAYBE(tier->directory.files.remove(tier->directory.files.context, tier->name) != STATUS_OK);
+        MAYBE(files_of(tier)->remove(files_of(tier)->context, tier->name) != STATUS_OK);
     return status;
 }
 
 static enum status open_parts(struct warm_tier *tier, const char *path, char *reason) {
     char directory[WARM_TIER_PATH_MAX + 1];
     uint64_t there;
-    TRY(split(tier, path, directory, reason));
-    TRY(take_place(tier, directory, reason));
+    if (tier->options.files) {
+        snprintf(tier->name, sizeof tier->name, "%.*s", WARM_NAME_MAX, path);
+    } else {
+        TRY(split(tier, path, directory, reason));
+        TRY(take_place(tier, directory, reason));
+    }
     TRY(remove_old(tier, &there, reason));
     TRY(look_for_room(tier, there, reason));
     return open_file(tier, reason);
@@ -320,10 +334,10 @@ enum status warm_tier_begin(struct warm_tier *tier, struct cache *cache, struct 
         .position = position,
         .take = take,
     };
-    tier->cache = cache;
+    pthread_mutex_lock(&tier->still);
     enum status status = cache_tier_set(cache, actor, &calls);
-    if (status != STATUS_OK)
-        tier->cache = NULL;
+    tier->cache = status == STATUS_OK ? cache : NULL;
+    pthread_mutex_unlock(&tier->still);
     return status;
 }
 

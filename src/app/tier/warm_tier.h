@@ -30,6 +30,7 @@ struct warm_tier_options {
     bool lasts;                  /* and as many bytes as the disk takes are written until warm_write_rate_set says otherwise */
     uint64_t seed;               /* of the cache's hash, if it lasts: a file that goes with another one begins anew */
     const struct memory *memory; /* NULL: memory_libc */
+    const struct files *files;   /* for tests: the directory, which the caller has locked; NULL: that of `path` */
     /* What cannot be read or written, in a sentence, each kind at most once in ten seconds; from any thread, and it calls nothing of this. NULL: nobody is told. */
     void (*say)(void *context, enum log_level level, const char *text);
     void *context;

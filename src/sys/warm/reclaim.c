@@ -138,6 +138,7 @@ void warm_reclaim(struct warm *warm) {
     uint32_t number = slot_pop(warm, &warm->stored);
     struct warm_slot *slot = &warm->slots[number];
     slot->state = SLOT_RECLAIMING;
+    warm->reclaiming = true;
     pthread_mutex_unlock(&warm->lock);
     struct warm_segment_header header;
     struct slice index;
@@ -156,6 +157,9 @@ void warm_reclaim(struct warm *warm) {
     slot->state = last ? SLOT_HELD : SLOT_FREE;
     slot->seed = last;
     slot_push(warm, last ? &warm->held : &warm->free, number);
+    warm->reclaiming = false;
+    warm_note_pressure(warm);
+    pthread_cond_broadcast(&warm->settled);
     warm->statistics.reclaimed_segments++;
     pthread_mutex_unlock(&warm->lock);
     warm_free_held(warm); /* it may be written already */
@@ -183,5 +187,7 @@ void warm_free_held(struct warm *warm) {
         warm->slots[number].state = SLOT_FREE;
         slot_push(warm, &warm->free, number);
     }
+    warm_note_pressure(warm);
+    pthread_cond_broadcast(&warm->settled);
     pthread_mutex_unlock(&warm->lock);
 }

@@ -30,13 +30,18 @@ enum status warm_flush(struct warm *warm) {
     return warm->files->sync(warm->files->context, warm->file);
 }
 
+/* Under the lock: something is about to be written, or to make room. */
+static bool is_short(const struct warm *warm) {
+    return warm->sealed_count || (!warm->free.count && (warm->stored.count || warm->reclaiming || warm->held.count));
+}
+
 void warm_spare(struct warm *warm) {
-    if (atomic_load_explicit(&warm->sealed_count, memory_order_relaxed) == 0)
+    if (!atomic_load_explicit(&warm->pressed, memory_order_relaxed))
         return;
     pthread_mutex_lock(&warm->lock);
-    while (warm->has_thread && warm->sealed_count)
+    while (warm->has_thread && is_short(warm) && (warm->sealed_count || warm->open == BUFFER_NONE))
         pthread_cond_wait(&warm->settled, &warm->lock);
-    bool steps = !warm->has_thread && warm->sealed_count;
+    bool steps = !warm->has_thread && is_short(warm);
     pthread_mutex_unlock(&warm->lock);
     if (steps)
         warm_step(warm);
@@ -185,6 +190,7 @@ bool warm_take(struct warm *warm, uint64_t address, uint64_t generation, uint64_
 void warm_taken(struct warm *warm, bool any) {
     pthread_mutex_lock(&warm->lock);
     warm_forget_moves(warm);
+    warm->taking = false;
     for (uint32_t left = any ? 0 : warm->stored.count; left; left--) {
         uint32_t number = slot_pop(warm, &warm->stored);
         struct warm_slot *slot = &warm->slots[number];
@@ -196,5 +202,6 @@ void warm_taken(struct warm *warm, bool any) {
         slot->state = SLOT_FREE;
         slot_push(warm, &warm->free, number);
     }
+    pthread_cond_signal(&warm->work);
     pthread_mutex_unlock(&warm->lock);
 }

@@ -104,6 +104,7 @@ static bool open_segment(struct warm *warm) {
     warm->statistics.used_bytes += slot->records_size;
     if (warm_wants_slots(warm))
         pthread_cond_signal(&warm->work);
+    warm_note_pressure(warm);
     return true;
 }
 
@@ -113,6 +114,7 @@ void warm_seal(struct warm *warm) {
     slot->state = SLOT_SEALED;
     warm->sealed[warm->sealed_count++] = warm->open;
     warm->open = BUFFER_NONE;
+    warm_note_pressure(warm);
     pthread_cond_signal(&warm->work);
 }
 
@@ -268,6 +270,7 @@ void warm_write_sealed(struct warm *warm) {
     }
     buffer->slot = SLOT_NONE;
     memmove(warm->sealed, warm->sealed + 1, --warm->sealed_count);
+    warm_note_pressure(warm);
     warm->settled_generation = generation;
     pthread_cond_broadcast(&warm->settled);
     pthread_mutex_unlock(&warm->lock);

@@ -83,12 +83,15 @@ struct warm {
     struct slot_list free, held, stored; /* stored: in order of generation */
     struct warm_buffer buffers[WARM_BUFFERS_MAX];
     uint8_t sealed[WARM_BUFFERS_MAX]; /* numbers of buffers, the oldest first */
-    _Atomic uint32_t sealed_count;
+    uint32_t sealed_count;
+    _Atomic bool pressed; /* a buffer is sealed, or no slot is free: a hint for warm_spare */
+    bool reclaiming;      /* a slot is on its way */
     uint8_t open; /* BUFFER_NONE: none */
     uint64_t next_generation;
     uint64_t settled_generation; /* no buffer up to here is sealed any more */
     uint64_t listed_generation;  /* what stands in segments up to here is listed at its place: warm_listed */
     uint64_t found_generation;   /* the highest one that opening has found */
+    bool taking;                 /* it is not yet known what of that is wanted: until warm_taken */
     /* Of what opening has found, until warm_taken: by where they came from, and by where they are. */
     struct warm_move *moves, *moves_by_place;
     size_t move_count, move_room;
@@ -133,7 +136,13 @@ void warm_count_out(struct warm *warm, struct warm_slot *slot);
 /* Under the lock: whether the oldest segment is to make room. A slot that is held will be free soon. */
 static inline bool warm_wants_slots(const struct warm *warm) {
     uint32_t wanted = warm->lasting && warm->slots_count >= SLOTS_FEW ? SLOTS_FREE_LASTING : SLOTS_FREE_WANTED;
+    wanted = warm->taking ? 1 : wanted; /* no more goes than has to */
     return warm->stored.count && warm->free.count + warm->held.count < wanted;
+}
+
+/* Under the lock, after a change of either. */
+static inline void warm_note_pressure(struct warm *warm) {
+    atomic_store_explicit(&warm->pressed, warm->sealed_count || !warm->free.count, memory_order_relaxed);
 }
 
 /* Under the lock. STATUS_BUSY: no buffer or no slot is free. `from`: NULL, or where the record stood before. */

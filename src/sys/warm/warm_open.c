@@ -229,10 +229,12 @@ static enum status recover(struct warm *warm, const struct warm_visitor *visitor
         return explain(report, STATUS_NO_MEMORY, "%s: out of memory", warm->name);
     warm->next_generation = last + 1;
     warm->found_generation = last;
+    warm->taking = warm->lasting;
     for (uint32_t i = 0; i < warm->slots_count; i++) {
         if (warm->slots[i].state == SLOT_FREE)
             slot_push(warm, &warm->free, i);
     }
+    warm_note_pressure(warm);
     return STATUS_OK;
 }
 
