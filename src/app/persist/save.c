@@ -239,7 +239,10 @@ static void save(struct persist *persist) {
         persist_say(persist, LOG_NOTICE, "Snapshot %llu: %llu entries, %llu bytes, %llu ms",
                     (unsigned long long)saving.facts.number, (unsigned long long)saving.dump.done,
                     (unsigned long long)saving.facts.file_bytes, (unsigned long long)took_ms);
-    else if (!is_stopping(persist))
+    if (status == STATUS_OK && saving.dump.below_left_out)
+        persist_say(persist, LOG_WARNING, "The snapshot has nothing of %llu entries in the warm tier",
+                    (unsigned long long)saving.dump.below_left_out);
+    else if (status != STATUS_OK && !is_stopping(persist))
         persist_say(persist, LOG_WARNING, "A snapshot has failed: %s",
                     status == STATUS_IO || status == STATUS_FULL ? strerror(error) : status_text(status));
     note_end(persist, &saving, status, took_ms);

@@ -483,6 +483,8 @@ static void facts_of_log(struct server *server, struct cmd_persistence *ret_fact
         .last_save_failed = facts.last_save_failed,
         .loaded_records = facts.loaded_records,
         .loaded_lost = facts.loaded_entries_lost,
+        .saved_below = facts.below,
+        .saved_below_left_out = facts.below_left_out,
         .loaded_ms = facts.loaded_ms,
         .cut_bytes = facts.cut_bytes,
         .saved_lsn = facts.saved_lsn,

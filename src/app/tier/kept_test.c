@@ -331,9 +331,10 @@ static void what_was_kept_is_there_after_cuts(void **state) {
     log_level_set(LOG_NOTHING);
     for (uint64_t i = 0; i < seeds; i++)
         run(unit_seed() + i, false, sums);
-    print_message("%llu seeds of %d lives: %llu cuts; %llu keys came back, %llu of them in the tier, %llu were missing\n",
-                  (unsigned long long)seeds, LIVES, (unsigned long long)sums[0], (unsigned long long)sums[1],
-                  (unsigned long long)sums[2], (unsigned long long)sums[3]);
+    print_message(
+        "%llu seeds of %d lives: %llu cuts; %llu keys came back, %llu of them in the tier, %llu were missing\n",
+        (unsigned long long)seeds, LIVES, (unsigned long long)sums[0], (unsigned long long)sums[1],
+        (unsigned long long)sums[2], (unsigned long long)sums[3]);
     assert_true(sums[0] > seeds && sums[1] > seeds * 100 && sums[2] > seeds * 50);
 }
 

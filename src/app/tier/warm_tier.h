@@ -22,13 +22,13 @@ enum { WARM_TIER_PATH_MAX = 4095, WARM_TIER_REASON_SIZE = 512 };
 #define WARM_TIER_FILE "strata.warm" /* where only a directory is named */
 
 struct warm_tier_options {
-    const char *path;            /* the file, or a directory that is there, in which it is called WARM_TIER_FILE */
-    uint64_t size_bytes;         /* all of it is set aside at once */
-    uint64_t write_rate_bytes;   /* a second; 0: no limit */
-    uint32_t keep_percent;       /* as in struct warm_options */
-    uint32_t actor;              /* the id of the tier's own thread */
-    bool lasts;                  /* and as many bytes as the disk takes are written until warm_write_rate_set says otherwise */
-    uint64_t seed;               /* of the cache's hash, if it lasts: a file that goes with another one begins anew */
+    const char *path;          /* the file, or a directory that is there, in which it is called WARM_TIER_FILE */
+    uint64_t size_bytes;       /* all of it is set aside at once */
+    uint64_t write_rate_bytes; /* a second; 0: no limit */
+    uint32_t keep_percent;     /* as in struct warm_options */
+    uint32_t actor;            /* the id of the tier's own thread */
+    bool lasts;    /* and as many bytes as the disk takes are written until warm_write_rate_set says otherwise */
+    uint64_t seed; /* of the cache's hash, if it lasts: a file that goes with another one begins anew */
     const struct memory *memory; /* NULL: memory_libc */
     const struct files *files;   /* for tests: the directory, which the caller has locked; NULL: that of `path` */
     /* What cannot be read or written, in a sentence, each kind at most once in ten seconds; from any thread, and it calls nothing of this. NULL: nobody is told. */

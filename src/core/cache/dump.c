@@ -5,7 +5,7 @@
 
 enum {
     CELLS_SLICE = 48 * 1024, /* bytes of them in a record, about: what a lane of a replay is handed */
-    CHAINS_MAX = 256, /* copied under one lock */
+    CHAINS_MAX = 256,        /* copied under one lock */
 };
 
 /* A large value of the last chain: behind it stand its facts as a part, and parts for its tags, padded to 8 bytes. */
@@ -263,13 +263,13 @@ static void list_cell(void *context, const struct tier_cell *found) {
     bool dead = false;
     if (listing->status != STATUS_OK || found->generation == 0)
         return;
-    struct record_cell cell = {.bit_count = found->bit_count < RECORD_HASH_BITS_MAX ? found->bit_count
-                                                                                    : RECORD_HASH_BITS_MAX,
-                               .place = found->place,
-                               .hits = found->hits,
-                               .expires = found->expires,
-                               .address = found->address,
-                               .generation = found->generation};
+    struct record_cell cell = {
+        .bit_count = found->bit_count < RECORD_HASH_BITS_MAX ? found->bit_count : RECORD_HASH_BITS_MAX,
+        .place = found->place,
+        .hits = found->hits,
+        .expires = found->expires,
+        .address = found->address,
+        .generation = found->generation};
     cell.bits = found->bits & ((1ull << cell.bit_count) - 1);
     listing->status = buf_reserve(&dump->cells, RECORD_CELL_SIZE_MAX);
     if (listing->status == STATUS_OK && found->side)
@@ -360,8 +360,7 @@ struct listing_bans {
 
 static void list_ban(void *context, uint32_t place, struct slice pattern, uint64_t stamp) {
     struct listing_bans *listing = context;
-    const struct record_part part = {
-        .kind = RECORD_BAN_PAST, .place = place, .name = pattern, .stamp = stamp};
+    const struct record_part part = {.kind = RECORD_BAN_PAST, .place = place, .name = pattern, .stamp = stamp};
     if (listing->status == STATUS_OK)
         listing->status = dump_part(listing->record, &part);
 }

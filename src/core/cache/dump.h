@@ -26,14 +26,14 @@ struct cache_dump {
     uint64_t left_out;        /* collections */
     uint64_t below;           /* of `done`, those that are kept outside of memory, and only listed */
     uint64_t below_left_out;  /* of these there were when it began, and none is listed */
-    uint64_t generation;      /* what stands in lower ones is listed where it stands: cache_tier.position at the beginning */
+    uint64_t generation; /* what stands in lower ones is listed where it stands: cache_tier.position at the beginning */
     /* private */
     struct cache *cache;
     uint32_t shard, moves;
     bool begun, lists_tier, in_tier;
     uint64_t cursor;
     struct buf cells, soft; /* of a slice of the tier: cells, and soft invalidations of their tags */
-    struct buf large; /* of the last chain */
+    struct buf large;       /* of the last chain */
     size_t large_at;
     uint64_t offset;
 };

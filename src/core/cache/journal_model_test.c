@@ -392,9 +392,11 @@ static bool compare(struct model *m, struct testing_cache *r) {
 }
 
 static void plant(struct model *m) {
-    static const enum record_kind without[FAULT_KINDS] = {
-        [FAULT_NO_TAGS] = RECORD_TAG, [FAULT_NO_REMOVAL] = RECORD_REMOVE, [FAULT_NO_FACTS] = RECORD_FACTS,
-        [FAULT_NO_BANS] = RECORD_BAN, [FAULT_NO_MAP] = RECORD_MAP};
+    static const enum record_kind without[FAULT_KINDS] = {[FAULT_NO_TAGS] = RECORD_TAG,
+                                                          [FAULT_NO_REMOVAL] = RECORD_REMOVE,
+                                                          [FAULT_NO_FACTS] = RECORD_FACTS,
+                                                          [FAULT_NO_BANS] = RECORD_BAN,
+                                                          [FAULT_NO_MAP] = RECORD_MAP};
     size_t count = log_count(&m->log);
     m->log.without = without[m->fault];
     m->log.left_out = m->fault == FAULT_LEFT_OUT ? 2 + below(m, (uint32_t)count) : 0;

@@ -317,8 +317,7 @@ static void enter_cell(struct cache_replay_lane *lane, struct shard *shard, cons
                                 .generation = cell->generation};
     struct tier_meta facts = {.tag_count = 0};
     bool there = cache->tier.take(cache->tier.context, cell->address, cell->generation, &entered.address);
-    if (there && cell->generation >= lane->replay->listed_position &&
-        tier_is_twice(cache->engine, shard, &entered)) {
+    if (there && cell->generation >= lane->replay->listed_position && tier_is_twice(cache->engine, shard, &entered)) {
         atomic_fetch_add_explicit(&tier->ended[TIER_OVERWRITTEN], 1, memory_order_relaxed);
         return;
     }
@@ -620,7 +619,8 @@ void cache_replay_begin(struct cache_replay *replay) {
     ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor));
     if (engine->tier)
         engine->tier->loading = true;
-    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = replay->bans_seen = 0;
+    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = replay->bans_seen =
+        0;
     replay->self = (struct cache_replay_lane){.replay = replay, .actor = replay->actor};
     replay->handed_bytes = replay->below_lost = 0;
     replay->lists = false;

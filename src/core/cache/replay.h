@@ -65,7 +65,8 @@ struct cache_replay {
     uint64_t records, parts; /* applied */
     uint64_t lost;           /* entries for which there was no room */
     uint64_t lsn;            /* of the last record */
-    uint64_t below_lost;     /* entries that were listed of a tier, which is another one than that which is there: they may come back with it */
+    uint64_t
+        below_lost; /* entries that were listed of a tier, which is another one than that which is there: they may come back with it */
     const char *problem;
     size_t problem_at;
     /* private */

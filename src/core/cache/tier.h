@@ -194,7 +194,8 @@ struct cache_tier_stats {
     uint64_t cleared;   /* by flushes and what is like them */
     uint64_t damaged;   /* cache_tier_forget */
     uint64_t moved, kept;
-    uint64_t taken_over, lost; /* cells that the dump listed, when a journal was replayed: that lead to their records, and that do not any more */
+    uint64_t taken_over,
+        lost; /* cells that the dump listed, when a journal was replayed: that lead to their records, and that do not any more */
     uint64_t refused_budget, refused_busy, refused_large, refused_memory;
 };
 void cache_tier_stats(const struct cache *cache, struct cache_tier_stats *ret_stats);

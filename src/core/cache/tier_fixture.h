@@ -34,7 +34,7 @@ struct keeper {
     bool forgets_moves;
     struct kept_move {
         uint64_t address, generation, to, to_generation;
-    } *moves; /* as many as a power of two, and one place more */
+    } * moves; /* as many as a power of two, and one place more */
     size_t move_count;
 };
 
@@ -216,9 +216,13 @@ static inline void keeper_free(struct keeper *keeper) {
 }
 
 static inline void keeper_attach(struct keeper *keeper, struct testing_cache *t, uint64_t value_size_max) {
-    const struct cache_tier tier = {
-        .add = keeper_add, .generation = keeper_generation, .file_id = keeper->file_id, .position = keeper_position,
-        .take = keeper_take, .context = keeper, .value_size_max = value_size_max};
+    const struct cache_tier tier = {.add = keeper_add,
+                                    .generation = keeper_generation,
+                                    .file_id = keeper->file_id,
+                                    .position = keeper_position,
+                                    .take = keeper_take,
+                                    .context = keeper,
+                                    .value_size_max = value_size_max};
     assert_int_equal(cache_tier_set(t->cache, &t->actor, &tier), STATUS_OK);
 }
 

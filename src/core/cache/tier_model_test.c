@@ -15,7 +15,8 @@
 enum { KEYS = 2000, DATABASES = 3, TAGS = 6, OPERATIONS = 150000, DELAYED = 8, VALUE_MAX = 1500, LARGE_MAX = 60000 };
 enum {
     RESTART_EVERY = 8000, /* operations */
-    LOST_MAX = 2, /* keys at a restart, whose hash agrees with that of another one in memory in all bits that are known */
+    LOST_MAX =
+        2, /* keys at a restart, whose hash agrees with that of another one in memory in all bits that are known */
 };
 
 struct twin_entry {
@@ -34,7 +35,18 @@ struct delayed {
 };
 
 /* What goes wrong in a restart, and is to be found. */
-enum fault { FAULT_NONE, FAULT_NO_REMOVALS, FAULT_NO_PUTS, FAULT_NO_TAGS, FAULT_NO_BANS, FAULT_NO_PAST, FAULT_NO_FLUSHES, FAULT_MOVES_FORGOTTEN, FAULT_NO_BRING, FAULTS };
+enum fault {
+    FAULT_NONE,
+    FAULT_NO_REMOVALS,
+    FAULT_NO_PUTS,
+    FAULT_NO_TAGS,
+    FAULT_NO_BANS,
+    FAULT_NO_PAST,
+    FAULT_NO_FLUSHES,
+    FAULT_MOVES_FORGOTTEN,
+    FAULT_NO_BRING,
+    FAULTS
+};
 
 struct model {
     struct testing_cache t;
@@ -462,12 +474,9 @@ static enum sight sight_of(struct model *m, uint32_t db, uint32_t key) {
 }
 
 static bool leaves_out(const struct model *m, struct slice record) {
-    static const enum record_kind kinds[FAULTS] = {[FAULT_NO_REMOVALS] = RECORD_REMOVE,
-                                                   [FAULT_NO_PUTS] = RECORD_PUT,
-                                                   [FAULT_NO_TAGS] = RECORD_TAG,
-                                                   [FAULT_NO_BANS] = RECORD_BAN,
-                                                   [FAULT_NO_PAST] = RECORD_BAN_PAST,
-                                                   [FAULT_NO_FLUSHES] = RECORD_FLUSH};
+    static const enum record_kind kinds[FAULTS] = {
+        [FAULT_NO_REMOVALS] = RECORD_REMOVE, [FAULT_NO_PUTS] = RECORD_PUT,      [FAULT_NO_TAGS] = RECORD_TAG,
+        [FAULT_NO_BANS] = RECORD_BAN,        [FAULT_NO_PAST] = RECORD_BAN_PAST, [FAULT_NO_FLUSHES] = RECORD_FLUSH};
     return kinds[m->fault] && log_record_has(record, kinds[m->fault]);
 }
 

@@ -14,7 +14,14 @@ enum {
 };
 
 enum { STAMP_SIZE = 6, VARINT_MAX = 10, TYPE_SHIFT = 4, TYPE_MAX = 7, SOFT = 0x80 };
-enum { HASH_SIZE = 6, ADDRESS_SIZE = 5, GENERATION_SIZE = 7, CELL_HITS_SHIFT = 4, CELL_HITS_MAX = 7, CELL_EXPIRES = 0x80 };
+enum {
+    HASH_SIZE = 6,
+    ADDRESS_SIZE = 5,
+    GENERATION_SIZE = 7,
+    CELL_HITS_SHIFT = 4,
+    CELL_HITS_MAX = 7,
+    CELL_EXPIRES = 0x80
+};
 
 /* As the engine has them (core/store/entry.h). */
 #define STAMP_FIRST (1ull << 32)

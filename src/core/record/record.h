@@ -24,8 +24,8 @@ enum {
     RECORD_TAGS_MAX = 36,
     RECORD_PLACES = 16,
     RECORD_KEY_MAX = 64 * 1024,
-    RECORD_NAME_MAX = 255,               /* of tags, patterns, stores and notes */
-    RECORD_FIELDS_MAX = 96,              /* of a part, beside its names, tags and value */
+    RECORD_NAME_MAX = 255,                /* of tags, patterns, stores and notes */
+    RECORD_FIELDS_MAX = 96,               /* of a part, beside its names, tags and value */
     RECORD_VALUE_MAX = 512 * 1024 * 1024, /* bytes; a patch ends there, too */
     RECORD_CELL_FIXED = 21,               /* of a cell without tags */
     RECORD_CELL_SIZE_MAX = RECORD_CELL_FIXED + 14 + RECORD_TAGS_MAX * (1 + RECORD_NAME_MAX),
@@ -55,17 +55,20 @@ enum record_kind {
 
 struct record_part {
     enum record_kind kind;
-    uint32_t place;         /* of a key or pattern in the engine: 0 to 15 */
-    uint32_t type;          /* of an entry: enum cache_type */
-    bool soft;              /* of a tag: what bears it is stale; of an entry: it has been softened, at its expiry */
-    struct slice name;      /* key, tag, pattern, store or note */
-    struct slice value;     /* of PUT, PATCH, NOTE, CELLS; its bytes come last, and whoever writes may give them apart */
+    uint32_t place;     /* of a key or pattern in the engine: 0 to 15 */
+    uint32_t type;      /* of an entry: enum cache_type */
+    bool soft;          /* of a tag: what bears it is stale; of an entry: it has been softened, at its expiry */
+    struct slice name;  /* key, tag, pattern, store or note */
+    struct slice value; /* of PUT, PATCH, NOTE, CELLS; its bytes come last, and whoever writes may give them apart */
     uint64_t expires_at_ms; /* Unix time; 0: never. Of a soft tag: when that was */
-    uint64_t stamp;         /* of an entry (0: none), tag or ban; of STAMPS: how many; of TIER: bans up to it are forgotten, 0: none */
-    uint64_t row;           /* given version; 0: none. Of TIER: the id of the file, not 0 */
-    uint64_t stale_ms;      /* shown for so long after its expiry; UINT64_MAX: for ever */
-    uint64_t size_before;   /* of a patched value. Of TIER: which keys belong to which shard, and how they are hashed, as one number */
-    uint64_t offset;        /* of a patch. Of TIER: what went down before the dump stands in lower generations. Of CELLS: how many buckets the shard's index has */
+    uint64_t
+        stamp; /* of an entry (0: none), tag or ban; of STAMPS: how many; of TIER: bans up to it are forgotten, 0: none */
+    uint64_t row;      /* given version; 0: none. Of TIER: the id of the file, not 0 */
+    uint64_t stale_ms; /* shown for so long after its expiry; UINT64_MAX: for ever */
+    uint64_t
+        size_before; /* of a patched value. Of TIER: which keys belong to which shard, and how they are hashed, as one number */
+    uint64_t
+        offset; /* of a patch. Of TIER: what went down before the dump stands in lower generations. Of CELLS: how many buckets the shard's index has */
     uint32_t shard; /* of CELLS: up to 65535 */
     uint8_t map[RECORD_PLACES];
     uint32_t tag_count;

@@ -179,7 +179,13 @@ static const struct record_cell cells[] = {
      .expires = true,
      .address = (1ull << 39) - 1,
      .generation = (1ull << 56) - 1},
-    {.bits = 5, .bit_count = 17, .address = 9, .generation = 2, .stamp = 1ull << 32, .tag_count = 1, .tags = {SLICE("a")}},
+    {.bits = 5,
+     .bit_count = 17,
+     .address = 9,
+     .generation = 2,
+     .stamp = 1ull << 32,
+     .tag_count = 1,
+     .tags = {SLICE("a")}},
     {.bits = 6,
      .bit_count = 17,
      .expires = true,
@@ -200,8 +206,9 @@ static void cells_come_back(void **state) {
     struct record_part part = {.kind = RECORD_CELLS, .shard = 3, .value = slice_make(bytes, size)};
     record_head_write(0, record);
     struct record_reader reader;
-    assert_int_equal(record_open(slice_make(record, RECORD_HEAD_SIZE + append(&part, record + RECORD_HEAD_SIZE)), &reader),
-                     STATUS_OK);
+    assert_int_equal(
+        record_open(slice_make(record, RECORD_HEAD_SIZE + append(&part, record + RECORD_HEAD_SIZE)), &reader),
+        STATUS_OK);
     assert_int_equal(record_next(&reader, &part), STATUS_OK);
     assert_int_equal(part.shard, 3);
     struct record_cell cell;
@@ -245,4 +252,5 @@ static void other_versions_are_not_read(void **state) {
 }
 
 UNIT_TESTS(record, UNIT(every_kind_comes_back), UNIT(bytes_are_as_documented), UNIT(cut_anywhere_is_noticed),
-           UNIT(nonsense_is_refused_and_said), UNIT(cells_come_back), UNIT(nonsense_in_cells_is_refused), UNIT(other_versions_are_not_read));
+           UNIT(nonsense_is_refused_and_said), UNIT(cells_come_back), UNIT(nonsense_in_cells_is_refused),
+           UNIT(other_versions_are_not_read));

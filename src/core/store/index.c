@@ -10,7 +10,6 @@ enum { LOAD_TENTHS = 52, LOAD_TINY_TENTHS = 64 };
  * use than a lowered limit allows, or entries would have to go for the sake of an index that has become too large for them. */
 enum { LOAD_LOW_TENTHS = 36, LOAD_OVER_TENTHS = 46 };
 
-
 static uint32_t buckets_per_page_shift(const struct range *range) { return range->unit_shift - 6; }
 
 static uint32_t *directory(const struct range *range, uint64_t directory_at) {

@@ -34,7 +34,10 @@
 #include "core/store/range.h"
 
 enum { INDEX_CELLS = 7 };
-enum { INDEX_BLIND_BITS = 2, INDEX_BLIND_MIN = 1 << INDEX_BLIND_BITS }; /* the least fingerprint where no key can be read: a marker and two bits of the hash */
+enum {
+    INDEX_BLIND_BITS = 2,
+    INDEX_BLIND_MIN = 1 << INDEX_BLIND_BITS
+}; /* the least fingerprint where no key can be read: a marker and two bits of the hash */
 
 struct index_bucket {
     _Atomic uint32_t number;

@@ -8,8 +8,8 @@ enum {
     CHAIN_CHECK = 16,
     HITS_MASK = TIER_HITS_MAX,
     FINGERPRINT_BITS = 15, /* of the hash, of a fresh one */
-    OVER_SHARE = 4, /* more than they may be by that part, */
-    OVER_PAGES = 4, /* and by so many pages: because the limit was lowered */
+    OVER_SHARE = 4,        /* more than they may be by that part, */
+    OVER_PAGES = 4,        /* and by so many pages: because the limit was lowered */
 };
 
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
@@ -389,8 +389,8 @@ static void enter(struct engine *engine, struct actor *actor, struct tier_shard 
     struct index_place place;
     _Atomic uint64_t *at = cell_for(engine, actor, part, hash, &place);
     uint32_t more = bit_count - index_local_level(place.shape, hash);
-    uint64_t marker = 1ull << more, fingerprint = more < FINGERPRINT_BITS ? (place.wanted & (marker - 1)) | marker
-                                                                          : place.wanted;
+    uint64_t marker = 1ull << more,
+             fingerprint = more < FINGERPRINT_BITS ? (place.wanted & (marker - 1)) | marker : place.wanted;
     uint64_t cell = make_cell(fingerprint, meta, address) | hits;
     index_write_begin(place.bucket);
     PUT(*at, cell);

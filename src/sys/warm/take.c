@@ -69,8 +69,8 @@ enum status warm_note_moves(struct warm *warm, uint32_t slot, struct slice index
             continue;
         if (warm->move_count == warm->move_room)
             TRY(make_room(warm));
-        warm->moves[warm->move_count++] = (struct warm_move){
-            warm_from_address(item.from), item.generation - back, item.address, item.generation};
+        warm->moves[warm->move_count++] =
+            (struct warm_move){warm_from_address(item.from), item.generation - back, item.address, item.generation};
     }
     return STATUS_OK;
 }

@@ -20,8 +20,7 @@ static void make_list(struct play *play) {
     for (uint64_t key = 0; key < WORLD_KEYS; key++) {
         const struct world_cell *cell = &world->cells[key];
         if (cell->address)
-            list[key] =
-                (struct listed){cell->address, warm_generation(world->warm, cell->address), cell->version};
+            list[key] = (struct listed){cell->address, warm_generation(world->warm, cell->address), cell->version};
     }
     if (!play->forgets_flush && warm_flush(world->warm) != STATUS_OK)
         return;
@@ -46,12 +45,12 @@ static void take_list(struct play *play, const struct world_cell *before) {
         buf_init(&bytes, &memory_libc);
         bool there = warm_take(world->warm, listed->address, listed->generation, &address);
         if (there)
-            assert_int_equal(warm_read_here(world->warm, address, warm_generation(world->warm, address), &bytes,
-                                            &outcome, &parts),
-                             STATUS_OK);
+            assert_int_equal(
+                warm_read_here(world->warm, address, warm_generation(world->warm, address), &bytes, &outcome, &parts),
+                STATUS_OK);
         if (outcome == WARM_FOUND) {
-            world->wrong += !world_is_true(world, &parts, &found_key, &version) || found_key != key ||
-                            version != listed->version;
+            world->wrong +=
+                !world_is_true(world, &parts, &found_key, &version) || found_key != key || version != listed->version;
             world->cells[key].address = address;
             world->cells[key].version = listed->version;
             play->taken++;

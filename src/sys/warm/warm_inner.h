@@ -21,7 +21,7 @@
 
 enum { SLOT_NONE = UINT32_MAX & 0x7fffffff, BUFFER_NONE = 255 };
 enum {
-    SLOTS_FREE_WANTED = 2, /* reclaiming begins when there are fewer; */
+    SLOTS_FREE_WANTED = 2,  /* reclaiming begins when there are fewer; */
     SLOTS_FREE_LASTING = 4, /* or, where some are held for a while, fewer than that of so many */
     SLOTS_FEW = 16,
     SLOT_FAILURES_MAX = 3, /* writes in a row that failed, before a slot is retired */
@@ -33,7 +33,7 @@ enum slot_state { SLOT_FREE, SLOT_OPEN, SLOT_SEALED, SLOT_STORED, SLOT_RECLAIMIN
 
 struct warm_slot {
     _Atomic uint64_t generation; /* 0: nothing can be read here */
-    uint64_t seed; /* while it is held: the last generation that has to be durable before it is free */
+    uint64_t seed;               /* while it is held: the last generation that has to be durable before it is free */
     uint32_t count;
     uint32_t records_size;
     uint32_t next; /* in its list */
@@ -86,7 +86,7 @@ struct warm {
     uint32_t sealed_count;
     _Atomic bool pressed; /* a buffer is sealed, or no slot is free: a hint for warm_spare */
     bool reclaiming;      /* a slot is on its way */
-    uint8_t open; /* BUFFER_NONE: none */
+    uint8_t open;         /* BUFFER_NONE: none */
     uint64_t next_generation;
     uint64_t settled_generation; /* no buffer up to here is sealed any more */
     uint64_t listed_generation;  /* what stands in segments up to here is listed at its place: warm_listed */
