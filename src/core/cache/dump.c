@@ -365,6 +365,18 @@ static void list_ban(void *context, uint32_t place, struct slice pattern, uint64
         listing->status = dump_part(listing->record, &part);
 }
 
+/* How large the second indexes are, before entries come that take all the memory there is. */
+static enum status dump_shapes(const struct cache_dump *dump, struct buf *record) {
+    const struct engine *engine = dump->cache->engine;
+    for (uint32_t i = 0; i < engine->shard_count; i++) {
+        uint64_t buckets = index_bucket_count(tier_shape(engine, &engine->shards[i]));
+        const struct record_part part = {.kind = RECORD_CELLS, .shard = i, .offset = buckets};
+        if (buckets > 1)
+            TRY(dump_part(record, &part));
+    }
+    return STATUS_OK;
+}
+
 /* Whose records the cells are, and the bans by which one of them may be dead: none of these is in a later record of the journal. */
 static enum status dump_tier(struct cache_dump *dump, struct actor *actor, struct buf *record) {
     struct engine *engine = dump->cache->engine;
@@ -381,7 +393,7 @@ static enum status dump_tier(struct cache_dump *dump, struct actor *actor, struc
     bans_past_each(engine->tier->past, list_ban, &listing);
     bans_each(engine, list_ban, &listing);
     store_unlock(engine, actor, 0);
-    return listing.status;
+    return listing.status == STATUS_OK ? dump_shapes(dump, record) : listing.status;
 }
 
 /* What is no entry: where databases are, and which stamps may have been handed out. */

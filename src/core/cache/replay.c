@@ -334,11 +334,13 @@ static void enter_cells(struct cache_replay_lane *lane, const struct record_part
     struct shard *shard = &engine->shards[part->shard];
     struct slice rest = part->value;
     struct record_cell cell;
+    prepare_store(lane->replay->cache, lane->actor, shard->store, range_segment_size(&engine->range));
     store_lock(engine, lane->actor, part->shard);
     tier_widen(engine, lane->actor, shard, part->offset);
     while (record_cell_next(&rest, &cell))
         enter_cell(lane, shard, &cell);
     store_unlock(engine, lane->actor, part->shard);
+    release_promise(lane);
 }
 
 /* False: they are not of the tier that is there. */
