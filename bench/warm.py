@@ -72,17 +72,17 @@ def disk(path, reads, rate):
     return {"p50_us": statistics.median(found), "p99_us": found[len(found) * 99 // 100]}
 
 
-def read(generate, server, where, keys, plan, seed, instead=False):
-    """`instead`: at the rate of `where`, but of memory."""
+def read(generate, server, where, keys, plan, seed, instead=False, relaxed=False):
+    """`instead`: at the rate of `where`, but of memory. `relaxed`: leaves the processor to the other generator, and its own latencies are up to 2 ms too long."""
     memory = where == "memory" or instead
     return generate(server, mix="get", rate=RATES[where] if not plan.check else 500, clients=CLIENTS, keys=MEMORY_KEYS if memory else keys, key_size=MEMORY_KEY if memory else TIERED_KEY,
-                    value_size=VALUE_SIZE, seconds=plan.seconds, warmup=plan.warmup, seed=seed)
+                    value_size=VALUE_SIZE, seconds=plan.seconds, warmup=plan.warmup, seed=seed, **({"relaxed": True} if relaxed else {}))
 
 
 def both(generate, server, keys, plan, seed, other):
-    """Two generators, which share a processor: so what reads of the tier do to those of memory shows beside what other reads of memory do to them."""
+    """Two generators, which share a processor: the second one sleeps between requests, as two that watch the clock would wait for each other."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        found = [pool.submit(read, generate, server, "memory", keys, plan, seed), pool.submit(read, generate, server, "tier", keys, plan, seed, other == "memory")]
+        found = [pool.submit(read, generate, server, "memory", keys, plan, seed), pool.submit(read, generate, server, "tier", keys, plan, seed, other == "memory", True)]
         return [one.result() for one in found]
 
 

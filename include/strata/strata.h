@@ -23,7 +23,7 @@
  *          are answers. Results (ret_...) are written only when the call says so. Pointers must be valid: NULL where none is
  *          allowed answers STRATA_INVALID.
  * Units:   sizes in bytes, times in milliseconds; moments are Unix time. Keys and values are bytes, not texts.
- * Fork:    a child process owns a copy of every cache and may go on at once; see docs/libstrata.md.
+ * Fork:    a child process owns a copy of every cache (an empty one of what has a memory file) and may go on at once; see docs/libstrata.md.
  * Limits:  keys to STRATA_KEY_SIZE_MAX or half a segment (see strata_statistics.key_size_max), values to
  *          STRATA_VALUE_SIZE_MAX and to what fits the memory limit.
  * Growth:  option structs mean the default where they are zero, and must be zero in `reserved`, so that a program made for a later
@@ -144,6 +144,16 @@ struct strata_event {
     uint64_t reserved[4];
 };
 
+/* How calls read what stands in the file of a tier, and how it is written. */
+enum strata_file_access {
+    STRATA_FILE_DIRECT, /* past the page cache, where the file system can: the file takes no memory of the machine. The default */
+    /* Out of a mapping, through the page cache: what the kernel has in memory is read in less than a microsecond. That memory counts as the system's, and as shared memory of the process.
+     * The library asks the kernel for a page before it touches it, so a bad sector is a miss and no signal; only not again within a second. SIGBUS ends a process
+     * that reads while somebody makes the file shorter, or a sector goes bad that was read within the same second and has left memory since. Where the system cannot do that
+     * (Linux before 5.14, some network file systems), calls read through the page cache, and on_message tells of it. */
+    STRATA_FILE_MMAP
+};
+
 struct strata_options {
     uint64_t
         limit_bytes; /* memory for everything the cache holds; 0: as described, else 64 MiB. At least STRATA_LIMIT_MIN */
@@ -156,7 +166,7 @@ struct strata_options {
                              small; 0: by size and processors */
     uint64_t seed;        /* of the hash of keys; 0: random, which nobody can prepare colliding keys for */
     uint32_t small_pages; /* not 0: do not ask the kernel for pages of 2 MiB */
-    uint32_t reserved_flags;
+    enum strata_file_access file_access;
     struct strata_allocator allocator; /* resize NULL: malloc */
     /* Told of entries that are gone, by the thread whose call removed them, before that call returns and after all locks are let go: it
      * may call the cache, but not close it. NULL: nobody is told, which is faster. Removals wait for their callbacks in memory of the
@@ -182,7 +192,12 @@ struct strata_options {
      * call the library. NULL: nobody is told. */
     void (*on_message)(void *context, enum strata_message kind, const char *text);
     void *on_message_context;
-    uint64_t reserved[8];
+    /* Where the entries themselves stand: a file of a file system in memory (tmpfs), such as /dev/shm/x, made if it is not there, for this cache alone. After strata_close the next opening has the cache as it was, in
+     * milliseconds, if version, shards and the like are the same; a process that was killed leaves nothing, and the opening begins anew (or with what `directory` has). on_message tells which, and
+     * why. The file system needs room for the limit: should others fill it, whoever touches a new page is killed by SIGBUS. The child of a fork begins with an empty cache. With
+     * both a directory and a file of a tier nothing is kept there. NULL: memory of this process. */
+    const char *memory_file;
+    uint64_t reserved[7];
 };
 
 /* Opens a cache as described, nearest tier first, with a space between them:
@@ -195,19 +210,20 @@ struct strata_options {
  *     ttl       default time to live: ms, s, m, h, d             shards     as in the options
  *     policy    default, lru, random, nothing, expiring, expiring-lru, expiring-random, expiring-soon
  *     dir       where the cache is kept, a path without a comma  fsync      always, everysec, no
+ *     memory-file                                                where its memory stands, a path without a comma
  *
  * of a file:
  *     promote   reads that bring an entry back into memory       idle       a time: what was not used for so long goes there
- *     rate      a SIZE: written a second at most
+ *     rate      a SIZE: written a second at most                 access     direct, mmap
  *
  * With `dir` it reads what is kept there, about a second for a million small entries. What finds no room within the limit is left out, and counted.
  * `options` may be NULL. What both the description and the options set must agree, else STRATA_INVALID.
- * Errors: STRATA_INVALID (see error_text), STRATA_NO_MEMORY; with `dir` also STRATA_IO, STRATA_BUSY (another process, or another cache of this one, has it)
+ * Errors: STRATA_INVALID (see error_text), STRATA_NO_MEMORY; with `dir` and `memory-file` also STRATA_IO, STRATA_BUSY (another process, or another cache of this one, has it)
  * and STRATA_CORRUPT (error_text says where; `strata doctor` says what can be saved). None of them changes what is kept. */
 STRATA_API enum strata_status strata_open(const char *description, const struct strata_options *options,
                                           struct strata_cache **ret_cache);
 
-/* Gives everything back. No other call on the cache may be under way or follow, and what was pinned is gone. NULL is allowed. Of a cache that is
+/* Gives everything back. No other call on the cache may be under way or follow, and what was pinned is gone (and with it a memory file: unpin before). NULL is allowed. Of a cache that is
  * kept, everything is on disk then, if the disk takes it: who must know calls strata_sync before. */
 STRATA_API void strata_close(struct strata_cache *cache);
 
@@ -399,7 +415,7 @@ STRATA_API enum strata_status strata_sync(struct strata_cache *cache);
  * has become as long as the last snapshot, and 64 MiB. STRATA_IO: it could not be written, and the one before stays. STRATA_INVALID: the cache is not kept. */
 STRATA_API enum strata_status strata_snapshot(struct strata_cache *cache);
 
-/* Changes the memory limit. Raising it is at once; when it is lowered, entries leave by and by, as memory is needed or strata_maintain
+/* Changes the memory limit. STRATA_IO: the file system of options.memory_file has no room for that. Raising it is at once; when it is lowered, entries leave by and by, as memory is needed or strata_maintain
  * is called. STRATA_INVALID under STRATA_LIMIT_MIN and over limit_max_bytes. */
 STRATA_API enum strata_status strata_limit_set(struct strata_cache *cache, uint64_t limit_bytes);
 
@@ -439,7 +455,8 @@ struct strata_statistics {
     uint64_t file_hits;                    /* of `hits`, those that were read from the file and shown from there */
     uint64_t promoted, demoted;            /* entries that came from there, and went there */
     uint64_t file_damaged;                 /* records that could not be read, or were not what was written */
-    uint64_t reserved[8];
+    uint64_t memory_file_attached;         /* 1: the opening found the cache as it was left in options.memory_file */
+    uint64_t reserved[7];
 };
 
 /* Figures of this moment; counters are summed over all threads while these go on, and may lag by some operations. */

@@ -267,11 +267,11 @@ static void begin_counting(struct state *state, uint64_t now_ns) {
     result->server_cpu_ns = generator_process_cpu_ns(options->server_process);
 }
 
-/* How long the loop may sleep. Requests due within a millisecond are waited for awake. */
+/* How long the loop may sleep. Requests due within a millisecond are waited for awake; or they are late, if that is how it is to be. */
 static uint64_t sleep_ms(const struct state *state, uint64_t now_ns) {
     if (!state->options->rate || !state->free_count || !may_start(state, now_ns))
         return state->outstanding ? WAIT_MS_MAX : 0;
-    uint64_t wait_ms = pace_wait_ns(&state->pace, state->paced, now_ns) / 1000000;
+    uint64_t wait_ms = pace_wait_ns(&state->pace, state->paced, now_ns) / 1000000 + state->options->relaxed;
     return wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX;
 }
 

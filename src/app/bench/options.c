@@ -47,6 +47,9 @@ static const struct flag flags[] = {
     {"--zipf", "THETA", FLAG_NUMBER, AT(zipf), 0, 10, "popularity of keys: rank to the power of -THETA (0: all alike)"},
     {"--rate", "R", FLAG_NUMBER, AT(rate), 0.001, 1e9,
      "open loop: R requests a second whatever the server does, latency from the time a request was due"},
+    {"--relaxed", NULL, FLAG_SWITCH, AT(relaxed), 0, 0,
+     "with --rate: sleep between requests, which makes latencies up to 2 ms longer, and leaves the processor to "
+     "others"},
     {"--load", NULL, FLAG_SWITCH, AT(load), 0, 0, "set every key once, in order, and end"},
     {"--verify", NULL, FLAG_SWITCH, AT(verify), 0, 0, "values tell their key; check every value that is read"},
     {"--seed", "N", FLAG_COUNT, AT(seed), 0, 1e18, "of the random choices (1)"},
@@ -230,6 +233,10 @@ static enum status check(const struct bench_options *options, uint64_t given, ch
         if (!is_given(given, pairs[i][0]) || !is_given(given, pairs[i][1]))
             continue;
         snprintf(ret_error, OPTIONS_ERROR_SIZE, "%s and %s exclude each other", pairs[i][0], pairs[i][1]);
+        return STATUS_INVALID;
+    }
+    if (options->relaxed && options->rate == 0) {
+        snprintf(ret_error, OPTIONS_ERROR_SIZE, "--relaxed is of a fixed rate: --rate is missing");
         return STATUS_INVALID;
     }
     uint32_t digits = requests_digits(options->keys);

@@ -38,7 +38,7 @@ struct bench_options {
     double set_share; /* of 1; the rest are gets */
     uint64_t seed;
     uint64_t server_process; /* whose processor time is reported; 0: none */
-    bool load, verify, json, progress, help;
+    bool load, verify, relaxed, json, progress, help;
 };
 
 /* `arguments` are the words behind `bench`. */

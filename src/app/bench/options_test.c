@@ -53,6 +53,7 @@ static void wrong_flags_are_named(void **state) {
         {"--clients 2 --threads 3", "--threads 3 is more than --clients 2"},
         {"--value-size 1048576 --pipeline 300",
          "--pipeline 300 with values of 1048576 bytes: a batch may have 256 MiB at most"},
+        {"--relaxed", "--relaxed is of a fixed rate: --rate is missing"},
     };
     struct bench_options options;
     char error[OPTIONS_ERROR_SIZE];

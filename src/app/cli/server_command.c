@@ -163,33 +163,47 @@ static bool are_rules_good(const struct config *config) {
     return !path[0] || manifest_file_is_good(path[0] == '/' ? path : from_here);
 }
 
-static void print_address(const struct config *config, unsigned port) {
+static void print_doors(const struct config *config, unsigned port, const char *kind, const char **between) {
     const struct config_list *bind = &config->values.bind;
-    printf("Strata is ready on ");
     for (uint32_t i = 0; port && i < bind->count; i++) {
         const char *address = bind->items[i] + (bind->items[i][0] == '-');
-        printf("%s%s%s%s:%u", i ? ", " : "", strchr(address, ':') ? "[" : "", address, strchr(address, ':') ? "]" : "",
-               port);
+        bool six = strchr(address, ':') != NULL;
+        printf("%s%s%s%s:%u%s", *between, six ? "[" : "", address, six ? "]" : "", port, kind);
+        *between = ", ";
     }
-    if (config->values.unixsocket[0])
-        printf("%s%s", port ? ", " : "", config->values.unixsocket);
-    putchar('\n');
 }
 
-static void print_start(const struct config *config, unsigned port) {
-    char text[32];
+static void print_address(const struct config *config, unsigned port, unsigned tls_port) {
+    const char *between = "";
+    printf("Strata is ready on ");
+    print_doors(config, port, "", &between);
+    print_doors(config, tls_port, " (TLS)", &between);
+    printf("%s%s\n", config->values.unixsocket[0] ? between : "", config->values.unixsocket);
+}
+
+/* How somebody tries it. */
+static void print_talk(const struct config *config, unsigned port, unsigned tls_port) {
     const char *secret = config->values.requirepass[0] ? " -a PASSWORD" : "";
-    print_address(config, port);
+    const char *authority = config->values.tls_ca_cert_file;
+    if (port)
+        printf("  talk     redis-cli -p %u%s\n", port, secret);
+    else if (tls_port)
+        printf("  talk     redis-cli -p %u --tls --cacert %s%s%s\n", tls_port, authority[0] ? authority : "CA-FILE",
+               config->values.tls_auth_clients == CONFIG_TLS_AUTH_CLIENTS_YES ? " --cert FILE --key FILE" : "", secret);
+    else
+        printf("  talk     redis-cli -s %s%s\n", config->values.unixsocket, secret);
+}
+
+static void print_start(const struct config *config, unsigned port, unsigned tls_port) {
+    char text[32];
+    print_address(config, port, tls_port);
     printf("  version  %s, process %d\n", STRATA_VERSION, (int)getpid());
     printf("  memory   %s at most, policy %s", config_size_text(config->values.maxmemory_bytes, text, sizeof text),
            config_keys[CONFIG_MAXMEMORY_POLICY].choices[config->values.maxmemory_policy]);
     for (uint32_t i = 0; i < config->stores.count; i++)
         printf("%s%s", i ? ", " : "; stores: ", config->stores.each[i].name);
     putchar('\n');
-    if (port)
-        printf("  talk     redis-cli -p %u%s\n", port, secret);
-    else
-        printf("  talk     redis-cli -s %s%s\n", config->values.unixsocket, secret);
+    print_talk(config, port, tls_port);
     printf("  stop     Ctrl-C, or kill %d, or the command SHUTDOWN\n", (int)getpid());
     fflush(stdout);
 }
@@ -210,7 +224,7 @@ static int run(struct config *config) {
         fprintf(stderr, "strata: the server does not start: %s\n", status_text(status));
         return 1;
     }
-    print_start(config, server_port(server));
+    print_start(config, server_port(server), server_tls_port(server));
     server_wait(server);
     bool whole = server_is_whole(server);
     server_free(server);

@@ -517,6 +517,19 @@ static void section_tier(struct info *info) {
     number(info, "tier_past_page_cache", counts.direct);
 }
 
+static void section_tls(struct info *info) {
+    struct cmd_secure_counts counts = {.port = 0};
+    if (info->api->secure_counts)
+        info->api->secure_counts(info->server, &counts);
+    number(info, "tls_port", counts.port);
+    number(info, "tls_handshakes", counts.handshakes);
+    number(info, "tls_handshakes_resumed", counts.resumed);
+    number(info, "tls_handshakes_failed", counts.failed);
+    number(info, "tls_certificate_loads", counts.loads);
+    number(info, "tls_certificate_load_failures", counts.load_failures);
+    number(info, "tls_certificate_ends", (uint64_t)counts.certificate_ends_s);
+}
+
 static const struct section {
     const char *name, *title;
     void (*write)(struct info *);
@@ -539,6 +552,7 @@ static const struct section {
     {"classes", "Classes", section_classes, false},
     {"stream", "Stream", section_stream, true},
     {"tier", "Tier", section_tier, true},
+    {"tls", "TLS", section_tls, true},
 };
 
 /* Marks the sections that the arguments name. Unknown names are no error: tools ask for what newer servers have. */

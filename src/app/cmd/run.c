@@ -311,11 +311,15 @@ static void hush(struct cmd_call *call, struct reply_mark mark) {
     client->reply_skip_next = false;
 }
 
-/* Apart, as refuse_subscriber. What CLIENT CACHING says is for the next command that is not CLIENT, or for a whole transaction. */
+/* Apart, as refuse_subscriber. */
 __attribute__((noinline)) static void run_tracked(struct cmd_call *call) {
     cmd_track(call);
     call->spec->run(call);
-    if (call->outcome != CMD_WAITS && !call->client->in_multi && strncmp(call->spec->name, "client|", 7) != 0)
+}
+
+/* What CLIENT CACHING says is for the next command that is not CLIENT, or for a whole transaction; and for all of it, however often it waits. */
+__attribute__((noinline)) static void end_tracked(struct cmd_call *call) {
+    if (!call->client->in_multi && strncmp(call->spec->name, "client|", 7) != 0)
         call->client->tracking &= ~(uint32_t)CMD_TRACKS_CACHING;
 }
 
@@ -388,6 +392,8 @@ void cmd_run(struct cmd_call *call) {
         if (__builtin_expect(call->outcome == CMD_WAITS, 0))
             return;
         client->tier_waited = false;
+        if (__builtin_expect(client->tracking != 0, 0))
+            end_tracked(call);
         if (slide_is_asked(call->env))
             slide_read(call);
     }

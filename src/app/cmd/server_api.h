@@ -221,6 +221,7 @@ struct cmd_tier_counts {
 };
 
 struct cmd_process;
+struct cmd_secure_counts;
 struct cascade;
 struct rules_plan;
 struct stream_unsure;
@@ -330,6 +331,7 @@ struct cmd_server_api {
     uint64_t (*now_us)(struct cmd_server *);    /* Unix time, read from the clock at the call */
     /* Resident bytes and such, from the system. */
     void (*process)(struct cmd_server *, struct cmd_process *ret);
+    void (*secure_counts)(struct cmd_server *, struct cmd_secure_counts *ret); /* NULL: no TLS */
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
     void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
                         void *context);
@@ -380,6 +382,13 @@ struct cmd_server_api {
     void (*cause_step)(struct cmd_server *, struct cmd_client *, const struct rules_plan *,
                        const struct rules_action *);
     void (*cause_end)(struct cmd_server *, struct cmd_client *);
+};
+
+/* TLS, since the start. */
+struct cmd_secure_counts {
+    uint16_t port; /* 0: none */
+    uint64_t handshakes, resumed, failed, loads, load_failures;
+    int64_t certificate_ends_s; /* Unix time */
 };
 
 struct cmd_process {

@@ -49,6 +49,17 @@ enum config_key_id {
     CONFIG_TIMEOUT,
     CONFIG_TCP_KEEPALIVE,
     CONFIG_TCP_BACKLOG,
+    CONFIG_TLS_PORT,
+    CONFIG_TLS_CERT_FILE,
+    CONFIG_TLS_KEY_FILE,
+    CONFIG_TLS_KEY_FILE_PASS,
+    CONFIG_TLS_CA_CERT_FILE,
+    CONFIG_TLS_CA_CERT_DIR,
+    CONFIG_TLS_AUTH_CLIENTS,
+    CONFIG_TLS_PROTOCOLS,
+    CONFIG_TLS_CIPHERS,
+    CONFIG_TLS_CIPHERSUITES,
+    CONFIG_TLS_PREFER_SERVER_CIPHERS,
     CONFIG_MAXMEMORY,
     CONFIG_MAXMEMORY_POLICY,
     CONFIG_MAXENTRIES,
@@ -101,10 +112,16 @@ enum config_key_id {
     CONFIG_CLUSTER_ENABLED,
     CONFIG_REPLICA_READ_ONLY,
     CONFIG_REPLICAOF,
-    CONFIG_TLS_PORT,
     CONFIG_LATENCY_TRACKING,
     CONFIG_LATENCY_TRACKING_INFO_PERCENTILES,
     CONFIG_KEY_COUNT
+};
+
+enum config_tls_auth_clients {
+    CONFIG_TLS_AUTH_CLIENTS_NO,
+    CONFIG_TLS_AUTH_CLIENTS_OPTIONAL,
+    CONFIG_TLS_AUTH_CLIENTS_YES,
+    CONFIG_TLS_AUTH_CLIENTS_COUNT
 };
 
 enum config_maxmemory_policy {
@@ -150,6 +167,17 @@ struct config_values {
     int64_t timeout_s;
     int64_t tcp_keepalive_s;
     int64_t tcp_backlog;
+    int64_t tls_port;
+    char tls_cert_file[1024];
+    char tls_key_file[1024];
+    char tls_key_file_pass[1024];
+    char tls_ca_cert_file[1024];
+    char tls_ca_cert_dir[1024];
+    enum config_tls_auth_clients tls_auth_clients;
+    char tls_protocols[32];
+    char tls_ciphers[1024];
+    char tls_ciphersuites[1024];
+    bool tls_prefer_server_ciphers;
     uint64_t maxmemory_bytes;
     enum config_maxmemory_policy maxmemory_policy;
     int64_t maxentries;

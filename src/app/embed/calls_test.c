@@ -421,8 +421,11 @@ static void wrong_options_are_explained(void **state) {
         {"memory:1tb", "more than a cache can have", {0}},
         {"memory:16000000tb", "more than a cache can have", {0}},
         {"memory", "more than a cache can have", {.limit_bytes = UINT64_MAX}},
-        {"memory", "reserved", {.reserved_flags = 1}},
-        {"memory", "reserved", {.reserved = {[7] = 1}}},
+        {"memory", "reserved", {.reserved = {1}}},
+        {"memory file:/tmp/x:8mb", "no enum strata_file_access", {.file_access = (enum strata_file_access)2}},
+        {"memory", "and no file", {.file_access = STRATA_FILE_MMAP}},
+        {"memory file:/tmp/x:8mb,access=direct", "file_access differ", {.file_access = STRATA_FILE_MMAP}},
+        {"memory", "reserved", {.reserved = {[6] = 1}}},
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         char problem[STRATA_ERROR_TEXT_SIZE] = "", tiny[5] = "";

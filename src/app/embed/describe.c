@@ -88,13 +88,21 @@ static enum status parse_ttl(struct slice value, char *problem, struct descripti
     return complain(problem, "ttl '%.*s' is not a time, as in 90s or 10m", SHOW(value));
 }
 
-static enum status parse_directory(struct slice value, char *problem, struct description *description) {
+static enum status parse_path(const char *name, struct slice value, char *problem, struct slice *ret_path) {
     if (value.size == 0 || value.size > DESCRIBE_PATH_MAX)
-        return complain(problem, "dir '%.*s' is not a path of 1 to %d bytes", SHOW(value), DESCRIBE_PATH_MAX);
+        return complain(problem, "%s '%.*s' is not a path of 1 to %d bytes", name, SHOW(value), DESCRIBE_PATH_MAX);
     if (memchr(value.data, 0, value.size))
-        return complain(problem, "dir has a zero byte");
-    description->directory = value;
+        return complain(problem, "%s has a zero byte", name);
+    *ret_path = value;
     return STATUS_OK;
+}
+
+static enum status parse_directory(struct slice value, char *problem, struct description *description) {
+    return parse_path("dir", value, problem, &description->directory);
+}
+
+static enum status parse_memory_file(struct slice value, char *problem, struct description *description) {
+    return parse_path("memory-file", value, problem, &description->memory_file);
 }
 
 static enum status parse_fsync(struct slice value, char *problem, struct description *description) {
@@ -127,6 +135,14 @@ static enum status parse_rate(struct slice value, char *problem, struct descript
     return complain(problem, "rate '%.*s' is not a size, as in 10mb", SHOW(value));
 }
 
+static enum status parse_access(struct slice value, char *problem, struct description *description) {
+    description->file_access_said = true;
+    description->file_access = slice_equal(value, SLICE("mmap")) ? STRATA_FILE_MMAP : STRATA_FILE_DIRECT;
+    if (description->file_access == STRATA_FILE_MMAP || slice_equal(value, SLICE("direct")))
+        return STATUS_OK;
+    return complain(problem, "access '%.*s' is none of direct, mmap", SHOW(value));
+}
+
 struct setting {
     const char *name;
     enum status (*parse)(struct slice value, char *problem, struct description *description);
@@ -136,7 +152,7 @@ struct setting {
 struct kind {
     const char *name, *settings_text;
     enum status (*head)(struct slice part, char *problem, struct description *description);
-    struct setting settings[8]; /* those that there are, and a NULL */
+    struct setting settings[9]; /* those that there are, and a NULL */
 };
 
 static enum status parse_memory_size(struct slice part, char *problem, struct description *description) {
@@ -162,7 +178,7 @@ static enum status parse_file(struct slice part, char *problem, struct descripti
 
 static const struct kind kinds[] = {
     {"memory",
-     "entries, max, ttl, policy, shards, dir, fsync",
+     "entries, max, ttl, policy, shards, dir, fsync, memory-file",
      parse_memory_size,
      {{"entries", parse_entries},
       {"max", parse_max},
@@ -170,11 +186,12 @@ static const struct kind kinds[] = {
       {"policy", parse_policy},
       {"shards", parse_shards},
       {"dir", parse_directory},
-      {"fsync", parse_fsync}}},
+      {"fsync", parse_fsync},
+      {"memory-file", parse_memory_file}}},
     {"file",
-     "promote, idle, rate",
+     "promote, idle, rate, access",
      parse_file,
-     {{"promote", parse_promote}, {"idle", parse_idle}, {"rate", parse_rate}}},
+     {{"promote", parse_promote}, {"idle", parse_idle}, {"rate", parse_rate}, {"access", parse_access}}},
 };
 
 static enum status parse_setting(const struct kind *kind, struct slice part, char *problem,

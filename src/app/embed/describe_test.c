@@ -35,12 +35,17 @@ static void files_behind_memory_are_read(void **state) {
     struct description d;
     (void)state;
     assert_int_equal(
-        describe_parse(SLICE("memory:64mb,entries=99  file:/a:b/c:1gb,promote=3,rate=1mb,idle=2m "), problem, &d),
+        describe_parse(SLICE("memory:64mb,entries=99  file:/a:b/c:1gb,promote=3,rate=1mb,idle=2m,access=mmap "),
+                       problem, &d),
         STATUS_OK);
     assert_true(slice_equal(d.file, SLICE("/a:b/c")));
     assert_true(d.limit_bytes == 64 << 20 && d.entries_max == 99);
     assert_true(d.file_bytes == 1 << 30 && d.file_promote_hits == 3 && d.file_rate_bytes == 1 << 20);
     assert_int_equal(d.file_idle_ms, 120000);
+    assert_true(d.file_access_said && d.file_access == STRATA_FILE_MMAP);
+    d = parsed("memory file:/a:1gb,access=direct");
+    assert_true(d.file_access_said && d.file_access == STRATA_FILE_DIRECT);
+    assert_false(parsed("memory file:/a:1gb").file_access_said);
 }
 
 static void what_is_wrong_is_said(void **state) {
@@ -75,6 +80,7 @@ static void what_is_wrong_is_said(void **state) {
         {"memory:color=red", "there is no setting 'color'"},
         {"memory:=1", "there is no setting ''"},
         {"memory:1mb file:/a:1gb,", "'' is not a setting, as in promote=2"},
+        {"memory:1mb file:/a:1gb,access=pread", "access 'pread' is none of direct, mmap"},
         {"memory:1mb file::1gb", "not a path and a size"},
         {"file:/a:1gb", "begins with no kind of tier: memory"},
     };

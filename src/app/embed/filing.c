@@ -12,6 +12,8 @@ enum {
     IDLE_MS = 5 * 60 * 1000,
     LOOK_EVERY_MS = 60 * 1000,
     TIER_ACTOR = SLOT_COUNT + 100, /* behind those of the log and of who loads it */
+    SCAN_PART = 128,             /* entries of a scan that are read before it goes on, */
+    SCAN_TRIES = 64,             /* and so often at most while some of them move */
 };
 
 /* ------------------------------------------------------------------------------------------ opening */
@@ -35,7 +37,7 @@ uint64_t filing_seed(const struct strata_options *options) {
     uint64_t seed;
     if (options->seed)
         return options->seed;
-    return options->file && options->directory && warm_tier_seed(options->file, &seed) ? seed : random_u64() | 1;
+    return filing_lasts(options) && warm_tier_seed(options->file, &seed) ? seed : random_u64() | 1;
 }
 
 void filing_begin(struct strata_cache *cache, const struct strata_options *options) {
@@ -51,8 +53,9 @@ enum strata_status filing_open(struct strata_cache *cache, const struct strata_o
         .size_bytes = options->file_bytes,
         .write_rate_bytes = options->file_rate_bytes,
         .keep_percent = KEEP_PERCENT,
+        .mapped = options->file_access == STRATA_FILE_MMAP,
         .actor = TIER_ACTOR,
-        .lasts = options->directory != NULL,
+        .lasts = filing_lasts(options),
         .seed = cache->hash_seed,
         .memory = &cache->memory,
         .say = on_say,
@@ -167,25 +170,68 @@ static void note_place(void *context, const struct cache_tier_place *place) {
     scanning->no_memory |= buf_append(&scanning->places, place, sizeof *place) != STATUS_OK;
 }
 
-/* False: no memory. What is not there any more is in memory by now, where the scan may have passed; then it is looked up. */
-static bool visit_place(struct strata_cache *cache, struct slot *slot, const struct scanning *scanning,
-                        struct cache_tier_place place, struct buf *bytes) {
+enum visited {
+    VISITED,   /* or nothing that lives stands there */
+    ELSEWHERE, /* it has moved meanwhile: this part of the scan is done again */
+    NO_MEMORY
+};
+
+/* What may not be shown without the ordinary ways goes into memory, where they decide. */
+static bool is_there(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
+                     struct cache_tier_place place, const struct cache_tier_found *found,
+                     enum cache_tier_verdict verdict, struct cache_info *ret_info) {
+    if (verdict == CACHE_TIER_WANTED)
+        MAYBE(cache_tier_promote(cache->core, &slot->actor, key, place, found) != STATUS_OK);
+    return verdict == CACHE_TIER_SHOWN || cache_find(cache->core, &slot->actor, key, false, ret_info);
+}
+
+static enum visited visit_place(struct strata_cache *cache, struct slot *slot, const struct scanning *scanning,
+                                struct cache_tier_place place, struct buf *bytes) {
     enum warm_outcome outcome;
     struct warm_parts parts;
     struct cache_key key;
     struct cache_info info;
     if (warm_read_here(warm_tier_file(cache->tier), place.address, place.generation, bytes, &outcome, &parts) !=
         STATUS_OK)
-        return false;
+        return NO_MEMORY;
     struct cache_tier_found found = {parts.meta, parts.key, parts.value};
-    if (outcome != WARM_FOUND || !cache_tier_key(cache->core, &found, &key))
-        return true;
+    if (outcome != WARM_FOUND)
+        return outcome == WARM_STALE ? ELSEWHERE : VISITED;
+    if (!cache_tier_key(cache->core, &found, &key))
+        return VISITED;
     enum cache_tier_verdict verdict = cache_tier_look(cache->core, &slot->actor, &key, place, &found, true, &info);
-    bool there = verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED ||
-                 (verdict == CACHE_TIER_AGAIN && cache_find(cache->core, &slot->actor, &key, false, &info));
-    if (there)
+    if (is_there(cache, slot, &key, place, &found, verdict, &info))
         scanning->visit(scanning->context, key.name, &info);
-    return true;
+    else if (verdict == CACHE_TIER_AGAIN)
+        return ELSEWHERE;
+    return VISITED;
+}
+
+static enum visited visit_places(struct strata_cache *cache, struct slot *slot, const struct scanning *scanning,
+                                 struct buf *bytes) {
+    enum visited all = VISITED;
+    for (size_t i = 0; i < scanning->places.size / sizeof(struct cache_tier_place); i++) {
+        struct cache_tier_place place;
+        memcpy(&place, scanning->places.data + i * sizeof place, sizeof place);
+        enum visited one = visit_place(cache, slot, scanning, place, bytes);
+        if (one == NO_MEMORY)
+            return one;
+        all = one == ELSEWHERE ? one : all;
+    }
+    return all;
+}
+
+/* Some entries, again and again until none of them has moved meanwhile. CACHE_SCAN_FAILED: no memory. */
+static uint64_t scan_part(struct strata_cache *cache, struct slot *slot, uint64_t cursor, uint32_t count,
+                          struct scanning *scanning, struct buf *bytes) {
+    enum visited all = ELSEWHERE;
+    uint64_t next = cursor;
+    for (int tries = 0; all == ELSEWHERE && tries < SCAN_TRIES; tries++) {
+        buf_clear(&scanning->places);
+        next = cache_tier_scan(cache->core, &slot->actor, 0, cursor, count, note_entry, note_place, scanning);
+        all = scanning->no_memory ? NO_MEMORY : visit_places(cache, slot, scanning, bytes);
+    }
+    return all == NO_MEMORY ? CACHE_SCAN_FAILED : next;
 }
 
 uint64_t filing_scan(struct strata_cache *cache, struct slot *slot, uint64_t cursor, uint32_t count, cache_visit visit,
@@ -194,15 +240,14 @@ uint64_t filing_scan(struct strata_cache *cache, struct slot *slot, uint64_t cur
     struct buf bytes;
     buf_init(&scanning.places, &cache->core_memory);
     buf_init(&bytes, &cache->core_memory);
-    uint64_t next = cache_tier_scan(cache->core, &slot->actor, 0, cursor, count, note_entry, note_place, &scanning);
-    for (size_t i = 0; !scanning.no_memory && i < scanning.places.size / sizeof(struct cache_tier_place); i++) {
-        struct cache_tier_place place;
-        memcpy(&place, scanning.places.data + i * sizeof place, sizeof place);
-        scanning.no_memory = !visit_place(cache, slot, &scanning, place, &bytes);
-    }
+    do {
+        uint32_t part = count < SCAN_PART ? count : SCAN_PART;
+        cursor = scan_part(cache, slot, cursor, part, &scanning, &bytes);
+        count -= part;
+    } while (count && cursor && cursor != CACHE_SCAN_FAILED);
     buf_fini(&scanning.places);
     buf_fini(&bytes);
-    return scanning.no_memory ? CACHE_SCAN_FAILED : next;
+    return cursor;
 }
 
 /* ------------------------------------------------------------------------------------------ upkeep and figures */
@@ -249,6 +294,6 @@ void filing_fork_parent(struct strata_cache *cache) {
 void filing_fork_child(struct strata_cache *cache) {
     struct actor actor = {.id = TIER_ACTOR + 1, .now_ms = clock_unix_ms()};
     if (cache->tier)
-        warm_tier_forget(cache->tier, &actor);
+        warm_tier_forget(cache->tier, cache->image ? NULL : &actor);
     cache->tier = NULL;
 }

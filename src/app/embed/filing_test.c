@@ -1,11 +1,13 @@
 /* A file behind memory: on a real one, with data several times the memory. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/embed/embed_fixture.h"
+#include "app/tier/warm_tier.h"
 #include "base/bits.h"
 #include "base/rng.h"
 
@@ -203,7 +205,7 @@ static void descriptions_say_what_is_wrong(void **state) {
          STRATA_INVALID},
         {"memory:1mb file:/tmp/x:much", "'much' is not a size, as in 1gb", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb,promote=8", "promote '8' is not a number from 1 to 7", STRATA_INVALID},
-        {"memory:1mb file:/tmp/x:1gb,ttl=3", "there is no setting 'ttl': promote, idle, rate", STRATA_INVALID},
+        {"memory:1mb file:/tmp/x:1gb,ttl=3", "there is no setting 'ttl': promote, idle, rate, access", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb,idle=2m,idle=2m", "idle stands there twice", STRATA_INVALID},
         {"memory:1mb file:/tmp/x:1gb file:/tmp/y:1gb", "there are no tiers behind 'file': 'file:/tmp/y:1gb'",
          STRATA_INVALID},
@@ -246,15 +248,14 @@ static void a_file_is_for_one_cache(void **state) {
 
 /* ------------------------------------------------------------------------------------------ a twin */
 
-static void what_is_shown_is_what_was_written_last(void **state) {
+static void play(const char *file) {
     struct place place;
     static uint32_t editions[MODEL_KEYS]; /* 0: deleted */
     struct rng rng = rng_seeded(unit_seed());
     uint32_t edition = 0, hits = 0;
-    (void)state;
     memset(editions, 0, sizeof editions);
     begin(&place);
-    struct strata_cache *cache = open_filed(&place, "512kb", "8mb");
+    struct strata_cache *cache = open_filed(&place, "512kb", file);
     for (uint32_t i = 0; i < MODEL_STEPS; i++) {
         uint32_t key = (uint32_t)(rng_below(&rng, MODEL_KEYS) * rng_below(&rng, 4) / 3);
         switch (rng_below(&rng, 8)) {
@@ -336,6 +337,16 @@ static void with_a_directory_an_opening_finds_what_is_in_the_file(void **state) 
     end(&place);
 }
 
+static void what_is_shown_is_what_was_written_last(void **state) {
+    (void)state;
+    play("8mb");
+}
+
+static void so_it_is_when_the_file_is_mapped(void **state) {
+    (void)state;
+    play("8mb,access=mmap");
+}
+
 /* Nothing that was deleted or replaced comes back with an opening. */
 static void with_a_directory_nothing_old_comes_back(void **state) {
     struct place place;
@@ -377,15 +388,15 @@ static void with_a_directory_nothing_old_comes_back(void **state) {
     end(&place);
 }
 
-static void a_damaged_file_gives_misses(void **state) {
+static void damage(const char *description) {
     struct place place;
     char path[TEXT_SIZE];
     static uint8_t zeros[1 << 20];
     uint32_t found = 0;
-    (void)state;
     begin(&place);
-    struct strata_cache *cache = open_filed(&place, "2mb", "32mb");
+    struct strata_cache *cache = open_filed(&place, "2mb", description);
     fill(cache);
+    warm_settle(warm_tier_file(cache->tier)); /* or it writes over the damage */
     snprintf(path, sizeof path, "%s/x", place.path);
     int file = open(path, O_WRONLY);
     assert_true(file >= 0);
@@ -397,6 +408,12 @@ static void a_damaged_file_gives_misses(void **state) {
     assert_true(testing_stats(cache).file_damaged > 100 && found < KEYS);
     testing_close(cache);
     end(&place);
+}
+
+static void a_damaged_file_gives_misses(void **state) {
+    (void)state;
+    damage("32mb");
+    damage("32mb,access=mmap");
 }
 
 /* ------------------------------------------------------------------------------------------ threads, forks */
@@ -426,13 +443,12 @@ static void *use_own(void *context) {
     return NULL;
 }
 
-static void threads_read_and_write_beside_the_file(void **state) {
+static void use_with_threads(const char *file) {
     struct place place;
     struct member members[THREADS];
     int status;
-    (void)state;
     begin(&place);
-    struct strata_cache *cache = open_filed(&place, "1mb", "16mb,idle=1ms");
+    struct strata_cache *cache = open_filed(&place, "1mb", file);
     for (uint32_t i = 0; i < THREADS; i++) {
         members[i] = (struct member){.cache = cache, .number = i};
         assert_int_equal(pthread_create(&members[i].thread, NULL, use_own, &members[i]), 0);
@@ -460,8 +476,113 @@ static void threads_read_and_write_beside_the_file(void **state) {
     end(&place);
 }
 
+static void threads_read_and_write_beside_the_file(void **state) {
+    (void)state;
+    use_with_threads("16mb,idle=1ms");
+}
+
+static void threads_read_a_file_that_is_mapped(void **state) {
+    (void)state;
+    use_with_threads("16mb,idle=1ms,access=mmap");
+}
+
+/* Who is found before and after a scan, and was not written meanwhile, was there all the time. */
+static void scan_once(struct strata_cache *cache, uint32_t *ret_there) {
+    static uint8_t seen[THREADS * OWN_KEYS], before[OWN_KEYS];
+    uint64_t cursor = 0;
+    memset(seen, 0, sizeof seen);
+    for (uint32_t key = 0; key < OWN_KEYS; key++) {
+        before[key] = get_edition(cache, key, 1); /* and what is read there is written again when the file makes room */
+        if (before[key])
+            continue;
+        set_edition(cache, key, 1);
+        (void)get_edition(cache, key, 1);
+    }
+    do
+        assert_int_equal(strata_scan(cache, &cursor, 500, count_visit, seen), STRATA_OK);
+    while (cursor);
+    for (uint32_t key = 0; key < OWN_KEYS; key++) {
+        if (!before[key] || strata_exists(cache, &key, sizeof key) != STRATA_OK)
+            continue;
+        ++*ret_there;
+        if (!seen[key])
+            fail_msg("key %u was there all the time (STRATA_SEED=%llu)", key, (unsigned long long)unit_seed());
+    }
+}
+
+static atomic_bool scanned;
+
+static void *press_on(void *context) {
+    while (!atomic_load(&scanned))
+        (void)use_own(context);
+    return NULL;
+}
+
+static void scan_finds_what_moves_about(void **state) {
+    enum { SCANS = 6, PRESSING = 2 };
+    struct place place;
+    struct member members[THREADS];
+    uint32_t there = 0;
+    (void)state;
+    atomic_store(&scanned, false);
+    begin(&place);
+    struct strata_cache *cache = open_filed(&place, "1mb", "16mb");
+    for (uint32_t key = 0; key < OWN_KEYS; key++) {
+        set_edition(cache, key, 1);
+        (void)get_edition(cache, key, 1);
+    }
+    for (uint32_t i = 1; i <= PRESSING; i++) {
+        members[i] = (struct member){.cache = cache, .number = i};
+        assert_int_equal(pthread_create(&members[i].thread, NULL, press_on, &members[i]), 0);
+    }
+    for (int i = 0; i < SCANS; i++)
+        scan_once(cache, &there);
+    atomic_store(&scanned, true);
+    for (uint32_t i = 1; i <= PRESSING; i++)
+        pthread_join(members[i].thread, NULL);
+    assert_true(there > OWN_KEYS);
+    testing_close(cache);
+    end(&place);
+}
+
+static void nobody(void *context, const struct strata_event *event) { (void)context, (void)event; }
+
+static void scan_does_not_show_what_has_expired(void **state) {
+    enum { TTL_MS = 1000 };
+    struct place place;
+    struct strata_cache *cache;
+    static uint8_t seen[KEYS];
+    uint8_t value[VALUE_MAX];
+    char text[TEXT_SIZE];
+    struct strata_options options = {.small_pages = 1, .on_removed = nobody};
+    const struct strata_set_options dies = {.ttl_ms = TTL_MS};
+    uint64_t cursor = 0;
+    (void)state;
+    begin(&place);
+    snprintf(text, sizeof text, "memory:1mb file:%s/x:8mb", place.path);
+    assert_int_equal(strata_open(text, &options, &cache), STRATA_OK);
+    uint32_t last = KEYS - 1;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        size_t size = value_of(key, 0, value);
+        assert_int_equal(strata_set(cache, &key, sizeof key, value, size, &dies, NULL), STRATA_OK);
+        (void)get_edition(cache, key, 0);
+    }
+    assert_true(testing_stats(cache).file_entries > 0);
+    while (strata_exists(cache, &last, sizeof last) == STRATA_OK)
+        ;
+    memset(seen, 0, sizeof seen);
+    do
+        assert_int_equal(strata_scan(cache, &cursor, 500, count_visit, seen), STRATA_OK);
+    while (cursor);
+    assert_null(memchr(seen, 1, sizeof seen));
+    testing_close(cache);
+    end(&place);
+}
+
 UNIT_TESTS(filing, UNIT(more_than_memory_holds_is_there), UNIT(calls_know_what_is_in_the_file),
            UNIT(descriptions_say_what_is_wrong), UNIT(a_file_is_for_one_cache),
-           UNIT(what_is_shown_is_what_was_written_last), UNIT(with_a_directory_an_opening_finds_what_is_in_the_file),
-           UNIT(with_a_directory_nothing_old_comes_back),
-           UNIT(a_damaged_file_gives_misses), UNIT(threads_read_and_write_beside_the_file));
+           UNIT(what_is_shown_is_what_was_written_last), UNIT(so_it_is_when_the_file_is_mapped),
+           UNIT(with_a_directory_an_opening_finds_what_is_in_the_file),
+           UNIT(with_a_directory_nothing_old_comes_back), UNIT(a_damaged_file_gives_misses),
+           UNIT(threads_read_and_write_beside_the_file), UNIT(threads_read_a_file_that_is_mapped),
+           UNIT(scan_finds_what_moves_about), UNIT(scan_does_not_show_what_has_expired));

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "app/embed/filing.h"
+#include "app/embed/image.h"
 #include "app/embed/persistence.h"
 #include "base/assert.h"
 #include "sys/os/futex.h"
@@ -91,6 +92,7 @@ static void in_child(void) {
     for (struct strata_cache *cache = caches; cache; cache = cache->next) {
         persistence_fork_child(cache);
         filing_fork_child(cache);
+        image_fork_child(cache);
         for (uint32_t number = 0; number < slot_number_end(); number++) {
             struct slot *slot = &cache->slots[number];
             ASSERT(!slot->actor.promised);

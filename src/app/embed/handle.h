@@ -16,6 +16,13 @@
 #include "core/cache/cache.h"
 #include "sys/os/clock.h"
 
+/* Address space for a cache whose limit may be raised so far: the segment table and the like stand in the range too, at most half of it, and are hardly touched. And the other way round. */
+#define TABLES_MIN (4ull << 20)
+static inline uint64_t range_for(uint64_t limit_max_bytes) { return 2 * limit_max_bytes + TABLES_MIN; }
+static inline uint64_t range_limit_max(uint64_t range_size) {
+    return range_size > TABLES_MIN ? (range_size - TABLES_MIN) / 2 : 0;
+}
+
 struct strata_cache {
     struct cache *core;
     struct slot *slots;
@@ -33,8 +40,10 @@ struct strata_cache {
     _Atomic uint64_t entries_max;    /* 0: writes need not look */
     pthread_mutex_t shared;          /* guards slot 0 */
     struct persistence *persistence; /* NULL: it is kept nowhere; persistence.h */
+    struct image *image;             /* NULL: its memory is nobody's but its own; image.h */
     struct warm_tier *tier;          /* NULL: there is no file behind memory; filing.h */
     uint64_t hash_seed;              /* of the core */
+    uint32_t era;                    /* of forks that it began anew in: what was pinned before is gone */
     uint64_t idle_ms;                /* what was not used for so long goes there */
     _Atomic uint64_t idle_look_ms;   /* when what is idle was last looked for */
     struct strata_cache *next, *previous;

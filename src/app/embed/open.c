@@ -1,10 +1,12 @@
 /* app/embed/open.c: from a description to a cache, and back. */
 #include <stdio.h>
+#include <string.h>
 
 #include "app/embed/describe.h"
 #include "app/embed/events.h"
 #include "app/embed/filing.h"
 #include "app/embed/gate.h"
+#include "app/embed/image.h"
 #include "app/embed/persistence.h"
 #include "base/bits.h"
 #include "sys/os/futex.h"
@@ -14,7 +16,6 @@
 
 #define LIMIT_DEFAULT (64ull << 20)
 #define LIMIT_MAX_PER_LIMIT 4
-#define TABLES_MIN (4ull << 20)
 #define LIMIT_ANY_MAX ((CACHE_RANGE_SIZE_MAX - TABLES_MIN) / 2)
 
 static const enum cache_policy policies[] = {
@@ -41,7 +42,7 @@ static enum strata_status complain(const struct strata_options *options, const c
 }
 
 static bool reserved_is_zero(const struct strata_options *options) {
-    uint64_t any = options->reserved_flags;
+    uint64_t any = 0;
     for (size_t i = 0; i < COUNT_OF(options->reserved); i++)
         any |= options->reserved[i];
     return any == 0;
@@ -68,6 +69,13 @@ static const char *merge_directory(const struct description *description, struct
     return NULL;
 }
 
+static const char *merge_memory_file(const struct description *description, const struct strata_options *options) {
+    if (description->memory_file.size && options->memory_file &&
+        !slice_equal(description->memory_file, slice_from_string(options->memory_file)))
+        return "the description and options.memory_file differ";
+    return NULL;
+}
+
 static const char *merge_file(const struct description *description, struct strata_options *options) {
     uint64_t hits = options->file_promote_hits;
     if (description->file.size && options->file && !slice_equal(description->file, slice_from_string(options->file)))
@@ -81,7 +89,12 @@ static const char *merge_file(const struct description *description, struct stra
     if (!agree(description->file_promote_hits, &hits))
         return "the description and options.file_promote_hits differ";
     options->file_promote_hits = (uint32_t)hits;
-    bool any = options->file_bytes || options->file_idle_ms || options->file_rate_bytes || options->file_promote_hits;
+    if (description->file_access_said && options->file_access && options->file_access != description->file_access)
+        return "the description and options.file_access differ";
+    if (description->file_access_said)
+        options->file_access = description->file_access;
+    bool any = options->file_bytes || options->file_idle_ms || options->file_rate_bytes || options->file_promote_hits ||
+               options->file_access;
     if (!options->file && !description->file.size && any)
         return "there are settings of a file tier, and no file";
     return NULL;
@@ -105,6 +118,8 @@ static const char *merge(const struct description *description, struct strata_op
     if (description->policy_said)
         options->policy = description->policy;
     const char *wrong = merge_directory(description, options);
+    if (!wrong)
+        wrong = merge_memory_file(description, options);
     return wrong ? wrong : merge_file(description, options);
 }
 
@@ -115,10 +130,16 @@ static const char *check(const struct strata_options *options) {
         return "options.fsync is no enum strata_fsync";
     if (options->directory && !options->directory[0])
         return "options.directory is empty";
+    if (options->memory_file && !options->memory_file[0])
+        return "options.memory_file is empty";
+    if (options->memory_file && strlen(options->memory_file) > DESCRIBE_PATH_MAX)
+        return "options.memory_file has more than 4095 bytes";
     if (options->file && !options->file[0])
         return "options.file is empty";
     if (options->file && options->file_bytes < STRATA_FILE_MIN)
         return "the file tier has less than STRATA_FILE_MIN, 8 MiB";
+    if ((size_t)options->file_access > STRATA_FILE_MMAP)
+        return "options.file_access is no enum strata_file_access";
     if (options->file_promote_hits > STRATA_PROMOTE_HITS_MAX)
         return "options.file_promote_hits is over STRATA_PROMOTE_HITS_MAX, 7";
     if (options->shards > STORE_SHARDS_MAX || (options->shards & (options->shards - 1)))
@@ -136,7 +157,7 @@ static const char *check(const struct strata_options *options) {
 
 /* Paths of a description, with their ends. */
 struct paths {
-    char directory[DESCRIBE_PATH_MAX + 1], file[DESCRIBE_PATH_MAX + 1];
+    char directory[DESCRIBE_PATH_MAX + 1], file[DESCRIBE_PATH_MAX + 1], memory_file[DESCRIBE_PATH_MAX + 1];
 };
 
 static void name_path(struct slice described, char path[DESCRIBE_PATH_MAX + 1], const char **option) {
@@ -171,6 +192,7 @@ static enum strata_status settle(const char *text, const struct strata_options *
                                        : options->limit_bytes * LIMIT_MAX_PER_LIMIT;
     name_path(description.directory, paths->directory, &options->directory);
     name_path(description.file, paths->file, &options->file);
+    name_path(description.memory_file, paths->memory_file, &options->memory_file);
     wrong = check(options);
     return wrong ? complain(given, wrong) : STRATA_OK;
 }
@@ -186,10 +208,10 @@ static void *core_resize(void *context, void *old, size_t size_old, size_t size_
     return bytes;
 }
 
-static enum status open_core(struct strata_cache *cache, const struct strata_options *options) {
+static void describe_core(struct strata_cache *cache, const struct strata_options *options,
+                          struct cache_options *ret_core) {
     struct cache_options core = {
-        .range = cache->range,
-        .range_size = cache->range_size,
+        .range_size = range_for(options->limit_max_bytes),
         .limit_bytes = options->limit_bytes,
         .cores = thread_cores(),
         .shards = options->shards,
@@ -207,39 +229,61 @@ static enum status open_core(struct strata_cache *cache, const struct strata_opt
     }
     if (options->on_removed)
         core.changes = (struct cache_changes){events_note, cache, options->directory ? 0 : CACHE_REMOVALS};
-    return cache_open(&core, &cache->core);
+    *ret_core = core;
 }
 
 static void give_back(struct strata_cache *cache) {
     persistence_close(cache); /* whoever saves lists what is in the file */
     filing_close(cache);
-    cache_close(cache->core);
-    pages_give(cache->range, cache->range_size);
+    image_close(cache);
     pages_give(cache->slots, cache->slots_size);
     memory_give(&cache->memory, cache, sizeof *cache);
 }
 
-/* The segment table and the like stand in the range too, at most half of it: address space that is hardly touched. */
-static uint64_t range_for(uint64_t limit_max_bytes) { return 2 * limit_max_bytes + TABLES_MIN; }
+static enum strata_status explain_parts(enum status status, char *problem) {
+    if (status != STATUS_OK)
+        snprintf(problem, STRATA_ERROR_TEXT_SIZE, "%s",
+                 status == STATUS_INVALID
+                     ? "the engine cannot work with these sizes"
+                     : "no memory: there is no address space for so large a limit, or the allocator gave none");
+    return status_out(status);
+}
 
-static enum status open_parts(struct strata_cache *cache, const struct strata_options *options) {
+static enum status open_slots(struct strata_cache *cache) {
     void *slots;
     TRY(pages_take(SLOT_COUNT * sizeof *cache->slots, &slots));
     cache->slots = slots;
     cache->slots_size = SLOT_COUNT * sizeof *cache->slots;
-    TRY(pages_take(range_for(options->limit_max_bytes), &cache->range));
-    cache->range_size = range_for(options->limit_max_bytes);
-    return open_core(cache, options);
+    return STATUS_OK;
+}
+
+static enum status open_core(struct strata_cache *cache, struct cache_options *core) {
+    TRY(pages_take(core->range_size, &cache->range));
+    cache->range_size = core->range_size;
+    core->range = cache->range;
+    return cache_open(core, &cache->core);
 }
 
 /* What is kept is read, which nobody is told of. */
 static enum strata_status open_kept(struct strata_cache *cache, const struct strata_options *options) {
     char problem[STRATA_ERROR_TEXT_SIZE] = "";
-    enum strata_status answer = filing_open(cache, options, problem);
+    struct cache_options core;
+    enum strata_status answer = explain_parts(open_slots(cache), problem);
+    if (answer == STRATA_OK)
+        answer = persistence_lock(cache, options, problem);
+    if (answer == STRATA_OK) {
+        describe_core(cache, options, &core);
+        answer = options->memory_file ? image_open(cache, options, &core, persistence_files(cache), problem)
+                                      : explain_parts(open_core(cache, &core), problem);
+    }
+    if (answer == STRATA_OK && filing_lasts(options)) /* what is kept lists what stands there */
+        answer = filing_open(cache, options, problem);
     if (answer == STRATA_OK)
         answer = persistence_open(cache, options, problem);
-    if (answer == STRATA_OK)
+    if (answer == STRATA_OK && filing_lasts(options))
         filing_begin(cache, options);
+    else if (answer == STRATA_OK)
+        answer = filing_open(cache, options, problem);
     if (answer != STRATA_OK)
         explain(options, problem);
     else if (options->directory && options->on_removed)
@@ -253,15 +297,6 @@ static enum strata_status announce(struct strata_cache *cache, const struct stra
         return STRATA_OK;
     explain(options, "no memory for the handlers of a fork");
     return STRATA_NO_MEMORY;
-}
-
-static enum strata_status explain_parts(enum status status, const struct strata_options *options) {
-    if (status == STATUS_OK)
-        return STRATA_OK;
-    if (status == STATUS_INVALID)
-        return complain(options, "the engine cannot work with these sizes");
-    explain(options, "no memory: there is no address space for so large a limit, or the allocator gave none");
-    return status_out(status);
 }
 
 enum strata_status strata_open(const char *description, const struct strata_options *options,
@@ -294,9 +329,7 @@ enum strata_status strata_open(const char *description, const struct strata_opti
         .entries_max = settled.entries_max,
         .shared = PTHREAD_MUTEX_INITIALIZER,
     };
-    answer = explain_parts(open_parts(cache, &settled), options);
-    if (answer == STRATA_OK)
-        answer = open_kept(cache, &settled);
+    answer = open_kept(cache, &settled);
     if (answer == STRATA_OK)
         answer = announce(cache, options);
     if (answer == STRATA_OK)

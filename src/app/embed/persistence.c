@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/embed/call.h"
+#include "app/embed/image.h"
 #include "app/persist/persist.h"
 #include "app/tier/warm_tier.h"
 #include "base/assert.h"
@@ -88,6 +89,7 @@ static enum strata_status load(struct strata_cache *cache, const struct strata_o
         .rewrite_min_bytes = REWRITE_MIN_BYTES,
         .rewrite_percent = REWRITE_PERCENT,
         .tier = cache->tier ? &persistence->tier : NULL,
+        .image = image_log(cache),
         .user = {.behind = on_behind, .refuses = on_refuses, .say = on_say, .context = persistence},
     };
     char reason[PERSIST_REASON_SIZE];
@@ -110,7 +112,7 @@ static enum strata_status open_directory(struct persistence *persistence, const 
     return status == STATUS_OK ? STRATA_OK : explain_directory(status, path, "locked", owner, problem);
 }
 
-enum strata_status persistence_open(struct strata_cache *cache, const struct strata_options *options, char *problem) {
+enum strata_status persistence_lock(struct strata_cache *cache, const struct strata_options *options, char *problem) {
     if (!options->directory)
         return STRATA_OK;
     struct persistence *persistence = memory_take(&cache->memory, sizeof *persistence);
@@ -120,12 +122,23 @@ enum strata_status persistence_open(struct strata_cache *cache, const struct str
     }
     *persistence = (struct persistence){.flushes = options->fsync == STRATA_FSYNC_ALWAYS, .cache = cache};
     cache->persistence = persistence;
-    enum strata_status answer = open_directory(persistence, options->directory, problem);
-    if (answer == STRATA_OK)
-        answer = load(cache, options, problem);
-    if (answer == STRATA_OK)
-        atomic_store(&cache->expiring, cache_count_expiring(cache->core, 0) != 0);
-    return answer;
+    return open_directory(persistence, options->directory, problem);
+}
+
+const struct files *persistence_files(const struct strata_cache *cache) {
+    return cache->persistence ? &cache->persistence->directory.files : NULL;
+}
+
+enum strata_status persistence_open(struct strata_cache *cache, const struct strata_options *options, char *problem) {
+    if (!cache->persistence)
+        return STRATA_OK;
+    image_load_begins(cache);
+    enum strata_status answer = load(cache, options, problem);
+    if (answer != STRATA_OK)
+        return answer;
+    image_load_ended(cache);
+    atomic_store(&cache->expiring, cache_count_expiring(cache->core, 0) != 0);
+    return STRATA_OK;
 }
 
 void persistence_close(struct strata_cache *cache) {
@@ -133,7 +146,8 @@ void persistence_close(struct strata_cache *cache) {
     if (!persistence)
         return;
     struct actor actor = {.id = OPENER, .now_ms = clock_unix_ms()};
-    MAYBE(persist_close(persistence->persist, &actor) != STATUS_OK);
+    image_mark(cache, persistence->persist, &actor);
+    image_log_closed(cache, persist_close(persistence->persist, &actor));
     for (uint32_t number = 0; number < SLOT_COUNT; number++)
         if (cache->slots[number].actor.noted.room)
             cache_journal_forget(cache->core, &cache->slots[number].actor);
@@ -216,6 +230,7 @@ void persistence_fork_child(struct strata_cache *cache) {
         return;
     struct actor actor = {.id = OPENER, .now_ms = clock_unix_ms()};
     cache->persistence = NULL;
-    cache_journal_set(cache->core, &actor, NULL);
+    if (!cache->image) /* its memory is the parent's */
+        cache_journal_set(cache->core, &actor, NULL);
     directory_close(&persistence->directory);
 }

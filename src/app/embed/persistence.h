@@ -14,7 +14,12 @@
 
 struct persistence;
 
-/* Of an empty cache; NULL into cache->persistence if it is not to be kept. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
+/* Locks the directory, before the cache is there. Nothing if it is not to be kept. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
+MUST_CHECK enum strata_status persistence_lock(struct strata_cache *cache, const struct strata_options *options,
+                                               char *problem);
+/* The locked directory, or NULL. */
+const struct files *persistence_files(const struct strata_cache *cache);
+/* Of a cache that is empty, or has all of the log up to image_log; NULL into cache->persistence if it is not to be kept. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
 MUST_CHECK enum strata_status persistence_open(struct strata_cache *cache, const struct strata_options *options,
                                                char *problem);
 /* Whatever was staged is on disk then, or cannot be. Nothing if there is none. */

@@ -288,6 +288,7 @@ struct held {
     struct cache_pin pin;
     void *copy;
     uint64_t copy_room;
+    uint32_t era; /* of the cache, when it was pinned */
 };
 static_assert(sizeof(struct held) <= sizeof(((struct strata_pinned *)0)->opaque), "a pinned value has room for it");
 
@@ -309,7 +310,7 @@ enum strata_status strata_pin(struct strata_cache *cache, const void *key, size_
     }
     if (answer != STRATA_OK)
         return answer;
-    struct held held = {read.pin, sink.buffer, sink.room};
+    struct held held = {read.pin, sink.buffer, sink.room, cache->era};
     *ret_pinned = (struct strata_pinned){.size = read.size};
     memcpy(ret_pinned->opaque, &held, sizeof held);
     return STRATA_OK;
@@ -326,8 +327,11 @@ enum strata_status strata_pinned_piece(struct strata_cache *cache, const struct 
     if (!cache || !pinned || !ret_bytes || !ret_size)
         return STRATA_INVALID;
     struct held held = held_by(pinned);
-    struct slice piece = held.copy ? slice_part(slice_make(held.copy, pinned->size), offset, pinned->size)
-                                   : cache_pin_piece(cache->core, held.pin, offset);
+    struct slice piece = slice_make(NULL, 0);
+    if (held.copy)
+        piece = slice_part(slice_make(held.copy, pinned->size), offset, pinned->size);
+    else if (held.era == cache->era)
+        piece = cache_pin_piece(cache->core, held.pin, offset);
     *ret_bytes = piece.data;
     *ret_size = piece.size;
     return STRATA_OK;
@@ -339,7 +343,7 @@ void strata_unpin(struct strata_cache *cache, struct strata_pinned *pinned) {
     struct held held = held_by(pinned);
     if (held.copy) {
         memory_give(&cache->memory, held.copy, held.copy_room);
-    } else if (held.pin.first) {
+    } else if (held.pin.first && held.era == cache->era) {
         struct slot *slot = call_begin(cache);
         cache_unpin(cache->core, &slot->actor, held.pin);
         call_end(cache, slot);

@@ -1,6 +1,7 @@
 /* app/embed/whole.c: calls about a whole cache. */
 #include "app/embed/call.h"
 #include "app/embed/filing.h"
+#include "app/embed/image.h"
 #include "app/embed/persistence.h"
 #include "base/bits.h"
 #include "core/store/store.h"
@@ -71,9 +72,12 @@ enum strata_status strata_limit_set(struct strata_cache *cache, uint64_t limit_b
     if (!cache || limit_bytes > cache->limit_max_bytes)
         return STRATA_INVALID;
     struct slot *slot = call_begin(cache);
-    enum status status = cache_limit_set(cache->core, limit_bytes);
+    bool fits = image_has_room(cache, limit_bytes);
+    enum status status = fits ? cache_limit_set(cache->core, limit_bytes) : STATUS_IO;
+    if (status == STATUS_OK)
+        image_limit_note(cache, limit_bytes);
     call_end(cache, slot);
-    return status_out(status);
+    return fits ? status_out(status) : STRATA_IO;
 }
 
 enum strata_status strata_entries_max_set(struct strata_cache *cache, uint64_t entries_max) {
@@ -152,6 +156,7 @@ enum strata_status strata_stats(struct strata_cache *cache, struct strata_statis
     };
     for (uint32_t number = 0; number < slot_number_end(); number++)
         add_slot(&cache->slots[number], &sum);
+    sum.memory_file_attached = image_was_attached(cache);
     if (cache->persistence)
         persistence_statistics(cache->persistence, &sum);
     if (cache->tier)

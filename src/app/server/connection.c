@@ -9,6 +9,7 @@
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
+#include "app/server/secure.h"
 #include "app/server/streaming.h"
 #include "app/server/tiering.h"
 #include "base/assert.h"
@@ -25,7 +26,7 @@ static void parse_input(struct connection *connection);
 
 /* ------------------------------------------------------------ begin and end */
 
-struct connection *connection_open(struct worker *worker, int fd, bool is_unix) {
+struct connection *connection_open(struct worker *worker, int fd, enum connection_door door) {
     struct connection *connection = memory_take(&memory_libc, sizeof *connection);
     if (!connection) {
         close(fd);
@@ -36,7 +37,7 @@ struct connection *connection_open(struct worker *worker, int fd, bool is_unix) 
         .source = {.fd = fd, .kind = SOURCE_CONNECTION},
         .worker = worker,
         .older = worker->first,
-        .is_unix = is_unix,
+        .is_unix = door == DOOR_UNIX,
         .born_ms = worker->now_ms,
         .active_ms = worker->now_ms,
         .known_ms = worker->now_ms,
@@ -56,7 +57,11 @@ struct connection *connection_open(struct worker *worker, int fd, bool is_unix) 
     snprintf(connection->peer, sizeof connection->peer, "%.63s", text);
     socket_local_text(fd, text);
     snprintf(connection->local, sizeof connection->local, "%.63s", text);
-    if (loop_watch(worker->loop, &connection->source, LOOP_READ) != STATUS_OK) {
+    bool good = true;
+    if (door == DOOR_TLS)
+        good = (connection->tls = secure_accept(worker, fd)) != NULL;
+    if (!good || loop_watch(worker->loop, &connection->source, LOOP_READ) != STATUS_OK) {
+        tls_free(connection->tls);
         close(fd);
         cmd_client_fini(&connection->client, &server->env, &worker->actor);
         memory_give(&memory_libc, connection, sizeof *connection);
@@ -76,6 +81,7 @@ void connection_close(struct connection *connection) {
     connection->state = CONNECTION_DEAD;
     loop_forget(worker->loop, &connection->source);
     close(connection->source.fd);
+    secure_connection_ends(connection);
     monitor_end(connection);
     pubsub_unsubscribe_all(&worker->server->api, &connection->client);
     tracking_leave(connection);
@@ -132,6 +138,7 @@ void connection_free_dead(struct worker *worker) {
         worker->dead = connection->dead_next;
         connection_drop_upload(connection);
         unpin_all(connection);
+        tls_free(connection->tls);
         buf_fini(&connection->foreign);
         worker_give_buffer(worker, &connection->in);
         worker_give_buffer(worker, &connection->out);
@@ -147,6 +154,8 @@ static void begin_linger(struct connection *connection) {
         connection_close(connection);
         return;
     }
+    if (connection->tls)
+        tls_end(connection->tls);
     shutdown(connection->source.fd, SHUT_WR);
     connection->state = CONNECTION_LINGERING;
     connection->progress_ms = connection->worker->now_ms;
@@ -294,6 +303,17 @@ static void output_is_through(struct connection *connection) {
     connection->patient = false;
 }
 
+/* As sendmsg. */
+static ssize_t send_pieces(struct connection *connection, struct iovec *pieces, int count, size_t size) {
+    int fd = connection->source.fd;
+    if (__builtin_expect(connection->tls != NULL, 0))
+        return secure_send(connection, pieces, count);
+    if (count == 1)
+        return send(fd, pieces[0].iov_base, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void connection_send(struct connection *connection) {
     enum { PIECES_MAX = 64 };
     struct worker *worker = connection->worker;
@@ -309,11 +329,8 @@ void connection_send(struct connection *connection) {
     while (unsent > 0) {
         struct iovec pieces[PIECES_MAX];
         size_t size;
-        struct msghdr message = {.msg_iov = pieces};
-        message.msg_iovlen = (size_t)gather(connection, pieces, PIECES_MAX, &size);
-        ssize_t taken = message.msg_iovlen == 1
-                            ? send(connection->source.fd, pieces[0].iov_base, size, MSG_NOSIGNAL | MSG_DONTWAIT)
-                            : sendmsg(connection->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int count = gather(connection, pieces, PIECES_MAX, &size);
+        ssize_t taken = send_pieces(connection, pieces, count, size);
         if (taken < 0 && errno == EINTR)
             continue;
         if (taken < 0 && errno != EAGAIN) {
@@ -384,6 +401,11 @@ void connection_update_interest(struct connection *connection) {
     /* A disk answers soon: who has ended its sending meanwhile still gets its replies. */
     bool waits = (connection->blocked && !tiering_waits(connection)) || connection->log_waits;
     bool sends = connection->state != CONNECTION_LINGERING && !connection->log_waits && connection_unsent(connection);
+    if (__builtin_expect(connection->tls != NULL, 0)) {
+        sends |= tls_waits_to_write(connection->tls);
+        if (may_read(connection) && tls_has_more(connection->tls))
+            secure_list(connection);
+    }
     uint32_t interest = (may_read(connection) ? LOOP_READ : 0u) | (waits ? LOOP_GONE : 0u) | (sends ? LOOP_WRITE : 0u);
     if (interest != connection->source.interest &&
         loop_change(connection->worker->loop, &connection->source, interest) != STATUS_OK)
@@ -393,7 +415,8 @@ void connection_update_interest(struct connection *connection) {
 /* Reads; answers whether bytes came. The end of the input, or an error, is dealt with here. */
 static bool receive(struct connection *connection, void *room, size_t size, size_t *ret_size) {
     struct worker *worker = connection->worker;
-    ssize_t got = recv(connection->source.fd, room, size, MSG_DONTWAIT);
+    ssize_t got = __builtin_expect(connection->tls != NULL, 0) ? secure_receive(connection, room, size)
+                                                               : recv(connection->source.fd, room, size, MSG_DONTWAIT);
     if (got > 0) {
         worker->counts.reads++;
         worker->counts.bytes_in += (uint64_t)got;
@@ -778,8 +801,13 @@ void connection_look_after(struct connection *connection) {
     if (connection->client.authenticated || !SETTING(worker->server, password_set))
         connection->known_ms = now_ms;
     bool unknown = !connection->client.authenticated && now_ms - connection->known_ms > AUTHENTICATE_MS_MAX;
-    if (idle || unknown || stuck || left) {
-        log_verbose("Closing %s client: id=%llu addr=%s", unknown ? "unauthenticated" : "idle",
+    bool unshaken =
+        connection->tls && !tls_is_ready(connection->tls) && now_ms - connection->born_ms > TLS_HANDSHAKE_MS_MAX;
+    if (idle || unknown || stuck || left || unshaken) {
+        log_verbose("Closing %s client: id=%llu addr=%s",
+                    unknown    ? "unauthenticated"
+                    : unshaken ? "unfinished TLS"
+                               : "idle",
                     (unsigned long long)connection->client.id, connection->peer);
         connection_close(connection);
         return;

@@ -45,6 +45,7 @@ struct lease_wait;
 struct stream_subscriber;
 struct sync_wait;
 struct tier_set;
+struct tls_stream;
 
 struct connection {
     struct loop_source source; /* first: events carry it */
@@ -57,6 +58,9 @@ struct connection {
     bool in_outputs; /* stands in worker->inbox.outputs */
     struct connection *outputs_next;
     struct cmd_client client;
+    struct tls_stream *tls;       /* NULL: plain */
+    struct connection *more_next; /* in worker->secure.more */
+    bool more_listed;
 
     /* input */
     struct resp_parser parser;
@@ -109,8 +113,11 @@ struct connection {
     char peer[64], local[64];
 };
 
+/* By which door it came. */
+enum connection_door { DOOR_TCP, DOOR_UNIX, DOOR_TLS };
+
 /* Takes over the descriptor. NULL: no memory; the descriptor is closed. */
-struct connection *connection_open(struct worker *worker, int fd, bool is_unix);
+struct connection *connection_open(struct worker *worker, int fd, enum connection_door door);
 
 void connection_receive(struct connection *connection);
 /* Goes on with input that was left when the connection was postponed or choked. */

@@ -170,7 +170,7 @@ static void load(void *context) {
                  .context = server},
         .tier = tiering_kept(server),
         .progress = &server->load.progress,
-        .image = server->image.log,
+        .image = server->image.file.log,
     };
     char reason[PERSIST_REASON_SIZE];
     enum status status = persist_load(&options, &server->load.persist, reason);
@@ -279,7 +279,7 @@ void persistence_end(struct server *server) {
         struct actor *actor = &server->workers[0]->actor;
         struct server_image *image = &server->image;
         if (image->keeps)
-            image->spoiled = persist_image_mark(server->persist, actor, &image->log) != STATUS_OK;
+            image->spoiled = persist_image_mark(server->persist, actor, &image->file.log) != STATUS_OK;
         if (persist_close(server->persist, actor) != STATUS_OK) {
             log_warning("Not all of the log is on disk: the last records could not be flushed");
             image->spoiled = true;
@@ -506,7 +506,7 @@ void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_f
     ret_facts->in_file = server->image.used;
     ret_facts->attached = server->image.attached;
     ret_facts->attach_us = server->image.took_us;
-    ret_facts->why_not = server->image.why_not;
+    ret_facts->why_not = server->image.file.why_not;
 }
 
 static void wait_for(struct cmd_client *client, bool saves, uint64_t until, uint64_t due_ms) {

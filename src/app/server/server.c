@@ -20,6 +20,7 @@
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
 #include "app/server/run.h"
+#include "app/server/secure.h"
 #include "app/server/stores.h"
 #include "app/server/streaming.h"
 #include "app/server/tiering.h"
@@ -148,6 +149,10 @@ static uint64_t api_started_ms(struct cmd_server *api) { return server_of(api)->
 static const char *api_run_id(struct cmd_server *api) { return server_of(api)->run_id; }
 static uint64_t api_now_us(struct cmd_server *api) { return clock_unix_us(); }
 
+static void api_secure_counts(struct cmd_server *api, struct cmd_secure_counts *ret_counts) {
+    secure_counts(server_of(api), ret_counts);
+}
+
 static void api_process(struct cmd_server *api, struct cmd_process *ret_process) {
     struct server *server = server_of(api);
     struct process_facts facts;
@@ -224,6 +229,15 @@ static void tell_of_settings(const struct slice *names, const struct slice *valu
     }
 }
 
+static bool concern_tls(const struct slice *names, uint32_t count) {
+    bool any = false;
+    for (uint32_t i = 0; i < count; i++) {
+        enum config_key_id id = config_find(names[i]);
+        any |= id < CONFIG_KEY_COUNT && strncmp(config_keys[id].name, "tls-", 4) == 0;
+    }
+    return any;
+}
+
 static bool api_config_set(struct cmd_server *api, const struct slice *names, const struct slice *values,
                            uint32_t count, char *ret_error, size_t error_size) {
     struct server *server = server_of(api);
@@ -231,12 +245,18 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
     struct config next = server->config;
     struct config_error error;
     bool done = config_set(&next, names, values, count, NULL, &error) == STATUS_OK;
+    struct tls_material *material = NULL;
     if (!done)
         snprintf(ret_error, error_size, "%s", error.text);
     else
-        done = may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
+        done = (!concern_tls(names, count) || secure_try(server, &next, &material, ret_error, error_size)) &&
+               may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
                may_grow(server, &next, ret_error, error_size) &&
                stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size);
+    if (done && material)
+        secure_use(server, &next.values, material);
+    else
+        tls_material_unref(material);
     if (done) {
         bool same = next.values.notify_keyspace_events == server->config.values.notify_keyspace_events;
         server->config = next;
@@ -321,6 +341,7 @@ static const struct cmd_server_api server_calls = {
     .run_id = api_run_id,
     .now_us = api_now_us,
     .process = api_process,
+    .secure_counts = api_secure_counts,
     .each_config = api_each_config,
     .config_set = api_config_set,
     .config_rewrite = api_config_rewrite,
@@ -444,15 +465,14 @@ static enum status probe_all(const struct config_list *bind, uint16_t port, bool
     return STATUS_OK;
 }
 
-static enum status listen_tcp(struct server *server) {
+/* On all addresses, one listener for each worker. `wanted` 0: a free port. */
+static enum status listen_tcp(struct server *server, int64_t wanted, enum source_kind kind, uint16_t *ret_port) {
     const struct config_values *values = &server->config.values;
-    if (values->port == 0 && values->unixsocket[0])
-        return STATUS_OK;
     bool usable[CONFIG_LIST_MAX] = {false};
     enum status status = STATUS_BUSY;
     for (int i = 0; i < PORT_TRIES_MAX && status == STATUS_BUSY; i++) {
-        status = probe_all(&values->bind, (uint16_t)values->port, usable, &server->tcp_port);
-        if (values->port != 0)
+        status = probe_all(&values->bind, (uint16_t)wanted, usable, ret_port);
+        if (wanted != 0)
             break;
     }
     if (status != STATUS_OK)
@@ -465,14 +485,24 @@ static enum status listen_tcp(struct server *server) {
             int fd;
             if (!usable[i])
                 continue;
-            TRY(socket_listen_tcp(address, server->tcp_port, (int)values->tcp_backlog, &fd));
-            TRY(worker_listen(server->workers[w], fd, SOURCE_LISTENER_TCP));
+            TRY(socket_listen_tcp(address, *ret_port, (int)values->tcp_backlog, &fd));
+            TRY(worker_listen(server->workers[w], fd, kind));
             opened++;
         }
     }
     if (opened == 0)
         log_warning("None of the addresses in `bind` exists on this machine");
     return opened ? STATUS_OK : STATUS_INVALID;
+}
+
+/* A plain port is one of several doors: with another one open, 0 means none. */
+static enum status listen_all(struct server *server) {
+    const struct config_values *values = &server->config.values;
+    if (values->tls_port)
+        TRY(listen_tcp(server, values->tls_port, SOURCE_LISTENER_TLS, &server->tls_port));
+    if (values->port == 0 && (values->unixsocket[0] || values->tls_port))
+        return STATUS_OK;
+    return listen_tcp(server, values->port, SOURCE_LISTENER_TCP, &server->tcp_port);
 }
 
 static enum status listen_unix(struct server *server) {
@@ -598,6 +628,7 @@ static enum status start_all(struct server *server) {
     TRY(take_signals(server));
     server_settle(server);
     allow_descriptors(server);
+    TRY(secure_start(server));
     TRY(persistence_lock(server));
     TRY(open_cache(server));
     server->env = (struct cmd_env){
@@ -612,7 +643,7 @@ static enum status start_all(struct server *server) {
     TRY(server_is_loading(server) ? rules_look(server) : server_rules_start(server));
     /* TCP last: whoever finds the port open finds the socket ready as well. */
     TRY(listen_unix(server));
-    TRY(listen_tcp(server));
+    TRY(listen_all(server));
     const char *pid_path = server->config.values.pidfile;
     if (pid_path[0]) {
         if (process_id_file_write(pid_path) != STATUS_OK) {
@@ -632,8 +663,14 @@ static enum status start_all(struct server *server) {
 
 void server_tell_ready(const struct server *server) {
     char memory[32];
-    log_notice("Strata is ready: port %u, %s%s%u workers, maxmemory %s", server->tcp_port,
-               server->unix_open ? server->unix_path : "", server->unix_open ? ", " : "", server->worker_count,
+    char doors[160] = "";
+    if (server->tcp_port)
+        snprintf(doors, sizeof doors, "port %u, ", server->tcp_port);
+    if (server->tls_port)
+        snprintf(doors + strlen(doors), sizeof doors - strlen(doors), "TLS port %u, ", server->tls_port);
+    if (server->unix_open)
+        snprintf(doors + strlen(doors), sizeof doors - strlen(doors), "%s, ", server->unix_path);
+    log_notice("Strata is ready: %s%u workers, maxmemory %s", doors, server->worker_count,
                config_size_text(cache_limit(server->cache), memory, sizeof memory));
 }
 
@@ -655,6 +692,8 @@ enum status server_start(const struct config *config, struct server **ret_server
 bool server_is_whole(const struct server *server) { return atomic_load(&server->load.state) != SERVER_NOT_LOADED; }
 
 uint16_t server_port(const struct server *server) { return server->tcp_port; }
+
+uint16_t server_tls_port(const struct server *server) { return server->tls_port; }
 
 /* --------------------------------------------------------------------- stop */
 
@@ -741,6 +780,7 @@ void server_free(struct server *server) {
     tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
+    secure_stop(server);
     rules_stop(server);
     placing_stop(server);
     pubsub_free(server->pubsub);

@@ -33,5 +33,7 @@ void server_free(struct server *server);
 /* False: what was kept could not be loaded, and the server has stopped for that. */
 bool server_is_whole(const struct server *server);
 uint16_t server_port(const struct server *server);
+/* The same for TLS. */
+uint16_t server_tls_port(const struct server *server);
 
 #endif

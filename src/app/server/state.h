@@ -77,6 +77,7 @@ struct rules_in_force;
 struct placement;
 struct persist;
 struct server_tier;
+struct server_secure;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -104,7 +105,7 @@ struct server {
     uint32_t started_count; /* workers whose threads were started */
     _Atomic uint32_t ended; /* of these, how many have left their loop */
 
-    uint16_t tcp_port;
+    uint16_t tcp_port, tls_port; /* 0: none */
     uint64_t started_ms;
     char run_id[41];
     double ticks_per_us;
@@ -137,8 +138,9 @@ struct server {
     atomic_bool log_refuses;    /* writes, at present */
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
-    struct server_tier *tier; /* NULL: there is none */
-    uint64_t hash_seed;       /* the cache's */
+    struct server_tier *tier;     /* NULL: there is none */
+    uint64_t hash_seed;           /* the cache's */
+    struct server_secure *secure; /* NULL: no TLS */
 
     struct server_leases *leases;
     struct server_streaming *streaming;

@@ -24,6 +24,7 @@ struct tier_read {
     enum read_state state;
     enum warm_outcome outcome;
     bool seen;      /* it has been judged for a command: its hit is counted */
+    bool name_only; /* for walks, which want nothing else: its value is not kept */
     uint8_t *bytes; /* meta, key, value */
     size_t size;
     struct warm_parts parts;
@@ -133,13 +134,13 @@ void tiering_forget(struct connection *connection) {
 /* ------------------------------------------------------------------------------------------ the reader */
 
 static void keep(struct tier_read *read, const struct warm_parts *parts) {
-    size_t size = parts->meta.size + parts->key.size + parts->value.size;
+    const struct slice from[] = {parts->meta, parts->key, slice_part(parts->value, 0, read->name_only ? 0 : SIZE_MAX)};
+    size_t size = from[0].size + from[1].size + from[2].size;
     uint8_t *bytes = memory_take(&memory_libc, size);
     if (!bytes) {
         read->outcome = WARM_FAILED;
         return;
     }
-    const struct slice from[] = {parts->meta, parts->key, parts->value};
     struct slice *to[] = {&read->parts.meta, &read->parts.key, &read->parts.value};
     read->bytes = bytes;
     read->size = size;
@@ -278,10 +279,15 @@ static uint32_t *slot_of(const struct tier_set *set, struct cache_tier_place pla
     return &set->slots[at];
 }
 
-/* What was read from there, if it was. */
-static struct tier_read *find(const struct tier_set *set, struct cache_tier_place place) {
+/* What was read from there, if it was; its name at least. */
+static struct tier_read *find_name(const struct tier_set *set, struct cache_tier_place place) {
     const uint32_t *slot = set && set->slot_count ? slot_of(set, place) : NULL;
     return slot && *slot ? read_at(set, *slot - 1) : NULL;
+}
+
+static struct tier_read *find(const struct tier_set *set, struct cache_tier_place place) {
+    struct tier_read *read = find_name(set, place);
+    return read && !read->name_only ? read : NULL;
 }
 
 /* Room for one more. */
@@ -303,19 +309,20 @@ static enum status reserve_slot(struct tier_set *set) {
     return STATUS_OK;
 }
 
-static enum status add(struct tier_set *set, struct cache_tier_place place) {
+/* If its name was read before, this one counts from now on. */
+static enum status add(struct tier_set *set, struct cache_tier_place place, bool name_only) {
     TRY(reserve_slot(set));
     struct tier_read *read = memory_take(&memory_libc, sizeof *read);
     if (!read)
         return STATUS_NO_MEMORY;
-    *read = (struct tier_read){.set = set, .place = place};
+    *read = (struct tier_read){.set = set, .place = place, .name_only = name_only};
     enum status status = buf_append(&set->reads, &read, sizeof read);
     if (status != STATUS_OK) {
         memory_give(&memory_libc, read, sizeof *read);
         return status;
     }
     *slot_of(set, place) = count_of(set);
-    set->bytes += warm_address_size(place.address);
+    set->bytes += name_only ? 0 : warm_address_size(place.address);
     set->worker->tier.reads++;
     return STATUS_OK;
 }
@@ -338,7 +345,7 @@ static void want(struct wish *wish, const struct cache_key *key, struct cache_ti
         wish->set = set_of(connection);
     bool refused = wish->call->upload || !wish->set || wish->set->rounds >= TIER_ROUNDS_MAX ||
                    worker->tier.reads >= TIER_READS_MAX;
-    if (refused || add(wish->set, place) != STATUS_OK)
+    if (refused || add(wish->set, place, false) != STATUS_OK)
         give_up(wish, key);
     else
         wish->added++;
@@ -374,8 +381,9 @@ static bool judge(struct wish *wish, const struct cache_key *key, struct tier_re
     }
     struct cache_info info;
     struct cache_tier_found record = found_of(read);
-    enum cache_tier_verdict verdict =
-        cache_tier_look(cache, &worker->actor, key, read->place, &record, read->seen || wish->quiet, &info);
+    /* What comes into memory is counted there, by the command. */
+    bool quiet = read->seen || wish->quiet || !wish->shown;
+    enum cache_tier_verdict verdict = cache_tier_look(cache, &worker->actor, key, read->place, &record, quiet, &info);
     read->seen |=
         verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED; /* not of another key with this fingerprint */
     if (verdict == CACHE_TIER_WANTED || (verdict == CACHE_TIER_SHOWN && !(wish->shown && info.type == CACHE_STRING)))
@@ -432,7 +440,7 @@ static bool look_ahead(struct wish *wish, struct slice name) {
         if (!find(wish->set, places[i]) &&
             (wish->worker->tier.reads >= TIER_READS_MAX ||
              wish->set->bytes + warm_address_size(places[i].address) > TIER_AHEAD_BYTES_MAX ||
-             add(wish->set, places[i]) != STATUS_OK))
+             add(wish->set, places[i], false) != STATUS_OK))
             return false;
     return true;
 }
@@ -483,6 +491,14 @@ static void begin_wait(struct tier_set *set, const struct cmd_call *call) {
         push(&tier->queued, set);
 }
 
+/* It was answered as evicted, and it is: who keeps that answer is told of the key's next coming, and not of its return from the tier. */
+static bool take_away(void *context, const struct cache_key *key) {
+    struct wish *wish = context;
+    if (!is_in_memory(wish, key))
+        MAYBE(cache_tier_give_up(wish->worker->server->cache, &wish->worker->actor, key) != 0);
+    return true;
+}
+
 static bool fetch(struct cmd_call *call, bool after) {
     struct connection *connection = call->client->connection;
     struct worker *worker = connection->worker;
@@ -492,8 +508,11 @@ static bool fetch(struct cmd_call *call, bool after) {
                         .bytes_max = TIER_HELD_BYTES_MAX,
                         .shown = tier_is_shown(call),
                         .quiet = call->spec->run == cmd_explain};
-    if (after && wish.set && wish.set->again >= TIER_AGAIN_MAX)
+    if (after && wish.set && wish.set->again >= TIER_AGAIN_MAX) {
+        if (call->client->tracking)
+            tier_each_key(call, take_away, &wish);
         return false;
+    }
     if (wish.set)
         wish.shown &= !wish.set->large;
     tier_each_key(call, look, &wish);
@@ -570,21 +589,23 @@ static bool is_still_there(struct worker *worker, const struct cache_key *key, c
     return cache_find(cache, &worker->actor, key, false, ret_info);
 }
 
-/* What may not be shown without the ordinary ways goes into memory, where they decide. */
-static bool is_there(struct worker *worker, const struct tier_read *read, const struct cache_key *key,
-                     struct cache_info *ret_info) {
+/* What may not be shown without the ordinary ways goes into memory, where they decide; with its value, which is read for that. */
+static enum tier_name name_it(struct worker *worker, const struct tier_read *read, const struct cache_key *key,
+                              struct cache_info *ret_info) {
     struct cache *cache = worker->server->cache;
     struct cache_tier_found found = found_of(read);
     enum cache_tier_verdict verdict = cache_tier_look(cache, &worker->actor, key, read->place, &found, true, ret_info);
     if (verdict == CACHE_TIER_WANTED && ret_info->type == CACHE_STRING && ret_info->expires_at_ms &&
         ret_info->expires_at_ms <= worker->actor.now_ms)
-        return false;
+        return TIER_NONE;
+    if (verdict == CACHE_TIER_WANTED && read->name_only)
+        return add(read->set, read->place, false) == STATUS_OK ? TIER_WAITS : TIER_NONE;
     if (verdict == CACHE_TIER_WANTED &&
         cache_tier_promote(cache, &worker->actor, key, read->place, &found) == STATUS_OK)
         verdict = CACHE_TIER_AGAIN;
-    if (verdict == CACHE_TIER_AGAIN)
-        return is_still_there(worker, key, &found, ret_info);
-    return verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED;
+    bool there = verdict == CACHE_TIER_AGAIN ? is_still_there(worker, key, &found, ret_info)
+                                             : verdict == CACHE_TIER_SHOWN || verdict == CACHE_TIER_WANTED;
+    return there ? TIER_NAMED : TIER_NONE;
 }
 
 static enum tier_name name(struct cmd_call *call, const struct cache_tier_place *place, struct cache_key *ret_key,
@@ -592,11 +613,11 @@ static enum tier_name name(struct cmd_call *call, const struct cache_tier_place 
     struct connection *connection = call->client->connection;
     struct worker *worker = connection->worker;
     struct tier_set *set = set_of(connection);
-    const struct tier_read *read = find(set, *place);
+    const struct tier_read *read = find_name(set, *place);
     if (!set || (!read && worker->tier.reads >= TIER_READS_MAX))
         return TIER_NONE;
     if (!read)
-        return add(set, *place) == STATUS_OK ? TIER_WAITS : TIER_NONE;
+        return add(set, *place, true) == STATUS_OK ? TIER_WAITS : TIER_NONE;
     if (read->state != READ_ENDED)
         return TIER_WAITS;
     if (read->outcome == WARM_STALE)
@@ -604,7 +625,7 @@ static enum tier_name name(struct cmd_call *call, const struct cache_tier_place 
     struct cache_tier_found found = found_of(read);
     if (read->outcome != WARM_FOUND || !cache_tier_key(worker->server->cache, &found, ret_key))
         return TIER_NONE;
-    return is_there(worker, read, ret_key, ret_info) ? TIER_NAMED : TIER_NONE;
+    return name_it(worker, read, ret_key, ret_info);
 }
 
 static bool wait_for_names(struct cmd_call *call) {

@@ -106,6 +106,7 @@ void worker_free(struct worker *worker) {
             connection_close(worker->first);
         connection_free_dead(worker);
     }
+    secure_worker_ends(worker);
     leases_worker_ends(worker);
     persistence_worker_ends(worker);
     loop_free(worker->loop);
@@ -283,31 +284,41 @@ static void watch_listeners_again(struct worker *worker) {
     worker->listening = true;
 }
 
-static void refuse(struct worker *worker, int fd, const char *text) {
-    ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-    MAYBE(sent < 0);
+/* Over TLS nothing can be said before the handshake, which is not worth it. */
+static void refuse(struct worker *worker, int fd, enum connection_door door, const char *text) {
+    if (door != DOOR_TLS) {
+        ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+        MAYBE(sent < 0);
+    }
     close(fd);
     worker->counts.connections_rejected++;
 }
 
-static void admit(struct worker *worker, int fd, bool is_unix) {
+static void admit(struct worker *worker, int fd, enum connection_door door) {
+    bool is_unix = door == DOOR_UNIX;
     struct server *server = worker->server;
     worker->counts.connections_received++;
     if (SETTING(server, protected_mode) && !SETTING(server, password_set) && !is_unix && !socket_peer_is_local(fd)) {
-        refuse(worker, fd,
+        refuse(worker, fd, door,
                "-DENIED Strata is in protected mode and has no password, so it answers this machine only. Set "
                "requirepass, or switch protected-mode off.\r\n");
         return;
     }
     if (atomic_fetch_add_explicit(&server->clients, 1, memory_order_relaxed) >= SETTING(server, clients_max)) {
         atomic_fetch_sub_explicit(&server->clients, 1, memory_order_relaxed);
-        refuse(worker, fd, "-ERR max number of clients reached\r\n");
+        refuse(worker, fd, door, "-ERR max number of clients reached\r\n");
         return;
     }
     if (!is_unix)
         socket_tune_tcp(fd, SETTING(server, keepalive_s));
-    if (!connection_open(worker, fd, is_unix))
+    if (!connection_open(worker, fd, door))
         atomic_fetch_sub_explicit(&server->clients, 1, memory_order_relaxed);
+}
+
+static enum connection_door door_of(const struct loop_source *listener) {
+    return listener->kind == SOURCE_LISTENER_UNIX  ? DOOR_UNIX
+           : listener->kind == SOURCE_LISTENER_TLS ? DOOR_TLS
+                                                   : DOOR_TCP;
 }
 
 static void accept_from(struct worker *worker, const struct loop_source *listener) {
@@ -317,7 +328,7 @@ static void accept_from(struct worker *worker, const struct loop_source *listene
         if (status == STATUS_AGAIN)
             return;
         if (status == STATUS_OK) {
-            admit(worker, fd, listener->kind == SOURCE_LISTENER_UNIX);
+            admit(worker, fd, door_of(listener));
         } else {
             rest_listeners(worker);
         }
@@ -329,6 +340,12 @@ static void accept_from(struct worker *worker, const struct loop_source *listene
 static void connection_event(struct connection *connection, uint32_t ready) {
     if (connection->state == CONNECTION_DEAD)
         return;
+    if (__builtin_expect(connection->tls != NULL, 0)) {
+        if (secure_defers(connection)) /* the loop tells of it again */
+            return;
+        if (ready & LOOP_WRITABLE && tls_waits_to_write(connection->tls))
+            secure_continue(connection);
+    }
     if (ready & LOOP_WRITABLE) {
         connection_send(connection);
         if (connection->choked && connection->state == CONNECTION_OPEN &&
@@ -452,6 +469,7 @@ static void tick(struct worker *worker) {
     if (worker->index == 0 && !loading) {
         streaming_tick(worker);
         server_note_memory(worker->server);
+        secure_look(worker);
         rules_tick(worker->server);
         if (worker->server->persist)
             rules_settle(worker->server);
@@ -566,11 +584,18 @@ static void forget_dead(struct worker *worker) {
         else
             at = &(*at)->resume_next;
     }
+    at = &worker->secure.more;
+    while (*at) {
+        if ((*at)->state == CONNECTION_DEAD)
+            *at = (*at)->more_next;
+        else
+            at = &(*at)->more_next;
+    }
 }
 
 static uint64_t sleep_ms(struct worker *worker) {
-    if (worker->resume || worker->inbox.own || worker->inbox.taken.size || worker->mailbox.taken.size ||
-        streaming_is_ready(worker) || worker->tier.ready.first)
+    if (worker->resume || worker->secure.more || worker->inbox.own || worker->inbox.taken.size ||
+        worker->mailbox.taken.size || streaming_is_ready(worker) || worker->tier.ready.first)
         return 0;
     uint64_t since_ms = worker->now_ms - worker->housekept_ms, every_ms = housekeeping_every_ms(worker);
     uint64_t most_ms = since_ms < every_ms ? every_ms - since_ms : 0, due_ms = leases_due(worker);
@@ -598,7 +623,10 @@ void worker_run(void *context) {
         uint64_t begin = clock_ticks();
         worker->now_ms = clock_steady_ms();
         worker->actor.now_ms = clock_unix_ms();
+        worker->secure.shaken = 0;
         handle_events(worker, events, count);
+        if (__builtin_expect(worker->secure.more != NULL, 0))
+            secure_read_more(worker);
         run_timers(worker);
         if (woken)
             monitor_hand_out(worker);

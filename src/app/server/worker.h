@@ -22,6 +22,7 @@
 #include "app/server/persistence.h"
 #include "app/server/pubsub.h"
 #include "app/server/rules.h"
+#include "app/server/secure.h"
 #include "app/server/state.h"
 #include "app/server/streaming.h"
 #include "app/server/tiering.h"
@@ -52,7 +53,7 @@ enum {
     MONITOR_QUEUE_SIZE_MAX = 4 * 1024 * 1024, /* lines waiting for a worker's monitors; beyond it they are cut */
 };
 
-enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_CONNECTION, SOURCE_TIER };
+enum source_kind { SOURCE_LISTENER_TCP, SOURCE_LISTENER_UNIX, SOURCE_LISTENER_TLS, SOURCE_CONNECTION, SOURCE_TIER };
 
 struct batch {
     struct cmd_request items[BATCH_REQUESTS_MAX];
@@ -76,7 +77,7 @@ struct worker {
     uint64_t now_ms;
     struct actor actor;
 
-    struct loop_source listeners[SERVER_BIND_MAX + 1];
+    struct loop_source listeners[2 * SERVER_BIND_MAX + 1];
     uint32_t listener_count;
     bool listening; /* false while descriptors are short, and at the end */
 
@@ -130,6 +131,7 @@ struct worker {
     struct worker_persistence persistence;
     struct worker_kept kept;
     struct worker_tier tier;
+    struct worker_secure secure;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

@@ -241,6 +241,17 @@ static enum status open_with_seed(struct warm_tier *tier, const struct warm_opti
     return warm_open(files, options, clock_steady_ns(), NULL, report, &tier->warm);
 }
 
+static void tell_access(const struct warm_tier *tier) {
+    struct warm_statistics file;
+    char text[sizeof tier->path + 256];
+    warm_statistics(tier->warm, &file);
+    if (!tier->options.say || !tier->options.mapped || file.mapped)
+        return;
+    snprintf(text, sizeof text, "The warm tier %s cannot be mapped by this system, and is read through the page cache",
+             tier->path);
+    tier->options.say(tier->options.context, LOG_NOTICE, text);
+}
+
 static enum status open_file(struct warm_tier *tier, char *reason) {
     struct warm_report report;
     struct warm_options options = {
@@ -248,6 +259,7 @@ static enum status open_file(struct warm_tier *tier, char *reason) {
         .size_bytes = tier->options.size_bytes,
         .keep_percent = tier->options.keep_percent,
         .write_rate_bytes = tier->options.lasts ? 0 : tier->options.write_rate_bytes,
+        .mapped = tier->options.mapped,
         .begin_anew = true,
         .lasting = tier->options.lasts,
         .word = tier->options.seed,
@@ -256,8 +268,10 @@ static enum status open_file(struct warm_tier *tier, char *reason) {
     };
     report.reason[0] = 0;
     enum status status = open_with_seed(tier, &options, &report);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        tell_access(tier);
         return status;
+    }
     refuse(reason, status, "%s", report.reason[0] ? report.reason : strerror(errno));
     if (status == STATUS_FULL) /* as much of it as found room */
         MAYBE(files_of(tier)->remove(files_of(tier)->context, tier->name) != STATUS_OK);
@@ -445,6 +459,7 @@ void warm_tier_stand_still(struct warm_tier *tier) { pthread_mutex_lock(&tier->s
 void warm_tier_go_on(struct warm_tier *tier) { pthread_mutex_unlock(&tier->still); }
 
 void warm_tier_forget(struct warm_tier *tier, struct actor *actor) {
-    MAYBE(cache_tier_set(tier->cache, actor, NULL) != STATUS_OK);
+    if (actor)
+        MAYBE(cache_tier_set(tier->cache, actor, NULL) != STATUS_OK);
     directory_close(&tier->directory);
 }

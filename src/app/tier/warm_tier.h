@@ -26,6 +26,7 @@ struct warm_tier_options {
     uint64_t size_bytes;       /* all of it is set aside at once */
     uint64_t write_rate_bytes; /* a second; 0: no limit */
     uint32_t keep_percent;     /* as in struct warm_options */
+    bool mapped;               /* the same */
     uint32_t actor;            /* the id of the tier's own thread */
     bool lasts;    /* and as many bytes as the disk takes are written until warm_write_rate_set says otherwise */
     uint64_t seed; /* of the cache's hash, if it lasts: a file that goes with another one begins anew */
@@ -71,7 +72,7 @@ void warm_tier_loaded(void *tier);
 MUST_CHECK enum status warm_tier_flush(void *tier);
 void warm_tier_listed(void *tier, uint64_t generation);
 
-/* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. */
+/* Around a fork: its thread is not in the cache meanwhile. Then it goes on in the parent; in the child it does not exist, and what it works on is never touched again. `actor` NULL: neither is the cache. */
 void warm_tier_stand_still(struct warm_tier *tier);
 void warm_tier_go_on(struct warm_tier *tier);
 void warm_tier_forget(struct warm_tier *tier, struct actor *actor);

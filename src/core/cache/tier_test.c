@@ -542,6 +542,25 @@ static void what_nobody_uses_goes_down_before_it_must(void **state) {
     close_scene(&scene);
 }
 
+/* It might be evicted there, which its policy says that it never is. */
+static void what_is_never_evicted_does_not_go_down_by_itself(void **state) {
+    enum { IDLE_MS = 1000 };
+    static const enum cache_policy kinds[] = {CACHE_NOEVICTION, CACHE_VOLATILE_LFU, CACHE_ALLKEYS_LFU};
+    struct scene scene;
+    static uint8_t value[2000];
+    (void)state;
+    open_scene(&scene);
+    press(&scene, 1500, slice_make(value, sizeof value));
+    scene.t.actor.now_ms += IDLE_MS;
+    for (size_t at = 0; at < COUNT_OF(kinds); at++) {
+        assert_int_equal(cache_policy_set(scene.t.cache, kinds[at]), STATUS_OK);
+        for (int i = 0; cache_tier_idle(scene.t.cache, &scene.t.actor, IDLE_MS); i++)
+            assert_true(i < 10000);
+        assert_int_equal(stats_of(&scene).demoted_idle != 0, kinds[at] == CACHE_ALLKEYS_LFU);
+    }
+    close_scene(&scene);
+}
+
 static void cells_stay_within_their_part_of_the_limit(void **state) {
     enum { KEYS = KEEPER_SLOTS / 4 };
     struct scene scene;
@@ -798,7 +817,7 @@ UNIT_TESTS(tier, UNIT(entry_goes_down_is_shown_and_comes_up), UNIT(quiet_looks_l
            UNIT(lost_index_of_the_file_takes_its_addresses), UNIT(what_memory_lets_go_goes_down),
            UNIT(refused_entry_is_evicted_as_ever), UNIT(nothing_unfit_goes_down),
            UNIT(large_values_go_down_and_come_up_whole), UNIT(what_nobody_uses_goes_down_before_it_must),
-           UNIT(cells_stay_within_their_part_of_the_limit), UNIT(scan_meets_every_key_wherever_it_goes_meanwhile),
-           UNIT(key_by_chance_comes_from_what_is_down), UNIT(entry_for_whose_tags_there_is_no_memory_stays),
-           UNIT(what_comes_up_is_in_the_log), UNIT(cache_that_was_not_opened_for_it_has_no_tier),
-           UNIT(tier_that_is_taken_away_leaves_nothing));
+           UNIT(what_is_never_evicted_does_not_go_down_by_itself), UNIT(cells_stay_within_their_part_of_the_limit),
+           UNIT(scan_meets_every_key_wherever_it_goes_meanwhile), UNIT(key_by_chance_comes_from_what_is_down),
+           UNIT(entry_for_whose_tags_there_is_no_memory_stays), UNIT(what_comes_up_is_in_the_log),
+           UNIT(cache_that_was_not_opened_for_it_has_no_tier), UNIT(tier_that_is_taken_away_leaves_nothing));

@@ -16,6 +16,12 @@ void tier_walk_dropped(const struct engine *engine, const struct shard *shard, u
         part->idle_segment = 0;
 }
 
+/* What is there may be evicted at any time: what may never be stays in memory. */
+static bool may_go(const struct engine *engine, const struct shard *shard, const struct entry *entry) {
+    const struct policy *policy = &policies[store_policy_of(engine, shard)];
+    return policy->evicts && (!policy->expiring_only || entry->expires_at_ms);
+}
+
 /* Whether a segment is full, of the main queue, and older than that; `ret_shard`: whose. */
 static bool is_old(const struct engine *engine, uint32_t number, uint64_t now_ms, uint64_t idle_ms,
                    uint32_t *ret_shard) {
@@ -27,13 +33,13 @@ static bool is_old(const struct engine *engine, uint32_t number, uint64_t now_ms
            now_ms - base_ms >= idle_ms && store_is_tiered(&engine->shards[*ret_shard]);
 }
 
-/* The entry at a location, if the index leads to it and nobody has used it. */
+/* The entry at a location, if the index leads to it, nobody has used it, and it may go. */
 static bool is_unused(const struct engine *engine, struct shard *shard, uint64_t location, const struct entry *entry,
                       uint64_t hash, struct store_spot *ret_spot) {
     struct index_place place = index_place_of(&engine->range, &shard->index, hash);
     *ret_spot = (struct store_spot){.bucket = place.bucket, .location = location, .entry = *entry};
     ret_spot->cell = index_find(&engine->range, &shard->index, hash, location);
-    return ret_spot->cell && cell_use(GET(*ret_spot->cell)) == 0;
+    return ret_spot->cell && cell_use(GET(*ret_spot->cell)) == 0 && may_go(engine, shard, entry);
 }
 
 /* Goes on with a shard's walk. False: the tier takes no more. */

@@ -28,6 +28,7 @@ static inline uint64_t clock_unix_coarse_ms(void) { return clock_read_ns(CLOCK_R
 /* Since some moment before the program's start. */
 static inline uint64_t clock_steady_ns(void) { return clock_read_ns(CLOCK_MONOTONIC); }
 static inline uint64_t clock_steady_ms(void) { return clock_read_ns(CLOCK_MONOTONIC) / 1000000; }
+static inline uint64_t clock_steady_coarse_ms(void) { return clock_read_ns(CLOCK_MONOTONIC_COARSE) / 1000000; }
 
 /* Processor time of the calling thread. */
 static inline uint64_t clock_thread_cpu_ns(void) { return clock_read_ns(CLOCK_THREAD_CPUTIME_ID); }

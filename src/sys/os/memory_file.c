@@ -126,6 +126,10 @@ enum status memory_file_map(struct memory_file *file, uint64_t range_size) {
     return STATUS_OK;
 }
 
+void memory_file_withhold(const struct memory_file *file) {
+    (void)madvise(file->range, bits_align_up(file->range_size, PAGES_HUGE_SIZE), MADV_DONTFORK);
+}
+
 uint64_t memory_file_room(const struct memory_file *file) {
     struct stat facts;
     struct statfs system;

@@ -29,6 +29,8 @@ struct memory_file {
 
 /* Opened, or made empty. With STATUS_BUSY ret_file->fd can still be read from (what the other process has written there about itself), until memory_file_close. */
 MUST_CHECK enum status memory_file_open(const char *path, struct memory_file *ret_file);
+/* Children of forks do not have what is mapped. */
+void memory_file_withhold(const struct memory_file *file);
 /* NULL afterwards, and may be mapped anew. */
 void memory_file_unmap(struct memory_file *file);
 /* Unmaps and unlocks; what it holds stays. */

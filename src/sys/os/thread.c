@@ -38,6 +38,8 @@ enum status thread_start(struct thread *thread, const char *name, void (*run)(vo
 
 void thread_join(struct thread *thread) { pthread_join(thread->id, NULL); }
 
+void thread_yield(void) { (void)sched_yield(); }
+
 /* The cgroup's processor share ("max 100000" or "150000 100000"), 0 if there is none. */
 static unsigned cgroup_cores(void) {
     FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");

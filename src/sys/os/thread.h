@@ -20,6 +20,9 @@ struct thread {
 MUST_CHECK enum status thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context);
 void thread_join(struct thread *thread);
 
+/* Whoever else is ready on this processor runs first. */
+void thread_yield(void);
+
 /* Processors this process may use: its affinity mask, and the cgroup's share rounded up. At least 1. */
 unsigned thread_cores(void);
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/little.h"
+#include "sys/wal/bulk.h"
 #include "sys/wal/snapshot_format.h"
 
 struct snapshot_writer {
@@ -13,6 +14,7 @@ struct snapshot_writer {
     struct snapshot_facts facts;
     char name[LOG_NAME_SIZE], name_new[LOG_NAME_SIZE];
     int file;
+    struct bulk bulk;
     bool sealed; /* the footer is written */
     uint64_t offset, synced;
     uint64_t chain;
@@ -33,7 +35,7 @@ static enum status open_new(const struct files *files, const char *name, int *re
 }
 
 static enum status put(struct snapshot_writer *writer, const void *bytes, size_t size) {
-    TRY(files_write(writer->files, writer->file, writer->offset, bytes, size));
+    TRY(bulk_write(&writer->bulk, bytes, size));
     writer->offset += size;
     if (writer->offset - writer->synced >= SNAPSHOT_SYNC_SIZE) {
         TRY(writer->files->sync(writer->files->context, writer->file));
@@ -64,6 +66,7 @@ static enum status block_end(struct snapshot_writer *writer) {
 }
 
 static void writer_drop(struct snapshot_writer *writer) {
+    bulk_end(&writer->bulk);
     if (writer->file >= 0)
         writer->files->close(writer->files->context, writer->file);
     buf_fini(&writer->bytes);
@@ -89,6 +92,8 @@ enum status snapshot_begin(const struct files *files, const struct memory *memor
     uint8_t header[SNAPSHOT_HEADER_SIZE];
     snapshot_header_encode(&writer->facts, header);
     enum status status = open_new(files, writer->name_new, &writer->file);
+    if (status == STATUS_OK)
+        status = bulk_begin(&writer->bulk, files, memory, writer->name_new, writer->file);
     if (status == STATUS_OK)
         status = put(writer, header, sizeof header);
     if (status == STATUS_OK)
@@ -150,6 +155,7 @@ static enum status seal(struct snapshot_writer *writer, uint64_t end_lsn) {
     snapshot_footer_encode(&writer->facts, writer->chain,
                            format_seed(writer->facts.id, writer->facts.number, writer->offset), footer);
     TRY(put(writer, footer, sizeof footer));
+    TRY(bulk_finish(&writer->bulk));
     TRY(writer->files->sync(writer->files->context, writer->file));
     writer->sealed = true;
     return STATUS_OK;

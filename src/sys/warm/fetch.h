@@ -13,7 +13,7 @@
 struct warm_fetch {
     uint64_t address, generation;
     uint64_t seed;     /* of the segment */
-    uint64_t position; /* of the blocks to read */
+    uint64_t position; /* of the bytes to read; past the page cache they are whole blocks */
     uint32_t size;     /* of them */
     uint32_t lead;     /* bytes of them before the record */
     uint32_t got;

@@ -30,8 +30,11 @@ bool warm_span(const struct warm *warm, uint64_t address, uint64_t *ret_position
     if (address >> WARM_ADDRESS_BITS || at / warm->segment_size >= warm->slots_count)
         return false;
     uint64_t segment_end = (at / warm->segment_size + 1) * warm->segment_size;
-    uint64_t begin = at & ~(uint64_t)(WARM_BLOCK_SIZE - 1);
-    uint64_t end = bits_align_up(at + warm_address_size(address), WARM_BLOCK_SIZE);
+    uint64_t begin = at, end = at + warm_address_size(address);
+    if (warm->direct) {
+        begin &= ~(uint64_t)(WARM_BLOCK_SIZE - 1);
+        end = bits_align_up(end, WARM_BLOCK_SIZE);
+    }
     *ret_position = begin;
     *ret_size = (uint32_t)((end < segment_end ? end : segment_end) - begin);
     *ret_lead = (uint32_t)(at - begin);
@@ -354,6 +357,7 @@ void warm_free(struct warm *warm) {
     stop(warm);
     if (warm->pool)
         warm->pool_free(warm->pool);
+    file_map_close(&warm->map);
     if (warm->file >= 0)
         warm->files->close(warm->files->context, warm->file);
     warm_forget_moves(warm);

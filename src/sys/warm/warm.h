@@ -102,10 +102,12 @@ struct warm_options {
         write_rate_bytes; /* a second, for records with all that they take of a segment, kept ones included; 0: no limit */
     bool begin_anew;      /* over a file that is damaged, of another version, or has segments of another size */
     bool buffered;        /* through the page cache. Otherwise past it, where the file system can */
-    bool lasting;         /* addresses are listed, for a later process to take them */
-    uint64_t word;        /* the caller's, of a file that is begun */
-    bool stepped;         /* no threads: warm_step writes and reclaims, readers read when they are polled (for tests) */
-    uint64_t seed;        /* of the file's id and the salts; 0: from the kernel */
+    bool
+        mapped; /* the same, and records are copied out of a mapping of the file, where the system can (sys/os/file_map.h) */
+    bool lasting;  /* addresses are listed, for a later process to take them */
+    uint64_t word; /* the caller's, of a file that is begun */
+    bool stepped;  /* no threads: warm_step writes and reclaims, readers read when they are polled (for tests) */
+    uint64_t seed; /* of the file's id and the salts; 0: from the kernel */
     const struct memory *memory; /* NULL: memory_libc */
     struct warm_hooks hooks;
 };
@@ -129,6 +131,7 @@ struct warm_statistics {
     uint64_t kept, kept_bytes, gone;
     uint64_t reads_found, reads_buffered, reads_stale, reads_damaged, reads_failed, reads_busy;
     bool direct; /* past the page cache */
+    bool mapped; /* and not by calls of the kernel */
 };
 
 struct warm;

@@ -1,7 +1,9 @@
-/* What the warm tier costs: warm_bench [DIRECTORY [MIB [SIZE]]] | --keep [DIRECTORY] | --check.
+/* What the warm tier costs: warm_bench [DIRECTORY [MIB [SIZE]]] | --here [DIRECTORY [MIB [SIZE]]] | --keep [DIRECTORY] | --check.
  *
  * Fills a file with records of SIZE bytes as fast as it takes them, then reads at random: through the tier's reader, and beside it in the same
  * rounds blocks of the same file by plain pread (one thread for each read under way), past the page cache both. CPU is of the whole process.
+ *
+ * --here: reads by threads that wait (warm_read_here): past the page cache, through it, and out of a mapping; by one and by two, when all of the file has been read once.
  *
  * --keep: what it brings to keep a share of each segment that makes room, and what it wears (docs/decisions/0060). Keys drawn from a Zipf distribution are
  * asked for from a memory (a clock with three uses) over the tier; what memory lets go is added, what the tier has is found.
@@ -211,7 +213,72 @@ static void measure(struct bench *bench) {
         }
     }
     must(warm_close(bench->warm), "closing");
+    must(bench->directory.files.remove(&bench->directory, "warm"), "removing");
     ASSERT(bench->missed == 0);
+}
+
+/* --- reading by who waits --- */
+
+static void read_here(void *context) {
+    struct plain *plain = context;
+    struct bench *bench = plain->bench;
+    struct buf bytes;
+    buf_init(&bytes, &memory_libc);
+    for (uint64_t i = 0; i < plain->count; i++) {
+        uint64_t address = bench->addresses[rng_below(&plain->rng, bench->records)];
+        uint64_t begun_ns = clock_steady_ns();
+        enum warm_outcome outcome;
+        struct warm_parts parts;
+        must(warm_read_here(bench->warm, address, warm_generation(bench->warm, address), &bytes, &outcome, &parts),
+             "reading");
+        ASSERT(outcome == WARM_FOUND);
+        bench->latencies[plain->first + i] = clock_steady_ns() - begun_ns;
+    }
+    buf_fini(&bytes);
+}
+
+static void read_by_threads(struct bench *bench, const char *name, uint32_t threads) {
+    struct plain plains[2];
+    double cpu = cpu_s();
+    uint64_t begun_ns = clock_steady_ns(), part = bench->reads / threads;
+    for (uint32_t i = 0; i < threads; i++) {
+        plains[i] =
+            (struct plain){.bench = bench, .rng = rng_seeded(bench->rng.state + i), .first = i * part, .count = part};
+        must(thread_start(&plains[i].thread, "here", read_here, &plains[i]), "a thread");
+    }
+    for (uint32_t i = 0; i < threads; i++)
+        thread_join(&plains[i].thread);
+    report(bench, name, threads, (double)(clock_steady_ns() - begun_ns) / 1e9, cpu_s() - cpu);
+    (void)rng_next(&bench->rng);
+}
+
+static void measure_here(struct bench *bench) {
+    static const char *const names[] = {"direct", "buffered", "mapped"};
+    uint64_t reads = bench->reads;
+    for (int access = 0; access < 3; access++) {
+        struct warm_options options = {
+            .size_bytes = bench->size_mib << 20, .begin_anew = true, .buffered = access == 1, .mapped = access == 2};
+        struct warm_report found;
+        struct buf bytes;
+        must(warm_open(&bench->directory.files, &options, clock_steady_ns(), NULL, &found, &bench->warm), "opening");
+        fill(bench);
+        buf_init(&bytes, &memory_libc);
+        for (uint64_t i = 0; access && i < bench->records; i++) {
+            enum warm_outcome outcome;
+            struct warm_parts parts;
+            must(warm_read_here(bench->warm, bench->addresses[i], warm_generation(bench->warm, bench->addresses[i]),
+                                &bytes, &outcome, &parts),
+                 "reading");
+        }
+        buf_fini(&bytes);
+        bench->reads = access ? reads * 100 : reads;
+        for (int round = 0; round < ROUNDS; round++)
+            for (uint32_t threads = 1; threads <= 2; threads++)
+                read_by_threads(bench, names[access], threads);
+        must(warm_close(bench->warm), "closing");
+        must(bench->directory.files.remove(&bench->directory, "warm"), "removing");
+    }
+    bench->reads = reads;
 }
 
 /* --- keeping --- */
@@ -358,37 +425,41 @@ static void measure_keeping(const struct files *files, uint64_t asks) {
     }
 }
 
-static void measure_disk(struct bench *bench, const char *path) {
+static void measure_disk(struct bench *bench, const char *path, void (*measure_it)(struct bench *bench)) {
     /* As many as there is room for, less a few segments: nothing is to be reclaimed. */
     uint64_t record_bytes =
         bits_align_up(WARM_RECORD_HEADER_SIZE + KEY_SIZE + bench->size, WARM_RECORD_ALIGNMENT) + WARM_INDEX_ENTRY_SIZE;
     bench->records = ((bench->size_mib - 4) << 20) / record_bytes * 95 / 100;
     bench->addresses = malloc(bench->records * sizeof *bench->addresses);
-    bench->latencies = malloc(bench->reads * sizeof *bench->latencies);
+    bench->latencies = malloc(100 * bench->reads * sizeof *bench->latencies);
     ASSERT(bench->size && bench->size_mib >= 16 && bench->addresses && bench->latencies);
     printf("%" PRIu64 " records of %zu bytes in %" PRIu64 " MiB of %s\n", bench->records, bench->size, bench->size_mib,
            path);
-    measure(bench);
-    must(bench->directory.files.remove(&bench->directory, "warm"), "removing");
+    measure_it(bench);
     free(bench->addresses);
     free(bench->latencies);
 }
 
 int main(int argc, char **argv) {
-    bool check = argc > 1 && strcmp(argv[1], "--check") == 0, keeps = argc > 1 && strcmp(argv[1], "--keep") == 0;
+    const char *flag = argc > 1 && strncmp(argv[1], "--", 2) == 0 ? argv[1] : "";
+    bool check = strcmp(flag, "--check") == 0, keeps = strcmp(flag, "--keep") == 0, here = strcmp(flag, "--here") == 0;
     char own[] = "/tmp/strata-warm-bench-XXXXXX";
-    const char *path = keeps && argc > 2 ? argv[2] : argc > 1 && !check && !keeps ? argv[1] : mkdtemp(own);
+    char **values = argv + (flag[0] ? 2 : 1);
+    int count = argc - (flag[0] ? 2 : 1);
+    const char *path = count > 0 ? values[0] : mkdtemp(own);
     struct bench bench = {.rng = rng_seeded(1)};
-    bench.size_mib = argc > 2 && !keeps ? strtoull(argv[2], NULL, 10) : check ? 16 : 1024;
-    bench.size = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000;
+    bench.size_mib = count > 1 && !keeps ? strtoull(values[1], NULL, 10) : check ? 16 : 1024;
+    bench.size = count > 2 ? strtoull(values[2], NULL, 10) : 1000;
     bench.reads = check ? 200 : 10000;
     ASSERT(path);
     setvbuf(stdout, NULL, _IOLBF, 0);
     must(directory_open(path, true, &bench.directory), path);
     if (keeps || check)
         measure_keeping(&bench.directory.files, check ? 4000 : 250000);
-    if (!keeps)
-        measure_disk(&bench, path);
+    if (here || check)
+        measure_disk(&bench, path, measure_here);
+    if (!keeps && !here)
+        measure_disk(&bench, path, measure);
     directory_close(&bench.directory);
     if (path == own)
         rmdir(own);

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/rng.h"
+#include "sys/os/file_map.h"
 #include "sys/os/thread.h"
 #include "sys/warm/budget.h"
 #include "sys/warm/warm.h"
@@ -72,6 +73,7 @@ struct warm {
     char name[WARM_NAME_MAX + 1];
     int file;
     bool direct, stepped, lasting;
+    struct file_map map; /* of the whole file, if it is `mapped` */
     uint64_t id, word;
     uint32_t segment_size, slots_count, buffers_count;
     uint32_t keep_max; /* bytes of a segment */
@@ -123,7 +125,8 @@ static inline uint64_t slot_position(const struct warm *warm, uint32_t slot) {
 }
 static inline uint64_t file_offset(uint64_t position) { return WARM_BLOCK_SIZE + position; }
 
-/* The blocks around the record of an address: `ret_lead` bytes of them come before it. False if that is no address of this file. */
+/* What is read of the file for the record of an address, with `ret_lead` bytes before it: past the page cache whole blocks, else no more than the record can have. False if that is no
+ * address of this file. */
 bool warm_span(const struct warm *warm, uint64_t address, uint64_t *ret_position, uint32_t *ret_size,
                uint32_t *ret_lead);
 

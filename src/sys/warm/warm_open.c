@@ -123,8 +123,19 @@ static enum status set_size(struct warm *warm, struct warm_report *report) {
     return status == STATUS_OK ? STATUS_OK : failed(warm, report, status, "setting its room aside");
 }
 
+/* What cannot be mapped is read by calls. */
+static enum status map_file(struct warm *warm, struct warm_report *report) {
+    if (!warm->files->is_kernel)
+        return STATUS_OK;
+    uint64_t size = file_offset(slot_position(warm, warm->slots_count));
+    if (file_map_open(warm->file, size, warm->memory, &warm->map) == STATUS_NO_MEMORY)
+        return explain(report, STATUS_NO_MEMORY, "%s: out of memory", warm->name);
+    warm->statistics.mapped = warm->map.bytes != NULL;
+    return STATUS_OK;
+}
+
 static enum status open_or_begin(struct warm *warm, const struct warm_options *options, struct warm_report *report) {
-    enum status status = open_file(warm, options->buffered);
+    enum status status = open_file(warm, options->buffered || options->mapped);
     if (status != STATUS_OK && files_cause(errno) != FILES_ABSENT)
         return failed(warm, report, status, "opening the file");
     bool is_there = status == STATUS_OK;
@@ -137,7 +148,7 @@ static enum status open_or_begin(struct warm *warm, const struct warm_options *o
         report->reason[0] = 0;
     }
     TRY(begin(warm, report));
-    status = open_file(warm, options->buffered);
+    status = open_file(warm, options->buffered || options->mapped);
     return status == STATUS_OK ? STATUS_OK : failed(warm, report, status, "opening the file");
 }
 
@@ -303,6 +314,8 @@ static enum status open_all(struct warm *warm, const struct warm_options *option
         return explain(report, STATUS_NO_MEMORY, "%s: out of memory", warm->name);
     TRY(open_or_begin(warm, options, report));
     TRY(set_size(warm, report));
+    if (options->mapped)
+        TRY(map_file(warm, report));
     TRY(recover(warm, visitor, report));
     warm->statistics.direct = warm->direct;
     enum status status = warm_start(warm);

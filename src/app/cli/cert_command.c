@@ -1,0 +1,263 @@
+/* app/cli/cert_command.c: `strata cert`. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/cli/cli.h"
+#include "base/bits.h"
+#include "base/number.h"
+#include "sys/os/clock.h"
+#include "sys/tls/certificates.h"
+
+enum {
+    NAMES_MAX = 64,
+    NAME_SIZE_MAX = 64, /* of a common name */
+    PATH_SIZE = 1200,
+    DAY_S = 86400,
+    DAYS = 365,
+    DAYS_MAX = 3650,
+    EARLY_S = 300, /* clocks differ */
+    PEM_SIZE_MAX = 64 * 1024
+};
+
+struct options {
+    const char *folder;
+    const char *hosts[NAMES_MAX], *clients[NAMES_MAX];
+    size_t host_count, client_count;
+    uint64_t days;
+    bool help;
+};
+
+static void print_help(void) {
+    printf(
+        "usage: strata cert [--host NAME]... [--client NAME]... [--days N] DIRECTORY\n\n"
+        "Makes certificates for development and tests in a directory: an authority of its own (ca.crt, ca.key), if "
+        "there is none\n"
+        "yet, and what it signs. Names that people in general trust are signed by others.\n\n"
+        "  --host NAME\n      A name or address that clients know the server by, for server.crt and server.key. May "
+        "be given again. Without any,\n      and if there is no server.crt yet: localhost, 127.0.0.1 and ::1.\n"
+        "  --client NAME\n      A client's certificate, NAME.crt and NAME.key. May be given again.\n"
+        "  --days N\n      How long they hold (%d). The authority holds for ten years.\n"
+        "  --help\n      Print this.\n\n"
+        "What is there is replaced, but for the authority; a running server takes the new files by itself.\n",
+        DAYS);
+}
+
+/* ------------------------------------------------------------------------------------------ flags */
+
+static bool add(const char **names, size_t *count, const char *name) {
+    if (*count == NAMES_MAX) {
+        fprintf(stderr, "strata cert: at most %d names of a kind\n", NAMES_MAX);
+        return false;
+    }
+    names[(*count)++] = name;
+    return true;
+}
+
+/* It becomes the name of a file. */
+static bool is_client_name(const char *name) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t size = strlen(name);
+    if (size > 0 && size <= NAME_SIZE_MAX && strspn(name, letters) == size && name[0] != '.' &&
+        strcmp(name, "ca") != 0 && strcmp(name, "server") != 0)
+        return true;
+    fprintf(stderr,
+            "strata cert: a client's name has 1 to %d letters, digits, '.', '_' and '-', begins with no '.', and is "
+            "not 'ca' or 'server': '%s'\n",
+            NAME_SIZE_MAX, name);
+    return false;
+}
+
+static bool read_days(const char *text, uint64_t *ret_days) {
+    int64_t days;
+    if (number_parse_i64(slice_from_string(text), &days) && days >= 1 && days <= DAYS_MAX) {
+        *ret_days = (uint64_t)days;
+        return true;
+    }
+    fprintf(stderr, "strata cert: --days takes a number from 1 to %d, and not '%s'\n", DAYS_MAX, text);
+    return false;
+}
+
+/* False: told what is wrong. */
+static bool take_flag(struct options *options, const char *flag, const char *value) {
+    if (strcmp(flag, "--host") == 0)
+        return add(options->hosts, &options->host_count, value);
+    if (strcmp(flag, "--client") == 0)
+        return is_client_name(value) && add(options->clients, &options->client_count, value);
+    return read_days(value, &options->days);
+}
+
+static bool read_options(int argc, char **argv, struct options *ret_options) {
+    *ret_options = (struct options){.days = DAYS};
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        bool takes = strcmp(word, "--host") == 0 || strcmp(word, "--client") == 0 || strcmp(word, "--days") == 0;
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            ret_options->help = true;
+            return true;
+        }
+        if (takes && (i + 1 == argc || !argv[i + 1][0])) {
+            fprintf(stderr, "strata cert: %s needs a value\n", word);
+            return false;
+        }
+        if (takes && !take_flag(ret_options, word, argv[++i]))
+            return false;
+        if (!takes && word[0] == '-') {
+            fprintf(stderr, "strata cert: unknown flag '%s': 'strata cert --help' lists them\n", word);
+            return false;
+        }
+        if (!takes && ret_options->folder) {
+            fprintf(stderr, "strata cert: one directory at a time, but was given '%s' too\n", word);
+            return false;
+        }
+        if (!takes)
+            ret_options->folder = word;
+    }
+    if (!ret_options->folder)
+        fprintf(stderr, "strata cert: which directory? 'strata cert DIRECTORY'\n");
+    return ret_options->folder;
+}
+
+/* ------------------------------------------------------------------------------------------ files */
+
+static bool path_of(const struct options *options, const char *name, const char *ending, char ret_path[PATH_SIZE]) {
+    if (snprintf(ret_path, PATH_SIZE, "%s/%s%s", options->folder, name, ending) < PATH_SIZE)
+        return true;
+    fprintf(stderr, "strata cert: the path is too long\n");
+    return false;
+}
+
+static bool tell(const char *path) {
+    fprintf(stderr, "strata cert: %s: %s\n", path, strerror(errno));
+    return false;
+}
+
+static bool write_all(int fd, const struct buf *bytes) {
+    for (size_t at = 0; at < bytes->size;) {
+        ssize_t written = write(fd, bytes->data + at, bytes->size - at);
+        if (written < 0 && errno != EINTR)
+            return false;
+        at += written > 0 ? (size_t)written : 0;
+    }
+    return fsync(fd) == 0;
+}
+
+/* Whole, or not at all. */
+static bool put_file(const char *path, const struct buf *bytes, mode_t mode) {
+    char making[PATH_SIZE + 8];
+    snprintf(making, sizeof making, "%s.new", path);
+    unlink(making);
+    int fd = open(making, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return tell(making);
+    bool done = write_all(fd, bytes);
+    done = close(fd) == 0 && done;
+    if (done && rename(making, path) == 0)
+        return true;
+    tell(path);
+    unlink(making);
+    return false;
+}
+
+/* The key first: a server that looks in between finds a pair that does not fit, and keeps the one before. */
+static bool put_pair(const struct options *options, const char *name, const struct tls_pair *pair) {
+    char certificate[PATH_SIZE], key[PATH_SIZE];
+    if (!path_of(options, name, ".crt", certificate) || !path_of(options, name, ".key", key) ||
+        !put_file(key, &pair->key, 0600) || !put_file(certificate, &pair->certificate, 0644))
+        return false;
+    printf("%s\n%s\n", certificate, key);
+    return true;
+}
+
+static bool get_file(const char *path, struct buf *ret_bytes) {
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return tell(path);
+    bool done = buf_reserve(ret_bytes, PEM_SIZE_MAX) == STATUS_OK;
+    if (done)
+        ret_bytes->size = fread(ret_bytes->data, 1, PEM_SIZE_MAX, file);
+    done = done && !ferror(file);
+    fclose(file);
+    return done || tell(path);
+}
+
+/* ------------------------------------------------------------------------------------------ certificates */
+
+static bool make(const struct options *options, enum tls_role role, const char *name, const struct tls_pair *authority,
+                 struct tls_pair *ret_pair) {
+    static const char *const here[] = {"localhost", "127.0.0.1", "::1"};
+    int64_t now_s = (int64_t)(clock_unix_ms() / 1000);
+    char reason[TLS_REASON_SIZE], common[NAME_SIZE_MAX + 1];
+    struct tls_subject subject = {
+        .role = role,
+        .common_name = name,
+        .begins_s = now_s - EARLY_S,
+        .ends_s = now_s + (role == TLS_ROLE_AUTHORITY ? DAYS_MAX : (int64_t)options->days) * DAY_S,
+    };
+    if (role == TLS_ROLE_SERVER) {
+        subject.names = options->host_count ? options->hosts : here;
+        subject.name_count = options->host_count ? options->host_count : COUNT_OF(here);
+        snprintf(common, sizeof common, "%.64s", subject.names[0]);
+        subject.common_name = common;
+    }
+    if (tls_pair_make(&subject, authority, ret_pair, reason) == STATUS_OK)
+        return true;
+    fprintf(stderr, "strata cert: %s\n", reason);
+    return false;
+}
+
+static bool make_and_put(const struct options *options, enum tls_role role, const char *name,
+                         const struct tls_pair *authority) {
+    struct tls_pair pair;
+    if (!make(options, role, name, authority, &pair))
+        return false;
+    bool done = put_pair(options, name, &pair);
+    tls_pair_free(&pair);
+    return done;
+}
+
+/* The one that is there, or a new one. */
+static bool find_authority(const struct options *options, struct tls_pair *ret_pair) {
+    char certificate[PATH_SIZE], key[PATH_SIZE];
+    buf_init(&ret_pair->certificate, &memory_libc);
+    buf_init(&ret_pair->key, &memory_libc);
+    if (!path_of(options, "ca", ".crt", certificate) || !path_of(options, "ca", ".key", key))
+        return false;
+    bool first = access(certificate, F_OK) == 0, second = access(key, F_OK) == 0;
+    if (first != second) {
+        fprintf(stderr, "strata cert: there is %s without %s\n", first ? certificate : key, first ? key : certificate);
+        return false;
+    }
+    if (first)
+        return get_file(certificate, &ret_pair->certificate) && get_file(key, &ret_pair->key);
+    return make(options, TLS_ROLE_AUTHORITY, "Strata development authority", NULL, ret_pair) &&
+           put_pair(options, "ca", ret_pair);
+}
+
+static bool run(const struct options *options) {
+    struct tls_pair authority;
+    char server[PATH_SIZE];
+    if (mkdir(options->folder, 0755) != 0 && errno != EEXIST)
+        return tell(options->folder);
+    bool done = find_authority(options, &authority) && path_of(options, "server", ".crt", server);
+    if (done && (options->host_count || access(server, F_OK) != 0))
+        done = make_and_put(options, TLS_ROLE_SERVER, "server", &authority);
+    for (size_t i = 0; i < options->client_count && done; i++)
+        done = make_and_put(options, TLS_ROLE_CLIENT, options->clients[i], &authority);
+    tls_pair_free(&authority);
+    return done;
+}
+
+int cli_cert(int argc, char **argv) {
+    struct options options;
+    if (!read_options(argc, argv, &options))
+        return 1;
+    if (options.help) {
+        print_help();
+        return 0;
+    }
+    return run(&options) && fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,385 @@
+#include "sys/tls/tls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "sys/tls/certificates.h"
+#include "unit.h"
+
+enum { DAY_S = 86400, BULK_SIZE = 3 << 20 };
+
+/* A folder with an authority, a server's pair, a client's, and the pair of a stranger's authority. */
+static struct {
+    char folder[64];
+    char ca[96], server[96], server_key[96], client[96], client_key[96], stranger[96], stranger_key[96],
+        stranger_ca[96];
+} files;
+
+static void put_file(char path[96], const char *name, const struct buf *bytes) {
+    snprintf(path, 96, "%s/%s", files.folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes->data, 1, bytes->size, file), bytes->size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static struct tls_pair pair_of(enum tls_role role, const char *name, const struct tls_pair *authority) {
+    static const char *const names[] = {"localhost", "127.0.0.1"};
+    char reason[TLS_REASON_SIZE];
+    struct tls_pair pair;
+    struct tls_subject subject = {.role = role,
+                                  .common_name = name,
+                                  .names = names,
+                                  .name_count = role == TLS_ROLE_SERVER ? 2 : 0,
+                                  .begins_s = time(NULL) - 60,
+                                  .ends_s = time(NULL) + DAY_S};
+    assert_int_equal(tls_pair_make(&subject, authority, &pair, reason), STATUS_OK);
+    return pair;
+}
+
+static int make_files(void **state) {
+    snprintf(files.folder, sizeof files.folder, "%s", "/tmp/strata-tls-XXXXXX");
+    assert_non_null(mkdtemp(files.folder));
+    struct tls_pair ca = pair_of(TLS_ROLE_AUTHORITY, "ca", NULL), other = pair_of(TLS_ROLE_AUTHORITY, "other", NULL);
+    struct tls_pair server = pair_of(TLS_ROLE_SERVER, "server", &ca);
+    struct tls_pair client = pair_of(TLS_ROLE_CLIENT, "alice", &ca);
+    struct tls_pair stranger = pair_of(TLS_ROLE_CLIENT, "alice", &other);
+    put_file(files.ca, "ca.crt", &ca.certificate);
+    put_file(files.server, "server.crt", &server.certificate);
+    put_file(files.server_key, "server.key", &server.key);
+    put_file(files.client, "alice.crt", &client.certificate);
+    put_file(files.client_key, "alice.key", &client.key);
+    put_file(files.stranger, "stranger.crt", &stranger.certificate);
+    put_file(files.stranger_key, "stranger.key", &stranger.key);
+    put_file(files.stranger_ca, "other.crt", &other.certificate);
+    struct tls_pair *all[] = {&ca, &other, &server, &client, &stranger};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        tls_pair_free(all[i]);
+    return 0;
+}
+
+static int remove_files(void **state) {
+    const char *all[] = {files.ca,         files.server,   files.server_key,   files.client,
+                         files.client_key, files.stranger, files.stranger_key, files.stranger_ca};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        unlink(all[i]);
+    return rmdir(files.folder);
+}
+
+static struct tls_options server_options(void) {
+    return (struct tls_options){
+        .certificate_path = files.server, .key_path = files.server_key, .authorities_path = files.ca};
+}
+
+static struct tls_options client_options(void) {
+    return (struct tls_options){.client = true, .authorities_path = files.ca};
+}
+
+static struct tls_context *context_of(const struct tls_options *options) {
+    struct tls_material *material;
+    struct tls_context *context;
+    char reason[TLS_REASON_SIZE];
+    if (tls_material_load(options, &material, reason) != STATUS_OK)
+        fail_msg("%s", reason);
+    assert_int_equal(tls_context_new(material, &context), STATUS_OK);
+    tls_material_unref(material);
+    return context;
+}
+
+struct two {
+    struct tls_context *contexts[2];
+    struct tls_stream *ends[2]; /* the server, the client */
+    int fds[2];
+};
+
+static void two_open(struct two *two, const struct tls_options *server, const struct tls_options *client,
+                     const char *name) {
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, two->fds), 0);
+    two->contexts[0] = context_of(server);
+    two->contexts[1] = context_of(client);
+    two->ends[0] = tls_accept(two->contexts[0], two->fds[0]);
+    two->ends[1] = tls_connect(two->contexts[1], two->fds[1], name);
+    assert_non_null(two->ends[0]);
+    assert_non_null(two->ends[1]);
+}
+
+static void two_close(struct two *two) {
+    for (int i = 0; i < 2; i++) {
+        tls_free(two->ends[i]);
+        tls_context_free(two->contexts[i]);
+        close(two->fds[i]);
+    }
+}
+
+/* Both go on until both are through, or one has failed; answers whether they are. */
+static bool shake(struct two *two) {
+    char byte;
+    size_t size;
+    for (int i = 0; i < 20 && !(tls_is_ready(two->ends[0]) && tls_is_ready(two->ends[1])); i++) {
+        enum status status = tls_read(two->ends[i % 2], &byte, 1, &size);
+        if (status == STATUS_IO) /* the other side gets to know */
+            return tls_read(two->ends[1 - i % 2], &byte, 1, &size) == STATUS_OK;
+    }
+    return tls_is_ready(two->ends[0]) && tls_is_ready(two->ends[1]);
+}
+
+static bool agree(const struct tls_options *server, const struct tls_options *client, const char *name) {
+    struct two two;
+    two_open(&two, server, client, name);
+    char byte = 'x';
+    size_t size;
+    struct iovec piece = {&byte, 1};
+    /* In TLS 1.3 a client is through before the server has looked at its certificate. */
+    bool good = shake(&two) && tls_write(two.ends[0], &piece, 1, &size) == STATUS_OK &&
+                tls_read(two.ends[1], &byte, 1, &size) == STATUS_OK &&
+                tls_read(two.ends[0], &byte, 1, &size) == STATUS_AGAIN;
+    two_close(&two);
+    return good;
+}
+
+/* Random pieces into a socket that takes little at a time, read in random portions: `more` has to be set whenever bytes are left of which the socket says nothing. */
+static void bytes_come_as_they_were_written(void **state) {
+    struct rng rng = rng_seeded(unit_seed());
+    struct tls_options server = server_options(), client = client_options();
+    uint8_t *sent = malloc(BULK_SIZE), *got = malloc(BULK_SIZE);
+    assert_true(sent && got);
+    for (size_t i = 0; i < BULK_SIZE; i++)
+        sent[i] = (uint8_t)rng_next(&rng);
+    for (int from = 0; from < 2; from++) {
+        struct two two;
+        two_open(&two, &server, &client, "localhost");
+        assert_true(shake(&two));
+        size_t written = 0, end = 0, read = 0, size;
+        bool empty = false;
+        while (read < BULK_SIZE) {
+            /* What is not taken is handed in again, with more behind it now and then. */
+            if (end < written + 100000 && end < BULK_SIZE) {
+                size_t length = 1 + rng_below(&rng, rng_below(&rng, 4) ? 300 : 100000);
+                end += length < BULK_SIZE - end ? length : BULK_SIZE - end;
+            }
+            struct iovec pieces[3];
+            size_t at = written;
+            int count = 0;
+            for (; count < 3 && at < end; count++) {
+                size_t length = count == 2 ? end - at : 1 + rng_below(&rng, end - at);
+                pieces[count] = (struct iovec){sent + at, length};
+                at += length;
+            }
+            enum status status = tls_write(two.ends[from], pieces, count, &size);
+            assert_true(status == STATUS_OK || status == STATUS_AGAIN);
+            written += size;
+            for (unsigned turns = (unsigned)rng_below(&rng, 3); turns || empty; turns -= turns > 0) {
+                size_t room = 1 + rng_below(&rng, 40000);
+                room = room < BULK_SIZE - read ? room : BULK_SIZE - read;
+                status = tls_read(two.ends[1 - from], got + read, room, &size);
+                assert_true(status == STATUS_OK || (status == STATUS_AGAIN && !empty) || room == 0);
+                read += size;
+                empty = tls_has_more(two.ends[1 - from]);
+                char byte; /* a socket that has nothing tells nobody: then there is nothing, or `more` is said */
+                bool silent = recv(two.fds[1 - from], &byte, 1, MSG_PEEK) < 0;
+                if (silent && !empty && status == STATUS_OK) {
+                    uint8_t none;
+                    assert_int_equal(tls_read(two.ends[1 - from], &none, 1, &size), STATUS_AGAIN);
+                }
+                if (read == BULK_SIZE)
+                    break;
+            }
+        }
+        assert_memory_equal(sent, got, BULK_SIZE);
+        tls_end(two.ends[from]);
+        assert_int_equal(tls_read(two.ends[1 - from], got, 1, &size), STATUS_CLOSED);
+        two_close(&two);
+    }
+    free(sent);
+    free(got);
+}
+
+/* A record and the end behind it are taken from the socket together. */
+static void end_behind_bytes_is_told(void **state) {
+    struct tls_options server = server_options(), client = client_options();
+    struct two two;
+    char room[100];
+    size_t size;
+    struct iovec piece = {(char[]){"abc"}, 3};
+    two_open(&two, &server, &client, "localhost");
+    assert_true(shake(&two));
+    assert_int_equal(tls_write(two.ends[1], &piece, 1, &size), STATUS_OK);
+    tls_end(two.ends[1]);
+    assert_int_equal(tls_read(two.ends[0], room, sizeof room, &size), STATUS_OK);
+    assert_int_equal(size, 3);
+    assert_true(tls_has_more(two.ends[0]));
+    assert_int_equal(tls_read(two.ends[0], room, sizeof room, &size), STATUS_CLOSED);
+    two_close(&two);
+}
+
+static void versions_and_ciphers_are_the_strong_ones(void **state) {
+    struct tls_options server = server_options(), client = client_options();
+    struct two two;
+    two_open(&two, &server, &client, "localhost");
+    assert_true(shake(&two));
+    assert_string_equal(tls_version(two.ends[0]), "TLSv1.3");
+    two_close(&two);
+    client.protocols = "TLSv1.2";
+    two_open(&two, &server, &client, "localhost");
+    assert_true(shake(&two));
+    assert_string_equal(tls_version(two.ends[0]), "TLSv1.2");
+    assert_string_equal(tls_cipher(two.ends[0]), "ECDHE-ECDSA-AES256-GCM-SHA384");
+    two_close(&two);
+    server.protocols = "TLSv1.3";
+    assert_false(agree(&server, &client, "localhost"));
+    client.protocols = "TLSv1.3";
+    assert_true(agree(&server, &client, "localhost"));
+}
+
+static void the_order_of_ciphers_is_the_servers_unless_told(void **state) {
+    struct tls_options server = server_options(), client = client_options();
+    client.protocols = "TLSv1.2";
+    client.ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384";
+    for (int client_chooses = 0; client_chooses < 2; client_chooses++) {
+        struct two two;
+        server.client_chooses = client_chooses;
+        two_open(&two, &server, &client, "localhost");
+        assert_true(shake(&two));
+        assert_string_equal(tls_cipher(two.ends[0]),
+                            client_chooses ? "ECDHE-ECDSA-AES128-GCM-SHA256" : "ECDHE-ECDSA-AES256-GCM-SHA384");
+        two_close(&two);
+    }
+}
+
+static void who_is_who_is_checked(void **state) {
+    struct tls_options server = server_options(), client = client_options();
+    assert_true(agree(&server, &client, "localhost"));
+    assert_true(agree(&server, &client, "127.0.0.1"));
+    assert_false(agree(&server, &client, "example.com"));
+    client.authorities_path = files.stranger_ca;
+    assert_false(agree(&server, &client, "localhost"));
+    client.unverified = true;
+    assert_true(agree(&server, &client, "localhost"));
+    client = client_options();
+    server.clients = TLS_CLIENTS_REQUIRED;
+    assert_false(agree(&server, &client, "localhost"));
+    server.clients = TLS_CLIENTS_ASKED;
+    assert_true(agree(&server, &client, "localhost"));
+    client.certificate_path = files.stranger;
+    client.key_path = files.stranger_key;
+    assert_false(agree(&server, &client, "localhost"));
+    client.certificate_path = files.client;
+    client.key_path = files.client_key;
+    server.clients = TLS_CLIENTS_REQUIRED;
+    assert_true(agree(&server, &client, "localhost"));
+}
+
+static void names_come_from_verified_certificates(void **state) {
+    struct tls_options server = server_options(), client = client_options();
+    char name[TLS_NAME_MAX + 1];
+    struct two two;
+    server.clients = TLS_CLIENTS_REQUIRED;
+    client.certificate_path = files.client;
+    client.key_path = files.client_key;
+    two_open(&two, &server, &client, "localhost");
+    assert_true(shake(&two));
+    assert_true(tls_peer_name(two.ends[0], TLS_NAME_COMMON, name));
+    assert_string_equal(name, "alice");
+    assert_false(tls_peer_name(two.ends[0], TLS_NAME_URI, name));
+    two_close(&two);
+    server.clients = TLS_CLIENTS_NOT_ASKED;
+    two_open(&two, &server, &client, "localhost");
+    assert_true(shake(&two));
+    assert_false(tls_peer_name(two.ends[0], TLS_NAME_COMMON, name));
+    two_close(&two);
+}
+
+static void wrong_settings_are_explained(void **state) {
+    static const struct {
+        size_t at;
+        const char *value, *says;
+    } wrong[] = {
+        {offsetof(struct tls_options, certificate_path), "", "a server needs a certificate"},
+        {offsetof(struct tls_options, certificate_path), "/nowhere/a.crt", "/nowhere/a.crt: No such file"},
+        {offsetof(struct tls_options, certificate_path), "/dev/null", "no certificate: /dev/null"},
+        {offsetof(struct tls_options, key_path), "/dev/null", "no key that can be used: /dev/null"},
+        {offsetof(struct tls_options, key_path), files.client_key, "the key is not that of the certificate: "},
+        {offsetof(struct tls_options, authorities_path), "/dev/zero", "/dev/zero: more than 1048575 bytes"},
+        {offsetof(struct tls_options, protocols), "TLSv1.1 TLSv1.2",
+         "a protocol is TLSv1.2 or TLSv1.3, and not TLSv1.1"},
+        {offsetof(struct tls_options, protocols), " ", "no protocol is left"},
+        {offsetof(struct tls_options, ciphers), "nothing", "no such ciphers of TLS 1.2: nothing"},
+        {offsetof(struct tls_options, ciphers), "AES128-GCM-SHA256", "without forward secrecy"},
+        {offsetof(struct tls_options, ciphers), "ECDHE-RSA-AES128-SHA", "without forward secrecy or authenticated"},
+        {offsetof(struct tls_options, ciphers), "aNULL:@SECLEVEL=0", "without forward secrecy or authenticated"},
+        {offsetof(struct tls_options, suites), "TLS_NOTHING", "no such ciphers of TLS 1.3: TLS_NOTHING"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct tls_options options = server_options();
+        struct tls_material *material = NULL;
+        char reason[TLS_REASON_SIZE];
+        memcpy((uint8_t *)&options + wrong[i].at, &wrong[i].value, sizeof wrong[i].value);
+        if (tls_material_load(&options, &material, reason) == STATUS_OK)
+            fail_msg("%zu is taken: %s", i, wrong[i].value);
+        assert_null(material);
+        if (strncmp(reason, wrong[i].says, strlen(wrong[i].says)) != 0)
+            fail_msg("\"%s\" and not \"%s\"", reason, wrong[i].says);
+    }
+    struct tls_options options = server_options();
+    struct tls_material *material;
+    char reason[TLS_REASON_SIZE];
+    options.authorities_path = "";
+    options.clients = TLS_CLIENTS_ASKED;
+    assert_int_equal(tls_material_load(&options, &material, reason), STATUS_INVALID);
+}
+
+/* Bytes that are no TLS, and TLS with a byte changed, end a connection and nothing else. */
+static void hostile_bytes_end_the_connection(void **state) {
+    struct rng rng = rng_seeded(unit_seed());
+    struct tls_options server = server_options(), client = client_options();
+    struct tls_context *context = context_of(&server), *other = context_of(&client);
+    unsigned broken = 0;
+    for (int round = 0; round < 300; round++) {
+        int fds[2], far[2];
+        uint8_t bytes[4096], room[100];
+        size_t size, length = 1 + rng_below(&rng, 600);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, far), 0);
+        struct tls_stream *stream = tls_accept(context, fds[0]), *real = tls_connect(other, far[0], "localhost");
+        assert_true(stream && real);
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = (uint8_t)rng_next(&rng);
+        if (round % 2) { /* the first flight of a real client, with a byte of another value */
+            assert_int_equal(tls_read(real, room, 1, &size), STATUS_AGAIN);
+            ssize_t got = recv(far[1], bytes, sizeof bytes, 0);
+            assert_true(got > 100);
+            length = (size_t)got;
+            bytes[rng_below(&rng, length)] ^= (uint8_t)(1 + rng_below(&rng, 255));
+        }
+        assert_int_equal(send(fds[1], bytes, length, 0), length);
+        shutdown(fds[1], SHUT_WR);
+        enum status status = tls_read(stream, room, sizeof room, &size);
+        if (status == STATUS_AGAIN) /* it has answered, and waits for what does not come */
+            status = tls_read(stream, room, sizeof room, &size);
+        assert_true(status == STATUS_IO || status == STATUS_CLOSED);
+        assert_false(tls_is_ready(stream));
+        broken += status == STATUS_IO;
+        tls_free(stream);
+        tls_free(real);
+        for (int i = 0; i < 2; i++) {
+            close(fds[i]);
+            close(far[i]);
+        }
+    }
+    assert_true(broken > 100);
+    tls_context_free(context);
+    tls_context_free(other);
+}
+
+#define WITH_FILES(function) cmocka_unit_test_setup_teardown(function, make_files, remove_files)
+
+UNIT_TESTS(tls, WITH_FILES(bytes_come_as_they_were_written), WITH_FILES(end_behind_bytes_is_told),
+           WITH_FILES(versions_and_ciphers_are_the_strong_ones),
+           WITH_FILES(the_order_of_ciphers_is_the_servers_unless_told), WITH_FILES(who_is_who_is_checked),
+           WITH_FILES(names_come_from_verified_certificates), WITH_FILES(wrong_settings_are_explained),
+           WITH_FILES(hostile_bytes_end_the_connection));
