@@ -70,14 +70,14 @@ struct model {
 };
 
 /* With a planted fault whatever is wrong has found it. */
-#define CHECK(model, condition)                                                                                       \
-    do {                                                                                                              \
-        if (!(condition) && (model)->fault)                                                                           \
-            (model)->found = true;                                                                                    \
-        else if (!(condition))                                                                                        \
-            fail_msg("seed %llu step %llu: %s", (unsigned long long)(model)->seed, (unsigned long long)(model)->step, \
-                     #condition);                                                                                     \
-    } while (0)
+static void check(struct model *m, bool holds, const char *text) {
+    if (!holds && m->fault)
+        m->found = true;
+    else if (!holds)
+        fail_msg("seed %llu step %llu: %s", (unsigned long long)m->seed, (unsigned long long)m->step, text);
+}
+
+#define CHECK(model, condition) check(model, condition, #condition)
 
 static uint64_t below(struct model *m, uint64_t limit) { return rng_below(&m->rng, limit); }
 
@@ -346,6 +346,8 @@ static void saw_name(void *context, struct slice name, const struct cache_info *
 static void saw_place(void *context, const struct cache_tier_place *place) {
     struct walked *seen = context;
     CHECK(seen->m, seen->count < COUNT_OF(seen->places));
+    if (seen->count == COUNT_OF(seen->places))
+        return;
     seen->places[seen->count++] = *place;
 }
 
@@ -362,7 +364,10 @@ static void do_scan(struct model *m, uint32_t db) {
         struct kept_record record;
         struct cache_key key;
         struct cache_info info;
-        CHECK(m, keeper_read(m->keeper, seen.places[i].address, &record));
+        bool read = keeper_read(m->keeper, seen.places[i].address, &record);
+        CHECK(m, read);
+        if (!read)
+            continue;
         CHECK(m, cache_tier_key(m->t.cache, &record.found, &key) && key.db == db);
         enum cache_tier_verdict verdict =
             cache_tier_look(m->t.cache, &m->t.actor, &key, seen.places[i], &record.found, true, &info);
