@@ -12,8 +12,8 @@ enum {
     IDLE_MS = 5 * 60 * 1000,
     LOOK_EVERY_MS = 60 * 1000,
     TIER_ACTOR = SLOT_COUNT + 100, /* behind those of the log and of who loads it */
-    SCAN_PART = 128,             /* entries of a scan that are read before it goes on, */
-    SCAN_TRIES = 64,             /* and so often at most while some of them move */
+    SCAN_PART = 128,               /* entries of a scan that are read before it goes on, */
+    SCAN_TRIES = 64,               /* and so often at most while some of them move */
 };
 
 /* ------------------------------------------------------------------------------------------ opening */

@@ -582,7 +582,7 @@ static void scan_does_not_show_what_has_expired(void **state) {
 UNIT_TESTS(filing, UNIT(more_than_memory_holds_is_there), UNIT(calls_know_what_is_in_the_file),
            UNIT(descriptions_say_what_is_wrong), UNIT(a_file_is_for_one_cache),
            UNIT(what_is_shown_is_what_was_written_last), UNIT(so_it_is_when_the_file_is_mapped),
-           UNIT(with_a_directory_an_opening_finds_what_is_in_the_file),
-           UNIT(with_a_directory_nothing_old_comes_back), UNIT(a_damaged_file_gives_misses),
-           UNIT(threads_read_and_write_beside_the_file), UNIT(threads_read_a_file_that_is_mapped),
-           UNIT(scan_finds_what_moves_about), UNIT(scan_does_not_show_what_has_expired));
+           UNIT(with_a_directory_an_opening_finds_what_is_in_the_file), UNIT(with_a_directory_nothing_old_comes_back),
+           UNIT(a_damaged_file_gives_misses), UNIT(threads_read_and_write_beside_the_file),
+           UNIT(threads_read_a_file_that_is_mapped), UNIT(scan_finds_what_moves_about),
+           UNIT(scan_does_not_show_what_has_expired));
