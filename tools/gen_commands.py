@@ -14,17 +14,19 @@ import yaml
 
 FLAGS = ['write', 'readonly', 'denyoom', 'admin', 'noscript', 'loading', 'stale', 'fast', 'no_auth', 'no_multi',
          'movablekeys', 'skip_monitor', 'skip_slowlog', 'all_shards', 'txn_control', 'allow_busy', 'pubsub',
-         'publishes', 'subscribing', 'in_subscriber', 'unowned', 'awaits_rules', 'no_async_loading', 'kept', 'blind']
+         'publishes', 'subscribing', 'in_subscriber', 'unowned', 'awaits_rules', 'no_async_loading', 'kept', 'blind',
+         'reads_all', 'writes_all']
 FLAG_IN_C = {'movablekeys': 'MOVABLE_KEYS'}
 OWN_FLAGS = {'all_shards', 'txn_control', 'skip_monitor', 'no_multi', 'publishes', 'subscribing', 'in_subscriber', 'unowned',
-             'awaits_rules', 'kept', 'blind'}
-CATEGORIES = ['admin', 'bitmap', 'blocking', 'connection', 'dangerous', 'fast', 'geo', 'hash', 'hyperloglog',
-              'keyspace', 'list', 'pubsub', 'read', 'scripting', 'set', 'slow', 'sortedset', 'stream', 'string',
-              'transaction', 'write']
+             'awaits_rules', 'kept', 'blind', 'reads_all', 'writes_all'}
+# In the order in which ACL CAT lists them: those of Redis, then our own.
+CATEGORIES = ['keyspace', 'read', 'write', 'set', 'sortedset', 'list', 'hash', 'string', 'bitmap', 'hyperloglog', 'geo',
+              'stream', 'pubsub', 'admin', 'fast', 'slow', 'blocking', 'dangerous', 'connection', 'transaction',
+              'scripting', 'invalidation']
 KEY_FLAGS = {'RO': 'RO', 'RW': 'RW', 'OW': 'OW', 'RM': 'RM', 'access': 'ACCESS', 'update': 'UPDATE',
              'insert': 'INSERT', 'delete': 'DELETE', 'variable_flags': 'VARIABLE', 'not_key': 'NOT_KEY'}
 COMMAND_KEYS = {'summary', 'since', 'group', 'complexity', 'deprecated', 'arity', 'flags', 'own_flags', 'categories',
-                'tips', 'keys', 'upload', 'row', 'syntax', 'subcommands', 'events'}
+                'tips', 'keys', 'channels', 'upload', 'row', 'syntax', 'subcommands', 'events'}
 EVENT_CLASSES = {'generic': 'g', 'string': '$', 'bitmap': '$'}  # of the group whose commands write
 EVENTS = {'write', 'remove', 'group'}
 TYPES = ['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']
@@ -208,6 +210,7 @@ class Command:
             if category not in CATEGORIES:
                 raise Mistake('unknown category "%s"' % category)
         self.keys = [self.key(k) for k in data.get('keys', [])]
+        self.channels = self.read_channels(data.get('channels'))
         row, least = data.get('row', 0), abs(data['arity'])
         if row and (row < least or data['arity'] > 0 and row != least):
             raise Mistake('row: the arity does not allow %d arguments' % row)
@@ -240,6 +243,16 @@ class Command:
             if flag not in KEY_FLAGS:
                 raise Mistake('unknown key flag "%s"' % flag)
         return key
+
+    @staticmethod
+    def read_channels(data):
+        """First argument, last one as of keys, whether they are patterns; zeros: it names none."""
+        if not data:
+            return 0, 0, False
+        unknown = set(data) - {'at', 'to', 'patterns'}
+        if unknown:
+            raise Mistake('unknown field "%s" of channels' % sorted(unknown)[0])
+        return data['at'], data.get('to', data['at']), data.get('patterns', False)
 
     def name_keys(self):
         """Says of each argument of type key which entry of `keys` it is: they come in one order."""
@@ -456,11 +469,13 @@ class Writer:
                 '     .flags = %s,\n'
                 '     .run_row = %s, .row_argc = %d, .key_at = %d,\n'
                 '     .event_class = %s, .write_event = %s, .remove_event = %s,\n'
+                '     .channel_at = %d, .channel_to = %d, .channel_patterns = %s,\n'
                 '     .index = %d, .keys = %s, .key_count = %d, .upload_at = %d,\n'
                 '     .subcommands = %s, .subcommand_count = %d, .docs = &%s},' % (
                     text(command.full), text(command.name), len(command.name), command.function or 'NULL',
                     command.data['arity'], flags, command.row_function or 'NULL', command.data.get('row', 0),
-                    command.key_at(), *self.events(command), index, keys, len(command.keys), command.data.get('upload', 0),
+                    command.key_at(), *self.events(command), *command.channels[:2],
+                    'true' if command.channels[2] else 'false', index, keys, len(command.keys), command.data.get('upload', 0),
                     subcommands, len(command.subcommands), docs))
 
     @staticmethod
@@ -489,6 +504,22 @@ class Writer:
         self.line('};')
 
 
+    def rights(self, commands):
+        """What access control knows of commands, by their index: written in the order of `spec`."""
+        self.line('static const char *const categories[] = {%s};' % ', '.join(text(c) for c in CATEGORIES))
+        self.line('static const struct auth_command rights[] = {')
+        at = 0
+        for command in commands:
+            parent = at
+            for each in everything([command]):
+                bits = sum({1 << CATEGORIES.index(c) for c in each.categories})
+                self.line('    {%s, %#xu, %s, %d},' % (text(each.full), bits, 'AUTH_NONE' if each is command else parent,
+                                                      len(each.subcommands)))
+                at += 1
+        self.line('};')
+        self.line('const struct auth_commands cmd_rights = {rights, %d, categories, %d};' % (at, len(CATEGORIES)))
+
+
 def everything(commands):
     for command in commands:
         yield command
@@ -501,6 +532,7 @@ def write_c(commands, path):
     writer.line('#include "app/cmd/commands.h"')
     writer.line('#include "app/cmd/spec_docs.h"')
     writer.line('#include "app/cmd/spec_table.h"')
+    writer.line('#include "core/auth/auth.h"')
     writer.line('')
     writer.line('static const char *const no_texts[] = {NULL};')
     commands = sorted(commands, key=lambda c: c.name)
@@ -511,6 +543,7 @@ def write_c(commands, path):
     writer.line('const uint32_t cmd_table_count = %d;' % len(commands))
     writer.line('const uint32_t cmd_index_count = %d;' % writer.index)
     writer.names_table(commands)
+    writer.rights(commands)
     write(path, writer.out)
 
 
@@ -566,7 +599,7 @@ def write(path, lines):
 
 
 FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store',
-            'pubsub', 'tag', 'rules', 'lease', 'explain', 'stream', 'tier']
+            'pubsub', 'acl', 'tag', 'rules', 'lease', 'explain', 'stream', 'tier']
 
 
 def main(arguments):

@@ -1,5 +1,6 @@
 #include "app/cmd/cmd.h"
 #include "app/cmd/scan.h"
+#include "core/auth/auth.h"
 
 enum { MULTI_CHUNK_SIZE = 4096 };
 
@@ -19,6 +20,8 @@ void cmd_client_fini(struct cmd_client *client, struct cmd_env *env, struct acto
     cmd_unwatch_all(client, env);
     cmd_multi_drop(client, env, actor);
     scan_client_ends(client);
+    auth_user_unref(client->user);
+    client->user = NULL;
     listener_fini(&client->listener);
     arena_fini(&client->multi_arena);
     buf_fini(&client->watched);

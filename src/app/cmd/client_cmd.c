@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/cmd/client_line.h"
 #include "app/cmd/client_name.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/owner.h"
@@ -9,6 +10,7 @@
 #include "app/cmd/words.h"
 #include "base/assert.h"
 #include "base/number.h"
+#include "core/auth/users.h"
 #include "core/rules/rules.h"
 
 enum client_type { TYPE_ANY = -1, TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB };
@@ -114,11 +116,13 @@ static void copy_text(char *ret_text, size_t room, const struct buf *from) {
     ret_text[size] = 0;
 }
 
-/* The server's snapshot of the caller may be older than this very command. */
-static void view_refresh(const struct cmd_call *call, struct cmd_client_view *view) {
+void client_line_refresh(const struct cmd_call *call, struct cmd_client_view *view) {
     const struct cmd_client *client = call->client;
     copy_text(view->name, sizeof view->name, &client->name);
     copy_text(view->service, sizeof view->service, &client->service);
+    if (client->user)
+        snprintf(view->user, sizeof view->user, "%.*s", (int)client->user->name.size,
+                 (const char *)client->user->name.data);
     copy_text(view->lib_name, sizeof view->lib_name, &client->lib_name);
     copy_text(view->lib_version, sizeof view->lib_version, &client->lib_version);
     snprintf(view->last_command, sizeof view->last_command, "%s", call->spec->name);
@@ -172,7 +176,7 @@ static void flags_write(const struct cmd_client_view *view, char ret_flags[FLAGS
 /* One line as Redis 7.2 writes it, newer fields at its end. Fields of what does not exist here (a fixed
  * reply buffer, copied arguments) are zero because it does not; the reply buffer that does exist is what Redis counts
  * as its list. */
-static enum status line_write(struct buf *out, const struct cmd_client_view *view) {
+enum status client_line_write(struct buf *out, const struct cmd_client_view *view) {
     char flags[FLAGS_SIZE], multi[16];
     flags_write(view, flags);
     snprintf(multi, sizeof multi, "%d", view->multi == UINT32_MAX ? -1 : (int)view->multi);
@@ -184,10 +188,10 @@ static enum status line_write(struct buf *out, const struct cmd_client_view *vie
     TRY(buf_printf(out, " multi=%s watch=%u qbuf=%llu qbuf-free=%llu argv-mem=0 multi-mem=%llu rbs=0 rbp=0 obl=0",
                    multi, view->watched, (unsigned long long)view->query_bytes,
                    (unsigned long long)view->query_free_bytes, (unsigned long long)view->multi_bytes));
-    TRY(buf_printf(out, " oll=%d omem=%llu tot-mem=%llu events=%s cmd=%s user=default redir=%lld resp=%u",
+    TRY(buf_printf(out, " oll=%d omem=%llu tot-mem=%llu events=%s cmd=%s user=%s redir=%lld resp=%u",
                    view->output_bytes > 0, (unsigned long long)view->output_bytes,
                    (unsigned long long)view->memory_bytes, view->output_bytes > 0 ? "rw" : "r",
-                   view->last_command[0] ? view->last_command : "NULL",
+                   view->last_command[0] ? view->last_command : "NULL", view->user[0] ? view->user : "default",
                    view->tracking & CMD_TRACKS ? (long long)view->tracking_redirect : -1, view->protocol));
     return buf_printf(out, " lib-name=%s lib-ver=%s tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu service=%s\n",
                       view->lib_name, view->lib_version, (unsigned long long)view->bytes_in,
@@ -236,11 +240,11 @@ static void list_visit(void *context, const struct cmd_client_view *seen) {
     if (!wanted || list->status != STATUS_OK)
         return;
     if (view.id == list->call->client->id)
-        view_refresh(list->call, &view);
+        client_line_refresh(list->call, &view);
     if (!is_of_type(&view, list->type))
         return;
     size_t line_at = list->text.size;
-    list->status = line_write(&list->text, &view);
+    list->status = client_line_write(&list->text, &view);
     for (; list->wanted && at < list->wanted_count && list->wanted[at]->id == id; at++) {
         list->wanted[at]->line_at = line_at;
         list->wanted[at]->line_size = list->text.size - line_at;
@@ -350,7 +354,8 @@ struct kill {
     struct cmd_call *call;
     struct cmd_kill_filter filter;
     char address[64], local_address[64]; /* as long as in a view: nothing longer can match */
-    bool impossible;                     /* nobody can match */
+    struct slice user;
+    bool impossible; /* nobody can match */
     bool skip_me;
     bool self_matches;
 };
@@ -398,10 +403,14 @@ static bool kill_filter(struct kill *kill, uint32_t at) {
         return true;
     }
     if (cmd_is(call, at, "user")) {
-        if (slice_equal(value, SLICE("default"))) /* who everybody is */
-            return true;
-        reply_errorf(call->reply, "ERR No such user '%.*s'", shown_size(value), shown(value));
-        return false;
+        struct cmd_server *server = call->env->server;
+        bool known = auth_users_find(server->api->users_lock(server), value) != NULL;
+        server->api->users_unlock(server);
+        kill->user = value;
+        kill->filter.user = &kill->user;
+        if (!known)
+            reply_errorf(call->reply, "ERR No such user '%.*s'", shown_size(value), shown(value));
+        return known;
     }
     if (cmd_is(call, at, "skipme") && (cmd_is(call, at + 1, "yes") || cmd_is(call, at + 1, "no"))) {
         kill->skip_me = cmd_is(call, at + 1, "yes");
@@ -417,10 +426,11 @@ static void kill_visit_self(void *context, const struct cmd_client_view *view) {
     if (view->id != kill->call->client->id)
         return;
     struct cmd_client_view now = *view;
-    view_refresh(kill->call, &now);
+    client_line_refresh(kill->call, &now);
     kill->self_matches = (!filter->id || filter->id == view->id) &&
                          (!filter->address || strcmp(filter->address, view->address) == 0) &&
                          (!filter->local_address || strcmp(filter->local_address, view->local_address) == 0) &&
+                         (!filter->user || slice_equal(*filter->user, slice_from_string(now.user))) &&
                          view->age_s >= filter->age_min_s && is_of_type(&now, filter->type);
 }
 

@@ -16,6 +16,7 @@
 #include "core/proto/reply.h"
 #include "core/pubsub/topics.h"
 
+struct auth_user;
 struct cmd_call;
 struct cmd_client;
 struct cmd_server;
@@ -98,17 +99,19 @@ struct cmd_client {
     uint32_t db;
     int protocol; /* 2 or 3 */
     bool authenticated;
+    bool restricted; /* its user may not do everything: requests are judged (rights.h) */
     bool close_after_reply;
     bool reply_off, reply_skip, reply_skip_next; /* CLIENT REPLY */
     bool no_evict, no_touch, monitor;
     bool in_multi, multi_failed, in_exec;
-    bool lease_waited;   /* its command is one that has waited (server_api.h, lease_woken) */
-    bool streams;        /* it has subscribed to the invalidation stream; changed through server_api.h only */
-    bool stream_channel; /* by SUBSCRIBE: it is sent messages of a channel, in RESP3 too */
-    bool sync_waited;    /* its command has done its work, and waited for those who acknowledge */
-    bool log_waited;     /* its command is one that has waited for the disk (server_api.h, save and wait_log) */
-    bool tier_waited;    /* its command is one that has waited for the warm tier */
-    bool has_leases;     /* it waits for pushes, or leases are bound to it */
+    bool lease_waited;      /* its command is one that has waited (server_api.h, lease_woken) */
+    bool streams;           /* it has subscribed to the invalidation stream; changed through server_api.h only */
+    bool stream_channel;    /* by SUBSCRIBE: it is sent messages of a channel, in RESP3 too */
+    bool sync_waited;       /* its command has done its work, and waited for those who acknowledge */
+    bool log_waited;        /* its command is one that has waited for the disk (server_api.h, save and wait_log) */
+    bool tier_waited;       /* its command is one that has waited for the warm tier */
+    bool has_leases;        /* it waits for pushes, or leases are bound to it */
+    struct auth_user *user; /* whose rights it has; NULL: nobody's, it may do everything */
     struct buf name, lib_name, lib_version;
     struct buf service;        /* as which it writes (CLIENT SERVICE) */
     struct arena multi_arena;  /* queued arguments; reset by EXEC and DISCARD */

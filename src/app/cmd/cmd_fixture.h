@@ -37,8 +37,10 @@ struct cmd_fixture {
     struct cmd_client *sender; /* who sends the next command; `client` unless a test has more of them */
     struct arena arena;
     struct buf out, foreign, whole;
-    enum cmd_outcome outcome; /* of the last command */
-    uint32_t errors;          /* error replies of the last command */
+    enum cmd_outcome outcome;               /* of the last command */
+    uint32_t errors;                        /* error replies of the last command */
+    void (*closing)(struct cmd_fixture *f); /* called when the client is gone; NULL: nothing */
+    void *closing_context;
 };
 
 /* Nobody waits in a test of one thread. */
@@ -79,6 +81,8 @@ static inline void cmd_fixture_open(struct cmd_fixture *f) {
 
 static inline void cmd_fixture_close(struct cmd_fixture *f) {
     cmd_client_fini(&f->client, &f->env, &f->actor);
+    if (f->closing)
+        f->closing(f);
     cache_verify(f->cache, &f->actor);
     cache_close(f->cache);
     buf_fini(&f->whole);

@@ -257,21 +257,6 @@ void cmd_command_getkeys(struct cmd_call *call) {
         reply_bulk(call->reply, call->argv[2 + at[i]]);
 }
 
-static bool has_word(const struct cmd_key_spec *keys, const struct slice *argv, uint32_t argc) {
-    for (const char *const *word = keys->words; *word; word++)
-        for (uint32_t i = (uint32_t)keys->words_from; i < argc; i++)
-            if (slice_equal_nocase(argv[i], slice_from_string(*word)))
-                return true;
-    return false;
-}
-
-/* What the command does to its key with just these arguments. */
-static uint32_t flags_now(const struct cmd_key_spec *keys, const struct slice *argv, uint32_t argc) {
-    if (!keys->words)
-        return keys->flags;
-    return has_word(keys, argv, argc) ? keys->flags & ~(uint32_t)CMD_KEY_VARIABLE : keys->flags_without;
-}
-
 /* The key specification that the argument at `position` falls under. */
 static const struct cmd_key_spec *keys_at(const struct cmd_spec *spec, uint32_t position) {
     uint32_t i = spec->key_count - 1;
@@ -289,7 +274,7 @@ void cmd_command_getkeysandflags(struct cmd_call *call) {
     for (uint32_t i = 0; i < count; i++) {
         reply_array(call->reply, 2);
         reply_bulk(call->reply, call->argv[2 + at[i]]);
-        reply_key_flags(call->reply, flags_now(keys_at(spec, at[i]), call->argv + 2, call->argc - 2));
+        reply_key_flags(call->reply, cmd_key_flags(keys_at(spec, at[i]), call->argv + 2, call->argc - 2));
     }
 }
 

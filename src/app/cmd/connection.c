@@ -2,56 +2,25 @@
 #include "app/cmd/client_name.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "app/cmd/users.h"
 #include "base/assert.h"
 #include "base/number.h"
 
 /* ---------------------------------------------------------------- password */
-
-bool cmd_password_equal(struct slice kept, struct slice given) {
-    /* Every byte given is compared with one that is kept, over and over, so that the time depends on `given` alone. */
-    static const uint8_t nothing[1];
-    size_t kept_size = kept.size ? kept.size : 1;
-    const uint8_t *kept_bytes = kept.size ? kept.data : nothing;
-    volatile size_t difference = kept.size ^ given.size;
-    for (size_t i = 0, at = 0; i < given.size; i++) {
-        difference |= (size_t)(given.data[i] ^ kept_bytes[at]);
-        at = at + 1 == kept_size ? 0 : at + 1;
-    }
-    return difference == 0;
-}
-
-/* There is one user, "default"; without a password it may use any. False: the error is written. */
-static bool authenticate(struct cmd_call *call, struct slice user, struct slice password) {
-    struct cmd_server *server = call->env->server;
-    bool right =
-        slice_equal(user, SLICE("default")) && server->api->check_password(server, password) != CMD_PASSWORD_WRONG;
-    if (right) {
-        call->client->authenticated = true;
-        return true;
-    }
-    server->api->auth_failed(server);
-    reply_error(call->reply, SLICE("WRONGPASS invalid username-password pair or user is disabled."));
-    return false;
-}
-
-static bool password_is_set(struct cmd_call *call) {
-    struct cmd_server *server = call->env->server;
-    return server->api->check_password(server, SLICE("")) != CMD_PASSWORD_NONE_SET;
-}
 
 void cmd_auth(struct cmd_call *call) {
     if (call->argc > 3) {
         cmd_error_syntax(call);
         return;
     }
-    if (call->argc == 2 && !password_is_set(call)) {
+    if (call->argc == 2 && users_default_needs_none(call->env->server)) {
         reply_error(call->reply,
                     SLICE("ERR AUTH <password> called without any password configured for the default user. "
                           "Are you sure your configuration is correct?"));
         return;
     }
     struct slice user = call->argc == 3 ? call->argv[1] : SLICE("default");
-    if (authenticate(call, user, call->argv[call->argc - 1]))
+    if (users_authenticate(call, user, call->argv[call->argc - 1]))
         reply_ok(call->reply);
 }
 
@@ -124,7 +93,7 @@ void cmd_hello(struct cmd_call *call) {
     struct hello hello = {0};
     if (!hello_parse(call, &hello))
         return;
-    if (hello.authenticates && !authenticate(call, hello.user, hello.password))
+    if (hello.authenticates && !users_authenticate(call, hello.user, hello.password))
         return;
     if (!call->client->authenticated) {
         reply_error(call->reply,
@@ -184,7 +153,7 @@ void cmd_reset(struct cmd_call *call) {
     client->db = 0;
     client->monitor = client->no_evict = client->no_touch = false;
     client->reply_off = client->reply_skip = client->reply_skip_next = false;
-    client->authenticated = !password_is_set(call);
+    users_be_default(call);
     buf_clear(&client->name);
     buf_clear(&client->service);
     protocol_set(call, 2);

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/version.h"
+#include "core/auth/users.h"
 
 enum { CLASS_NAME_SHOWN_MAX = 255 };
 enum { TTL_SAMPLES = 64 };              /* entries looked at for avg_ttl */
@@ -281,6 +282,13 @@ static void counted_by_rules(struct info *info) {
     number(info, "unknown_events", atomic_load_explicit(&env->unknown_events, memory_order_relaxed));
 }
 
+static void denied(struct info *info, const struct cmd_server_counts *counts) {
+    number(info, "acl_access_denied_auth", counts->denied[AUTH_REASON_AUTH]);
+    number(info, "acl_access_denied_cmd", counts->denied[AUTH_REASON_COMMAND]);
+    number(info, "acl_access_denied_key", counts->denied[AUTH_REASON_KEY]);
+    number(info, "acl_access_denied_channel", counts->denied[AUTH_REASON_CHANNEL]);
+}
+
 static void section_stats(struct info *info) {
     const struct cmd_server_counts *counts = &info->counts;
     number(info, "total_connections_received", counts->connections_received);
@@ -323,7 +331,7 @@ static void section_stats(struct info *info) {
     number(info, "client_query_buffer_limit_disconnections", counts->query_limit_cuts);
     number(info, "client_output_buffer_limit_disconnections", counts->output_limit_cuts);
     number(info, "pubsub_cut_clients", counts->pubsub_cuts);
-    number(info, "acl_access_denied_auth", counts->auth_denied);
+    denied(info, counts);
     number(info, "lease_out", info->counts.leases.out);
     number(info, "lease_waiting", info->counts.leases.waiting);
     number(info, "lease_bytes", info->counts.leases.bytes);

@@ -8,9 +8,11 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/owner.h"
 #include "app/cmd/queue.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/slide.h"
 #include "app/cmd/tier.h"
+#include "app/cmd/users.h"
 #include "app/cmd/words.h"
 #include "base/assert.h"
 #include "base/number.h"
@@ -194,10 +196,23 @@ static void reject(struct cmd_call *call, const struct cmd_spec *spec, const cha
 
 /* The password that the client was to give may have been taken away since. */
 static bool password_is_gone(struct cmd_call *call) {
-    struct cmd_server *server = call->env->server;
-    bool gone = server && server->api->check_password(server, SLICE("")) == CMD_PASSWORD_NONE_SET;
+    bool gone = call->env->server && users_default_is_open(call->env->server);
     call->client->authenticated |= gone;
     return gone;
+}
+
+/* Apart from what every command goes through: a client that has not said who it is, or whose user may not do everything. */
+__attribute__((noinline)) static bool admitted(struct cmd_call *call, const struct cmd_spec *spec) {
+    const struct cmd_client *client = call->client;
+    char text[RIGHTS_TEXT_MAX];
+    if (!client->authenticated && !password_is_gone(call) && !(spec->flags & CMD_NO_AUTH)) {
+        reject(call, spec, "NOAUTH", "Authentication required.");
+        return false;
+    }
+    if (!client->restricted || (client->in_multi && spec->flags & CMD_NO_MULTI) || rights_hold(call, spec, text))
+        return true;
+    reject(call, spec, "NOPERM", text);
+    return false;
 }
 
 /* Apart, so that it takes no room in what every command goes through. */
@@ -281,10 +296,8 @@ static bool permitted(struct cmd_call *call, const struct cmd_spec *spec) {
         refuse_arity(call, spec);
         return false;
     }
-    if (!client->authenticated && !password_is_gone(call) && !(spec->flags & CMD_NO_AUTH)) {
-        reject(call, spec, "NOAUTH", "Authentication required.");
+    if (__builtin_expect(!client->authenticated | client->restricted, 0) && !admitted(call, spec))
         return false;
-    }
     if (__builtin_expect(cmd_is_subscriber(client), 0) && client->protocol == 2 &&
         !(spec->flags & (CMD_SUBSCRIBING | CMD_IN_SUBSCRIBER))) {
         refuse_subscriber(call, spec);
@@ -422,6 +435,8 @@ uint32_t cmd_run_row(struct cmd_call *call, const struct cmd_request *requests, 
     if (!client->authenticated || client->in_multi || client->reply_off || client->reply_skip ||
         client->reply_skip_next || cmd_is_subscriber(client) || client->tracking ||
         (spec->flags & CMD_WRITE ? writes_run_alone(call->env) : reads_run_alone(call->env)))
+        return 0;
+    if (__builtin_expect(client->restricted, 0) && (count = rights_row(call, requests, count)) == 0)
         return 0;
     call->client = client;
     call->spec = spec;

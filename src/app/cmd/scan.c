@@ -3,6 +3,7 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/key_call.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/scan.h"
 #include "app/cmd/tier.h"
 #include "base/assert.h"
@@ -170,7 +171,7 @@ static void scan_visit(void *context, struct slice name, const struct cache_info
     struct scan *scan = context;
     if (scan->typed && !slice_equal_nocase(scan->type, slice_from_string(key_call_type_name(info->type))))
         return;
-    if (!scan->matches || glob_matches(scan->pattern, name, false))
+    if ((!scan->matches || glob_matches(scan->pattern, name, false)) && rights_see(scan->call, name))
         key_call_array_add(scan->call, &scan->names, name);
 }
 
@@ -259,7 +260,7 @@ static void keys_visit(void *context, struct slice name, const struct cache_info
     struct seen *seen = &keys->seen;
     if (keys->status != STATUS_OK || keys->reply.status != STATUS_OK)
         return;
-    if (!keys->all && !glob_matches(keys->pattern, name, false))
+    if ((!keys->all && !glob_matches(keys->pattern, name, false)) || !rights_see(keys->call, name))
         return;
     if (seen->count >= seen->capacity / 4 * 3)
         keys->status = seen_grow(seen, &keys->text);
@@ -334,6 +335,7 @@ void cmd_keys(struct cmd_call *call) {
         return;
     }
     struct keys *keys = client->keys;
+    keys->call = call;
     keys->pattern = pattern;
     keys->all = slice_equal(pattern, SLICE("*"));
     if (!keys_walk(call, keys)) {

@@ -20,6 +20,7 @@ struct cmd_client_view {
     uint64_t id;
     char address[64], local_address[64]; /* "127.0.0.1:5000", "[::1]:5000", "/path:0" */
     int descriptor;
+    char user[64];
     char name[64], service[64], lib_name[64], lib_version[32], last_command[48];
     uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
     uint32_t topics[TOPIC_KINDS];          /* subscriptions */
@@ -43,6 +44,7 @@ struct cmd_tracking_wish {
 struct cmd_kill_filter {
     uint64_t id;                         /* 0: any */
     const char *address, *local_address; /* NULL: any */
+    const struct slice *user;            /* NULL: any */
     int type;                            /* -1 any, 0 normal, 1 master, 2 replica, 3 pubsub */
     uint64_t skip_id;                    /* never this one; 0: nobody is spared */
     uint64_t age_min_s;
@@ -50,9 +52,6 @@ struct cmd_kill_filter {
 
 /* The version of Redis whose commands these are, as HELLO and INFO tell clients. */
 #define CMD_REDIS_VERSION "7.2.4"
-
-/* What requirepass says of a password. */
-enum cmd_password { CMD_PASSWORD_NONE_SET, CMD_PASSWORD_RIGHT, CMD_PASSWORD_WRONG };
 
 struct cmd_lease_counts {
     uint64_t out, waiting, blocked, bytes; /* at present */
@@ -120,7 +119,8 @@ struct cmd_server_counts {
     uint64_t connections_received, connections_rejected, clients, clients_max, monitors;
     uint64_t commands, bytes_in, bytes_out, reads, writes, loop_turns;
     uint64_t loop_us, loop_command_us;
-    uint64_t query_limit_cuts, output_limit_cuts, errors, auth_denied;
+    uint64_t query_limit_cuts, output_limit_cuts, errors;
+    uint64_t denied[4]; /* by enum auth_reason */
     uint64_t hits, misses, expired, evicted, invalidated, copied_bytes, retries;
     uint64_t misses_by[MISS_CAUSES]; /* their sum is `misses` */
     uint64_t changes;                /* since the start: reset_counts leaves it */
@@ -220,6 +220,7 @@ struct cmd_tier_counts {
     uint64_t reading; /* at present */
 };
 
+struct auth_users;
 struct cmd_process;
 struct cmd_secure_counts;
 struct cascade;
@@ -232,9 +233,19 @@ struct latency_monitor;
 
 struct cmd_server_api {
     /* clients */
-    /* Compares with cmd_password_equal. Counts nothing; see auth_failed. */
-    enum cmd_password (*check_password)(struct cmd_server *, struct slice password);
-    void (*auth_failed)(struct cmd_server *); /* counted as auth_denied */
+    /* Users, and the log of what was refused: under a lock from users_lock to users_unlock; in between no other call of this table is made. */
+    struct auth_users *(*users_lock)(struct cmd_server *);
+    void (*users_unlock)(struct cmd_server *);
+    /* Users were changed: when this is over, every connection goes by what they are now. Those of users that are gone, or that listen to what
+     * their user may not any more, are closed; the caller's own when its reply is sent. */
+    void (*users_changed)(struct cmd_server *, struct cmd_client *);
+    /* From and to the ACL file, as users_changed. False, and what is wrong appended (no error code): nothing has changed. */
+    bool (*users_load)(struct cmd_server *, struct cmd_client *, struct buf *errors);
+    bool (*users_save)(struct cmd_server *, struct buf *errors);
+    /* Something was refused: counted, by enum auth_reason. */
+    void (*denied)(struct cmd_server *, unsigned reason);
+    void (*view_client)(struct cmd_server *, const struct cmd_client *, struct cmd_client_view *ret_view);
+    void (*random)(struct cmd_server *, void *ret_bytes, size_t size);
     void (*each_client)(struct cmd_server *, void (*visit)(void *context, const struct cmd_client_view *),
                         void *context);
     uint32_t (*kill_clients)(struct cmd_server *, const struct cmd_kill_filter *); /* counts the matches */
@@ -401,8 +412,5 @@ struct cmd_process {
 struct cmd_server {
     const struct cmd_server_api *api;
 };
-
-/* In a time that says nothing about `kept`: neither its bytes nor its length. */
-bool cmd_password_equal(struct slice kept, struct slice given);
 
 #endif

@@ -1,4 +1,4 @@
-/* app/cmd/server_fixture.h: a server that consists of a list of clients and a password. For tests only.
+/* app/cmd/server_fixture.h: a server that consists of a list of clients and users. For tests only.
  *
  * Commands see it through struct cmd_server_api like any other; the test fills `views` and reads what was asked.
  *
@@ -8,6 +8,7 @@
 #define STRATA_APP_CMD_SERVER_FIXTURE_H
 
 #include "app/cmd/cmd_fixture.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "base/glob.h"
 #include "base/hash.h"
@@ -18,8 +19,9 @@ struct server_fixture {
     struct cmd_server server; /* first: commands hand in its address */
     struct cmd_client_view views[SERVER_FIXTURE_VIEWS_MAX];
     uint32_t view_count;
-    const char *password; /* NULL: none is set */
-    uint32_t auth_failures;
+    struct auth_users users;
+    uint64_t denied[4]; /* by enum auth_reason */
+    uint32_t waits_ended;
     uint64_t pause_until_ms; /* 0: not paused */
     bool pause_writes_only;
     uint32_t kill_calls;
@@ -52,14 +54,67 @@ static inline enum status server_fixture_save(struct cmd_server *server, struct 
     return STATUS_CLOSED;
 }
 
-static inline enum cmd_password server_fixture_check(struct cmd_server *server, struct slice password) {
-    const char *kept = server_fixture_of(server)->password;
-    if (!kept)
-        return CMD_PASSWORD_NONE_SET;
-    return cmd_password_equal(slice_from_string(kept), password) ? CMD_PASSWORD_RIGHT : CMD_PASSWORD_WRONG;
+/* The first bytes of a password as digits: all different for passwords of up to 32 bytes. */
+static inline void server_fixture_hash(struct slice password, char ret_hash[AUTH_HASH_SIZE]) {
+    memset(ret_hash, '0', AUTH_HASH_SIZE);
+    for (size_t i = 0; i < password.size && i < AUTH_HASH_SIZE / 2; i++) {
+        ret_hash[2 * i] = "0123456789abcdef"[password.data[i] >> 4];
+        ret_hash[2 * i + 1] = "0123456789abcdef"[password.data[i] & 15];
+    }
 }
 
-static inline void server_fixture_auth_failed(struct cmd_server *server) { server_fixture_of(server)->auth_failures++; }
+static inline struct auth_users *server_fixture_users(struct cmd_server *server) {
+    return &server_fixture_of(server)->users;
+}
+
+static inline void server_fixture_nothing(struct cmd_server *server) { (void)server; }
+
+/* Only the client of the fixture goes by users. */
+static inline void server_fixture_changed(struct cmd_server *server, struct cmd_client *client) {
+    struct auth_user *user =
+        client->user ? auth_users_find(&server_fixture_of(server)->users, client->user->name) : NULL;
+    if (client->user && (!user || user->id != client->user->id))
+        client->close_after_reply = true;
+    else if (user)
+        rights_bind(client, user);
+}
+
+static inline void server_fixture_denied(struct cmd_server *server, unsigned reason) {
+    server_fixture_of(server)->denied[reason]++;
+}
+
+static inline void server_fixture_view(struct cmd_server *server, const struct cmd_client *client,
+                                       struct cmd_client_view *ret_view) {
+    (void)client;
+    *ret_view = server_fixture_of(server)->views[0];
+}
+
+static inline void server_fixture_random(struct cmd_server *server, void *ret_bytes, size_t size) {
+    (void)server;
+    memset(ret_bytes, 0xa7, size);
+}
+
+static inline void server_fixture_tell(struct cmd_server *server, struct cmd_client *client, const char *what) {
+    (void)server, (void)client, (void)what;
+}
+
+static inline void server_fixture_lease_wait_end(struct cmd_server *server, struct cmd_client *client) {
+    (void)client;
+    server_fixture_of(server)->waits_ended++;
+}
+
+/* The default user has this password. */
+static inline void server_fixture_password(struct server_fixture *s, const char *password) {
+    struct auth_user *user = auth_user_copy(auth_users_find(&s->users, SLICE("default")));
+    char rule[64];
+    snprintf(rule, sizeof rule, ">%s", password);
+    assert_int_equal(auth_user_apply(user, slice_from_string(rule)), AUTH_FINE);
+    assert_int_equal(auth_users_put(&s->users, user), STATUS_OK);
+}
+
+static inline void server_fixture_closing(struct cmd_fixture *f) {
+    auth_users_fini(&((struct server_fixture *)f->closing_context)->users);
+}
 
 static inline void server_fixture_each(struct cmd_server *server,
                                        void (*visit)(void *context, const struct cmd_client_view *), void *context) {
@@ -211,9 +266,15 @@ static inline void server_fixture_note_keys(struct cmd_call *call) {
 /* Opens `f` as well; its client is the first view, number 1. */
 static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixture *f) {
     static const struct cmd_server_api api = {
-        .check_password = server_fixture_check,
+        .users_lock = server_fixture_users,
+        .users_unlock = server_fixture_nothing,
+        .users_changed = server_fixture_changed,
+        .denied = server_fixture_denied,
+        .view_client = server_fixture_view,
+        .random = server_fixture_random,
+        .tell_deed = server_fixture_tell,
+        .lease_wait_end = server_fixture_lease_wait_end,
         .tier = server_fixture_tier,
-        .auth_failed = server_fixture_auth_failed,
         .each_client = server_fixture_each,
         .kill_clients = server_fixture_kill,
         .pause = server_fixture_pause,
@@ -237,6 +298,11 @@ static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixt
     buf_init(&s->noted, &memory_libc);
     cmd_fixture_open(f);
     f->env.server = &s->server;
+    f->closing = server_fixture_closing;
+    f->closing_context = s;
+    struct auth_setting setting = {.commands = &cmd_rights, .memory = &memory_libc, .hash = server_fixture_hash};
+    assert_int_equal(auth_users_init(&s->users, &setting), STATUS_OK);
+    auth_log_limit(&s->users, 16);
     s->views[s->view_count++] = (struct cmd_client_view){.id = f->client.id,
                                                          .address = "127.0.0.1:5001",
                                                          .local_address = "127.0.0.1:6379",

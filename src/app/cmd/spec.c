@@ -49,13 +49,8 @@ const struct cmd_spec *cmd_lookup_sub(const struct cmd_spec *container, struct s
     return NULL;
 }
 
-struct key_range {
-    uint32_t first, last, step;
-};
-
-/* False when the arguments do not reach as far as they say. */
-static bool find_range(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count,
-                       struct key_range *ret_range) {
+bool cmd_key_range(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count,
+                   struct cmd_key_range *ret_range) {
     int64_t first = keys->first, last = keys->last < 0 ? (int64_t)count + keys->last : keys->last;
     if (keys->kind == CMD_KEYS_COUNTED) {
         int64_t wanted;
@@ -66,18 +61,32 @@ static bool find_range(const struct cmd_key_spec *keys, const struct slice *argu
     }
     if (last >= count || first >= count || last < first)
         return false;
-    *ret_range = (struct key_range){(uint32_t)first, (uint32_t)last, (uint32_t)keys->step};
+    *ret_range = (struct cmd_key_range){(uint32_t)first, (uint32_t)last, (uint32_t)keys->step};
     return true;
+}
+
+static bool has_word(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count) {
+    for (const char *const *word = keys->words; *word; word++)
+        for (uint32_t i = (uint32_t)keys->words_from; i < count; i++)
+            if (slice_equal_nocase(arguments[i], slice_from_string(*word)))
+                return true;
+    return false;
+}
+
+uint32_t cmd_key_flags(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count) {
+    if (!keys->words)
+        return keys->flags;
+    return has_word(keys, arguments, count) ? keys->flags & ~(uint32_t)CMD_KEY_VARIABLE : keys->flags_without;
 }
 
 uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count, uint32_t *ret_at,
                            uint32_t max) {
     uint32_t found = 0;
     for (uint32_t i = 0; i < spec->key_count; i++) {
-        struct key_range range;
+        struct cmd_key_range range;
         if (spec->keys[i].flags & CMD_KEY_NOT_KEY)
             continue;
-        if (!find_range(&spec->keys[i], arguments, count, &range))
+        if (!cmd_key_range(&spec->keys[i], arguments, count, &range))
             return 0;
         for (uint32_t at = range.first; at <= range.last; at += range.step, found++)
             if (found < max)
@@ -90,8 +99,8 @@ bool cmd_each_key(const struct cmd_spec *spec, const struct slice *arguments, ui
                   bool (*visit)(void *context, struct slice key, uint32_t flags), void *context) {
     for (uint32_t i = 0; i < spec->key_count; i++) {
         const uint32_t flags = spec->keys[i].flags;
-        struct key_range range;
-        if ((flags & CMD_KEY_NOT_KEY) || !find_range(&spec->keys[i], arguments, count, &range))
+        struct cmd_key_range range;
+        if ((flags & CMD_KEY_NOT_KEY) || !cmd_key_range(&spec->keys[i], arguments, count, &range))
             continue;
         for (uint32_t at = range.first; at <= range.last; at += range.step)
             if (!visit(context, arguments[at], flags))

@@ -39,6 +39,9 @@ enum cmd_flag {
     CMD_NO_ASYNC_LOADING = 1 << 22, /* for clients to know: not while data are loaded beside those that are served */
     CMD_KEPT = 1 << 23,             /* what it changes is no key, and is in the log all the same */
     CMD_BLIND = 1 << 24,            /* whatever stands under its keys, and wherever, it does the same */
+    /* For access control: it shows, or changes, keys that it does not name. */
+    CMD_READS_ALL = 1 << 25,
+    CMD_WRITES_ALL = 1 << 26,
     CMD_AWAITS_RULES = 1 << 21, /* goes by the rules and by the tags they give: waits while others come into force */
 };
 
@@ -83,6 +86,8 @@ struct cmd_spec {
     /* What keyspace notifications call the writes of this command, and the removal of its first key; empty: none, and `del`. */
     struct slice write_event, remove_event;
     char event_class;                   /* of its writes, a letter of notify-keyspace-events; 0: it writes nothing */
+    int channel_at, channel_to;         /* arguments that name channels, as `first` and `last` of keys; 0: none do */
+    bool channel_patterns;              /* these are patterns */
     int upload_at;                      /* argument that may arrive as an upload (a large value), or 0 */
     const struct cmd_spec *subcommands; /* sorted as in spec/ */
     uint32_t subcommand_count;
@@ -95,6 +100,10 @@ extern const struct cmd_spec cmd_table[]; /* sorted by name */
 extern const uint32_t cmd_table_count;
 extern const uint32_t cmd_index_count; /* dense numbers in use */
 
+struct auth_commands;
+/* The same commands as access control knows them, by their index. */
+extern const struct auth_commands cmd_rights;
+
 /* By name without case, in constant time; NULL if there is none. */
 const struct cmd_spec *cmd_lookup(struct slice name);
 /* The subcommand of a container, or NULL. */
@@ -104,6 +113,14 @@ const struct cmd_spec *cmd_lookup_sub(const struct cmd_spec *container, struct s
  * arguments make no sense). */
 uint32_t cmd_key_positions(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count, uint32_t *ret_at,
                            uint32_t max);
+/* The arguments from `first` to `last`, every `step`. False: they do not reach as far as they say. */
+struct cmd_key_range {
+    uint32_t first, last, step;
+};
+bool cmd_key_range(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count,
+                   struct cmd_key_range *ret_range);
+/* What the command does to these keys with just these arguments (enum cmd_key_flag). */
+uint32_t cmd_key_flags(const struct cmd_key_spec *keys, const struct slice *arguments, uint32_t count);
 /* Calls for each key, with what the command does with it (enum cmd_key_flag), until one answers false; answers whether none did. */
 bool cmd_each_key(const struct cmd_spec *spec, const struct slice *arguments, uint32_t count,
                   bool (*visit)(void *context, struct slice key, uint32_t flags), void *context);

@@ -1,5 +1,6 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/queue.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/slide.h"
 #include "app/cmd/tier.h"
@@ -251,6 +252,8 @@ static void run_queued(struct cmd_call *call) {
         inner.upload = command->uploaded ? &command->upload : NULL;
         inner.first_key = NULL;
         inner.outcome = CMD_RAN;
+        if (__builtin_expect(client->restricted, 0) && !rights_hold_queued(&inner))
+            continue;
         if (call->env->run_queued)
             call->env->run_queued(&inner);
         else

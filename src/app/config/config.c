@@ -217,7 +217,8 @@ static enum status check_protected(const struct config *config, struct config_er
     const struct config_values *values = &config->values;
     char where[CONFIG_WHERE_MAX];
     config_where(config, CONFIG_BIND, where, sizeof where);
-    if (!values->protected_mode || values->requirepass[0])
+    /* Whether users need a password is known when they are read: until then, and if they do not, only this machine is answered. */
+    if (!values->protected_mode || values->requirepass[0] || values->aclfile[0] || values->users[0])
         return STATUS_OK;
     for (uint32_t i = 0; i < values->bind.count; i++) {
         if (!config_is_loopback(values->bind.items[i]))
@@ -252,6 +253,10 @@ static enum status check_values(const struct config *config, struct config_error
     TRY(check_bind(config, ret_error));
     TRY(check_protected(config, ret_error));
     TRY(check_paths_differ(config, ret_error));
+    if (values->aclfile[0] && values->users[0]) {
+        config_where(config, CONFIG_USERS, where, sizeof where);
+        return config_refuse(ret_error, "%s: there is an aclfile as well: users can stand in one of them only", where);
+    }
     if (config->origins[CONFIG_UNIXSOCKETPERM].source != CONFIG_FROM_DEFAULT && !values->unixsocket[0]) {
         config_where(config, CONFIG_UNIXSOCKETPERM, where, sizeof where);
         return config_refuse(ret_error, "%s: has no meaning without a unixsocket", where);

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CONFIG_LIST_MAX = 16, CONFIG_LIST_ITEM_MAX = 63, CONFIG_STRING_MAX = 1023 };
+enum { CONFIG_LIST_MAX = 16, CONFIG_LIST_ITEM_MAX = 63, CONFIG_STRING_MAX = 16383 };
 
 struct config_list {
     uint32_t count;
@@ -45,6 +45,10 @@ enum config_key_id {
     CONFIG_UNIXSOCKETPERM,
     CONFIG_PROTECTED_MODE,
     CONFIG_REQUIREPASS,
+    CONFIG_ACLFILE,
+    CONFIG_USERS,
+    CONFIG_ACLLOG_MAX_LEN,
+    CONFIG_ACL_PUBSUB_DEFAULT,
     CONFIG_MAXCLIENTS,
     CONFIG_TIMEOUT,
     CONFIG_TCP_KEEPALIVE,
@@ -56,6 +60,7 @@ enum config_key_id {
     CONFIG_TLS_CA_CERT_FILE,
     CONFIG_TLS_CA_CERT_DIR,
     CONFIG_TLS_AUTH_CLIENTS,
+    CONFIG_TLS_AUTH_CLIENTS_USER,
     CONFIG_TLS_PROTOCOLS,
     CONFIG_TLS_CIPHERS,
     CONFIG_TLS_CIPHERSUITES,
@@ -117,11 +122,24 @@ enum config_key_id {
     CONFIG_KEY_COUNT
 };
 
+enum config_acl_pubsub_default {
+    CONFIG_ACL_PUBSUB_DEFAULT_RESETCHANNELS,
+    CONFIG_ACL_PUBSUB_DEFAULT_ALLCHANNELS,
+    CONFIG_ACL_PUBSUB_DEFAULT_COUNT
+};
+
 enum config_tls_auth_clients {
     CONFIG_TLS_AUTH_CLIENTS_NO,
     CONFIG_TLS_AUTH_CLIENTS_OPTIONAL,
     CONFIG_TLS_AUTH_CLIENTS_YES,
     CONFIG_TLS_AUTH_CLIENTS_COUNT
+};
+
+enum config_tls_auth_clients_user {
+    CONFIG_TLS_AUTH_CLIENTS_USER_OFF,
+    CONFIG_TLS_AUTH_CLIENTS_USER_CN,
+    CONFIG_TLS_AUTH_CLIENTS_USER_URI,
+    CONFIG_TLS_AUTH_CLIENTS_USER_COUNT
 };
 
 enum config_maxmemory_policy {
@@ -163,6 +181,10 @@ struct config_values {
     int64_t unixsocketperm;
     bool protected_mode;
     char requirepass[513];
+    char aclfile[1024];
+    char users[16384];
+    int64_t acllog_max_len;
+    enum config_acl_pubsub_default acl_pubsub_default;
     int64_t maxclients;
     int64_t timeout_s;
     int64_t tcp_keepalive_s;
@@ -174,6 +196,7 @@ struct config_values {
     char tls_ca_cert_file[1024];
     char tls_ca_cert_dir[1024];
     enum config_tls_auth_clients tls_auth_clients;
+    enum config_tls_auth_clients_user tls_auth_clients_user;
     char tls_protocols[32];
     char tls_ciphers[1024];
     char tls_ciphersuites[1024];

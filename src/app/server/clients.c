@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/auth/auth.h"
 #include "sys/os/log.h"
 
 void clients_each(struct cmd_server *api, void (*visit)(void *context, const struct cmd_client_view *view),
@@ -35,6 +36,7 @@ static bool matches(const struct connection *connection, const struct cmd_kill_f
     uint64_t age_s = (connection->worker->now_ms - connection->born_ms) / 1000;
     return connection->state <= CONNECTION_CLOSING && !connection->killed &&
            (!filter->id || filter->id == client->id) &&
+           (!filter->user || slice_equal(*filter->user, client->user->name)) &&
            (!filter->address || strcmp(filter->address, connection->peer) == 0) &&
            (!filter->local_address || strcmp(filter->local_address, connection->local) == 0) &&
            (filter->type < 0 || filter->type == (client->listener.count ? TYPE_PUBSUB : TYPE_NORMAL)) &&

@@ -12,6 +12,7 @@
 #include "app/server/secure.h"
 #include "app/server/streaming.h"
 #include "app/server/tiering.h"
+#include "app/server/users.h"
 #include "base/assert.h"
 #include "sys/os/log.h"
 #include "sys/os/socket.h"
@@ -46,7 +47,7 @@ struct connection *connection_open(struct worker *worker, int fd, enum connectio
     uint64_t id = atomic_fetch_add_explicit(&server->client_id_last, 1, memory_order_relaxed) + 1;
     cmd_client_init(&connection->client, id, &memory_libc);
     connection->client.connection = connection;
-    connection->client.authenticated = !SETTING(server, password_set);
+    users_begin(server, &connection->client);
     resp_parser_init(&connection->parser, &memory_libc);
     buf_init(&connection->in, &memory_libc);
     buf_init(&connection->out, &memory_libc);
@@ -854,6 +855,8 @@ void connection_view(const struct connection *connection, struct cmd_client_view
     memcpy(ret_view->topics, client->listener.counts, sizeof ret_view->topics);
     memcpy(ret_view->address, connection->peer, sizeof connection->peer);
     memcpy(ret_view->local_address, connection->local, sizeof connection->local);
+    snprintf(ret_view->user, sizeof ret_view->user, "%.*s", (int)client->user->name.size,
+             (const char *)client->user->name.data);
     copy_text(ret_view->name, sizeof ret_view->name, &client->name);
     copy_text(ret_view->lib_name, sizeof ret_view->lib_name, &client->lib_name);
     copy_text(ret_view->service, sizeof ret_view->service, &client->service);

@@ -59,6 +59,8 @@ struct slice monitor_shown(const struct cmd_call *call, uint32_t at) {
         return SLICE("(large value)");
     if (slice_equal_nocase(name, SLICE("auth")) && at > 0)
         return hidden;
+    if (slice_equal_nocase(name, SLICE("acl")) && at > 1 && slice_equal_nocase(call->argv[1], SLICE("setuser")))
+        return hidden;
     /* HELLO 3 AUTH user password SETNAME name; CONFIG SET requirepass password */
     bool hello = slice_equal_nocase(name, SLICE("hello"));
     if (hello || slice_equal_nocase(name, SLICE("config"))) {

@@ -25,6 +25,7 @@
 #include "app/server/streaming.h"
 #include "app/server/tiering.h"
 #include "app/server/tracking.h"
+#include "app/server/users.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/bits.h"
@@ -82,10 +83,11 @@ void server_settle(struct server *server) {
     set_u64(&settings->slow_ticks, ticks_of_us(server, values->slowlog_log_slower_than_us));
     int64_t latency_ms = values->latency_monitor_threshold_ms;
     set_u64(&settings->latency_ticks, ticks_of_us(server, latency_ms ? latency_ms * 1000 : -1));
-    atomic_store(&settings->password_set, values->requirepass[0] != 0);
+    users_settle(server);
     atomic_store(&settings->protected_mode, values->protected_mode);
     static const enum log_level levels[] = {LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING};
     log_level_set(levels[values->loglevel]);
+    set_u32(&settings->certificate_names, values->tls_auth_clients_user);
     set_u32(&settings->ownership, values->ownership); /* by the numbers of enum cmd_ownership */
     rules_settle(server);
     set_u64(&settings->history_bytes, values->history_max_bytes_bytes);
@@ -120,19 +122,6 @@ static enum status api_shutdown(struct cmd_server *api, enum cmd_save_last saves
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;
 }
-
-static enum cmd_password api_check_password(struct cmd_server *api, struct slice password) {
-    struct server *server = server_of(api);
-    pthread_mutex_lock(&server->config_lock);
-    struct slice kept = slice_from_string(server->config.values.requirepass);
-    enum cmd_password answer = kept.size == 0                       ? CMD_PASSWORD_NONE_SET
-                               : cmd_password_equal(kept, password) ? CMD_PASSWORD_RIGHT
-                                                                    : CMD_PASSWORD_WRONG;
-    pthread_mutex_unlock(&server->config_lock);
-    return answer;
-}
-
-static void api_auth_failed(struct cmd_server *api) { atomic_fetch_add(&server_of(api)->auth_denied, 1); }
 
 static void api_counts(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
     stats_sum(api, ret_counts);
@@ -229,6 +218,21 @@ static void tell_of_settings(const struct slice *names, const struct slice *valu
     }
 }
 
+static bool sets_password(const struct slice *names, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (config_find(names[i]) == CONFIG_REQUIREPASS)
+            return true;
+    return false;
+}
+
+static bool take_password(struct server *server, const struct config *next, const struct slice *names, uint32_t count,
+                          char *ret_error, size_t error_size) {
+    if (!sets_password(names, count) || users_set_password(server, next->values.requirepass) == STATUS_OK)
+        return true;
+    snprintf(ret_error, error_size, "CONFIG SET failed (possibly related to argument 'requirepass') - out of memory");
+    return false;
+}
+
 static bool concern_tls(const struct slice *names, uint32_t count) {
     bool any = false;
     for (uint32_t i = 0; i < count; i++) {
@@ -252,7 +256,8 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
         done = (!concern_tls(names, count) || secure_try(server, &next, &material, ret_error, error_size)) &&
                may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
                may_grow(server, &next, ret_error, error_size) &&
-               stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size);
+               stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size) &&
+               take_password(server, &next, names, count, ret_error, error_size);
     if (done && material)
         secure_use(server, &next.values, material);
     else
@@ -265,6 +270,8 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
             changes_want(worker_current(), CHANGES_TO_PUBLISH, notify_kinds(next.values.notify_keyspace_events));
     }
     pthread_mutex_unlock(&server->config_lock);
+    if (done && sets_password(names, count))
+        users_refresh(api, worker_current() ? worker_current()->call.client : NULL);
     if (done)
         tell_of_settings(names, values, count);
     return done;
@@ -288,8 +295,14 @@ static struct slowlog *api_slowlog(struct cmd_server *api) { return &server_of(a
 static struct latency_monitor *api_latency(struct cmd_server *api) { return &server_of(api)->latency; }
 
 static const struct cmd_server_api server_calls = {
-    .check_password = api_check_password,
-    .auth_failed = api_auth_failed,
+    .users_lock = users_api_lock,
+    .users_unlock = users_api_unlock,
+    .users_changed = users_refresh,
+    .users_load = users_api_load,
+    .users_save = users_api_save,
+    .denied = users_api_denied,
+    .view_client = users_api_view,
+    .random = users_api_random,
     .each_client = clients_each,
     .kill_clients = clients_kill,
     .pause = clients_pause,
@@ -572,10 +585,12 @@ static struct server *make_server(const struct config *config) {
     snprintf(server->config_file, sizeof server->config_file, "%s", config->file);
     snprintf(server->unix_path, sizeof server->unix_path, "%s", config->values.unixsocket);
     server->has_stores = config->stores.count > 0;
+    snprintf(server->acl_path, sizeof server->acl_path, "%s", config->values.aclfile);
     snprintf(server->rules_path, sizeof server->rules_path, "%s", config->values.rules);
     image_init(server);
     server->stop_fd = server->signal_fd = server->rules_watch.fd = server->directory.fd = -1;
     pthread_mutex_init(&server->config_lock, NULL);
+    pthread_mutex_init(&server->users_lock, NULL);
     pthread_mutex_init(&server->logs_lock, NULL);
     pthread_mutex_init(&server->errors_lock, NULL);
     pthread_mutex_init(&server->changes_lock, NULL);
@@ -626,6 +641,7 @@ static enum status start_all(struct server *server) {
     if (server->worker_count == 0 || server->worker_count > SERVER_WORKERS_MAX)
         return STATUS_INVALID;
     TRY(take_signals(server));
+    TRY(users_start(server));
     server_settle(server);
     allow_descriptors(server);
     TRY(secure_start(server));
@@ -780,6 +796,7 @@ void server_free(struct server *server) {
     tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
+    users_stop(server);
     secure_stop(server);
     rules_stop(server);
     placing_stop(server);
@@ -796,6 +813,7 @@ void server_free(struct server *server) {
     image_close(server);
     slowlog_fini(&server->slowlog);
     pthread_mutex_destroy(&server->config_lock);
+    pthread_mutex_destroy(&server->users_lock);
     pthread_mutex_destroy(&server->logs_lock);
     pthread_mutex_destroy(&server->errors_lock);
     pthread_mutex_destroy(&server->changes_lock);

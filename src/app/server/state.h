@@ -18,6 +18,7 @@
 #include "app/server/image.h"
 #include "app/server/kept.h"
 #include "app/server/stats.h"
+#include "core/auth/users.h"
 #include "core/obs/latency.h"
 #include "core/obs/slowlog.h"
 #include "sys/os/files.h"
@@ -42,6 +43,7 @@ struct settings {
     _Atomic uint32_t pubsub_soft_s, stream_retention_s;
     _Atomic uint32_t events;                               /* enum config_event: keyspace notifications */
     _Atomic uint32_t ownership;                            /* enum cmd_ownership */
+    _Atomic uint32_t certificate_names;                    /* enum config_tls_auth_clients_user */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
     _Atomic uint64_t history_bytes;
@@ -111,6 +113,10 @@ struct server {
     double ticks_per_us;
     uint64_t timed_apart_ticks; /* TIMED_APART_US */
 
+    struct auth_users users; /* under users_lock once the workers run (users.h) */
+    pthread_mutex_t users_lock;
+    char acl_path[1024]; /* empty: there is no file */
+
     struct pubsub *pubsub;
     struct tracking *tracking;
 
@@ -157,7 +163,8 @@ struct server {
     struct slowlog slowlog;
     struct latency_monitor latency;
 
-    _Atomic uint64_t memory_peak_bytes, auth_denied;
+    _Atomic uint64_t memory_peak_bytes;
+    _Atomic uint64_t denied[4]; /* by enum auth_reason */
     pthread_mutex_t errors_lock;
     struct error_count errors[STATS_ERROR_CODES_MAX];
     uint32_t error_count;

@@ -69,8 +69,9 @@ void stats_sum(struct cmd_server *api, struct cmd_server_counts *ret_counts) {
         .clients = atomic_load(&server->clients),
         .clients_max = SETTING(server, clients_max),
         .monitors = atomic_load(&server->monitors),
-        .auth_denied = atomic_load(&server->auth_denied),
     };
+    for (size_t i = 0; i < sizeof server->denied / sizeof *server->denied; i++)
+        ret_counts->denied[i] = atomic_load(&server->denied[i]);
     for (uint32_t i = 0; i < server->worker_count; i++) {
         worker_visit(server->workers[i]);
         add_worker(ret_counts, server->workers[i]);
@@ -173,7 +174,8 @@ void stats_reset(struct cmd_server *api) {
         }
         worker_leave(worker);
     }
-    atomic_store(&server->auth_denied, 0);
+    for (size_t i = 0; i < sizeof server->denied / sizeof *server->denied; i++)
+        atomic_store(&server->denied[i], 0);
     leases_reset_counts(server);
     streaming_reset_counts(server);
     pthread_mutex_lock(&server->errors_lock);

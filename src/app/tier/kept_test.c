@@ -220,7 +220,7 @@ static void step(struct world *world) {
             struct cache_tier_place place;
             struct cache_tier_found found;
             struct cache_info info;
-            MAYBE(warm_tier_find(world->tier, &world->t.actor, &wanted, false, &bytes, &verdict, &place, &found,
+            MAYBE(warm_tier_find(world->tier, &world->t.actor, &wanted, false, NULL, &bytes, &verdict, &place, &found,
                                  &info) != STATUS_OK);
         }
     }

@@ -1,0 +1,49 @@
+#include "app/cmd/users.h"
+
+#include "app/cmd/rights.h"
+
+bool users_default_is_open(struct cmd_server *server) {
+    const struct auth_user *user = auth_users_find(server->api->users_lock(server), SLICE("default"));
+    bool open = user->on && user->nopass;
+    server->api->users_unlock(server);
+    return open;
+}
+
+bool users_default_needs_none(struct cmd_server *server) {
+    bool none = auth_users_find(server->api->users_lock(server), SLICE("default"))->nopass;
+    server->api->users_unlock(server);
+    return none;
+}
+
+/* A name that nobody has takes as long as one that somebody has: the password is hashed and compared all the same. */
+static bool is_known(const struct auth_users *users, const struct auth_user *user, struct slice password) {
+    char hash[AUTH_HASH_SIZE];
+    users->setting.hash(password, hash);
+    bool knows = auth_user_knows(user ? user : auth_users_find(users, SLICE("default")), hash);
+    return user && user->on && knows;
+}
+
+bool users_authenticate(struct cmd_call *call, struct slice name, struct slice password) {
+    struct cmd_server *server = call->env->server;
+    struct auth_users *users = server->api->users_lock(server);
+    struct auth_user *user = auth_users_find(users, name);
+    bool known = is_known(users, user, password);
+    if (known) {
+        rights_bind(call->client, user);
+        call->client->authenticated = true;
+    }
+    server->api->users_unlock(server);
+    if (known)
+        return true;
+    rights_denied(call, name);
+    reply_error(call->reply, SLICE("WRONGPASS invalid username-password pair or user is disabled."));
+    return false;
+}
+
+void users_be_default(struct cmd_call *call) {
+    struct cmd_server *server = call->env->server;
+    struct auth_user *user = auth_users_find(server->api->users_lock(server), SLICE("default"));
+    rights_bind(call->client, user);
+    call->client->authenticated = user->on && user->nopass;
+    server->api->users_unlock(server);
+}
