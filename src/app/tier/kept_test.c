@@ -335,7 +335,8 @@ static void what_was_kept_is_there_after_cuts(void **state) {
         "%llu seeds of %d lives: %llu cuts; %llu keys came back, %llu of them in the tier, %llu were missing\n",
         (unsigned long long)seeds, LIVES, (unsigned long long)sums[0], (unsigned long long)sums[1],
         (unsigned long long)sums[2], (unsigned long long)sums[3]);
-    assert_true(sums[0] > seeds / 2 && sums[1] > seeds * 50 && sums[2] > seeds * 10); /* how much happens depends on the machine */
+    assert_true(sums[0] > seeds / 2 && sums[1] > seeds * 50 &&
+                sums[2] > seeds * 10); /* how much happens depends on the machine */
 }
 
 static void snapshot_that_does_not_wait_for_the_file_is_noticed(void **state) {
