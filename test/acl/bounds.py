@@ -219,6 +219,11 @@ def listens(server, with_client):
         assert b"mine:a" in repr(heard).encode() and b"mine:b1" in repr(heard).encode(), heard
         assert b"yours" not in repr(heard).encode() and not holds_mark(heard), heard
         writer.call("CONFIG", "SET", "notify-keyspace-events", "")
+        with server.client(protocol=3) as other, server.client() as asks:
+            other.call("SUBSCRIBE", "__keyspace@0__:yours:1", "__keyevent@0__:del", "plain")
+            assert asks.call("AUTH", "joe", "pw") == ("+", b"OK")
+            shown = sorted(name[1] for name in asks.call("PUBSUB", "CHANNELS")[1])
+            assert shown == [b"__keyspace@0__:mine:a", b"plain"], shown
 
 
 def flows(report):

@@ -261,18 +261,21 @@ bool rights_see(const struct cmd_call *call, struct slice key) {
 
 /* --------------------------------------------------------------- listening */
 
-static bool may_listen(const struct cmd_client *client, enum topic_kind kind, struct slice topic) {
+bool rights_hear(const struct cmd_client *client, enum topic_kind kind, struct slice topic) {
     struct auth_touch here[TOUCHES_HERE];
     struct touches touches = {.list = here, .room = TOUCHES_HERE};
-    if (!auth_permits_channel(client->user, topic, kind == TOPIC_PATTERN))
-        return false;
-    if (kind != TOPIC_SHARD_CHANNEL)
-        touch_channel(&touches, topic, kind == TOPIC_PATTERN, 0);
+    if (!client->restricted || kind == TOPIC_SHARD_CHANNEL)
+        return true;
+    touch_channel(&touches, topic, kind == TOPIC_PATTERN, 0);
     const struct cmd_spec *spec = cmd_lookup(kind == TOPIC_PATTERN ? SLICE("psubscribe") : SLICE("subscribe"));
     for (uint32_t i = 0; i < touches.count; i++)
         if (!auth_permits_key(client->user, spec->index, here[i]))
             return false;
     return true;
+}
+
+static bool may_listen(const struct cmd_client *client, enum topic_kind kind, struct slice topic) {
+    return auth_permits_channel(client->user, topic, kind == TOPIC_PATTERN) && rights_hear(client, kind, topic);
 }
 
 bool rights_hold_listening(const struct cmd_client *client) {
