@@ -19,6 +19,7 @@ import gen_commands  # noqa: E402
 ROUNDS = 40  # of each command
 MARK = b"QZ7VK"  # stands in names and values of others, and in no request
 THEIRS = ["yours:1", "yours:2", "min", "mine", "MINE:1", "xmine:1"]
+LIKELY = {"tag": ["theirtag", "minetag"], "cursor": ["0"], "prefix": ["yours", "mine", ""], "count": ["100", "1"]}  # by the name of an argument
 MINE = ["mine:1", "mine:2", "mine:"]
 
 # Whoever may do this may give himself every right, or stops the server: that is what @admin means.
@@ -74,6 +75,8 @@ class Maker:
             return self.one(self.rng.choice(argument.children))
         if argument.kind == "block":
             return self.some(argument.children)
+        if argument.name in LIKELY and self.rng.random() < 0.8:
+            return [self.rng.choice(LIKELY[argument.name])]
         return [argument.token if argument.kind == "pure-token" else self.value(argument.kind)]
 
     def value(self, kind):
