@@ -154,6 +154,16 @@ static void rows_end_where_rights_do(void **state) {
     assert_int_equal(cmd_run_row(&call, requests, 3), 1);
     assert_true(slice_equal(buf_slice(&f.out), SLICE("$1\r\n1\r\n")));
     assert_int_equal(cmd_run_row(&call, requests + 1, 2), 0);
+    /* The same by way of prefixes, of which one lets most through. */
+    static const char *const rules[] = {"~a* +get", "~z* ~a* +get", "%R~a* %W~b* +get", "~b* +set (%R~a* +get)",
+                                        "%W~b* ~[a] +get"};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        become(&s, &f, rules[i]);
+        buf_clear(&f.out);
+        assert_int_equal(cmd_run_row(&call, requests, 3), 1);
+        assert_int_equal(cmd_run_row(&call, requests + 1, 2), 0);
+        assert_true(slice_equal(buf_slice(&f.out), SLICE("$1\r\n1\r\n")));
+    }
     cmd_fixture_close(&f);
 }
 

@@ -151,7 +151,8 @@ static void list_channels(struct cmd_call *call, enum topic_kind kind) {
         cmd_error_subcommand(call, "PUBSUB");
         return;
     }
-    struct channels channels = {.all = call->argc == 2, .client = call->client, .kind = kind, .pattern = call->argv[call->argc - 1]};
+    struct channels channels = {
+        .all = call->argc == 2, .client = call->client, .kind = kind, .pattern = call->argv[call->argc - 1]};
     buf_init(&channels.replies, call->arena->memory);
     reply_init(&channels.reply, &channels.replies, NULL, call->reply->protocol);
     server->api->each_topic(server, kind, add_channel, &channels);
