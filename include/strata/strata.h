@@ -148,9 +148,9 @@ struct strata_event {
 enum strata_file_access {
     STRATA_FILE_DIRECT, /* past the page cache, where the file system can: the file takes no memory of the machine. The default */
     /* Out of a mapping, through the page cache: what the kernel has in memory is read in less than a microsecond. That memory counts as the system's, and as shared memory of the process.
-     * The library asks the kernel for a page before it touches it, so a bad sector is a miss and no signal; only not again within a second. SIGBUS ends a process
-     * that reads while somebody makes the file shorter, or a sector goes bad that was read within the same second and has left memory since. Where the system cannot do that
-     * (Linux before 5.14, some network file systems), calls read through the page cache, and on_message tells of it. */
+     * A page is touched only when a call of the kernel has read it within the same second, so a bad sector is a miss and no signal. SIGBUS ends a process
+     * that reads while somebody makes the file shorter, or a sector goes bad in the second in which it was read and its page has left memory since. Where the file cannot be mapped
+     * (some network file systems), calls read it through the page cache, and on_message tells of it. */
     STRATA_FILE_MMAP
 };
 
@@ -268,8 +268,8 @@ struct strata_get_item {
 };
 
 /* Reads many keys, several times as fast as one by one: memory is fetched for all of them together. Batches of 16 to 256 are
- * best. The keys are read one after the other, not at one moment. Answers how many
- * were found. */
+ * best. The keys are read one after the other, not at one moment; what stands in the file of a
+ * tier is read from there for up to 64 of them at the same time. Answers how many were found. */
 STRATA_API size_t strata_get_many(struct strata_cache *cache, struct strata_get_item *items, size_t count);
 
 /* STRATA_OK or STRATA_MISS. Counts nothing. */

@@ -60,6 +60,7 @@ enum config_key_id {
     CONFIG_TLS_CA_CERT_FILE,
     CONFIG_TLS_CA_CERT_DIR,
     CONFIG_TLS_AUTH_CLIENTS,
+    CONFIG_TLS_AUTH_CLIENTS_USER,
     CONFIG_TLS_PROTOCOLS,
     CONFIG_TLS_CIPHERS,
     CONFIG_TLS_CIPHERSUITES,
@@ -134,6 +135,13 @@ enum config_tls_auth_clients {
     CONFIG_TLS_AUTH_CLIENTS_COUNT
 };
 
+enum config_tls_auth_clients_user {
+    CONFIG_TLS_AUTH_CLIENTS_USER_OFF,
+    CONFIG_TLS_AUTH_CLIENTS_USER_CN,
+    CONFIG_TLS_AUTH_CLIENTS_USER_URI,
+    CONFIG_TLS_AUTH_CLIENTS_USER_COUNT
+};
+
 enum config_maxmemory_policy {
     CONFIG_MAXMEMORY_POLICY_NOEVICTION,
     CONFIG_MAXMEMORY_POLICY_ALLKEYS_LRU,
@@ -188,6 +196,7 @@ struct config_values {
     char tls_ca_cert_file[1024];
     char tls_ca_cert_dir[1024];
     enum config_tls_auth_clients tls_auth_clients;
+    enum config_tls_auth_clients_user tls_auth_clients_user;
     char tls_protocols[32];
     char tls_ciphers[1024];
     char tls_ciphersuites[1024];

@@ -78,10 +78,10 @@ struct found {
 };
 
 static bool find_record(struct strata_cache *cache, struct slot *slot, const struct cache_key *key, bool quiet,
-                        struct found *ret_found) {
+                        const struct warm_ahead *ahead, struct found *ret_found) {
     buf_init(&ret_found->bytes, &cache->core_memory);
-    if (warm_tier_find(cache->tier, &slot->actor, key, quiet, &ret_found->bytes, &ret_found->verdict, &ret_found->place,
-                       &ret_found->record, &ret_found->info) == STATUS_OK)
+    if (warm_tier_find(cache->tier, &slot->actor, key, quiet, ahead, &ret_found->bytes, &ret_found->verdict,
+                       &ret_found->place, &ret_found->record, &ret_found->info) == STATUS_OK)
         return true;
     buf_fini(&ret_found->bytes);
     return false;
@@ -100,11 +100,15 @@ static enum strata_status show(const struct found *found, struct cache_read *rea
     return STRATA_OK;
 }
 
+void filing_ahead(struct strata_cache *cache, const struct cache_key *keys, uint32_t count, struct warm_ahead *ahead) {
+    warm_tier_read_ahead(cache->tier, keys, count, ahead);
+}
+
 enum strata_status filing_read(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
-                               struct cache_read *read) {
+                               const struct warm_ahead *ahead, struct cache_read *read) {
     struct found found;
     enum strata_status answer = STRATA_MORE;
-    if (!find_record(cache, slot, key, read->quiet, &found))
+    if (!find_record(cache, slot, key, read->quiet, ahead, &found))
         return STRATA_NO_MEMORY;
     if (found.verdict == CACHE_TIER_SHOWN)
         answer = show(&found, read);
@@ -117,7 +121,7 @@ enum strata_status filing_read(struct strata_cache *cache, struct slot *slot, co
 bool filing_find(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
                  struct cache_info *ret_info) {
     struct found found;
-    if (!find_record(cache, slot, key, true, &found))
+    if (!find_record(cache, slot, key, true, NULL, &found))
         return false;
     bool shown = found.verdict == CACHE_TIER_SHOWN;
     *ret_info = found.info;

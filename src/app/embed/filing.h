@@ -16,9 +16,13 @@ MUST_CHECK enum strata_status filing_open(struct strata_cache *cache, const stru
                                           char *problem);
 void filing_close(struct strata_cache *cache);
 
-/* After a read that was `tiered`. STRATA_MORE: read again, as `settled`. STRATA_TOO_SMALL: read->size says what it takes. Else as strata_get. */
+/* What of these keys stands in the file is read at the same time, for filing_read of each of them. Between begin and end of a call. */
+struct warm_ahead;
+void filing_ahead(struct strata_cache *cache, const struct cache_key *keys, uint32_t count, struct warm_ahead *ahead);
+
+/* After a read that was `tiered`; `ahead` NULL: nothing was read ahead. STRATA_MORE: read again, as `settled`. STRATA_TOO_SMALL: read->size says what it takes. Else as strata_get. */
 enum strata_status filing_read(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
-                               struct cache_read *read);
+                               const struct warm_ahead *ahead, struct cache_read *read);
 /* The same for what is to be known of it, and is not in memory; counts nothing. */
 bool filing_find(struct strata_cache *cache, struct slot *slot, const struct cache_key *key,
                  struct cache_info *ret_info);

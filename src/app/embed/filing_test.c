@@ -368,6 +368,51 @@ static void a_damaged_file_gives_misses(void **state) {
     damage("32mb,access=mmap");
 }
 
+/* Batches answer as single reads do, whatever is in memory, in the file or nowhere, and twice in one batch. */
+static void batches_read_what_stands_in_the_file(void **state) {
+    static const char *const files[] = {"32mb", "32mb,access=mmap"};
+    enum { BATCH = 100 };
+    static uint8_t values[BATCH][VALUE_MAX];
+    struct rng rng = rng_seeded(unit_seed());
+    (void)state;
+    for (size_t how = 0; how < COUNT_OF(files); how++) {
+        struct place place;
+        begin(&place);
+        struct strata_cache *cache = open_filed(&place, "2mb", files[how]);
+        fill(cache);
+        uint64_t before = testing_stats(cache).file_hits;
+        for (int round = 0; round < 100; round++) {
+            struct strata_get_item items[BATCH];
+            uint32_t keys[BATCH];
+            size_t found = 0;
+            for (int i = 0; i < BATCH; i++) {
+                keys[i] = i && rng_below(&rng, 10) == 0 ? keys[i - 1] : (uint32_t)rng_below(&rng, KEYS + 100);
+                items[i] = (struct strata_get_item){.key = &keys[i],
+                                                    .key_size = sizeof keys[i],
+                                                    .buffer = values[i],
+                                                    .buffer_size = rng_below(&rng, 20) ? VALUE_MAX : 10};
+            }
+            size_t answered = strata_get_many(cache, items, BATCH);
+            for (int i = 0; i < BATCH; i++) {
+                uint8_t wanted[VALUE_MAX];
+                size_t size = value_of(keys[i], 0, wanted);
+                found += items[i].status == STRATA_OK;
+                if (items[i].status == STRATA_OK)
+                    assert_true(items[i].size == size && memcmp(values[i], wanted, size) == 0);
+                else if (items[i].status == STRATA_TOO_SMALL)
+                    assert_true(items[i].size == size && items[i].buffer_size == 10);
+                else
+                    assert_int_equal(items[i].status, STRATA_MISS);
+                assert_true(keys[i] < KEYS || items[i].status == STRATA_MISS);
+            }
+            assert_int_equal(found, answered);
+        }
+        assert_true(testing_stats(cache).file_hits > before + 500 && testing_stats(cache).file_damaged == 0);
+        testing_close(cache);
+        end(&place);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------ threads, forks */
 
 enum { THREADS = 4, OWN_KEYS = 800, OWN_STEPS = 6000 };
@@ -378,6 +423,27 @@ struct member {
     uint32_t number, hits;
 };
 
+/* Some keys from `own` on, at once. */
+static uint32_t get_batch(struct strata_cache *cache, uint32_t first, const uint32_t *editions, uint32_t own) {
+    enum { COUNT = 8 };
+    uint8_t values[COUNT][VALUE_MAX], wanted[VALUE_MAX];
+    struct strata_get_item items[COUNT];
+    uint32_t keys[COUNT];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        keys[i] = first + (own + i * 7) % OWN_KEYS;
+        items[i] = (struct strata_get_item){
+            .key = &keys[i], .key_size = sizeof keys[i], .buffer = values[i], .buffer_size = VALUE_MAX};
+    }
+    size_t found = strata_get_many(cache, items, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++)
+        if (items[i].status == STRATA_OK &&
+            editions[keys[i] - first]) { /* else it is of an earlier round, or nobody's */
+            size_t size = value_of(keys[i], editions[keys[i] - first], wanted);
+            assert_true(items[i].size == size && memcmp(values[i], wanted, size) == 0);
+        }
+    return (uint32_t)found;
+}
+
 static void *use_own(void *context) {
     struct member *member = context;
     struct rng rng = rng_seeded(unit_seed() + member->number);
@@ -387,8 +453,10 @@ static void *use_own(void *context) {
         uint32_t own = (uint32_t)rng_below(&rng, OWN_KEYS), key = member->number * OWN_KEYS + own;
         if (rng_below(&rng, 4) == 0 || !editions[own])
             set_edition(member->cache, key, editions[own] = i);
-        else
+        else if (rng_below(&rng, 8))
             member->hits += get_edition(member->cache, key, editions[own]);
+        else
+            member->hits += get_batch(member->cache, member->number * OWN_KEYS, editions, own);
         if (rng_below(&rng, 100) == 0)
             (void)strata_maintain(member->cache, 100);
     }
@@ -535,5 +603,6 @@ UNIT_TESTS(filing, UNIT(more_than_memory_holds_is_there), UNIT(calls_know_what_i
            UNIT(descriptions_say_what_is_wrong), UNIT(a_file_is_for_one_cache),
            UNIT(what_is_shown_is_what_was_written_last), UNIT(so_it_is_when_the_file_is_mapped),
            UNIT(with_a_directory_nothing_old_comes_back), UNIT(a_damaged_file_gives_misses),
-           UNIT(threads_read_and_write_beside_the_file), UNIT(threads_read_a_file_that_is_mapped),
-           UNIT(scan_finds_what_moves_about), UNIT(scan_does_not_show_what_has_expired));
+           UNIT(batches_read_what_stands_in_the_file), UNIT(threads_read_and_write_beside_the_file),
+           UNIT(threads_read_a_file_that_is_mapped), UNIT(scan_finds_what_moves_about),
+           UNIT(scan_does_not_show_what_has_expired));

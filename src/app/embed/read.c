@@ -1,6 +1,7 @@
 /* app/embed/read.c: reading, pinning, asking. */
 #include "app/embed/call.h"
 #include "app/embed/filing.h"
+#include "app/tier/warm_tier.h"
 #include "base/assert.h"
 
 /* Where a read puts its value. */
@@ -10,6 +11,7 @@ struct sink {
     uint64_t room;
     bool allocates; /* the buffer grows to exactly what is asked */
     bool too_small;
+    const struct warm_ahead *ahead; /* of the file, read before; NULL: nothing was */
 };
 
 static void *reserve(void *context, uint64_t size) {
@@ -39,7 +41,7 @@ static enum strata_status read_value(struct slot *slot, const struct cache_key *
         sink->too_small = false;
         enum status status = cache_get(core, &slot->actor, key, read, &found);
         if (status == STATUS_OK && !found && read->tiered && !read->settled) {
-            enum strata_status answer = filing_read(sink->cache, slot, key, read);
+            enum strata_status answer = filing_read(sink->cache, slot, key, sink->ahead, read);
             if (answer != STRATA_MORE)
                 return answer == STRATA_TOO_SMALL && !sink->too_small ? STRATA_NO_MEMORY : answer;
             read->settled = true;
@@ -62,10 +64,10 @@ static enum strata_status read_value(struct slot *slot, const struct cache_key *
 }
 
 /* Everything but small values that nobody is writing. */
-static enum strata_status get_slowly(struct strata_cache *cache, struct cache_key *key, void *buffer,
-                                     size_t buffer_size, size_t *ret_size) {
+static enum strata_status get_slowly(struct strata_cache *cache, struct cache_key *key, const struct warm_ahead *ahead,
+                                     void *buffer, size_t buffer_size, size_t *ret_size) {
     struct slot *slot = call_begin(cache);
-    struct sink sink = {.cache = cache, .buffer = buffer, .room = buffer_size};
+    struct sink sink = {.cache = cache, .buffer = buffer, .room = buffer_size, .ahead = ahead};
     struct cache_read read = {0};
     call_time_to_read(cache, slot);
     enum strata_status answer = read_value(slot, key, &sink, &read);
@@ -86,7 +88,7 @@ static inline enum strata_status get_quickly(struct strata_cache *cache, struct 
         *ret_size = sight.size;
         return STRATA_OK;
     }
-    return get_slowly(cache, key, buffer, buffer_size, ret_size);
+    return get_slowly(cache, key, NULL, buffer, buffer_size, ret_size);
 }
 
 enum strata_status strata_get(struct strata_cache *cache, const void *key, size_t key_size, void *buffer,
@@ -96,7 +98,7 @@ enum strata_status strata_get(struct strata_cache *cache, const void *key, size_
     struct slot *slot = slot_own_take(cache);
     struct cache_key wanted = key_of(cache, key, key_size);
     if (!slot)
-        return get_slowly(cache, &wanted, buffer, buffer_size, ret_size);
+        return get_slowly(cache, &wanted, NULL, buffer, buffer_size, ret_size);
     call_time_to_read(cache, slot);
     return get_quickly(cache, slot, &wanted, buffer, buffer_size, ret_size);
 }
@@ -127,8 +129,32 @@ static inline bool make_wishes(const struct strata_get_item *items, struct cache
     return valid;
 }
 
+/* What is not to be had at a glance, of which some may stand in the file: that is read at the same time. */
+static size_t get_unsure(struct strata_cache *cache, struct strata_get_item **items, uint32_t count) {
+    struct cache_key keys[CACHE_MANY_MAX];
+    struct warm_ahead ahead = {.count = 0};
+    size_t found = 0;
+    buf_init(&ahead.bytes, &cache->memory);
+    for (uint32_t i = 0; i < count; i++)
+        keys[i] = key_of(cache, items[i]->key, items[i]->key_size);
+    if (cache->tier && count > 1) {
+        struct slot *slot = call_begin(cache);
+        filing_ahead(cache, keys, count, &ahead);
+        call_end(cache, slot);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        items[i]->status =
+            get_slowly(cache, &keys[i], &ahead, items[i]->buffer, items[i]->buffer_size, &items[i]->size);
+        found += items[i]->status == STRATA_OK;
+    }
+    buf_fini(&ahead.bytes);
+    return found;
+}
+
 static size_t get_group(struct strata_cache *cache, struct slot *slot, struct strata_get_item *items, uint32_t count) {
     struct cache_wish wishes[CACHE_MANY_MAX];
+    struct strata_get_item *unsure[CACHE_MANY_MAX];
+    uint32_t unsure_count = 0;
     size_t found = 0;
     if (!make_wishes(items, wishes, count))
         return get_each(cache, items, count);
@@ -141,12 +167,12 @@ static size_t get_group(struct strata_cache *cache, struct slot *slot, struct st
         } else if (wishes[i].answer == CACHE_GLANCE_MISS) {
             item->status = STRATA_MISS;
         } else {
-            struct cache_key key = key_of(cache, item->key, item->key_size);
-            item->status = get_slowly(cache, &key, item->buffer, item->buffer_size, &item->size);
+            unsure[unsure_count++] = item;
+            continue;
         }
         found += item->status == STRATA_OK;
     }
-    return found;
+    return unsure_count ? found + get_unsure(cache, unsure, unsure_count) : found;
 }
 
 size_t strata_get_many(struct strata_cache *cache, struct strata_get_item *items, size_t count) {

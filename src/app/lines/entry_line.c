@@ -115,8 +115,8 @@ static enum status read_tags(struct entry_line_reader *reader, const json_t *fro
 }
 
 static enum status read_type(const json_t *from, char *problem) {
-    const char *type = json_string_value(from);
-    return type && strcmp(type, "string") == 0 ? STATUS_OK : refuse(problem, "\"type\" is not \"string\"");
+    struct slice type = slice_make((const uint8_t *)json_string_value(from), json_string_length(from));
+    return slice_equal(type, SLICE("string")) ? STATUS_OK : refuse(problem, "\"type\" is not \"string\"");
 }
 
 enum { HAS_KEY = 1, HAS_VALUE = 2 };

@@ -99,6 +99,8 @@ static void wrong_lines_are_refused_in_words(void **state) {
         {"{\"key\":\"k\",\"value\":\"v\",\"db\":16}", "\"db\" is not a number from 0 to 15"},
         {"{\"key\":\"k\",\"value\":\"v\",\"db\":-1}", "\"db\""},
         {"{\"key\":\"k\",\"value\":\"v\",\"type\":\"list\"}", "\"type\" is not \"string\""},
+        {"{\"key\":\"k\",\"value\":\"v\",\"type\":\"string\\u0000s\"}", "\"type\" is not \"string\""},
+        {"{\"key\":\"k\",\"value\":\"v\",\"type\":1}", "\"type\" is not \"string\""},
         {"{\"key\":\"k\",\"value\":\"v\",\"expires_at_ms\":0}", "\"expires_at_ms\" is not a number"},
         {"{\"key\":\"k\",\"value\":\"v\",\"expires_at_ms\":1.5}", "\"expires_at_ms\""},
         {"{\"key\":\"k\",\"value\":\"v\",\"expires_at_ms\":99999999999999999999}", "not JSON"},

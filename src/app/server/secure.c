@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/server/run.h"
+#include "app/server/users.h"
 #include "app/server/worker.h"
 #include "sys/os/log.h"
 #include "sys/os/watch.h"
@@ -223,10 +224,23 @@ void secure_list(struct connection *connection) {
     connection->worker->secure.more = connection;
 }
 
+/* Who has shown a certificate is the user of its name, if that is asked for. */
+static void find_user(struct connection *connection) {
+    struct server *server = connection->worker->server;
+    uint32_t kind = SETTING(server, certificate_names);
+    char name[TLS_NAME_MAX + 1];
+    if (kind == CONFIG_TLS_AUTH_CLIENTS_USER_OFF ||
+        !tls_peer_name(connection->tls, kind == CONFIG_TLS_AUTH_CLIENTS_USER_CN ? TLS_NAME_COMMON : TLS_NAME_URI, name))
+        return;
+    if (!users_be(server, &connection->client, slice_from_string(name)))
+        log_verbose("The certificate of %s names '%s', and no such user may come in", connection->peer, name);
+}
+
 /* After whatever went on: whether the handshake is over, and whether there is more to read. */
 static void note(struct connection *connection, bool was_ready) {
     struct server_secure *secure = connection->worker->server->secure;
     if (!was_ready && tls_is_ready(connection->tls)) {
+        find_user(connection);
         atomic_fetch_add_explicit(&secure->shaken, 1, memory_order_relaxed);
         if (tls_is_resumed(connection->tls))
             atomic_fetch_add_explicit(&secure->resumed, 1, memory_order_relaxed);

@@ -87,6 +87,7 @@ void server_settle(struct server *server) {
     atomic_store(&settings->protected_mode, values->protected_mode);
     static const enum log_level levels[] = {LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING};
     log_level_set(levels[values->loglevel]);
+    set_u32(&settings->certificate_names, values->tls_auth_clients_user);
     set_u32(&settings->ownership, values->ownership); /* by the numbers of enum cmd_ownership */
     rules_settle(server);
     set_u64(&settings->history_bytes, values->history_max_bytes_bytes);

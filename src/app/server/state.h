@@ -43,6 +43,7 @@ struct settings {
     _Atomic uint32_t pubsub_soft_s, stream_retention_s;
     _Atomic uint32_t events;                               /* enum config_event: keyspace notifications */
     _Atomic uint32_t ownership;                            /* enum cmd_ownership */
+    _Atomic uint32_t certificate_names;                    /* enum config_tls_auth_clients_user */
     _Atomic uint64_t pubsub_hard_bytes, pubsub_soft_bytes; /* of clients that have subscribed to anything */
     _Atomic uint64_t query_limit_bytes, output_hard_bytes, output_soft_bytes, bulk_size_max;
     _Atomic uint64_t history_bytes;

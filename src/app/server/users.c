@@ -56,6 +56,18 @@ void users_begin(struct server *server, struct cmd_client *client) {
     pthread_mutex_unlock(&server->users_lock);
 }
 
+bool users_be(struct server *server, struct cmd_client *client, struct slice name) {
+    pthread_mutex_lock(&server->users_lock);
+    struct auth_user *user = auth_users_find(&server->users, name);
+    bool known = user && user->on;
+    if (known) {
+        rights_bind(client, user);
+        client->authenticated = true;
+    }
+    pthread_mutex_unlock(&server->users_lock);
+    return known;
+}
+
 /* ----------------------------------------------------------------- changes */
 
 /* A connection whose user has changed. Closed if it listens to, or waits for, what it may not have any more: a reply that is still due was

@@ -28,6 +28,9 @@ MUST_CHECK enum status users_set_password(struct server *server, const char *pas
 /* A connection begins as the user `default`. */
 void users_begin(struct server *server, struct cmd_client *client);
 
+/* It has shown that it is that user, by other means than a password; in its worker's turn. False: there is no such user, or he is off. */
+bool users_be(struct server *server, struct cmd_client *client, struct slice name);
+
 /* In each worker's turn: connections get their users as they stand in the table. `self`: the caller's own client, or NULL. */
 void users_refresh(struct cmd_server *server, struct cmd_client *self);
 

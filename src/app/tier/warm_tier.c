@@ -310,12 +310,14 @@ const char *warm_tier_path(const struct warm_tier *tier) { return tier->path; }
 
 /* One place. `ret_again`: something else has come to stand there. */
 static enum status look(struct warm_tier *tier, struct actor *actor, const struct cache_key *key, bool quiet,
-                        struct cache_tier_place place, struct buf *bytes, enum cache_tier_verdict *ret_verdict,
-                        struct cache_tier_found *ret_found, struct cache_info *ret_info) {
+                        struct cache_tier_place place, const struct warm_ahead *ahead, struct buf *bytes,
+                        enum cache_tier_verdict *ret_verdict, struct cache_tier_found *ret_found,
+                        struct cache_info *ret_info) {
     enum warm_outcome outcome;
     struct warm_parts parts;
     *ret_verdict = CACHE_TIER_AGAIN;
-    TRY(warm_read_here(tier->warm, place.address, place.generation, bytes, &outcome, &parts));
+    if (!ahead || !warm_ahead_take(tier->warm, ahead, place.address, place.generation, &outcome, &parts))
+        TRY(warm_read_here(tier->warm, place.address, place.generation, bytes, &outcome, &parts));
     if (outcome == WARM_FOUND) {
         *ret_found = (struct cache_tier_found){parts.meta, parts.key, parts.value};
         *ret_verdict = cache_tier_look(tier->cache, actor, key, place, ret_found, quiet, ret_info);
@@ -326,9 +328,23 @@ static enum status look(struct warm_tier *tier, struct actor *actor, const struc
     return STATUS_OK;
 }
 
+void warm_tier_read_ahead(struct warm_tier *tier, const struct cache_key *keys, uint32_t count,
+                          struct warm_ahead *ahead) {
+    struct warm_place wanted[WARM_AHEAD_MAX];
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count && found < WARM_AHEAD_MAX; i++) {
+        struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
+        uint32_t mine = cache_tier_ask(tier->cache, &keys[i], places);
+        for (uint32_t k = 0; k < mine && found < WARM_AHEAD_MAX; k++)
+            wanted[found++] = (struct warm_place){places[k].address, places[k].generation};
+    }
+    warm_read_ahead(tier->warm, wanted, found, ahead);
+}
+
 enum status warm_tier_find(struct warm_tier *tier, struct actor *actor, const struct cache_key *key, bool quiet,
-                           struct buf *bytes, enum cache_tier_verdict *ret_verdict, struct cache_tier_place *ret_place,
-                           struct cache_tier_found *ret_found, struct cache_info *ret_info) {
+                           const struct warm_ahead *ahead, struct buf *bytes, enum cache_tier_verdict *ret_verdict,
+                           struct cache_tier_place *ret_place, struct cache_tier_found *ret_found,
+                           struct cache_info *ret_info) {
     struct cache_tier_place places[CACHE_TIER_PLACES_MAX];
     *ret_verdict = CACHE_TIER_AGAIN;
     for (int tries = 0; tries < READ_TRIES && *ret_verdict == CACHE_TIER_AGAIN; tries++) {
@@ -336,7 +352,7 @@ enum status warm_tier_find(struct warm_tier *tier, struct actor *actor, const st
         *ret_verdict = CACHE_TIER_NOT_IT;
         for (uint32_t i = 0; i < count && *ret_verdict == CACHE_TIER_NOT_IT; i++) {
             *ret_place = places[i];
-            TRY(look(tier, actor, key, quiet, places[i], bytes, ret_verdict, ret_found, ret_info));
+            TRY(look(tier, actor, key, quiet, places[i], ahead, bytes, ret_verdict, ret_found, ret_info));
         }
     }
     if (*ret_verdict == CACHE_TIER_AGAIN)
@@ -351,7 +367,7 @@ enum status warm_tier_fetch(struct warm_tier *tier, struct actor *actor, const s
         struct cache_tier_place place;
         struct cache_tier_found found;
         struct cache_info info;
-        TRY(warm_tier_find(tier, actor, key, true, bytes, &verdict, &place, &found, &info));
+        TRY(warm_tier_find(tier, actor, key, true, NULL, bytes, &verdict, &place, &found, &info));
         if (verdict != CACHE_TIER_SHOWN && verdict != CACHE_TIER_WANTED)
             return STATUS_OK;
         TRY(cache_tier_promote(tier->cache, actor, key, place, &found));

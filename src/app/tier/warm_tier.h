@@ -48,12 +48,16 @@ void warm_tier_end(struct warm_tier *tier, struct actor *actor);
 struct warm *warm_tier_file(const struct warm_tier *tier);
 const char *warm_tier_path(const struct warm_tier *tier);
 
-/* Reads what may be the key's in this thread, which waits for the disk: for who has nothing else to do. The verdict of cache_tier_look; `ret_found` lies in `bytes`, which the caller has
+/* Reads what may be these keys' in this thread, at the same time, and waits for all; of the caller as in sys/warm. For warm_tier_find of each of them. */
+void warm_tier_read_ahead(struct warm_tier *tier, const struct cache_key *keys, uint32_t count,
+                          struct warm_ahead *ahead);
+
+/* Reads what may be the key's in this thread, unless that was done ahead (`ahead` may be NULL), which waits for the disk: for who has nothing else to do. The verdict of cache_tier_look; `ret_found` lies in `bytes`, which the caller has
  * initialised. CACHE_TIER_NOT_IT: it is nowhere in the tier (or could not be read, which is a miss). STATUS_NO_MEMORY. */
 MUST_CHECK enum status warm_tier_find(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
-                                      bool quiet, struct buf *bytes, enum cache_tier_verdict *ret_verdict,
-                                      struct cache_tier_place *ret_place, struct cache_tier_found *ret_found,
-                                      struct cache_info *ret_info);
+                                      bool quiet, const struct warm_ahead *ahead, struct buf *bytes,
+                                      enum cache_tier_verdict *ret_verdict, struct cache_tier_place *ret_place,
+                                      struct cache_tier_found *ret_found, struct cache_info *ret_info);
 /* The key is in memory afterwards if it is anywhere, or it is given up. The actor holds no lock. STATUS_NO_MEMORY; STATUS_FULL: it stays in the tier. */
 MUST_CHECK enum status warm_tier_fetch(struct warm_tier *tier, struct actor *actor, const struct cache_key *key,
                                        struct buf *bytes);

@@ -501,9 +501,12 @@ static bool was_ever_used(const struct cache *cache) {
 
 /* The log may know what the tier has lost, or loses now, of which it was not told: after a restart it is dead, too. With all locks. */
 static void note_ban(struct cache *cache, struct actor *actor, uint32_t place, struct slice pattern, uint64_t stamp) {
-    if (is_journaled(cache))
-        journal_note(cache, actor,
-                     &(struct record_part){.kind = RECORD_BAN, .place = place, .stamp = stamp, .name = pattern});
+    if (!is_journaled(cache))
+        return;
+    journal_note(cache, actor,
+                 &(struct record_part){.kind = RECORD_BAN, .place = place, .stamp = stamp, .name = pattern});
+    /* It does not last here: what is written from now on has no stamp. If it lasted in a replay, that would get one there, and with it outlive the next ban. */
+    journal_note(cache, actor, &(struct record_part){.kind = RECORD_SWEPT, .stamp = stamp});
 }
 
 void cache_tier_clear_place(struct cache *cache, struct actor *actor, uint32_t place) {

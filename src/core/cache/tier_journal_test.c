@@ -125,6 +125,38 @@ static void searched_pattern_reaches_what_the_tier_has_lost(void **state) {
     close_scene(&scene);
 }
 
+/* What is written without a stamp has none in a replay either. */
+static void what_came_behind_a_search_dies_by_the_next_one(void **state) {
+    struct scene scene;
+    bool done;
+    (void)state;
+    open_scene(&scene);
+    struct cache *cache = scene.t.cache;
+    uint32_t place = cache_place_of(cache, 0);
+    set_down(&scene, "b", "t");
+    for (int by_pattern = 0; by_pattern < 2; by_pattern++) {
+        struct cache_key first = key_of(&scene, "a:1");
+        if (by_pattern)
+            assert_int_equal(cache_tier_ban(cache, &scene.t.actor, place, SLICE("a:*")), STATUS_OK);
+        else
+            cache_tier_clear_place(cache, &scene.t.actor, place);
+        for (int i = 0; i < 5; i++)
+            assert_int_equal(testing_set(&scene.t, 0, SLICE("a:1"), SLICE("1"), 0), STATUS_OK);
+        assert_int_equal(cache_tier_demote(cache, &scene.t.actor, &first, &done), STATUS_OK);
+        assert_true(done);
+        lose_all(&scene);
+        assert_int_equal(testing_set(&scene.t, 0, SLICE("c"), SLICE("1"), 0), STATUS_OK);
+        struct testing_cache again = restart(&scene);
+        assert_true(is_there(&again, "a:1") && is_there(&again, "c"));
+        testing_close(&again);
+        assert_int_equal(cache_tier_ban(cache, &scene.t.actor, place, SLICE("a:*")), STATUS_OK);
+        again = restart(&scene);
+        assert_true(!is_there(&again, "a:1") && is_there(&again, "c"));
+        testing_close(&again);
+    }
+    close_scene(&scene);
+}
+
 static void coming_up_is_written_and_going_down_is_not(void **state) {
     struct scene scene;
     struct cache_info info;
@@ -148,4 +180,5 @@ static void coming_up_is_written_and_going_down_is_not(void **state) {
 }
 
 UNIT_TESTS(tier_journal, UNIT(what_was_deleted_stays_deleted), UNIT(what_was_invalidated_stays_so),
-           UNIT(searched_pattern_reaches_what_the_tier_has_lost), UNIT(coming_up_is_written_and_going_down_is_not));
+           UNIT(searched_pattern_reaches_what_the_tier_has_lost), UNIT(what_came_behind_a_search_dies_by_the_next_one),
+           UNIT(coming_up_is_written_and_going_down_is_not));

@@ -1,6 +1,7 @@
 #include "sys/os/file_map.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,10 +9,6 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 /* Linux 5.14; older headers do not know it, older kernels refuse it */
-#endif
 
 enum { SECOND_BITS = 16, SECONDS = (1 << SECOND_BITS) - 1 };
 
@@ -33,7 +30,7 @@ static enum status look_for_pages(struct file_map *map) {
 }
 
 enum status file_map_open(int file, uint64_t size, const struct memory *memory, struct file_map *ret_map) {
-    struct file_map map = {.size = size, .page_size = (uint32_t)sysconf(_SC_PAGESIZE), .memory = memory};
+    struct file_map map = {.file = file, .size = size, .page_size = (uint32_t)sysconf(_SC_PAGESIZE), .memory = memory};
     *ret_map = (struct file_map){.bytes = NULL};
     if (size == 0 || size > SIZE_MAX / 2) {
         errno = EFBIG;
@@ -43,8 +40,7 @@ enum status file_map_open(int file, uint64_t size, const struct memory *memory, 
     if (bytes == MAP_FAILED)
         return STATUS_INVALID;
     map.bytes = bytes;
-    /* Of nothing: only whether it is known. */
-    enum status status = madvise(bytes, 0, MADV_POPULATE_READ) == 0 ? look_for_pages(&map) : STATUS_INVALID;
+    enum status status = look_for_pages(&map);
     if (status != STATUS_OK) {
         int error = errno;
         munmap(bytes, (size_t)size);
@@ -52,6 +48,7 @@ enum status file_map_open(int file, uint64_t size, const struct memory *memory, 
         return status;
     }
     (void)madvise(bytes, (size_t)size, MADV_RANDOM);
+    (void)posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
     (void)madvise(bytes, (size_t)size, MADV_DONTFORK);
     *ret_map = map;
     return STATUS_OK;
@@ -65,12 +62,12 @@ void file_map_close(struct file_map *map) {
     map->bytes = NULL;
 }
 
-/* What stands in `seen` for a page that was asked for in this second; never 0. */
+/* What stands in `seen` for a page that was read in this second; never 0. */
 static uint32_t mark_of(const struct file_map *map, uint64_t page, uint64_t now_ms) {
     return (uint32_t)(page / map->seen_count) << SECOND_BITS | (uint32_t)(now_ms / FILE_MAP_TRUST_MS % SECONDS + 1);
 }
 
-static bool were_asked_for(const struct file_map *map, uint64_t now_ms, uint64_t first, uint64_t end) {
+static bool were_read(const struct file_map *map, uint64_t now_ms, uint64_t first, uint64_t end) {
     for (uint64_t page = first; page < end; page++)
         if (atomic_load_explicit(&map->seen[page % map->seen_count], memory_order_relaxed) !=
             mark_of(map, page, now_ms))
@@ -78,26 +75,36 @@ static bool were_asked_for(const struct file_map *map, uint64_t now_ms, uint64_t
     return true;
 }
 
-static enum status ask_for(const struct file_map *map, uint64_t now_ms, uint64_t first, uint64_t end) {
-    uint8_t *from = (uint8_t *)(uintptr_t)map->bytes + first * map->page_size;
-    int answer;
-    do
-        answer = madvise(from, (size_t)((end - first) * map->page_size), MADV_POPULATE_READ);
-    while (answer != 0 && errno == EINTR);
-    if (answer != 0) {
-        errno = errno == EFAULT ? EIO : errno;
-        return STATUS_IO;
+static enum status read_by_call(const struct file_map *map, uint64_t offset, uint8_t *to, size_t size) {
+    while (size) {
+        ssize_t got = pread(map->file, to, size, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got == 0)
+            errno = EIO;
+        if (got <= 0)
+            return STATUS_IO;
+        to += got, offset += (uint64_t)got, size -= (size_t)got;
     }
-    for (uint64_t page = first; page < end; page++)
-        atomic_store_explicit(&map->seen[page % map->seen_count], mark_of(map, page, now_ms), memory_order_relaxed);
     return STATUS_OK;
 }
 
 enum status file_map_copy(const struct file_map *map, uint64_t now_ms, uint64_t offset, void *ret_bytes, size_t size) {
     ASSERT(offset <= map->size && size <= map->size - offset);
     uint64_t first = offset / map->page_size, end = (offset + size + map->page_size - 1) / map->page_size;
-    if (!were_asked_for(map, now_ms, first, end))
-        TRY(ask_for(map, now_ms, first, end));
-    memcpy(ret_bytes, map->bytes + offset, size);
+    if (were_read(map, now_ms, first, end)) {
+        memcpy(ret_bytes, map->bytes + offset, size);
+        return STATUS_OK;
+    }
+    TRY(read_by_call(map, offset, ret_bytes, size));
+    for (uint64_t page = first; page < end; page++)
+        atomic_store_explicit(&map->seen[page % map->seen_count], mark_of(map, page, now_ms), memory_order_relaxed);
     return STATUS_OK;
+}
+
+void file_map_ahead(const struct file_map *map, uint64_t now_ms, uint64_t offset, size_t size) {
+    ASSERT(offset <= map->size && size <= map->size - offset);
+    uint64_t first = offset / map->page_size, end = (offset + size + map->page_size - 1) / map->page_size;
+    if (!were_read(map, now_ms, first, end))
+        (void)posix_fadvise(map->file, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
 }

@@ -303,7 +303,7 @@ static void wrong_settings_are_explained(void **state) {
         {offsetof(struct tls_options, certificate_path), "/nowhere/a.crt", "/nowhere/a.crt: No such file"},
         {offsetof(struct tls_options, certificate_path), "/dev/null", "no certificate: /dev/null"},
         {offsetof(struct tls_options, key_path), "/dev/null", "no key that can be used: /dev/null"},
-        {offsetof(struct tls_options, key_path), files.client_key, "the key is not that of the certificate: "},
+        {offsetof(struct tls_options, key_path), files.client_key, "no key that can be used: "},
         {offsetof(struct tls_options, authorities_path), "/dev/zero", "/dev/zero: more than 1048575 bytes"},
         {offsetof(struct tls_options, protocols), "TLSv1.1 TLSv1.2",
          "a protocol is TLSv1.2 or TLSv1.3, and not TLSv1.1"},

@@ -348,6 +348,8 @@ void warm_free(struct warm *warm) {
     if (warm->pool)
         warm->pool_free(warm->pool);
     file_map_close(&warm->map);
+    for (int i = 0; i < WARM_BATCHES_MAX; i++)
+        batch_reader_close(&warm->batches[i].reader);
     if (warm->file >= 0)
         warm->files->close(warm->files->context, warm->file);
     memory_give(warm->memory, warm->blocks, warm->blocks_size);

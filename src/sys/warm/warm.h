@@ -176,6 +176,23 @@ enum warm_outcome {
 MUST_CHECK enum status warm_read_here(struct warm *warm, uint64_t address, uint64_t generation, struct buf *bytes,
                                       enum warm_outcome *ret_outcome, struct warm_parts *ret_parts);
 
+/* Several records, read at the same time before they are asked for one by one. Of the caller, who initialises `bytes` and finishes them. */
+enum { WARM_AHEAD_MAX = 64, WARM_AHEAD_BYTES_MAX = 2 << 20 };
+struct warm_ahead {
+    struct buf bytes;
+    uint32_t count; /* of those that were read */
+};
+struct warm_place {
+    uint64_t address, generation;
+};
+
+/* Reads what stands at these places, at most WARM_AHEAD_MAX, and waits for all. What cannot be read at the same time (not past the page cache, too large together, no memory, the kernel
+ * refuses) is left to warm_read_here. Nothing is counted or told. */
+void warm_read_ahead(struct warm *warm, const struct warm_place *places, uint32_t count, struct warm_ahead *ahead);
+/* As warm_read_here. False: that place was not read. */
+bool warm_ahead_take(struct warm *warm, const struct warm_ahead *ahead, uint64_t address, uint64_t generation,
+                     enum warm_outcome *ret_outcome, struct warm_parts *ret_parts);
+
 /* Seals the open segment and waits until all that was added is in the file or lost. */
 void warm_settle(struct warm *warm);
 

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/rng.h"
+#include "sys/os/batch_read.h"
 #include "sys/os/file_map.h"
 #include "sys/os/thread.h"
 #include "sys/warm/budget.h"
@@ -59,6 +60,13 @@ struct warm_reads {
 
 struct warm_pool;
 
+/* For threads that read several records at once: more of them at the same time read one by one. */
+enum { WARM_BATCHES_MAX = 4 };
+struct warm_batch {
+    struct batch_reader reader;
+    bool busy;
+};
+
 struct warm {
     const struct files *files;
     const struct memory *memory;
@@ -94,6 +102,8 @@ struct warm {
     struct warm_pool *pool;
     void (*pool_free)(struct warm_pool *pool); /* so that who has no readers needs none of them linked */
     struct warm_reads reads;
+    struct warm_batch batches[WARM_BATCHES_MAX];
+    bool batches_refused; /* by the kernel: it is not asked again */
 
     /* The writing thread's alone: an index, and a segment of which records are kept. */
     uint8_t *index_bytes, *segment_bytes;
