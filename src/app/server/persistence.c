@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
+#include "sys/os/service.h"
 #include "sys/os/thread.h"
 #include "sys/wal/lanes.h"
 
@@ -195,6 +196,7 @@ enum status persistence_load(struct server *server) {
     }
     if (!server->image.attached)
         log_notice("Loading what was kept");
+    MAYBE(service_tell("STATUS=Loading what was kept") != STATUS_OK);
     server->image.untouched = false;
     TRY(thread_start(&server->load.thread, "strata-load", load, server));
     server->load.runs = true;
