@@ -36,6 +36,7 @@
 #include "sys/os/pages.h"
 #include "sys/os/process.h"
 #include "sys/os/random.h"
+#include "sys/os/service.h"
 
 enum {
     TICKS_MEASURE_US = 10000,
@@ -428,7 +429,7 @@ static enum status open_cache(struct server *server) {
         .changes = {.call = changes_note, .context = server, .wanted = changes_asked(events, events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS, .time_mark = CLASSES_HIDDEN_MARK},
         .tiered = values->warm_file[0] != 0,
-        .seed = random_u64(),
+        .seed = server->hash_seed = tiering_seed(values),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,
@@ -677,6 +678,13 @@ static enum status start_all(struct server *server) {
     return persistence_load(server);
 }
 
+/* The server runs as well without; but who started it may wait for it in vain. */
+static void tell_manager(enum status told) {
+    if (told != STATUS_OK)
+        log_warning("Cannot tell the service manager at NOTIFY_SOCKET: %s",
+                    told == STATUS_IO ? strerror(errno) : status_text(told));
+}
+
 void server_tell_ready(const struct server *server) {
     char memory[32];
     char doors[160] = "";
@@ -686,8 +694,10 @@ void server_tell_ready(const struct server *server) {
         snprintf(doors + strlen(doors), sizeof doors - strlen(doors), "TLS port %u, ", server->tls_port);
     if (server->unix_open)
         snprintf(doors + strlen(doors), sizeof doors - strlen(doors), "%s, ", server->unix_path);
-    log_notice("Strata is ready: %s%u workers, maxmemory %s", doors, server->worker_count,
-               config_size_text(cache_limit(server->cache), memory, sizeof memory));
+    config_size_text(cache_limit(server->cache), memory, sizeof memory);
+    log_notice("Strata is ready: %s%u workers, maxmemory %s", doors, server->worker_count, memory);
+    tell_manager(
+        service_tell("READY=1\nSTATUS=Serving: %s%u workers, maxmemory %s", doors, server->worker_count, memory));
 }
 
 enum status server_start(const struct config *config, struct server **ret_server) {
@@ -741,12 +751,27 @@ static void look_at_file(struct server *server) {
         rules_file_gone(server);
 }
 
+/* A manager that is told of the beginning waits for the end. It is not told of either before the server was ready once, since READY=1 would
+ * then mean that. */
+static void reload(struct server *server) {
+    if (!server_is_loading(server)) {
+        tell_manager(service_tell_reloading());
+        atomic_store(&server->reload_told, true);
+    }
+    ask_for_rules(server);
+}
+
+void server_tell_reloaded(struct server *server) {
+    if (atomic_exchange(&server->reload_told, false))
+        tell_manager(service_tell("READY=1"));
+}
+
 static void take_signal(struct server *server) {
     struct signalfd_siginfo signal_info;
     if (read(server->signal_fd, &signal_info, sizeof signal_info) != sizeof signal_info)
         return;
     if (signal_info.ssi_signo == SIGHUP) {
-        ask_for_rules(server);
+        reload(server);
         return;
     }
     bool again = atomic_load(&server->stop) != SERVER_RUNS;
@@ -770,6 +795,7 @@ void server_wait(struct server *server) {
         if (ready[2].revents)
             look_at_file(server);
     }
+    tell_manager(service_tell("STOPPING=1\nSTATUS=Stopping"));
 }
 
 /* Waits for the workers, still listening for a second interrupt. */

@@ -129,6 +129,7 @@ struct server {
     _Atomic uint32_t asked;                    /* enum cmd_ask: by the rules in force, whatever the setting is */
     _Atomic uint64_t broken[RULES_BROKEN_MAX]; /* what the log has told of: class and service; 0: room */
     _Atomic bool rules_asked_for;              /* SIGHUP, or the file has changed: it is to be read again */
+    atomic_bool reload_told;                   /* by SIGHUP, and the service manager waits to hear that it is done */
     struct watch rules_watch;                  /* fd -1: not watched */
     pthread_mutex_t changes_lock;
     uint32_t changes_wanted[CHANGES_WATCHERS]; /* under changes_lock */
@@ -145,6 +146,7 @@ struct server {
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
     struct server_tier *tier;     /* NULL: there is none */
+    uint64_t hash_seed;           /* the cache's */
     struct server_secure *secure; /* NULL: no TLS */
 
     struct server_leases *leases;
@@ -177,6 +179,8 @@ void server_settle(struct server *server);
 MUST_CHECK enum status server_rules_start(struct server *server);
 /* Everybody is served from here on. */
 void server_tell_ready(const struct server *server);
+/* What SIGHUP asked for is done. */
+void server_tell_reloaded(struct server *server);
 /* Once in a while: how large the cache has been. */
 void server_note_memory(struct server *server);
 /* Begins the stop that the workers will see. Async-signal-safe. */

@@ -608,6 +608,13 @@ static uint64_t sleep_ms(struct worker *worker) {
     return timers_wait_ms(&worker->timers, worker->now_ms, most_ms);
 }
 
+/* Not told to be done while another load is waited for. */
+static void reload(struct worker *worker) {
+    rules_load_file(worker);
+    if (!atomic_load(&worker->server->rules_asked_for))
+        server_tell_reloaded(worker->server);
+}
+
 void worker_run(void *context) {
     struct worker *worker = context;
     struct loop_event events[EVENTS_MAX];
@@ -647,7 +654,7 @@ void worker_run(void *context) {
         if (worker->index == 0 && server_is_loading(worker->server))
             persistence_finish(worker);
         else if (worker->index == 0 && atomic_exchange(&worker->server->rules_asked_for, false))
-            rules_load_file(worker);
+            reload(worker);
         if (__builtin_expect(worker->changes.waiting, 0))
             changes_hand_on(worker);
         done = look_at_stop(worker);
