@@ -1,4 +1,4 @@
-"""How many instructions of the server a read or a write takes, with and without rules and tags; docs/benchmark.md has the method."""
+"""How many instructions of the server a read or a write takes, with and without rules and tags, and for a user with some rights; docs/benchmark.md has the method."""
 
 import contextlib
 import re
@@ -16,7 +16,8 @@ TAGS = ("team:7", "plan:gold")  # of every entry
 WARM_UP = 8192  # operations before those that are counted
 MAPPED = "64mb"
 BASE = "plain"
-SETTINGS = {BASE: (), "two tags": ("tags",), "1,000 patterns": ("rules",), "1,000 patterns, two tags": ("rules", "tags")}
+USER = ("ACL", "SETUSER", "app", "on", "nopass", "~service*", "+@read", "+@write")
+SETTINGS = {BASE: (), "a user with ~service*": ("user",), "two tags": ("tags",), "1,000 patterns": ("rules",), "1,000 patterns, two tags": ("rules", "tags")}
 
 
 def key_of(number):
@@ -57,6 +58,8 @@ def prepare(client, has):
         reply = client.call("RULES", "LOAD", manifest())
         if reply != ("+", b"OK"):
             raise SystemExit(f"bench: RULES LOAD answered {reply!r}")
+    if "user" in has and (client.call(*USER), client.call("AUTH", "app", "")) != (("+", b"OK"), ("+", b"OK")):
+        raise SystemExit("bench: there is no such user")
     Session(client, "set", "tags" in has).play(KEYS)
 
 

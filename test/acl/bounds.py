@@ -19,6 +19,7 @@ import gen_commands  # noqa: E402
 ROUNDS = 40  # of each command
 MARK = b"QZ7VK"  # stands in names and values of others, and in no request
 THEIRS = ["yours:1", "yours:2", "min", "mine", "MINE:1", "xmine:1"]
+LIKELY = {"tag": ["theirtag", "minetag"], "cursor": ["0"], "prefix": ["yours", "mine", ""], "count": ["100", "1"]}  # by the name of an argument
 MINE = ["mine:1", "mine:2", "mine:"]
 
 # Whoever may do this may give himself every right, or stops the server: that is what @admin means.
@@ -30,7 +31,7 @@ STATEFUL = {"client|reply", "quit", "auth", "hello", "reset", "multi", "exec", "
 OWN_WAY = {"dbsize", "info", "memory|stats", "memory|doctor", "memory|malloc-stats", "store|list", "store|info", "hstats", "hget_filter", "hfilter", "hset_filter", "tier|info", "time", "client|id",
            "client|info", "client|list", "latency|histogram", "latency|latest", "latency|history", "latency|graph", "latency|doctor", "acl|genpass", "stream|position", "stream|info",
            "config|get", "cversion", "entry", "cget", "lastsave", "latency|reset", "slowlog|len", "object|idletime", "object|freq", "rules|info", "config|resetstat", "dump", "memory|usage",
-           "client|tracking", "client|trackinginfo", "client|getredir", "explain", "scan"}  # fmt: skip
+           "client|tracking", "client|trackinginfo", "client|getredir", "explain", "scan", "invalidate|key", "invalidate|pattern"}  # fmt: skip
 
 
 def leaves():
@@ -74,6 +75,8 @@ class Maker:
             return self.one(self.rng.choice(argument.children))
         if argument.kind == "block":
             return self.some(argument.children)
+        if argument.name in LIKELY and self.rng.random() < 0.8:
+            return [self.rng.choice(LIKELY[argument.name])]
         return [argument.token if argument.kind == "pure-token" else self.value(argument.kind)]
 
     def value(self, kind):
@@ -219,6 +222,11 @@ def listens(server, with_client):
         assert b"mine:a" in repr(heard).encode() and b"mine:b1" in repr(heard).encode(), heard
         assert b"yours" not in repr(heard).encode() and not holds_mark(heard), heard
         writer.call("CONFIG", "SET", "notify-keyspace-events", "")
+        with server.client(protocol=3) as other, server.client() as asks:
+            other.call("SUBSCRIBE", "__keyspace@0__:yours:1", "__keyevent@0__:del", "plain")
+            assert asks.call("AUTH", "joe", "pw") == ("+", b"OK")
+            shown = sorted(name[1] for name in asks.call("PUBSUB", "CHANNELS")[1])
+            assert shown == [b"__keyspace@0__:mine:a", b"plain"], shown
 
 
 def flows(report):

@@ -134,6 +134,17 @@ async function main() {
     await assert.rejects(wrong.get('a'));
     [good, named, wrong].forEach(client => client.disconnect());
   });
+  await testCase('ioredis as a user with some rights', async () => {
+    const master = silent(new Redis(passwordPort, '127.0.0.1', { password: 'secret' }));
+    assert.equal(await master.acl('SETUSER', 'io', 'on', '>pw', '~io:*', '+@read', '+@write', '+@transaction', '-@dangerous', '+info'), 'OK');
+    const user = silent(new Redis(passwordPort, '127.0.0.1', { username: 'io', password: 'pw' }));
+    assert.equal(await user.set('io:1', 'x'), 'OK');
+    await assert.rejects(user.get('other'), /NOPERM this user has no permissions to access one of the keys/);
+    await assert.rejects(user.flushall(), /NOPERM this user has no permissions to run the 'flushall' command/);
+    await assert.rejects(user.multi().set('io:1', 'y').set('other', 'y').exec(), /EXECABORT/);
+    assert.equal(await user.get('io:1'), 'x');
+    [master, user].forEach(client => client.disconnect());
+  });
   await testCase('ioredis over a Unix socket', async () => {
     const local = silent(new Redis(unixPath, { db: 3 }));
     assert.equal(await local.get('a'), 'y');

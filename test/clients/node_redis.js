@@ -125,6 +125,18 @@ async function flows(RESP) {
     wrong.on('error', () => {});
     await assert.rejects(wrong.connect(), /WRONGPASS/);
   });
+  await testCase(`${name} as a user with some rights`, async () => {
+    const master = await connected({ RESP, socket: { host: '127.0.0.1', port: passwordPort }, password: 'secret' });
+    assert.equal(await master.aclSetUser('nr', ['reset', 'on', '>pw', '~nr:*', '+@read', '+@write', '+@connection', '-@dangerous']), 'OK');
+    assert.deepEqual((await master.aclGetUser('nr')).keys, '~nr:*');
+    const user = await connected({ RESP, socket: { host: '127.0.0.1', port: passwordPort }, username: 'nr', password: 'pw' });
+    assert.equal(await user.set('nr:1', 'x'), 'OK');
+    await assert.rejects(user.get('other'), /NOPERM this user has no permissions to access one of the keys/);
+    await assert.rejects(user.flushAll(), /NOPERM this user has no permissions to run the 'flushall' command/);
+    assert.equal((await master.aclLog())[0].object, 'flushall');
+    user.destroy();
+    master.destroy();
+  });
   await testCase(`${name} over a Unix socket`, async () => {
     const local = await connected({ RESP, socket: { path: unixPath }, database: 2 });
     assert.equal(await local.get('a'), 'y');

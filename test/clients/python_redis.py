@@ -128,6 +128,20 @@ def flows(report, server, locked):
         same(redis.Redis(port=locked.port, username="default", password="secret").ping(), True)
         raises(redis.ResponseError, "WRONGPASS", lambda: redis.Redis(port=locked.port, password="wrong").ping())
         raises(redis.AuthenticationError, "Authentication required", lambda: redis.Redis(port=locked.port).ping())
+    with report.case("python3-redis as a user with some rights"):
+        master = redis.Redis(port=locked.port, password="secret", decode_responses=True)
+        same(master.acl_setuser("shop", enabled=True, passwords=["+pw"], keys=["shop:*"], categories=["+@read", "+@write", "-@dangerous"], commands=["+acl|whoami"]), True)
+        shop = redis.Redis(port=locked.port, username="shop", password="pw", decode_responses=True)
+        same(shop.set("shop:1", "cake"), True)
+        same(shop.get("shop:1"), "cake")
+        same(shop.acl_whoami(), "shop")
+        raises(redis.exceptions.NoPermissionError, "no permissions to access one of the keys", lambda: shop.get("bank:1"))
+        raises(redis.exceptions.NoPermissionError, "no permissions to run the 'flushall' command", shop.flushall)
+        same(master.acl_users(), ["default", "shop"])
+        same([(entry["reason"], entry["object"], entry["username"]) for entry in master.acl_log(2)], [("command", "flushall", "shop"), ("key", "bank:1", "shop")])
+        same(len(master.acl_genpass()), 64)
+        same(master.acl_deluser("shop"), 1)
+        raises(redis.ResponseError, "WRONGPASS", lambda: redis.Redis(port=locked.port, username="shop", password="pw").ping())
     with report.case("python3-redis over a Unix socket"):
         same(redis.Redis(unix_socket_path=server.unix_path, db=5).get("t"), b"changed")
     with report.case("python3-redis publish and subscribe"):

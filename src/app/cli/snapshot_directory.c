@@ -111,6 +111,9 @@ static int load(struct reading *reading) {
              (unsigned long long)facts.loaded_entries_lost);
     if (facts.loaded_entries_lost)
         return fail(reading, SNAPSHOT_WRONG, text);
+    if (facts.loaded_below_lost)
+        fprintf(stderr, "%s: %llu entries stand in a warm tier, and are left out\n", reading->options->dir,
+                (unsigned long long)facts.loaded_below_lost);
     if (reading->server->kept.follow.size)
         return fail(reading, SNAPSHOT_WRONG,
                     "the server was killed before all was invalidated that follows from its last writes: start it "

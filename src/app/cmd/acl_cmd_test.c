@@ -154,6 +154,45 @@ static void rows_end_where_rights_do(void **state) {
     assert_int_equal(cmd_run_row(&call, requests, 3), 1);
     assert_true(slice_equal(buf_slice(&f.out), SLICE("$1\r\n1\r\n")));
     assert_int_equal(cmd_run_row(&call, requests + 1, 2), 0);
+    /* The same by way of prefixes, of which one lets most through. */
+    static const char *const rules[] = {"~a* +get", "~z* ~a* +get", "%R~a* %W~b* +get", "~b* +set (%R~a* +get)",
+                                        "%W~b* ~[a] +get"};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        become(&s, &f, rules[i]);
+        buf_clear(&f.out);
+        assert_int_equal(cmd_run_row(&call, requests, 3), 1);
+        assert_int_equal(cmd_run_row(&call, requests + 1, 2), 0);
+        assert_true(slice_equal(buf_slice(&f.out), SLICE("$1\r\n1\r\n")));
+    }
+    cmd_fixture_close(&f);
+}
+
+/* A row and single requests agree on every length of prefix and name. */
+static void rows_and_single_requests_agree(void **state) {
+    (void)state;
+    struct server_fixture s;
+    struct cmd_fixture f;
+    server_fixture_open(&s, &f);
+    static const char text[] = "abcdefghijklmnopqrst";
+    for (int prefix = 1; prefix < 20; prefix++) {
+        char rule[64];
+        snprintf(rule, sizeof rule, "~%.*s* +get", prefix, text);
+        become(&s, &f, rule);
+        for (int size = 1; size < 20; size++) {
+            for (int wrong = -1; wrong < size; wrong++) {
+                char name[20];
+                memcpy(name, text, sizeof name);
+                if (wrong >= 0)
+                    name[wrong] = '!';
+                struct slice argv[] = {SLICE("GET"), slice_make(name, (size_t)size)};
+                struct cmd_request request = {
+                    .spec = cmd_lookup(SLICE("get")), .client = &f.client, .argv = argv, .argc = 2};
+                struct cmd_call call = {.env = &f.env, .actor = &f.actor, .arena = &f.arena};
+                bool permitted = size >= prefix && (wrong < 0 || wrong >= prefix);
+                assert_int_equal(rights_row(&call, &request, 1), permitted);
+            }
+        }
+    }
     cmd_fixture_close(&f);
 }
 
@@ -193,5 +232,5 @@ static void what_has_waited_is_judged_again(void **state) {
 
 UNIT_TESTS(acl_cmd, UNIT(users_do_what_they_may_and_nothing_else), UNIT(reading_and_writing_are_told_apart),
            UNIT(keys_that_are_not_named_need_every_key), UNIT(channels_are_permitted_by_patterns),
-           UNIT(what_was_queued_is_judged_again), UNIT(rows_end_where_rights_do),
+           UNIT(what_was_queued_is_judged_again), UNIT(rows_end_where_rights_do), UNIT(rows_and_single_requests_agree),
            UNIT(a_rule_that_is_wrong_changes_nothing), UNIT(what_has_waited_is_judged_again));

@@ -174,6 +174,8 @@ static void of_log(struct info *info, const struct cmd_persistence *facts) {
     number(info, "loaded_records", facts->loaded_records);
     number(info, "loaded_ms", facts->loaded_ms);
     number(info, "loaded_without_room", facts->loaded_lost);
+    number(info, "snapshot_tier_keys", facts->saved_below);
+    number(info, "snapshot_tier_left_out", facts->saved_below_left_out);
 }
 
 /* Bytes a millisecond. The first bytes of a file say little: while there is less than a hundredth, as many as any disk brings are assumed. */

@@ -1,5 +1,6 @@
 /* app/cmd/pubsub_cmd.c: SUBSCRIBE, PUBLISH and what is between them. */
 #include "app/cmd/commands.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/stream_reply.h"
 #include "base/assert.h"
@@ -130,12 +131,15 @@ struct channels {
     struct reply reply;
     struct slice pattern;
     bool all;
+    const struct cmd_client *client;
+    enum topic_kind kind;
     size_t count;
 };
 
 static void add_channel(void *context, struct slice name) {
     struct channels *channels = context;
-    if (!channels->all && !glob_matches(channels->pattern, name, false))
+    if ((!channels->all && !glob_matches(channels->pattern, name, false)) ||
+        !rights_hear(channels->client, channels->kind, name))
         return;
     reply_bulk(&channels->reply, name);
     channels->count++;
@@ -147,7 +151,8 @@ static void list_channels(struct cmd_call *call, enum topic_kind kind) {
         cmd_error_subcommand(call, "PUBSUB");
         return;
     }
-    struct channels channels = {.all = call->argc == 2, .pattern = call->argv[call->argc - 1]};
+    struct channels channels = {
+        .all = call->argc == 2, .client = call->client, .kind = kind, .pattern = call->argv[call->argc - 1]};
     buf_init(&channels.replies, call->arena->memory);
     reply_init(&channels.reply, &channels.replies, NULL, call->reply->protocol);
     server->api->each_topic(server, kind, add_channel, &channels);

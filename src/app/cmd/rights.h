@@ -34,6 +34,9 @@ uint32_t rights_row(struct cmd_call *call, const struct cmd_request *requests, u
 /* Whether a key may be shown by the command of this call. */
 bool rights_see(const struct cmd_call *call, struct slice key);
 
+/* Whether a topic is none by which the server tells of keys that the user may not read. */
+bool rights_hear(const struct cmd_client *client, enum topic_kind kind, struct slice topic);
+
 /* What a connection listens to is still permitted. */
 bool rights_hold_listening(const struct cmd_client *client);
 

@@ -194,7 +194,9 @@ struct cmd_persistence {
     bool last_save_failed, last_backup_failed;
     uint64_t backed_up_at_ms; /* 0: not since the start */
     uint64_t loaded_records, loaded_lost, loaded_ms, cut_bytes;
-    uint64_t saved_lsn; /* records up to here are in the last snapshot */
+    uint64_t saved_below,
+        saved_below_left_out; /* entries of the warm tier: that the last snapshot lists, and that it has nothing of */
+    uint64_t saved_lsn;       /* records up to here are in the last snapshot */
     uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
     uint64_t flushes, flush_us_last, flush_us_max;
     /* The memory outlives the server; it has; how long it took to find that out; and why it has not. */

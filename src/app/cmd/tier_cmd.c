@@ -52,6 +52,8 @@ void tier_each_count(struct cmd_call *call, void (*visit)(void *context, const c
         {"tier_displaced", cache.displaced},
         {"tier_cleared", cache.cleared},
         {"tier_kept", cache.kept},
+        {"tier_taken_over", cache.taken_over},
+        {"tier_lost_at_start", cache.lost},
         {"tier_refused_budget", cache.refused_budget},
         {"tier_refused_busy", cache.refused_busy},
         {"tier_refused_large", cache.refused_large},

@@ -5,14 +5,15 @@
 #include "app/embed/call.h"
 #include "app/tier/warm_tier.h"
 #include "base/assert.h"
+#include "sys/os/random.h"
 
 enum {
     KEEP_PERCENT = 25, /* decision 0060 */
     IDLE_MS = 5 * 60 * 1000,
     LOOK_EVERY_MS = 60 * 1000,
-    TIER_ACTOR = SLOT_COUNT + 2, /* behind that of the log */
-    SCAN_PART = 128,             /* entries of a scan that are read before it goes on, */
-    SCAN_TRIES = 64,             /* and so often at most while some of them move */
+    TIER_ACTOR = SLOT_COUNT + 100, /* behind those of the log and of who loads it */
+    SCAN_PART = 128,               /* entries of a scan that are read before it goes on, */
+    SCAN_TRIES = 64,               /* and so often at most while some of them move */
 };
 
 /* ------------------------------------------------------------------------------------------ opening */
@@ -32,6 +33,18 @@ static enum strata_status refused(enum status status) {
     }
 }
 
+uint64_t filing_seed(const struct strata_options *options) {
+    uint64_t seed;
+    if (options->seed)
+        return options->seed;
+    return filing_lasts(options) && warm_tier_seed(options->file, &seed) ? seed : random_u64() | 1;
+}
+
+void filing_begin(struct strata_cache *cache, const struct strata_options *options) {
+    if (cache->tier)
+        warm_write_rate_set(warm_tier_file(cache->tier), options->file_rate_bytes);
+}
+
 enum strata_status filing_open(struct strata_cache *cache, const struct strata_options *options, char *problem) {
     if (!options->file)
         return STRATA_OK;
@@ -42,6 +55,8 @@ enum strata_status filing_open(struct strata_cache *cache, const struct strata_o
         .keep_percent = KEEP_PERCENT,
         .mapped = options->file_access == STRATA_FILE_MMAP,
         .actor = TIER_ACTOR,
+        .lasts = filing_lasts(options),
+        .seed = cache->hash_seed,
         .memory = &cache->memory,
         .say = on_say,
         .context = cache,

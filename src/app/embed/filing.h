@@ -11,9 +11,16 @@
 
 #include "app/embed/handle.h"
 
-/* Nothing if no file is wanted. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
+/* Whether what stands in the file is found again: with a directory, and unless the memory is left to the next process. */
+static inline bool filing_lasts(const struct strata_options *options) {
+    return options->file && options->directory && !options->memory_file;
+}
+/* The seed of the core's hash: if what is in the file is to be found again, which a directory is needed for, that of the file. */
+uint64_t filing_seed(const struct strata_options *options);
+/* Before what is kept is loaded, which finds what is in the file; and after it. Nothing if no file is wanted. What fails says why in `problem` (STRATA_ERROR_TEXT_SIZE). */
 MUST_CHECK enum strata_status filing_open(struct strata_cache *cache, const struct strata_options *options,
                                           char *problem);
+void filing_begin(struct strata_cache *cache, const struct strata_options *options);
 void filing_close(struct strata_cache *cache);
 
 /* What of these keys stands in the file is read at the same time, for filing_read of each of them. Between begin and end of a call. */

@@ -42,6 +42,7 @@ struct strata_cache {
     struct persistence *persistence; /* NULL: it is kept nowhere; persistence.h */
     struct image *image;             /* NULL: its memory is nobody's but its own; image.h */
     struct warm_tier *tier;          /* NULL: there is no file behind memory; filing.h */
+    uint64_t hash_seed;              /* of the core */
     uint32_t era;                    /* of forks that it began anew in: what was pinned before is gone */
     uint64_t idle_ms;                /* what was not used for so long goes there */
     _Atomic uint64_t idle_look_ms;   /* when what is idle was last looked for */

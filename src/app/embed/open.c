@@ -217,7 +217,7 @@ static void describe_core(struct strata_cache *cache, const struct strata_option
         .shards = options->shards,
         .policy = policies[options->policy],
         .entries_max = options->entries_max,
-        .seed = options->seed ? options->seed : random_u64(),
+        .seed = cache->hash_seed = filing_seed(options),
         .waiting = {.wait = futex_wait, .wake = futex_wake},
         .backing = {.release = pages_release},
         .memory = &cache->core_memory,
@@ -233,8 +233,8 @@ static void describe_core(struct strata_cache *cache, const struct strata_option
 }
 
 static void give_back(struct strata_cache *cache) {
+    persistence_close(cache); /* whoever saves lists what is in the file */
     filing_close(cache);
-    persistence_close(cache);
     image_close(cache);
     pages_give(cache->slots, cache->slots_size);
     memory_give(&cache->memory, cache, sizeof *cache);
@@ -276,9 +276,13 @@ static enum strata_status open_kept(struct strata_cache *cache, const struct str
         answer = options->memory_file ? image_open(cache, options, &core, persistence_files(cache), problem)
                                       : explain_parts(open_core(cache, &core), problem);
     }
+    if (answer == STRATA_OK && filing_lasts(options)) /* what is kept lists what stands there */
+        answer = filing_open(cache, options, problem);
     if (answer == STRATA_OK)
         answer = persistence_open(cache, options, problem);
-    if (answer == STRATA_OK)
+    if (answer == STRATA_OK && filing_lasts(options))
+        filing_begin(cache, options);
+    else if (answer == STRATA_OK)
         answer = filing_open(cache, options, problem);
     if (answer != STRATA_OK)
         explain(options, problem);

@@ -7,6 +7,7 @@
 #include "app/embed/call.h"
 #include "app/embed/image.h"
 #include "app/persist/persist.h"
+#include "app/tier/warm_tier.h"
 #include "base/assert.h"
 #include "sys/os/futex.h"
 
@@ -21,6 +22,7 @@ enum {
 struct persistence {
     struct directory directory;
     struct persist *persist;
+    struct persist_tier tier; /* where there is a file as well */
     bool flushes;
     _Atomic uint32_t behind; /* 1: writers wait */
     atomic_bool refuses;
@@ -73,6 +75,8 @@ static enum strata_status explain_load(enum status status, const char *reason, c
 static enum strata_status load(struct strata_cache *cache, const struct strata_options *options, char *problem) {
     struct persistence *persistence = cache->persistence;
     struct actor actor = {.id = OPENER, .now_ms = clock_unix_ms()};
+    persistence->tier = (struct persist_tier){warm_tier_bring, warm_tier_spare,  warm_tier_loaded,
+                                              warm_tier_flush, warm_tier_listed, cache->tier};
     const struct persist_options kept = {
         .files = &persistence->directory.files,
         .cache = cache->core,
@@ -84,6 +88,7 @@ static enum strata_status load(struct strata_cache *cache, const struct strata_o
                                                       : WAL_INTERVAL,
         .rewrite_min_bytes = REWRITE_MIN_BYTES,
         .rewrite_percent = REWRITE_PERCENT,
+        .tier = cache->tier ? &persistence->tier : NULL,
         .image = image_log(cache),
         .user = {.behind = on_behind, .refuses = on_refuses, .say = on_say, .context = persistence},
     };

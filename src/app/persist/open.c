@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/little.h"
 #include "core/cache/replay.h"
+#include "core/cache/tier.h"
 #include "sys/os/clock.h"
 #include "sys/os/random.h"
 #include "sys/os/thread.h"
@@ -249,6 +250,21 @@ static enum status read_all(struct opening *opening) {
     return ended;
 }
 
+/* What the snapshot has listed of the tier. What is another file's could come back when that one is there again: so it is as if it had found no room. */
+static void finish_tier(struct opening *opening) {
+    struct persist *persist = opening->persist;
+    const struct persist_tier *tier = persist->options.tier;
+    struct persist_facts *facts = &persist->facts;
+    struct cache_tier_stats stats;
+    cache_tier_stats(persist->options.cache, &stats);
+    facts->loaded_below = stats.taken_over;
+    facts->loaded_below_lost = stats.lost ? stats.lost : opening->replay.below_lost;
+    if (opening->replay.below_lost)
+        atomic_store(&persist->lost_some, true);
+    if (tier)
+        tier->loaded(tier->context);
+}
+
 static enum status load(struct persist *persist, bool only_looks, char *reason) {
     struct opening opening = {.persist = persist,
                               .only_looks = only_looks,
@@ -259,6 +275,11 @@ static enum status load(struct persist *persist, bool only_looks, char *reason) 
     opening.replay.note = note;
     opening.replay.lay_in = persist->options.user.lay_in ? lay_in : NULL;
     opening.replay.context = &opening;
+    if (persist->options.tier) {
+        opening.replay.bring = persist->options.tier->bring;
+        opening.replay.spare = persist->options.tier->spare;
+        opening.replay.tier_context = persist->options.tier->context;
+    }
     enum status status = STATUS_OK;
     if (persist->options.image.lsn) {
         status = read_behind(&opening);
@@ -270,6 +291,7 @@ static enum status load(struct persist *persist, bool only_looks, char *reason) 
     persist->facts.loaded_records = opening.replay.records;
     persist->facts.loaded_entries_lost = opening.replay.lost + persist->options.actor->counts.evicted - evicted;
     atomic_store(&persist->lost_some, persist->facts.loaded_entries_lost != 0);
+    finish_tier(&opening);
     persist->facts.loaded_ms = clock_steady_ms() - begun_ms;
     return status;
 }

@@ -55,6 +55,19 @@ struct persist_user {
     void *context;
 };
 
+/* The warm tier of the cache, whose file lasts (core/cache/tier.h): a snapshot lists what stands there. The first two as in core/cache/replay.h. */
+struct persist_tier {
+    enum status (*bring)(void *context, struct actor *actor, const struct cache_key *key);
+    void (*spare)(void *context);
+    /* All has been loaded: nothing more is asked for that an earlier process has listed. */
+    void (*loaded)(void *context);
+    /* What stands there is durable when this answers STATUS_OK. */
+    enum status (*flush)(void *context);
+    /* A durable snapshot lists all that stood in generations up to this one. */
+    void (*listed)(void *context, uint64_t generation);
+    void *context;
+};
+
 /* When snapshots are taken, beside what the log's length says, and how quickly. */
 enum { PERSIST_POINTS_MAX = 8, PERSIST_PATH_MAX = 1023, PERSIST_BACKUP_RETRY_MS = 60000 };
 struct persist_pace {
@@ -90,6 +103,8 @@ struct persist_options {
     uint32_t rewrite_percent;   /* beyond: so much longer than the last snapshot is one too long; 0: never */
     struct persist_pace pace;
     struct persist_user user;
+    const struct persist_tier
+        *tier; /* stays, with what it points to; the cache has it already. NULL: none, or one that does not last */
     struct persist_progress *progress; /* of loading; NULL: nobody asks */
     struct persist_image image;        /* the cache is not empty: only what is behind is applied */
     uint32_t loaders;                  /* threads that apply what is read, to LOADERS_MAX; 0: one a processor */
@@ -167,6 +182,9 @@ struct persist_facts {
     uint64_t backed_up_at_ms;           /* Unix time, since the start; 0: not yet */
     uint64_t snapshot_bytes, log_bytes; /* log_bytes: since that snapshot was begun */
     uint64_t left_out;                  /* collections, of the last one */
+    uint64_t below,
+        below_left_out; /* entries of the warm tier, of the last one: that it lists, and that it does not have */
+    uint64_t loaded_below, loaded_below_lost; /* that were listed, and are there; and that are not */
     uint64_t loaded_records, loaded_entries_lost, loaded_ms, cut_bytes, missing;
 };
 void persist_facts(struct persist *persist, struct persist_facts *ret_facts);

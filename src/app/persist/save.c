@@ -151,6 +151,16 @@ static enum status write_all(struct saving *saving) {
     return status == STATUS_CLOSED ? STATUS_OK : status;
 }
 
+/* What is listed has to be there. A file that cannot be flushed may be lost by a power cut, but without the snapshot the log would grow for ever. */
+static void flush_tier(const struct saving *saving) {
+    const struct persist_tier *tier = saving->persist->options.tier;
+    if (!tier || !saving->dump.below || tier->flush(tier->context) == STATUS_OK)
+        return;
+    persist_say(saving->persist, LOG_WARNING,
+                "The warm tier cannot be flushed: %s. %llu entries may be lost if the power fails", strerror(errno),
+                (unsigned long long)saving->dump.below);
+}
+
 /* The log has to hold everything that the snapshot may hold. */
 static enum status finish(struct saving *saving) {
     struct persist *persist = saving->persist;
@@ -165,9 +175,12 @@ static enum status finish(struct saving *saving) {
         if (i % PERCENT == 0)
             wal_rotate(persist->wal); /* which flushes, whatever the mode is */
     }
+    flush_tier(saving);
     snapshot_progress(saving->writer, &saving->facts);
     TRY(snapshot_finish(saving->writer, end_lsn, wal_durable(persist->wal)));
     saving->writer = NULL;
+    if (persist->options.tier && saving->dump.generation)
+        persist->options.tier->listed(persist->options.tier->context, saving->dump.generation - 1);
     persist->number = saving->facts.number;
     enum status status = snapshot_remove_before(persist->options.files, &memory_libc, saving->facts.number);
     if (status == STATUS_OK)
@@ -219,6 +232,8 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
         facts->saved_at_ms = clock_unix_ms();
         facts->snapshot_bytes = saving->facts.file_bytes;
         facts->left_out = saving->dump.left_out;
+        facts->below = saving->dump.below;
+        facts->below_left_out = saving->dump.below_left_out;
         persist->log_bytes_at_begin = saving->log_bytes;
         persist->log_bytes_loaded = 0;
         atomic_store(&persist->lost_some, false);
@@ -249,7 +264,10 @@ static void save(struct persist *persist) {
         persist_say(persist, LOG_NOTICE, "Snapshot %llu: %llu entries, %llu bytes, %llu ms",
                     (unsigned long long)saving.facts.number, (unsigned long long)saving.dump.done,
                     (unsigned long long)saving.facts.file_bytes, (unsigned long long)took_ms);
-    else if (!is_stopping(persist))
+    if (status == STATUS_OK && saving.dump.below_left_out)
+        persist_say(persist, LOG_WARNING, "The snapshot has nothing of %llu entries in the warm tier",
+                    (unsigned long long)saving.dump.below_left_out);
+    else if (status != STATUS_OK && !is_stopping(persist))
         persist_say(persist, LOG_WARNING, "A snapshot has failed: %s",
                     status == STATUS_IO || status == STATUS_FULL ? strerror(error) : status_text(status));
     note_end(persist, &saving, status, took_ms);

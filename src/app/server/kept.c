@@ -5,6 +5,7 @@
 
 #include "app/rules/manifest_diagnose.h"
 #include "app/server/kept_inner.h"
+#include "app/server/tiering.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "base/hash.h"
@@ -151,6 +152,9 @@ void kept_rules_hold(struct server *server, struct actor *actor, uint64_t hash) 
         kept->classed = hash;
     pthread_mutex_unlock(&kept->lock);
     buf_fini(&note);
+    /* Until a snapshot has this note every restart would do it again, and empty the tier for it. */
+    if (status == STATUS_OK && server->persist && tiering_lasts(server))
+        MAYBE(persist_save(server->persist) > 0);
 }
 
 /* ------------------------------------------------------------------------------------------ where keys lay */
@@ -354,6 +358,9 @@ enum status kept_note(void *context, uint64_t lsn, struct slice name, struct sli
         status = buf_append_slice(&kept->stores, bytes);
     } else if (slice_equal(name, SLICE(KEPT_CLASSED))) {
         kept->classed = kept_take_u64(&bytes);
+        /* What was in the warm tier when that was done had no part in it, and is back: in the tier, or in memory. */
+        if (lsn && tiering_lasts(context))
+            kept->classed = 0;
     } else if (slice_equal(name, SLICE(KEPT_FOLLOW))) {
         status = kept_follow_begins(kept, lsn, bytes);
     } else if (slice_equal(name, SLICE(KEPT_FOLLOWED))) {

@@ -8,6 +8,7 @@
 #include "app/server/kept.h"
 #include "app/server/rules.h"
 #include "app/server/run.h"
+#include "app/server/tiering.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
 #include "sys/os/clock.h"
@@ -109,6 +110,9 @@ static void tell_loaded(struct server *server) {
     persist_facts(server->persist, &facts);
     log_notice("Loaded %llu records in %llu ms: %llu keys", (unsigned long long)facts.loaded_records,
                (unsigned long long)facts.loaded_ms, (unsigned long long)keys);
+    if (facts.loaded_below || facts.loaded_below_lost)
+        log_notice("%llu keys are in the warm tier; %llu that were there are lost",
+                   (unsigned long long)facts.loaded_below, (unsigned long long)facts.loaded_below_lost);
     if (facts.loaded_entries_lost)
         log_warning("%llu entries found no room: maxmemory is less than it was",
                     (unsigned long long)facts.loaded_entries_lost);
@@ -165,6 +169,7 @@ static void load(void *context) {
                  .notes = kept_notes,
                  .settled = kept_settled,
                  .context = server},
+        .tier = tiering_kept(server),
         .progress = &server->load.progress,
         .image = server->image.file.log,
     };
@@ -480,6 +485,8 @@ static void facts_of_log(struct server *server, struct cmd_persistence *ret_fact
         .last_save_failed = facts.last_save_failed,
         .loaded_records = facts.loaded_records,
         .loaded_lost = facts.loaded_entries_lost,
+        .saved_below = facts.below,
+        .saved_below_left_out = facts.below_left_out,
         .loaded_ms = facts.loaded_ms,
         .cut_bytes = facts.cut_bytes,
         .saved_lsn = facts.saved_lsn,

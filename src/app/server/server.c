@@ -429,7 +429,7 @@ static enum status open_cache(struct server *server) {
         .changes = {.call = changes_note, .context = server, .wanted = changes_asked(events, events)},
         .rules = {.terms = rules_terms, .context = server, .marks = CLASSES_MARKS, .time_mark = CLASSES_HIDDEN_MARK},
         .tiered = values->warm_file[0] != 0,
-        .seed = random_u64(),
+        .seed = server->hash_seed = tiering_seed(values),
         .waiting = {.wait = sleep_in_cache, .wake = futex_wake},
         .backing = {.huge_size = PAGES_HUGE_SIZE, .dense = pages_dense, .release = pages_release},
         .memory = &memory_libc,

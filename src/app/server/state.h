@@ -146,6 +146,7 @@ struct server {
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
     struct server_tier *tier;     /* NULL: there is none */
+    uint64_t hash_seed;           /* the cache's */
     struct server_secure *secure; /* NULL: no TLS */
 
     struct server_leases *leases;

@@ -2,10 +2,12 @@
 
 #include <poll.h>
 
+#include "app/persist/persist.h"
 #include "app/server/worker.h"
 #include "app/tier/warm_tier.h"
 #include "base/assert.h"
 #include "sys/os/log.h"
+#include "sys/os/random.h"
 
 enum {
     ACTOR_ID = (1 << 30) - 1, /* far from those of workers, loaders and whoever saves */
@@ -16,7 +18,9 @@ enum {
 struct server_tier {
     struct server *server;
     struct warm_tier *file;
+    bool lasts; /* what stands there is found again after a restart: snapshots list it */
     bool begun;
+    struct persist_tier kept;
     _Atomic uint64_t idle_ms, keep_every_ms;
 };
 
@@ -35,6 +39,8 @@ static enum status open_file(struct server_tier *tier) {
         .write_rate_bytes = values->warm_write_rate_bytes,
         .keep_percent = (uint32_t)values->warm_keep_percent,
         .actor = ACTOR_ID,
+        .lasts = tier->lasts,
+        .seed = tier->server->hash_seed,
         .say = say,
     };
     char reason[WARM_TIER_REASON_SIZE];
@@ -57,15 +63,44 @@ static enum status open_readers(struct server_tier *tier) {
     return STATUS_OK;
 }
 
+/* The cache has it before what was kept is loaded, so that what is listed there is found. */
+static enum status attach(struct server_tier *tier, struct actor *actor) {
+    struct server *server = tier->server;
+    enum status status =
+        warm_tier_begin(tier->file, server->cache, actor, (uint32_t)server->config.values.warm_promote_hits);
+    if (status != STATUS_OK)
+        log_warning("The warm tier cannot be used: %s", status_text(status));
+    return status;
+}
+
+bool tiering_lasts(const struct server *server) {
+    return server->config.values.warm_file[0] && server->config.values.appendonly && !server->image.used;
+}
+
+uint64_t tiering_seed(const struct config_values *values) {
+    uint64_t seed;
+    if (values->warm_file[0] && values->appendonly && warm_tier_seed(values->warm_file, &seed))
+        return seed;
+    return random_u64() | 1;
+}
+
+const struct persist_tier *tiering_kept(const struct server *server) {
+    return server->tier && server->tier->lasts ? &server->tier->kept : NULL;
+}
+
 enum status tiering_open(struct server *server) {
     if (!server->config.values.warm_file[0])
         return STATUS_OK;
     struct server_tier *tier = memory_take(&memory_libc, sizeof *tier);
     if (!tier)
         return STATUS_NO_MEMORY;
-    *tier = (struct server_tier){.server = server};
+    *tier = (struct server_tier){.server = server, .lasts = tiering_lasts(server)};
     server->tier = tier;
     TRY(open_file(tier));
+    tier->kept = (struct persist_tier){warm_tier_bring, warm_tier_spare,  warm_tier_loaded,
+                                       warm_tier_flush, warm_tier_listed, tier->file};
+    if (tier->lasts)
+        TRY(attach(tier, &server->workers[0]->actor));
     TRY(open_readers(tier));
     tiering_settle(server);
     struct warm_statistics facts;
@@ -80,13 +115,10 @@ enum status tiering_begin(struct server *server, struct actor *actor) {
     struct server_tier *tier = server->tier;
     if (!tier)
         return STATUS_OK;
-    enum status status =
-        warm_tier_begin(tier->file, server->cache, actor, (uint32_t)server->config.values.warm_promote_hits);
-    if (status != STATUS_OK) {
-        log_warning("The warm tier cannot be used: %s", status_text(status));
-        return status;
-    }
+    if (!tier->lasts)
+        TRY(attach(tier, actor));
     tier->begun = true;
+    tiering_settle(server);
     server->env.tier = &tiering_calls;
     return STATUS_OK;
 }
@@ -124,7 +156,8 @@ void tiering_settle(struct server *server) {
     const struct config_values *values = &server->config.values;
     if (!tier || !tier->file)
         return;
-    warm_write_rate_set(warm_tier_file(tier->file), values->warm_write_rate_bytes);
+    /* A start writes as much as the disk takes: what it has no room for would be lost. */
+    warm_write_rate_set(warm_tier_file(tier->file), tier->lasts && !tier->begun ? 0 : values->warm_write_rate_bytes);
     if (tier->begun)
         cache_tier_promote_hits_set(server->cache, (uint32_t)values->warm_promote_hits);
     atomic_store(&tier->idle_ms, 1000ull * (uint64_t)values->warm_demote_idle_s);
@@ -135,7 +168,7 @@ bool tiering_keep_house(struct worker *worker) {
     const struct server_tier *tier = worker->server->tier;
     struct worker_tier *of = &worker->tier;
     uint64_t idle_ms = atomic_load_explicit(&tier->idle_ms, memory_order_relaxed);
-    if (worker->index != 0 || idle_ms == 0)
+    if (worker->index != 0 || idle_ms == 0 || !tier->begun)
         return false;
     if (!of->idle_more) {
         if (worker->now_ms - of->kept_ms < atomic_load_explicit(&tier->keep_every_ms, memory_order_relaxed))

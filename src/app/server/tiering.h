@@ -28,7 +28,9 @@ enum {
     TIER_AHEAD_BYTES_MAX = 4 * 1024 * 1024, /* of records for requests behind the one that waits */
 };
 
+struct config_values;
 struct connection;
+struct persist_tier;
 struct server;
 struct server_tier;
 struct tier_set;
@@ -51,6 +53,12 @@ struct worker_tier {
     bool idle_more;
 };
 
+/* The seed of the cache's hash: that of the file if what stands there is to be found again, else by chance. */
+uint64_t tiering_seed(const struct config_values *values);
+/* Whether what stands in the file is found again after a restart: there is a log, and the memory is not left to the next server. */
+bool tiering_lasts(const struct server *server);
+/* For persist_options; NULL: it does not last. */
+const struct persist_tier *tiering_kept(const struct server *server);
 /* Opens the file and takes its directory, if the configuration names one. Workers are made and do not run. */
 MUST_CHECK enum status tiering_open(struct server *server);
 /* The cache has it from here on; nobody else is in the cache. */

@@ -28,8 +28,12 @@ struct warm_tier {
     struct actor actor;    /* of the tier's thread */
     char path[WARM_TIER_PATH_MAX + sizeof WARM_TIER_FILE + 1];
     char name[WARM_NAME_MAX + 1];
-    _Atomic uint64_t told_ms[WARM_INDEX_DAMAGED + 1];
+    _Atomic uint64_t told_ms[WARM_TROUBLES];
 };
+
+static const struct files *files_of(const struct warm_tier *tier) {
+    return tier->options.files ? tier->options.files : &tier->directory.files;
+}
 
 /* ------------------------------------------------------------------------------------------ what the cache asks of it */
 
@@ -60,6 +64,12 @@ static uint64_t generation(void *context, uint64_t address) {
     return warm_generation(((const struct warm_tier *)context)->warm, address);
 }
 
+static uint64_t position(void *context) { return warm_position(((const struct warm_tier *)context)->warm); }
+
+static bool take(void *context, uint64_t address, uint64_t in_generation, uint64_t *ret_address) {
+    return warm_take(((const struct warm_tier *)context)->warm, address, in_generation, ret_address);
+}
+
 /* ------------------------------------------------------------------------------------------ what the file asks of the cache */
 
 static struct actor *enter(struct warm_tier *tier) {
@@ -70,9 +80,11 @@ static struct actor *enter(struct warm_tier *tier) {
 
 static void leave(struct warm_tier *tier) { pthread_mutex_unlock(&tier->still); }
 
+/* Before the cache has it nothing of an earlier process is wanted yet. */
 static bool keep(void *context, const struct warm_item *item) {
     struct warm_tier *tier = context;
-    bool worth = cache_tier_keep(tier->cache, enter(tier), item->hash, item->address);
+    struct actor *actor = enter(tier);
+    bool worth = tier->cache && cache_tier_keep(tier->cache, actor, item->hash, item->address);
     leave(tier);
     return worth;
 }
@@ -86,7 +98,9 @@ static void moved(void *context, const struct warm_item *item, uint64_t address)
 static void gone(void *context, const struct warm_item *item, enum warm_cause cause) {
     struct warm_tier *tier = context;
     (void)cause;
-    cache_tier_gone(tier->cache, enter(tier), item->hash, item->address);
+    struct actor *actor = enter(tier);
+    if (tier->cache)
+        cache_tier_gone(tier->cache, actor, item->hash, item->address);
     leave(tier);
 }
 
@@ -103,7 +117,9 @@ static bool is_among(void *context, uint64_t address) {
 static void gone_all(void *context, uint64_t first, uint64_t end) {
     struct warm_tier *tier = context;
     struct places places = {first, end};
-    cache_tier_gone_all(tier->cache, enter(tier), is_among, &places);
+    struct actor *actor = enter(tier);
+    if (tier->cache)
+        cache_tier_gone_all(tier->cache, actor, is_among, &places);
     leave(tier);
 }
 
@@ -113,6 +129,7 @@ static void trouble(void *context, const struct warm_trouble *what) {
         [WARM_READ_FAILED] = "could not be read: a miss",
         [WARM_RECORD_DAMAGED] = "holds a record that is damaged: a miss",
         [WARM_INDEX_DAMAGED] = "has a segment whose index is damaged: all of it is evicted",
+        [WARM_FLUSH_FAILED] = "could not be flushed: a power cut may lose some of it",
     };
     struct warm_tier *tier = context;
     char text[sizeof tier->path + 256];
@@ -176,36 +193,52 @@ static enum status take_place(struct warm_tier *tier, const char *path, char *re
                : refuse(reason, status, "'%.200s.lock' cannot be locked: %s", tier->path, strerror(errno));
 }
 
-/* What an earlier run has left is of no use. */
-static enum status remove_old(const struct warm_tier *tier, char *reason) {
-    const struct files *files = &tier->directory.files;
+/* What an earlier run has left is of no use, unless it is to last. `ret_size`: of what is left there. */
+static enum status remove_old(const struct warm_tier *tier, uint64_t *ret_size, char *reason) {
+    const struct files *files = files_of(tier);
     uint8_t magic[sizeof WARM_MAGIC - 1];
     size_t size = 0;
     int file;
+    *ret_size = 0;
     enum status status = files->open(files->context, tier->name, FILES_READ, &file);
     if (status != STATUS_OK && files_cause(errno) == FILES_ABSENT)
         return STATUS_OK;
     if (status == STATUS_OK) {
         status = files->read(files->context, file, 0, magic, sizeof magic, &size);
+        if (status == STATUS_OK && tier->options.lasts)
+            status = files->size(files->context, file, ret_size);
         files->close(files->context, file);
     }
     if (status == STATUS_OK && (size < sizeof magic || memcmp(magic, WARM_MAGIC, sizeof magic) != 0))
         return refuse(reason, STATUS_INVALID, "'%.200s' is no file of a warm tier: nothing is written there",
                       tier->path);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !tier->options.lasts)
         status = files->remove(files->context, tier->name);
     return status == STATUS_OK ? status : refuse(reason, status, "'%.200s': %s", tier->path, strerror(errno));
 }
 
 /* A disk that is filled to its last byte before it says no would be full for everybody else, too. */
-static enum status look_for_room(const struct warm_tier *tier, char *reason) {
-    const struct files *files = &tier->directory.files;
+static enum status look_for_room(const struct warm_tier *tier, uint64_t there, char *reason) {
+    const struct files *files = files_of(tier);
     uint64_t room;
-    if (files->room(files->context, &room) != STATUS_OK || room >= tier->options.size_bytes)
+    if (files->room(files->context, &room) != STATUS_OK || room + there >= tier->options.size_bytes)
         return STATUS_OK;
     return refuse(reason, STATUS_FULL,
                   "all of its %" PRIu64 " bytes are set aside at once, and there is room for %" PRIu64,
                   tier->options.size_bytes, room);
+}
+
+/* Of another seed, keys would be looked for where they are not: it begins anew. */
+static enum status open_with_seed(struct warm_tier *tier, const struct warm_options *options,
+                                  struct warm_report *report) {
+    const struct files *files = files_of(tier);
+    TRY(warm_open(files, options, clock_steady_ns(), NULL, report, &tier->warm));
+    if (!tier->options.lasts || warm_word(tier->warm) == tier->options.seed)
+        return STATUS_OK;
+    warm_free(tier->warm);
+    tier->warm = NULL;
+    TRY(files->remove(files->context, tier->name));
+    return warm_open(files, options, clock_steady_ns(), NULL, report, &tier->warm);
 }
 
 static void tell_access(const struct warm_tier *tier) {
@@ -225,31 +258,62 @@ static enum status open_file(struct warm_tier *tier, char *reason) {
         .name = tier->name,
         .size_bytes = tier->options.size_bytes,
         .keep_percent = tier->options.keep_percent,
-        .write_rate_bytes = tier->options.write_rate_bytes,
+        .write_rate_bytes = tier->options.lasts ? 0 : tier->options.write_rate_bytes,
         .mapped = tier->options.mapped,
         .begin_anew = true,
+        .lasting = tier->options.lasts,
+        .word = tier->options.seed,
         .memory = tier->options.memory,
         .hooks = {keep, moved, gone, gone_all, trouble, tier},
     };
     report.reason[0] = 0;
-    enum status status = warm_open(&tier->directory.files, &options, clock_steady_ns(), NULL, &report, &tier->warm);
+    enum status status = open_with_seed(tier, &options, &report);
     if (status == STATUS_OK) {
         tell_access(tier);
         return status;
     }
     refuse(reason, status, "%s", report.reason[0] ? report.reason : strerror(errno));
     if (status == STATUS_FULL) /* as much of it as found room */
-        MAYBE(tier->directory.files.remove(tier->directory.files.context, tier->name) != STATUS_OK);
+        MAYBE(files_of(tier)->remove(files_of(tier)->context, tier->name) != STATUS_OK);
     return status;
 }
 
 static enum status open_parts(struct warm_tier *tier, const char *path, char *reason) {
     char directory[WARM_TIER_PATH_MAX + 1];
-    TRY(split(tier, path, directory, reason));
-    TRY(take_place(tier, directory, reason));
-    TRY(remove_old(tier, reason));
-    TRY(look_for_room(tier, reason));
+    uint64_t there;
+    if (tier->options.files) {
+        snprintf(tier->name, sizeof tier->name, "%.*s", WARM_NAME_MAX, path);
+    } else {
+        TRY(split(tier, path, directory, reason));
+        TRY(take_place(tier, directory, reason));
+    }
+    TRY(remove_old(tier, &there, reason));
+    TRY(look_for_room(tier, there, reason));
     return open_file(tier, reason);
+}
+
+bool warm_tier_seed(const char *path, uint64_t *ret_seed) {
+    struct warm_tier tier = {.cache = NULL};
+    char directory[WARM_TIER_PATH_MAX + 1], reason[WARM_TIER_REASON_SIZE];
+    uint8_t bytes[WARM_HEADER_SIZE];
+    struct warm_file_header header;
+    uint32_t version;
+    size_t size = 0;
+    int file;
+    if (split(&tier, path, directory, reason) != STATUS_OK ||
+        directory_open(directory, false, &tier.directory) != STATUS_OK)
+        return false;
+    const struct files *files = &tier.directory.files;
+    enum status status = files->open(files->context, tier.name, FILES_READ, &file);
+    if (status == STATUS_OK) {
+        status = files->read(files->context, file, 0, bytes, sizeof bytes, &size);
+        files->close(files->context, file);
+    }
+    directory_close(&tier.directory);
+    if (status != STATUS_OK || size < sizeof bytes || warm_file_header_decode(bytes, &header, &version) != STATUS_OK)
+        return false;
+    *ret_seed = header.word;
+    return header.word != 0;
 }
 
 static const struct memory *memory_of(const struct warm_tier_options *options) {
@@ -280,11 +344,14 @@ enum status warm_tier_begin(struct warm_tier *tier, struct cache *cache, struct 
         .value_size_max = warm_record_size_max(WARM_SEGMENT_SIZE_DEFAULT) - WARM_RECORD_HEADER_SIZE -
                           CACHE_TIER_META_SIZE_MAX - CACHE_KEY_SIZE_MAX,
         .promote_hits = promote_hits,
+        .file_id = tier->options.lasts ? warm_id(tier->warm) : 0,
+        .position = position,
+        .take = take,
     };
-    tier->cache = cache;
+    pthread_mutex_lock(&tier->still);
     enum status status = cache_tier_set(cache, actor, &calls);
-    if (status != STATUS_OK)
-        tier->cache = NULL;
+    tier->cache = status == STATUS_OK ? cache : NULL;
+    pthread_mutex_unlock(&tier->still);
     return status;
 }
 
@@ -374,6 +441,32 @@ enum status warm_tier_fetch(struct warm_tier *tier, struct actor *actor, const s
     }
     MAYBE(cache_tier_give_up(tier->cache, actor, key) > 0);
     return STATUS_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ lasting */
+
+enum status warm_tier_bring(void *context, struct actor *actor, const struct cache_key *key) {
+    struct warm_tier *tier = context;
+    struct buf bytes;
+    buf_init(&bytes, memory_of(&tier->options));
+    enum status status = warm_tier_fetch(tier, actor, key, &bytes);
+    buf_fini(&bytes);
+    return status;
+}
+
+void warm_tier_spare(void *context) { warm_spare(((const struct warm_tier *)context)->warm); }
+
+void warm_tier_loaded(void *context) {
+    struct warm_tier *tier = context;
+    struct cache_tier_stats stats;
+    cache_tier_stats(tier->cache, &stats);
+    warm_taken(tier->warm, stats.taken_over != 0);
+}
+
+enum status warm_tier_flush(void *context) { return warm_flush(((const struct warm_tier *)context)->warm); }
+
+void warm_tier_listed(void *context, uint64_t in_generation) {
+    warm_listed(((const struct warm_tier *)context)->warm, in_generation);
 }
 
 /* ------------------------------------------------------------------------------------------ forks */

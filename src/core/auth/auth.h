@@ -136,7 +136,7 @@ void auth_user_unref(struct auth_user *user);
 /* One word of ACL SETUSER; a selector is one word, brackets included. */
 enum auth_fault auth_user_apply(struct auth_user *user, struct slice rule);
 
-/* A name has no spaces and no zero bytes, and is not longer than AUTH_NAME_SIZE_MAX. */
+/* A name is not empty, has no spaces and no zero bytes, and is not longer than AUTH_NAME_SIZE_MAX. */
 bool auth_name_is_good(struct slice name);
 
 /* Whether `hash` is one of its passwords', in a time that does not depend on how far they are alike; or it needs none. */
@@ -187,6 +187,14 @@ enum auth_verdict auth_judge(const struct auth_user *user, const struct auth_req
 /* Whether any selector permits this command with this key, and with this channel. */
 bool auth_permits_key(const struct auth_user *user, uint32_t command, struct auth_touch key);
 bool auth_permits_channel(const struct auth_user *user, struct slice channel, bool pattern);
+
+/* A prefix with which every key is permitted to this command and access; NULL: there is none that is found at once. For requests in a row, so that
+ * most of them take one comparison. */
+const struct auth_pattern *auth_gate(const struct auth_user *user, uint32_t command, uint32_t access);
+
+static inline bool auth_gate_passes(const struct auth_pattern *gate, struct slice name) {
+    return name.size >= gate->plain && memcmp(name.data, gate->text.data, gate->plain) == 0;
+}
 
 static inline const struct auth_selector *auth_selector_at(const struct auth_user *user, uint32_t i) {
     return (const struct auth_selector *)user->selectors.items + i;

@@ -23,7 +23,9 @@ enum status auth_describe_keys(const struct auth_selector *selector, struct buf 
     for (uint32_t i = 0; i < selector->keys.count; i++) {
         const struct auth_pattern *pattern = (const struct auth_pattern *)selector->keys.items + i;
         TRY(append(out, i ? " " : ""));
-        TRY(append(out, before[pattern->access]));
+        /* "~*" would be every key, and nothing may stand behind that. */
+        bool star = pattern->access == AUTH_READ_WRITE && slice_equal(pattern->text, SLICE("*"));
+        TRY(append(out, star ? "%RW~" : before[pattern->access]));
         TRY(buf_append_slice(out, pattern->text));
     }
     return STATUS_OK;

@@ -98,6 +98,17 @@ bool auth_permits_key(const struct auth_user *user, uint32_t command, struct aut
     return false;
 }
 
+const struct auth_pattern *auth_gate(const struct auth_user *user, uint32_t command, uint32_t access) {
+    for (uint32_t i = 0; i < user->selectors.count; i++) {
+        const struct auth_selector *selector = auth_selector_at(user, i);
+        const struct auth_pattern *patterns = selector->keys.items;
+        for (uint32_t k = 0; k < selector->keys.count && has_bit(selector, command); k++)
+            if (patterns[k].kind == AUTH_PREFIX && patterns[k].plain && (patterns[k].access & access) == access)
+                return &patterns[k];
+    }
+    return NULL;
+}
+
 bool auth_permits_channel(const struct auth_user *user, struct slice channel, bool pattern) {
     for (uint32_t i = 0; i < user->selectors.count; i++)
         if (permits_channel(auth_selector_at(user, i), channel, pattern))

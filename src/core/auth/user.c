@@ -90,6 +90,14 @@ static uint32_t slices_find(const struct auth_list *list, struct slice text) {
     return AUTH_NONE;
 }
 
+/* What stands in a line of an ACL file as one word, and no more. */
+static bool has_spaces(struct slice text) {
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] == ' ' || (text.data[i] >= '\t' && text.data[i] <= '\r') || text.data[i] == 0)
+            return true;
+    return false;
+}
+
 /* ----------------------------------------------------------------- commands */
 
 uint32_t auth_command_find(const struct auth_commands *commands, struct slice name) {
@@ -188,7 +196,7 @@ static enum auth_fault add_part(struct auth_user *user, struct auth_selector *se
         return AUTH_UNKNOWN_COMMAND;
     if (commands->list[command].parent != AUTH_NONE)
         return AUTH_FIRST_OF_SUB;
-    if (argument.size == 0)
+    if (argument.size == 0 || has_spaces(argument))
         return AUTH_SYNTAX;
     if (commands->list[command].children == 0)
         return permit_first(user, selector, command, name, bar);
@@ -222,13 +230,6 @@ static enum auth_fault apply_command(struct auth_user *user, struct auth_selecto
 }
 
 /* ----------------------------------------------------------------- patterns */
-
-static bool has_spaces(struct slice text) {
-    for (size_t i = 0; i < text.size; i++)
-        if (text.data[i] == ' ' || (text.data[i] >= '\t' && text.data[i] <= '\r') || text.data[i] == 0)
-            return true;
-    return false;
-}
 
 size_t auth_plain_size(struct slice text) {
     size_t plain = 0;
@@ -347,7 +348,10 @@ static enum auth_fault add_selector(struct auth_user *user, struct slice text) {
     for (size_t from = 0; fault == AUTH_FINE && inner.size && from <= inner.size;) {
         const uint8_t *space = from < inner.size ? memchr(inner.data + from, ' ', inner.size - from) : NULL;
         size_t until = space ? (size_t)(space - inner.data) : inner.size;
-        fault = selector_apply(user, &selector, slice_part(inner, from, until - from));
+        struct slice rule = slice_part(inner, from, until - from);
+        /* In a file it would be the end of the selector. */
+        bool closes = rule.size && rule.data[rule.size - 1] == ')';
+        fault = closes ? AUTH_SYNTAX : selector_apply(user, &selector, rule);
         from = until + 1;
     }
     return fault == AUTH_FINE ? auth_list_add(user, &user->selectors, &selector, sizeof selector) : fault;
@@ -434,7 +438,7 @@ enum auth_fault auth_user_apply(struct auth_user *user, struct slice rule) {
     return fault;
 }
 
-bool auth_name_is_good(struct slice name) { return name.size <= AUTH_NAME_SIZE_MAX && !has_spaces(name); }
+bool auth_name_is_good(struct slice name) { return name.size && name.size <= AUTH_NAME_SIZE_MAX && !has_spaces(name); }
 
 static struct auth_user *user_begin(const struct auth_setting *setting, struct slice name) {
     struct auth_user *user = memory_take(setting->memory, sizeof *user);

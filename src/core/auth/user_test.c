@@ -52,6 +52,7 @@ static void users_are_described_by_words_that_make_them(void **state) {
     expect_user("on;nopass;~*;&*;+@all", "on nopass ~* &* +@all");
     expect_user("ON;AllKeys;allchannels;ALLCOMMANDS", "on ~* &* +@all");
     expect_user("~a*;%R~b;%w~c;%RW~d;%R~c", "off ~a* %R~b ~c ~d resetchannels -@all");
+    expect_user("%R~*;%W~*;~x", "off %RW~* ~x resetchannels -@all");
     expect_user("&a;&b*;+GET", "off resetchannels &a &b* -@all +get");
     expect_user("+@read;+set;-set;+@write", "off resetchannels -@all +@read -set +@write");
     expect_user("+config;-config|get;+config", "off resetchannels -@all +config");
@@ -90,6 +91,7 @@ static void wrong_rules_are_refused_with_what_is_wrong(void **state) {
         {"+config|get|x", AUTH_FIRST_OF_SUB},
         {"+config|", AUTH_SYNTAX},
         {"+get|", AUTH_SYNTAX},
+        {"+get|a\nuser eve", AUTH_SYNTAX},
         {"%~x", AUTH_SYNTAX},
         {"%RR~x", AUTH_SYNTAX},
         {"%X~x", AUTH_SYNTAX},
@@ -103,6 +105,8 @@ static void wrong_rules_are_refused_with_what_is_wrong(void **state) {
         {"(on)", AUTH_SYNTAX},
         {"(+get  +set)", AUTH_FINE},
         {"((+get))", AUTH_SYNTAX},
+        {"(~x) +get)", AUTH_SYNTAX},
+        {"(+select|0))", AUTH_SYNTAX},
         {"(", AUTH_SYNTAX},
         {"(+nosuch)", AUTH_UNKNOWN_COMMAND},
     };

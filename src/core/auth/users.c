@@ -139,6 +139,18 @@ static bool next_word(struct slice *rest, struct slice *ret_word) {
     return closed;
 }
 
+/* A word without a meaning of brackets. False: there is none. */
+static bool next_plain(struct slice *rest, struct slice *ret_word) {
+    while (rest->size && is_space(rest->data[0]))
+        *rest = slice_part(*rest, 1, SIZE_MAX);
+    size_t size = 0;
+    while (size < rest->size && !is_space(rest->data[size]))
+        size++;
+    *ret_word = slice_part(*rest, 0, size);
+    *rest = slice_part(*rest, size, SIZE_MAX);
+    return size > 0;
+}
+
 static enum status read_rules(struct line *line) {
     struct slice word;
     bool closed;
@@ -155,10 +167,9 @@ static enum status read_rules(struct line *line) {
 
 static enum status read_line(struct line *line) {
     struct slice word;
-    (void)next_word(&line->rest, &word);
-    if (word.size == 0 || word.data[0] == '#')
+    if (!next_plain(&line->rest, &word) || word.data[0] == '#')
         return STATUS_OK;
-    if (!slice_equal(word, SLICE("user")) || !next_word(&line->rest, &word) || word.size == 0)
+    if (!slice_equal(word, SLICE("user")) || !next_plain(&line->rest, &word))
         return complain(line, "", SLICE("line should start with user keyword followed by the username"), "");
     if (!auth_name_is_good(word))
         return complain(line, "", SLICE("username is too long or contains invalid characters"), "");

@@ -73,10 +73,11 @@ static void a_file_takes_the_place_of_all_users_or_changes_nothing(void **state)
         "f.acl:9: line should start with user keyword followed by the username. ");
     expect_saved(&users, "user default on nopass ~* &* +@all\nuser old off resetchannels -@all\n");
     buf_clear(&errors);
-    struct slice good = SLICE("user old on ~k  (+get ~x) \r\nuser new (~a)b* +get) +set");
+    struct slice good = SLICE("user old on ~k  (+get ~x) \r\nuser (x on\nuser new (~a)b* +get) +set");
     assert_int_equal(auth_users_load(&users, good, "f.acl", &errors), STATUS_OK);
     expect_saved(&users,
-                 "user default on nopass ~* &* +@all\nuser new off resetchannels -@all +set (~a)b* resetchannels "
+                 "user (x on resetchannels -@all\nuser default on nopass ~* &* +@all\nuser new off resetchannels -@all "
+                 "+set (~a)b* resetchannels "
                  "-@all +get)\nuser old on ~k resetchannels -@all (~x resetchannels -@all +get)\n");
     assert_int_equal(auth_users_find(&users, SLICE("default"))->id, default_id);
     buf_fini(&errors);

@@ -227,6 +227,8 @@ void journal_facts(const struct cache *cache, struct actor *actor, const struct 
                    uint8_t (*names)[TAG_NAME_MAX], struct record_part *ret_part);
 /* The tier (tier.c). Whether it may have a key, without a lock; also said if it cannot be told. */
 bool tier_may_have(const struct cache *cache, const struct store_key *key);
+/* Which keys belong to which shard, and how they are hashed, as one number: cells of another process with the same stand where they would here. 0: it cannot be said. */
+uint64_t tier_layout(const struct cache *cache);
 /* After a read that has found nothing, where there is a tier: what was the case at one moment of this call. */
 enum tier_answer { TIER_NOWHERE, TIER_MAY_HAVE, TIER_IN_MEMORY };
 enum tier_answer tier_confirm_miss(const struct cache *cache, const struct store_key *key);

@@ -29,7 +29,6 @@ enum fault {
     FAULT_NO_REMOVAL,  /* or deletions and evictions, */
     FAULT_NO_FACTS,    /* or other expiries and tags, */
     FAULT_NO_BANS,     /* or bans, */
-    FAULT_NO_SWEEPS,   /* or that they are over, */
     FAULT_NO_MAP,      /* or that databases change places */
     FAULT_DUMP_AT_END, /* the log from the end of the dump is taken for enough */
     FAULT_OF_LANES,
@@ -393,9 +392,11 @@ static bool compare(struct model *m, struct testing_cache *r) {
 }
 
 static void plant(struct model *m) {
-    static const enum record_kind without[FAULT_KINDS] = {
-        [FAULT_NO_TAGS] = RECORD_TAG, [FAULT_NO_REMOVAL] = RECORD_REMOVE, [FAULT_NO_FACTS] = RECORD_FACTS,
-        [FAULT_NO_BANS] = RECORD_BAN, [FAULT_NO_SWEEPS] = RECORD_SWEPT,   [FAULT_NO_MAP] = RECORD_MAP};
+    static const enum record_kind without[FAULT_KINDS] = {[FAULT_NO_TAGS] = RECORD_TAG,
+                                                          [FAULT_NO_REMOVAL] = RECORD_REMOVE,
+                                                          [FAULT_NO_FACTS] = RECORD_FACTS,
+                                                          [FAULT_NO_BANS] = RECORD_BAN,
+                                                          [FAULT_NO_MAP] = RECORD_MAP};
     size_t count = log_count(&m->log);
     m->log.without = without[m->fault];
     m->log.left_out = m->fault == FAULT_LEFT_OUT ? 2 + below(m, (uint32_t)count) : 0;
@@ -423,6 +424,9 @@ static bool make_again(struct model *m, struct testing_lanes *lanes) {
 static bool crash(struct model *m) {
     struct testing_lanes lanes = {.never_settled = m->fault == FAULT_UNSETTLED, .any_lane = m->fault == FAULT_ANY_LANE};
     plant(m);
+    /* That bans are over spares a replay the comparing, and changes nothing. */
+    if (m->fault == FAULT_NONE && m->seed % 2)
+        m->log.without = RECORD_SWEPT;
     bool same = make_again(m, NULL);
     if (!same || (m->fault != FAULT_NONE && m->fault < FAULT_OF_LANES))
         return same;

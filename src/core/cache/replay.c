@@ -1,6 +1,7 @@
 #include "core/cache/replay.h"
 
 #include "core/cache/internal.h"
+#include "core/store/tier.h"
 
 enum {
     CLOCK_SLACK_MS = 60000, /* by which clocks of threads do not differ */
@@ -27,6 +28,23 @@ static void raise_stamps(const struct cache_replay *replay, uint64_t taken) {
 static void see_stamp(const struct cache_replay *replay, uint64_t stamp) {
     if (stamp)
         raise_stamps(replay, stamp - ENTRY_STAMP_FIRST + 1);
+}
+
+/* What goes down is as old as this. */
+static void see_ban(struct cache_replay *replay, uint64_t stamp) {
+    struct tier *tier = engine_of(replay)->tier;
+    replay->bans_seen = stamp > replay->bans_seen ? stamp : replay->bans_seen;
+    if (tier)
+        atomic_store_explicit(&tier->loaded_bans, replay->bans_seen, memory_order_relaxed);
+}
+
+/* An entry without a stamp that was written behind a ban, which lasts here longer than it did there: younger than that, and older than all that follow. A stamp of
+ * now would be younger than these, too, as stamps are ahead of the records. */
+static uint64_t stamp_of(const struct cache_replay *replay, const struct record_part *part) {
+    const struct engine *engine = engine_of(replay);
+    const struct entry entry = {.db = part->place};
+    bool banned = part->stamp == 0 && store_is_banned(engine, &entry, part->name);
+    return banned ? replay->bans_seen + 1 : part->stamp;
 }
 
 static void give_held(struct cache_replay *replay) {
@@ -87,6 +105,8 @@ static void remove_key(struct cache_replay_lane *lane, const struct record_part 
     begin(lane, part, hash, &edit);
     if (spot_of(&edit)->location)
         store_remove_alone(edit.cache->engine, edit.actor, shard_of(&edit), spot_of(&edit), STORE_CLEARED);
+    else if (store_is_tiered(shard_of(&edit)))
+        MAYBE(tier_overwritten(edit.cache->engine, edit.actor, shard_of(&edit), hash, part->place) > 0);
     cache_edit_end(&edit);
 }
 
@@ -96,13 +116,13 @@ static enum status facts_of(struct cache_replay_lane *lane, const struct record_
     *ret_value = (struct store_value){
         .type = part->type,
         .expires_at_ms = part->expires_at_ms,
-        .stamp = part->stamp,
+        .stamp = stamp_of(lane->replay, part),
         .row = part->row,
         .stale = entry_stale_code(part->stale_ms),
         .softened = part->soft,
         .tags = numbers,
     };
-    see_stamp(lane->replay, part->stamp);
+    see_stamp(lane->replay, ret_value->stamp);
     return tags_take(lane->replay->cache, lane->actor, part->tags, part->tag_count, ENTRY_TAGS_MAX, numbers,
                      &ret_value->tag_count);
 }
@@ -146,6 +166,8 @@ static enum status try_put(struct cache_replay_lane *lane, const struct record_p
 static void prepare(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash, int attempt) {
     struct cache *cache = lane->replay->cache;
     uint64_t more = (uint64_t)attempt * range_segment_size(&cache->engine->range);
+    if (lane->replay->spare)
+        lane->replay->spare(lane->replay->tier_context);
     prepare_store(cache, lane->actor, cache->engine->shards[store_shard_of(cache->engine, hash)].store,
                   part->value.size + more);
 }
@@ -229,12 +251,35 @@ static enum status change_once(struct cache_replay_lane *lane, const struct reco
     return put_facts(lane, part, edit);
 }
 
+/* Whether the key may be in the tier and not in memory, where a change finds it. */
+static bool is_below(const struct cache_replay_lane *lane, const struct cache_edit *edit) {
+    const struct store_key key = key_of(edit);
+    return lane->replay->bring && !const_spot_of(edit)->location && tier_may_have(edit->cache, &key);
+}
+
+static enum status bring(struct cache_replay_lane *lane, struct cache_edit *edit, const struct record_part *part,
+                         uint64_t hash) {
+    const struct cache_key key = edit->key;
+    cache_edit_end(edit);
+    release_promise(lane);
+    enum status status = lane->replay->bring(lane->replay->tier_context, lane->actor, &key);
+    begin(lane, part, hash, edit);
+    return status;
+}
+
 static enum status apply_change(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
     enum status status = STATUS_FULL;
     for (int i = 0; status == STATUS_FULL && i < TRIES; i++) {
         struct cache_edit edit;
         prepare(lane, part, hash, i);
         begin(lane, part, hash, &edit);
+        if (is_below(lane, &edit)) {
+            status = bring(lane, &edit, part, hash);
+            if (status != STATUS_OK) { /* in the end it is lost: an older value must not stay */
+                cache_edit_end(&edit);
+                continue;
+            }
+        }
         status = change_once(lane, part, &edit);
         cache_edit_end(&edit);
     }
@@ -242,7 +287,103 @@ static enum status apply_change(struct cache_replay_lane *lane, const struct rec
     return status == STATUS_OK ? STATUS_OK : lose(lane, part, hash, status);
 }
 
+/* ------------------------------------------------------------------------------------------ cells */
+
+/* The facts by which a cell is entered, with its tags taken. */
+static enum status cell_facts(struct cache_replay_lane *lane, const struct record_cell *cell,
+                              struct tier_meta *ret_facts) {
+    struct cache_replay *replay = lane->replay;
+    *ret_facts = (struct tier_meta){.place = cell->place, .stamp = cell->stamp, .expires_at_ms = cell->expires};
+    if (cell->tag_count == 0)
+        return STATUS_OK;
+    if (cell->stamp <= replay->floor)
+        return STATUS_FULL;
+    ret_facts->expires_at_ms = cell->expires_at_ms;
+    see_stamp(replay, cell->stamp);
+    return tags_take(replay->cache, lane->actor, cell->tags, cell->tag_count, ENTRY_TAGS_MAX, ret_facts->tags,
+                     &ret_facts->tag_count);
+}
+
+/* What was in memory when the dump came by, and went down before its end, is there twice; so is what was moved meanwhile. One of them is enough. Whatever stands in lower
+ * generations was down before. */
+static void enter_cell(struct cache_replay_lane *lane, struct shard *shard, const struct record_cell *cell) {
+    struct cache *cache = lane->replay->cache;
+    struct tier *tier = cache->engine->tier;
+    struct tier_cell entered = {.bits = cell->bits,
+                                .bit_count = cell->bit_count,
+                                .place = cell->place,
+                                .hits = cell->hits,
+                                .expires = cell->expires,
+                                .generation = cell->generation};
+    struct tier_meta facts = {.tag_count = 0};
+    bool there = cache->tier.take(cache->tier.context, cell->address, cell->generation, &entered.address);
+    if (there && cell->generation >= lane->replay->listed_position && tier_is_twice(cache->engine, shard, &entered)) {
+        atomic_fetch_add_explicit(&tier->ended[TIER_OVERWRITTEN], 1, memory_order_relaxed);
+        return;
+    }
+    there = there && cell_facts(lane, cell, &facts) == STATUS_OK;
+    if (there && !tier_enter(cache->engine, lane->actor, shard, &entered, &facts)) {
+        tags_give(cache, lane->actor, facts.tags, facts.tag_count);
+        there = false;
+    }
+    tier_count(tier, there ? TIER_TAKEN_OVER : TIER_LOST, 1);
+}
+
+static void enter_cells(struct cache_replay_lane *lane, const struct record_part *part) {
+    struct engine *engine = engine_of(lane->replay);
+    struct shard *shard = &engine->shards[part->shard];
+    struct slice rest = part->value;
+    struct record_cell cell;
+    prepare_store(lane->replay->cache, lane->actor, shard->store, range_segment_size(&engine->range));
+    store_lock(engine, lane->actor, part->shard);
+    tier_widen(engine, lane->actor, shard, part->offset);
+    while (record_cell_next(&rest, &cell))
+        enter_cell(lane, shard, &cell);
+    store_unlock(engine, lane->actor, part->shard);
+    release_promise(lane);
+}
+
+/* False: they are not of the tier that is there. */
+static bool are_of_here(struct cache_replay *replay, const struct record_part *part) {
+    struct slice rest = part->value;
+    struct record_cell cell;
+    if (replay->lists && part->shard < engine_of(replay)->shard_count)
+        return true;
+    while (record_cell_next(&rest, &cell)) {
+        replay->below_lost++;
+        if (engine_of(replay)->tier)
+            tier_count(engine_of(replay)->tier, TIER_LOST, 1);
+    }
+    return false;
+}
+
+static void apply_tier(struct cache_replay *replay, const struct record_part *part) {
+    const struct cache *cache = replay->cache;
+    struct tier *tier = engine_of(replay)->tier;
+    replay->lists = tier && cache->tier.file_id == part->row && tier_layout(cache) == part->size_before;
+    replay->listed_position = part->offset;
+    if (!replay->lists || !part->stamp)
+        return;
+    bans_past_floor_set(tier->past, part->stamp);
+    see_ban(replay, part->stamp);
+}
+
+static void apply_ban_past(struct cache_replay *replay, const struct record_part *part) {
+    struct engine *engine = engine_of(replay);
+    see_stamp(replay, part->stamp);
+    if (!replay->lists)
+        return;
+    store_lock(engine, replay->actor, 0);
+    bans_past_add(engine->tier->past, part->place, part->name, part->stamp);
+    store_unlock(engine, replay->actor, 0);
+    see_ban(replay, part->stamp);
+}
+
 static enum status apply_to_key(struct cache_replay_lane *lane, const struct record_part *part, uint64_t hash) {
+    if (part->kind == RECORD_CELLS) {
+        enter_cells(lane, part);
+        return STATUS_OK;
+    }
     if (part->kind == RECORD_PUT)
         return apply_put(lane, part, hash);
     if (part->kind != RECORD_REMOVE)
@@ -277,9 +418,10 @@ static enum status settle(const struct cache_replay *replay) {
     return replay->hand ? replay->settle(replay->hand_context) : STATUS_OK;
 }
 
-/* What becomes of a key: at once, or by the lane of the key's shard. */
+/* What becomes of a key, or of some of a shard: at once, or by the lane of that shard. */
 static enum status apply_or_hand(struct cache_replay *replay, const struct record_part *part, struct slice bytes) {
-    uint64_t hash = store_hash(engine_of(replay), part->place, part->name);
+    uint64_t hash = part->kind == RECORD_CELLS ? (uint64_t)part->shard << STORE_HASH_BITS
+                                               : store_hash(engine_of(replay), part->place, part->name);
     if (!replay->hand)
         return apply_to_key(&replay->self, part, hash);
     if (bytes.size > CACHE_REPLAY_HAND_MAX) {
@@ -298,6 +440,7 @@ static enum status apply_ban(struct cache_replay *replay, const struct record_pa
     bool added = false;
     TRY(bans_prepare(engine));
     see_stamp(replay, part->stamp);
+    see_ban(replay, part->stamp);
     while (!added) {
         cache_lock_all(replay->cache, replay->actor, 0);
         added = bans_add(engine, replay->actor, part->place, part->name, part->stamp);
@@ -345,6 +488,7 @@ static void empty_one(void *context, struct slice name, const struct cache_info 
 
 static enum status empty_as_it_was(struct cache_replay *replay, struct slice store) {
     struct emptying emptying = {.replay = replay, .store = store};
+    cache_tier_clear(replay->cache, replay->actor); /* whose keys nobody can ask about */
     for (; emptying.place < CACHE_DATABASES && emptying.status == STATUS_OK; emptying.place++) {
         uint64_t cursor = 0;
         do
@@ -400,6 +544,14 @@ static enum status apply_part(struct cache_replay *replay, const struct record_p
         case RECORD_PATCH:
         case RECORD_REMOVE:
             return apply_or_hand(replay, part, bytes);
+        case RECORD_CELLS:
+            return are_of_here(replay, part) ? apply_or_hand(replay, part, bytes) : STATUS_OK;
+        case RECORD_TIER:
+            apply_tier(replay, part);
+            return STATUS_OK;
+        case RECORD_BAN_PAST:
+            apply_ban_past(replay, part);
+            return STATUS_OK;
         case RECORD_TAG:
             TRY(settle(replay));
             apply_tag(replay, part);
@@ -466,10 +618,14 @@ static enum status apply_record(struct cache_replay *replay, struct slice record
 
 void cache_replay_begin(struct cache_replay *replay) {
     struct engine *engine = engine_of(replay);
-    ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor) && !engine->tier);
-    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = 0;
+    ASSERT(!is_dressed(replay->cache) && !cache_locked(replay->actor));
+    if (engine->tier)
+        engine->tier->loading = true;
+    replay->records = replay->parts = replay->lost = replay->lsn = replay->floor = replay->number = replay->bans_seen =
+        0;
     replay->self = (struct cache_replay_lane){.replay = replay, .actor = replay->actor};
-    replay->handed_bytes = 0;
+    replay->handed_bytes = replay->below_lost = 0;
+    replay->lists = false;
     replay->problem = NULL;
     replay->problem_at = 0;
     replay->now_ms = replay->actor->now_ms;
@@ -517,23 +673,40 @@ static void join_chain(struct cache_replay *replay, const struct shard *shard, u
         }
 }
 
+static void join_side(void *context, const struct tier_side *side) {
+    struct cache_replay *replay = context;
+    struct engine *engine = engine_of(replay);
+    for (uint32_t tag = 0; tag < side->count; tag++)
+        MAYBE(tag_join(&engine->range, replay->actor, engine->tags, side->numbers[tag], side->stamp));
+}
+
 /* Members of tags, counted anew. Where nobody bears a tag no entry is looked at. */
-static void join_all(struct cache_replay *replay) {
+static void join_everywhere(struct cache_replay *replay) {
     struct engine *engine = engine_of(replay);
     tags_count_anew(&engine->range, replay->actor, engine->tags);
     if (atomic_load_explicit(&engine->tags->count, memory_order_acquire) == 0)
         return;
     for (uint32_t i = 0; i < engine->shard_count; i++) {
         const struct shard *shard = &engine->shards[i];
-        store_lock(engine, replay->actor, i);
+        if (engine->tier)
+            tier_side_each(&tier_of(engine, shard)->sides, join_side, replay);
         uint64_t shape = atomic_load_explicit(&shard->index.shape, memory_order_relaxed);
         for (uint64_t at = 0, count = index_bucket_count(shape); at < count; at++) {
             if (at + JOIN_AHEAD < count)
                 ask_for_entries(engine, index_bucket_at(&engine->range, &shard->index, at + JOIN_AHEAD));
             join_chain(replay, shard, at);
         }
-        store_unlock(engine, replay->actor, i);
     }
+}
+
+/* Under all locks: whoever keeps the tier's records may be letting some of them go. */
+static void join_all(struct cache_replay *replay) {
+    struct engine *engine = engine_of(replay);
+    cache_lock_all(replay->cache, replay->actor, 0);
+    join_everywhere(replay);
+    if (engine->tier)
+        engine->tier->loading = false;
+    cache_unlock(replay->cache, replay->actor);
 }
 
 void cache_replay_end(struct cache_replay *replay) {

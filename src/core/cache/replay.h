@@ -6,6 +6,9 @@
  * stands in the records. Time stands still at that of the records, less a minute by which threads' clocks cannot differ, so that nothing has expired which a later record still gives another time.
  * What does not fit, in a smaller cache, is lost and counted, as if it had been evicted.
  *
+ * A cache that has a tier already (tier.h) is given the entries of it that the dump lists, if they are of the same file and belong where they did; each is forgotten by what would forget it in
+ * memory. What memory has no room for goes down, whatever it is worth. Entries that are changed later, and not put anew, come up for that.
+ *
  * Errors:  STATUS_CORRUPT, STATUS_INVALID: `problem` and `problem_at` say what is wrong with the record, and where in it; it has been applied up to there.
  *          A record whose number is not higher than the last one's is left alone, so applying twice changes nothing.
  * Several threads may apply what is read: changes of single keys are handed out to lanes, all of one shard to the same, and each lane applies its own in their order.
@@ -53,16 +56,25 @@ struct cache_replay {
     /* Answers when all that was handed out has been applied, or with what a lane has failed. */
     enum status (*settle)(void *context);
     void *hand_context;
+    /* With a tier, by any lane, which holds no lock. `bring`: what is the key's in the tier comes into memory, if it is there and can be read. `spare`: waits until the tier takes more; NULL: it
+     * takes what it takes, and the rest is lost. */
+    enum status (*bring)(void *context, struct actor *actor, const struct cache_key *key);
+    void (*spare)(void *context);
+    void *tier_context;
     /* out */
     uint64_t records, parts; /* applied */
     uint64_t lost;           /* entries for which there was no room */
     uint64_t lsn;            /* of the last record */
+    uint64_t
+        below_lost; /* entries that were listed of a tier, which is another one than that which is there: they may come back with it */
     const char *problem;
     size_t problem_at;
     /* private */
     uint64_t now_ms, floor, number; /* of the record that is applied */
     uint64_t handed_bytes;
-    bool dumping;
+    bool dumping, lists;      /* lists: cells of the dump are of the tier that is there */
+    uint64_t listed_position; /* cache_dump's generation */
+    uint64_t bans_seen;       /* the stamp of the youngest */
     struct buf held;
     struct cache_replay_lane self;
 };

@@ -119,6 +119,22 @@ struct reading {
     struct slice value;
 };
 
+/* What the record says of tags are numbers of the process that wrote it; what they are here stands beside the cell. Without one nothing counts that is said of the
+ * record, and a place is never the same one again. */
+static void read_tags(struct reading *reading) {
+    struct engine *engine = reading->cache->engine;
+    uint32_t at = store_shard_of(engine, reading->key.hash);
+    bool lock = !store_held(reading->actor, at);
+    if (lock)
+        store_lock(engine, reading->actor, at);
+    const struct tier_side *side = tier_side_of(engine, reading->shard, reading->place.address);
+    reading->meta.tag_count = side ? side->count : 0;
+    if (side)
+        memcpy(reading->meta.tags, side->numbers, side->count * sizeof *side->numbers);
+    if (lock)
+        store_unlock(engine, reading->actor, at);
+}
+
 /* False: it is another key's. */
 static bool read_record(struct cache *cache, struct actor *actor, const struct cache_key *key,
                         struct cache_tier_place place, const struct cache_tier_found *found,
@@ -126,8 +142,12 @@ static bool read_record(struct cache *cache, struct actor *actor, const struct c
     *ret_reading = (struct reading){
         .cache = cache, .actor = actor, .key = engine_key(cache, key), .place = place, .value = found->value};
     ret_reading->shard = shard_at(cache, ret_reading->key.hash);
-    return cache->engine->tier && tier_meta_read(found->meta, &ret_reading->meta) &&
-           slice_equal(found->key, key->name) && ret_reading->meta.place == ret_reading->key.db;
+    if (!cache->engine->tier || !tier_meta_read(found->meta, &ret_reading->meta) ||
+        !slice_equal(found->key, key->name) || ret_reading->meta.place != ret_reading->key.db)
+        return false;
+    if (ret_reading->meta.tag_count)
+        read_tags(ret_reading);
+    return true;
 }
 
 static bool is_banned(const struct reading *reading) {
@@ -493,10 +513,12 @@ void cache_tier_clear(struct cache *cache, struct actor *actor) {
     end_all(cache, actor, taken);
 }
 
-/* Whether anything has ever gone down: afterwards the log may know what the tier has lost. */
+/* Whether anything has ever gone down, here or in an earlier process: afterwards the log may know what the tier has lost. */
 static bool was_ever_used(const struct cache *cache) {
     const struct tier *tier = cache->engine->tier;
-    return tier && atomic_load_explicit(&tier->counts[TIER_DOWN], memory_order_acquire) != 0;
+    return tier && (atomic_load_explicit(&tier->counts[TIER_DOWN], memory_order_acquire) != 0 ||
+                    atomic_load_explicit(&tier->counts[TIER_TAKEN_OVER], memory_order_relaxed) != 0 ||
+                    atomic_load_explicit(&tier->counts[TIER_LOST], memory_order_relaxed) != 0);
 }
 
 /* The log may know what the tier has lost, or loses now, of which it was not told: after a restart it is dead, too. With all locks. */
@@ -533,6 +555,30 @@ enum status cache_tier_ban(struct cache *cache, struct actor *actor, uint32_t pl
     note_ban(cache, actor, place, pattern, stamp);
     end_all(cache, actor, taken);
     return STATUS_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ what a dump says */
+
+static uint64_t mix(uint64_t seed, struct slice bytes) { return hash_bytes(bytes, seed + bytes.size); }
+
+uint64_t tier_layout(const struct cache *cache) {
+    const struct engine *engine = cache->engine;
+    uint64_t layout = engine->hash_seed;
+    if (engine->router.store) /* whose ways are not known here */
+        return 0;
+    for (uint32_t i = 0; i < engine->store_count; i++) {
+        const struct store *store = &engine->stores[i];
+        const uint32_t numbers[] = {i, store->first_shard, store->shard_count, store->by_session};
+        if (i && store_is_given_up(store))
+            continue;
+        layout = mix(layout, slice_make((const uint8_t *)numbers, sizeof numbers));
+        layout = mix(layout, slice_from_string(store->name));
+    }
+    for (uint32_t i = 0; i < engine->route_count; i++) {
+        layout = mix(layout, slice_make((const uint8_t *)&engine->routes[i].store, sizeof engine->routes[i].store));
+        layout = mix(layout, engine->routes[i].pattern);
+    }
+    return layout ? layout : 1;
 }
 
 /* ------------------------------------------------------------------------------------------ hooks */
@@ -605,6 +651,8 @@ static void fill_counts(const struct tier *tier, struct cache_tier_stats *ret_st
     ret_stats->misses = GET(tier->counts[TIER_MISSED]);
     ret_stats->moved = GET(tier->counts[TIER_MOVED]);
     ret_stats->kept = GET(tier->counts[TIER_KEPT]);
+    ret_stats->taken_over = GET(tier->counts[TIER_TAKEN_OVER]);
+    ret_stats->lost = GET(tier->counts[TIER_LOST]);
     ret_stats->dead = GET(tier->ended[TIER_DIED]);
     ret_stats->overwritten = GET(tier->ended[TIER_OVERWRITTEN]);
     ret_stats->evicted = GET(tier->ended[TIER_EVICTED]);

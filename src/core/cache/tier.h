@@ -61,6 +61,12 @@ struct cache_tier {
                                    uint64_t *ret_address);
     /* Of what stands at an address that a cell has: another one whenever something else comes to stand there. 0: nothing stands there. Any thread. */
     uint64_t (*generation)(void *context, uint64_t address);
+    /* For who keeps records longer than this process lives; `file_id` 0: nobody does, and the rest of this is not asked. It says whose records they are: another one whenever
+     * what stood at addresses has become void. `position`: what goes down from now on comes to stand in this generation or a higher one. `take`: whether what stood at an address
+     * in a generation, as a dump has it, can still be read, and where: at one place, if it was moved while the dump was made and is listed at both; called while a journal is replayed, under the shard's lock, by any thread. */
+    uint64_t file_id;
+    uint64_t (*position)(void *context);
+    bool (*take)(void *context, uint64_t address, uint64_t generation, uint64_t *ret_address);
     void *context;
     uint64_t value_size_max;
     uint32_t promote_hits; /* reads until it comes into memory, 1 to CACHE_TIER_PROMOTE_HITS_MAX; 0: 2 */
@@ -68,8 +74,8 @@ struct cache_tier {
         cells_percent; /* of the limit that cells may take, and as much again what goes with tags; 0: the default. Beyond it new ones take the place of others */
 };
 
-/* The cache has been opened with `tiered`, or nothing is ever kept there. Before others are in the cache, and after a journal has been replayed. NULL: it forgets all
- * of it, and there is none. STATUS_NO_MEMORY; STATUS_INVALID: not opened with `tiered`. */
+/* The cache has been opened with `tiered`, or nothing is ever kept there. Before others are in the cache: ahead of a journal's replay (replay.h), which finds what was listed in the
+ * dump then, and puts down what memory has no room for; or behind it. NULL: it forgets all of it, and there is none. STATUS_NO_MEMORY; STATUS_INVALID: not opened with `tiered`. */
 MUST_CHECK enum status cache_tier_set(struct cache *cache, struct actor *actor, const struct cache_tier *tier);
 /* Changes while running. */
 void cache_tier_promote_hits_set(struct cache *cache, uint32_t promote_hits);
@@ -188,6 +194,8 @@ struct cache_tier_stats {
     uint64_t cleared;   /* by flushes and what is like them */
     uint64_t damaged;   /* cache_tier_forget */
     uint64_t moved, kept;
+    uint64_t taken_over,
+        lost; /* cells that the dump listed, when a journal was replayed: that lead to their records, and that do not any more */
     uint64_t refused_budget, refused_busy, refused_large, refused_memory;
 };
 void cache_tier_stats(const struct cache *cache, struct cache_tier_stats *ret_stats);

@@ -30,6 +30,12 @@ struct keeper {
     uint32_t used, used_max;
     struct rng rng;
     _Atomic uint32_t refuse_permille;
+    uint64_t file_id; /* 0: nothing of it outlives a cache */
+    bool forgets_moves;
+    struct kept_move {
+        uint64_t address, generation, to, to_generation;
+    } * moves; /* as many as a power of two, and one place more */
+    size_t move_count;
 };
 
 /* Spread over all bits that an address may have. */
@@ -54,6 +60,33 @@ static inline void kept_copy(const struct kept_record *from, struct kept_record 
 static inline void kept_free(struct kept_record *record) {
     free(record->bytes);
     *record = (struct kept_record){.bytes = NULL};
+}
+
+/* As a file says it: where the record came from. */
+static inline void keeper_note_move(struct keeper *keeper, uint32_t from, uint32_t to) {
+    size_t count = keeper->move_count++;
+    if ((count & (count - 1)) == 0)
+        keeper->moves = realloc(keeper->moves, 2 * (count + 1) * sizeof *keeper->moves);
+    assert_non_null(keeper->moves);
+    keeper->moves[count] = (struct kept_move){keeper_address(from), keeper->slots[from].generation, keeper_address(to),
+                                              keeper->slots[to].generation};
+}
+
+/* What an earlier cache has listed: at its place, or where it was moved to since. */
+static inline bool keeper_take(void *context, uint64_t address, uint64_t generation, uint64_t *ret_address) {
+    struct keeper *keeper = context;
+    for (size_t i = 0; i < keeper->move_count && !keeper->forgets_moves; i++)
+        if (keeper->moves[i].address == address && keeper->moves[i].generation == generation) {
+            address = keeper->moves[i].to;
+            generation = keeper->moves[i].to_generation;
+        }
+    *ret_address = address;
+    return keeper_slot(address) < KEEPER_SLOTS && keeper->slots[keeper_slot(address)].generation == generation;
+}
+
+static inline uint64_t keeper_position(void *context) {
+    struct keeper *keeper = context;
+    return keeper->generation_last + 1;
 }
 
 /* A free slot near a random one; KEEPER_SLOTS: there are enough. Under the lock. */
@@ -150,6 +183,8 @@ static inline void keeper_turn(struct keeper *keeper, struct cache *cache, struc
         keeper->used_max--;
         if (to < KEEPER_SLOTS)
             keeper_fill(keeper, to, record);
+        if (to < KEEPER_SLOTS && keeper->file_id)
+            keeper_note_move(keeper, slot, to);
         pthread_mutex_unlock(&keeper->lock);
     }
     if (to < KEEPER_SLOTS) {
@@ -176,12 +211,18 @@ static inline void keeper_free(struct keeper *keeper) {
     for (uint32_t slot = 0; slot < KEEPER_SLOTS; slot++)
         kept_free(&keeper->slots[slot]);
     pthread_mutex_destroy(&keeper->lock);
+    free(keeper->moves);
     free(keeper);
 }
 
 static inline void keeper_attach(struct keeper *keeper, struct testing_cache *t, uint64_t value_size_max) {
-    const struct cache_tier tier = {
-        .add = keeper_add, .generation = keeper_generation, .context = keeper, .value_size_max = value_size_max};
+    const struct cache_tier tier = {.add = keeper_add,
+                                    .generation = keeper_generation,
+                                    .file_id = keeper->file_id,
+                                    .position = keeper_position,
+                                    .take = keeper_take,
+                                    .context = keeper,
+                                    .value_size_max = value_size_max};
     assert_int_equal(cache_tier_set(t->cache, &t->actor, &tier), STATUS_OK);
 }
 

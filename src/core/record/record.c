@@ -14,6 +14,14 @@ enum {
 };
 
 enum { STAMP_SIZE = 6, VARINT_MAX = 10, TYPE_SHIFT = 4, TYPE_MAX = 7, SOFT = 0x80 };
+enum {
+    HASH_SIZE = 6,
+    ADDRESS_SIZE = 5,
+    GENERATION_SIZE = 7,
+    CELL_HITS_SHIFT = 4,
+    CELL_HITS_MAX = 7,
+    CELL_EXPIRES = 0x80
+};
 
 /* As the engine has them (core/store/entry.h). */
 #define STAMP_FIRST (1ull << 32)
@@ -141,6 +149,34 @@ static uint8_t *put_key(uint8_t *to, const struct record_part *part) {
     return put_bytes(put_varint(to, part->name.size), part->name);
 }
 
+size_t record_cell_write(const struct record_cell *cell, uint8_t *to) {
+    const uint8_t *begin = to;
+    ASSERT(cell->bit_count > 0 && cell->bit_count <= RECORD_HASH_BITS_MAX && cell->bits >> cell->bit_count == 0);
+    ASSERT(cell->place < RECORD_PLACES && cell->hits <= CELL_HITS_MAX && cell->tag_count <= RECORD_TAGS_MAX);
+    *to++ = (uint8_t)cell->bit_count;
+    to = put_little(to, cell->bits, HASH_SIZE);
+    *to++ = (uint8_t)(cell->place | cell->hits << CELL_HITS_SHIFT | (cell->expires ? CELL_EXPIRES : 0));
+    *to++ = (uint8_t)cell->tag_count;
+    to = put_little(put_little(to, cell->address, ADDRESS_SIZE), cell->generation, GENERATION_SIZE);
+    if (cell->tag_count) {
+        to = put_little(to, cell->stamp, STAMP_SIZE);
+        if (cell->expires)
+            to = put_little(to, cell->expires_at_ms, 8);
+    }
+    for (uint32_t i = 0; i < cell->tag_count; i++)
+        to = put_short_name(to, cell->tags[i]);
+    return (size_t)(to - begin);
+}
+
+static uint8_t *put_tier(uint8_t *to, const struct record_part *part) {
+    return put_little(put_little(put_little(put_little(to, part->row, 8), part->size_before, 8), part->offset, 8),
+                      part->stamp, 8);
+}
+
+static uint8_t *put_cells(uint8_t *to, const struct record_part *part) {
+    return put_varint(put_varint(put_little(to, part->shard, 2), part->offset), part->value.size);
+}
+
 size_t record_part_write(const struct record_part *part, uint8_t *to) {
     uint8_t *begin = to;
     ASSERT(part->place < RECORD_PLACES && part->type <= TYPE_MAX && part->tag_count <= RECORD_TAGS_MAX);
@@ -163,6 +199,7 @@ size_t record_part_write(const struct record_part *part, uint8_t *to) {
                 to = put_little(to, part->expires_at_ms, 8);
             return (size_t)(put_short_name(to, part->name) - begin);
         case RECORD_BAN:
+        case RECORD_BAN_PAST:
             *to++ = (uint8_t)part->place;
             return (size_t)(put_short_name(put_little(to, part->stamp, STAMP_SIZE), part->name) - begin);
         case RECORD_SWEPT:
@@ -180,6 +217,10 @@ size_t record_part_write(const struct record_part *part, uint8_t *to) {
             return (size_t)(put_little(to, part->stamp, 8) - begin);
         case RECORD_NOTE:
             return (size_t)(put_varint(put_short_name(to, part->name), part->value.size) - begin);
+        case RECORD_TIER:
+            return (size_t)(put_tier(to, part) - begin);
+        case RECORD_CELLS:
+            return (size_t)(put_cells(to, part) - begin);
         default:
             break;
     }
@@ -322,6 +363,66 @@ static void take_map(struct input *in, struct record_part *part) {
         fail(in, "two databases have one place");
 }
 
+static void take_tier(struct input *in, struct record_part *part) {
+    part->row = take_little(in, 8);
+    part->size_before = take_little(in, 8);
+    part->offset = take_little(in, 8);
+    part->stamp = take_little(in, 8);
+    if (part->row == 0 || part->stamp >= STAMP_END)
+        fail(in, "a number of the tier is out of range");
+}
+
+static void take_cell_tags(struct input *in, struct record_cell *cell, uint64_t count) {
+    if (count > RECORD_TAGS_MAX)
+        fail(in, "a wrong number of tags");
+    cell->stamp = take_stamp(in);
+    cell->expires_at_ms = cell->expires ? take_little(in, 8) : 0;
+    if (cell->expires && !cell->expires_at_ms)
+        fail(in, "a field that is there says nothing");
+    for (uint64_t i = 0; i < count && !in->problem; i++)
+        cell->tags[cell->tag_count++] = take_name(in, false);
+}
+
+static void take_cell(struct input *in, struct record_cell *cell) {
+    cell->bit_count = (uint32_t)take_byte(in);
+    cell->bits = take_little(in, HASH_SIZE);
+    uint64_t facts = take_byte(in), tags = take_byte(in);
+    cell->place = facts & (RECORD_PLACES - 1);
+    cell->hits = facts >> CELL_HITS_SHIFT & CELL_HITS_MAX;
+    cell->expires = facts & CELL_EXPIRES;
+    cell->address = take_little(in, ADDRESS_SIZE);
+    cell->generation = take_little(in, GENERATION_SIZE);
+    cell->stamp = cell->expires_at_ms = 0;
+    cell->tag_count = 0;
+    if (cell->bit_count == 0 || cell->bit_count > RECORD_HASH_BITS_MAX || cell->bits >> cell->bit_count ||
+        cell->address >> RECORD_ADDRESS_BITS || cell->generation == 0)
+        fail(in, "a cell is out of range");
+    if (tags)
+        take_cell_tags(in, cell, tags);
+}
+
+/* Each of them, so that whoever comes later need not ask. */
+static void take_cells(struct input *in, struct record_part *part) {
+    struct record_cell cell;
+    part->shard = (uint32_t)take_little(in, 2);
+    part->offset = take_varint(in, UINT32_MAX, "too many buckets");
+    take_value(in, part);
+    struct input cells = {.at = part->value.data, .end = part->value.data + part->value.size};
+    while (!cells.problem && cells.at < cells.end)
+        take_cell(&cells, &cell);
+    if (cells.problem)
+        fail(in, cells.problem);
+}
+
+bool record_cell_next(struct slice *cells, struct record_cell *ret_cell) {
+    struct input in = {.at = cells->data, .end = cells->data + cells->size};
+    if (cells->size == 0)
+        return false;
+    take_cell(&in, ret_cell);
+    *cells = slice_make(in.at, (size_t)(in.end - in.at));
+    return !in.problem;
+}
+
 static void take_part(struct input *in, struct record_part *part) {
     uint64_t kind = take_byte(in);
     part->kind = (enum record_kind)kind;
@@ -349,6 +450,7 @@ static void take_part(struct input *in, struct record_part *part) {
             return;
         }
         case RECORD_BAN:
+        case RECORD_BAN_PAST:
             part->place = take_place(in);
             part->stamp = take_stamp(in);
             part->name = take_name(in, true);
@@ -372,6 +474,10 @@ static void take_part(struct input *in, struct record_part *part) {
         case RECORD_NOTE:
             part->name = take_name(in, false);
             return take_value(in, part);
+        case RECORD_TIER:
+            return take_tier(in, part);
+        case RECORD_CELLS:
+            return take_cells(in, part);
         default:
             fail(in, "an unknown kind of part");
     }

@@ -6,6 +6,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What was read of cells is all of them, and nothing else. */
+static void check_cells(struct slice cells) {
+    struct slice rest = cells;
+    struct record_cell cell;
+    uint8_t again[RECORD_CELL_SIZE_MAX];
+    while (rest.size) {
+        const uint8_t *begin = rest.data;
+        bool read = record_cell_next(&rest, &cell);
+        ASSERT(read);
+        size_t written = record_cell_write(&cell, again);
+        ASSERT(written == (size_t)(rest.data - begin) && memcmp(again, begin, written) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct record_reader reader;
     struct record_part part;
@@ -37,6 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             uint8_t apart[RECORD_REMOVE_SIZE];
             ASSERT(record_remove_write(part.place, part.name.size, apart) + part.name.size == written);
         }
+        if (part.kind == RECORD_CELLS)
+            check_cells(part.value);
         free(again);
     }
 }

@@ -40,6 +40,9 @@ static struct record_part parts[] = {
     {.kind = RECORD_MAP, .map = {1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
     {.kind = RECORD_STAMPS, .stamp = 1234567890123u},
     {.kind = RECORD_NOTE, .name = SLICE("rules"), .value = SLICE("classes: {}")},
+    {.kind = RECORD_TIER, .row = UINT64_MAX, .size_before = 1, .offset = 1ull << 55, .stamp = (1ull << 44) - 1},
+    {.kind = RECORD_CELLS, .shard = 65535, .offset = 300, .value = SLICE("")},
+    {.kind = RECORD_BAN_PAST, .place = 1, .stamp = 1ull << 32, .name = SLICE("*")},
 };
 
 static size_t append(const struct record_part *part, uint8_t *to) {
@@ -167,6 +170,77 @@ static void nonsense_is_refused_and_said(void **state) {
     REFUSED("it ends within a part", RECORD_PUT, 0, 0, 5, 'k');
 }
 
+static const struct record_cell cells[] = {
+    {.bits = 1, .bit_count = 1, .address = 0, .generation = 1},
+    {.bits = (1ull << 48) - 1,
+     .bit_count = 48,
+     .place = 15,
+     .hits = 7,
+     .expires = true,
+     .address = (1ull << 39) - 1,
+     .generation = (1ull << 56) - 1},
+    {.bits = 5,
+     .bit_count = 17,
+     .address = 9,
+     .generation = 2,
+     .stamp = 1ull << 32,
+     .tag_count = 1,
+     .tags = {SLICE("a")}},
+    {.bits = 6,
+     .bit_count = 17,
+     .expires = true,
+     .address = 10,
+     .generation = 2,
+     .stamp = (1ull << 44) - 1,
+     .expires_at_ms = 1700000000000u,
+     .tag_count = 2,
+     .tags = {SLICE("a"), SLICE("=class:{id}")}},
+};
+
+static void cells_come_back(void **state) {
+    (void)state;
+    uint8_t bytes[BYTES_MAX], record[BYTES_MAX];
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        size += record_cell_write(&cells[i], bytes + size);
+    struct record_part part = {.kind = RECORD_CELLS, .shard = 3, .value = slice_make(bytes, size)};
+    record_head_write(0, record);
+    struct record_reader reader;
+    assert_int_equal(
+        record_open(slice_make(record, RECORD_HEAD_SIZE + append(&part, record + RECORD_HEAD_SIZE)), &reader),
+        STATUS_OK);
+    assert_int_equal(record_next(&reader, &part), STATUS_OK);
+    assert_int_equal(part.shard, 3);
+    struct record_cell cell;
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        assert_true(record_cell_next(&part.value, &cell));
+        assert_memory_equal(&cell, &cells[i], offsetof(struct record_cell, bit_count) + sizeof cell.bit_count);
+        assert_true(cell.place == cells[i].place && cell.hits == cells[i].hits && cell.expires == cells[i].expires);
+        assert_true(cell.address == cells[i].address && cell.generation == cells[i].generation);
+        assert_true(cell.stamp == cells[i].stamp && cell.expires_at_ms == cells[i].expires_at_ms);
+        assert_int_equal(cell.tag_count, cells[i].tag_count);
+        for (uint32_t tag = 0; tag < cell.tag_count; tag++)
+            assert_true(slice_equal(cell.tags[tag], cells[i].tags[tag]));
+    }
+    assert_false(record_cell_next(&part.value, &cell));
+}
+
+#define CELL_AFTER(...) RECORD_CELLS, 0, 0, 1, 21, __VA_ARGS__
+
+static void nonsense_in_cells_is_refused(void **state) {
+    (void)state;
+    REFUSED("a cell is out of range", CELL_AFTER(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    REFUSED("a cell is out of range", CELL_AFTER(49, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    REFUSED("a cell is out of range", CELL_AFTER(3, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    REFUSED("a cell is out of range", CELL_AFTER(3, 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 128, 1, 0, 0, 0, 0, 0, 0));
+    REFUSED("a cell is out of range", CELL_AFTER(3, 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    REFUSED("it ends within a part", CELL_AFTER(3, 7, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    REFUSED("it ends within a part", RECORD_CELLS, 0, 0, 1, 1, 3);
+    REFUSED("too many buckets", RECORD_CELLS, 0, 0, 128, 128, 128, 128, 16, 0);
+    REFUSED("a number of the tier is out of range", RECORD_TIER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
 static void other_versions_are_not_read(void **state) {
     (void)state;
     struct record_reader reader;
@@ -178,4 +252,5 @@ static void other_versions_are_not_read(void **state) {
 }
 
 UNIT_TESTS(record, UNIT(every_kind_comes_back), UNIT(bytes_are_as_documented), UNIT(cut_anywhere_is_noticed),
-           UNIT(nonsense_is_refused_and_said), UNIT(other_versions_are_not_read));
+           UNIT(nonsense_is_refused_and_said), UNIT(cells_come_back), UNIT(nonsense_in_cells_is_refused),
+           UNIT(other_versions_are_not_read));

@@ -341,6 +341,37 @@ void bans_past_add(struct bans_past *past, uint32_t place, struct slice pattern,
     raise(&past->youngest, stamp);
 }
 
+uint64_t bans_past_floor(const struct bans_past *past) {
+    return atomic_load_explicit(&past->floor, memory_order_acquire);
+}
+
+void bans_past_floor_set(struct bans_past *past, uint64_t stamp) {
+    raise(&past->floor, stamp);
+    raise(&past->youngest, stamp);
+}
+
+static void visit_slots(const struct ban *slots, int count, bans_visit visit, void *context) {
+    uint8_t text[BAN_PATTERN_MAX];
+    for (int i = 0; i < count; i++) {
+        uint64_t stamp = atomic_load_explicit(&slots[i].stamp, memory_order_acquire);
+        if (stamp == 0)
+            continue;
+        size_t size = atomic_load_explicit(&slots[i].size, memory_order_relaxed);
+        words_read(text, slots[i].text, size);
+        visit(context, atomic_load_explicit(&slots[i].place, memory_order_relaxed), slice_make(text, size), stamp);
+    }
+}
+
+void bans_past_each(const struct bans_past *past, bans_visit visit, void *context) {
+    visit_slots(past->slots, BANS_PAST_MAX, visit, context);
+}
+
+void bans_each(const struct engine *engine, bans_visit visit, void *context) {
+    const struct bans *bans = atomic_load_explicit(&engine->bans, memory_order_acquire);
+    if (bans)
+        visit_slots(bans->slots, BANS_MAX, visit, context);
+}
+
 bool bans_past_kill(const struct bans_past *past, uint32_t place, uint64_t seq, struct slice name) {
     uint8_t text[BAN_PATTERN_MAX];
     size_t size;

@@ -62,6 +62,13 @@ struct bans_past *bans_past_new(const struct memory *memory); /* NULL: no memory
 size_t bans_past_size(void);
 void bans_past_free(struct bans_past *past, const struct memory *memory);
 void bans_past_add(struct bans_past *past, uint32_t place, struct slice pattern, uint64_t stamp);
+/* The youngest that is forgotten; what is older than it is dead. 0: none is. */
+uint64_t bans_past_floor(const struct bans_past *past);
+void bans_past_floor_set(struct bans_past *past, uint64_t stamp);
+/* All that are remembered; and those that last still. In no order. With the lock of shard 0. */
+typedef void (*bans_visit)(void *context, uint32_t place, struct slice pattern, uint64_t stamp);
+void bans_past_each(const struct bans_past *past, bans_visit visit, void *context);
+void bans_each(const struct engine *engine, bans_visit visit, void *context);
 /* Whether a key of that place is dead by one of them, if it was there when `seq` was the last stamp. */
 bool bans_past_kill(const struct bans_past *past, uint32_t place, uint64_t seq, struct slice name);
 

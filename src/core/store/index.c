@@ -10,8 +10,6 @@ enum { LOAD_TENTHS = 52, LOAD_TINY_TENTHS = 64 };
  * use than a lowered limit allows, or entries would have to go for the sake of an index that has become too large for them. */
 enum { LOAD_LOW_TENTHS = 36, LOAD_OVER_TENTHS = 46 };
 
-enum { INDEX_BLIND_MIN = 4 }; /* the least fingerprint with a marker and two bits of the hash */
-
 static uint32_t buckets_per_page_shift(const struct range *range) { return range->unit_shift - 6; }
 
 static uint32_t *directory(const struct range *range, uint64_t directory_at) {
@@ -327,6 +325,18 @@ void index_grow_blind(struct range *range, struct actor *actor, struct index *in
     if (any)
         MAYBE(index_sweep(range, index, first, spent_goes, &(struct spent){gone, context}) > 0);
     split(range, actor, index, NULL, NULL);
+}
+
+void index_widen(struct range *range, struct actor *actor, struct index *index, uint64_t buckets, uint64_t units_max) {
+    uint64_t before = 0, count = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
+    if (atomic_load_explicit(&index->entries, memory_order_relaxed) != 0)
+        return;
+    while (count < buckets && count > before &&
+           atomic_load_explicit(&index->page_count, memory_order_relaxed) < units_max) {
+        split(range, actor, index, NULL, NULL);
+        before = count;
+        count = index_bucket_count(atomic_load_explicit(&index->shape, memory_order_relaxed));
+    }
 }
 
 /* ------------------------------------------------------------------------------------ shrinking */

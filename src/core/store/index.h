@@ -34,6 +34,10 @@
 #include "core/store/range.h"
 
 enum { INDEX_CELLS = 7 };
+enum {
+    INDEX_BLIND_BITS = 2,
+    INDEX_BLIND_MIN = 1 << INDEX_BLIND_BITS
+}; /* the least fingerprint where no key can be read: a marker and two bits of the hash */
 
 struct index_bucket {
     _Atomic uint32_t number;
@@ -251,6 +255,9 @@ void index_grow(struct range *range, struct actor *actor, struct index *index, i
 /* The same where no key stands behind a cell from which its hash could be read anew (tier.h): the bits that a fingerprint has are used up to the last two, and
  * a cell that would have fewer goes. `gone` is told of each such cell before, as index_goes; its answer does not matter. */
 void index_grow_blind(struct range *range, struct actor *actor, struct index *index, index_goes gone, void *context);
+
+/* Splits buckets of an index without entries until there are so many, as far as there is memory: what is entered then keeps more bits. `units_max`: of its pages. */
+void index_widen(struct range *range, struct actor *actor, struct index *index, uint64_t buckets, uint64_t units_max);
 
 /* Whether there are far fewer entries than buckets, and more than a page of them. Without the lock a hint. */
 bool index_is_sparse(const struct range *range, const struct index *index);

@@ -109,7 +109,7 @@ static void evict(struct engine *engine, struct actor *actor, struct shard *shar
 static bool hand_down(struct engine *engine, struct actor *actor, struct shard *shard, const struct shard_walk *walk,
                       struct visit *visit, enum store_queue queue, struct slice_budget *budget) {
     if (!store_is_tiered(shard) || walk->single ||
-        (queue != STORE_MAIN && policies[store_policy_of(engine, shard)].uses_max))
+        (queue != STORE_MAIN && policies[store_policy_of(engine, shard)].uses_max && !engine->tier->loading))
         return false;
     struct store_spot spot = {visit->bucket, visit->cell, visit->location, visit->entry};
     uint64_t owned = store_owned_bytes(engine, visit->location, &visit->entry), bytes = visit->entry.size + owned;

@@ -479,7 +479,8 @@ static enum store_queue queue_for(struct engine *engine, struct shard *shard, co
         uint32_t number = range_segment_of(&engine->range, spot->location);
         return store_queue_of_log(engine->range.segments[number].log);
     }
-    if (value->from_tier)
+    /* What is loaded beside a tier has been kept before: if it has to make room it goes down, used or not. */
+    if (value->from_tier || (engine->tier && engine->tier->loading))
         return STORE_MAIN;
     const struct policy *policy = &policies[store_policy_of(engine, shard)];
     struct ghost ghost = policy->two_queues ? ghost_take(engine, shard, key->hash) : (struct ghost){.found = false};

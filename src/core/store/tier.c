@@ -7,8 +7,9 @@ enum {
     ASK_TRIES = 64, /* afterwards it is said as it was seen: who reads there finds out */
     CHAIN_CHECK = 16,
     HITS_MASK = TIER_HITS_MAX,
-    OVER_SHARE = 4, /* more than they may be by that part, */
-    OVER_PAGES = 4, /* and by so many pages: because the limit was lowered */
+    FINGERPRINT_BITS = 15, /* of the hash, of a fresh one */
+    OVER_SHARE = 4,        /* more than they may be by that part, */
+    OVER_PAGES = 4,        /* and by so many pages: because the limit was lowered */
 };
 
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
@@ -382,11 +383,15 @@ static bool spent(void *context, uint64_t cell) {
     return true;
 }
 
+/* `bit_count`: as many of the lowest bits of the hash are known. */
 static void enter(struct engine *engine, struct actor *actor, struct tier_shard *part, uint64_t hash,
-                  const struct tier_meta *meta, uint64_t address) {
+                  uint32_t bit_count, const struct tier_meta *meta, uint64_t address, uint32_t hits) {
     struct index_place place;
     _Atomic uint64_t *at = cell_for(engine, actor, part, hash, &place);
-    uint64_t cell = make_cell(place.wanted, meta, address);
+    uint32_t more = bit_count - index_local_level(place.shape, hash);
+    uint64_t marker = 1ull << more,
+             fingerprint = more < FINGERPRINT_BITS ? (place.wanted & (marker - 1)) | marker : place.wanted;
+    uint64_t cell = make_cell(fingerprint, meta, address) | hits;
     index_write_begin(place.bucket);
     PUT(*at, cell);
     index_write_end(place.bucket);
@@ -412,7 +417,10 @@ static void fill_meta(const struct engine *engine, const struct actor *actor, co
     ret_meta->type = spot->entry.type;
     ret_meta->place = spot->entry.db;
     /* Whatever has a stamp up to this one was there before: bans and invalidations that this entry has survived. */
-    ret_meta->seq = ENTRY_STAMP_FIRST + atomic_load_explicit(&engine->range.head->stamps, memory_order_relaxed) - 1;
+    ret_meta->seq =
+        engine->tier->loading
+            ? GET(engine->tier->loaded_bans)
+            : ENTRY_STAMP_FIRST + atomic_load_explicit(&engine->range.head->stamps, memory_order_relaxed) - 1;
     ret_meta->since_ms = actor->now_ms;
     ret_meta->expires_at_ms = spot->entry.expires_at_ms;
     ret_meta->stamp = spot->entry.stamp;
@@ -486,7 +494,7 @@ static enum tier_refusal add(struct engine *engine, struct actor *actor, struct 
         tier_side_enter(&part->sides, side);
         note_sides(part);
     }
-    enter(engine, actor, part, record->hash, meta, address);
+    enter(engine, actor, part, record->hash, STORE_HASH_BITS, meta, address, 0);
     return TIER_TAKEN;
 }
 
@@ -514,6 +522,81 @@ enum tier_refusal tier_put_down(struct engine *engine, struct actor *actor, stru
     tier_count(tier, TIER_DOWN_BYTES, record.meta.size + record.key.size + record.value_size);
     store_hand_over(engine, actor, shard, spot);
     return TIER_TAKEN;
+}
+
+/* ------------------------------------------------------------------------------------------ for another process */
+
+void tier_list(const struct engine *engine, const struct shard *shard, uint64_t bucket,
+               void (*visit)(void *context, const struct tier_cell *cell), void *context) {
+    const struct tier_shard *part = tier_of(engine, shard);
+    const struct tier_calls *calls = &engine->tier->calls;
+    uint32_t level = index_local_level(GET(part->index.shape), bucket);
+    for (const struct index_bucket *at = index_first(engine, part, bucket); at;
+         at = index_next(&engine->range, &part->index, at))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t word = cell_load(&at->cells[i]), fingerprint = word >> 48;
+            if (!word)
+                continue;
+            struct tier_cell cell = {.place = tier_cell_place(word),
+                                     .hits = tier_cell_hits(word),
+                                     .expires = tier_cell_expires(word),
+                                     .address = tier_cell_address(word)};
+            cell.bit_count = level + bits_log2((uint32_t)fingerprint);
+            cell.bits = (fingerprint << level | bucket) & ((1ull << cell.bit_count) - 1);
+            cell.generation = calls->generation(calls->context, cell.address);
+            cell.side = tier_cell_tagged(word) ? tier_side_find(&part->sides, cell.address) : NULL;
+            visit(context, &cell);
+        }
+}
+
+void tier_widen(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t buckets) {
+    struct tier_shard *part = tier_of(engine, shard);
+    struct tier_side *none;
+    if (prepare(engine, actor, part, &(struct tier_meta){.tag_count = 0}, &none) == TIER_TAKEN)
+        index_widen(&engine->range, actor, &part->index, buckets, bytes_max(engine) >> engine->range.unit_shift);
+}
+
+bool tier_enter(struct engine *engine, struct actor *actor, struct shard *shard, const struct tier_cell *cell,
+                const struct tier_meta *facts) {
+    struct tier_shard *part = tier_of(engine, shard);
+    struct tier_side *side;
+    if (!store_is_tiered(shard) || prepare(engine, actor, part, facts, &side) != TIER_TAKEN)
+        return false;
+    uint32_t level = index_local_level(GET(part->index.shape), cell->bits);
+    if (cell->bit_count < level + INDEX_BLIND_BITS) {
+        if (side)
+            tier_side_free(&part->sides, side);
+        note_sides(part);
+        return false;
+    }
+    if (side) {
+        side->address = cell->address;
+        tier_side_enter(&part->sides, side);
+        note_sides(part);
+    }
+    enter(engine, actor, part, cell->bits, cell->bit_count, facts, cell->address, cell->hits);
+    return true;
+}
+
+static bool is_in_memory(const struct engine *engine, const struct shard *shard, const struct tier_cell *cell) {
+    uint64_t mask = (1ull << cell->bit_count) - 1;
+    uint32_t level = index_local_level(GET(shard->index.shape), cell->bits);
+    if (cell->bit_count < level)
+        return true; /* nobody can tell */
+    for (const struct index_bucket *at = index_place_of(&engine->range, &shard->index, cell->bits).bucket; at;
+         at = index_next(&engine->range, &shard->index, at))
+        for (int i = 0; i < INDEX_CELLS; i++) {
+            uint64_t location = cell_location(cell_load(&at->cells[i]));
+            if (location && ((store_hash_at((void *)(uintptr_t)engine, location) ^ cell->bits) & mask) == 0)
+                return true;
+        }
+    return false;
+}
+
+bool tier_is_twice(const struct engine *engine, const struct shard *shard, const struct tier_cell *cell) {
+    struct tier_view view;
+    tier_view_open(engine, shard, cell->bits, cell->address, &view);
+    return view.at || is_in_memory(engine, shard, cell);
 }
 
 /* ------------------------------------------------------------------------------------------ all of it */

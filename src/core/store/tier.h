@@ -22,6 +22,7 @@
 #define STRATA_CORE_STORE_TIER_H
 
 #include "core/store/store.h"
+#include "core/store/tier_meta.h"
 #include "core/store/tier_side.h"
 
 enum {
@@ -84,6 +85,8 @@ enum tier_count {
     TIER_MISSED,
     TIER_MOVED,
     TIER_KEPT,
+    TIER_TAKEN_OVER, /* cells that were listed by an earlier process and lead to their records; those that do not; */
+    TIER_LOST,
     TIER_COUNTS
 };
 
@@ -103,6 +106,10 @@ struct tier {
     uint32_t shard_room;
     struct bans_past *past;
     _Atomic uint32_t idle_at; /* where that walk goes on */
+    /* A cache is being made of what a journal says: whatever memory has no room for goes down, and is as old as the last ban that was read, as
+     * stamps are ahead of the records then. */
+    bool loading;
+    _Atomic uint64_t loaded_bans;
     _Atomic uint64_t ended[TIER_ENDS], refused[TIER_REFUSALS], counts[TIER_COUNTS];
     struct tier_shard shards[];
 };
@@ -196,6 +203,29 @@ void tier_clear_place(struct engine *engine, struct actor *actor, struct shard *
 /* So many buckets from a cursor of index_scan_next on: cells whose address `gone` says so of go. Answers the next cursor, 0 at the end. */
 uint64_t tier_sweep(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t cursor, uint32_t buckets,
                     bool (*gone)(void *context, uint64_t address), void *context);
+
+/* ------------------------------------------------------------------------------------------ for another process */
+
+/* What is said of a cell, so that another process can have it. */
+struct tier_cell {
+    uint64_t bits; /* of the key's hash, as many of the lowest as are known */
+    uint32_t bit_count;
+    uint32_t place, hits;
+    bool expires;
+    uint64_t address, generation;
+    const struct tier_side *side; /* NULL: no tags */
+};
+/* Visits the cells of a bucket, under the lock. */
+void tier_list(const struct engine *engine, const struct shard *shard, uint64_t bucket,
+               void (*visit)(void *context, const struct tier_cell *cell), void *context);
+/* Makes the index as large as it was, while it is empty. */
+void tier_widen(struct engine *engine, struct actor *actor, struct shard *shard, uint64_t buckets);
+/* Enters a cell, under the lock: that of `facts`, of which place, expiry and tags count. True: it bears the tags that the caller holds. False: there is no memory, or too few bits
+ * of the hash are known. No cell leads there yet. */
+bool tier_enter(struct engine *engine, struct actor *actor, struct shard *shard, const struct tier_cell *cell,
+                const struct tier_meta *facts);
+/* Whether an entry in memory has these bits of its hash, so that it may be the key's, or a cell leads there already. */
+bool tier_is_twice(const struct engine *engine, const struct shard *shard, const struct tier_cell *cell);
 
 /* The shape of a shard's second index; one bucket, if nothing has gone down there yet. */
 uint64_t tier_shape(const struct engine *engine, const struct shard *shard);

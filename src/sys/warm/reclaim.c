@@ -61,14 +61,25 @@ static bool budget_allows(struct warm *warm, uint32_t size) {
     return allows;
 }
 
+/* What has been moved since it was listed would not be found again; and it says only so much of how far it was moved. */
+static bool may_move(struct warm *warm, const struct warm_item *item) {
+    pthread_mutex_lock(&warm->lock);
+    bool listed = !item->from || item->generation <= warm->listed_generation;
+    uint64_t back = warm->next_generation + SLOTS_FREE_LASTING - item->generation;
+    pthread_mutex_unlock(&warm->lock);
+    return listed && back >> WARM_BACK_BITS == 0;
+}
+
 /* Into the open segment. If all buffers wait to be written, that happens here: nobody else would. */
 static bool rewrite(struct warm *warm, const struct warm_item *item, bool *is_loaded, uint64_t *ret_address) {
     struct warm_record record = {.hash = item->hash, .word = item->word};
+    if (warm->lasting && !may_move(warm, item))
+        return false;
     if (!budget_allows(warm, item->size_bytes) || load_record(warm, item, is_loaded, &record.parts) != STATUS_OK)
         return false;
     for (;;) {
         pthread_mutex_lock(&warm->lock);
-        enum status status = warm_append(warm, &record, ret_address);
+        enum status status = warm_append(warm, &record, warm->lasting ? item : NULL, ret_address);
         bool can_write = warm->sealed_count > 0;
         if (status == STATUS_OK) {
             warm->statistics.kept++;
@@ -81,8 +92,9 @@ static bool rewrite(struct warm *warm, const struct warm_item *item, bool *is_lo
     }
 }
 
-static void release(struct warm *warm, uint32_t slot, struct slice index) {
-    uint64_t gone = 0;
+/* Answers the generation that has to be durable before the segment is written over; 0: none. */
+static uint64_t release(struct warm *warm, uint32_t slot, struct slice index) {
+    uint64_t gone = 0, last = 0;
     bool is_loaded = false;
     uint32_t keep_left = warm->keep_max;
     const struct warm_hooks *hooks = &warm->hooks;
@@ -93,6 +105,7 @@ static void release(struct warm *warm, uint32_t slot, struct slice index) {
         if (hooks->keep && item.size_bytes <= keep_left && hooks->keep(hooks->context, &item) &&
             rewrite(warm, &item, &is_loaded, &address)) {
             keep_left -= item.size_bytes;
+            last = warm_generation(warm, address);
             if (hooks->moved)
                 hooks->moved(hooks->context, &item, address);
             continue;
@@ -104,6 +117,7 @@ static void release(struct warm *warm, uint32_t slot, struct slice index) {
     pthread_mutex_lock(&warm->lock);
     warm->statistics.gone += gone;
     pthread_mutex_unlock(&warm->lock);
+    return warm->lasting ? last : 0;
 }
 
 /* Whoever keeps addresses has to look for those of the whole segment. */
@@ -124,22 +138,56 @@ void warm_reclaim(struct warm *warm) {
     uint32_t number = slot_pop(warm, &warm->stored);
     struct warm_slot *slot = &warm->slots[number];
     slot->state = SLOT_RECLAIMING;
+    warm->reclaiming = true;
     pthread_mutex_unlock(&warm->lock);
     struct warm_segment_header header;
     struct slice index;
+    uint64_t last = 0;
     enum status status = warm_header_load(warm, number, &header);
     if (status == STATUS_OK && header.generation != atomic_load(&slot->generation))
         status = STATUS_CORRUPT; /* a whole header, but of an older write: the last one never came to the disk */
     if (status == STATUS_OK)
         status = warm_index_load(warm, number, &header, &index);
     if (status == STATUS_OK)
-        release(warm, number, index);
+        last = release(warm, number, index);
     else
         release_blind(warm, number, status);
     pthread_mutex_lock(&warm->lock);
     warm_count_out(warm, slot);
-    slot->state = SLOT_FREE;
-    slot_push(warm, &warm->free, number);
+    slot->state = last ? SLOT_HELD : SLOT_FREE;
+    slot->seed = last;
+    slot_push(warm, last ? &warm->held : &warm->free, number);
+    warm->reclaiming = false;
+    warm_note_pressure(warm);
+    pthread_cond_broadcast(&warm->settled);
     warm->statistics.reclaimed_segments++;
+    pthread_mutex_unlock(&warm->lock);
+    warm_free_held(warm); /* it may be written already */
+}
+
+/* Under the lock. */
+static bool can_free_held(const struct warm *warm, uint64_t written) {
+    return warm->held.count && warm->slots[warm->held.first].seed <= written;
+}
+
+void warm_free_held(struct warm *warm) {
+    pthread_mutex_lock(&warm->lock);
+    uint64_t written = warm->settled_generation;
+    bool any = can_free_held(warm, written);
+    pthread_mutex_unlock(&warm->lock);
+    if (!any)
+        return;
+    /* A disk that cannot flush may lose what was moved when power is lost, as it may lose anything. */
+    errno = 0;
+    if (warm->files->sync(warm->files->context, warm->file) != STATUS_OK)
+        warm_tell(warm, WARM_FLUSH_FAILED, 0, errno);
+    pthread_mutex_lock(&warm->lock);
+    while (can_free_held(warm, written)) {
+        uint32_t number = slot_pop(warm, &warm->held);
+        warm->slots[number].state = SLOT_FREE;
+        slot_push(warm, &warm->free, number);
+    }
+    warm_note_pressure(warm);
+    pthread_cond_broadcast(&warm->settled);
     pthread_mutex_unlock(&warm->lock);
 }

@@ -55,6 +55,8 @@ void warm_item_of(const struct warm *warm, uint32_t slot, const uint8_t *segment
         .hash = entry.hash,
         .word = entry.word,
         .size_bytes = entry.size,
+        .from = entry.from,
+        .generation = atomic_load(&warm->slots[slot].generation),
     };
 }
 
@@ -103,8 +105,9 @@ static bool open_segment(struct warm *warm) {
     warm->open = number;
     warm->statistics.segments_used++;
     warm->statistics.used_bytes += slot->records_size;
-    if (warm->free.count < SLOTS_FREE_WANTED)
+    if (warm_wants_slots(warm))
         pthread_cond_signal(&warm->work);
+    warm_note_pressure(warm);
     return true;
 }
 
@@ -114,6 +117,7 @@ void warm_seal(struct warm *warm) {
     slot->state = SLOT_SEALED;
     warm->sealed[warm->sealed_count++] = warm->open;
     warm->open = BUFFER_NONE;
+    warm_note_pressure(warm);
     pthread_cond_signal(&warm->work);
 }
 
@@ -134,7 +138,8 @@ static void put_pieces(const struct warm_record *record, uint8_t *end) {
     ASSERT(to == end);
 }
 
-enum status warm_append(struct warm *warm, const struct warm_record *record, uint64_t *ret_address) {
+enum status warm_append(struct warm *warm, const struct warm_record *record, const struct warm_item *from,
+                        uint64_t *ret_address) {
     uint32_t size = (uint32_t)warm_record_size(&record->parts);
     TRY(warm_make_room(warm, size));
     struct warm_buffer *buffer = &warm->buffers[warm->open];
@@ -142,6 +147,8 @@ enum status warm_append(struct warm *warm, const struct warm_record *record, uin
     uint32_t offset = fill(slot);
     ASSERT(fits(warm, slot, size));
     struct warm_index_entry entry = {.hash = record->hash, .word = record->word, .offset = offset, .size = size};
+    if (from)
+        entry.from = warm_from(from->address, atomic_load(&slot->generation) - from->generation);
     memset(buffer->bytes + slot->records_size, 0, offset - slot->records_size);
     warm_record_encode(&record->parts, buffer->bytes + offset);
     if (record->pieces)
@@ -183,7 +190,7 @@ enum status warm_add(struct warm *warm, uint64_t now_ns, const struct warm_recor
     pthread_mutex_lock(&warm->lock);
     enum status status = admit(warm, now_ns, (uint32_t)size);
     if (status == STATUS_OK) {
-        status = warm_append(warm, record, ret_address);
+        status = warm_append(warm, record, NULL, ret_address);
         ASSERT(status == STATUS_OK);
         warm->statistics.added++;
         warm->statistics.added_bytes += size;
@@ -266,6 +273,7 @@ void warm_write_sealed(struct warm *warm) {
     }
     buffer->slot = SLOT_NONE;
     memmove(warm->sealed, warm->sealed + 1, --warm->sealed_count);
+    warm_note_pressure(warm);
     warm->settled_generation = generation;
     pthread_cond_broadcast(&warm->settled);
     pthread_mutex_unlock(&warm->lock);
@@ -275,12 +283,14 @@ void warm_write_sealed(struct warm *warm) {
 static bool turn(struct warm *warm) {
     pthread_mutex_lock(&warm->lock);
     bool writes = warm->sealed_count > 0;
-    bool reclaims = !writes && warm->free.count < SLOTS_FREE_WANTED && warm->stored.count > 0;
+    bool reclaims = !writes && warm_wants_slots(warm);
     pthread_mutex_unlock(&warm->lock);
-    if (writes)
+    if (writes) {
         warm_write_sealed(warm);
-    else if (reclaims)
+        warm_free_held(warm);
+    } else if (reclaims) {
         warm_reclaim(warm);
+    }
     return writes || reclaims;
 }
 
@@ -296,7 +306,7 @@ static void run(void *context) {
         while (turn(warm))
             ;
         pthread_mutex_lock(&warm->lock);
-        while (!warm->stopping && !warm->sealed_count && (warm->free.count >= SLOTS_FREE_WANTED || !warm->stored.count))
+        while (!warm->stopping && !warm->sealed_count && !warm_wants_slots(warm))
             pthread_cond_wait(&warm->work, &warm->lock);
         bool stops = warm->stopping;
         pthread_mutex_unlock(&warm->lock);
@@ -352,6 +362,7 @@ void warm_free(struct warm *warm) {
         batch_reader_close(&warm->batches[i].reader);
     if (warm->file >= 0)
         warm->files->close(warm->files->context, warm->file);
+    warm_forget_moves(warm);
     memory_give(warm->memory, warm->blocks, warm->blocks_size);
     memory_give(warm->memory, warm->slots, warm->slots_count * sizeof *warm->slots);
     pthread_cond_destroy(&warm->work);
@@ -413,6 +424,7 @@ void warm_verify(struct warm *warm) {
     }
     ASSERT(states[SLOT_STORED] == warm->stored.count && states[SLOT_FREE] == warm->free.count);
     ASSERT(states[SLOT_SEALED] == warm->sealed_count && states[SLOT_OPEN] == (warm->open != BUFFER_NONE));
+    ASSERT(states[SLOT_HELD] == warm->held.count);
     ASSERT(states[SLOT_RETIRED] == warm->statistics.segments_retired && !states[SLOT_RECLAIMING]);
     ASSERT(records == warm->statistics.records);
     ASSERT(warm->statistics.segments_used == states[SLOT_STORED] + states[SLOT_SEALED] + (uint64_t)states[SLOT_OPEN]);

@@ -8,10 +8,17 @@
  * WARM_ADDRESS_BITS and is all that an index keeps of it. An address leads to its record until `gone` or `moved` has been called for it; afterwards
  * it may lead to another one, so a read brings along the generation of its segment, looked up while the index still had the address.
  *
- * Nothing here is durable before warm_close, nor needs to be: what a restart finds is whole records that were written once. Whether one is
+ * Nothing here is durable before warm_flush or warm_close, nor needs to be: what a restart finds is whole records that were written once. Whether one is
  * still true (it may have been replaced or invalidated since) is the caller's to know, from its meta or its word. Of several with the same key
  * the one that is listed last is the youngest that is left. Reclaiming never takes the younger one first; damage, a power cut or a write that failed
  * may have.
+ *
+ * Whoever lists addresses somewhere, with generations, so that a later process may use them (`lasting`), says when it begins and when its list is durable:
+ *
+ *     warm_position ── list ── warm_flush ── the list is durable ── warm_listed(position - 1)          ...          warm_open ── warm_take, warm_take, ... ── warm_taken
+ *
+ * A record that is moved meanwhile says where it came from, and what stood there is not written over before the new place is durable. One that has been moved since the
+ * last list is not moved again: it goes, as nothing would lead to it.
  *
  * Threads: any may call anything but warm_open, warm_close and warm_free. One lock, held for the copy of a record. A thread of
  *          its own writes and reclaims; hooks are called from it, without the lock: they may take locks under which others call warm_add.
@@ -45,6 +52,8 @@ struct warm_item {
     uint64_t hash;
     uint64_t word;
     uint32_t size_bytes; /* in the file */
+    uint64_t from;       /* warm_from; 0: it was not moved */
+    uint64_t generation;
 };
 
 enum warm_cause {
@@ -57,6 +66,8 @@ enum warm_trouble_kind {
     WARM_READ_FAILED,    /* of a record, or of an index */
     WARM_RECORD_DAMAGED, /* what was read is not what was written */
     WARM_INDEX_DAMAGED,  /* the segment's header or index is not what was written */
+    WARM_FLUSH_FAILED,   /* a power cut may lose what was moved */
+    WARM_TROUBLES
 };
 
 struct warm_trouble {
@@ -93,6 +104,8 @@ struct warm_options {
     bool buffered;        /* through the page cache. Otherwise past it, where the file system can */
     bool
         mapped; /* the same, and records are copied out of a mapping of the file, where the system can (sys/os/file_map.h) */
+    bool lasting;  /* addresses are listed, for a later process to take them */
+    uint64_t word; /* the caller's, of a file that is begun */
     bool stepped;  /* no threads: warm_step writes and reclaims, readers read when they are polled (for tests) */
     uint64_t seed; /* of the file's id and the salts; 0: from the kernel */
     const struct memory *memory; /* NULL: memory_libc */
@@ -175,6 +188,22 @@ enum warm_outcome {
  * `bytes`, which the caller has initialised and finishes. STATUS_NO_MEMORY. */
 MUST_CHECK enum status warm_read_here(struct warm *warm, uint64_t address, uint64_t generation, struct buf *bytes,
                                       enum warm_outcome *ret_outcome, struct warm_parts *ret_parts);
+
+/* Which file it is: its id, and the word that it was begun with. */
+uint64_t warm_id(const struct warm *warm);
+uint64_t warm_word(const struct warm *warm);
+/* The lowest generation in which what is added from now on may stand. */
+uint64_t warm_position(struct warm *warm);
+/* warm_settle, and what is in the file is durable. STATUS_IO. */
+MUST_CHECK enum status warm_flush(struct warm *warm);
+/* What stands in generations up to this one was listed where it stands, and the list is durable. */
+void warm_listed(struct warm *warm, uint64_t generation);
+/* Whether what an earlier process has listed is there, and where: at its place, or where it was moved to. The same record is always found at one place. Any thread, until warm_taken. */
+bool warm_take(struct warm *warm, uint64_t address, uint64_t generation, uint64_t *ret_address);
+/* No more is taken. `any` false: nothing was, and all that was found makes room at once. */
+void warm_taken(struct warm *warm, bool any);
+/* Waits until no buffer waits to be written, so that some hundred KiB can be added. The caller holds no lock that hooks take. */
+void warm_spare(struct warm *warm);
 
 /* Several records, read at the same time before they are asked for one by one. Of the caller, who initialises `bytes` and finishes them. */
 enum { WARM_AHEAD_MAX = 64, WARM_AHEAD_BYTES_MAX = 2 << 20 };

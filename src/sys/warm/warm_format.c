@@ -4,7 +4,7 @@
 #include "base/little.h"
 
 /* Places in the header of the file, of a segment, and in an entry of an index. */
-enum { AT_VERSION = 8, AT_SIZE = 12, AT_ID = 16, AT_SEGMENT_SIZE = 24, AT_SUM = 56 };
+enum { AT_VERSION = 8, AT_SIZE = 12, AT_ID = 16, AT_SEGMENT_SIZE = 24, AT_WORD = 32, AT_SUM = 56 };
 enum {
     SEGMENT_AT_COUNT = 4,
     SEGMENT_AT_GENERATION = 8,
@@ -13,7 +13,7 @@ enum {
     SEGMENT_AT_INDEX_SUM = 32,
     SEGMENT_AT_SUM = 56,
 };
-enum { ENTRY_AT_WORD = 8, ENTRY_AT_OFFSET = 16, ENTRY_AT_SIZE = 20 };
+enum { ENTRY_AT_WORD = 8, ENTRY_AT_OFFSET = 16, ENTRY_AT_SIZE = 20, ENTRY_AT_FROM = 24 };
 enum { RECORD_AT_VALUE_SIZE = 8, RECORD_AT_SIZES = 12, META_BITS = 12 };
 
 void warm_file_header_encode(const struct warm_file_header *header, uint8_t ret_bytes[WARM_HEADER_SIZE]) {
@@ -24,6 +24,7 @@ void warm_file_header_encode(const struct warm_file_header *header, uint8_t ret_
     little_put_u32(ret_bytes + AT_SIZE, WARM_HEADER_SIZE);
     little_put_u64(ret_bytes + AT_ID, header->id);
     little_put_u32(ret_bytes + AT_SEGMENT_SIZE, header->segment_size);
+    little_put_u64(ret_bytes + AT_WORD, header->word);
     little_put_u64(ret_bytes + AT_SUM, hash_bytes(slice_make(ret_bytes, AT_SUM), 0));
 }
 
@@ -39,7 +40,9 @@ enum status warm_file_header_decode(const uint8_t bytes[WARM_HEADER_SIZE], struc
         *ret_version = little_u32(bytes + AT_VERSION);
         return STATUS_INVALID;
     }
-    struct warm_file_header header = {little_u64(bytes + AT_ID), little_u32(bytes + AT_SEGMENT_SIZE)};
+    struct warm_file_header header = {.id = little_u64(bytes + AT_ID),
+                                      .word = little_u64(bytes + AT_WORD),
+                                      .segment_size = little_u32(bytes + AT_SEGMENT_SIZE)};
     if (little_u32(bytes + AT_SIZE) != WARM_HEADER_SIZE || !header.id || !is_segment_size(header.segment_size))
         return STATUS_CORRUPT;
     *ret_header = header;
@@ -98,6 +101,7 @@ void warm_index_entry_encode(const struct warm_index_entry *entry, uint8_t ret_b
     little_put_u64(ret_bytes + ENTRY_AT_WORD, entry->word);
     little_put_u32(ret_bytes + ENTRY_AT_OFFSET, entry->offset);
     little_put_u32(ret_bytes + ENTRY_AT_SIZE, entry->size);
+    little_put_u64(ret_bytes + ENTRY_AT_FROM, entry->from);
 }
 
 void warm_index_entry_decode(const uint8_t bytes[WARM_INDEX_ENTRY_SIZE], struct warm_index_entry *ret_entry) {
@@ -106,6 +110,7 @@ void warm_index_entry_decode(const uint8_t bytes[WARM_INDEX_ENTRY_SIZE], struct 
         .word = little_u64(bytes + ENTRY_AT_WORD),
         .offset = little_u32(bytes + ENTRY_AT_OFFSET),
         .size = little_u32(bytes + ENTRY_AT_SIZE),
+        .from = little_u64(bytes + ENTRY_AT_FROM),
     };
 }
 

@@ -2,6 +2,7 @@
  *
  *     file      [header, 4096][segment 0][segment 1] ...
  *     segment   [header 64][record][record] ...  free ...  [index entry n-1] ... [index entry 1][index entry 0]
+ *     entry     | hash 8 | word 8 | place 4 | size 4 | from 8 |      from: of a record that was written again, where it stood before
  *     record    [checksum 8 | value size 4 | key size 20 bits, meta size 12 bits][meta][key][value]      begins at a multiple of 32
  *     address   | place 35 | class 4 |       place: in units of 32 bytes from the first segment; a read of 512 << class bytes has all of it
  *
@@ -22,14 +23,14 @@
 #include "base/status.h"
 
 enum {
-    WARM_VERSION = 1,
+    WARM_VERSION = 2,
     WARM_BLOCK_SIZE =
         4096, /* the unit of reading and writing past the page cache; the file's header has one for itself */
     WARM_HEADER_SIZE = 64,
     WARM_SEGMENT_HEADER_SIZE = 64,
     WARM_SEGMENT_SIZE_MIN = 16 * 1024,
     WARM_SEGMENT_SIZE_MAX = 16 * 1024 * 1024,
-    WARM_INDEX_ENTRY_SIZE = 24,
+    WARM_INDEX_ENTRY_SIZE = 32,
     WARM_RECORD_HEADER_SIZE = 16,
     WARM_RECORD_ALIGNMENT = 32, /* 16 B a record are lost on average */
     WARM_META_SIZE_MAX = (1 << 12) - 1,
@@ -38,6 +39,7 @@ enum {
     WARM_CLASS_BITS = 4,
     WARM_CLASS_SIZE_MIN = 512,
     WARM_ADDRESS_BITS = WARM_PLACE_BITS + WARM_CLASS_BITS, /* what a cell of the index has room for */
+    WARM_BACK_BITS = 64 - WARM_ADDRESS_BITS,               /* of how many generations a record was moved by */
 };
 
 #define WARM_MAGIC "STRATAWM"
@@ -47,7 +49,8 @@ enum {
 static_assert(WARM_CLASS_SIZE_MIN << ((1 << WARM_CLASS_BITS) - 1) == WARM_SEGMENT_SIZE_MAX, "a class for each record");
 
 struct warm_file_header {
-    uint64_t id; /* drawn when the file was begun; not 0 */
+    uint64_t id;   /* drawn when the file was begun; not 0 */
+    uint64_t word; /* the caller's */
     uint32_t segment_size;
 };
 
@@ -65,6 +68,7 @@ struct warm_index_entry {
     uint64_t word;   /* the caller's */
     uint32_t offset; /* of the record, in its segment */
     uint32_t size;   /* of the record, without what fills it up to the next */
+    uint64_t from;   /* 0: it was written here first; else warm_from */
 };
 
 /* The parts of a record. */
@@ -84,6 +88,11 @@ static inline uint64_t warm_address_position(uint64_t address) {
 static inline uint32_t warm_address_size(uint64_t address) {
     return (uint32_t)WARM_CLASS_SIZE_MIN << (address & ((1u << WARM_CLASS_BITS) - 1));
 }
+
+/* Where a record stood before: its address, and how many generations lower. */
+static inline uint64_t warm_from(uint64_t address, uint64_t back) { return back << WARM_ADDRESS_BITS | address; }
+static inline uint64_t warm_from_address(uint64_t from) { return from & ((1ull << WARM_ADDRESS_BITS) - 1); }
+static inline uint64_t warm_from_back(uint64_t from) { return from >> WARM_ADDRESS_BITS; }
 
 void warm_file_header_encode(const struct warm_file_header *header, uint8_t ret_bytes[WARM_HEADER_SIZE]);
 /* STATUS_CORRUPT; STATUS_INVALID: whole, but of a version that this program does not know, which ret_version says. */

@@ -21,20 +21,20 @@ static void addresses_fit_a_cell_and_lead_back(void **state) {
 
 static void file_header_is_read_back(void **state) {
     uint8_t bytes[WARM_HEADER_SIZE];
-    struct warm_file_header header = {.id = 77, .segment_size = 1 << 20}, found;
+    struct warm_file_header header = {.id = 77, .word = 5, .segment_size = 1 << 20}, found;
     uint32_t version = 0;
     warm_file_header_encode(&header, bytes);
     assert_int_equal(warm_file_header_decode(bytes, &found, &version), STATUS_OK);
-    assert_true(found.id == 77 && found.segment_size == 1 << 20);
+    assert_true(found.id == 77 && found.word == 5 && found.segment_size == 1 << 20);
     for (unsigned bit = 0; bit < sizeof bytes * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         assert_int_equal(warm_file_header_decode(bytes, &found, &version), STATUS_CORRUPT);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    little_put_u32(bytes + 8, 2);
+    little_put_u32(bytes + 8, WARM_VERSION + 1);
     little_put_u64(bytes + 56, hash_bytes(slice_make(bytes, 56), 0));
     assert_int_equal(warm_file_header_decode(bytes, &found, &version), STATUS_INVALID);
-    assert_int_equal(version, 2);
+    assert_int_equal(version, WARM_VERSION + 1);
 }
 
 static void segment_header_is_of_one_place_and_file(void **state) {
@@ -87,7 +87,7 @@ static void record_is_whole_or_none(void **state) {
 /* Whose sum is right, and which still cannot be: a program that wrote nonsense. */
 static void index_that_leads_outside_is_none(void **state) {
     struct warm_segment_header header = {.generation = 1, .count = 2, .records_size = 64 + 32 + 20};
-    struct warm_index_entry entries[2] = {{1, 2, 64, 30}, {3, 4, 96, 20}};
+    struct warm_index_entry entries[2] = {{1, 2, 64, 30, 0}, {3, 4, 96, 20, 0}};
     static const struct {
         unsigned entry;
         uint32_t offset, size;

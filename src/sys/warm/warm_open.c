@@ -31,7 +31,7 @@ static enum status failed(const struct warm *warm, struct warm_report *report, e
 
 /* The header's block lies in index_bytes. */
 static enum status write_header(struct warm *warm, uint32_t segment_size) {
-    struct warm_file_header header = {.id = warm->id, .segment_size = segment_size};
+    struct warm_file_header header = {.id = warm->id, .word = warm->word, .segment_size = segment_size};
     memset(warm->index_bytes, 0, WARM_BLOCK_SIZE);
     warm_file_header_encode(&header, warm->index_bytes);
     return files_write(warm->files, warm->file, 0, warm->index_bytes, WARM_BLOCK_SIZE);
@@ -103,6 +103,7 @@ static enum status read_header(struct warm *warm, struct warm_report *report) {
         return explain(report, STATUS_INVALID, "%s: offset 24: its segments have %" PRIu32 " bytes, not %" PRIu32,
                        warm->name, header.segment_size, warm->segment_size);
     warm->id = header.id;
+    warm->word = header.word;
     return STATUS_OK;
 }
 
@@ -216,6 +217,8 @@ static enum status take_in(struct warm *warm, const struct found *found, const s
     warm->statistics.used_bytes += slot->records_size;
     report->segments++;
     report->records += slot->count;
+    if (warm->lasting)
+        TRY(warm_note_moves(warm, found->slot, index));
     return visit(warm, found->slot, index, visitor);
 }
 
@@ -233,11 +236,16 @@ static enum status recover(struct warm *warm, const struct warm_visitor *visitor
     memory_give(warm->memory, found, size);
     if (status != STATUS_OK)
         return explain(report, status, "%s: what was found was refused: %s", warm->name, status_text(status));
+    if (warm->lasting && warm_sort_moves(warm) != STATUS_OK)
+        return explain(report, STATUS_NO_MEMORY, "%s: out of memory", warm->name);
     warm->next_generation = last + 1;
+    warm->found_generation = last;
+    warm->taking = warm->lasting;
     for (uint32_t i = 0; i < warm->slots_count; i++) {
         if (warm->slots[i].state == SLOT_FREE)
             slot_push(warm, &warm->free, i);
     }
+    warm_note_pressure(warm);
     return STATUS_OK;
 }
 
@@ -281,6 +289,8 @@ static void set_up(struct warm *warm, const struct files *files, const struct wa
         .hooks = options->hooks,
         .file = -1,
         .stepped = options->stepped,
+        .lasting = options->lasting,
+        .word = options->word,
         .segment_size = segment_size,
         .slots_count = slots,
         .buffers_count = buffers < slots / 2 ? buffers : slots / 2,

@@ -88,10 +88,10 @@ static void file_that_is_none_is_refused_unless_told(void **state) {
     warm_file_header_encode(&right, header);
     disk_put(world.disk, "warm", slice_make(header, sizeof header));
     expect_refusal(&world, STATUS_INVALID, "warm: offset 24: its segments have 32768 bytes, not 16384");
-    little_put_u32(header + 8, 2);
+    little_put_u32(header + 8, 3);
     little_put_u64(header + 56, hash_bytes(slice_make(header, 56), 0));
     disk_put(world.disk, "warm", slice_make(header, sizeof header));
-    expect_refusal(&world, STATUS_INVALID, "warm: offset 8: version 2, and this program knows 1");
+    expect_refusal(&world, STATUS_INVALID, "warm: offset 8: version 3, and this program knows 2");
     world.options.begin_anew = true;
     world_open(&world);
     fill(&world, 0, 100);
