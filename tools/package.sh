@@ -119,7 +119,7 @@ fill_server
 fill_libraries
 mkdir -p "$out"
 for package in "$server" "$library" "$development"; do
-    find "$package" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +
+    find "$package" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +
     dpkg-deb --root-owner-group -Zxz --build "$package" "$out/${package##*/}_${revision}_$architecture.deb" >/dev/null
     echo "$out/${package##*/}_${revision}_$architecture.deb"
 done
