@@ -76,7 +76,7 @@ fill_server() {
         copy 644 "$file" "$server/usr/share/doc/strata/${file##*/}"
     done
     papers "$server" strata
-    control "$server" strata database "adduser, init-system-helpers, $(needs -e"$server/usr/bin/strata")" \
+    control "$server" strata database "adduser, $(needs -e"$server/usr/bin/strata")" \
         'cache server that speaks the Redis protocol' <<END
 A cache in memory for programs that already use Redis clients, with
 expiry, eviction, tags and rules of what is invalidated by what, leases
