@@ -1,0 +1,180 @@
+# bash completion for strata. Generated from spec/program.yaml and spec/config.yaml by tools/gen_completions.py: change those instead.
+
+_strata() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]-} words=
+    COMPREPLY=()
+    # --flag=value is three words here.
+    if [[ $word == = ]]; then word=; elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'server bench check graph doctor snapshot cert version help' -- "$word")
+        return
+    fi
+    ((COMP_CWORD == 2)) || case "$command ${COMP_WORDS[2]}" in
+    'bench null' | 'bench replay' | 'bench engine' | 'snapshot save' | 'snapshot export' | 'snapshot import') command+=" ${COMP_WORDS[2]}" ;;
+    esac
+    case $command in
+    'server')
+        case $before in
+        --config | --unixsocket | --aclfile | --tls-cert-file | --tls-key-file | --tls-ca-cert-file | --pidfile | --logfile | --rules | --memory-file | --warm-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --port | --bind | --unixsocketperm | --requirepass | --users | --acllog-max-len | --maxclients | --timeout | --tcp-keepalive | --tcp-backlog | --tls-port | --tls-key-file-pass | --tls-protocols | --tls-ciphers | --tls-ciphersuites | --maxmemory | --maxentries | --client-query-buffer-limit | --client-output-buffer-limit | --tracking-table-max-keys | --pattern-search-max-keys | --proto-max-bulk-len | --lease-max | --lease-waiters-max | --stream-max-bytes | --stream-retention | --history-max-bytes | --threads | --shards | --housekeeping-interval | --shutdown-timeout | --appendfsync-interval | --auto-aof-rewrite-percentage | --auto-aof-rewrite-min-size | --save | --snapshot-max-rate | --backup-interval | --backups-kept | --warm-size | --warm-promote-hits | --warm-demote-idle | --warm-maintenance-interval | --warm-write-rate | --warm-keep-percent | --slowlog-log-slower-than | --slowlog-max-len | --latency-monitor-threshold | --notify-keyspace-events) :; return ;;
+        --protected-mode | --tls-prefer-server-ciphers | --rules-watch | --appendonly) mapfile -t COMPREPLY < <(compgen -W 'yes no' -- "$word"); return ;;
+        --acl-pubsub-default) mapfile -t COMPREPLY < <(compgen -W 'resetchannels allchannels' -- "$word"); return ;;
+        --tls-ca-cert-dir | --dir | --backup-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-auth-clients) mapfile -t COMPREPLY < <(compgen -W 'no optional yes' -- "$word"); return ;;
+        --tls-auth-clients-user) mapfile -t COMPREPLY < <(compgen -W 'off CN URI' -- "$word"); return ;;
+        --maxmemory-policy) mapfile -t COMPREPLY < <(compgen -W 'noeviction allkeys-lru allkeys-lfu allkeys-random volatile-lru volatile-lfu volatile-random volatile-ttl' -- "$word"); return ;;
+        --stream) mapfile -t COMPREPLY < <(compgen -W 'no auto yes' -- "$word"); return ;;
+        --loglevel) mapfile -t COMPREPLY < <(compgen -W 'debug verbose notice warning' -- "$word"); return ;;
+        --ownership) mapfile -t COMPREPLY < <(compgen -W 'off warn enforce' -- "$word"); return ;;
+        --appendfsync) mapfile -t COMPREPLY < <(compgen -W 'always everysec no' -- "$word"); return ;;
+        esac
+        words='--config --check-config --version --port --bind --unixsocket --unixsocketperm --protected-mode --requirepass --aclfile --users --acllog-max-len --acl-pubsub-default --maxclients --timeout --tcp-keepalive --tcp-backlog --tls-port --tls-cert-file --tls-key-file --tls-key-file-pass --tls-ca-cert-file --tls-ca-cert-dir --tls-auth-clients --tls-auth-clients-user --tls-protocols --tls-ciphers --tls-ciphersuites --tls-prefer-server-ciphers --maxmemory --maxmemory-policy --maxentries --client-query-buffer-limit --client-output-buffer-limit --tracking-table-max-keys --pattern-search-max-keys --proto-max-bulk-len --lease-max --lease-waiters-max --stream --stream-max-bytes --stream-retention --history-max-bytes --threads --shards --dir --pidfile --logfile --loglevel --rules --rules-watch --ownership --housekeeping-interval --shutdown-timeout --appendonly --appendfsync --appendfsync-interval --auto-aof-rewrite-percentage --auto-aof-rewrite-min-size --save --snapshot-max-rate --backup-dir --backup-interval --backups-kept --memory-file --warm-file --warm-size --warm-promote-hits --warm-demote-idle --warm-maintenance-interval --warm-write-rate --warm-keep-percent --slowlog-log-slower-than --slowlog-max-len --latency-monitor-threshold --notify-keyspace-events --help'
+        ;;
+    'bench')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --protocol) mapfile -t COMPREPLY < <(compgen -W 'resp memcached' -- "$word"); return ;;
+        --clients | --threads | --pipeline | --requests | --keys | --zipf | --rate | --seed) :; return ;;
+        --seconds | --warmup | --stall) :; return ;;
+        --key-size | --value-size) :; return ;;
+        --mix) mapfile -t COMPREPLY < <(compgen -W 'get set 90/10 50/50' -- "$word"); return ;;
+        --server-process) :; return ;;
+        esac
+        words='--host --port --unix --protocol --clients --threads --pipeline --requests --seconds --warmup --stall --keys --key-size --value-size --mix --zipf --rate --relaxed --load --verify --seed --server-process --json --progress --help'
+        ((COMP_CWORD != 2)) || words+=' null replay engine'
+        ;;
+    'bench null')
+        case $before in
+        --port) :; return ;;
+        --reply-size) :; return ;;
+        esac
+        words='--port --reply-size --help'
+        ;;
+    'bench replay')
+        case $before in
+        --trace | --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --host) :; return ;;
+        --port) :; return ;;
+        --protocol) mapfile -t COMPREPLY < <(compgen -W 'resp memcached' -- "$word"); return ;;
+        --batch | --copies | --sigma | --seed) :; return ;;
+        --median | --simulate) :; return ;;
+        --stall) :; return ;;
+        esac
+        words='--trace --host --port --unix --protocol --batch --copies --median --sigma --seed --hash-tag --stall --simulate --describe --json --help'
+        ;;
+    'bench engine')
+        case $before in
+        --entries | --operations | --rounds | --threads | --shards | --seed) :; return ;;
+        esac
+        words='--entries --operations --rounds --threads --shards --seed --json --help'
+        ;;
+    'check')
+        case $before in
+        --format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word"); return ;;
+        esac
+        words='--strict --format --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+        fi
+        ;;
+    'graph')
+        case $before in
+        --format) mapfile -t COMPREPLY < <(compgen -W 'text svg dot' -- "$word"); return ;;
+        esac
+        words='--format --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+        fi
+        ;;
+    'doctor')
+        words='--repair --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$word")
+            return
+        fi
+        ;;
+    'snapshot')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service) :; return ;;
+        --password) :; return ;;
+        esac
+        words='--host --port --unix --user --password --service --help'
+        ((COMP_CWORD != 2)) || words+=' save export import'
+        ;;
+    'snapshot save')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service) :; return ;;
+        --password) :; return ;;
+        esac
+        words='--host --port --unix --user --password --service --help'
+        ;;
+    'snapshot export')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service) :; return ;;
+        --password) :; return ;;
+        --dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --memory) :; return ;;
+        --match) :; return ;;
+        --db) :; return ;;
+        esac
+        words='--host --port --unix --user --password --service --dir --memory --match --db --unsorted --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+        fi
+        ;;
+    'snapshot import')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service) :; return ;;
+        --password) :; return ;;
+        --db) :; return ;;
+        esac
+        words='--host --port --unix --user --password --service --replace --skip --db --check --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+        fi
+        ;;
+    'cert')
+        case $before in
+        --host | --client) :; return ;;
+        --days) :; return ;;
+        esac
+        words='--host --client --days --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$word")
+            return
+        fi
+        ;;
+    'version')
+        words='--help'
+        ;;
+    'help')
+        words='server bench check graph doctor snapshot cert version help'
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _strata strata
