@@ -21,7 +21,7 @@ from harness import settle
 from harness.servers import repository
 
 STOP_S = 120  # a flush under way ends before its thread stops
-IMAGE_BYTES = 160 << 20
+IMAGE_BYTES = 512 << 20  # a life that is not cut short writes 80 MB before its log is long enough for a snapshot; files are sparse
 MEMORY, MEMORY_FOLDERS = "1g", []
 CLONE_NEWNS = 0x00020000
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "shim.c")

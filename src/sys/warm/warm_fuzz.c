@@ -56,7 +56,11 @@ static void lay(uint8_t *segment, uint64_t id, uint64_t position, const uint8_t 
         little_put_u32(at + 12, b == 254 ? UINT32_MAX : (record_size - WARM_RECORD_HEADER_SIZE) / 4 << 12);
         warm_record_seal(at, record_size, seed, (uint32_t)offset);
         at[0] ^= a == 77;
-        struct warm_index_entry entry = {a, b, (uint32_t)offset + (a == 78), b == 253 ? UINT32_MAX : record_size};
+        struct warm_index_entry entry = {.hash = a,
+                                         .word = b,
+                                         .offset = (uint32_t)offset + (a == 78),
+                                         .size = b == 253 ? UINT32_MAX : record_size,
+                                         .from = a % 4 ? 0 : (uint64_t)b << 40 | a};
         warm_index_entry_encode(&entry, segment + SEGMENT - warm_index_back((uint32_t)i));
         end = offset + record_size;
         offset = bits_align_up(end, WARM_RECORD_ALIGNMENT);
