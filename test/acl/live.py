@@ -234,6 +234,12 @@ def configured(report, folder):
         done = subprocess.run([program, "server", "--check-config", "--config", config], capture_output=True, text=True, timeout=60, env=own)
         assert done.returncode != 0 and "there is an aclfile as well" in done.stdout + done.stderr, done
         assert "user joe" not in done.stdout + done.stderr
+    with report.case("--check-config looks into users and their file"):
+        bad = folder / "bad.acl"
+        bad.write_text("user default on nopass ~* +@all\nuser joe of\n")
+        for words, says in ((["--aclfile", bad], "bad.acl:2: Error in user declaration 'of'"), (["--aclfile", folder / "none"], "No such file"), (["--users", "user joe +nosuch"], "users:1: Error")):
+            done = subprocess.run([program, "server", "--check-config", *map(str, words)], capture_output=True, text=True, timeout=60, env=own)
+            assert done.returncode == 1 and says in done.stderr and "is good" not in done.stdout, done
     with report.case("new users have the channels that acl-pubsub-default says"), Strata(acl_pubsub_default="allchannels") as server, server.client() as one:
         one.call("ACL", "SETUSER", "joe")
         one.call("ACL", "SETUSER", "ann", "(+get)")

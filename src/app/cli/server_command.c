@@ -163,6 +163,20 @@ static bool are_rules_good(const struct config *config) {
     return !path[0] || manifest_file_is_good(path[0] == '/' ? path : from_here);
 }
 
+/* Certificates and users, the same. */
+static bool is_access_good(const struct config *config) {
+    struct buf reason;
+    buf_init(&reason, &memory_libc);
+    bool entered = chdir(config->values.dir) == 0;
+    bool good = entered && server_check(config, &reason);
+    if (!entered)
+        fprintf(stderr, "strata: dir: %s: %s\n", config->values.dir, strerror(errno));
+    else if (!good)
+        fprintf(stderr, "strata: %.*s\n", (int)reason.size, reason.size ? (const char *)reason.data : "");
+    buf_fini(&reason);
+    return good;
+}
+
 static void print_doors(const struct config *config, unsigned port, const char *kind, const char **between) {
     const struct config_list *bind = &config->values.bind;
     for (uint32_t i = 0; port && i < bind->count; i++) {
@@ -258,7 +272,7 @@ int cli_server(int argc, char **argv) {
         return 1;
     }
     if (request.check) {
-        if (!are_rules_good(&config))
+        if (!are_rules_good(&config) || !is_access_good(&config))
             return 1;
         print_checked(&config);
         return 0;

@@ -114,8 +114,7 @@ static void tell_loaded(struct server *server) {
         log_notice("%llu keys are in the warm tier; %llu that were there are lost",
                    (unsigned long long)facts.loaded_below, (unsigned long long)facts.loaded_below_lost);
     if (facts.loaded_entries_lost)
-        log_warning("%llu entries found no room: maxmemory is less than it was",
-                    (unsigned long long)facts.loaded_entries_lost);
+        log_warning("%llu entries found no room in maxmemory", (unsigned long long)facts.loaded_entries_lost);
 }
 
 static void fail_to_load(struct server *server) {

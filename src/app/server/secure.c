@@ -50,7 +50,12 @@ static enum status load(const struct config_values *values, struct tls_material 
         snprintf(ret_reason, TLS_REASON_SIZE, "tls-port needs a certificate: tls-cert-file (`strata cert` makes one)");
         return STATUS_INVALID;
     }
-    return tls_material_load(&options, ret_material, ret_reason);
+    enum status status = tls_material_load(&options, ret_material, ret_reason);
+    size_t size = strlen(ret_reason);
+    if (status != STATUS_OK && !values->tls_key_file[0])
+        snprintf(ret_reason + size, TLS_REASON_SIZE - size,
+                 " (tls-key-file is not set, so the key has to be there, too)");
+    return status;
 }
 
 static void end_watches(struct server_secure *secure) {
@@ -79,6 +84,16 @@ static void begin_watches(struct server_secure *secure, const struct config_valu
         else
             log_warning("Cannot watch %s for changes: %s", paths[i], strerror(errno));
     }
+}
+
+bool secure_check(const struct config_values *values, char ret_reason[TLS_REASON_SIZE]) {
+    struct tls_material *material;
+    if (!values->tls_port)
+        return true;
+    if (load(values, &material, ret_reason) != STATUS_OK)
+        return false;
+    tls_material_unref(material);
+    return true;
 }
 
 enum status secure_start(struct server *server) {

@@ -34,6 +34,8 @@ struct worker_secure {
     uint64_t looked_ms;      /* at the files */
 };
 
+/* Whether secure_start would find all it needs; `ret_reason` says what not. */
+bool secure_check(const struct config_values *values, char ret_reason[TLS_REASON_SIZE]);
 /* Before the workers are made: reads what is configured. No port: nothing. Says in the log what is wrong. */
 MUST_CHECK enum status secure_start(struct server *server);
 /* After the workers have ended. */

@@ -715,6 +715,16 @@ enum status server_start(const struct config *config, struct server **ret_server
     return STATUS_OK;
 }
 
+bool server_check(const struct config *config, struct buf *reason) {
+    char text[TLS_REASON_SIZE];
+    if (!users_check(&config->values, reason))
+        return false;
+    if (secure_check(&config->values, text))
+        return true;
+    MAYBE(buf_printf(reason, "%s", text) != STATUS_OK);
+    return false;
+}
+
 bool server_is_whole(const struct server *server) { return atomic_load(&server->load.state) != SERVER_NOT_LOADED; }
 
 uint16_t server_port(const struct server *server) { return server->tcp_port; }

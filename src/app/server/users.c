@@ -229,6 +229,27 @@ static enum status load_first(struct server *server) {
     return status;
 }
 
+bool users_check(const struct config_values *values, struct buf *errors) {
+    const struct auth_setting setting = {.commands = &cmd_rights, .memory = &memory_libc, .hash = sha256_digits};
+    struct auth_users users;
+    struct buf text;
+    if (auth_users_init(&users, &setting) != STATUS_OK)
+        return false;
+    buf_init(&text, &memory_libc);
+    enum status status = STATUS_OK;
+    if (values->aclfile[0] && !users_file_read(values->aclfile, &text)) {
+        MAYBE(buf_printf(errors, "aclfile: %s: %s", values->aclfile, strerror(errno)) != STATUS_OK);
+        status = STATUS_IO;
+    } else if (values->aclfile[0]) {
+        status = auth_users_load(&users, buf_slice(&text), values->aclfile, errors);
+    } else if (values->users[0]) {
+        status = auth_users_load(&users, slice_from_string(values->users), "users", errors);
+    }
+    buf_fini(&text);
+    auth_users_fini(&users);
+    return status == STATUS_OK;
+}
+
 enum status users_start(struct server *server) {
     const struct auth_setting setting = {.commands = &cmd_rights, .memory = &memory_libc, .hash = sha256_digits};
     TRY(auth_users_init(&server->users, &setting));

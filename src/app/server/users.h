@@ -16,6 +16,8 @@ enum { USERS_FILE_SIZE_MAX = 64 * 1024 * 1024 };
 
 /* Reads `aclfile`, or `users`; the log says what is wrong. */
 MUST_CHECK enum status users_start(struct server *server);
+/* Whether users_start would take what is configured; what is wrong is appended. */
+bool users_check(const struct config_values *values, struct buf *errors);
 void users_stop(struct server *server);
 
 /* What the configuration says of users: length of the log, new users' channels. */
