@@ -21,7 +21,8 @@ from harness import settle
 from harness.servers import repository
 
 STOP_S = 120  # a flush under way ends before its thread stops
-IMAGE_BYTES = 512 << 20  # a life that is not cut short writes 80 MB before its log is long enough for a snapshot; files are sparse
+IMAGE_BYTES = 400 << 20  # a life that is not cut short writes 80 MB before its log is long enough for a snapshot; files are sparse
+RESERVED_PERCENT = "2"  # 8 MB that root may use when the disk is full for others
 MEMORY, MEMORY_FOLDERS = "1g", []
 CLONE_NEWNS = 0x00020000
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "shim.c")
@@ -212,7 +213,7 @@ class Loop(Shimmed):
         self.image = self.place / "image"
         with open(self.image, "wb") as file:
             file.truncate(IMAGE_BYTES)
-        run("mkfs.ext4", "-q", "-F", "-J", "size=8", self.image)
+        run("mkfs.ext4", "-q", "-F", "-m", RESERVED_PERCENT, "-J", "size=8", self.image)
         self.mounted = False
         self.mount()
 

@@ -407,6 +407,8 @@ static void take_cells(struct input *in, struct record_part *part) {
     part->shard = (uint32_t)take_little(in, 2);
     part->offset = take_varint(in, UINT32_MAX, "too many buckets");
     take_value(in, part);
+    if (in->problem || !part->value.size)
+        return;
     struct input cells = {.at = part->value.data, .end = part->value.data + part->value.size};
     while (!cells.problem && cells.at < cells.end)
         take_cell(&cells, &cell);
