@@ -1,6 +1,5 @@
 /* app/cli/cert_command.c: `strata cert`. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 #include "base/bits.h"
 #include "base/number.h"
 #include "sys/os/clock.h"
+#include "sys/os/whole_file.h"
 #include "sys/tls/certificates.h"
 
 enum {
@@ -135,31 +135,8 @@ static bool tell(const char *path) {
     return false;
 }
 
-static bool write_all(int fd, const struct buf *bytes) {
-    for (size_t at = 0; at < bytes->size;) {
-        ssize_t written = write(fd, bytes->data + at, bytes->size - at);
-        if (written < 0 && errno != EINTR)
-            return false;
-        at += written > 0 ? (size_t)written : 0;
-    }
-    return fsync(fd) == 0;
-}
-
-/* Whole, or not at all. */
-static bool put_file(const char *path, const struct buf *bytes, mode_t mode) {
-    char making[PATH_SIZE + 8];
-    snprintf(making, sizeof making, "%s.new", path);
-    unlink(making);
-    int fd = open(making, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0)
-        return tell(making);
-    bool done = write_all(fd, bytes);
-    done = close(fd) == 0 && done;
-    if (done && rename(making, path) == 0)
-        return true;
-    tell(path);
-    unlink(making);
-    return false;
+static bool put_file(const char *path, const struct buf *bytes, unsigned mode) {
+    return whole_file_write(path, buf_slice(bytes), mode) || tell(path);
 }
 
 /* The key first: a server that looks in between finds a pair that does not fit, and keeps the one before. */
@@ -173,15 +150,7 @@ static bool put_pair(const struct options *options, const char *name, const stru
 }
 
 static bool get_file(const char *path, struct buf *ret_bytes) {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return tell(path);
-    bool done = buf_reserve(ret_bytes, PEM_SIZE_MAX) == STATUS_OK;
-    if (done)
-        ret_bytes->size = fread(ret_bytes->data, 1, PEM_SIZE_MAX, file);
-    done = done && !ferror(file);
-    fclose(file);
-    return done || tell(path);
+    return whole_file_read(path, PEM_SIZE_MAX, ret_bytes) || tell(path);
 }
 
 /* ------------------------------------------------------------------------------------------ certificates */

@@ -1,12 +1,11 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/config/config_value.h"
 #include "app/config/config_yaml.h"
 #include "base/assert.h"
+#include "sys/os/whole_file.h"
 
 /* CONFIG REWRITE replaces, in the text of the file, just the values that are different now, and adds at the end those that
  * were changed while running and are not in the file yet. Everything else stays as somebody wrote it, the section of named stores too,
@@ -197,38 +196,11 @@ enum status config_rewrite_text(const struct config *config, struct slice old, s
     return status;
 }
 
-static enum status io_failed(struct config_error *ret_error, const char *path) {
+static enum status replace_file(const char *path, struct slice text, struct config_error *ret_error) {
+    if (whole_file_write(path, text, 0))
+        return STATUS_OK;
     (void)config_refuse(ret_error, "%.200s: %s", path, strerror(errno));
     return STATUS_IO;
-}
-
-static bool write_all(int fd, struct slice text) {
-    while (text.size) {
-        ssize_t wrote = write(fd, text.data, text.size);
-        if (wrote < 0 && errno != EINTR)
-            return false;
-        if (wrote > 0)
-            text = slice_part(text, (size_t)wrote, text.size);
-    }
-    return true;
-}
-
-/* Beside the file first, then in its place: a crash leaves one or the other, whole. */
-static enum status replace_file(const char *path, struct slice text, struct config_error *ret_error) {
-    char beside[CONFIG_PATH_MAX + 16];
-    struct stat old;
-    snprintf(beside, sizeof beside, "%s.new-%d", path, (int)getpid());
-    mode_t mode = stat(path, &old) == 0 ? old.st_mode & 0777 : 0600;
-    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0)
-        return io_failed(ret_error, beside);
-    bool good = write_all(fd, text) && fsync(fd) == 0;
-    good = close(fd) == 0 && good;
-    if (good && rename(beside, path) == 0)
-        return STATUS_OK;
-    enum status status = io_failed(ret_error, path);
-    unlink(beside);
-    return status;
 }
 
 enum status config_rewrite(const struct config *config, const struct memory *memory, struct config_error *ret_error) {

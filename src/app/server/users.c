@@ -11,6 +11,7 @@
 #include "sys/crypto/sha256.h"
 #include "sys/os/log.h"
 #include "sys/os/random.h"
+#include "sys/os/whole_file.h"
 
 enum { PASSWORD_SIZE_MAX = 512 };
 _Static_assert(sizeof(((struct config_values *)0)->requirepass) == PASSWORD_SIZE_MAX + 1,
@@ -158,7 +159,7 @@ static bool load_file(struct server *server, struct buf *errors) {
     pthread_mutex_lock(&server->config_lock);
     snprintf(password, sizeof password, "%s", server->config.values.requirepass);
     pthread_mutex_unlock(&server->config_lock);
-    if (users_file_read(path, &text)) {
+    if (whole_file_read(path, USERS_FILE_SIZE_MAX, &text)) {
         pthread_mutex_lock(&server->users_lock);
         status = load(server, buf_slice(&text), path, password, errors);
         pthread_mutex_unlock(&server->users_lock);
@@ -200,7 +201,7 @@ bool users_api_save(struct cmd_server *api, struct buf *errors) {
     buf_init(&text, &memory_libc);
     pthread_mutex_lock(&server->users_lock);
     enum status status = auth_users_save(&server->users, &text);
-    bool done = status == STATUS_OK && users_file_write(path, buf_slice(&text));
+    bool done = status == STATUS_OK && whole_file_write(path, buf_slice(&text), 0);
     pthread_mutex_unlock(&server->users_lock);
     buf_fini(&text);
     if (done)
@@ -237,7 +238,7 @@ bool users_check(const struct config_values *values, struct buf *errors) {
         return false;
     buf_init(&text, &memory_libc);
     enum status status = STATUS_OK;
-    if (values->aclfile[0] && !users_file_read(values->aclfile, &text)) {
+    if (values->aclfile[0] && !whole_file_read(values->aclfile, USERS_FILE_SIZE_MAX, &text)) {
         MAYBE(buf_printf(errors, "aclfile: %s: %s", values->aclfile, strerror(errno)) != STATUS_OK);
         status = STATUS_IO;
     } else if (values->aclfile[0]) {

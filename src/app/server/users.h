@@ -44,9 +44,4 @@ void users_api_denied(struct cmd_server *server, unsigned reason);
 void users_api_view(struct cmd_server *server, const struct cmd_client *client, struct cmd_client_view *ret_view);
 void users_api_random(struct cmd_server *server, void *ret_bytes, size_t size);
 
-/* The whole file. False: errno says why. */
-bool users_file_read(const char *path, struct buf *text);
-/* Beside it first, then in its place, both durable: a crash leaves one or the other, whole. False: errno says why, and nothing has changed. */
-bool users_file_write(const char *path, struct slice text);
-
 #endif

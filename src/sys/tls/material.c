@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "sys/os/whole_file.h"
 #include "sys/tls/tls_inner.h"
 
 enum { FILE_SIZE_MAX = 1 << 20 };
@@ -31,27 +32,15 @@ static enum status explain(char *ret_reason, const char *what, const char *which
 /* ------------------------------------------------------------------------------------------ files */
 
 static enum status read_file(const char *path, struct buf *ret_bytes, char *ret_reason) {
-    FILE *file = fopen(path, "re");
-    size_t got = 0;
-    bool failed = !file;
     buf_init(ret_bytes, &memory_libc);
-    if (file && buf_reserve(ret_bytes, FILE_SIZE_MAX) != STATUS_OK) {
-        fclose(file);
-        return STATUS_NO_MEMORY;
-    }
-    if (file) {
-        got = fread(ret_bytes->data, 1, FILE_SIZE_MAX, file);
-        failed = ferror(file) != 0;
-    }
-    if (failed) {
+    if (whole_file_read(path, FILE_SIZE_MAX, ret_bytes))
+        return STATUS_OK;
+    bool large = errno == EFBIG;
+    if (large)
+        snprintf(ret_reason, TLS_REASON_SIZE, "%.300s: more than %d bytes", path, FILE_SIZE_MAX);
+    else
         snprintf(ret_reason, TLS_REASON_SIZE, "%.300s: %s", path, strerror(errno));
-    } else if (got == FILE_SIZE_MAX) {
-        snprintf(ret_reason, TLS_REASON_SIZE, "%.300s: more than %d bytes", path, FILE_SIZE_MAX - 1);
-    }
-    if (file)
-        fclose(file);
-    ret_bytes->size = got;
-    return failed ? STATUS_IO : got == FILE_SIZE_MAX ? STATUS_INVALID : STATUS_OK;
+    return large ? STATUS_INVALID : errno == ENOMEM ? STATUS_NO_MEMORY : STATUS_IO;
 }
 
 static int give_password(char *ret_text, int size, int writing, void *context) {

@@ -1,17 +1,16 @@
-/* app/server/users_file.c: the bytes of the ACL file. */
+#include "sys/os/whole_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/server/users.h"
+enum { PATH_SIZE_MAX = 4096 + 32, READ_SIZE = 64 * 1024 };
 
-enum { PATH_SIZE_MAX = 1024 + 32, READ_SIZE = 64 * 1024 };
-
-static bool read_all(int fd, struct buf *text) {
-    for (;;) {
-        if (text->size > USERS_FILE_SIZE_MAX) {
+static bool read_all(int fd, size_t size_max, struct buf *text) {
+    for (size_t before = text->size;;) {
+        if (text->size - before > size_max) {
             errno = EFBIG;
             return false;
         }
@@ -36,7 +35,7 @@ static bool close_with(int fd, bool good) {
     return good;
 }
 
-bool users_file_read(const char *path, struct buf *text) {
+bool whole_file_read(const char *path, size_t size_max, struct buf *bytes) {
     struct stat facts;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -46,7 +45,7 @@ bool users_file_read(const char *path, struct buf *text) {
         errno = S_ISDIR(facts.st_mode) ? EISDIR : EINVAL;
         good = false;
     }
-    return close_with(fd, good && read_all(fd, text));
+    return close_with(fd, good && read_all(fd, size_max, bytes));
 }
 
 static bool write_all(int fd, struct slice text) {
@@ -68,15 +67,20 @@ static bool sync_folder(const char *path) {
     return fd >= 0 && close_with(fd, fsync(fd) == 0);
 }
 
-bool users_file_write(const char *path, struct slice text) {
+bool whole_file_write(const char *path, struct slice bytes, unsigned mode) {
     char beside[PATH_SIZE_MAX];
     struct stat old;
-    snprintf(beside, sizeof beside, "%.1000s.new-%d", path, (int)getpid());
-    mode_t mode = stat(path, &old) == 0 ? old.st_mode & 0777 : 0600;
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (snprintf(beside, sizeof beside, "%s.new-%d", path, (int)getpid()) >= (int)sizeof beside) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    if (!mode)
+        mode = stat(path, &old) == 0 ? old.st_mode & 0777 : 0600;
+    unlink(beside); /* of a process with this number, long ago */
+    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
     if (fd < 0)
         return false;
-    if (!close_with(fd, write_all(fd, text) && fsync(fd) == 0) || rename(beside, path) != 0) {
+    if (!close_with(fd, write_all(fd, bytes) && fsync(fd) == 0) || rename(beside, path) != 0) {
         int error = errno;
         unlink(beside);
         errno = error;
