@@ -197,11 +197,11 @@ void cmd_acl_list(struct cmd_call *call) {
     struct buf text;
     buf_init(&text, call->arena->memory);
     const struct auth_users *users = lock(call);
-    reply_array(call->reply, users->count);
-    for (uint32_t i = 0; i < users->count; i++) {
-        struct slice name = users->list[i]->name;
+    reply_array(call->reply, users->users.count);
+    for (uint32_t i = 0; i < users->users.count; i++) {
+        struct slice name = users->users.list[i]->name;
         enum status status = buf_printf(&text, "user %.*s ", (int)name.size, shown(name));
-        reply_text(call, status == STATUS_OK ? auth_user_describe(users->list[i], &text) : status, &text);
+        reply_text(call, status == STATUS_OK ? auth_user_describe(users->users.list[i], &text) : status, &text);
     }
     unlock(call);
     buf_fini(&text);
@@ -209,9 +209,9 @@ void cmd_acl_list(struct cmd_call *call) {
 
 void cmd_acl_users(struct cmd_call *call) {
     const struct auth_users *users = lock(call);
-    reply_array(call->reply, users->count);
-    for (uint32_t i = 0; i < users->count; i++)
-        reply_bulk(call->reply, users->list[i]->name);
+    reply_array(call->reply, users->users.count);
+    for (uint32_t i = 0; i < users->users.count; i++)
+        reply_bulk(call->reply, users->users.list[i]->name);
     unlock(call);
 }
 
