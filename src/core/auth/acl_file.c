@@ -5,7 +5,6 @@
 
 #define NOT_A_LINE SLICE("line should start with user keyword followed by the username")
 
-
 struct line {
     struct auth_users *into;
     struct auth_user *user; /* or a role */

@@ -21,6 +21,15 @@ static inline bool auth_is(struct slice rule, const char *word) {
     return slice_equal_nocase(rule, slice_from_string(word));
 }
 
+/* Whether it begins so; that is taken off then. */
+static inline bool auth_takes(struct slice *rule, const char *begin) {
+    struct slice word = slice_from_string(begin);
+    if (!slice_starts_with(*rule, word))
+        return false;
+    *rule = slice_part(*rule, word.size, SIZE_MAX);
+    return true;
+}
+
 /* Digits of a SHA-256, small letters. */
 bool auth_is_hash(struct slice text);
 

@@ -1,7 +1,6 @@
 /* core/auth/refusals.c: what was refused, newest first. */
 #include "core/auth/users.h"
 
-
 static void unlink_refusal(struct auth_users *users, struct auth_refusal *refusal) {
     if (refusal->newer)
         refusal->newer->older = refusal->older;

@@ -159,12 +159,11 @@ static enum auth_fault pattern_add(struct auth_user *user, struct auth_list *lis
 
 /* "class=user:{id}", "store=sessions". False: it is neither. */
 static bool is_place(struct slice rule, struct auth_place *ret_place) {
-    const struct slice class = SLICE("class="), store = SLICE("store=");
-    bool by_class = slice_starts_with(rule, class);
-    if (!by_class && !slice_starts_with(rule, store))
+    bool by_class = auth_takes(&rule, "class=");
+    if (!by_class && !auth_takes(&rule, "store="))
         return false;
     ret_place->kind = by_class ? AUTH_CLASS : AUTH_STORE;
-    ret_place->name = slice_part(rule, (by_class ? class : store).size, SIZE_MAX);
+    ret_place->name = rule;
     return true;
 }
 
@@ -345,4 +344,3 @@ enum auth_fault auth_copy_selector(struct auth_user *user, const struct auth_sel
         fault = copy_firsts(user, &from->firsts, &copy.firsts);
     return fault == AUTH_FINE ? auth_list_add(user, &user->selectors, &copy, sizeof copy) : fault;
 }
-

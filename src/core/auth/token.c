@@ -5,7 +5,8 @@
 
 enum { CAPACITY_MIN = 16 };
 
-static const struct slice begin = {(const uint8_t *)"strata_", 7};
+#define BEGIN SLICE("strata_")
+enum { BEGIN_SIZE = 7 };
 
 void auth_tokens_init(struct auth_tokens *tokens, const struct memory *memory) {
     *tokens = (struct auth_tokens){.memory = memory, .earliest_ms = UINT64_MAX};
@@ -135,9 +136,9 @@ void auth_token_write_id(uint64_t id, char ret_text[AUTH_TOKEN_ID_SIZE]) {
 }
 
 void auth_token_write(uint64_t id, const uint8_t secret[AUTH_TOKEN_SECRET_SIZE / 2], char ret_text[AUTH_TOKEN_SIZE]) {
-    memcpy(ret_text, begin.data, begin.size);
-    auth_token_write_id(id, ret_text + begin.size);
-    char *at = ret_text + begin.size + AUTH_TOKEN_ID_SIZE;
+    memcpy(ret_text, BEGIN.data, BEGIN_SIZE);
+    auth_token_write_id(id, ret_text + BEGIN_SIZE);
+    char *at = ret_text + BEGIN_SIZE + AUTH_TOKEN_ID_SIZE;
     *at++ = '_';
     for (size_t i = 0; i < AUTH_TOKEN_SECRET_SIZE / 2; i++) {
         *at++ = "0123456789abcdef"[secret[i] >> 4];
@@ -159,11 +160,11 @@ bool auth_token_parse_id(struct slice text, uint64_t *ret_id) {
 }
 
 bool auth_token_split(struct slice text, uint64_t *ret_id, struct slice *ret_secret) {
-    if (text.size != AUTH_TOKEN_SIZE || !slice_starts_with(text, begin) ||
-        text.data[begin.size + AUTH_TOKEN_ID_SIZE] != '_')
+    if (text.size != AUTH_TOKEN_SIZE || !slice_starts_with(text, BEGIN) ||
+        text.data[BEGIN_SIZE + AUTH_TOKEN_ID_SIZE] != '_')
         return false;
-    *ret_secret = slice_part(text, begin.size + AUTH_TOKEN_ID_SIZE + 1, SIZE_MAX);
-    return auth_token_parse_id(slice_part(text, begin.size, AUTH_TOKEN_ID_SIZE), ret_id);
+    *ret_secret = slice_part(text, BEGIN_SIZE + AUTH_TOKEN_ID_SIZE + 1, SIZE_MAX);
+    return auth_token_parse_id(slice_part(text, BEGIN_SIZE, AUTH_TOKEN_ID_SIZE), ret_id);
 }
 
 const struct auth_token *auth_tokens_check(const struct auth_tokens *tokens, const struct auth_setting *setting,

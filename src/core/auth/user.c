@@ -123,8 +123,6 @@ static enum auth_fault add_selector(struct auth_user *user, struct slice text) {
     return fault == AUTH_FINE ? auth_list_add(user, &user->selectors, &selector, sizeof selector) : fault;
 }
 
-
-
 static struct auth_selector *root(struct auth_user *user) { return user->selectors.items; }
 
 bool auth_is_hash(struct slice text) {
@@ -228,18 +226,17 @@ static bool apply_word(struct auth_user *user, struct slice rule) {
 }
 
 enum auth_fault auth_user_apply(struct auth_user *user, struct slice rule) {
-    const struct slice role = SLICE("role="), no_role = SLICE("-role="), service = SLICE("service=");
     enum auth_fault fault = AUTH_FINE;
     if (rule.size == 0)
         return AUTH_FINE;
     if (memchr("><#!", rule.data[0], 4))
         fault = apply_password(user, rule);
-    else if (slice_starts_with(rule, role))
-        fault = apply_role(user, slice_part(rule, role.size, SIZE_MAX), true);
-    else if (slice_starts_with(rule, no_role))
-        fault = apply_role(user, slice_part(rule, no_role.size, SIZE_MAX), false);
-    else if (slice_starts_with(rule, service))
-        fault = apply_service(user, slice_part(rule, service.size, SIZE_MAX));
+    else if (auth_takes(&rule, "role="))
+        fault = apply_role(user, rule, true);
+    else if (auth_takes(&rule, "-role="))
+        fault = apply_role(user, rule, false);
+    else if (auth_takes(&rule, "service="))
+        fault = apply_service(user, rule);
     else if (rule.data[0] == '(' && rule.size > 1 && rule.data[rule.size - 1] == ')')
         fault = add_selector(user, rule);
     else if (!apply_word(user, rule))
@@ -257,7 +254,9 @@ enum auth_fault auth_role_apply(struct auth_user *role, struct slice rule) {
     return auth_selector_apply(role, root(role), rule);
 }
 
-bool auth_name_is_good(struct slice name) { return name.size && name.size <= AUTH_NAME_SIZE_MAX && !auth_has_spaces(name); }
+bool auth_name_is_good(struct slice name) {
+    return name.size && name.size <= AUTH_NAME_SIZE_MAX && !auth_has_spaces(name);
+}
 
 static struct auth_user *user_begin(const struct auth_setting *setting, struct slice name) {
     struct auth_user *user = memory_take(setting->memory, sizeof *user);

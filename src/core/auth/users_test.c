@@ -145,10 +145,11 @@ static void who_has_a_role_may_what_it_permits_now(void **state) {
     assert_int_equal(auth_users_find(&users, SLICE("joe"))->id, id);
     auth_user_unref(kept);
     assert_int_equal(auth_roles_holders(&users, SLICE("reader")), 1);
-    expect_saved(&users, "role reader resetchannels -@all (~c* resetchannels -@all +get)\n"
-                         "user default on nopass ~* &* +@all\n"
-                         "user eve on ~b* resetchannels -@all +get\n"
-                         "user joe on role=reader ~b* resetchannels -@all +set\n");
+    expect_saved(&users,
+                 "role reader resetchannels -@all (~c* resetchannels -@all +get)\n"
+                 "user default on nopass ~* &* +@all\n"
+                 "user eve on ~b* resetchannels -@all +get\n"
+                 "user joe on role=reader ~b* resetchannels -@all +set\n");
     assert_true(auth_users_remove(&users, SLICE("joe")));
     assert_int_equal(auth_roles_holders(&users, SLICE("reader")), 0);
     assert_true(auth_roles_remove(&users, SLICE("reader")));
@@ -172,8 +173,9 @@ static void roles_and_tokens_stand_in_files(void **state) {
         assert_int_equal(auth_users_load(&users, slice_from_string(file_of_roles), "f", &errors), STATUS_OK);
         expect_saved(&users, file_of_roles);
     }
-    struct slice bad = SLICE("user a role=late\nrole late +get\nrole late +get\nrole x on\nrole\ntoken 1 a\n"
-                             "token 00000000000000ff joe #aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 1 0\n");
+    struct slice bad = SLICE(
+        "user a role=late\nrole late +get\nrole late +get\nrole x on\nrole\ntoken 1 a\n"
+        "token 00000000000000ff joe #aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 1 0\n");
     assert_int_equal(auth_users_load(&users, bad, "f", &errors), STATUS_INVALID);
     assert_int_equal(buf_append(&errors, "", 1), STATUS_OK);
     assert_string_equal((const char *)errors.data,
@@ -218,6 +220,7 @@ static void a_role_changes_for_all_or_for_none(void **state) {
     }
 }
 
-UNIT_TESTS(users, UNIT(who_has_a_role_may_what_it_permits_now), UNIT(roles_and_tokens_stand_in_files), UNIT(a_role_changes_for_all_or_for_none), UNIT(users_are_ordered_found_and_replaced),
+UNIT_TESTS(users, UNIT(who_has_a_role_may_what_it_permits_now), UNIT(roles_and_tokens_stand_in_files),
+           UNIT(a_role_changes_for_all_or_for_none), UNIT(users_are_ordered_found_and_replaced),
            UNIT(a_file_takes_the_place_of_all_users_or_changes_nothing),
            UNIT(refusals_that_are_alike_count_as_one_for_a_minute));
