@@ -13,6 +13,7 @@
 #include "app/cmd/cmd.h"
 #include "app/cmd/gone.h"
 #include "core/lease/lease.h"
+#include "core/obs/hot.h"
 #include "core/obs/times.h"
 #include "core/stream/stream.h"
 
@@ -398,6 +399,9 @@ struct cmd_server_api {
      * have come into force meanwhile; nobody was visited. No call of this table is made in `visit`. */
     enum status (*each_class)(struct cmd_server *, struct cmd_client *, bool walks,
                               void (*visit)(void *context, const struct cmd_class_stats *), void *context);
+    /* Busy keys, the heaviest first, and what they are divided by (core/obs/hot.h); the place is that of the database in the cache. */
+    void (*hot_keys)(struct cmd_server *, struct hot *ret_sum);
+    void (*hot_reset)(struct cmd_server *);
     /* What this client's command changes from now on follows from a plan, for that cause, until the end: edges are not followed again. Each step
      * is an action of the plan. */
     void (*cause_begin)(struct cmd_server *, struct cmd_client *, const struct cause *);
