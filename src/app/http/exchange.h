@@ -21,15 +21,12 @@
 
 #include "base/slice.h"
 #include "base/status.h"
-
-/* Names in small letters. */
-struct http_field {
-    struct slice name, value;
-};
+#include "core/http/http_text.h"
 
 struct http_request {
-    struct slice method;      /* as sent: methods are case-sensitive */
-    struct slice target;      /* path and query as sent, percent signs and all; begins with '/' ("*" of OPTIONS is answered before) */
+    struct slice method; /* as sent: methods are case-sensitive */
+    struct slice
+        target; /* path and query as sent, percent signs and all; begins with '/' ("*" of OPTIONS is answered before) */
     struct slice path, query; /* parts of `target`; `query` without '?' */
     struct slice authority;   /* of Host or :authority */
     const struct http_field *fields;
