@@ -53,6 +53,7 @@ enum config_key_id {
     CONFIG_TIMEOUT,
     CONFIG_TCP_KEEPALIVE,
     CONFIG_TCP_BACKLOG,
+    CONFIG_HTTP_ALLOWED_ORIGINS,
     CONFIG_TLS_PORT,
     CONFIG_TLS_CERT_FILE,
     CONFIG_TLS_KEY_FILE,
@@ -189,6 +190,7 @@ struct config_values {
     int64_t timeout_s;
     int64_t tcp_keepalive_s;
     int64_t tcp_backlog;
+    struct config_list http_allowed_origins;
     int64_t tls_port;
     char tls_cert_file[1024];
     char tls_key_file[1024];
