@@ -53,7 +53,6 @@ enum config_key_id {
     CONFIG_TIMEOUT,
     CONFIG_TCP_KEEPALIVE,
     CONFIG_TCP_BACKLOG,
-    CONFIG_HTTP_ALLOWED_ORIGINS,
     CONFIG_TLS_PORT,
     CONFIG_TLS_CERT_FILE,
     CONFIG_TLS_KEY_FILE,
@@ -66,6 +65,14 @@ enum config_key_id {
     CONFIG_TLS_CIPHERS,
     CONFIG_TLS_CIPHERSUITES,
     CONFIG_TLS_PREFER_SERVER_CIPHERS,
+    CONFIG_HTTP_PORT,
+    CONFIG_HTTP_TLS_PORT,
+    CONFIG_HTTP_BIND,
+    CONFIG_HTTP_HOSTS,
+    CONFIG_HTTP_ALLOWED_ORIGINS,
+    CONFIG_HTTP_MAX_CONNECTIONS,
+    CONFIG_HTTP_MAX_BODY,
+    CONFIG_HTTP_MAX_MEMORY,
     CONFIG_MAXMEMORY,
     CONFIG_MAXMEMORY_POLICY,
     CONFIG_MAXENTRIES,
@@ -190,7 +197,6 @@ struct config_values {
     int64_t timeout_s;
     int64_t tcp_keepalive_s;
     int64_t tcp_backlog;
-    struct config_list http_allowed_origins;
     int64_t tls_port;
     char tls_cert_file[1024];
     char tls_key_file[1024];
@@ -203,6 +209,14 @@ struct config_values {
     char tls_ciphers[1024];
     char tls_ciphersuites[1024];
     bool tls_prefer_server_ciphers;
+    int64_t http_port;
+    int64_t http_tls_port;
+    struct config_list http_bind;
+    struct config_list http_hosts;
+    struct config_list http_allowed_origins;
+    int64_t http_max_connections;
+    uint64_t http_max_body_bytes;
+    uint64_t http_max_memory_bytes;
     uint64_t maxmemory_bytes;
     enum config_maxmemory_policy maxmemory_policy;
     int64_t maxentries;
