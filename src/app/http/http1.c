@@ -34,7 +34,7 @@ static bool send_head(struct http_exchange *exchange, uint16_t status, const str
     struct http_connection *connection = exchange->connection;
     struct buf head;
     buf_init(&head, connection->service->memory);
-    exchange->closes |= connection->service->stopping || connection->ended;
+    exchange->closes |= connection->service->stopping;
     bool written = write_head(exchange, &head, status, fields, count, framing, size) == STATUS_OK;
     if (!written)
         http_connection_end(connection);

@@ -20,9 +20,12 @@ enum {
     IDLE_FRAMES_MS = 10000,
 };
 
+struct piece;
+
 struct http2 {
     nghttp2_session *session;
     nghttp2_mem memory;
+    struct piece *pieces; /* all that the session has */
     struct http_connection *connection;
     uint64_t begun_ms;
     uint64_t block_ms;    /* a head is being received since then; 0: none */
@@ -35,8 +38,10 @@ struct http2 {
 
 /* ----------------------------------------------------------------------------------------- memory */
 
-/* nghttp2 does not say how large what it gives back is. */
+/* nghttp2 does not say how large what it gives back is; and when memory has run out it may free an item of its queue twice as the session is deleted (1.52, without the
+ * priorities of RFC 7540). So pieces know their size, and a session ends by giving back all that there are: it has nothing but memory. */
 struct piece {
+    struct piece *next, **place;
     size_t size;
     uint8_t padding[8];
     uint8_t bytes[];
@@ -46,15 +51,36 @@ static struct piece *piece_of(void *bytes) {
     return (struct piece *)(void *)((uint8_t *)bytes - offsetof(struct piece, bytes));
 }
 
+static void unlink_piece(struct piece *piece) {
+    *piece->place = piece->next;
+    if (piece->next)
+        piece->next->place = piece->place;
+}
+
+static void link_piece(struct http2 *two, struct piece *piece) {
+    piece->next = two->pieces;
+    piece->place = &two->pieces;
+    if (piece->next)
+        piece->next->place = &piece->next;
+    two->pieces = piece;
+}
+
 static void *resize(void *bytes, size_t size, void *context) {
-    const struct memory *memory = context;
+    struct http2 *two = context;
+    const struct memory *memory = two->connection->service->memory;
     struct piece *old = bytes ? piece_of(bytes) : NULL;
+    size_t old_size = old ? sizeof *old + old->size : 0;
     if (size > SIZE_MAX - sizeof *old)
         return NULL;
-    struct piece *piece = memory->resize(memory->context, old, old ? sizeof *old + old->size : 0, sizeof *piece + size);
+    if (old)
+        unlink_piece(old);
+    struct piece *piece = memory->resize(memory->context, old, old_size, sizeof *piece + size);
+    if (!piece && old)
+        link_piece(two, old);
     if (!piece)
         return NULL;
     piece->size = size;
+    link_piece(two, piece);
     return piece->bytes;
 }
 
@@ -67,10 +93,14 @@ static void *take_clear(size_t count, size_t size, void *context) {
     return bytes;
 }
 
+static void give_piece(struct http2 *two, struct piece *piece) {
+    unlink_piece(piece);
+    memory_give(two->connection->service->memory, piece, sizeof *piece + piece->size);
+}
+
 static void give(void *bytes, void *context) {
-    const struct memory *memory = context;
     if (bytes)
-        memory_give(memory, piece_of(bytes), sizeof(struct piece) + piece_of(bytes)->size);
+        give_piece(context, piece_of(bytes));
 }
 
 /* ------------------------------------------------------------------------------------------ heads */
@@ -369,7 +399,7 @@ enum status http2_begin(struct http_connection *connection) {
     if (!two)
         return STATUS_NO_MEMORY;
     *two = (struct http2){.connection = connection, .begun_ms = http_connection_now(connection)};
-    two->memory = (nghttp2_mem){(void *)(uintptr_t)memory, take, give, take_clear, resize};
+    two->memory = (nghttp2_mem){two, take, give, take_clear, resize};
     connection->two = two;
     connection->spoken = HTTP_SPOKEN_2;
     return make_session(two) ? STATUS_OK : STATUS_NO_MEMORY; /* what there is of it ends with the connection */
@@ -379,7 +409,8 @@ void http2_end(struct http_connection *connection) {
     struct http2 *two = connection->two;
     if (!two)
         return;
-    nghttp2_session_del(two->session);
+    while (two->pieces)
+        give_piece(two, two->pieces);
     memory_give(connection->service->memory, two, sizeof *two);
     connection->two = NULL;
 }
