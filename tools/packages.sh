@@ -1,6 +1,6 @@
 # Debian packages: which are missing, and how they come in. Sourced by ./dev.
 #
-# The sets are data: tools/packages-build.txt, packages-test.txt, packages-package.txt and packages-more.txt. A line is a package, or
+# The sets are data: tools/packages-build.txt, packages-dashboard.txt, packages-test.txt, packages-package.txt and packages-more.txt. A line is a package, or
 # `PACKAGE COMMAND MAJOR`: not needed when COMMAND is there already with at least that major version.
 
 say() { echo "dev: $*" >&2; }
@@ -37,12 +37,13 @@ packages_missing() {
     done
 }
 
-# packages_install SET: `test` and `package` include `build`.
+# packages_install SET: `dashboard` includes `build`; `test` and `package` include both.
 packages_install() {
     case $1 in
     build | more) missing=$(packages_missing "$1") ;;
-    test | package) missing=$(packages_missing build && packages_missing "$1") ;;
-    *) die "there is no package set $1: build, test, more or package" ;;
+    dashboard) missing=$(packages_missing build && packages_missing dashboard) ;;
+    test | package) missing=$(packages_missing build && packages_missing dashboard && packages_missing "$1") ;;
+    *) die "there is no package set $1: build, dashboard, test, more or package" ;;
     esac
     missing=$(echo $missing)
     [ -n "$missing" ] || return 0

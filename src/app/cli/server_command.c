@@ -5,10 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/api/api.h"
 #include "app/cli/cli.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
-#include "app/api/api.h"
+#include "app/dashboard/dashboard.h"
 #include "app/http/http.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/server.h"
@@ -234,7 +235,9 @@ static enum status serve_http(const struct config *config, struct server *server
     if (!http_loop_of(http))
         return STATUS_OK;
     TRY(api_new(server, http_loop_of(http), &config->values, ret_api));
-    const struct http_handler handler = api_handler(*ret_api);
+    static struct dashboard dashboard; /* lives as long as HTTP is served */
+    dashboard = (struct dashboard){api_handler(*ret_api), dashboard_files, dashboard_file_count};
+    const struct http_handler handler = dashboard_handler(&dashboard);
     enum status status = http_run(http, server, &handler);
     if (status != STATUS_OK)
         api_free(*ret_api);

@@ -3,6 +3,7 @@
 
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "app/rules/graph.h"
 #include "app/rules/manifest_diagnose.h"
 
 enum { DIFFERENCES_MAX = 2 * MANIFEST_CLASSES_MAX, PROBLEM_SHOWN_MAX = 400 };
@@ -252,4 +253,36 @@ void cmd_rules_info(struct cmd_call *call) {
     if (rules)
         reply_origin(call);
     reply_last_load(call);
+}
+
+static bool read_form(struct slice word, enum graph_form *ret_form) {
+    static const char *const names[] = {[GRAPH_TEXT] = "text", [GRAPH_SVG] = "svg", [GRAPH_DOT] = "dot"};
+    for (int form = 0; form < (int)(sizeof names / sizeof *names); form++) {
+        if (slice_equal_nocase(word, slice_from_string(names[form]))) {
+            *ret_form = (enum graph_form)form;
+            return true;
+        }
+    }
+    return false;
+}
+
+void cmd_rules_graph(struct cmd_call *call) {
+    enum graph_form form = GRAPH_TEXT;
+    if (call->argc > 3 || (call->argc == 3 && !read_form(call->argv[2], &form))) {
+        cmd_error_syntax(call);
+        return;
+    }
+    const struct rules *rules = rules_now(call, NULL);
+    if (!rules) {
+        reply_null(call->reply);
+        return;
+    }
+    struct buf drawn;
+    buf_init(&drawn, &memory_libc);
+    enum status status = graph_write(rules, form, &memory_libc, &drawn);
+    if (status == STATUS_OK)
+        reply_bulk(call->reply, buf_slice(&drawn));
+    else
+        cmd_error_status(call, status);
+    buf_fini(&drawn);
 }
