@@ -39,7 +39,7 @@ WAIT_S = 0.02
 def options():
     """What the server is started with."""
     return {
-        "threads": 2, "maxmemory": "24mb", "appendonly": "yes", "slowlog_log_slower_than": 400,
+        "threads": 2, "maxmemory": "24mb", "appendonly": "yes", "slowlog_log_slower_than": 2000,
         "warm_file": "warm", "warm_size": "64mb", "latency_monitor_threshold": 1,
     }
 

@@ -73,7 +73,7 @@ test('numbers are written for people', () => {
   assert.deepEqual([0, 7, 999, 1234, 45678, 1e6].map(short), ['0', '7', '999', '1.23k', '45.7k', '1.00M']);
   assert.deepEqual([0, 512, 1024, 25165824].map(bytes), ['0 B', '512 B', '1.00 KiB', '24.0 MiB']);
   assert.deepEqual([0, 2.5e-7, 4.2e-5, 0.0123, 1.5, 600, 9000, 864000].map(duration), ['0 s', '250 ns', '42.0 µs', '12.3 ms', '1.50 s', '10.0 min', '2.50 h', '10.0 d']);
-  assert.deepEqual([0, 0.5, 0.99999, 1].map(percent), ['0 %', '50.0 %', '99.9 %', '100 %']);
+  assert.deepEqual([0, 0.5, 0.99999, 1, 1.52].map(percent), ['0 %', '50.0 %', '99.9 %', '100 %', '152.0 %']);
   assert.deepEqual([short(undefined), bytes(undefined), duration(undefined), percent(undefined)], ['–', '–', '–', '–']);
 });
 
@@ -130,16 +130,21 @@ test('the graph of the rules is read and laid out in layers', () => {
   assert.equal(graph.nodes.length, 5);
   assert.equal(graph.nodes[1].name, 'odd "quoted\\');
   assert.deepEqual(graph.edges[2], { from: 'n1', to: 'n2', way: 'class', soft: true, derived: true });
-  const placed = new Map(layOut(graph).map(node => [node.name, node]));
+  const placed = new Map(layOut(graph).nodes.map(node => [node.name, node]));
   assert.equal(placed.size, 5);
   assert.deepEqual(['user.updated', 'user:{id}', 'odd "quoted\\', 'profile:{id}'].map(name => placed.get(name).layer), [0, 1, 2, 3]);
   for (const edge of graph.edges) {
     const of = id => [...placed.values()].find(node => node.id === id);
     assert.ok(of(edge.from).layer < of(edge.to).layer);
   }
+  // From the first layer past the second to the third, and nothing stands where it passes.
+  const long = layOut(parseGraph(DOT.replace('n3 -> n0', 'n0 -> n4 [label="key"];\n  n3 -> n4 [label="tag"];\n  n3 -> n0')));
+  assert.equal(long.edges.find(edge => edge.way === 'tag' && edge.from === 'n3').by.length, 1);
+  const cells = [...long.nodes, ...long.edges.flatMap(edge => edge.by)].map(({ layer, row }) => `${layer}/${row}`);
+  assert.equal(new Set(cells).size, cells.length);
   assert.equal(new Set([...placed.values()].map(node => `${node.layer}/${node.row}`)).size, 5);
-  assert.equal(layOut(parseGraph('')).length, 0);
-  assert.equal(layOut(parseGraph('  n0 [shape=box, label="a"];\n  n0 -> n0 [label="key"];')).length, 1);
+  assert.equal(layOut(parseGraph('')).nodes.length, 0);
+  assert.equal(layOut(parseGraph('  n0 [shape=box, label="a"];\n  n0 -> n0 [label="key"];')).nodes.length, 1);
 });
 
 test('a setting is compared with its default', () => {

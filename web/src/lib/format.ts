@@ -39,7 +39,7 @@ export function bytes(value: number | undefined): string {
 export function percent(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return NONE;
   const of100 = value * 100;
-  return (of100 === 0 || of100 === 100 ? of100.toFixed(0) : of100 >= 99.95 ? '99.9' : of100.toFixed(1)) + ' %';
+  return (of100 === 0 || of100 === 100 ? of100.toFixed(0) : of100 >= 99.95 && of100 < 100 ? '99.9' : of100.toFixed(1)) + ' %';
 }
 
 /* From nanoseconds to days. */

@@ -17,11 +17,19 @@ interface Props {
   readonly format: (value: number | undefined) => string;
   readonly stacked?: boolean;
   readonly max?: number;
-  readonly windowSeconds?: number;
+  readonly binary?: boolean; /* marks at powers of two: bytes */
 }
 
 const HEIGHT = 170;
 const WINDOW_S = 300;
+const WINDOW_MIN_S = 60;
+const POWERS = Array.from({ length: 50 }, (_, at) => 2 ** at);
+
+/* All that is known, from a minute on to five. */
+function rangeOf(first: number | null, last: number | null): [number, number] {
+  const end = last ?? Date.now() / 1000;
+  return [end - Math.min(WINDOW_S, Math.max(WINDOW_MIN_S, end - (first ?? end))), end];
+}
 
 function tokens() {
   const style = getComputedStyle(document.documentElement);
@@ -57,18 +65,17 @@ function optionsOf(props: Props, width: number): uPlot.Options {
   }));
   const stackedCount = props.lines.filter(line => !line.dashed).length;
   const bands = props.stacked ? Array.from({ length: Math.max(0, stackedCount - 1) }, (_, at) => ({ series: [at + 2, at + 1] as [number, number] })) : [];
-  const windowS = props.windowSeconds ?? WINDOW_S;
   return {
     width, height: HEIGHT, legend: { show: false }, padding: [10, 6, 0, 0], bands,
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: {
-      x: { range: (_, __, last) => [(last ?? Date.now() / 1000) - windowS, last ?? Date.now() / 1000] },
+      x: { range: (_, first, last) => rangeOf(first, last) },
       y: { range: (_, __, top) => [0, props.max ?? Math.max((top ?? 0) * 1.12, 1e-9)] },
     },
     series: [{}, ...series],
     axes: [
-      { ...axis, space: 70, values: (_, marks) => marks.map(mark => new Date(mark * 1000).toTimeString().slice(0, 8)) },
-      { ...axis, size: 62, space: 34, values: (_, marks) => marks.map(mark => props.format(mark)) },
+      { ...axis, space: 70, size: 26, values: (_, marks) => marks.map(mark => new Date(mark * 1000).toTimeString().slice(0, 8)) },
+      { ...axis, size: 62, space: 34, ...(props.binary ? { incrs: POWERS } : {}), values: (_, marks) => marks.map(mark => props.format(mark)) },
     ],
   };
 }

@@ -23,23 +23,33 @@ function nameOf(row: Class): string {
 
 function Name({ row }: { row: Class }) {
   if (row.class !== undefined) return <code>{shown(row.class)}</code>;
-  return row.prefix !== undefined ? <><code>{nameOf(row)}</code> <span class="dim">keys without a class</span></> : <span class="dim">all keys without a class</span>;
+  return row.prefix !== undefined ? <><code>{nameOf(row)}</code> <span class="dim">no class</span></> : <span class="dim">all keys without a class</span>;
 }
 
+function name(cause: string): string {
+  return cause.replace(/_/g, ' ');
+}
+
+/* The bar has all causes, the words the first of them; all in words for who does not see the bar, or points at it. */
 function Causes({ row }: { row: Class }) {
   const by = CAUSES.map((cause, at) => ({ cause, colour: at + 1, count: row.misses_by?.[cause] ?? 0 })).filter(each => each.count > 0);
   const whole = by.reduce((sum, each) => sum + each.count, 0);
-  if (!whole) return <span class="dim">none</span>;
+  const first = [...by].sort((a, b) => b.count - a.count)[0];
+  if (!first) return <span class="dim">none</span>;
   const starts = by.map((_, at) => by.slice(0, at).reduce((sum, other) => sum + other.count, 0));
-  const words = by.map(each => `${each.cause.replace(/_/g, ' ')} ${integer(each.count)}`).join(', ');
+  const words = by.map(each => `${name(each.cause)} ${integer(each.count)}`).join(', ');
   return (
-    <span class="causes">
+    <span class="causes" title={words}>
       <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
         {by.map((each, at) => <rect key={each.cause} class={`line-${each.colour}`} x={(starts[at]! / whole) * 100} width={(each.count / whole) * 100} height="8" />)}
       </svg>
-      <span>{words}</span>
+      <span aria-hidden="true">{name(first.cause)} {percent(first.count / whole)}</span><span class="hidden">{words}</span>
     </span>
   );
+}
+
+function CauseColours() {
+  return <ul class="legend" aria-label="Colours of the causes">{CAUSES.map((cause, at) => <li key={cause}><span class={`swatch line-${at + 1}`} aria-hidden="true" />{name(cause)}</li>)}</ul>;
 }
 
 function lives(ttl: Readonly<Record<string, number>> | undefined): string {
@@ -55,9 +65,9 @@ function columnsOf(p99: ReadonlyMap<string, number | undefined> | undefined): re
     { name: 'ratio', title: 'Hit ratio', number: true, value: row => ratio(row.hits, row.misses), show: row => percent(ratio(row.hits, row.misses)) },
     { name: 'hits', title: 'Hits', number: true, value: row => row.hits, show: row => integer(row.hits) },
     { name: 'misses', title: 'Misses', number: true, value: row => row.misses, show: row => integer(row.misses) },
+    { name: 'p99', title: 'p99', number: true, value: row => p99?.get(nameOf(row)), show: row => duration(p99?.get(nameOf(row))) },
     { name: 'causes', title: 'Why they were missed', value: row => row.misses, show: row => <Causes row={row} />, fixed: true },
     { name: 'writes', title: 'Writes', number: true, value: row => row.writes, show: row => integer(row.writes) },
-    { name: 'p99', title: 'p99', number: true, value: row => p99?.get(nameOf(row)), show: row => duration(p99?.get(nameOf(row))) },
     { name: 'invalidated', title: 'Invalidated', number: true, value: row => row.invalidated, show: row => integer(row.invalidated) },
     { name: 'evicted', title: 'Evicted', number: true, value: row => row.evicted, show: row => integer(row.evicted) },
     { name: 'ttl', title: 'Keys by what is left of their TTL', value: row => lives(row.ttl), fixed: true },
@@ -84,6 +94,7 @@ export function Classes() {
       {classes.value && (
         <Panel title="Classes" wide>
           <Table caption="Classes" columns={columnsOf(p99.value)} rows={classes.value} id={nameOf} sort="-hits" empty="There are no classes: no rules are loaded, and no keys were used." />
+          <CauseColours />
         </Panel>
       )}
     </>

@@ -33,8 +33,8 @@ export function Clients() {
       setProblem(problemOf(error));
     }
   };
-  const columns: readonly Column<Client>[] = [
-    { name: 'id', title: 'Number', number: true, value: row => row.id },
+  const all: readonly Column<Client>[] = [
+    { name: 'id', title: 'No.', number: true, value: row => row.id },
     { name: 'addr', title: 'Address', value: row => row.addr },
     { name: 'name', title: 'Name', value: row => word(row.service) || word(row.name), show: row => word(row.service) || word(row.name) || '–' },
     { name: 'user', title: 'User', value: row => word(row.user) },
@@ -48,6 +48,8 @@ export function Clients() {
     { name: 'memory', title: 'Memory', number: true, value: row => row['tot-mem'], show: row => bytes(row['tot-mem']) },
     { name: 'end', title: 'End', value: row => row.id, fixed: true, show: row => <button type="button" class="small" aria-label={`Close the connection of client ${row.id}`} onClick={() => setAsked(row)}>Close…</button> },
   ];
+  const told = clients.value?.clients.some(client => word(client['lib-name']) !== '');
+  const columns = all.filter(column => column.name !== 'library' || told);
   return (
     <>
       <h1>Clients</h1>

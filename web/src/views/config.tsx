@@ -57,11 +57,10 @@ export function Config() {
   const wanted = text.toLowerCase();
   const fits = (row: Row) => (row.name.includes(wanted) || (row.setting?.about.toLowerCase().includes(wanted) ?? false)) && (only === '' || (only === 'changed' ? row.changed === true : row.setting?.running === true));
   const columns: readonly Column<Row>[] = [
-    { name: 'name', title: 'Setting', value: row => row.name, show: row => <code>{row.name}</code> },
+    { name: 'name', title: 'Setting', value: row => row.name, show: row => <><code>{row.name}</code><span class="about">{row.setting?.about ?? 'another name of a setting'}</span></> },
     { name: 'value', title: 'Value', value: row => shownValue(row), show: row => <code class="long">{shownValue(row)}</code> },
-    { name: 'fallback', title: 'Default', value: row => row.setting?.fallback, show: row => <span class="dim">{row.setting ? row.setting.fallback || '""' : '–'}</span> },
+    { name: 'fallback', title: 'Default', value: row => row.setting?.fallback, show: row => <code class="long dim">{row.setting ? row.setting.fallback || '""' : '–'}</code> },
     { name: 'state', title: 'State', value: row => (row.changed ? 0 : 1), show: row => <>{row.changed && <Badge kind="busy">changed</Badge>} {row.setting && !row.setting.running && <Badge kind="plain">at the start only</Badge>}</> },
-    { name: 'about', title: 'What it is', value: row => row.setting?.about, fixed: true, show: row => <span class="about">{row.setting?.about ?? 'another name'}</span> },
     { name: 'edit', title: 'Change', value: row => row.name, fixed: true, show: row => (row.setting?.running ? <button type="button" class="small" aria-label={`Change ${row.name}`} onClick={() => setEdited(row)}>Change…</button> : null) },
   ];
   return (

@@ -49,7 +49,7 @@ function Charts({ watch }: { watch: Watch }) {
       <Chart title="Latency" times={watch.times} format={duration} lines={lines(watch, [['p50', 'p50'], ['p99', 'p99'], ['p999', 'p99.9']])} />
       <Chart title="Hit ratio" times={watch.times} format={percent} max={1.02} lines={lines(watch, [['hit_ratio', 'hits of all reads']])} />
       <Chart title="Misses by cause" times={watch.times} format={perSecond} stacked lines={lines(watch, shown.map(cause => [`miss_${cause}`, cause.replace(/_/g, ' ')]))} />
-      <Chart title="Memory by store" times={watch.times} format={bytes} stacked
+      <Chart title="Memory by store" times={watch.times} format={bytes} stacked binary
         lines={[...lines(watch, stores.map(store => [`store_${store}`, store])), { name: 'limit', colour: 8, dashed: true, values: valuesOf(watch, 'memory_limit') }]} />
       <Chart title="Keys that went by themselves" times={watch.times} format={perSecond} lines={lines(watch, [['gone_evicted', 'evicted'], ['gone_expired', 'expired'], ['gone_invalidated', 'invalidated']])} />
       <Chart title="Invalidation stream" times={watch.times} format={perSecond} lines={lines(watch, [['stream', 'records']])} />

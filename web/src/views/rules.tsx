@@ -3,7 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { command, json, text } from '../api';
 import { Facts, Notice, Panel, ProblemNotice } from '../parts/basics';
 import { Table, type Column } from '../parts/table';
-import { type Edge, type Graph, type Placed, layOut, parseGraph } from '../lib/graph';
+import { type Edge, type Graph, type Placed, type Routed, layOut, parseGraph } from '../lib/graph';
 import { dateAndClock, integer } from '../lib/format';
 import { usePolled, useTitle } from '../hooks';
 
@@ -24,33 +24,48 @@ function widthOf(node: Placed): number {
 
 interface Drawn {
   readonly nodes: readonly (Placed & { x: number; y: number; width: number })[];
+  readonly lines: readonly { edge: Edge; path: string }[];
   readonly width: number;
   readonly height: number;
 }
 
+/* From the right side of a box to the left side of another, level where it passes others. Several between the same two lie beside each other. */
+function pathOf(edge: Routed, twin: number, boxes: ReadonlyMap<string, Drawn['nodes'][number]>, lefts: readonly number[], widths: readonly number[]): string {
+  const from = boxes.get(edge.from)!;
+  const to = boxes.get(edge.to)!;
+  const middle = (row: number) => MARGIN + row * ROW + BOX / 2;
+  const shift = twin * 9;
+  let [x, y] = [from.x + from.width, middle(from.row) + shift];
+  let path = `M${x} ${y}`;
+  const curve = (x2: number, y2: number) => {
+    const bend = Math.max(24, (x2 - x) / 2);
+    path += `C${x + bend} ${y} ${x2 - bend} ${y2} ${x2} ${y2}`;
+    [x, y] = [x2, y2];
+  };
+  for (const cell of edge.by) {
+    curve(lefts[cell.layer]!, middle(cell.row));
+    x += widths[cell.layer]!;
+    path += `H${x}`;
+  }
+  curve(to.x - 3, middle(to.row) + shift);
+  return path;
+}
+
 function draw(graph: Graph): Drawn {
-  const placed = layOut(graph);
+  const layout = layOut(graph);
   const widths: number[] = [];
-  for (const node of placed) widths[node.layer] = Math.max(widths[node.layer] ?? 0, widthOf(node));
+  for (const node of layout.nodes) widths[node.layer] = Math.max(widths[node.layer] ?? 0, widthOf(node));
   const lefts = widths.map((_, layer) => MARGIN + widths.slice(0, layer).reduce((sum, width) => sum + width + GAP, 0));
-  const nodes = placed.map(node => ({ ...node, x: lefts[node.layer] ?? MARGIN, y: MARGIN + node.row * ROW, width: widthOf(node) }));
+  const nodes = layout.nodes.map(node => ({ ...node, x: lefts[node.layer] ?? MARGIN, y: MARGIN + node.row * ROW, width: widthOf(node) }));
+  const boxes = new Map(nodes.map(node => [node.id, node]));
+  const known = layout.edges.filter(edge => boxes.has(edge.from) && boxes.has(edge.to));
+  const twins = (edge: Edge, at: number) => known.slice(0, at).filter(other => other.from === edge.from && other.to === edge.to).length;
   return {
     nodes,
+    lines: known.map((edge, at) => ({ edge, path: pathOf(edge, twins(edge, at), boxes, lefts, widths) })),
     width: Math.max(MARGIN * 2, ...nodes.map(node => node.x + node.width + MARGIN)),
     height: Math.max(MARGIN * 2, ...nodes.map(node => node.y + BOX + MARGIN)),
   };
-}
-
-function Line({ edge, drawn, dim }: { edge: Edge; drawn: Drawn; dim: boolean }) {
-  const from = drawn.nodes.find(node => node.id === edge.from);
-  const to = drawn.nodes.find(node => node.id === edge.to);
-  if (!from || !to) return null;
-  const x1 = from.x + from.width;
-  const y1 = from.y + BOX / 2;
-  const x2 = to.x - 3;
-  const y2 = to.y + BOX / 2;
-  const bend = Math.max(30, (x2 - x1) / 2);
-  return <path class={`edge ${edge.way}${edge.soft ? ' soft' : ''}${dim ? ' faint' : ''}`} d={`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`} marker-end={edge.derived ? 'url(#tip-open)' : 'url(#tip)'} />;
 }
 
 /* What lies on the ways to and from a node. */
@@ -87,7 +102,10 @@ function Drawing({ graph }: { graph: Graph }) {
           <marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 .5 7.5 4 0 7.5z" /></marker>
           <marker id="tip-open" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path class="open" d="M.7 1 7 4 .7 7z" /></marker>
         </defs>
-        {graph.edges.map(edge => <Line key={`${edge.from}-${edge.to}-${edge.way}-${edge.soft}-${edge.derived}`} edge={edge} drawn={drawn} dim={near !== undefined && !(near.has(edge.from) && near.has(edge.to))} />)}
+        {drawn.lines.map(({ edge, path }) => {
+          const faint = near !== undefined && !(near.has(edge.from) && near.has(edge.to));
+          return <path key={path + edge.way} class={`edge ${edge.way}${edge.soft ? ' soft' : ''}${faint ? ' faint' : ''}`} d={path} marker-end={edge.derived ? 'url(#tip-open)' : 'url(#tip)'} />;
+        })}
         {drawn.nodes.map(node => (
           <g key={node.id} class={`node${node.event ? ' event' : ''}${near && !near.has(node.id) ? ' faint' : ''}${chosen === node.id ? ' chosen' : ''}`} role="button" tabIndex={0} aria-pressed={chosen === node.id}
             aria-label={`${node.event ? 'event' : 'class'} ${node.name}`} onClick={() => toggle(node.id)}

@@ -20,7 +20,7 @@ const STORES: readonly Column<Store>[] = [
   { name: 'expiring', title: 'With an expiry', number: true, value: row => row.expiring, show: row => integer(row.expiring) },
   { name: 'policy', title: 'Policy', value: row => row.policy, show: row => <>{row.policy} <span class="dim">({row.method})</span></> },
   { name: 'ttl', title: 'TTL', number: true, value: row => row.ttl_ms, show: row => (row.ttl_ms ? duration(row.ttl_ms / 1000) : '–') },
-  { name: 'max', title: 'Keys at most', number: true, value: row => row.entries_max, show: row => (row.entries_max ? integer(row.entries_max) : 'any number') },
+  { name: 'max', title: 'Keys at most', number: true, value: row => row.entries_max, show: row => (row.entries_max ? integer(row.entries_max) : 'no limit') },
   { name: 'filter', title: 'Filter', value: row => row.filter },
 ];
 
