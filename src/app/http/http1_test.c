@@ -157,7 +157,7 @@ static void what_is_wrong_is_answered_once_and_closed(void **state) {
          "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /now HTTP/1.1\r\n" HOST "\r\n",
          "400 Bad Request"},
         {"PUT /now HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", "400 Bad Request"},
-        {"PUT /now HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", "501 Not Implemented"},
+        {"PUT /now HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 501 "},
         {"GET /now HTTP/2.0\r\n" HOST "\r\n", "505 HTTP Version Not Supported"},
         {"PUT /now HTTP/1.1\r\n" HOST "Expect: x\r\n\r\n", "417 Expectation Failed"},
     };
