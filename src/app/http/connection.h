@@ -45,6 +45,7 @@ struct http_exchange {
     struct buf body;
     struct http_field *fields;
     uint32_t field_capacity;
+    uint32_t head_held;   /* bytes of the head, as far as they are counted */
     uint8_t state;        /* enum http_exchange_state */
     bool bodiless;        /* the answer has no body, whatever is sent */
     bool closes;          /* HTTP/1: the connection ends with it */
@@ -120,8 +121,8 @@ struct http_exchange *http_exchange_new(struct http_connection *connection);
 void http_exchange_free(struct http_exchange *exchange);
 /* Appends to the body. 0, or the status with which it is refused; `ret_reason` says why. */
 uint16_t http_exchange_receive(struct http_exchange *exchange, struct slice part, const char **ret_reason);
-/* Whether the head may be answered by a handler; 0, or a status as above. */
-uint16_t http_exchange_judge(const struct http_exchange *exchange, const char **ret_reason);
+/* The head is whole: whether it may be answered by a handler; 0, or a status as above. What it takes counts from here on. */
+uint16_t http_exchange_judge(struct http_exchange *exchange, const char **ret_reason);
 /* The request is whole: to the handler. */
 void http_exchange_begin(struct http_exchange *exchange);
 /* By the transport itself; in HTTP/1 the connection ends with it. */

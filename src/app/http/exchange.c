@@ -46,7 +46,8 @@ void http_exchange_free(struct http_exchange *exchange) {
         exchange->next->place = exchange->place;
     connection->exchange_count--;
     connection->bodies -= exchange->body.size;
-    http_service_drop(service, exchange->body.size + exchange->answer.size - exchange->answer_sent);
+    http_service_drop(service,
+                      exchange->head_held + exchange->body.size + exchange->answer.size - exchange->answer_sent);
     buf_fini(&exchange->bytes);
     buf_fini(&exchange->body);
     buf_fini(&exchange->answer);
@@ -72,8 +73,14 @@ uint16_t http_exchange_receive(struct http_exchange *exchange, struct slice part
 
 /* ------------------------------------------------------------------------------------ requests */
 
-uint16_t http_exchange_judge(const struct http_exchange *exchange, const char **ret_reason) {
-    const struct http_service *service = exchange->connection->service;
+uint16_t http_exchange_judge(struct http_exchange *exchange, const char **ret_reason) {
+    struct http_service *service = exchange->connection->service;
+    size_t size = exchange->bytes.capacity + exchange->field_capacity * sizeof *exchange->fields;
+    *ret_reason = "too much is being received at present";
+    if (!http_service_has_room(service, size))
+        return 503;
+    exchange->head_held = (uint32_t)size;
+    http_service_hold(service, size);
     struct slice host, port, authority = exchange->request.authority;
     if (!authority.size && exchange->request.version == 10) /* no browser says so little */
         return 0;
