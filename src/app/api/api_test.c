@@ -346,6 +346,7 @@ static void the_server_tells_of_itself(void **state) {
     expect_answer(&fixture, "PATCH", "/v1/config", JSON, "{\"nonsense\":77}", 400, "ERR");
     expect_answer(&fixture, "GET", "/v1/stores", NULL, NULL, 200, "default");
     expect_answer(&fixture, "GET", "/v1/stores/default", NULL, NULL, 200, "{");
+    expect_answer(&fixture, "GET", "/v1/stores/nobody", NULL, NULL, 404, "NOTFOUND");
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml",
                   "version: 1\nkeys:\n  \"user:{id}\": { ttl: 1h }\n", 204, NULL);
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml", "version: 9\n", 422, "RULES");
@@ -355,7 +356,7 @@ static void the_server_tells_of_itself(void **state) {
     expect_answer(&fixture, "GET", "/v1/classes", NULL, NULL, 200, "\"class\":\"user:{id}\"");
     expect_answer(&fixture, "GET", "/v1/explain/user:7", NULL, NULL, 200, "\"state\":\"absent\"");
     expect_answer(&fixture, "GET", "/v1/snapshots", NULL, NULL, 200, "last_saved");
-    expect_answer(&fixture, "POST", "/v1/snapshots", NULL, NULL, 400, "");
+    expect_answer(&fixture, "POST", "/v1/snapshots", NULL, NULL, 409, "Nothing is kept");
     expect_answer(&fixture, "GET", "/metrics", NULL, NULL, 404, "NOTFOUND");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"SET\",\"k\",\"v\"]", 200, "{\"reply\":\"OK\"}");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"subscribe\",\"k\"]", 422, "NOTHERE");
@@ -382,6 +383,26 @@ static void large_values_pass(void **state) {
     assert_true(slice_equal(buf_slice(&exchange->body), slice_make(bytes, SIZE)));
     api_fixture_free(&fixture, exchange);
     memory_give(&memory_libc, bytes, SIZE);
+    api_fixture_stop(&fixture);
+}
+
+/* More than there are links, each of which holds one. */
+static void who_finds_no_link_waits(void **state) {
+    enum { MANY = 400 };
+    struct api_fixture fixture;
+    struct http_exchange *exchanges[MANY];
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/n", NULL, "0", 201, NULL);
+    for (int i = 0; i < MANY; i++)
+        exchanges[i] = api_fixture_begin(&fixture, "POST", "/v1/commands", JSON, SLICE("[\"INCR\",\"n\"]"));
+    for (int i = 0; i < MANY; i++) {
+        for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended; turns++)
+            http_loop_turn(fixture.loop, 20);
+        assert_int_equal(exchanges[i]->status, 200);
+        api_fixture_free(&fixture, exchanges[i]);
+    }
+    expect_answer(&fixture, "GET", "/v1/keys/n", NULL, NULL, 200, "400");
     api_fixture_stop(&fixture);
 }
 
@@ -413,4 +434,4 @@ static void who_goes_is_forgotten(void **state) {
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
            UNIT(pages_of_others_change_nothing), UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself),
-           UNIT(large_values_pass), UNIT(who_goes_is_forgotten));
+           UNIT(large_values_pass), UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten));

@@ -17,7 +17,7 @@ enum {
     ARENA_CHUNK = 16 * 1024,
     REPLY_MEMBERS_MAX = 1 << 22,
     SECRET_SIZE = 32,
-    SHARED_PENDING_MAX = 64, /* asks in a row on one link */
+    SHARED_PENDING_MAX = 1024, /* asks in a row on one link */
 };
 
 /* An ask that was sent, or waits for its link to open. */
@@ -57,6 +57,9 @@ struct links {
     struct link *first, *dead;
     uint32_t count;
     struct http_timer tick;
+    struct http_task serve; /* those who wait */
+    struct ask *waiting_first, *waiting_last;
+    uint32_t waiting_count;
     uint8_t secret[SECRET_SIZE]; /* of the process: digests of passwords mean nothing elsewhere */
 };
 
@@ -79,6 +82,12 @@ static void free_dead(struct links *links) {
     }
 }
 
+/* Somebody may get a link now. */
+static void serve_later(struct links *links) {
+    if (links->waiting_first)
+        http_loop_later(links->loop, &links->serve);
+}
+
 /* The memory goes with the next tick: who is called back may still stand in it. */
 static void bury(struct link *link) {
     struct links *links = link->links;
@@ -92,6 +101,7 @@ static void bury(struct link *link) {
     link->state = LINK_DEAD;
     http_loop_forget(links->loop, &link->source);
     close(link->source.source.fd);
+    serve_later(links);
 }
 
 static struct pending *take_first(struct link *link) {
@@ -219,6 +229,7 @@ static void deliver(struct link *link) {
         struct ask *ask = pending->ask;
         memory_give(&memory_libc, pending, sizeof *pending);
         link->idle_since_ms = http_loop_now_ms(link->links->loop);
+        serve_later(link->links);
         if (ask)
             tell(ask, ASK_ANSWERED, replies, count);
     }
@@ -500,8 +511,7 @@ static enum ask_outcome put(struct link *link, struct ask *ask) {
     return ASK_UNDER_WAY;
 }
 
-enum ask_outcome links_ask(struct links *links, const struct link_identity *identity, struct ask *ask) {
-    ASSERT(!ask->pending && ask->expected > 0);
+static enum ask_outcome ask_at_once(struct links *links, const struct link_identity *identity, struct ask *ask) {
     struct link *link = ask->link;
     if (!link) {
         enum ask_outcome outcome = find_link(links, identity, ask->holds, &link);
@@ -517,17 +527,76 @@ enum ask_outcome links_ask(struct links *links, const struct link_identity *iden
     return outcome;
 }
 
+/* ------------------------------------------------------------------------------------------ those who wait for a link */
+
+static enum ask_outcome wait_for_link(struct links *links, const struct link_identity *identity, struct ask *ask) {
+    if (links->waiting_count == ASKS_WAITING_MAX)
+        return ASK_FULL;
+    ask->waits = true;
+    ask->waits_next = NULL;
+    ask->identity = *identity;
+    ask->links = links;
+    ask->waits_until_ms = http_loop_now_ms(links->loop) + ASK_MS_MAX;
+    if (links->waiting_last)
+        links->waiting_last->waits_next = ask;
+    else
+        links->waiting_first = ask;
+    links->waiting_last = ask;
+    links->waiting_count++;
+    return ASK_UNDER_WAY;
+}
+
+static void wait_no_more(struct ask *ask) {
+    struct links *links = ask->links;
+    struct ask **at = &links->waiting_first, *before = NULL;
+    while (*at != ask) {
+        before = *at;
+        at = &before->waits_next;
+    }
+    *at = ask->waits_next;
+    if (links->waiting_last == ask)
+        links->waiting_last = before;
+    links->waiting_count--;
+    ask->waits = false;
+}
+
+/* In their order; whoever finds none ends the round. */
+static void serve(struct http_task *task) {
+    struct links *links = (struct links *)(void *)((uint8_t *)task - offsetof(struct links, serve));
+    uint64_t now_ms = http_loop_now_ms(links->loop);
+    while (links->waiting_first) {
+        struct ask *ask = links->waiting_first;
+        const struct link_identity identity = ask->identity;
+        enum ask_outcome outcome = ask_at_once(links, &identity, ask);
+        if (outcome == ASK_FULL && now_ms < ask->waits_until_ms)
+            return;
+        wait_no_more(ask);
+        if (outcome != ASK_UNDER_WAY)
+            tell(ask, outcome == ASK_FULL ? ASK_LATE : outcome, NULL, 0);
+    }
+}
+
+enum ask_outcome links_ask(struct links *links, const struct link_identity *identity, struct ask *ask) {
+    ASSERT(!ask->pending && !ask->waits && ask->expected > 0);
+    enum ask_outcome outcome = ask_at_once(links, identity, ask);
+    return outcome == ASK_FULL && !ask->link ? wait_for_link(links, identity, ask) : outcome;
+}
+
 void ask_end(struct ask *ask, bool clean) {
     struct link *link = ask->link;
+    if (ask->waits)
+        wait_no_more(ask);
     if (ask->pending)
         ask->pending->ask = NULL;
     if (link) {
         link->holder = NULL;
         link->deaf = false;
-        if (clean && !ask->pending && is_current(link))
+        if (clean && !ask->pending && is_current(link)) {
             link->shared = true;
-        else
+            serve_later(link->links);
+        } else {
             lose(link);
+        }
     }
     ask->pending = NULL;
     ask->link = NULL;
@@ -567,6 +636,7 @@ static void tick(struct http_timer *timer) {
         /* Who was told may have ended others. */
         link = next && next->state != LINK_DEAD ? next : NULL;
     }
+    serve_later(links);
     MAYBE(http_loop_set(links->loop, &links->tick, now_ms + TICK_MS) != STATUS_OK);
 }
 
@@ -574,7 +644,7 @@ enum status links_new(struct server *server, struct http_loop *loop, struct link
     struct links *links = memory_take(&memory_libc, sizeof *links);
     if (!links)
         return STATUS_NO_MEMORY;
-    *links = (struct links){.server = server, .loop = loop, .tick = {.due = tick}};
+    *links = (struct links){.server = server, .loop = loop, .tick = {.due = tick}, .serve = {.run = serve}};
     random_bytes(links->secret, sizeof links->secret);
     enum status status = http_loop_set(loop, &links->tick, http_loop_now_ms(loop) + TICK_MS);
     if (status != STATUS_OK) {

@@ -21,7 +21,8 @@
 
 enum {
     LINKS_MAX = 128,
-    LINKS_OF_ONE_MAX = 8, /* of one identity, shared; those that are held count against LINKS_MAX only */
+    LINKS_OF_ONE_MAX = 8,    /* of one identity, shared; those that are held count against LINKS_MAX only */
+    ASKS_WAITING_MAX = 4096, /* for a link, when all are held or full */
     LINK_IDLE_MS = 30000,
     ASK_MS_MAX = 30000, /* then nobody waits for the replies any more */
     ASK_REPLY_SIZE_MAX = 640 * 1024 * 1024,
@@ -63,6 +64,13 @@ struct ask {
 
     struct link *link;       /* the held one; NULL: none */
     struct pending *pending; /* under way; NULL: not */
+
+    /* While it waits for a link; whom the identity names lives as long. */
+    bool waits;
+    struct ask *waits_next;
+    struct links *links;
+    struct link_identity identity;
+    uint64_t waits_until_ms;
 };
 
 MUST_CHECK enum status links_new(struct server *server, struct http_loop *loop, struct links **ret_links);

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/api/api.h"
 #include "app/cli/cli.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
-#include "app/api/api.h"
 #include "app/http/http.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/server.h"

@@ -237,8 +237,8 @@ static bool is_address(const char *text) {
 bool config_value_list_add(const struct config_key *key, struct config_list *list, struct slice item,
                            struct config_problem *ret_problem) {
     if (list->count >= (uint32_t)key->max)
-        return problem(ret_problem, key->names ? "Too many names specified." : "Too many bind addresses specified.", "has more than %lld members",
-                       (long long)key->max);
+        return problem(ret_problem, key->names ? "Too many names specified." : "Too many bind addresses specified.",
+                       "has more than %lld members", (long long)key->max);
     char text[CONFIG_LIST_ITEM_MAX + 1];
     bool fits = item.size > 0 && item.size < sizeof text && !memchr(item.data, 0, item.size);
     if (fits) {

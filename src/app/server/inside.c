@@ -46,6 +46,7 @@ static enum status adopt(struct worker *worker, int fd, const struct server_insi
     atomic_fetch_add_explicit(&server->clients, 1, memory_order_relaxed);
     worker->counts.connections_received++;
     snprintf(connection->peer, sizeof connection->peer, "%s", inside->address);
+    snprintf(connection->local, sizeof connection->local, "inside:0");
     enum status status = buf_append_slice(&connection->client.name, slice_from_string(inside->name));
     if (status == STATUS_OK && inside->user.data && !users_be(server, &connection->client, inside->user))
         status = STATUS_INVALID;
