@@ -9,7 +9,7 @@
 #include "app/server/server.h"
 #include "base/buf.h"
 
-enum { FIXTURE_FIELDS_MAX = 40, FIXTURE_TURNS_MAX = 20000 };
+enum { FIXTURE_FIELDS_MAX = 40, FIXTURE_TURNS_MAX = 2000 };
 
 struct http_exchange {
     void *data;
