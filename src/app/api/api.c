@@ -62,9 +62,12 @@ static bool is_own_origin(const struct http_request *request, struct slice origi
 }
 
 static bool is_allowed_origin(const struct api *api, struct slice origin) {
-    for (uint32_t i = 0; i < api->origins.count; i++)
-        if (slice_equal_nocase(origin, slice_from_string(api->origins.items[i])))
+    for (const char *at = api->origins; *at;) {
+        size_t size = strcspn(at, " ");
+        if (size && slice_equal_nocase(origin, slice_make(at, size)))
             return true;
+        at += size + (at[size] == ' ');
+    }
     return false;
 }
 
@@ -78,7 +81,7 @@ static bool is_foreign(const struct api_call *call) {
 
 void api_call_cross_origin(struct api_call *call) {
     struct slice origin;
-    if (call->api->origins.count == 0)
+    if (!call->api->origins[0])
         return;
     api_field(call, "vary", SLICE("Origin"));
     if (!api_field_get(call, "origin", &origin) || !is_allowed_origin(call->api, origin))
@@ -285,7 +288,8 @@ enum status api_new(struct server *server, struct http_loop *loop, const struct 
     struct api *api = memory_take(&memory_libc, sizeof *api);
     if (!api)
         return STATUS_NO_MEMORY;
-    *api = (struct api){.server = server, .loop = loop, .origins = values->http_allowed_origins};
+    *api = (struct api){.server = server, .loop = loop};
+    snprintf(api->origins, sizeof api->origins, "%s", values->http_allowed_origins);
     enum status status = links_new(server, loop, &api->links);
     if (status != STATUS_OK) {
         memory_give(&memory_libc, api, sizeof *api);

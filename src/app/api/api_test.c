@@ -61,8 +61,7 @@ void api_fixture_start(struct api_fixture *fixture, const char *users) {
     config.values.maxmemory_bytes = 128 << 20;
     if (users)
         snprintf(config.values.users, sizeof config.values.users, "%s", users);
-    config.values.http_allowed_origins.count = 1;
-    strcpy(config.values.http_allowed_origins.items[0], "https://good.example");
+    strcpy(config.values.http_allowed_origins, "https://fine.example https://good.example");
     *fixture = (struct api_fixture){.server = testing_server_start(&config)};
     assert_int_equal(http_loop_new(&memory_libc, NULL, &fixture->loop), STATUS_OK);
     assert_int_equal(api_new(fixture->server, fixture->loop, &config.values, &fixture->api), STATUS_OK);
