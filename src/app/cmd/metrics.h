@@ -121,7 +121,7 @@ struct metric_facts {
     double started_s, uptime_s, saving_done, fragmentation, certificate_ends_s;
     uint64_t process_id, memory_peak_bytes, overhead_bytes, client_bytes, pressure;
     uint64_t heap_used_bytes, heap_free_bytes, heap_mapped_bytes;
-    uint64_t slowlog_entries, slow_commands, slow_last_id, slow_last_us;
+    uint64_t large_requests, large_replies, slowlog_entries, slow_commands, slow_last_id, slow_last_us;
     uint64_t log_unflushed, log_error, tls_full, changes_unsaved;
     double hottest_rate, hottest_share;
 };

@@ -110,6 +110,10 @@ enum config_key_id {
     CONFIG_WARM_KEEP_PERCENT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
+    CONFIG_COMMANDLOG_REQUEST_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REQUEST_MAX_LEN,
+    CONFIG_COMMANDLOG_REPLY_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REPLY_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
     CONFIG_NOTIFY_KEYSPACE_EVENTS,
     CONFIG_DATABASES,
@@ -246,6 +250,10 @@ struct config_values {
     int64_t warm_keep_percent;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
+    int64_t commandlog_request_larger_than;
+    int64_t commandlog_large_request_max_len;
+    int64_t commandlog_reply_larger_than;
+    int64_t commandlog_large_reply_max_len;
     int64_t latency_monitor_threshold_ms;
     uint32_t notify_keyspace_events;
 };

@@ -36,6 +36,7 @@ void batch_add(struct worker *worker, struct connection *connection, const struc
     item->argc = request->count;
     item->argv = request->arguments;
     item->begins_at = request->begins_at;
+    item->size = request->size;
     item->uploaded = request->large_index >= 0;
     if (!alone) {
         struct slice *arguments = batch->arguments + batch->argument_count;
@@ -68,6 +69,7 @@ __attribute__((noinline)) bool batch_add_short(struct worker *worker, struct con
         item->argc = request.count;
         item->argv = arguments;
         item->begins_at = request.begins_at;
+        item->size = request.size;
         item->uploaded = false;
         add_item(batch, item);
     }
@@ -134,8 +136,10 @@ void batch_run(struct worker *worker) {
         return;
     uint64_t begin = clock_ticks();
     worker->turn_ticks = begin;
-    worker->timed_max =
-        SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
+    uint64_t request = SETTING(worker->server, large_request_bytes), reply = SETTING(worker->server, large_reply_bytes);
+    worker->large_bytes = request < reply ? request : reply;
+    bool apart = SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks;
+    worker->timed_max = apart || worker->large_bytes < LARGE_APART_BYTES ? 1 : TIMED_TOGETHER_MAX;
     run_blocks(worker);
     close_timed(worker);
     worker->call.client = NULL;
@@ -240,6 +244,37 @@ static inline void note_command(struct worker *worker, const struct cmd_request 
     }
     if (!(spec->flags & CMD_FAST) || worker->timed_count >= worker->timed_max)
         close_timed(worker);
+}
+
+/* Bytes of values that a reply has from elsewhere, from so many bytes of the table of these on. */
+static uint64_t foreign_since(const struct connection *connection, size_t table_size) {
+    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
+    uint64_t sum = 0;
+    for (size_t i = table_size / sizeof *values; i < connection->foreign.size / sizeof *values; i++)
+        sum += values[i].size;
+    return sum;
+}
+
+/* What is queued has asked; its reply comes with EXEC. */
+static void note_large(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
+                       size_t replied) {
+    const struct connection *connection = item->client->connection;
+    uint64_t asked = item->size, answered = 0;
+    if (item->uploaded)
+        asked += item->argv[item->spec->upload_at].size;
+    if (call->outcome == CMD_RAN)
+        answered = replied + foreign_since(connection, connection->foreign_counted * sizeof(struct reply_foreign));
+    if (call->outcome != CMD_REJECTED)
+        stats_large(worker, call, asked, answered);
+}
+
+static inline void large_look(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
+                              size_t replied) {
+    const struct connection *connection = item->client->connection;
+    bool large = (item->size >= worker->large_bytes) | (replied >= worker->large_bytes) |
+                 (connection->foreign.size != 0) | item->uploaded;
+    if (__builtin_expect(large, 0) && call->spec)
+        note_large(worker, item, call, replied);
 }
 
 /* ---------------------------------------------------------------- execution */
@@ -419,6 +454,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     connection->commands++;
     if (call->spec)
         note_command(worker, item, call, reply->errors);
+    large_look(worker, item, call, connection->out.size - reply_begins_at);
     if (__builtin_expect(reply->errors != 0, 0))
         note_failure(worker, call, reply_begins_at);
     if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
@@ -474,7 +510,7 @@ void run_queued(struct cmd_call *call) {
     struct connection *connection = call->client->connection;
     struct worker *worker = connection->worker;
     uint32_t errors_before = call->reply->errors;
-    size_t reply_begins_at = call->reply->out->size;
+    size_t reply_begins_at = call->reply->out->size, foreign_size = connection->foreign.size;
     uint64_t begin = clock_ticks();
     call->outcome = CMD_RAN;
     if (__builtin_expect(call->client->tracking != 0, 0))
@@ -491,6 +527,8 @@ void run_queued(struct cmd_call *call) {
         note_slow(worker, call, ticks);
     if (errors)
         note_failure(worker, call, reply_begins_at);
+    /* Its request was looked at when it was queued. */
+    stats_large(worker, call, 0, call->reply->out->size - reply_begins_at + foreign_since(connection, foreign_size));
     worker->counts.commands++;
     /* MONITOR shows transactions as they are sent, so these were shown when they were queued. */
 }

@@ -58,6 +58,8 @@ static void set_u64(_Atomic uint64_t *field, uint64_t value) {
     atomic_store_explicit(field, value, memory_order_relaxed);
 }
 
+static uint64_t bytes_or_never(int64_t bytes) { return bytes < 0 ? UINT64_MAX : (uint64_t)bytes; }
+
 void server_settle(struct server *server) {
     const struct config_values *values = &server->config.values;
     struct settings *settings = &server->settings;
@@ -82,6 +84,8 @@ void server_settle(struct server *server) {
     set_u64(&settings->search_max, (uint64_t)values->pattern_search_max_keys);
     set_u64(&settings->bulk_size_max, values->proto_max_bulk_len_bytes);
     set_u64(&settings->slow_ticks, ticks_of_us(server, values->slowlog_log_slower_than_us));
+    set_u64(&settings->large_request_bytes, bytes_or_never(values->commandlog_request_larger_than));
+    set_u64(&settings->large_reply_bytes, bytes_or_never(values->commandlog_reply_larger_than));
     int64_t latency_ms = values->latency_monitor_threshold_ms;
     set_u64(&settings->latency_ticks, ticks_of_us(server, latency_ms ? latency_ms * 1000 : -1));
     users_settle(server);
@@ -96,7 +100,9 @@ void server_settle(struct server *server) {
     persistence_settle(server);
     tiering_settle(server);
     pthread_mutex_lock(&server->logs_lock);
-    slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
+    slowlog_limit(&server->command_logs[CMD_LOG_SLOW], (uint32_t)values->slowlog_max_len);
+    slowlog_limit(&server->command_logs[CMD_LOG_LARGE_REQUEST], (uint32_t)values->commandlog_large_request_max_len);
+    slowlog_limit(&server->command_logs[CMD_LOG_LARGE_REPLY], (uint32_t)values->commandlog_large_reply_max_len);
     pthread_mutex_unlock(&server->logs_lock);
 }
 
@@ -292,7 +298,9 @@ static bool api_config_rewrite(struct cmd_server *api, char *ret_error, size_t e
 
 static void api_logs_lock(struct cmd_server *api) { pthread_mutex_lock(&server_of(api)->logs_lock); }
 static void api_logs_unlock(struct cmd_server *api) { pthread_mutex_unlock(&server_of(api)->logs_lock); }
-static struct slowlog *api_slowlog(struct cmd_server *api) { return &server_of(api)->slowlog; }
+static struct slowlog *api_command_log(struct cmd_server *api, enum cmd_log log) {
+    return &server_of(api)->command_logs[log];
+}
 static struct latency_monitor *api_latency(struct cmd_server *api) { return &server_of(api)->latency; }
 
 static const struct cmd_server_api server_calls = {
@@ -362,7 +370,7 @@ static const struct cmd_server_api server_calls = {
     .config_rewrite = api_config_rewrite,
     .logs_lock = api_logs_lock,
     .logs_unlock = api_logs_unlock,
-    .slowlog = api_slowlog,
+    .command_log = api_command_log,
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
@@ -601,7 +609,8 @@ static struct server *make_server(const struct config *config) {
     pthread_mutex_init(&server->rules_lock, NULL);
     pthread_mutex_init(&server->rules_loads_lock, NULL);
     kept_init(server);
-    slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
+    for (int log = 0; log < CMD_LOGS; log++) /* their limits come by server_settle */
+        slowlog_init(&server->command_logs[log], &memory_libc, 0);
     latency_init(&server->latency);
     server->worker_count = (uint32_t)config->values.threads;
     server->started_ms = clock_unix_ms();
@@ -850,7 +859,8 @@ void server_free(struct server *server) {
     if (server->pid_written)
         unlink(server->config.values.pidfile);
     image_close(server);
-    slowlog_fini(&server->slowlog);
+    for (int log = 0; log < CMD_LOGS; log++)
+        slowlog_fini(&server->command_logs[log]);
     pthread_mutex_destroy(&server->config_lock);
     pthread_mutex_destroy(&server->users_lock);
     pthread_mutex_destroy(&server->logs_lock);
