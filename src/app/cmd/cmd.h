@@ -137,8 +137,7 @@ struct cmd_request {
     uint32_t argc;
     bool uploaded;         /* the argument at spec->upload_at was received into the cache (or failed to be) */
     struct cache_key *key; /* of the argument at spec->key_at; NULL: it has none */
-    size_t begins_at;      /* the server's: where in the connection's input of this turn; */
-    size_t size;           /* and so many bytes from there, without what was received elsewhere */
+    size_t begins_at;      /* the server's: where in the connection's input of this turn */
 };
 
 /* What cmd_run did with a command. */

@@ -36,7 +36,6 @@ void batch_add(struct worker *worker, struct connection *connection, const struc
     item->argc = request->count;
     item->argv = request->arguments;
     item->begins_at = request->begins_at;
-    item->size = request->size;
     item->uploaded = request->large_index >= 0;
     if (!alone) {
         struct slice *arguments = batch->arguments + batch->argument_count;
@@ -69,7 +68,6 @@ __attribute__((noinline)) bool batch_add_short(struct worker *worker, struct con
         item->argc = request.count;
         item->argv = arguments;
         item->begins_at = request.begins_at;
-        item->size = request.size;
         item->uploaded = false;
         add_item(batch, item);
     }
@@ -255,24 +253,44 @@ static uint64_t foreign_since(const struct connection *connection, size_t table_
     return sum;
 }
 
+/* As RESP has a number, an array's size or that of a text. */
+static uint64_t head_size(uint64_t number) {
+    enum { MARK_AND_LINE_END = 3 };
+    uint64_t size = MARK_AND_LINE_END + 1;
+    for (; number > 9; number /= 10)
+        size++;
+    return size;
+}
+
+/* Of a request in RESP, received elsewhere or not. */
+static uint64_t request_size(const struct cmd_request *item) {
+    uint64_t size = head_size(item->argc);
+    for (uint32_t i = 0; i < item->argc; i++)
+        size += head_size(item->argv[i].size) + item->argv[i].size + 2;
+    return size;
+}
+
 /* What is queued has asked; its reply comes with EXEC. */
 static void note_large(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
                        size_t replied) {
     const struct connection *connection = item->client->connection;
-    uint64_t asked = item->size, answered = 0;
-    if (item->uploaded)
-        asked += item->argv[item->spec->upload_at].size;
+    uint64_t answered = 0;
     if (call->outcome == CMD_RAN)
         answered = replied + foreign_since(connection, connection->foreign_counted * sizeof(struct reply_foreign));
     if (call->outcome != CMD_REJECTED)
-        stats_large(worker, call, asked, answered);
+        stats_large(worker, call, request_size(item), answered);
 }
+
+enum { REQUEST_HEADS_MAX = 64 }; /* before the name and behind the last argument */
 
 static inline void large_look(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
                               size_t replied) {
     const struct connection *connection = item->client->connection;
-    bool large = (item->size >= worker->large_bytes) | (replied >= worker->large_bytes) |
-                 (connection->foreign.size != 0) | item->uploaded;
+    /* Arguments stand one behind the other, in the input or where an inline command was unpacked. */
+    const struct slice *last = &item->argv[item->argc - 1];
+    uint64_t asked = (uintptr_t)last->data - (uintptr_t)item->argv[0].data + last->size + REQUEST_HEADS_MAX;
+    bool large = (asked >= worker->large_bytes) | (replied >= worker->large_bytes) | (connection->foreign.size != 0) |
+                 item->uploaded;
     if (__builtin_expect(large, 0) && call->spec)
         note_large(worker, item, call, replied);
 }
