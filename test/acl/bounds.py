@@ -23,14 +23,14 @@ LIKELY = {"tag": ["theirtag", "minetag"], "cursor": ["0"], "prefix": ["yours", "
 MINE = ["mine:1", "mine:2", "mine:"]
 
 # Whoever may do this may give himself every right, or stops the server: that is what @admin means.
-ALMIGHTY = {"acl|setuser", "acl|deluser", "acl|load", "acl|save", "config|set", "config|rewrite", "shutdown", "client|kill", "client|pause", "store|set"}
+ALMIGHTY = {"acl|setrole", "acl|delrole", "token|create", "token|revoke", "acl|setuser", "acl|deluser", "acl|load", "acl|save", "config|set", "config|rewrite", "shutdown", "client|kill", "client|pause", "store|set"}
 # These leave the connection in a state in which others are not answered, or answer when they like.
 STATEFUL = {"client|reply", "quit", "auth", "hello", "reset", "multi", "exec", "discard", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe",
             "sunsubscribe", "stream|subscribe", "stream|unsubscribe", "select", "save", "bgsave", "bgrewriteaof", "waitaof"}  # fmt: skip
 # What they answer depends on the machine, the time or the connection, or counts all keys together, as the cursor of SCAN does. Names and values are looked for all the same.
 OWN_WAY = {"dbsize", "info", "memory|stats", "memory|doctor", "memory|malloc-stats", "store|list", "store|info", "hstats", "hget_filter", "hfilter", "hset_filter", "tier|info", "time", "client|id",
            "client|info", "client|list", "latency|histogram", "latency|latest", "latency|history", "latency|graph", "latency|doctor", "acl|genpass", "stream|position", "stream|info",
-           "config|get", "cversion", "entry", "cget", "lastsave", "latency|reset", "slowlog|len", "object|idletime", "object|freq", "rules|info", "config|resetstat", "dump", "memory|usage",
+           "config|get", "cversion", "entry", "metrics", "cget", "lastsave", "latency|reset", "slowlog|len", "object|idletime", "object|freq", "rules|info", "config|resetstat", "dump", "memory|usage",
            "client|tracking", "client|trackinginfo", "client|getredir", "explain", "scan", "invalidate|key", "invalidate|pattern"}  # fmt: skip
 
 

@@ -236,6 +236,7 @@ struct cmd_tier_counts {
 struct auth_users;
 struct cmd_process;
 struct cmd_secure_counts;
+struct cmd_http_counts;
 struct cascade;
 struct rules_plan;
 struct stream_unsure;
@@ -358,6 +359,7 @@ struct cmd_server_api {
     /* Resident bytes and such, from the system. */
     void (*process)(struct cmd_server *, struct cmd_process *ret);
     void (*secure_counts)(struct cmd_server *, struct cmd_secure_counts *ret); /* NULL: no TLS */
+    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret);     /* NULL: no HTTP */
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
     void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
                         void *context);
@@ -418,6 +420,18 @@ struct cmd_secure_counts {
     uint16_t port; /* 0: none */
     uint64_t handshakes, resumed, failed, loads, load_failures;
     int64_t certificate_ends_s; /* Unix time */
+};
+
+/* HTTP, since the start but for those marked. */
+struct cmd_http_counts {
+    uint16_t port, tls_port;            /* 0: none */
+    uint64_t connections, held_bytes;   /* at present */
+    uint64_t received, rejected;        /* connections; for which there was no room */
+    uint64_t requests[3];               /* of HTTP/1.0, 1.1, 2 */
+    uint64_t refused;                   /* that could not be read, or were addressed to somebody else */
+    uint64_t timed_out, unread, calmed; /* cut: too slow; answers not taken; frames to no purpose */
+    uint64_t bytes_in, bytes_out;
+    uint64_t handshakes, handshakes_failed;
 };
 
 struct cmd_process {

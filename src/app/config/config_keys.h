@@ -65,6 +65,13 @@ enum config_key_id {
     CONFIG_TLS_CIPHERS,
     CONFIG_TLS_CIPHERSUITES,
     CONFIG_TLS_PREFER_SERVER_CIPHERS,
+    CONFIG_HTTP_PORT,
+    CONFIG_HTTP_TLS_PORT,
+    CONFIG_HTTP_BIND,
+    CONFIG_HTTP_HOSTS,
+    CONFIG_HTTP_MAX_CONNECTIONS,
+    CONFIG_HTTP_MAX_BODY,
+    CONFIG_HTTP_MAX_MEMORY,
     CONFIG_MAXMEMORY,
     CONFIG_MAXMEMORY_POLICY,
     CONFIG_MAXENTRIES,
@@ -205,6 +212,13 @@ struct config_values {
     char tls_ciphers[1024];
     char tls_ciphersuites[1024];
     bool tls_prefer_server_ciphers;
+    int64_t http_port;
+    int64_t http_tls_port;
+    struct config_list http_bind;
+    struct config_list http_hosts;
+    int64_t http_max_connections;
+    uint64_t http_max_body_bytes;
+    uint64_t http_max_memory_bytes;
     uint64_t maxmemory_bytes;
     enum config_maxmemory_policy maxmemory_policy;
     int64_t maxentries;
