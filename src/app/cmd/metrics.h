@@ -110,13 +110,14 @@ struct metric_facts {
     struct cache_bans bans;
     struct cmd_persistence persistence;
     struct cmd_secure_counts secure;
+    struct cmd_http_counts http;
     struct cmd_rules_loads loads;
     struct cmd_tier_counts file;
     struct cache_tier_stats tier;
     struct {
         uint64_t not_owner, not_borrower, not_guarded, unknown_events, lost_entries;
     } rules;
-    bool up, ready, tls, logs, save_ok, log_ok;
+    bool up, ready, tls, has_http, logs, save_ok, log_ok;
     uint64_t none;
     double started_s, uptime_s, saving_done, fragmentation, certificate_ends_s;
     uint64_t process_id, memory_peak_bytes, overhead_bytes, client_bytes, pressure;

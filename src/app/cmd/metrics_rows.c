@@ -247,6 +247,8 @@ static void ask_server(struct collecting *collecting, struct metric_facts *facts
     api->rules_loads(server, &facts->loads);
     if (api->secure_counts)
         api->secure_counts(server, &facts->secure);
+    if (api->http_counts)
+        api->http_counts(server, &facts->http);
     api->tier(server, &facts->file);
     cache_stats(env->cache, &facts->cache);
     cache_bans(env->cache, &facts->bans);
@@ -277,6 +279,7 @@ static void derive(struct metric_facts *facts) {
     facts->up = true;
     facts->ready = !persistence->loading;
     facts->tls = facts->secure.port != 0;
+    facts->has_http = facts->http.port || facts->http.tls_port;
     facts->logs = persistence->enabled && !persistence->loading;
     facts->save_ok = !persistence->last_save_failed;
     facts->log_ok = !persistence->refuses;

@@ -91,6 +91,7 @@ enum config_key_id {
     CONFIG_DIR,
     CONFIG_PIDFILE,
     CONFIG_LOGFILE,
+    CONFIG_LOG_FORMAT,
     CONFIG_LOGLEVEL,
     CONFIG_RULES,
     CONFIG_RULES_WATCH,
@@ -167,6 +168,8 @@ enum config_maxmemory_policy {
 
 enum config_stream { CONFIG_STREAM_NO, CONFIG_STREAM_AUTO, CONFIG_STREAM_YES, CONFIG_STREAM_COUNT };
 
+enum config_log_format { CONFIG_LOG_FORMAT_TEXT, CONFIG_LOG_FORMAT_JSON, CONFIG_LOG_FORMAT_COUNT };
+
 enum config_loglevel {
     CONFIG_LOGLEVEL_DEBUG,
     CONFIG_LOGLEVEL_VERBOSE,
@@ -238,6 +241,7 @@ struct config_values {
     char dir[1024];
     char pidfile[1024];
     char logfile[1024];
+    enum config_log_format log_format;
     enum config_loglevel loglevel;
     char rules[1024];
     bool rules_watch;

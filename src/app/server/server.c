@@ -93,6 +93,7 @@ void server_settle(struct server *server) {
     atomic_store(&settings->protected_mode, values->protected_mode);
     static const enum log_level levels[] = {LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING};
     log_level_set(levels[values->loglevel]);
+    log_form_set(values->log_format == CONFIG_LOG_FORMAT_JSON ? LOG_JSON : LOG_TEXT);
     set_u32(&settings->certificate_names, values->tls_auth_clients_user);
     set_u32(&settings->ownership, values->ownership); /* by the numbers of enum cmd_ownership */
     rules_settle(server);
@@ -793,11 +794,18 @@ void server_tell_reloaded(struct server *server) {
         tell_manager(service_tell("READY=1"));
 }
 
+/* Whoever rotates logs has moved the file away. */
+static void reopen_log(void) {
+    if (log_reopen() != STATUS_OK)
+        log_warning("Cannot open the log again, and go on with the one before: %s", strerror(errno));
+}
+
 static void take_signal(struct server *server) {
     struct signalfd_siginfo signal_info;
     if (read(server->signal_fd, &signal_info, sizeof signal_info) != sizeof signal_info)
         return;
     if (signal_info.ssi_signo == SIGHUP) {
+        reopen_log();
         reload(server);
         return;
     }
