@@ -51,6 +51,13 @@ complete -c strata -n '__strata_is server' -l tls-protocols -d 'Of TLSv1.2 and T
 complete -c strata -n '__strata_is server' -l tls-ciphers -d 'Ciphers of TLS 1.2 as OpenSSL lists them' -x
 complete -c strata -n '__strata_is server' -l tls-ciphersuites -d 'Those of TLS 1.3' -x
 complete -c strata -n '__strata_is server' -l tls-prefer-server-ciphers -d 'The server'\''s order of ciphers decides, and not the client'\''s' -x -a 'yes no'
+complete -c strata -n '__strata_is server' -l http-port -d 'Port for HTTP, 1.1 and 2, in the clear' -x
+complete -c strata -n '__strata_is server' -l http-tls-port -d 'Port for HTTP over TLS, with the certificates and settings of TLS' -x
+complete -c strata -n '__strata_is server' -l http-bind -d 'Addresses for these two ports, as in bind' -x
+complete -c strata -n '__strata_is server' -l http-hosts -d 'Names, or patterns such as *.example.com, with spaces between, that requests may be addressed to, beside addresses, localhost and the machine'\''s name' -x
+complete -c strata -n '__strata_is server' -l http-max-connections -d 'Connections of HTTP at the same time' -x
+complete -c strata -n '__strata_is server' -l http-max-body -d 'Largest body of a request, and of all that one connection is sending at a time' -x
+complete -c strata -n '__strata_is server' -l http-max-memory -d 'Bytes that all connections of HTTP may hold' -x
 complete -c strata -n '__strata_is server' -l maxmemory -d 'Memory for entries, index included' -x
 complete -c strata -n '__strata_is server' -l maxmemory-policy -d 'What goes when memory is full' -x -a 'noeviction allkeys-lru allkeys-lfu allkeys-random volatile-lru volatile-lfu volatile-random volatile-ttl'
 complete -c strata -n '__strata_is server' -l maxentries -d 'Entries that the default store holds at most' -x

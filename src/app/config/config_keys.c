@@ -237,11 +237,11 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
          .description = "Addresses for these two ports, as in 'bind'. Empty: those of 'bind'."},
     [CONFIG_HTTP_HOSTS] =
         {.name = "http-hosts", .environment = "STRATA_HTTP_HOSTS",
-         .section = "HTTP", .type = CONFIG_TYPE_LIST,
+         .section = "HTTP", .type = CONFIG_TYPE_STRING,
          .default_text = "",
-         .max = 16,
+         .max = 1023,
          .offset = offsetof(struct config_values, http_hosts),
-         .description = "Names, or patterns such as '*.example.com', that requests may be addressed to, beside addresses, 'localhost' and the machine's name. Others are refused (421), so that no page of a browser gets here by a name of its own."},
+         .description = "Names, or patterns such as '*.example.com', with spaces between, that requests may be addressed to, beside addresses, 'localhost' and the machine's name. Others are refused (421), so that no page of a browser gets here by a name of its own."},
     [CONFIG_HTTP_MAX_CONNECTIONS] =
         {.name = "http-max-connections", .environment = "STRATA_HTTP_MAX_CONNECTIONS",
          .section = "HTTP", .type = CONFIG_TYPE_INT,

@@ -218,7 +218,7 @@ struct config_values {
     int64_t http_port;
     int64_t http_tls_port;
     struct config_list http_bind;
-    struct config_list http_hosts;
+    char http_hosts[1024];
     int64_t http_max_connections;
     uint64_t http_max_body_bytes;
     uint64_t http_max_memory_bytes;
