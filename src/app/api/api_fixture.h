@@ -26,6 +26,7 @@ struct api_fixture {
     struct http_loop *loop;
     struct api *api;
     struct http_handler handler;
+    const char *client; /* whose address requests have */
 };
 
 void api_fixture_start(struct api_fixture *fixture, const char *users);

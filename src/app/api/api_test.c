@@ -62,7 +62,7 @@ void api_fixture_start(struct api_fixture *fixture, const char *users) {
     if (users)
         snprintf(config.values.users, sizeof config.values.users, "%s", users);
     strcpy(config.values.http_allowed_origins, "https://fine.example https://good.example");
-    *fixture = (struct api_fixture){.server = testing_server_start(&config)};
+    *fixture = (struct api_fixture){.server = testing_server_start(&config), .client = "127.0.0.1:4711"};
     assert_int_equal(http_loop_new(&memory_libc, NULL, &fixture->loop), STATUS_OK);
     assert_int_equal(api_new(fixture->server, fixture->loop, &config.values, &fixture->api), STATUS_OK);
     fixture->handler = api_handler(fixture->api);
@@ -100,7 +100,7 @@ struct http_exchange *api_fixture_begin(struct api_fixture *fixture, const char 
                                               .fields = exchange->fields,
                                               .field_count = read_fields(exchange, fields),
                                               .body = body,
-                                              .client = "127.0.0.1:4711",
+                                              .client = fixture->client,
                                               .version = 11};
     fixture->handler.begin(fixture->handler.context, exchange, &exchange->request);
     return exchange;
@@ -278,6 +278,21 @@ static void who_asks_has_to_say_so(void **state) {
     api_fixture_stop(&fixture);
 }
 
+/* In protected mode. What somebody here has opened is not for those elsewhere. */
+static void who_is_elsewhere_needs_a_password(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
+    fixture.client = "192.0.2.7:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 403, "DENIED");
+    fixture.client = "[2001:db8::7]:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 403, "DENIED");
+    fixture.client = "[::1]:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "v");
+    api_fixture_stop(&fixture);
+}
+
 static void pages_of_others_change_nothing(void **state) {
     struct api_fixture fixture;
     (void)state;
@@ -356,7 +371,7 @@ static void the_server_tells_of_itself(void **state) {
     expect_answer(&fixture, "GET", "/v1/explain/user:7", NULL, NULL, 200, "\"state\":\"absent\"");
     expect_answer(&fixture, "GET", "/v1/snapshots", NULL, NULL, 200, "last_saved");
     expect_answer(&fixture, "POST", "/v1/snapshots", NULL, NULL, 409, "Nothing is kept");
-    expect_answer(&fixture, "GET", "/metrics", NULL, NULL, 200, "# EOF");
+    expect_answer(&fixture, "GET", "/metrics", NULL, NULL, 200, "strata_ready 1");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"SET\",\"k\",\"v\"]", 200, "{\"reply\":\"OK\"}");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"subscribe\",\"k\"]", 422, "NOTHERE");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"GET\"]", 400, "wrong number");
@@ -432,5 +447,6 @@ static void who_goes_is_forgotten(void **state) {
 
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
-           UNIT(pages_of_others_change_nothing), UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself),
-           UNIT(large_values_pass), UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten));
+           UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
+           UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
+           UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten));

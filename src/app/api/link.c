@@ -384,14 +384,18 @@ static void ready(struct http_source *source, uint32_t what) {
 
 /* ------------------------------------------------------------------------------------------ begin */
 
-/* Of the secret of the process, what is said, and the database: equal for the same identity, and tells nothing else. */
+/* Of the secret of the process, what is said, the database, and the machine that it is said from: equal for the same identity, and tells nothing else.
+ * By the machine since protected mode asks for it when a connection begins, and lists and logs name it. */
 static enum status digest_of(const struct links *links, const struct link_identity *identity,
                              char ret_digest[SHA256_DIGITS]) {
+    const char *port = strrchr(identity->client, ':');
+    int host_size = (int)(port ? (size_t)(port - identity->client) : strlen(identity->client));
     struct buf text;
     buf_init(&text, &memory_libc);
     enum status status = buf_append(&text, links->secret, sizeof links->secret);
     if (status == STATUS_OK)
-        status = buf_printf(&text, "%d %u %zu ", (int)identity->kind, identity->db, identity->user.size);
+        status = buf_printf(&text, "%d %u %.*s %zu ", (int)identity->kind, identity->db, host_size, identity->client,
+                            identity->user.size);
     if (status == STATUS_OK)
         status = buf_append_slice(&text, identity->user);
     if (status == STATUS_OK)

@@ -3,8 +3,8 @@
  *     exchange -- ask --> pool --> link (a connection of one identity) ==> worker
  *                                   asks in a row, replies in their order
  *
- * A link is a connection from within the process (app/server/inside.h) that has said who it is. Asks of the same identity share up to LINKS_OF_ONE_MAX
- * of them; an ask is sent as one piece, so asks never mix. One that needs several rounds (WATCH, MULTI, a stream) holds its link: nobody else gets it until
+ * A link is a connection from within the process (app/server/inside.h) that has said who it is. Asks of the same identity, from the same machine, share up to
+ * LINKS_OF_ONE_MAX of them; an ask is sent as one piece, so asks never mix. One that needs several rounds (WATCH, MULTI, a stream) holds its link: nobody else gets it until
  * it is released. When users, passwords or rights change, no link is used again that judged a password before: the next ask opens one anew.
  *
  * Threads: that of HTTP.

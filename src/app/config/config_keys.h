@@ -92,6 +92,7 @@ enum config_key_id {
     CONFIG_DIR,
     CONFIG_PIDFILE,
     CONFIG_LOGFILE,
+    CONFIG_LOG_FORMAT,
     CONFIG_LOGLEVEL,
     CONFIG_RULES,
     CONFIG_RULES_WATCH,
@@ -118,6 +119,10 @@ enum config_key_id {
     CONFIG_WARM_KEEP_PERCENT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
+    CONFIG_COMMANDLOG_REQUEST_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REQUEST_MAX_LEN,
+    CONFIG_COMMANDLOG_REPLY_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REPLY_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
     CONFIG_NOTIFY_KEYSPACE_EVENTS,
     CONFIG_DATABASES,
@@ -163,6 +168,8 @@ enum config_maxmemory_policy {
 };
 
 enum config_stream { CONFIG_STREAM_NO, CONFIG_STREAM_AUTO, CONFIG_STREAM_YES, CONFIG_STREAM_COUNT };
+
+enum config_log_format { CONFIG_LOG_FORMAT_TEXT, CONFIG_LOG_FORMAT_JSON, CONFIG_LOG_FORMAT_COUNT };
 
 enum config_loglevel {
     CONFIG_LOGLEVEL_DEBUG,
@@ -236,6 +243,7 @@ struct config_values {
     char dir[1024];
     char pidfile[1024];
     char logfile[1024];
+    enum config_log_format log_format;
     enum config_loglevel loglevel;
     char rules[1024];
     bool rules_watch;
@@ -262,6 +270,10 @@ struct config_values {
     int64_t warm_keep_percent;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
+    int64_t commandlog_request_larger_than;
+    int64_t commandlog_large_request_max_len;
+    int64_t commandlog_reply_larger_than;
+    int64_t commandlog_large_reply_max_len;
     int64_t latency_monitor_threshold_ms;
     uint32_t notify_keyspace_events;
 };

@@ -51,6 +51,7 @@ struct settings {
     _Atomic uint64_t search_max;       /* keys of a database in which patterns are looked for */
     _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
+    _Atomic uint64_t large_request_bytes, large_reply_bytes; /* the same for logs of what is large */
     atomic_bool password_set, protected_mode;
 };
 
@@ -166,7 +167,7 @@ struct server {
     char executable[1024], system[128];
 
     pthread_mutex_t logs_lock;
-    struct slowlog slowlog;
+    struct slowlog command_logs[CMD_LOGS];
     struct latency_monitor latency;
 
     _Atomic uint64_t memory_peak_bytes;
