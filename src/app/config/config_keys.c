@@ -243,10 +243,8 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
          .offset = offsetof(struct config_values, http_hosts),
          .description = "Names, or patterns such as '*.example.com', with spaces between, that requests may be addressed to, beside addresses, 'localhost' and the machine's name. Others are refused (421), so that no page of a browser gets here by a name of its own."},
     [CONFIG_HTTP_ALLOWED_ORIGINS] =
-        {.name = "http-allowed-origins",
-         .environment = "STRATA_HTTP_ALLOWED_ORIGINS",
-         .section = "HTTP",
-         .type = CONFIG_TYPE_STRING,
+        {.name = "http-allowed-origins", .environment = "STRATA_HTTP_ALLOWED_ORIGINS",
+         .section = "HTTP", .type = CONFIG_TYPE_STRING,
          .default_text = "",
          .max = 1023,
          .offset = offsetof(struct config_values, http_allowed_origins),
