@@ -23,7 +23,7 @@ LIKELY = {"tag": ["theirtag", "minetag"], "cursor": ["0"], "prefix": ["yours", "
 MINE = ["mine:1", "mine:2", "mine:"]
 
 # Whoever may do this may give himself every right, or stops the server: that is what @admin means.
-ALMIGHTY = {"acl|setuser", "acl|deluser", "acl|load", "acl|save", "config|set", "config|rewrite", "shutdown", "client|kill", "client|pause", "store|set"}
+ALMIGHTY = {"acl|setrole", "acl|delrole", "token|create", "token|revoke", "acl|setuser", "acl|deluser", "acl|load", "acl|save", "config|set", "config|rewrite", "shutdown", "client|kill", "client|pause", "store|set"}
 # These leave the connection in a state in which others are not answered, or answer when they like.
 STATEFUL = {"client|reply", "quit", "auth", "hello", "reset", "multi", "exec", "discard", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe",
             "sunsubscribe", "stream|subscribe", "stream|unsubscribe", "select", "save", "bgsave", "bgrewriteaof", "waitaof"}  # fmt: skip

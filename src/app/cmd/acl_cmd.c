@@ -60,33 +60,53 @@ static bool merge(struct cmd_call *call, struct slice *words, uint32_t *ret_coun
     return true;
 }
 
-/* The user with these rules applied; NULL: the error is written. */
-static struct auth_user *user_with(struct cmd_call *call, struct auth_users *users, const struct slice *words,
-                                   uint32_t count) {
-    const struct auth_user *before = auth_users_find(users, call->argv[2]);
+/* What a user and a role differ in. */
+struct kind {
+    const char *deed;
+    const struct auth_user *(*find)(const struct auth_users *, struct slice name);
+    enum auth_fault (*apply)(struct auth_user *, struct slice rule);
+    enum status (*put)(struct auth_users *, struct auth_user *);
+    int max;
+};
+
+static const struct auth_user *find_user(const struct auth_users *users, struct slice name) {
+    return auth_users_find(users, name);
+}
+
+static const struct kind user_kind = {"ACL SETUSER", find_user, auth_user_apply, auth_users_put, AUTH_USERS_MAX};
+static const struct kind role_kind = {"ACL SETROLE", auth_roles_find, auth_role_apply, auth_roles_put, AUTH_ROLES_MAX};
+
+/* The user or role with these rules applied; NULL: the error is written. */
+static struct auth_user *user_with(struct cmd_call *call, const struct kind *kind, struct auth_users *users,
+                                   const struct slice *words, uint32_t count) {
+    const struct auth_user *before = kind->find(users, call->argv[2]);
     struct auth_user *user = before ? auth_user_copy(before) : auth_user_new(&users->setting, call->argv[2]);
     enum auth_fault fault = user ? AUTH_FINE : AUTH_NO_MEMORY;
+    struct slice missing;
     uint32_t at = 0;
     for (; at < count && fault == AUTH_FINE; at++)
-        fault = auth_user_apply(user, words[at]);
-    if (fault == AUTH_FINE)
+        fault = kind->apply(user, words[at]);
+    if (fault == AUTH_FINE && auth_users_know_roles(users, user, &missing))
         return user;
-    auth_user_unref(user);
     if (fault == AUTH_NO_MEMORY)
         cmd_error_status(call, STATUS_NO_MEMORY);
-    else
-        reply_errorf(call->reply, "ERR Error in ACL SETUSER modifier '%.*s': %s", shown_size(words[at - 1]),
+    else if (fault != AUTH_FINE)
+        reply_errorf(call->reply, "ERR Error in %s modifier '%.*s': %s", kind->deed, shown_size(words[at - 1]),
                      shown(words[at - 1]), auth_fault_text(fault));
+    else
+        reply_errorf(call->reply, "ERR Error in %s modifier 'role=%.*s': %s", kind->deed, shown_size(missing),
+                     shown(missing), auth_fault_text(AUTH_NO_SUCH_ROLE));
+    auth_user_unref(user);
     return NULL;
 }
 
 static void tell(struct cmd_call *call, const char *what, struct slice name) {
     char text[160];
-    snprintf(text, sizeof text, "%s of the user %.*s", what, (int)slice_part(name, 0, 64).size, shown(name));
+    snprintf(text, sizeof text, "%s %.*s", what, (int)slice_part(name, 0, 64).size, shown(name));
     call->env->server->api->tell_deed(call->env->server, call->client, text);
 }
 
-void cmd_acl_setuser(struct cmd_call *call) {
+static void set(struct cmd_call *call, const struct kind *kind) {
     struct slice *words = arena_take(call->arena, call->argc * sizeof *words);
     uint32_t count;
     if (!words) {
@@ -102,23 +122,27 @@ void cmd_acl_setuser(struct cmd_call *call) {
     if (!merge(call, words, &count))
         return;
     struct auth_users *users = lock(call);
-    struct auth_user *user = user_with(call, users, words, count);
-    enum status status = user ? auth_users_put(users, user) : STATUS_OK;
+    struct auth_user *user = user_with(call, kind, users, words, count);
+    enum status status = user ? kind->put(users, user) : STATUS_OK;
     unlock(call);
     if (!user)
         return;
     if (status == STATUS_OK) {
         changed(call);
-        tell(call, "ACL SETUSER", call->argv[2]);
+        tell(call, kind->deed, call->argv[2]);
         reply_ok(call->reply);
         return;
     }
     auth_user_unref(user);
     if (status == STATUS_FULL)
-        reply_errorf(call->reply, "ERR there are %d users, and there may be no more", AUTH_USERS_MAX);
+        reply_errorf(call->reply, "ERR there are %d already, and there may be no more", kind->max);
     else
         cmd_error_status(call, status);
 }
+
+void cmd_acl_setuser(struct cmd_call *call) { set(call, &user_kind); }
+
+void cmd_acl_setrole(struct cmd_call *call) { set(call, &role_kind); }
 
 void cmd_acl_deluser(struct cmd_call *call) {
     uint32_t count = 0;
@@ -136,6 +160,25 @@ void cmd_acl_deluser(struct cmd_call *call) {
         changed(call);
         tell(call, "ACL DELUSER", call->argv[2]);
     }
+    reply_integer(call->reply, count);
+}
+
+/* None of them, if one of them is somebody's. */
+void cmd_acl_delrole(struct cmd_call *call) {
+    uint32_t count = 0, holders = 0, at = 2;
+    struct auth_users *users = lock(call);
+    for (; at < call->argc && holders == 0; at++)
+        holders = auth_roles_holders(users, call->argv[at]);
+    for (uint32_t i = 2; i < call->argc && holders == 0; i++)
+        count += auth_roles_remove(users, call->argv[i]);
+    unlock(call);
+    if (holders) {
+        reply_errorf(call->reply, "ERR %u users have the role '%.*s', and nothing has changed", holders,
+                     shown_size(call->argv[at - 1]), shown(call->argv[at - 1]));
+        return;
+    }
+    if (count)
+        tell(call, "ACL DELROLE", call->argv[2]);
     reply_integer(call->reply, count);
 }
 
@@ -158,9 +201,21 @@ static void reply_selector(struct cmd_call *call, const struct auth_selector *se
     reply_text(call, auth_describe_channels(selector, text), text);
 }
 
+/* Of a map: four fields. */
+static void reply_selectors(struct cmd_call *call, const struct auth_user *user, struct buf *text) {
+    struct reply *reply = call->reply;
+    reply_selector(call, auth_selector_at(user, 0), text);
+    reply_bulk_string(reply, "selectors");
+    reply_array(reply, user->selectors.count - 1);
+    for (uint32_t i = 1; i < user->selectors.count; i++) {
+        reply_map(reply, 3);
+        reply_selector(call, auth_selector_at(user, i), text);
+    }
+}
+
 static void reply_user(struct cmd_call *call, const struct auth_user *user, struct buf *text) {
     struct reply *reply = call->reply;
-    reply_map(reply, 6);
+    reply_map(reply, 6u + (user->service.size > 0) + (user->roles.count > 0));
     reply_bulk_string(reply, "flags");
     reply_set(reply, 1u + user->nopass + (user->sanitize != AUTH_SANITIZE_UNSAID));
     reply_bulk_string(reply, user->on ? "on" : "off");
@@ -172,13 +227,17 @@ static void reply_user(struct cmd_call *call, const struct auth_user *user, stru
     reply_array(reply, user->passwords.count);
     for (uint32_t i = 0; i < user->passwords.count; i++)
         reply_bulk(reply, ((const struct slice *)user->passwords.items)[i]);
-    reply_selector(call, auth_selector_at(user, 0), text);
-    reply_bulk_string(reply, "selectors");
-    reply_array(reply, user->selectors.count - 1);
-    for (uint32_t i = 1; i < user->selectors.count; i++) {
-        reply_map(reply, 3);
-        reply_selector(call, auth_selector_at(user, i), text);
+    reply_selectors(call, user, text);
+    if (user->service.size) {
+        reply_bulk_string(reply, "service");
+        reply_bulk(reply, user->service);
     }
+    if (user->roles.count) {
+        reply_bulk_string(reply, "roles");
+        reply_array(reply, user->roles.count);
+    }
+    for (uint32_t i = 0; i < user->roles.count; i++)
+        reply_bulk(reply, auth_role_at(user, i)->name);
 }
 
 void cmd_acl_getuser(struct cmd_call *call) {
@@ -193,25 +252,50 @@ void cmd_acl_getuser(struct cmd_call *call) {
     buf_fini(&text);
 }
 
-void cmd_acl_list(struct cmd_call *call) {
+void cmd_acl_getrole(struct cmd_call *call) {
     struct buf text;
     buf_init(&text, call->arena->memory);
     const struct auth_users *users = lock(call);
-    reply_array(call->reply, users->count);
-    for (uint32_t i = 0; i < users->count; i++) {
-        struct slice name = users->list[i]->name;
-        enum status status = buf_printf(&text, "user %.*s ", (int)name.size, shown(name));
-        reply_text(call, status == STATUS_OK ? auth_user_describe(users->list[i], &text) : status, &text);
+    const struct auth_user *role = auth_roles_find(users, call->argv[2]);
+    if (role) {
+        reply_map(call->reply, 5);
+        reply_selectors(call, role, &text);
+        reply_bulk_string(call->reply, "users");
+        reply_integer(call->reply, auth_roles_holders(users, call->argv[2]));
+    } else {
+        reply_null(call->reply);
     }
     unlock(call);
     buf_fini(&text);
 }
 
-void cmd_acl_users(struct cmd_call *call) {
+void cmd_acl_list(struct cmd_call *call) {
+    struct buf text;
+    buf_init(&text, call->arena->memory);
     const struct auth_users *users = lock(call);
-    reply_array(call->reply, users->count);
-    for (uint32_t i = 0; i < users->count; i++)
-        reply_bulk(call->reply, users->list[i]->name);
+    reply_array(call->reply, users->users.count);
+    for (uint32_t i = 0; i < users->users.count; i++) {
+        struct slice name = users->users.list[i]->name;
+        enum status status = buf_printf(&text, "user %.*s ", (int)name.size, shown(name));
+        reply_text(call, status == STATUS_OK ? auth_user_describe(users->users.list[i], &text) : status, &text);
+    }
+    unlock(call);
+    buf_fini(&text);
+}
+
+static void reply_names(struct cmd_call *call, const struct auth_table *table) {
+    reply_array(call->reply, table->count);
+    for (uint32_t i = 0; i < table->count; i++)
+        reply_bulk(call->reply, table->list[i]->name);
+}
+
+void cmd_acl_users(struct cmd_call *call) {
+    reply_names(call, &lock(call)->users);
+    unlock(call);
+}
+
+void cmd_acl_roles(struct cmd_call *call) {
+    reply_names(call, &lock(call)->roles);
     unlock(call);
 }
 
@@ -324,7 +408,7 @@ void cmd_acl_dryrun(struct cmd_call *call) {
     const struct cmd_spec *spec = dryrun_find(call);
     enum status status = STATUS_OK;
     if (spec)
-        status = rights_judge(user, spec, call->argv + 3, call->argc - 3, call->arena, &verdict, &at);
+        status = rights_judge(call, user, spec, call->argv + 3, call->argc - 3, &verdict, &at);
     auth_user_unref(user);
     if (status != STATUS_OK)
         cmd_error_status(call, status);

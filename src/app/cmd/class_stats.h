@@ -9,6 +9,7 @@
 #define STRATA_APP_CMD_CLASS_STATS_H
 
 #include "app/cmd/gone.h"
+#include "core/obs/times.h"
 
 enum { CLASS_TTL_STEPS = 8 };
 
@@ -24,6 +25,7 @@ struct class_counts {
     uint64_t misses[MISS_CAUSES];
     uint64_t expired, evicted, invalidated, deleted;
     uint64_t timed, timed_ticks, timed_max_ticks; /* commands among the samples, and how long they took */
+    struct times times;                           /* the same of them, by columns */
 };
 
 /* What is there, as a walk saw it. */

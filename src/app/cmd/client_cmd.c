@@ -6,6 +6,7 @@
 #include "app/cmd/client_name.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/owner.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/words.h"
 #include "base/assert.h"
@@ -75,16 +76,26 @@ static bool is_service(struct cmd_call *call, struct slice name) {
     return true;
 }
 
+/* Whose user is bound to a service is no other. */
+static bool may_be_service(struct cmd_call *call, struct slice name) {
+    const struct auth_user *user = call->client->user;
+    if (!user || user->service.size == 0 || slice_equal(user->service, name))
+        return true;
+    reply_errorf(call->reply, "NOPERM the user '%.*s' is the service '%.*s', and no other", shown_size(user->name),
+                 (const char *)user->name.data, shown_size(user->service), (const char *)user->service.data);
+    return false;
+}
+
 void cmd_client_service(struct cmd_call *call) {
     struct cmd_client *client = call->client;
     if (call->argc > 3) {
         (void)words_refuse(call, 3, "nothing more");
     } else if (call->argc == 3) {
-        if (client_name_check(call, "Service names", call->argv[2]) && is_service(call, call->argv[2]) &&
-            client_name_set(call, &client->service, call->argv[2]))
+        if (client_name_check(call, "Service names", call->argv[2]) && may_be_service(call, call->argv[2]) &&
+            is_service(call, call->argv[2]) && client_name_set(call, &client->service, call->argv[2]))
             reply_ok(call->reply);
-    } else if (client->service.size) {
-        reply_bulk(call->reply, buf_slice(&client->service));
+    } else if (rights_service(client).size) {
+        reply_bulk(call->reply, rights_service(client));
     } else {
         reply_null(call->reply);
     }
@@ -109,22 +120,22 @@ void cmd_client_id(struct cmd_call *call) { reply_integer(call->reply, (int64_t)
 
 /* ---------------------------------------------------------- INFO and LIST */
 
-static void copy_text(char *ret_text, size_t room, const struct buf *from) {
-    size_t size = from->size < room ? from->size : room - 1;
+static void copy_text(char *ret_text, size_t room, struct slice from) {
+    size_t size = from.size < room ? from.size : room - 1;
     if (size)
-        memcpy(ret_text, from->data, size);
+        memcpy(ret_text, from.data, size);
     ret_text[size] = 0;
 }
 
 void client_line_refresh(const struct cmd_call *call, struct cmd_client_view *view) {
     const struct cmd_client *client = call->client;
-    copy_text(view->name, sizeof view->name, &client->name);
-    copy_text(view->service, sizeof view->service, &client->service);
+    copy_text(view->name, sizeof view->name, buf_slice(&client->name));
+    copy_text(view->service, sizeof view->service, rights_service(client));
     if (client->user)
         snprintf(view->user, sizeof view->user, "%.*s", (int)client->user->name.size,
                  (const char *)client->user->name.data);
-    copy_text(view->lib_name, sizeof view->lib_name, &client->lib_name);
-    copy_text(view->lib_version, sizeof view->lib_version, &client->lib_version);
+    copy_text(view->lib_name, sizeof view->lib_name, buf_slice(&client->lib_name));
+    copy_text(view->lib_version, sizeof view->lib_version, buf_slice(&client->lib_version));
     snprintf(view->last_command, sizeof view->last_command, "%s", call->spec->name);
     view->db = client->db;
     view->protocol = (uint32_t)client->protocol;

@@ -16,6 +16,7 @@
 #include "core/proto/reply.h"
 #include "core/pubsub/topics.h"
 
+struct auth_pattern;
 struct auth_user;
 struct cmd_call;
 struct cmd_client;
@@ -93,6 +94,14 @@ struct cmd_watched {
     struct slice name;
 };
 
+/* Of a user who may not do everything: what most keys of his requests begin with, for requests of one command (rights_row). */
+struct cmd_gate {
+    const struct cmd_spec *spec;        /* NULL: not looked for yet */
+    const struct auth_pattern *pattern; /* NULL: there is none */
+    uint32_t key_at;                    /* the argument that is the key */
+    uint64_t word, mask;                /* its first bytes, and which bits of them are meant */
+};
+
 /* What commands know of a connection. The server embeds it in its own. */
 struct cmd_client {
     uint64_t id;
@@ -112,8 +121,10 @@ struct cmd_client {
     bool tier_waited;       /* its command is one that has waited for the warm tier */
     bool has_leases;        /* it waits for pushes, or leases are bound to it */
     struct auth_user *user; /* whose rights it has; NULL: nobody's, it may do everything */
+    uint64_t token;         /* the id of the token by which it is that user; 0: by none */
+    struct cmd_gate gate;
     struct buf name, lib_name, lib_version;
-    struct buf service;        /* as which it writes (CLIENT SERVICE) */
+    struct buf service;        /* as which it writes (CLIENT SERVICE), unless its user says so (rights_service) */
     struct arena multi_arena;  /* queued arguments; reset by EXEC and DISCARD */
     uint64_t multi_size_bytes; /* of what is queued */
     struct buf multi;          /* array of struct cmd_queued */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "base/number.h"
 #include "core/rules/rules.h"
@@ -41,7 +42,7 @@ static void name_readers(const struct rules *rules, const struct rules_class *cl
 }
 
 static void name_self(const struct asking *asking, char *text, size_t size) {
-    struct slice own = buf_slice(&asking->call->client->service);
+    struct slice own = rights_service(asking->call->client);
     if (own.size)
         snprintf(text, size, "is %.*s", SHOW(own));
     else
@@ -185,7 +186,7 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
                             .refusal = ret_refusal};
     if (!asking.rules)
         return true;
-    struct slice name = buf_slice(&call->client->service);
+    struct slice name = rights_service(call->client);
     asking.service = name.size ? rules_service_named(asking.rules, name) : RULES_NONE;
     if (asked & CMD_ASK_VALUES && !cmd_each_key(spec, call->argv, call->argc, can, &asking)) {
         atomic_fetch_add_explicit(&env->not_guarded, 1, memory_order_relaxed);

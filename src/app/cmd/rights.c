@@ -6,6 +6,7 @@
 #include "app/cmd/commands.h"
 #include "app/cmd/stream_reply.h"
 #include "base/assert.h"
+#include "core/rules/rules.h"
 
 enum { TOUCHES_HERE = 8 }; /* keys for which no scraps are taken */
 
@@ -13,7 +14,36 @@ void rights_bind(struct cmd_client *client, struct auth_user *user) {
     struct auth_user *before = client->user;
     client->user = auth_user_ref(user);
     client->restricted = !user->free;
+    client->gate = (struct cmd_gate){.spec = NULL};
     auth_user_unref(before);
+}
+
+struct slice rights_service(const struct cmd_client *client) {
+    bool bound = client->user && client->user->service.size;
+    return bound ? client->user->service : buf_slice(&client->service);
+}
+
+/* ------------------------------------------------------ where keys belong */
+
+static bool is_of_class(struct cmd_call *call, struct slice key, struct slice name) {
+    struct cmd_server *server = call->env->server;
+    const struct rules *rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
+    struct rules_fields fields;
+    uint32_t class = rules ? rules_match(rules, key, &fields) : RULES_NONE;
+    return class != RULES_NONE && slice_equal(rules_class(rules, class)->pattern.text, name);
+}
+
+static bool is_in_store(struct cmd_call *call, struct slice key, struct slice name) {
+    const struct cache *cache = call->env->cache;
+    uint32_t store;
+    if (!cache_store_find(cache, name, &store))
+        return false;
+    struct cache_key hashed = cache_key(cache, call->client->db, key);
+    return cache_store_of(cache, &hashed) == store;
+}
+
+static bool is_of(void *context, struct slice key, const struct auth_place *place) {
+    return (place->kind == AUTH_CLASS ? is_of_class : is_in_store)(context, key, place->name);
 }
 
 /* ------------------------------------------------- what a request touches */
@@ -22,6 +52,7 @@ struct touches {
     const struct cmd_spec *spec;
     const struct slice *argv;
     uint32_t argc;
+    const struct auth_where *where;
     struct auth_touch *list;
     uint32_t count, room; /* more than there is room for are counted only */
 };
@@ -46,7 +77,8 @@ static void touch_keys(struct touches *touches) {
             continue;
         uint32_t access = access_of(cmd_key_flags(keys, touches->argv, touches->argc));
         for (uint32_t at = range.first; at <= range.last; at += range.step)
-            touch(touches, (struct auth_touch){.name = touches->argv[at], .access = access, .at = at});
+            touch(touches,
+                  (struct auth_touch){.name = touches->argv[at], .access = access, .at = at, .where = touches->where});
     }
 }
 
@@ -126,10 +158,12 @@ static void name_channels(const struct cmd_spec *spec, uint32_t argc, struct aut
     request->channel_patterns = spec->channel_patterns;
 }
 
-enum status rights_judge(const struct auth_user *user, const struct cmd_spec *spec, const struct slice *argv,
-                         uint32_t argc, struct arena *arena, enum auth_verdict *ret_verdict, uint32_t *ret_at) {
+enum status rights_judge(struct cmd_call *call, const struct auth_user *user, const struct cmd_spec *spec,
+                         const struct slice *argv, uint32_t argc, enum auth_verdict *ret_verdict, uint32_t *ret_at) {
+    const struct auth_where where = {call, is_of};
     struct auth_touch here[TOUCHES_HERE];
-    struct touches touches = {.spec = spec, .argv = argv, .argc = argc, .list = here, .room = TOUCHES_HERE};
+    struct touches touches = {
+        .spec = spec, .argv = argv, .argc = argc, .where = &where, .list = here, .room = TOUCHES_HERE};
     struct auth_request request = {
         .command = spec->index, .always = (spec->flags & CMD_NO_AUTH) != 0, .argv = argv, .argc = argc};
     name_channels(spec, argc, &request);
@@ -139,7 +173,7 @@ enum status rights_judge(const struct auth_user *user, const struct cmd_spec *sp
         touch_others(&touches, &request);
         if (touches.count <= touches.room)
             break;
-        touches.list = arena_take(arena, touches.count * sizeof *touches.list);
+        touches.list = arena_take(call->arena, touches.count * sizeof *touches.list);
         touches.room = touches.count;
         if (!touches.list)
             return STATUS_NO_MEMORY;
@@ -183,7 +217,7 @@ void rights_denied(struct cmd_call *call, struct slice user) {
 /* Answers whether it may run; if not, the refusal is logged. */
 static enum status ask(struct cmd_call *call, const struct cmd_spec *spec, bool multi, enum auth_verdict *ret_verdict) {
     uint32_t at = 0;
-    TRY(rights_judge(call->client->user, spec, call->argv, call->argc, call->arena, ret_verdict, &at));
+    TRY(rights_judge(call, call->client->user, spec, call->argv, call->argc, ret_verdict, &at));
     if (*ret_verdict == AUTH_PERMITTED)
         return STATUS_OK;
     struct slice object = *ret_verdict == AUTH_NOT_COMMAND ? slice_from_string(spec->name)
@@ -240,7 +274,7 @@ bool rights_hold_queued(struct cmd_call *call) {
     return false;
 }
 
-/* Of requests alike that touch one key each, at the same argument and for the same: the prefix with which it is permitted, if there is one. */
+/* Of requests of a row, which touch one key each, at the same argument and for the same: the prefix with which it is permitted, if there is one. */
 static const struct auth_pattern *gate_of(const struct cmd_request *request, uint32_t *ret_at) {
     const struct cmd_spec *spec = request->spec;
     const struct cmd_key_spec *keys = spec->keys;
@@ -253,42 +287,41 @@ static const struct auth_pattern *gate_of(const struct cmd_request *request, uin
     return auth_gate(request->client->user, spec->index, access_of(cmd_key_flags(keys, request->argv, request->argc)));
 }
 
-/* The first bytes of a prefix as one word, and which of its bits are meant. */
-struct front {
-    uint64_t word, mask;
-};
-
-static struct front front_of(const struct auth_pattern *gate) {
-    struct front front = {0, 0};
-    size_t size = gate->plain < sizeof front.word ? gate->plain : sizeof front.word;
-    memcpy(&front.word, gate->text.data, size);
-    memset(&front.mask, 0xff, size);
-    return front;
+/* Once for a user and a command: all rows of it are alike. */
+__attribute__((noinline)) static void find_gate(const struct cmd_request *request) {
+    struct cmd_gate gate = {.spec = request->spec};
+    gate.pattern = gate_of(request, &gate.key_at);
+    if (gate.pattern) {
+        size_t size = gate.pattern->plain < sizeof gate.word ? gate.pattern->plain : sizeof gate.word;
+        memcpy(&gate.word, gate.pattern->text.data, size);
+        memset(&gate.mask, 0xff, size);
+    }
+    request->client->gate = gate;
 }
 
 /* Most prefixes and names are such that one word decides. */
-static inline bool passes(const struct auth_pattern *gate, struct front front, struct slice name) {
+static inline bool passes(const struct cmd_gate *gate, struct slice name) {
     uint64_t word;
-    if (__builtin_expect(name.size < sizeof word || gate->plain > sizeof word, 0))
-        return auth_gate_passes(gate, name);
+    if (__builtin_expect(name.size < sizeof word || gate->pattern->plain > sizeof word, 0))
+        return auth_gate_passes(gate->pattern, name);
     memcpy(&word, name.data, sizeof word);
-    return ((word ^ front.word) & front.mask) == 0;
+    return ((word ^ gate->word) & gate->mask) == 0;
 }
 
 /* Apart, so that it takes no room in what every row goes through. */
 __attribute__((noinline)) uint32_t rights_row(struct cmd_call *call, const struct cmd_request *requests,
                                               uint32_t count) {
-    const struct auth_user *user = requests->client->user;
-    uint32_t key_at = 0;
-    const struct auth_pattern *gate = gate_of(requests, &key_at);
-    const struct front front = gate ? front_of(gate) : (struct front){0, 0};
+    const struct cmd_gate *gate = &requests->client->gate;
+    if (gate->spec != requests->spec)
+        find_gate(requests);
+    call->client = requests->client;
     for (uint32_t i = 0; i < count; i++) {
-        if (gate && passes(gate, front, requests[i].argv[key_at]))
+        if (gate->pattern && passes(gate, requests[i].argv[gate->key_at]))
             continue;
         enum auth_verdict verdict;
         uint32_t at;
-        if (rights_judge(user, requests[i].spec, requests[i].argv, requests[i].argc, call->arena, &verdict, &at) !=
-                STATUS_OK ||
+        if (rights_judge(call, requests->client->user, requests[i].spec, requests[i].argv, requests[i].argc, &verdict,
+                         &at) != STATUS_OK ||
             verdict != AUTH_PERMITTED)
             return i;
     }
@@ -297,8 +330,10 @@ __attribute__((noinline)) uint32_t rights_row(struct cmd_call *call, const struc
 
 bool rights_see(const struct cmd_call *call, struct slice key) {
     const struct cmd_client *client = call->client;
+    const struct auth_where where = {(void *)call, is_of};
     return !client->restricted ||
-           auth_permits_key(client->user, call->spec->index, (struct auth_touch){.name = key, .access = AUTH_READ});
+           auth_permits_key(client->user, call->spec->index,
+                            (struct auth_touch){.name = key, .access = AUTH_READ, .where = &where});
 }
 
 /* --------------------------------------------------------------- listening */

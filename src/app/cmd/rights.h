@@ -16,9 +16,13 @@
 /* The client goes by this user from now on; it takes a reference of its own. */
 void rights_bind(struct cmd_client *client, struct auth_user *user);
 
-/* Whether the user may run that. `ret_at`: the argument that is not permitted, 0 for the command. STATUS_NO_MEMORY: nothing is known. */
-MUST_CHECK enum status rights_judge(const struct auth_user *user, const struct cmd_spec *spec, const struct slice *argv,
-                                    uint32_t argc, struct arena *arena, enum auth_verdict *ret_verdict,
+/* The service as which it reads and writes: that of its user, or else the one that it has named. Empty: none. */
+struct slice rights_service(const struct cmd_client *client);
+
+/* Whether the user may run that, by the rules in force for the call's client. `ret_at`: the argument that is not permitted, 0 for the command.
+ * STATUS_NO_MEMORY: nothing is known. */
+MUST_CHECK enum status rights_judge(struct cmd_call *call, const struct auth_user *user, const struct cmd_spec *spec,
+                                    const struct slice *argv, uint32_t argc, enum auth_verdict *ret_verdict,
                                     uint32_t *ret_at);
 
 /* Of a client that is restricted. False: the text that refuses is in `ret_text` (without NOPERM), and the refusal is logged. */

@@ -13,6 +13,7 @@
 #include "app/cmd/cmd.h"
 #include "app/cmd/gone.h"
 #include "core/lease/lease.h"
+#include "core/obs/times.h"
 #include "core/stream/stream.h"
 
 /* A connection as CLIENT LIST, INFO and KILL see it; a snapshot. */
@@ -179,6 +180,12 @@ struct cmd_command_counts {
     uint64_t calls, usec, rejected, failed;
 };
 
+/* The same with how long the calls took. */
+struct cmd_command_facts {
+    uint64_t calls, rejected, failed;
+    struct times times;
+};
+
 /* What is kept on disk. */
 /* Whether a snapshot is taken at the end. */
 enum cmd_save_last { CMD_SAVE_AS_SET, CMD_SAVE_YES, CMD_SAVE_NO };
@@ -199,6 +206,8 @@ struct cmd_persistence {
     uint64_t saved_lsn;       /* records up to here are in the last snapshot */
     uint64_t staged_lsn, written_lsn, flushed_lsn, log_bytes, snapshot_bytes, files;
     uint64_t flushes, flush_us_last, flush_us_max;
+    bool disk_known;
+    uint64_t disk_free_bytes; /* that can still be written in `dir` */
     /* The memory outlives the server; it has; how long it took to find that out; and why it has not. */
     bool in_file, attached;
     uint64_t attach_us;
@@ -334,6 +343,8 @@ struct cmd_server_api {
     double (*command_percentile)(struct cmd_server *, uint32_t spec_index, double percentile);
     /* Adds the run times (nanoseconds) of a command on all workers to `into`; false if it never ran. */
     bool (*command_histogram)(struct cmd_server *, uint32_t spec_index, struct histogram *into);
+    /* All commands at once, by their index: cmd_index_count of them. */
+    void (*all_commands)(struct cmd_server *, struct cmd_command_facts *ret_facts);
     void (*each_error)(struct cmd_server *, void (*visit)(void *context, const char *code, uint64_t count),
                        void *context);
     void (*reset_counts)(struct cmd_server *);

@@ -23,15 +23,35 @@ static bool is_known(const struct auth_users *users, const struct auth_user *use
     return user && user->on && knows;
 }
 
+static void become(struct cmd_client *client, struct auth_user *user, uint64_t token) {
+    rights_bind(client, user);
+    client->authenticated = true;
+    client->token = token;
+}
+
+bool users_authenticate_token(struct cmd_call *call, struct slice text) {
+    struct cmd_server *server = call->env->server;
+    struct auth_users *users = server->api->users_lock(server);
+    const struct auth_token *token = auth_tokens_check(&users->tokens, &users->setting, text, call->actor->now_ms);
+    struct auth_user *user = token ? auth_users_find(users, token->user) : NULL;
+    bool known = user && user->on;
+    if (known)
+        become(call->client, user, token->id);
+    server->api->users_unlock(server);
+    if (known)
+        return true;
+    rights_denied(call, SLICE("(token)"));
+    reply_error(call->reply, SLICE("WRONGPASS invalid token, or its user is disabled."));
+    return false;
+}
+
 bool users_authenticate(struct cmd_call *call, struct slice name, struct slice password) {
     struct cmd_server *server = call->env->server;
     struct auth_users *users = server->api->users_lock(server);
     struct auth_user *user = auth_users_find(users, name);
     bool known = is_known(users, user, password);
-    if (known) {
-        rights_bind(call->client, user);
-        call->client->authenticated = true;
-    }
+    if (known)
+        become(call->client, user, 0);
     server->api->users_unlock(server);
     if (known)
         return true;
@@ -44,6 +64,7 @@ void users_be_default(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
     struct auth_user *user = auth_users_find(server->api->users_lock(server), SLICE("default"));
     rights_bind(call->client, user);
+    call->client->token = 0;
     call->client->authenticated = user->on && user->nopass;
     server->api->users_unlock(server);
 }

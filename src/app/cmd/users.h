@@ -15,6 +15,9 @@ bool users_default_needs_none(struct cmd_server *server);
 /* False: the error is written, and the refusal logged. */
 bool users_authenticate(struct cmd_call *call, struct slice name, struct slice password);
 
+/* The same by an access token. */
+bool users_authenticate_token(struct cmd_call *call, struct slice text);
+
 /* As a connection begins: RESET. */
 void users_be_default(struct cmd_call *call);
 

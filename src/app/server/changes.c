@@ -1,5 +1,6 @@
 #include "app/server/changes.h"
 
+#include "app/cmd/rights.h"
 #include "app/server/cause.h"
 #include "app/server/history.h"
 #include "app/server/leases.h"
@@ -111,7 +112,8 @@ static void fill_author(struct worker *worker, const struct cmd_call *call, stru
         ret_told->who = cause->who;
     } else if (call->client) {
         const struct cmd_client *client = call->client;
-        ret_told->who = buf_slice(client->service.size ? &client->service : &client->name);
+        struct slice service = rights_service(client);
+        ret_told->who = service.size ? service : buf_slice(&client->name);
     }
 }
 

@@ -253,6 +253,7 @@ void class_stats_time(struct worker *worker, uint64_t ticks, uint32_t count) {
     counts->timed++;
     counts->timed_ticks += each;
     counts->timed_max_ticks = counts->timed_max_ticks > each ? counts->timed_max_ticks : each;
+    times_add(&counts->times, (uint64_t)((double)each * 1000 / worker->server->ticks_per_us), 1);
 }
 
 /* ------------------------------------------------------------------------------------------ the walk */
@@ -372,6 +373,7 @@ static void add_counts(struct class_counts *sum, const struct class_counts *coun
     sum->deleted += counts->deleted;
     sum->timed += counts->timed;
     sum->timed_ticks += counts->timed_ticks;
+    times_merge(&sum->times, &counts->times);
     if (counts->timed_max_ticks > sum->timed_max_ticks)
         sum->timed_max_ticks = counts->timed_max_ticks;
 }

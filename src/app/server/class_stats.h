@@ -8,7 +8,7 @@
  *     walk:   keys, bytes, expiries of each class ─────────┘
  *
  * Threads: the worker's own; class_stats_each visits all of them.
- * Memory:  some 170 bytes a class and worker, 48 a class for the walk; counts of classes stay through a load of other rules if the pattern does.
+ * Memory:  some 370 bytes a class and worker, 48 a class for the walk; counts of classes stay through a load of other rules if the pattern does.
  * Errors:  without memory, classes are not counted until the next load of rules.
  */
 #ifndef STRATA_APP_SERVER_CLASS_STATS_H

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/cmd/rights.h"
 #include "core/auth/auth.h"
 #include "sys/os/log.h"
 
@@ -95,7 +96,7 @@ void clients_unpause(struct cmd_server *api) {
 
 void clients_describe(const struct cmd_client *client, char *text, size_t size) {
     const struct connection *connection = client->connection;
-    struct slice name = buf_slice(&client->name), service = buf_slice(&client->service);
+    struct slice name = buf_slice(&client->name), service = rights_service(client);
     snprintf(text, size, "client %llu at %s%s%.*s%s%.*s", (unsigned long long)client->id, connection->peer,
              name.size ? ", name " : "", (int)name.size, name.size ? (const char *)name.data : "",
              service.size ? ", service " : "", (int)service.size, service.size ? (const char *)service.data : "");

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/cmd/rights.h"
 #include "app/server/clients.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
@@ -816,10 +817,10 @@ void connection_look_after(struct connection *connection) {
     look_after_output(connection);
 }
 
-static void copy_text(char *ret_text, size_t size, const struct buf *buf) {
-    size_t length = buf->size < size - 1 ? buf->size : size - 1;
+static void copy_text(char *ret_text, size_t size, struct slice text) {
+    size_t length = text.size < size - 1 ? text.size : size - 1;
     if (length)
-        memcpy(ret_text, buf->data, length);
+        memcpy(ret_text, text.data, length);
     ret_text[length] = 0;
 }
 
@@ -857,10 +858,10 @@ void connection_view(const struct connection *connection, struct cmd_client_view
     memcpy(ret_view->local_address, connection->local, sizeof connection->local);
     snprintf(ret_view->user, sizeof ret_view->user, "%.*s", (int)client->user->name.size,
              (const char *)client->user->name.data);
-    copy_text(ret_view->name, sizeof ret_view->name, &client->name);
-    copy_text(ret_view->lib_name, sizeof ret_view->lib_name, &client->lib_name);
-    copy_text(ret_view->service, sizeof ret_view->service, &client->service);
-    copy_text(ret_view->lib_version, sizeof ret_view->lib_version, &client->lib_version);
+    copy_text(ret_view->name, sizeof ret_view->name, buf_slice(&client->name));
+    copy_text(ret_view->lib_name, sizeof ret_view->lib_name, buf_slice(&client->lib_name));
+    copy_text(ret_view->service, sizeof ret_view->service, rights_service(client));
+    copy_text(ret_view->lib_version, sizeof ret_view->lib_version, buf_slice(&client->lib_version));
     snprintf(ret_view->last_command, sizeof ret_view->last_command, "%s",
              client->last_command ? client->last_command->name : "NULL");
 }

@@ -533,6 +533,9 @@ void persistence_api_facts(struct cmd_server *api, struct cmd_persistence *ret_f
     ret_facts->attached = server->image.attached;
     ret_facts->attach_us = server->image.took_us;
     ret_facts->why_not = server->image.file.why_not;
+    const struct files *files = &server->directory.files;
+    ret_facts->disk_known =
+        server->directory.fd >= 0 && files->room(files->context, &ret_facts->disk_free_bytes) == STATUS_OK;
 }
 
 static void wait_for(struct cmd_client *client, bool saves, uint64_t until, uint64_t due_ms) {

@@ -349,6 +349,7 @@ static const struct cmd_server_api server_calls = {
     .command_counts = stats_command,
     .command_percentile = stats_command_percentile,
     .command_histogram = stats_command_histogram,
+    .all_commands = stats_all_commands,
     .each_error = stats_each_error,
     .reset_counts = stats_reset,
     .started_ms = api_started_ms,

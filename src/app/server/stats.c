@@ -119,6 +119,34 @@ void stats_command(struct cmd_server *api, uint32_t spec_index, struct cmd_comma
     *ret_counts = sum;
 }
 
+static void add_times(struct times *times, const struct histogram *run_times, double ticks_per_ns) {
+    for (uint32_t column = 0; column < run_times->column_count; column++) {
+        if (run_times->columns[column])
+            times->counts[times_column((uint64_t)((double)histogram_column_top(run_times, column) / ticks_per_ns))] +=
+                run_times->columns[column];
+    }
+}
+
+/* A visit to each worker, and not one for each command. */
+void stats_all_commands(struct cmd_server *api, struct cmd_command_facts *ret_facts) {
+    struct server *server = server_of(api);
+    memset(ret_facts, 0, cmd_index_count * sizeof *ret_facts);
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        worker_visit(server->workers[i]);
+        for (uint32_t k = 0; k < cmd_index_count; k++) {
+            const struct command_stat *stat = &server->workers[i]->commands[k];
+            struct cmd_command_facts *facts = &ret_facts[k];
+            facts->calls += stat->calls;
+            facts->rejected += stat->rejected;
+            facts->failed += stat->failed;
+            facts->times.seconds += (double)stat->ticks / server->ticks_per_us / 1e6;
+            if (stat->run_times.columns)
+                add_times(&facts->times, &stat->run_times, server->ticks_per_us / 1000);
+        }
+        worker_leave(server->workers[i]);
+    }
+}
+
 /* Adds a histogram of ticks to one of `unit_ticks` each. */
 static void merge_ticks(struct histogram *into, const struct histogram *from, double unit_ticks) {
     for (uint32_t column = 0; column < from->column_count; column++) {

@@ -59,6 +59,7 @@ struct worker;
 void stats_sum(struct cmd_server *server, struct cmd_server_counts *ret_counts);
 void stats_store(struct cmd_server *server, uint32_t store, struct actor_counts *ret_counts);
 void stats_command(struct cmd_server *server, uint32_t spec_index, struct cmd_command_counts *ret_counts);
+void stats_all_commands(struct cmd_server *server, struct cmd_command_facts *ret_facts);
 bool stats_command_histogram(struct cmd_server *server, uint32_t spec_index, struct histogram *into);
 double stats_command_percentile(struct cmd_server *server, uint32_t spec_index, double percentile);
 void stats_each_error(struct cmd_server *server, void (*visit)(void *context, const char *code, uint64_t count),

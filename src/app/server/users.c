@@ -83,6 +83,7 @@ static bool refresh(struct server *server, struct cmd_client *client, const stru
     pthread_mutex_lock(&server->users_lock);
     struct auth_user *user = auth_users_find(&server->users, client->user->name);
     bool gone = !user || user->id != client->user->id, same = user == client->user;
+    gone |= client->token && !auth_tokens_find(&server->users.tokens, client->token);
     if (!gone && !same)
         rights_bind(client, user);
     pthread_mutex_unlock(&server->users_lock);
@@ -113,6 +114,14 @@ void users_refresh(struct cmd_server *api, struct cmd_client *self) {
         if (cut)
             loop_wake(worker->loop);
     }
+}
+
+void users_tick(struct server *server, uint64_t now_ms) {
+    pthread_mutex_lock(&server->users_lock);
+    uint32_t over = auth_tokens_expire(&server->users.tokens, now_ms);
+    pthread_mutex_unlock(&server->users_lock);
+    if (over)
+        users_refresh(&server->api, NULL);
 }
 
 static enum status give_password(struct server *server, const char *password) {

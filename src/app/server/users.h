@@ -36,6 +36,9 @@ bool users_be(struct server *server, struct cmd_client *client, struct slice nam
 /* In each worker's turn: connections get their users as they stand in the table. `self`: the caller's own client, or NULL. */
 void users_refresh(struct cmd_server *server, struct cmd_client *self);
 
+/* By the first worker, ten times a second: tokens whose time (Unix time) is over end, and connections that came with them are closed. */
+void users_tick(struct server *server, uint64_t now_ms);
+
 struct auth_users *users_api_lock(struct cmd_server *server);
 void users_api_unlock(struct cmd_server *server);
 bool users_api_load(struct cmd_server *server, struct cmd_client *client, struct buf *errors);

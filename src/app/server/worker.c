@@ -8,6 +8,7 @@
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
+#include "app/server/users.h"
 #include "base/assert.h"
 #include "base/bits.h"
 #include "sys/os/clock.h"
@@ -470,6 +471,7 @@ static void tick(struct worker *worker) {
         streaming_tick(worker);
         server_note_memory(worker->server);
         secure_look(worker);
+        users_tick(worker->server, worker->actor.now_ms);
         rules_tick(worker->server);
         if (worker->server->persist)
             rules_settle(worker->server);

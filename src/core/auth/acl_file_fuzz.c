@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buf_init(&first, &memory_libc);
     buf_init(&second, &memory_libc);
     enum status status = auth_users_load(&users, slice_make(data, size), "f", &errors);
-    ASSERT(status == STATUS_OK || (status == STATUS_INVALID && errors.size && users.count == 1));
+    ASSERT(status == STATUS_OK || (status == STATUS_INVALID && errors.size && users.users.count == 1));
     ASSERT(auth_users_save(&users, &first) == STATUS_OK);
     ASSERT(auth_users_load(&again, buf_slice(&first), "f", &errors) == STATUS_OK);
     ASSERT(auth_users_save(&again, &second) == STATUS_OK);

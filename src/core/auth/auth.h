@@ -4,7 +4,10 @@
  *          -- selectors: the first is the user's own, others stand in brackets. A request needs one that permits all of it.
  *                 |-- commands: a bit each, and for some only certain first arguments
  *                 |-- key patterns, each for reading, writing or both
+ *                 |-- classes and stores, whose keys are the caller's to know
  *                 |-- channel patterns
+ *          -- roles: selectors that users share. They count as the user's own in brackets do
+ *          -- a service, as which it writes; what that means is the caller's
  *
  * A user is made, rules are applied to it one by one, and from then on it never changes: who changes a user makes a copy and puts
  * it in the other's place (users.h). So a request is judged without any lock.
@@ -68,6 +71,21 @@ struct auth_pattern {
     size_t plain;      /* so many bytes of it stand for themselves, with no backslash before them */
 };
 
+/* Keys by the class that they fall into, or the store that they are in. */
+enum auth_place_kind { AUTH_CLASS, AUTH_STORE };
+
+struct auth_place {
+    enum auth_place_kind kind;
+    uint32_t access; /* enum auth_access */
+    struct slice name;
+};
+
+/* Who knows where keys belong; asked only if a user has rights over classes or stores, and no pattern permits the key. */
+struct auth_where {
+    void *context;
+    bool (*is_of)(void *context, struct slice key, const struct auth_place *place);
+};
+
 struct auth_list {
     void *items;
     uint32_t count, capacity;
@@ -78,6 +96,7 @@ struct auth_selector {
     bool future;               /* commands that are not there yet are permitted too */
     uint64_t *permitted;       /* a bit for each command */
     struct auth_list keys;     /* of struct auth_pattern */
+    struct auth_list places;   /* of struct auth_place */
     struct auth_list channels; /* the same */
     struct auth_list rules;    /* of struct slice: "+get", "-@admin", as they describe it */
     struct auth_list firsts;   /* of struct auth_first */
@@ -89,6 +108,11 @@ struct auth_first {
     struct slice argument;
 };
 
+struct auth_role {
+    struct slice name;
+    struct auth_user *user; /* with the selectors of the role; NULL until the user is put into a table */
+};
+
 struct auth_user {
     atomic_uint refs;
     uint64_t id; /* of the name since it was made; its changed copies have the same. 0: it is in no table yet */
@@ -98,6 +122,8 @@ struct auth_user {
     /* As it was said last; it is only remembered: what RESTORE is given is checked for everybody. */
     enum { AUTH_SANITIZE_UNSAID, AUTH_SANITIZE, AUTH_SANITIZE_SKIP } sanitize;
     bool free;                  /* the first selector permits everything: nothing has to be judged */
+    struct slice service;       /* empty: none */
+    struct auth_list roles;     /* of struct auth_role */
     struct auth_list passwords; /* of struct slice, AUTH_HASH_SIZE digits each */
     struct auth_list selectors; /* of struct auth_selector; there is one at least */
     size_t taken_bytes;
@@ -111,6 +137,7 @@ enum auth_fault {
     AUTH_KEYS_AFTER_ALL,
     AUTH_CHANNELS_AFTER_ALL,
     AUTH_NO_SUCH_PASSWORD,
+    AUTH_NO_SUCH_ROLE,
     AUTH_BAD_HASH,
     AUTH_FIRST_OF_SUB,
     AUTH_DUPLICATE,
@@ -136,6 +163,9 @@ void auth_user_unref(struct auth_user *user);
 /* One word of ACL SETUSER; a selector is one word, brackets included. */
 enum auth_fault auth_user_apply(struct auth_user *user, struct slice rule);
 
+/* One word of ACL SETROLE: only of what is permitted, and brackets. A role is a user whose other properties mean nothing. */
+enum auth_fault auth_role_apply(struct auth_user *role, struct slice rule);
+
 /* A name is not empty, has no spaces and no zero bytes, and is not longer than AUTH_NAME_SIZE_MAX. */
 bool auth_name_is_good(struct slice name);
 
@@ -153,6 +183,7 @@ uint32_t auth_category_find(const struct auth_commands *commands, struct slice n
 
 /* "on nopass ~* &* +@all": all that makes such a user of a new one. */
 MUST_CHECK enum status auth_user_describe(const struct auth_user *user, struct buf *out);
+MUST_CHECK enum status auth_role_describe(const struct auth_user *role, struct buf *out);
 MUST_CHECK enum status auth_describe_commands(const struct auth_selector *selector, struct buf *out);
 MUST_CHECK enum status auth_describe_keys(const struct auth_selector *selector, struct buf *out);
 MUST_CHECK enum status auth_describe_channels(const struct auth_selector *selector, struct buf *out);
@@ -165,6 +196,7 @@ struct auth_touch {
     uint32_t access; /* enum auth_access; 0: asks nothing of the key itself */
     uint32_t at;     /* the argument that says so */
     bool prefix;
+    const struct auth_where *where; /* NULL: rights over classes and stores do not count */
 };
 
 struct auth_request {
@@ -194,6 +226,10 @@ const struct auth_pattern *auth_gate(const struct auth_user *user, uint32_t comm
 
 static inline bool auth_gate_passes(const struct auth_pattern *gate, struct slice name) {
     return name.size >= gate->plain && memcmp(name.data, gate->text.data, gate->plain) == 0;
+}
+
+static inline struct auth_role *auth_role_at(const struct auth_user *user, uint32_t i) {
+    return (struct auth_role *)user->roles.items + i;
 }
 
 static inline const struct auth_selector *auth_selector_at(const struct auth_user *user, uint32_t i) {

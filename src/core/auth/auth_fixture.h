@@ -1,4 +1,4 @@
-/* core/auth/auth_fixture.h: a few commands to permit, and a hash that can be read. For tests only.
+/* core/auth/auth_fixture.h: a few commands to permit, a hash that can be read, memory that ends. For tests only.
  *
  * Threads: constant data.
  */
@@ -36,6 +36,19 @@ static inline void fixture_hash(struct slice password, char ret_hash[AUTH_HASH_S
 
 static inline struct auth_setting fixture_setting(const struct memory *memory) {
     return (struct auth_setting){.commands = &fixture_table, .memory = memory, .hash = fixture_hash};
+}
+
+/* Gives so many allocations, then none. */
+struct failing {
+    uint32_t left;
+};
+
+static inline void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
+    struct failing *failing = context;
+    if (size_new && failing->left == 0)
+        return NULL;
+    failing->left -= size_new != 0;
+    return memory_libc.resize(NULL, old, size_old, size_new);
 }
 
 #endif

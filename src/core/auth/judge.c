@@ -15,6 +15,16 @@ static inline bool matches(const struct auth_pattern *pattern, struct slice name
     return glob_matches(pattern->text, name, false);
 }
 
+/* Of keys that are not named it is not known where they belong. */
+static bool permits_place(const struct auth_selector *selector, const struct auth_touch *key) {
+    const struct auth_place *places = selector->places.items;
+    for (uint32_t i = 0; i < selector->places.count && !key->prefix && key->where; i++)
+        if ((places[i].access & key->access) == key->access &&
+            key->where->is_of(key->where->context, key->name, &places[i]))
+            return true;
+    return false;
+}
+
 static bool permits_key(const struct auth_selector *selector, const struct auth_touch *key) {
     if (selector->all_keys)
         return true;
@@ -26,7 +36,7 @@ static bool permits_key(const struct auth_selector *selector, const struct auth_
         if ((!key->prefix || patterns[i].kind == AUTH_PREFIX) && matches(&patterns[i], key->name))
             return true;
     }
-    return false;
+    return selector->places.count && permits_place(selector, key);
 }
 
 static bool permits_channel(const struct auth_selector *selector, struct slice channel, bool pattern) {
@@ -72,33 +82,51 @@ static enum auth_verdict judge(const struct auth_selector *selector, const struc
     return AUTH_PERMITTED;
 }
 
-enum auth_verdict auth_judge(const struct auth_user *user, const struct auth_request *request, uint32_t *ret_at) {
-    enum auth_verdict farthest = AUTH_NOT_COMMAND;
-    uint32_t farthest_at = 0;
+/* What was told of so far as the best that any selector says. */
+struct farthest {
+    enum auth_verdict verdict;
+    uint32_t at;
+};
+
+/* Of a user, or of one of the roles. True: it is permitted. */
+static bool judge_each(const struct auth_user *user, const struct auth_request *request, struct farthest *farthest) {
     for (uint32_t i = 0; i < user->selectors.count; i++) {
         uint32_t at = 0;
         enum auth_verdict verdict = judge(auth_selector_at(user, i), request, &at);
         if (verdict == AUTH_PERMITTED)
-            return verdict;
-        if (verdict > farthest || (verdict == farthest && at > farthest_at)) {
-            farthest = verdict;
-            farthest_at = at;
-        }
+            return true;
+        if (verdict > farthest->verdict || (verdict == farthest->verdict && at > farthest->at))
+            *farthest = (struct farthest){verdict, at};
     }
-    *ret_at = farthest_at;
-    return farthest;
+    return false;
 }
 
-bool auth_permits_key(const struct auth_user *user, uint32_t command, struct auth_touch key) {
+enum auth_verdict auth_judge(const struct auth_user *user, const struct auth_request *request, uint32_t *ret_at) {
+    struct farthest farthest = {AUTH_NOT_COMMAND, 0};
+    bool permitted = judge_each(user, request, &farthest);
+    for (uint32_t i = 0; i < user->roles.count && !permitted; i++)
+        permitted = auth_role_at(user, i)->user && judge_each(auth_role_at(user, i)->user, request, &farthest);
+    *ret_at = permitted ? 0 : farthest.at;
+    return permitted ? AUTH_PERMITTED : farthest.verdict;
+}
+
+static bool any_permits_key(const struct auth_user *user, uint32_t command, const struct auth_touch *key) {
     for (uint32_t i = 0; i < user->selectors.count; i++) {
         const struct auth_selector *selector = auth_selector_at(user, i);
-        if (has_bit(selector, command) && permits_key(selector, &key))
+        if (has_bit(selector, command) && permits_key(selector, key))
             return true;
     }
     return false;
 }
 
-const struct auth_pattern *auth_gate(const struct auth_user *user, uint32_t command, uint32_t access) {
+bool auth_permits_key(const struct auth_user *user, uint32_t command, struct auth_touch key) {
+    bool permitted = any_permits_key(user, command, &key);
+    for (uint32_t i = 0; i < user->roles.count && !permitted; i++)
+        permitted = auth_role_at(user, i)->user && any_permits_key(auth_role_at(user, i)->user, command, &key);
+    return permitted;
+}
+
+static const struct auth_pattern *gate_of(const struct auth_user *user, uint32_t command, uint32_t access) {
     for (uint32_t i = 0; i < user->selectors.count; i++) {
         const struct auth_selector *selector = auth_selector_at(user, i);
         const struct auth_pattern *patterns = selector->keys.items;
@@ -109,9 +137,23 @@ const struct auth_pattern *auth_gate(const struct auth_user *user, uint32_t comm
     return NULL;
 }
 
-bool auth_permits_channel(const struct auth_user *user, struct slice channel, bool pattern) {
+const struct auth_pattern *auth_gate(const struct auth_user *user, uint32_t command, uint32_t access) {
+    const struct auth_pattern *gate = gate_of(user, command, access);
+    for (uint32_t i = 0; i < user->roles.count && !gate; i++)
+        gate = auth_role_at(user, i)->user ? gate_of(auth_role_at(user, i)->user, command, access) : NULL;
+    return gate;
+}
+
+static bool any_permits_channel(const struct auth_user *user, struct slice channel, bool pattern) {
     for (uint32_t i = 0; i < user->selectors.count; i++)
         if (permits_channel(auth_selector_at(user, i), channel, pattern))
             return true;
     return false;
+}
+
+bool auth_permits_channel(const struct auth_user *user, struct slice channel, bool pattern) {
+    bool permitted = any_permits_channel(user, channel, pattern);
+    for (uint32_t i = 0; i < user->roles.count && !permitted; i++)
+        permitted = auth_role_at(user, i)->user && any_permits_channel(auth_role_at(user, i)->user, channel, pattern);
+    return permitted;
 }

@@ -53,6 +53,11 @@ static void users_are_described_by_words_that_make_them(void **state) {
     expect_user("ON;AllKeys;allchannels;ALLCOMMANDS", "on ~* &* +@all");
     expect_user("~a*;%R~b;%w~c;%RW~d;%R~c", "off ~a* %R~b ~c ~d resetchannels -@all");
     expect_user("%R~*;%W~*;~x", "off %RW~* ~x resetchannels -@all");
+    expect_user("~a;%Rclass=user:{id};store=s;%wclass=user:{id};%Wstore=t",
+                "off ~a class=user:{id} store=s %Wstore=t resetchannels -@all");
+    expect_user("class=c;resetkeys;(%Rstore=s +get)", "off resetchannels -@all (%Rstore=s resetchannels -@all +get)");
+    expect_user("role=a;role=b;service=shop;role=a;-role=b", "off service=shop role=a resetchannels -@all");
+    expect_user("role=a;service=shop;reset;service=x;service=", "off sanitize-payload resetchannels -@all");
     expect_user("&a;&b*;+GET", "off resetchannels &a &b* -@all +get");
     expect_user("+@read;+set;-set;+@write", "off resetchannels -@all +@read -set +@write");
     expect_user("+config;-config|get;+config", "off resetchannels -@all +config");
@@ -69,6 +74,18 @@ static void users_are_described_by_words_that_make_them(void **state) {
                 "off #6200000000000000000000000000000000000000000000000000000000000000 resetchannels -@all");
     expect_user("nopass;>a;nopass", "off nopass resetchannels -@all");
     expect_user("nopass;resetpass", "off resetchannels -@all");
+}
+
+static void wrong_places_and_roles_are_refused(void **state) {
+    (void)state;
+    static const char cases[][16] = {"class=",  "%class=a", "%Rclass=a b", "%Rrclass=a",    "%Rother=a", "role=",
+                                     "role=a)", "-role=a",  "service=a b", "(service=a b)", "(role=a)",  "(service=a)"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct auth_user *user = make();
+        enum auth_fault fault = apply(user, cases[i]);
+        assert_int_equal(fault, strcmp(cases[i], "-role=a") == 0 ? AUTH_NO_SUCH_ROLE : AUTH_SYNTAX);
+        auth_user_unref(user);
+    }
 }
 
 static void wrong_rules_are_refused_with_what_is_wrong(void **state) {
@@ -250,19 +267,6 @@ static void a_user_has_a_largest_size(void **state) {
     auth_user_unref(user);
 }
 
-/* Gives so many allocations, then none. */
-struct failing {
-    uint32_t left;
-};
-
-static void *failing_resize(void *context, void *old, size_t size_old, size_t size_new) {
-    struct failing *failing = context;
-    if (size_new && failing->left == 0)
-        return NULL;
-    failing->left -= size_new != 0;
-    return memory_libc.resize(NULL, old, size_old, size_new);
-}
-
 static void every_allocation_may_fail(void **state) {
     (void)state;
     bool done = false;
@@ -271,8 +275,8 @@ static void every_allocation_may_fail(void **state) {
         struct memory memory = {.resize = failing_resize, .context = &failing};
         struct auth_setting poor = fixture_setting(&memory);
         struct auth_user *user = auth_user_new(&poor, SLICE("joe")), *copy = NULL;
-        static const char *const rules[] = {">a",        "~k*",  "&c",   "+get", "+select|1",
-                                            "(~x +set)", "(~y)", "(~z)", "(~q)", "(~w)"};
+        static const char *const rules[] = {">a",   "~k*",  "&c",   "+get",    "+select|1", "(~x +set)", "(~y)",
+                                            "(~z)", "(~q)", "(~w)", "class=c", "role=r",    "service=s"};
         enum auth_fault fault = AUTH_FINE;
         for (size_t r = 0; user && r < sizeof rules / sizeof *rules && fault == AUTH_FINE; r++)
             fault = auth_user_apply(user, slice_from_string(rules[r]));
@@ -285,7 +289,50 @@ static void every_allocation_may_fail(void **state) {
     }
 }
 
-UNIT_TESTS(user, UNIT(users_are_described_by_words_that_make_them), UNIT(wrong_rules_are_refused_with_what_is_wrong),
+/* Keys that begin with "u" are of the class "user", all of them of the store "s". */
+static bool belongs(void *context, struct slice key, const struct auth_place *place) {
+    (*(uint32_t *)context)++;
+    return place->kind == AUTH_STORE ? slice_equal(place->name, SLICE("s"))
+                                     : slice_equal(place->name, SLICE("user")) && key.size && key.data[0] == 'u';
+}
+
+static void classes_and_stores_permit_their_keys(void **state) {
+    (void)state;
+    struct auth_user *user = make();
+    uint32_t asked = 0, at;
+    const struct auth_where where = {&asked, belongs};
+    const struct auth_touch touches[] = {
+        {.name = SLICE("u1"), .access = AUTH_READ, .at = 1, .where = &where},
+        {.name = SLICE("u1"), .access = AUTH_WRITE, .at = 1, .where = &where},
+        {.name = SLICE("x1"), .access = AUTH_READ, .at = 1, .where = &where},
+        {.name = SLICE("u"), .access = AUTH_READ, .at = 1, .where = &where, .prefix = true},
+        {.name = SLICE("u1"), .access = AUTH_READ, .at = 1},
+    };
+    const enum auth_verdict by_class[] = {AUTH_PERMITTED, AUTH_NOT_KEY, AUTH_NOT_KEY, AUTH_NOT_KEY, AUTH_NOT_KEY};
+    const enum auth_verdict by_store[] = {AUTH_PERMITTED, AUTH_NOT_KEY, AUTH_PERMITTED, AUTH_NOT_KEY, AUTH_NOT_KEY};
+    assert_int_equal(apply(user, "+get"), AUTH_FINE);
+    assert_int_equal(apply(user, "%Rclass=user"), AUTH_FINE);
+    for (size_t i = 0; i < 5; i++) {
+        struct auth_request request = {.command = FIXTURE_GET, .keys = &touches[i], .key_count = 1};
+        assert_int_equal(auth_judge(user, &request, &at), by_class[i]);
+    }
+    assert_int_equal(apply(user, "resetkeys"), AUTH_FINE);
+    assert_int_equal(apply(user, "%Rstore=s"), AUTH_FINE);
+    for (size_t i = 0; i < 5; i++) {
+        struct auth_request request = {.command = FIXTURE_GET, .keys = &touches[i], .key_count = 1};
+        assert_int_equal(auth_judge(user, &request, &at), by_store[i]);
+        assert_int_equal(auth_permits_key(user, FIXTURE_GET, touches[i]), by_store[i] == AUTH_PERMITTED);
+    }
+    asked = 0;
+    assert_int_equal(apply(user, "%R~u*"), AUTH_FINE);
+    struct auth_request request = {.command = FIXTURE_GET, .keys = &touches[0], .key_count = 1};
+    assert_int_equal(auth_judge(user, &request, &at), AUTH_PERMITTED);
+    assert_int_equal(asked, 0); /* a pattern had said so */
+    auth_user_unref(user);
+}
+
+UNIT_TESTS(user, UNIT(wrong_places_and_roles_are_refused), UNIT(classes_and_stores_permit_their_keys),
+           UNIT(users_are_described_by_words_that_make_them), UNIT(wrong_rules_are_refused_with_what_is_wrong),
            UNIT(requests_need_command_and_keys_of_one_selector), UNIT(all_keys_that_begin_so_need_a_shorter_prefix),
            UNIT(first_arguments_and_categories_permit_what_they_name),
            UNIT(channels_match_and_patterns_must_stand_there), UNIT(only_the_passwords_of_a_user_are_known),
