@@ -283,6 +283,8 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     const struct cmd_spec *spec = item->spec;
     if (!spec || item->uploaded)
         return false;
+    if (audit_postpones(worker, item))
+        return true;
     if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
         will_do(item, CMD_PUBLISHES | notify_publishing(server) | persistence_behind(server)))
         return true;
@@ -365,6 +367,16 @@ static inline void tidy(struct worker *worker, struct connection *connection, co
         arena_reset(&worker->arena);
 }
 
+/* Monitors and the audit log are told of it. */
+__attribute__((noinline)) static void observe(struct worker *worker, struct cmd_call *call, size_t reply_begins_at,
+                                              uint64_t begin_ticks) {
+    const struct server *server = worker->server;
+    if (atomic_load_explicit(&server->observers, memory_order_relaxed) & OBSERVED_BY_AUDIT)
+        audit_command(worker, call, reply_begins_at, begin_ticks);
+    if (atomic_load_explicit(&server->monitors, memory_order_relaxed) && call->outcome != CMD_REJECTED)
+        monitor_feed(worker, call);
+}
+
 /* It waits, and runs again later. */
 static void put_back(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
     connection_block(connection, item->begins_at);
@@ -410,6 +422,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->upload = item->uploaded ? &connection->upload : NULL;
     call->first_key = item->key;
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
+    const uint64_t begin_ticks = worker->turn_ticks;
     cmd_run(call);
     changes_look(worker);
     classes_look(worker, item, 1);
@@ -421,9 +434,8 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
         note_command(worker, item, call, reply->errors);
     if (__builtin_expect(reply->errors != 0, 0))
         note_failure(worker, call, reply_begins_at);
-    if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
-        call->outcome != CMD_REJECTED)
-        monitor_feed(worker, call);
+    if (__builtin_expect(atomic_load_explicit(&server->observers, memory_order_relaxed) != 0, 0))
+        observe(worker, call, reply_begins_at, begin_ticks);
     tidy(worker, connection, item);
     after_command(worker, connection, call);
     /* After the reply, so that who publishes to itself gets it first. */
@@ -441,7 +453,7 @@ static inline bool row_may_run(const struct worker *worker, const struct connect
            connection_unsent(connection) + OUTPUT_MAX <= limit &&
            !atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
            !atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
-           !atomic_load_explicit(&server->monitors, memory_order_relaxed);
+           !(atomic_load_explicit(&server->observers, memory_order_relaxed) & ~OBSERVED_BY_AUDIT);
 }
 
 /* Runs the first of these alike requests as one; answers how many. What is looked after around every single command is looked
@@ -493,4 +505,6 @@ void run_queued(struct cmd_call *call) {
         note_failure(worker, call, reply_begins_at);
     worker->counts.commands++;
     /* MONITOR shows transactions as they are sent, so these were shown when they were queued. */
+    if (__builtin_expect(atomic_load_explicit(&worker->server->observers, memory_order_relaxed) & OBSERVED_BY_AUDIT, 0))
+        audit_queued(call, reply_begins_at, ticks);
 }

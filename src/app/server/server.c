@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "app/server/audit.h"
 #include "app/server/class_stats.h"
 #include "app/server/clients.h"
 #include "app/server/history.h"
@@ -95,6 +96,7 @@ void server_settle(struct server *server) {
     history_settle(server);
     persistence_settle(server);
     tiering_settle(server);
+    audit_settle(server);
     pthread_mutex_lock(&server->logs_lock);
     slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
     pthread_mutex_unlock(&server->logs_lock);
@@ -258,6 +260,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
                may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
                may_grow(server, &next, ret_error, error_size) &&
                stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size) &&
+               audit_try(&next.values, ret_error, error_size) &&
                take_password(server, &next, names, count, ret_error, error_size);
     if (done && material)
         secure_use(server, &next.values, material);
@@ -265,6 +268,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
         tls_material_unref(material);
     if (done) {
         bool same = next.values.notify_keyspace_events == server->config.values.notify_keyspace_events;
+        audit_settings(server, worker_current() ? worker_current()->call.client : NULL, names, values, count);
         server->config = next;
         server_settle(server);
         if (!same)
@@ -357,6 +361,9 @@ static const struct cmd_server_api server_calls = {
     .now_us = api_now_us,
     .process = api_process,
     .secure_counts = api_secure_counts,
+    .audit_notes = audit_api_notes,
+    .audit = audit_api_counts,
+    .audit_rotate = audit_api_rotate,
     .each_config = api_each_config,
     .config_set = api_config_set,
     .config_rewrite = api_config_rewrite,
@@ -647,10 +654,14 @@ static enum status start_all(struct server *server) {
     server_settle(server);
     allow_descriptors(server);
     TRY(secure_start(server));
+    TRY(audit_start(server));
     TRY(persistence_lock(server));
     TRY(open_cache(server));
-    server->env = (struct cmd_env){
-        .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
+    server->env = (struct cmd_env){.cache = server->cache,
+                                   .server = &server->api,
+                                   .run_queued = run_queued,
+                                   .refuse_queued = audit_refused_queued,
+                                   .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
@@ -718,7 +729,7 @@ enum status server_start(const struct config *config, struct server **ret_server
 
 bool server_check(const struct config *config, struct buf *reason) {
     char text[TLS_REASON_SIZE];
-    if (!users_check(&config->values, reason))
+    if (!users_check(&config->values, reason) || !audit_check(&config->values, reason))
         return false;
     if (secure_check(&config->values, text))
         return true;
@@ -790,6 +801,7 @@ static void take_signal(struct server *server) {
         log_warning("Second interrupt: stopping at once");
         _exit(1);
     }
+    audit_signal(server, signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     server_request_stop(server, SERVER_STOPS);
 }
@@ -833,6 +845,7 @@ void server_free(struct server *server) {
     tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
+    audit_stop(server);
     users_stop(server);
     secure_stop(server);
     rules_stop(server);

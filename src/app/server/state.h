@@ -80,6 +80,7 @@ struct placement;
 struct persist;
 struct server_tier;
 struct server_secure;
+struct server_audit;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -95,6 +96,7 @@ struct server {
     _Atomic uint64_t client_id_last;
     _Atomic uint32_t clients; /* connections open, of all workers */
     _Atomic uint32_t monitors;
+    _Atomic uint32_t observers;      /* the same number, and bits of audit.h */
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
     _Atomic uint32_t inboxes_full;   /* workers that are behind with messages: who publishes waits */
     atomic_bool pause_writes_only;
@@ -148,6 +150,7 @@ struct server {
     struct server_tier *tier;     /* NULL: there is none */
     uint64_t hash_seed;           /* the cache's */
     struct server_secure *secure; /* NULL: no TLS */
+    struct server_audit *audit;   /* NULL: there is no audit log */
 
     struct server_leases *leases;
     struct server_streaming *streaming;
