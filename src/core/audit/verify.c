@@ -75,6 +75,7 @@ static void choose_hash(struct audit_verifier *verifier, struct slice bytes) {
     const struct audit_wish *wish = &verifier->wish;
     struct slice id = SLICE("");
     bool keyed = audit_line_field(bytes, "key", &id), key_given = false;
+    id = slice_part(id, 0, AUDIT_KEY_ID_SIZE);
     verifier->hash = NULL;
     for (uint32_t i = 0; i < wish->hash_count; i++) {
         key_given |= wish->hashes[i].key_id[0] != 0;
@@ -84,6 +85,19 @@ static void choose_hash(struct audit_verifier *verifier, struct slice bytes) {
     if (!keyed && verifier->keyed && key_given)
         tell(verifier, AUDIT_UNKEYED, 1, "is hashed without a key, and the files before it are hashed with one");
     verifier->keyed |= keyed;
+    verifier->key_changed = verifier->files > 1 && !slice_equal(id, slice_from_string(verifier->key_id));
+    memset(verifier->key_id, 0, sizeof verifier->key_id);
+    if (id.size)
+        memcpy(verifier->key_id, id.data, id.size);
+}
+
+/* The line behind the first ones of a file that names another key than the file before. */
+static void look_at_key(struct audit_verifier *verifier, const struct audit_line *line) {
+    if (!verifier->key_changed || slice_equal(line->kind, SLICE("file")) || slice_equal(line->kind, SLICE("removed")))
+        return;
+    verifier->key_changed = false;
+    if (!slice_equal(line->kind, SLICE("start")))
+        tell(verifier, AUDIT_CHANGED, 1, "names another key than the file before, and no server has begun there");
 }
 
 /* ---------------------------------------------------------- order of lines */
@@ -326,6 +340,7 @@ void audit_verify_line(struct audit_verifier *verifier, struct slice bytes, bool
     if (verifier->line == 1)
         look_at_first(verifier, &line, bytes);
     look_at_place(verifier, &line);
+    look_at_key(verifier, &line);
     look_at_own(verifier, &line, bytes);
     verifier->expected_seen |= slice_equal(line.hash, verifier->wish.expected);
 }

@@ -80,10 +80,12 @@ struct audit_verifier {
     uint64_t file_first, file_last; /* numbers of files; 0: there was none */
     uint64_t seq_next;              /* 0: any */
     char prev[AUDIT_HASH_SIZE];
-    bool has_prev;     /* not after a line that was changed */
-    bool file_told;    /* what is wrong with the file explains its first line */
-    bool file_swapped; /* and this all of its lines */
-    bool torn;         /* the file's last line */
+    bool has_prev;                      /* not after a line that was changed */
+    char key_id[AUDIT_KEY_ID_SIZE + 1]; /* of the file before */
+    bool key_changed;                   /* which only a server that begins can do */
+    bool file_told;                     /* what is wrong with the file explains its first line */
+    bool file_swapped;                  /* and this all of its lines */
+    bool torn;                          /* the file's last line */
     bool stopped, keyed, expected_seen;
     uint64_t removed_until;
     /* bytes that are no line: perhaps the next one says that they were torn */
