@@ -379,7 +379,7 @@ def find_seed(names):
         raise Mistake('two names look alike to the hash')
     state = 0x9E3779B97F4A7C15
     for bits in range(max(1, (len(names) - 1).bit_length() + 1), 16):
-        for _ in range(2000):
+        for _ in range(20000):
             state = (state * 6364136223846793005 + 1442695040888963407) & MASK
             seed = state | 1
             slots = {(m * seed & MASK) >> 64 - bits for m in mixed}

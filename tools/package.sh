@@ -72,6 +72,9 @@ fill_server() {
     copy 644 packaging/completions/strata.bash "$server/usr/share/bash-completion/completions/strata"
     copy 644 packaging/completions/strata.zsh "$server/usr/share/zsh/vendor-completions/_strata"
     copy 644 packaging/completions/strata.fish "$server/usr/share/fish/vendor_completions.d/strata.fish"
+    for file in strata.rules.yaml strata-dashboard.json; do
+        copy 644 "packaging/monitoring/$file" "$server/usr/share/strata/monitoring/$file"
+    done
     for file in README.md docs/*.md; do
         copy 644 "$file" "$server/usr/share/doc/strata/${file##*/}"
     done

@@ -68,6 +68,13 @@ complete -c strata -n '__strata_is server' -l audit-anchor-interval -d 'And afte
 complete -c strata -n '__strata_is server' -l audit-queue-size -d 'Memory for events that wait to be written' -x
 complete -c strata -n '__strata_is server' -l audit-back-pressure -d 'When it is full, connections whose requests are to be noted wait, or events are dropped, and a line says how many' -x -a 'wait drop'
 complete -c strata -n '__strata_is server' -l audit-on-failure -d 'While the log cannot be written, what is to be noted is refused with AUDITFAIL, or done without being noted once audit-queue-size is used up' -x -a 'refuse continue'
+complete -c strata -n '__strata_is server' -l http-port -d 'Port for HTTP, 1.1 and 2, in the clear' -x
+complete -c strata -n '__strata_is server' -l http-tls-port -d 'Port for HTTP over TLS, with the certificates and settings of TLS' -x
+complete -c strata -n '__strata_is server' -l http-bind -d 'Addresses for these two ports, as in bind' -x
+complete -c strata -n '__strata_is server' -l http-hosts -d 'Names, or patterns such as *.example.com, that requests may be addressed to, beside addresses, localhost and the machine'\''s name' -x
+complete -c strata -n '__strata_is server' -l http-max-connections -d 'Connections of HTTP at the same time' -x
+complete -c strata -n '__strata_is server' -l http-max-body -d 'Largest body of a request, and of all that one connection is sending at a time' -x
+complete -c strata -n '__strata_is server' -l http-max-memory -d 'Bytes that all connections of HTTP may hold' -x
 complete -c strata -n '__strata_is server' -l maxmemory -d 'Memory for entries, index included' -x
 complete -c strata -n '__strata_is server' -l maxmemory-policy -d 'What goes when memory is full' -x -a 'noeviction allkeys-lru allkeys-lfu allkeys-random volatile-lru volatile-lfu volatile-random volatile-ttl'
 complete -c strata -n '__strata_is server' -l maxentries -d 'Entries that the default store holds at most' -x

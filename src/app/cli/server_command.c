@@ -8,6 +8,7 @@
 #include "app/cli/cli.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
+#include "app/http/http.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/server.h"
 #include "base/version.h"
@@ -177,8 +178,7 @@ static bool is_access_good(const struct config *config) {
     return good;
 }
 
-static void print_doors(const struct config *config, unsigned port, const char *kind, const char **between) {
-    const struct config_list *bind = &config->values.bind;
+static void print_doors(const struct config_list *bind, unsigned port, const char *kind, const char **between) {
     for (uint32_t i = 0; port && i < bind->count; i++) {
         const char *address = bind->items[i] + (bind->items[i][0] == '-');
         bool six = strchr(address, ':') != NULL;
@@ -188,10 +188,14 @@ static void print_doors(const struct config *config, unsigned port, const char *
 }
 
 static void print_address(const struct config *config, unsigned port, unsigned tls_port) {
+    const struct config_values *values = &config->values;
+    const struct config_list *http_bind = values->http_bind.count ? &values->http_bind : &values->bind;
     const char *between = "";
     printf("Strata is ready on ");
-    print_doors(config, port, "", &between);
-    print_doors(config, tls_port, " (TLS)", &between);
+    print_doors(&values->bind, port, "", &between);
+    print_doors(&values->bind, tls_port, " (TLS)", &between);
+    print_doors(http_bind, (unsigned)values->http_port, " (HTTP)", &between);
+    print_doors(http_bind, (unsigned)values->http_tls_port, " (HTTPS)", &between);
     printf("%s%s\n", config->values.unixsocket[0] ? between : "", config->values.unixsocket);
 }
 
@@ -222,14 +226,31 @@ static void print_start(const struct config *config, unsigned port, unsigned tls
     fflush(stdout);
 }
 
+/* The server, and HTTP beside it. */
+static enum status start(const struct config *config, struct server **ret_server, struct http **ret_http) {
+    TRY(http_open(config, ret_http));
+    enum status status = server_start(config, ret_server);
+    if (status != STATUS_OK) {
+        http_free(*ret_http);
+        return status;
+    }
+    status = http_run(*ret_http, *ret_server, &http_handler_plain);
+    if (status != STATUS_OK) {
+        server_free(*ret_server);
+        http_free(*ret_http);
+    }
+    return status;
+}
+
 static int run(struct config *config) {
     struct server *server;
+    struct http *http;
     const char *address;
     if (!port_is_free(config, &address))
         return port_taken(config, address);
     if (!enter_folder_and_log(config))
         return 1;
-    enum status status = server_start(config, &server);
+    enum status status = start(config, &server, &http);
     if (status == STATUS_BUSY && !port_is_free(config, &address))
         return port_taken(config, address);
     if (status != STATUS_OK && config->values.rules[0] && !manifest_file_is_good(config->values.rules))
@@ -242,8 +263,10 @@ static int run(struct config *config) {
     }
     print_start(config, server_port(server), server_tls_port(server));
     server_wait(server);
+    http_stop(http); /* it asks the server, so it ends first */
     bool whole = server_is_whole(server);
     server_free(server);
+    http_free(http);
     if (!whole)
         fprintf(stderr, "strata: the server does not start: what was kept cannot be loaded\n");
     return whole ? 0 : 1;

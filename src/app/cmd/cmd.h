@@ -103,6 +103,7 @@ struct cmd_gate {
     const struct cmd_spec *spec;        /* NULL: not looked for yet */
     const struct auth_pattern *pattern; /* NULL: there is none */
     uint32_t key_at;                    /* the argument that is the key */
+    bool by_word;                       /* its first word decides for most names */
     uint64_t word, mask;                /* its first bytes, and which bits of them are meant */
 };
 

@@ -550,6 +550,29 @@ static void section_audit(struct info *info) {
         line(info, "audit_last_hash:%s", counts.last_hash);
 }
 
+static void section_http(struct info *info) {
+    struct cmd_http_counts counts = {.port = 0};
+    if (info->api->http_counts)
+        info->api->http_counts(info->server, &counts);
+    number(info, "http_port", counts.port);
+    number(info, "http_tls_port", counts.tls_port);
+    number(info, "http_connections", counts.connections);
+    number(info, "http_connections_received", counts.received);
+    number(info, "http_connections_rejected", counts.rejected);
+    number(info, "http_requests_1_0", counts.requests[0]);
+    number(info, "http_requests_1_1", counts.requests[1]);
+    number(info, "http_requests_2", counts.requests[2]);
+    number(info, "http_requests_refused", counts.refused);
+    number(info, "http_cut_slow", counts.timed_out);
+    number(info, "http_cut_unread", counts.unread);
+    number(info, "http_cut_calmed", counts.calmed);
+    number(info, "http_input_bytes", counts.bytes_in);
+    number(info, "http_output_bytes", counts.bytes_out);
+    number(info, "http_held_bytes", counts.held_bytes);
+    number(info, "http_tls_handshakes", counts.handshakes);
+    number(info, "http_tls_handshakes_failed", counts.handshakes_failed);
+}
+
 static const struct section {
     const char *name, *title;
     void (*write)(struct info *);
@@ -574,6 +597,7 @@ static const struct section {
     {"tier", "Tier", section_tier, true},
     {"tls", "TLS", section_tls, true},
     {"audit", "Audit", section_audit, true},
+    {"http", "HTTP", section_http, true},
 };
 
 /* Marks the sections that the arguments name. Unknown names are no error: tools ask for what newer servers have. */

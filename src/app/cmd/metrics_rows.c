@@ -224,6 +224,17 @@ static void add_infos(struct collecting *collecting, const struct metric_facts *
 
 /* ---------------------------------------------------------------------------------------- the server */
 
+/* How busy the busiest key is, and not which it is. */
+static void add_hottest(struct collecting *collecting, struct metric_facts *facts) {
+    struct hot *hot = take(collecting, sizeof *hot);
+    if (!hot)
+        return;
+    collecting->api->hot_keys(collecting->server, hot);
+    double weight = hot->count ? hot->items[0].weight : 0;
+    facts->hottest_rate = hot_rate(hot, weight);
+    facts->hottest_share = hot->total > 0 ? weight / hot->total : 0;
+}
+
 static void ask_server(struct collecting *collecting, struct metric_facts *facts) {
     struct cmd_server *server = collecting->server;
     const struct cmd_server_api *api = collecting->api;
@@ -302,6 +313,7 @@ void metric_rows_collect(struct cmd_call *call, struct metric_rows *ret_rows) {
     ask_server(&collecting, facts);
     derive_times(&collecting, facts);
     derive(facts);
+    add_hottest(&collecting, facts);
     add_logs(&collecting, facts);
     add_infos(&collecting, facts);
     add_commands(&collecting);

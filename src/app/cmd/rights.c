@@ -295,37 +295,60 @@ __attribute__((noinline)) static void find_gate(const struct cmd_request *reques
         size_t size = gate.pattern->plain < sizeof gate.word ? gate.pattern->plain : sizeof gate.word;
         memcpy(&gate.word, gate.pattern->text.data, size);
         memset(&gate.mask, 0xff, size);
+        gate.by_word = gate.pattern->plain <= sizeof gate.word;
     }
     request->client->gate = gate;
 }
 
-/* Most prefixes and names are such that one word decides. */
-static inline bool passes(const struct cmd_gate *gate, struct slice name) {
-    uint64_t word;
-    if (__builtin_expect(name.size < sizeof word || gate->pattern->plain > sizeof word, 0))
-        return auth_gate_passes(gate->pattern, name);
-    memcpy(&word, name.data, sizeof word);
-    return ((word ^ gate->word) & gate->mask) == 0;
+/* How many of the first requests the gate lets pass by their first word, which decides for most prefixes and names. With a gate of its own, so that
+ * all of it stands in registers: 12 instructions a request. */
+static inline uint32_t pass_by_word(const struct cmd_gate gate, const struct cmd_request *requests, uint32_t count) {
+    const struct cmd_request *each = requests, *end = requests + count;
+    for (; each < end; each++) {
+        const struct slice *name = &each->argv[gate.key_at];
+        uint64_t word;
+        if (name->size < sizeof word)
+            break;
+        memcpy(&word, name->data, sizeof word);
+        if ((word ^ gate.word) & gate.mask)
+            break;
+    }
+    return (uint32_t)(each - requests);
+}
+
+/* Or by all of the prefix, or by whatever else the user may do. */
+static bool passes(struct cmd_call *call, const struct cmd_request *request) {
+    const struct cmd_gate *gate = &request->client->gate;
+    enum auth_verdict verdict;
+    uint32_t at;
+    if (gate->pattern && auth_gate_passes(gate->pattern, request->argv[gate->key_at]))
+        return true;
+    return rights_judge(call, request->client->user, request->spec, request->argv, request->argc, &verdict, &at) ==
+               STATUS_OK &&
+           verdict == AUTH_PERMITTED;
+}
+
+/* Apart from where all requests pass by their first word. */
+__attribute__((noinline)) static uint32_t pass_one_by_one(struct cmd_call *call, const struct cmd_request *requests,
+                                                          uint32_t count) {
+    const struct cmd_gate *gate = &requests->client->gate;
+    if (gate->spec != requests->spec)
+        find_gate(requests);
+    call->client = requests->client;
+    for (uint32_t i = 0;; i++) {
+        i += gate->by_word ? pass_by_word(*gate, requests + i, count - i) : 0;
+        if (i == count || !passes(call, &requests[i]))
+            return i;
+    }
 }
 
 /* Apart, so that it takes no room in what every row goes through. */
 __attribute__((noinline)) uint32_t rights_row(struct cmd_call *call, const struct cmd_request *requests,
                                               uint32_t count) {
     const struct cmd_gate *gate = &requests->client->gate;
-    if (gate->spec != requests->spec)
-        find_gate(requests);
-    call->client = requests->client;
-    for (uint32_t i = 0; i < count; i++) {
-        if (gate->pattern && passes(gate, requests[i].argv[gate->key_at]))
-            continue;
-        enum auth_verdict verdict;
-        uint32_t at;
-        if (rights_judge(call, requests->client->user, requests[i].spec, requests[i].argv, requests[i].argc, &verdict,
-                         &at) != STATUS_OK ||
-            verdict != AUTH_PERMITTED)
-            return i;
-    }
-    return count;
+    if (gate->spec == requests->spec && gate->by_word && pass_by_word(*gate, requests, count) == count)
+        return count;
+    return pass_one_by_one(call, requests, count);
 }
 
 bool rights_see(const struct cmd_call *call, struct slice key) {

@@ -13,6 +13,7 @@
 #include "app/cmd/cmd.h"
 #include "app/cmd/gone.h"
 #include "core/lease/lease.h"
+#include "core/obs/hot.h"
 #include "core/obs/times.h"
 #include "core/stream/stream.h"
 
@@ -233,6 +234,7 @@ struct auth_users;
 struct cmd_audit_counts;
 struct cmd_process;
 struct cmd_secure_counts;
+struct cmd_http_counts;
 struct cascade;
 struct rules_plan;
 struct stream_unsure;
@@ -359,6 +361,7 @@ struct cmd_server_api {
     bool (*audit_notes)(struct cmd_server *, struct cmd_client *, const struct cmd_spec *);
     void (*audit)(struct cmd_server *, struct cmd_audit_counts *ret);
     bool (*audit_rotate)(struct cmd_server *);
+    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret);     /* NULL: no HTTP */
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
     void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
                         void *context);
@@ -403,6 +406,9 @@ struct cmd_server_api {
      * have come into force meanwhile; nobody was visited. No call of this table is made in `visit`. */
     enum status (*each_class)(struct cmd_server *, struct cmd_client *, bool walks,
                               void (*visit)(void *context, const struct cmd_class_stats *), void *context);
+    /* Busy keys, the heaviest first, and what they are divided by (core/obs/hot.h); the place is that of the database in the cache. */
+    void (*hot_keys)(struct cmd_server *, struct hot *ret_sum);
+    void (*hot_reset)(struct cmd_server *);
     /* What this client's command changes from now on follows from a plan, for that cause, until the end: edges are not followed again. Each step
      * is an action of the plan. */
     void (*cause_begin)(struct cmd_server *, struct cmd_client *, const struct cause *);
@@ -426,6 +432,18 @@ struct cmd_secure_counts {
     uint16_t port; /* 0: none */
     uint64_t handshakes, resumed, failed, loads, load_failures;
     int64_t certificate_ends_s; /* Unix time */
+};
+
+/* HTTP, since the start but for those marked. */
+struct cmd_http_counts {
+    uint16_t port, tls_port;            /* 0: none */
+    uint64_t connections, held_bytes;   /* at present */
+    uint64_t received, rejected;        /* connections; for which there was no room */
+    uint64_t requests[3];               /* of HTTP/1.0, 1.1, 2 */
+    uint64_t refused;                   /* that could not be read, or were addressed to somebody else */
+    uint64_t timed_out, unread, calmed; /* cut: too slow; answers not taken; frames to no purpose */
+    uint64_t bytes_in, bytes_out;
+    uint64_t handshakes, handshakes_failed;
 };
 
 struct cmd_process {

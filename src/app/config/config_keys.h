@@ -81,6 +81,13 @@ enum config_key_id {
     CONFIG_AUDIT_QUEUE_SIZE,
     CONFIG_AUDIT_BACK_PRESSURE,
     CONFIG_AUDIT_ON_FAILURE,
+    CONFIG_HTTP_PORT,
+    CONFIG_HTTP_TLS_PORT,
+    CONFIG_HTTP_BIND,
+    CONFIG_HTTP_HOSTS,
+    CONFIG_HTTP_MAX_CONNECTIONS,
+    CONFIG_HTTP_MAX_BODY,
+    CONFIG_HTTP_MAX_MEMORY,
     CONFIG_MAXMEMORY,
     CONFIG_MAXMEMORY_POLICY,
     CONFIG_MAXENTRIES,
@@ -261,6 +268,13 @@ struct config_values {
     uint64_t audit_queue_size_bytes;
     enum config_audit_back_pressure audit_back_pressure;
     enum config_audit_on_failure audit_on_failure;
+    int64_t http_port;
+    int64_t http_tls_port;
+    struct config_list http_bind;
+    struct config_list http_hosts;
+    int64_t http_max_connections;
+    uint64_t http_max_body_bytes;
+    uint64_t http_max_memory_bytes;
     uint64_t maxmemory_bytes;
     enum config_maxmemory_policy maxmemory_policy;
     int64_t maxentries;

@@ -181,8 +181,10 @@ void changes_note(void *context, struct actor *actor, unsigned kind, uint32_t pl
     struct worker *worker = worker_of_actor(actor);
     bool leased = atomic_load_explicit(&server->changes_to_leases, memory_order_relaxed) >> kind & 1 &&
                   leases_note(worker, (enum cache_change)kind, place, name);
-    if (kind == CACHE_MISSED)
+    if (kind == CACHE_MISSED) {
         class_stats_miss(worker, name, history_note_miss(worker, place, name));
+        hot_keys_missed(worker, place, name);
+    }
     /* What was not there is remembered only if somebody was loading it, and will ask why that is refused. */
     bool kept = (kind != CACHE_MISSED && HISTORY_CHANGES >> kind & 1) || (leased && kind == CACHE_NOTHING_DELETED);
     bool noted = atomic_load_explicit(&server->changes_noted, memory_order_relaxed) >> kind & 1;

@@ -207,20 +207,24 @@ static bool is_there(struct worker *worker, const struct cmd_request *item, stru
     return cache_look_gone(cache, &worker->actor, place, name) == CACHE_GONE_NOT;
 }
 
-static void sample_hits(struct worker *worker, struct class_counts *counts, struct slice name) {
+static void sample_hits(struct worker *worker, const struct cmd_request *item, struct class_counts *counts,
+                        struct slice name) {
     struct worker_classes *classes = &worker->classes;
     uint64_t hits = worker->actor.counts.hits, weight = hits - classes->hits_seen;
     counts->hits += weight;
     count_prefix(worker, counts, name, PREFIX_HITS, weight);
+    hot_keys_used(worker, item, HOT_READ, weight);
     classes->hits_seen = hits;
     classes->hits_next = hits + next_sample(classes, hits, HITS_SAMPLE_EVERY);
 }
 
-static void sample_writes(struct worker *worker, struct class_counts *counts, struct slice name) {
+static void sample_writes(struct worker *worker, const struct cmd_request *item, struct class_counts *counts,
+                          struct slice name) {
     struct worker_classes *classes = &worker->classes;
     uint64_t changes = worker->actor.counts.changes, weight = changes - classes->changes_seen;
     counts->writes += weight;
     count_prefix(worker, counts, name, PREFIX_WRITES, weight);
+    hot_keys_used(worker, item, HOT_WRITE, weight);
     classes->changes_seen = changes;
     classes->changes_next = changes + next_sample(classes, changes - classes->changes_base, WRITES_SAMPLE_EVERY);
 }
@@ -240,10 +244,10 @@ void class_stats_sample(struct worker *worker, const struct cmd_request *items, 
         classes->timed = of;
     }
     if (worker->actor.counts.changes >= classes->changes_next)
-        sample_writes(worker, of, name);
+        sample_writes(worker, item, of, name);
     /* A read of a row may have been a miss; then the next one is looked at. */
     if (worker->actor.counts.hits >= classes->hits_next && (!has_key || is_there(worker, item, name)))
-        sample_hits(worker, of, name);
+        sample_hits(worker, item, of, name);
 }
 
 void class_stats_time(struct worker *worker, uint64_t ticks, uint32_t count) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/server/audit.h"
+#include "app/server/beside.h"
 #include "app/server/class_stats.h"
 #include "app/server/clients.h"
 #include "app/server/history.h"
@@ -176,7 +177,10 @@ static void api_each_config(struct cmd_server *api, void (*visit)(void *context,
 
 /* Raises the limit of open files for so many clients; answers for how many of them it allows. */
 static int64_t allow_clients(const struct server *server, int64_t wanted) {
-    uint64_t others = SERVER_DESCRIPTORS_SPARE + server->worker_count * (4 + server->config.values.bind.count);
+    const struct config_values *values = &server->config.values;
+    uint64_t others = SERVER_DESCRIPTORS_SPARE + server->worker_count * (4 + values->bind.count);
+    if (values->http_port || values->http_tls_port) /* each may have one to a worker */
+        others += 2 * (uint64_t)values->http_max_connections;
     uint64_t allowed = process_descriptors_raise((uint64_t)wanted + others);
     if (allowed >= (uint64_t)wanted + others)
         return wanted;
@@ -364,6 +368,7 @@ static const struct cmd_server_api server_calls = {
     .audit_notes = audit_api_notes,
     .audit = audit_api_counts,
     .audit_rotate = audit_api_rotate,
+    .http_counts = beside_api_http_counts,
     .each_config = api_each_config,
     .config_set = api_config_set,
     .config_rewrite = api_config_rewrite,
@@ -378,6 +383,8 @@ static const struct cmd_server_api server_calls = {
     .tell_deed = clients_api_tell,
     .search_max = api_search_max,
     .each_class = class_stats_each,
+    .hot_keys = hot_keys_sum,
+    .hot_reset = hot_keys_reset,
     .rules_broken = rules_api_broken,
     .rules_diff_stores = rules_api_diff_stores,
     .gone = history_api_gone,

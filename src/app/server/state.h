@@ -147,10 +147,12 @@ struct server {
     atomic_bool log_refuses;    /* writes, at present */
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
-    struct server_tier *tier;     /* NULL: there is none */
-    uint64_t hash_seed;           /* the cache's */
-    struct server_secure *secure; /* NULL: no TLS */
-    struct server_audit *audit;   /* NULL: there is no audit log */
+    struct server_tier *tier;                                                       /* NULL: there is none */
+    uint64_t hash_seed;                                                             /* the cache's */
+    struct server_secure *secure;                                                   /* NULL: no TLS */
+    struct server_audit *audit;                                                     /* NULL: there is no audit log */
+    void (*_Atomic http_counts)(void *context, struct cmd_http_counts *ret_counts); /* NULL: no HTTP */
+    void *http_context;
 
     struct server_leases *leases;
     struct server_streaming *streaming;

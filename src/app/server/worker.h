@@ -19,6 +19,7 @@
 #include "app/server/class_stats.h"
 #include "app/server/connection.h"
 #include "app/server/history.h"
+#include "app/server/hot_keys.h"
 #include "app/server/notify.h"
 #include "app/server/persistence.h"
 #include "app/server/pubsub.h"
@@ -126,6 +127,7 @@ struct worker {
     struct worker_cause cause;
     uint64_t misses[MISS_CAUSES]; /* but for MISS_NEVER, which are the others */
     struct worker_classes classes;
+    struct worker_hot hot;
     uint64_t filtered_seen; /* counts.filtered at the last miss */
     struct worker_killer killer;
 

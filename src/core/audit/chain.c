@@ -97,7 +97,7 @@ void audit_file_name(uint64_t number, char ret_name[AUDIT_FILE_NAME_SIZE]) {
 }
 
 uint64_t audit_file_number(struct slice name) {
-    const struct slice begin = SLICE("audit-"), end = SLICE(".jsonl");
+    struct slice begin = SLICE("audit-"), end = SLICE(".jsonl");
     enum { DIGITS = 6 };
     uint64_t number = 0;
     if (name.size != begin.size + DIGITS + end.size || !slice_starts_with(name, begin) ||

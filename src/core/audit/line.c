@@ -16,7 +16,7 @@ static bool is_hash(struct slice digits) {
 /* `"KIND"` behind `,"time":"27 characters","kind":` */
 static bool read_kind(struct slice rest, struct slice *ret_kind) {
     enum { TIME_SIZE = 27, KIND_SIZE_MAX = 16 };
-    const struct slice time = SLICE(",\"time\":\""), kind = SLICE("\",\"kind\":\"");
+    struct slice time = SLICE(",\"time\":\""), kind = SLICE("\",\"kind\":\"");
     if (!slice_starts_with(rest, time))
         return false;
     rest = slice_part(rest, time.size + TIME_SIZE, SIZE_MAX);

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/json_text.h"
 
-static const char *const class_names[AUDIT_CLASSES] = {
+static const char class_names[AUDIT_CLASSES][16] = {
     [AUDIT_AUTHENTICATION] = "authentication",
     [AUDIT_ADMINISTRATION] = "administration",
     [AUDIT_RULES] = "rules",
@@ -15,7 +15,7 @@ static const char *const class_names[AUDIT_CLASSES] = {
     [AUDIT_DATA_READ] = "data-read",
     [AUDIT_DATA_WRITE] = "data-write",
 };
-static const char *const result_names[AUDIT_RESULTS] = {
+static const char result_names[AUDIT_RESULTS][8] = {
     [AUDIT_OK] = "ok", [AUDIT_REFUSED] = "denied", [AUDIT_FAILED] = "failed"};
 
 const char *audit_class_name(uint32_t class) { return class < AUDIT_CLASSES ? class_names[class] : NULL; }
@@ -75,7 +75,7 @@ static enum status write_names(const struct audit_record *record, struct buf *to
 }
 
 static enum status write_client(const struct audit_record *record, struct buf *to) {
-    static const char *const over[] = {"tcp", "unix", "tls", "http"};
+    static const char over[][8] = {"tcp", "unix", "tls", "http"};
     if (record->client.size == 0)
         return STATUS_OK;
     TRY(write_field(to, "client", record->client, AUDIT_TEXT_SIZE_MAX));

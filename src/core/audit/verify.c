@@ -6,7 +6,7 @@
 #include "base/assert.h"
 
 const char *audit_finding_name(enum audit_finding_kind kind) {
-    static const char *const names[AUDIT_FINDINGS] = {
+    static const char names[AUDIT_FINDINGS][16] = {
         [AUDIT_CHANGED] = "changed",
         [AUDIT_NOT_A_LINE] = "not-a-line",
         [AUDIT_MISSING] = "missing",
@@ -263,7 +263,7 @@ static void settle_suspect(struct audit_verifier *verifier, const struct audit_l
 
 /* Whether a whole line stands at the beginning: then these bytes are not what a crash leaves. */
 static bool begins_with_line(struct audit_verifier *verifier, struct slice bytes) {
-    const struct slice mark = SLICE(",\"hash\":\"");
+    struct slice mark = SLICE(",\"hash\":\"");
     const size_t rest = AUDIT_HASH_SIZE + 2;
     struct audit_line line;
     char hash[AUDIT_HASH_SIZE];
