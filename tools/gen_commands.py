@@ -381,9 +381,13 @@ def find_seed(names):
     for bits in range(max(1, (len(names) - 1).bit_length() + 1), 16):
         for _ in range(20000):
             state = (state * 6364136223846793005 + 1442695040888963407) & MASK
-            seed = state | 1
-            slots = {(m * seed & MASK) >> 64 - bits for m in mixed}
-            if len(slots) == len(names):
+            seed, taken = state | 1, set()
+            for m in mixed:
+                slot = (m * seed & MASK) >> 64 - bits
+                if slot in taken:  # mostly soon
+                    break
+                taken.add(slot)
+            else:
                 return seed, bits, [(m * seed & MASK) >> 64 - bits for m in mixed]
     raise Mistake('no hash without collisions')
 

@@ -361,7 +361,7 @@ struct cmd_server_api {
     bool (*audit_notes)(struct cmd_server *, struct cmd_client *, const struct cmd_spec *);
     void (*audit)(struct cmd_server *, struct cmd_audit_counts *ret);
     bool (*audit_rotate)(struct cmd_server *);
-    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret);     /* NULL: no HTTP */
+    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret); /* NULL: no HTTP */
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
     void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
                         void *context);
