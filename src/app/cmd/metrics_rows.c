@@ -245,6 +245,8 @@ static void ask_server(struct collecting *collecting, struct metric_facts *facts
     api->rules_loads(server, &facts->loads);
     if (api->secure_counts)
         api->secure_counts(server, &facts->secure);
+    if (api->audit)
+        api->audit(server, &facts->audit);
     api->tier(server, &facts->file);
     cache_stats(env->cache, &facts->cache);
     cache_bans(env->cache, &facts->bans);
