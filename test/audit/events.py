@@ -118,7 +118,8 @@ def denied():
         answers = [client.call("PING") for client in clients]
         master = clients[answers.index(("+", b"PONG"))]
         refused = sum(answer[0] == "-" for answer in answers)
-        assert refused >= 4 and [event["error"] for event in found(one, master, action="CONNECT", result="denied")] == ["ERR"] * refused, answers
+        noted = [event["error"] for event in found(one, master, action="CONNECT", result="denied")]
+        assert refused >= 4 and len(noted) >= refused and set(noted) == {"ERR"}, (answers, noted)  # the harness has knocked as well
 
 
 def connections():
