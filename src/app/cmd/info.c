@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/version.h"
 #include "core/auth/users.h"
+#include "core/obs/slowlog.h"
 
 enum { CLASS_NAME_SHOWN_MAX = 255 };
 enum { TTL_SAMPLES = 64 };              /* entries looked at for avg_ttl */
@@ -290,6 +291,36 @@ static void denied(struct info *info, const struct cmd_server_counts *counts) {
     number(info, "acl_access_denied_channel", counts->denied[AUTH_REASON_CHANNEL]);
 }
 
+static void command_logs(struct info *info) {
+    static const char *const names[CMD_LOGS] = {
+        [CMD_LOG_SLOW] = "slow", [CMD_LOG_LARGE_REQUEST] = "large_request", [CMD_LOG_LARGE_REPLY] = "large_reply"};
+    uint64_t lengths[CMD_LOGS], counts[CMD_LOGS];
+    info->api->logs_lock(info->server);
+    for (int log = 0; log < CMD_LOGS; log++) {
+        lengths[log] = info->api->command_log(info->server, (enum cmd_log)log)->count;
+        counts[log] = info->api->command_log(info->server, (enum cmd_log)log)->id_next;
+    }
+    info->api->logs_unlock(info->server);
+    for (int log = 0; log < CMD_LOGS; log++) {
+        line(info, "commandlog_%s_len:%llu", names[log], (unsigned long long)lengths[log]);
+        line(info, "commandlog_%s_total:%llu", names[log], (unsigned long long)counts[log]);
+    }
+}
+
+static void of_leases(struct info *info) {
+    number(info, "lease_out", info->counts.leases.out);
+    number(info, "lease_waiting", info->counts.leases.waiting);
+    number(info, "lease_bytes", info->counts.leases.bytes);
+    number(info, "lease_given", info->counts.leases.given);
+    number(info, "lease_used", info->counts.leases.used);
+    number(info, "lease_lost", info->counts.leases.lost);
+    number(info, "lease_expired", info->counts.leases.expired);
+    number(info, "lease_late", info->counts.leases.late);
+    number(info, "lease_released", info->counts.leases.released);
+    number(info, "lease_refused", info->counts.leases.refused);
+    number(info, "lease_refused_sets", info->counts.leases.refused_sets);
+}
+
 static void section_stats(struct info *info) {
     const struct cmd_server_counts *counts = &info->counts;
     number(info, "total_connections_received", counts->connections_received);
@@ -333,17 +364,8 @@ static void section_stats(struct info *info) {
     number(info, "client_output_buffer_limit_disconnections", counts->output_limit_cuts);
     number(info, "pubsub_cut_clients", counts->pubsub_cuts);
     denied(info, counts);
-    number(info, "lease_out", info->counts.leases.out);
-    number(info, "lease_waiting", info->counts.leases.waiting);
-    number(info, "lease_bytes", info->counts.leases.bytes);
-    number(info, "lease_given", info->counts.leases.given);
-    number(info, "lease_used", info->counts.leases.used);
-    number(info, "lease_lost", info->counts.leases.lost);
-    number(info, "lease_expired", info->counts.leases.expired);
-    number(info, "lease_late", info->counts.leases.late);
-    number(info, "lease_released", info->counts.leases.released);
-    number(info, "lease_refused", info->counts.leases.refused);
-    number(info, "lease_refused_sets", info->counts.leases.refused_sets);
+    command_logs(info);
+    of_leases(info);
     number(info, "eventloop_cycles", counts->loop_turns);
     number(info, "eventloop_duration_sum", counts->loop_us);
     number(info, "eventloop_duration_cmd_sum", counts->loop_command_us);

@@ -177,6 +177,9 @@ struct cmd_lease_given {
     uint64_t id;      /* LEASE_WAITS */
 };
 
+/* Logs of commands that were slow, asked with many bytes, or answered with many; an entry's value is in microseconds or bytes. */
+enum cmd_log { CMD_LOG_SLOW, CMD_LOG_LARGE_REQUEST, CMD_LOG_LARGE_REPLY, CMD_LOGS };
+
 struct cmd_command_counts {
     uint64_t calls, usec, rejected, failed;
 };
@@ -373,7 +376,7 @@ struct cmd_server_api {
      * and no other call of this table is made in between. */
     void (*logs_lock)(struct cmd_server *);
     void (*logs_unlock)(struct cmd_server *);
-    struct slowlog *(*slowlog)(struct cmd_server *);
+    struct slowlog *(*command_log)(struct cmd_server *, enum cmd_log);
     struct latency_monitor *(*latency)(struct cmd_server *);
     /* Rules. A load appends to `problems` what is wrong, also if it is only warnings. STATUS_INVALID: the old rules stay; STATUS_FULL: they are good, but
      * not while the server runs as it does (`problems` says why). STATUS_BUSY: another load is under way. The client's transaction holds no locks. */

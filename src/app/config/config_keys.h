@@ -85,6 +85,7 @@ enum config_key_id {
     CONFIG_HTTP_TLS_PORT,
     CONFIG_HTTP_BIND,
     CONFIG_HTTP_HOSTS,
+    CONFIG_HTTP_ALLOWED_ORIGINS,
     CONFIG_HTTP_MAX_CONNECTIONS,
     CONFIG_HTTP_MAX_BODY,
     CONFIG_HTTP_MAX_MEMORY,
@@ -107,6 +108,7 @@ enum config_key_id {
     CONFIG_DIR,
     CONFIG_PIDFILE,
     CONFIG_LOGFILE,
+    CONFIG_LOG_FORMAT,
     CONFIG_LOGLEVEL,
     CONFIG_RULES,
     CONFIG_RULES_WATCH,
@@ -133,6 +135,10 @@ enum config_key_id {
     CONFIG_WARM_KEEP_PERCENT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
+    CONFIG_COMMANDLOG_REQUEST_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REQUEST_MAX_LEN,
+    CONFIG_COMMANDLOG_REPLY_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REPLY_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
     CONFIG_NOTIFY_KEYSPACE_EVENTS,
     CONFIG_DATABASES,
@@ -207,6 +213,8 @@ enum config_maxmemory_policy {
 
 enum config_stream { CONFIG_STREAM_NO, CONFIG_STREAM_AUTO, CONFIG_STREAM_YES, CONFIG_STREAM_COUNT };
 
+enum config_log_format { CONFIG_LOG_FORMAT_TEXT, CONFIG_LOG_FORMAT_JSON, CONFIG_LOG_FORMAT_COUNT };
+
 enum config_loglevel {
     CONFIG_LOGLEVEL_DEBUG,
     CONFIG_LOGLEVEL_VERBOSE,
@@ -271,7 +279,8 @@ struct config_values {
     int64_t http_port;
     int64_t http_tls_port;
     struct config_list http_bind;
-    struct config_list http_hosts;
+    char http_hosts[1024];
+    char http_allowed_origins[1024];
     int64_t http_max_connections;
     uint64_t http_max_body_bytes;
     uint64_t http_max_memory_bytes;
@@ -294,6 +303,7 @@ struct config_values {
     char dir[1024];
     char pidfile[1024];
     char logfile[1024];
+    enum config_log_format log_format;
     enum config_loglevel loglevel;
     char rules[1024];
     bool rules_watch;
@@ -320,6 +330,10 @@ struct config_values {
     int64_t warm_keep_percent;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
+    int64_t commandlog_request_larger_than;
+    int64_t commandlog_large_request_max_len;
+    int64_t commandlog_reply_larger_than;
+    int64_t commandlog_large_reply_max_len;
     int64_t latency_monitor_threshold_ms;
     uint32_t notify_keyspace_events;
 };

@@ -50,13 +50,14 @@ struct http_exchange {
     bool closes;          /* HTTP/1: the connection ends with it */
     bool full;            /* more was unsent than should be; the handler is to be told of room */
     bool refused;         /* by the transport: what comes of its body is thrown away */
-    uint64_t since_ms;    /* the body is being received; HTTP/2: the answer is being taken */
+    uint64_t since_ms;    /* the body is being received; HTTP/2: the answer is being taken, or it lingers */
     uint64_t moved;       /* bytes since then */
     struct http_body one; /* HTTP/1 */
     int32_t stream;       /* HTTP/2, as all that follows */
     struct buf answer;
     size_t answer_sent;
     bool answer_whole, deferred, head_too_large;
+    bool lingers; /* it is answered, and the client still sends the request */
     uint64_t head_size;
     struct slice scheme;
 };

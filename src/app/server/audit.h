@@ -68,10 +68,12 @@ void audit_opened(struct connection *connection);
 void audit_closed(struct connection *connection);
 /* Somebody was not let in. `code`: "DENIED", "ERR". */
 void audit_turned_away(struct worker *worker, int fd, enum connection_door door, const char *code);
+/* The same by any thread, of a client of HTTP. */
+void audit_kept_out(struct server *server, const char *address, const char *code);
 /* The handshake of TLS has not come about. */
 void audit_unshaken(struct connection *connection, const char *reason);
 /* The client has shown a certificate with this name, and is that user, or not. */
-void audit_certificate(struct connection *connection, const char *name, bool known);
+void audit_certificate(struct connection *connection, struct slice name, bool known);
 /* The rules were read again, by a signal or because the file has changed. */
 void audit_reloaded(struct worker *worker, bool done);
 /* By any thread: a signal stops the server. */

@@ -139,7 +139,10 @@ static void name_connection(struct note *note, const struct connection *connecti
     record->client = connection->is_unix ? slice_from_string(connection->worker->server->unix_path)
                                          : slice_from_string(connection->peer);
     record->client_id = connection->client.id;
-    record->transport = connection->is_unix ? AUDIT_OVER_UNIX : connection->tls ? AUDIT_OVER_TLS : AUDIT_OVER_TCP;
+    record->transport = connection->inside    ? AUDIT_OVER_HTTP
+                        : connection->is_unix ? AUDIT_OVER_UNIX
+                        : connection->tls     ? AUDIT_OVER_TLS
+                                              : AUDIT_OVER_TCP;
     record->user = user_of(&connection->client);
 }
 
@@ -303,7 +306,7 @@ void audit_unshaken(struct connection *connection, const char *reason) {
     note_connection(connection, AUDIT_DENIED, AUDIT_FAILED, "TLS HANDSHAKE", reason);
 }
 
-void audit_certificate(struct connection *connection, const char *name, bool known) {
+void audit_certificate(struct connection *connection, struct slice name, bool known) {
     struct note note;
     const struct server_audit *audit = connection->worker->server->audit;
     if (!audit || !audit_is_on(audit, AUDIT_AUTHENTICATION))
@@ -311,7 +314,7 @@ void audit_certificate(struct connection *connection, const char *name, bool kno
     begin(&note, connection->worker, AUDIT_AUTHENTICATION, known ? AUDIT_OK : AUDIT_REFUSED);
     name_connection(&note, connection);
     note.record.action = SLICE("TLS CERTIFICATE");
-    note.record.user = slice_from_string(name);
+    note.record.user = name;
     if (audit_passes(note.audit, NULL, note.record.user))
         finish(&note);
 }
@@ -344,23 +347,37 @@ void audit_reloaded(struct worker *worker, bool done) {
     finish(&note);
 }
 
-void audit_signal(struct server *server, const char *name) {
-    struct server_audit *audit = server->audit;
+/* By a thread that is no worker. */
+static void put_alone(struct server_audit *audit, struct audit_record *record) {
     struct buf body;
-    if (!audit || !audit_is_on(audit, AUDIT_ADMINISTRATION))
-        return;
-    const struct audit_record record = {.time_us = clock_unix_us(),
-                                        .node = slice_from_string(audit->node),
-                                        .class = AUDIT_ADMINISTRATION,
-                                        .action = SLICE("SHUTDOWN"),
-                                        .transport = AUDIT_OVER_NOTHING,
-                                        .names = {slice_from_string(name)},
-                                        .name_count = 1,
-                                        .touched = 1};
+    record->time_us = clock_unix_us();
+    record->node = slice_from_string(audit->node);
     buf_init(&body, &memory_libc);
-    if (audit_record_write(&record, &body) == STATUS_OK)
+    if (audit_record_write(record, &body) == STATUS_OK)
         audit_put(audit, buf_slice(&body));
     buf_fini(&body);
+}
+
+void audit_signal(struct server *server, const char *name) {
+    struct audit_record record = {.class = AUDIT_ADMINISTRATION,
+                                  .action = SLICE("SHUTDOWN"),
+                                  .transport = AUDIT_OVER_NOTHING,
+                                  .names = {slice_from_string(name)},
+                                  .name_count = 1,
+                                  .touched = 1};
+    if (server->audit && audit_is_on(server->audit, AUDIT_ADMINISTRATION))
+        put_alone(server->audit, &record);
+}
+
+void audit_kept_out(struct server *server, const char *address, const char *code) {
+    struct audit_record record = {.class = AUDIT_DENIED,
+                                  .result = AUDIT_REFUSED,
+                                  .action = SLICE("CONNECT"),
+                                  .client = slice_from_string(address),
+                                  .transport = AUDIT_OVER_HTTP,
+                                  .error = slice_from_string(code)};
+    if (server->audit && audit_is_on(server->audit, AUDIT_DENIED))
+        put_alone(server->audit, &record);
 }
 
 static enum status write_settings(struct server_audit *audit, const struct cmd_client *client,

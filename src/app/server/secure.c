@@ -103,6 +103,8 @@ enum status secure_start(struct server *server) {
     const struct config_values *values = &server->config.values;
     char reason[TLS_REASON_SIZE];
     struct tls_material *material;
+    if (!is_wanted(values) && values->tls_cert_file[0])
+        log_warning("There is a tls-cert-file, but no tls-port and no http-tls-port: nothing is served over TLS");
     if (!is_wanted(values))
         return STATUS_OK;
     struct server_secure *secure = memory_take(&memory_libc, sizeof *secure);
@@ -262,7 +264,7 @@ static void find_user(struct connection *connection) {
         !tls_peer_name(connection->tls, kind == CONFIG_TLS_AUTH_CLIENTS_USER_CN ? TLS_NAME_COMMON : TLS_NAME_URI, name))
         return;
     const bool known = users_be(server, &connection->client, slice_from_string(name));
-    audit_certificate(connection, name, known);
+    audit_certificate(connection, slice_from_string(name), known);
     if (!known)
         log_verbose("The certificate of %s names '%s', and no such user may come in", connection->peer, name);
 }

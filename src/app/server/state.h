@@ -51,6 +51,7 @@ struct settings {
     _Atomic uint64_t search_max;       /* keys of a database in which patterns are looked for */
     _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
+    _Atomic uint64_t large_request_bytes, large_reply_bytes; /* the same for logs of what is large */
     atomic_bool password_set, protected_mode;
 };
 
@@ -94,7 +95,10 @@ struct server {
     uint32_t worker_count;
 
     _Atomic uint64_t client_id_last;
-    _Atomic uint32_t clients; /* connections open, of all workers */
+    _Atomic uint32_t clients;       /* connections open, of all workers */
+    _Atomic uint32_t insiders;      /* of these, from within the process (inside.h) */
+    _Atomic uint32_t insiders_ever; /* each worker gets one in its turn */
+    _Atomic uint64_t users_version; /* counts changes of users */
     _Atomic uint32_t monitors;
     _Atomic uint32_t observers;      /* the same number, and bits of audit.h */
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
@@ -166,7 +170,7 @@ struct server {
     char executable[1024], system[128];
 
     pthread_mutex_t logs_lock;
-    struct slowlog slowlog;
+    struct slowlog command_logs[CMD_LOGS];
     struct latency_monitor latency;
 
     _Atomic uint64_t memory_peak_bytes;

@@ -108,6 +108,8 @@ struct worker {
     const struct cmd_spec *timed_spec;    /* what has run since: timed_count commands of this kind */
     const struct cmd_request *timed_last; /* the last of them */
     uint32_t timed_count, timed_max;
+    uint64_t
+        large_bytes; /* a request or reply of so many is looked at for the logs of what is large; as of this batch */
     uint64_t housekept_ms;
     bool housekeeping_more;
 
