@@ -1,5 +1,6 @@
 """What is noted, by whom, from where and how; and what is not."""
 
+import base64
 import contextlib
 import os
 import re
@@ -8,6 +9,8 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 
 import logs
 from harness import Client, Strata, encode
@@ -226,6 +229,23 @@ def certificates():
         assert [event["user"] for event in found(one, master, action="CONFIG GET", over="tls")] == ["ann", "default"]
 
 
+def http():
+    """A client of HTTP is one as any other, with its own address."""
+    port = free_port()
+    with server(http_port=port, audit_classes="authentication denied invalidation") as one, one.client() as master:
+        assert master.call("ACL", "SETUSER", "joe", "on", ">pw", "~mine*", "+@all", "-@dangerous") == OK
+        for user, password, key in (("joe", "zqwrong", "mine"), ("joe", "pw", "yours"), ("joe", "pw", "mine")):
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/keys/{key}", method="PURGE")
+            request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(request, timeout=20).read()
+        seen = [(event["user"], event["class"], event["action"], event["result"]) for event in found(one, master, over="http")]
+        assert ("joe", "authentication", "AUTH", "denied") in seen and ("joe", "authentication", "AUTH", "ok") in seen, seen
+        assert ("joe", "denied", "INVALIDATE KEY", "denied") in seen and ("joe", "invalidation", "INVALIDATE KEY", "ok") in seen, seen
+        assert all(event["client"].startswith("127.0.0.1:") for event in logs.events(folder_of(one), over="http"))
+        assert "zqwrong" not in "".join(path.read_text() for path in logs.files(folder_of(one)))
+
+
 def shown():
     with server() as one, one.client() as master:
         master.call("CONFIG", "SET", "timeout", "5"), master.call("FLUSHALL"), master.call("CONFIG", "SET", "timeout", "x")
@@ -250,6 +270,6 @@ def flows(report):
                        ("what is refused: rights, passwords, in transactions, without replies, at the door", denied), ("connections that open and close", connections),
                        ("reads and writes, and what is said of keys", data), ("filters of users and commands", filters),
                        ("a change of the settings is noted first", settings), ("what is wrong with settings is told at the start", refused_at_start),
-                       ("users of certificates, and handshakes that fail", certificates), ("show filters, over files", shown)):  # fmt: skip
+                       ("users of certificates, and handshakes that fail", certificates), ("clients of HTTP", http), ("show filters, over files", shown)):  # fmt: skip
         with report.case(name):
             case()

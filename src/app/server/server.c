@@ -219,20 +219,6 @@ static bool may_grow(const struct server *server, const struct config *next, cha
     return false;
 }
 
-/* Who has changed what, without secrets. Nobody, if it is no command. */
-static void tell_of_settings(const struct slice *names, const struct slice *values, uint32_t count) {
-    const struct worker *worker = worker_current();
-    if (!worker)
-        return;
-    for (uint32_t i = 0; i < count; i++) {
-        enum config_key_id id = config_find(names[i]);
-        bool shown = id < CONFIG_KEY_COUNT && !config_keys[id].secret;
-        struct slice value = shown ? slice_part(values[i], 0, 256) : SLICE("(not shown)");
-        clients_tell(worker->call.client, "CONFIG SET %s %.*s", id < CONFIG_KEY_COUNT ? config_keys[id].name : "",
-                     (int)value.size, value.size ? (const char *)value.data : "");
-    }
-}
-
 static bool sets_password(const struct slice *names, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         if (config_find(names[i]) == CONFIG_REQUIREPASS)
@@ -290,7 +276,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
     if (done && sets_password(names, count))
         users_refresh(api, worker_current() ? worker_current()->call.client : NULL);
     if (done)
-        tell_of_settings(names, values, count);
+        clients_tell_settings(names, values, count);
     return done;
 }
 
