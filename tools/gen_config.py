@@ -13,7 +13,7 @@ import yaml
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TYPES = ['int', 'octal', 'bool', 'enum', 'size', 'duration', 'string', 'list', 'output_limit', 'events', 'save_points', 'fixed']
 KNOWN = {'name', 'type', 'unit', 'default', 'min', 'max', 'choices', 'auto', 'percent', 'running', 'also', 'get',
-         'secret', 'description', 'listed', 'zero', 'names'}
+         'secret', 'description', 'listed', 'zero'}
 FIXED_INPUT_MAX = 64
 
 
@@ -44,7 +44,7 @@ def read_keys():
         if row['type'] not in TYPES:
             fail('%s: unknown type %s' % (row['name'], row['type']))
         key = {'section': section, 'min': 0, 'max': 0, 'unit': '', 'choices': [], 'also': [], 'get': [],
-               'auto': '', 'percent': False, 'zero': False, 'names': False, 'running': False, 'secret': False}
+               'auto': '', 'percent': False, 'zero': False, 'running': False, 'secret': False}
         key.update(row)
         key['default'] = word(row['default'])
         key['id'] = 'CONFIG_' + key['name'].upper().replace('-', '_')
@@ -177,10 +177,8 @@ def make_source(keys):
            '/* clang-format off */',
            'const struct config_key config_keys[CONFIG_KEY_COUNT] = {']
     for key in keys:
-        parts = ['.name = %s' % c_text(key['name']),
-                 '.environment = %s' % c_text(key['environment']),
-                 '.section = %s' % c_text(key['section']),
-                 '.type = CONFIG_TYPE_%s' % key['type'].upper(),
+        parts = ['.name = %s, .environment = %s' % (c_text(key['name']), c_text(key['environment'])),
+                 '.section = %s, .type = CONFIG_TYPE_%s' % (c_text(key['section']), key['type'].upper()),
                  '.default_text = %s' % c_text(key['default'])]
         if key['unit']:
             parts.append('.unit = %s' % c_text(key['unit']))
@@ -192,7 +190,7 @@ def make_source(keys):
             if key['max']:
                 parts.append('.max = %d' % key['max'])
             parts.append('FIELD_AT')
-        for flag in ('running', 'percent', 'secret', 'zero', 'names'):
+        for flag in ('running', 'percent', 'secret', 'zero'):
             if key[flag]:
                 parts.append('.%s = true' % flag)
         if key['auto']:

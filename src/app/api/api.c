@@ -62,9 +62,12 @@ static bool is_own_origin(const struct http_request *request, struct slice origi
 }
 
 static bool is_allowed_origin(const struct api *api, struct slice origin) {
-    for (uint32_t i = 0; i < api->origins.count; i++)
-        if (slice_equal_nocase(origin, slice_from_string(api->origins.items[i])))
+    for (const char *at = api->origins; *at;) {
+        size_t size = strcspn(at, " ");
+        if (size && slice_equal_nocase(origin, slice_make(at, size)))
             return true;
+        at += size + (at[size] == ' ');
+    }
     return false;
 }
 
@@ -78,7 +81,7 @@ static bool is_foreign(const struct api_call *call) {
 
 void api_call_cross_origin(struct api_call *call) {
     struct slice origin;
-    if (call->api->origins.count == 0)
+    if (!call->api->origins[0])
         return;
     api_field(call, "vary", SLICE("Origin"));
     if (!api_field_get(call, "origin", &origin) || !is_allowed_origin(call->api, origin))
@@ -96,7 +99,7 @@ static bool fits(const struct api_route *route, struct slice path, struct slice 
     return slice_starts_with(path, own) && (route->flags & ROUTE_REST ? ret_rest->size > 0 : ret_rest->size == 0);
 }
 
-/* The methods of a path, "GET, HEAD, PUT"; empty: there is no such path. */
+/* The methods of a path, "GET, HEAD, PUT" (a HEAD is a GET whose body is not sent); empty: there is no such path. */
 static void methods_of(struct slice path, char ret_methods[METHODS_SIZE]) {
     size_t size = 0;
     struct slice rest;
@@ -104,7 +107,8 @@ static void methods_of(struct slice path, char ret_methods[METHODS_SIZE]) {
     for (uint32_t i = 0; i < api_route_count; i++) {
         const struct api_route *route = &api_routes[i];
         if (fits(route, path, &rest) && size < METHODS_SIZE)
-            size += (size_t)snprintf(ret_methods + size, METHODS_SIZE - size, "%s%s", size ? ", " : "", route->method);
+            size += (size_t)snprintf(ret_methods + size, METHODS_SIZE - size, "%s%s%s", size ? ", " : "", route->method,
+                                     strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
     }
 }
 
@@ -285,8 +289,9 @@ enum status api_new(struct server *server, struct http_loop *loop, const struct 
     struct api *api = memory_take(&memory_libc, sizeof *api);
     if (!api)
         return STATUS_NO_MEMORY;
-    *api = (struct api){.server = server, .loop = loop, .origins = values->http_allowed_origins};
-    enum status status = links_new(server, loop, &api->links);
+    *api = (struct api){.server = server, .loop = loop};
+    snprintf(api->origins, sizeof api->origins, "%s", values->http_allowed_origins);
+    enum status status = links_new(server, loop, values->http_max_memory_bytes, &api->links);
     if (status != STATUS_OK) {
         memory_give(&memory_libc, api, sizeof *api);
         return status;

@@ -9,7 +9,7 @@
 #include "app/server/server.h"
 #include "base/buf.h"
 
-enum { FIXTURE_FIELDS_MAX = 40, FIXTURE_TURNS_MAX = 20000 };
+enum { FIXTURE_FIELDS_MAX = 40, FIXTURE_TURNS_MAX = 2000 };
 
 struct http_exchange {
     void *data;
@@ -26,6 +26,7 @@ struct api_fixture {
     struct http_loop *loop;
     struct api *api;
     struct http_handler handler;
+    const char *client; /* whose address requests have */
 };
 
 void api_fixture_start(struct api_fixture *fixture, const char *users);

@@ -12,7 +12,8 @@ struct api {
     struct server *server;
     struct http_loop *loop;
     struct links *links;
-    struct config_list origins; /* whose browsers may ask, and change something */
+    char origins[sizeof((struct config_values *)0)
+                     ->http_allowed_origins]; /* whose pages may ask, and change something */
     struct api_call *first;
     uint32_t event_streams;
 };

@@ -61,9 +61,8 @@ void api_fixture_start(struct api_fixture *fixture, const char *users) {
     config.values.maxmemory_bytes = 128 << 20;
     if (users)
         snprintf(config.values.users, sizeof config.values.users, "%s", users);
-    config.values.http_allowed_origins.count = 1;
-    strcpy(config.values.http_allowed_origins.items[0], "https://good.example");
-    *fixture = (struct api_fixture){.server = testing_server_start(&config)};
+    strcpy(config.values.http_allowed_origins, "https://fine.example https://good.example");
+    *fixture = (struct api_fixture){.server = testing_server_start(&config), .client = "127.0.0.1:4711"};
     assert_int_equal(http_loop_new(&memory_libc, NULL, &fixture->loop), STATUS_OK);
     assert_int_equal(api_new(fixture->server, fixture->loop, &config.values, &fixture->api), STATUS_OK);
     fixture->handler = api_handler(fixture->api);
@@ -101,7 +100,7 @@ struct http_exchange *api_fixture_begin(struct api_fixture *fixture, const char 
                                               .fields = exchange->fields,
                                               .field_count = read_fields(exchange, fields),
                                               .body = body,
-                                              .client = "127.0.0.1:4711",
+                                              .client = fixture->client,
                                               .version = 11};
     fixture->handler.begin(fixture->handler.context, exchange, &exchange->request);
     return exchange;
@@ -279,6 +278,21 @@ static void who_asks_has_to_say_so(void **state) {
     api_fixture_stop(&fixture);
 }
 
+/* In protected mode. What somebody here has opened is not for those elsewhere. */
+static void who_is_elsewhere_needs_a_password(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
+    fixture.client = "192.0.2.7:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 403, "DENIED");
+    fixture.client = "[2001:db8::7]:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 403, "DENIED");
+    fixture.client = "[::1]:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "v");
+    api_fixture_stop(&fixture);
+}
+
 static void pages_of_others_change_nothing(void **state) {
     struct api_fixture fixture;
     (void)state;
@@ -291,7 +305,7 @@ static void pages_of_others_change_nothing(void **state) {
         api_fixture_ask(&fixture, "OPTIONS", "/v1/keys/a",
                         "origin: https://good.example\naccess-control-request-method: PUT", SLICE(""));
     assert_int_equal(exchange->status, 204);
-    assert_string_equal(api_fixture_field(exchange, "allow"), "GET, PUT, PATCH, DELETE, PURGE");
+    assert_string_equal(api_fixture_field(exchange, "allow"), "GET, HEAD, PUT, PATCH, DELETE, PURGE");
     assert_string_equal(api_fixture_field(exchange, "access-control-allow-origin"), "https://good.example");
     api_fixture_free(&fixture, exchange);
     expect_answer(&fixture, "DELETE", "/v1/keys/a", "origin: https://good.example", NULL, 204, NULL);
@@ -346,6 +360,7 @@ static void the_server_tells_of_itself(void **state) {
     expect_answer(&fixture, "PATCH", "/v1/config", JSON, "{\"nonsense\":77}", 400, "ERR");
     expect_answer(&fixture, "GET", "/v1/stores", NULL, NULL, 200, "default");
     expect_answer(&fixture, "GET", "/v1/stores/default", NULL, NULL, 200, "{");
+    expect_answer(&fixture, "GET", "/v1/stores/nobody", NULL, NULL, 404, "NOTFOUND");
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml",
                   "version: 1\nkeys:\n  \"user:{id}\": { ttl: 1h }\n", 204, NULL);
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml", "version: 9\n", 422, "RULES");
@@ -355,8 +370,8 @@ static void the_server_tells_of_itself(void **state) {
     expect_answer(&fixture, "GET", "/v1/classes", NULL, NULL, 200, "\"class\":\"user:{id}\"");
     expect_answer(&fixture, "GET", "/v1/explain/user:7", NULL, NULL, 200, "\"state\":\"absent\"");
     expect_answer(&fixture, "GET", "/v1/snapshots", NULL, NULL, 200, "last_saved");
-    expect_answer(&fixture, "POST", "/v1/snapshots", NULL, NULL, 400, "");
-    expect_answer(&fixture, "GET", "/metrics", NULL, NULL, 404, "NOTFOUND");
+    expect_answer(&fixture, "POST", "/v1/snapshots", NULL, NULL, 409, "Nothing is kept");
+    expect_answer(&fixture, "GET", "/metrics", NULL, NULL, 200, "strata_ready 1");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"SET\",\"k\",\"v\"]", 200, "{\"reply\":\"OK\"}");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"subscribe\",\"k\"]", 422, "NOTHERE");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"GET\"]", 400, "wrong number");
@@ -382,6 +397,26 @@ static void large_values_pass(void **state) {
     assert_true(slice_equal(buf_slice(&exchange->body), slice_make(bytes, SIZE)));
     api_fixture_free(&fixture, exchange);
     memory_give(&memory_libc, bytes, SIZE);
+    api_fixture_stop(&fixture);
+}
+
+/* More than there are links, each of which holds one. */
+static void who_finds_no_link_waits(void **state) {
+    enum { MANY = 400 };
+    struct api_fixture fixture;
+    struct http_exchange *exchanges[MANY];
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/n", NULL, "0", 201, NULL);
+    for (int i = 0; i < MANY; i++)
+        exchanges[i] = api_fixture_begin(&fixture, "POST", "/v1/commands", JSON, SLICE("[\"INCR\",\"n\"]"));
+    for (int i = 0; i < MANY; i++) {
+        for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended; turns++)
+            http_loop_turn(fixture.loop, 20);
+        assert_int_equal(exchanges[i]->status, 200);
+        api_fixture_free(&fixture, exchanges[i]);
+    }
+    expect_answer(&fixture, "GET", "/v1/keys/n", NULL, NULL, 200, "400");
     api_fixture_stop(&fixture);
 }
 
@@ -412,5 +447,6 @@ static void who_goes_is_forgotten(void **state) {
 
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
-           UNIT(pages_of_others_change_nothing), UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself),
-           UNIT(large_values_pass), UNIT(who_goes_is_forgotten));
+           UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
+           UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
+           UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten));

@@ -94,9 +94,16 @@ void api_stores(struct api_call *call) {
     api_go(call, show_reply);
 }
 
+static void got_store(struct api_call *call, const struct resp_value *replies, uint32_t count) {
+    if (resp_type_is_error(replies[0].type) && slice_starts_with(replies[0].text, SLICE("ERR no such store")))
+        api_problem(call, 404, "NOTFOUND", "There is no such store.");
+    else
+        show_pairs(call, replies, count);
+}
+
 void api_store(struct api_call *call) {
     api_command(call, "STORE INFO", call->name);
-    api_go(call, show_pairs);
+    api_go(call, got_store);
 }
 
 /* "id=7 addr=10.0.0.1:4711 name= ..." */
@@ -265,6 +272,12 @@ void api_rules_put(struct api_call *call) {
 
 static void snapshot_begun(struct api_call *call, const struct resp_value *replies, uint32_t count) {
     (void)count;
+    if (resp_type_is_error(replies[0].type) && slice_starts_with(replies[0].text, SLICE("ERR "))) {
+        /* Nothing is kept, or one is under way. */
+        api_problem_with(call, 409, "SNAPSHOT", api_keep(call, slice_part(replies[0].text, 4, SIZE_MAX)), NULL,
+                         (struct slice){0});
+        return;
+    }
     if (api_failed(call, &replies[0]))
         return;
     api_field(call, "location", SLICE("/v1/snapshots"));

@@ -17,7 +17,8 @@ enum {
     ARENA_CHUNK = 16 * 1024,
     REPLY_MEMBERS_MAX = 1 << 22,
     SECRET_SIZE = 32,
-    SHARED_PENDING_MAX = 64, /* asks in a row on one link */
+    HELD_SMALL = 1024 * 1024,  /* of one link; such are not given up for others */
+    SHARED_PENDING_MAX = 1024, /* asks in a row on one link */
 };
 
 /* An ask that was sent, or waits for its link to open. */
@@ -43,8 +44,10 @@ struct link {
     uint32_t greeting;     /* replies to come before it is open */
     struct buf out, later; /* later: asks that wait for it to open */
     size_t out_sent;
-    struct buf in, sizes; /* sizes: of the replies that are there, of the first pending */
+    struct buf in, sizes; /* sizes: of those that arrived, as far as somebody waits for them */
     size_t taken;         /* bytes of `in` that these take */
+    uint32_t arrived;     /* replies of the first pending, or of the greeting */
+    size_t counted;       /* capacity of `in`, as it stands in held_bytes */
     struct resp_reply_scanner scanner;
     struct arena arena;
     struct pending *first, *last;
@@ -57,7 +60,11 @@ struct links {
     struct link *first, *dead;
     uint32_t count;
     struct http_timer tick;
-    uint8_t secret[SECRET_SIZE]; /* of the process: digests of passwords mean nothing elsewhere */
+    struct http_task serve; /* those who wait */
+    struct ask *waiting_first, *waiting_last;
+    uint32_t waiting_count;
+    uint64_t held_bytes, held_max; /* replies that are not complete */
+    uint8_t secret[SECRET_SIZE];   /* of the process: digests of passwords mean nothing elsewhere */
 };
 
 /* ------------------------------------------------------------------------------------------ the end of one */
@@ -79,6 +86,12 @@ static void free_dead(struct links *links) {
     }
 }
 
+/* Somebody may get a link now. */
+static void serve_later(struct links *links) {
+    if (links->waiting_first)
+        http_loop_later(links->loop, &links->serve);
+}
+
 /* The memory goes with the next tick: who is called back may still stand in it. */
 static void bury(struct link *link) {
     struct links *links = link->links;
@@ -89,9 +102,12 @@ static void bury(struct link *link) {
     link->next = links->dead;
     links->dead = link;
     links->count--;
+    links->held_bytes -= link->counted;
+    link->counted = 0;
     link->state = LINK_DEAD;
     http_loop_forget(links->loop, &link->source);
     close(link->source.source.fd);
+    serve_later(links);
 }
 
 static struct pending *take_first(struct link *link) {
@@ -183,8 +199,25 @@ static enum status build(struct link *link, struct resp_value *ret_values) {
 static void forget_replies(struct link *link) {
     buf_consume(&link->in, link->taken);
     buf_shrink(&link->in, BUFFER_KEEP);
+    link->links->held_bytes -= link->counted - link->in.capacity;
+    link->counted = link->in.capacity;
     link->taken = 0;
     buf_clear(&link->sizes);
+}
+
+/* Nobody waits for the replies of the first pending any more. */
+static bool is_unwanted(const struct link *link) {
+    return link->state == LINK_OPEN && link->first && !link->first->ask;
+}
+
+/* Throws away what is there of an unwanted reply that is not complete. */
+static void drop_some(struct link *link) {
+    size_t size = link->scanner.position;
+    if (link->taken)
+        forget_replies(link);
+    resp_reply_drop(&link->scanner, size);
+    link->taken = size;
+    forget_replies(link);
 }
 
 /* Who has not been let in is told so; else what waited is sent. */
@@ -204,27 +237,33 @@ static void greeted(struct link *link, const struct resp_value *replies, uint32_
     send_some(link);
 }
 
+static void deliver_to(struct link *link, struct ask *ask) {
+    uint32_t count = link->arrived;
+    struct resp_value *replies = arena_take(&link->arena, count * sizeof *replies);
+    if (!replies || build(link, replies) != STATUS_OK)
+        lose(link);
+    else if (link->state == LINK_OPENING)
+        greeted(link, replies, count);
+    else
+        tell(ask, ASK_ANSWERED, replies, count);
+}
+
 /* All replies of the first pending, or of the greeting, are there. */
 static void deliver(struct link *link) {
-    uint32_t count = (uint32_t)(link->sizes.size / sizeof(size_t));
-    struct resp_value *replies = arena_take(&link->arena, count * sizeof *replies);
-    if (!replies || build(link, replies) != STATUS_OK) {
-        lose(link);
-        return;
-    }
-    if (link->state == LINK_OPENING) {
-        greeted(link, replies, count);
-    } else {
+    struct ask *ask = NULL;
+    if (link->state == LINK_OPEN) {
         struct pending *pending = take_first(link);
-        struct ask *ask = pending->ask;
+        ask = pending->ask;
         memory_give(&memory_libc, pending, sizeof *pending);
         link->idle_since_ms = http_loop_now_ms(link->links->loop);
-        if (ask)
-            tell(ask, ASK_ANSWERED, replies, count);
+        serve_later(link->links);
     }
+    if (ask || link->state == LINK_OPENING)
+        deliver_to(link, ask);
     if (link->state == LINK_DEAD)
         return;
     forget_replies(link);
+    link->arrived = 0;
     arena_reset(&link->arena);
 }
 
@@ -244,11 +283,26 @@ static void deliver_push(struct link *link, struct slice bytes) {
         arena_reset(&link->arena);
 }
 
+static void take_reply(struct link *link, const struct resp_reply_item *item) {
+    uint32_t expected = link->state == LINK_OPENING ? link->greeting : link->first ? link->first->expected : 0;
+    if (expected == 0 || buf_append(&link->sizes, &item->size, sizeof item->size) != STATUS_OK) {
+        lose(link);
+        return;
+    }
+    link->taken += item->size;
+    if (is_unwanted(link))
+        forget_replies(link);
+    if (++link->arrived == expected)
+        deliver(link);
+}
+
 /* One reply or push from the input. False: there is none, or the link is gone. */
 static bool take_one(struct link *link) {
     struct resp_reply_item item;
     struct slice input = slice_part(buf_slice(&link->in), link->taken, SIZE_MAX);
     enum resp_reply_result result = input.size ? resp_reply_skip(&link->scanner, input, &item) : RESP_REPLY_MORE;
+    if (result == RESP_REPLY_MORE && is_unwanted(link))
+        drop_some(link);
     if (result == RESP_REPLY_MORE && link->in.size <= ASK_REPLY_SIZE_MAX)
         return false;
     if (result != RESP_REPLY_DONE) {
@@ -265,14 +319,7 @@ static bool take_one(struct link *link) {
         link->in.size -= item.size;
         return true;
     }
-    uint32_t expected = link->state == LINK_OPENING ? link->greeting : link->first ? link->first->expected : 0;
-    if (expected == 0 || buf_append(&link->sizes, &item.size, sizeof item.size) != STATUS_OK) {
-        lose(link);
-        return false;
-    }
-    link->taken += item.size;
-    if (link->sizes.size / sizeof(size_t) == expected)
-        deliver(link);
+    take_reply(link, &item);
     return link->state != LINK_DEAD;
 }
 
@@ -281,12 +328,34 @@ static void take_input(struct link *link) {
         ;
 }
 
+/* When all together hold too much, and this one is large, its reply is thrown away as it comes. */
+static void count_held(struct link *link) {
+    struct links *links = link->links;
+    links->held_bytes += link->in.capacity - link->counted;
+    link->counted = link->in.capacity;
+    if (links->held_bytes <= links->held_max || link->counted <= HELD_SMALL)
+        return;
+    struct pending *pending = link->state == LINK_OPEN ? link->first : NULL;
+    struct ask *ask = pending ? pending->ask : NULL;
+    if (!ask) {
+        lose(link);
+        return;
+    }
+    pending->ask = NULL;
+    tell(ask, ASK_FULL, NULL, 0);
+    if (link->state != LINK_DEAD)
+        drop_some(link);
+}
+
 static void receive(struct link *link) {
     for (int i = 0; i < READS_AT_ONCE && link->state != LINK_DEAD && reads(link); i++) {
         if (buf_reserve(&link->in, READ_PIECE) != STATUS_OK) {
             lose(link);
             return;
         }
+        count_held(link);
+        if (link->state == LINK_DEAD)
+            return;
         ssize_t got = recv(link->source.source.fd, link->in.data + link->in.size, link->in.capacity - link->in.size,
                            MSG_DONTWAIT);
         if (got > 0) {
@@ -315,14 +384,18 @@ static void ready(struct http_source *source, uint32_t what) {
 
 /* ------------------------------------------------------------------------------------------ begin */
 
-/* Of the secret of the process, what is said, and the database: equal for the same identity, and tells nothing else. */
+/* Of the secret of the process, what is said, the database, and the machine that it is said from: equal for the same identity, and tells nothing else.
+ * By the machine since protected mode asks for it when a connection begins, and lists and logs name it. */
 static enum status digest_of(const struct links *links, const struct link_identity *identity,
                              char ret_digest[SHA256_DIGITS]) {
+    const char *port = strrchr(identity->client, ':');
+    int host_size = (int)(port ? (size_t)(port - identity->client) : strlen(identity->client));
     struct buf text;
     buf_init(&text, &memory_libc);
     enum status status = buf_append(&text, links->secret, sizeof links->secret);
     if (status == STATUS_OK)
-        status = buf_printf(&text, "%d %u %zu ", (int)identity->kind, identity->db, identity->user.size);
+        status = buf_printf(&text, "%d %u %.*s %zu ", (int)identity->kind, identity->db, host_size, identity->client,
+                            identity->user.size);
     if (status == STATUS_OK)
         status = buf_append_slice(&text, identity->user);
     if (status == STATUS_OK)
@@ -500,8 +573,7 @@ static enum ask_outcome put(struct link *link, struct ask *ask) {
     return ASK_UNDER_WAY;
 }
 
-enum ask_outcome links_ask(struct links *links, const struct link_identity *identity, struct ask *ask) {
-    ASSERT(!ask->pending && ask->expected > 0);
+static enum ask_outcome ask_at_once(struct links *links, const struct link_identity *identity, struct ask *ask) {
     struct link *link = ask->link;
     if (!link) {
         enum ask_outcome outcome = find_link(links, identity, ask->holds, &link);
@@ -517,17 +589,76 @@ enum ask_outcome links_ask(struct links *links, const struct link_identity *iden
     return outcome;
 }
 
+/* ------------------------------------------------------------------------------------------ those who wait for a link */
+
+static enum ask_outcome wait_for_link(struct links *links, const struct link_identity *identity, struct ask *ask) {
+    if (links->waiting_count == ASKS_WAITING_MAX)
+        return ASK_FULL;
+    ask->waits = true;
+    ask->waits_next = NULL;
+    ask->identity = *identity;
+    ask->links = links;
+    ask->waits_until_ms = http_loop_now_ms(links->loop) + ASK_MS_MAX;
+    if (links->waiting_last)
+        links->waiting_last->waits_next = ask;
+    else
+        links->waiting_first = ask;
+    links->waiting_last = ask;
+    links->waiting_count++;
+    return ASK_UNDER_WAY;
+}
+
+static void wait_no_more(struct ask *ask) {
+    struct links *links = ask->links;
+    struct ask **at = &links->waiting_first, *before = NULL;
+    while (*at != ask) {
+        before = *at;
+        at = &before->waits_next;
+    }
+    *at = ask->waits_next;
+    if (links->waiting_last == ask)
+        links->waiting_last = before;
+    links->waiting_count--;
+    ask->waits = false;
+}
+
+/* In their order; whoever finds none ends the round. */
+static void serve(struct http_task *task) {
+    struct links *links = (struct links *)(void *)((uint8_t *)task - offsetof(struct links, serve));
+    uint64_t now_ms = http_loop_now_ms(links->loop);
+    while (links->waiting_first) {
+        struct ask *ask = links->waiting_first;
+        const struct link_identity identity = ask->identity;
+        enum ask_outcome outcome = ask_at_once(links, &identity, ask);
+        if (outcome == ASK_FULL && now_ms < ask->waits_until_ms)
+            return;
+        wait_no_more(ask);
+        if (outcome != ASK_UNDER_WAY)
+            tell(ask, outcome == ASK_FULL ? ASK_LATE : outcome, NULL, 0);
+    }
+}
+
+enum ask_outcome links_ask(struct links *links, const struct link_identity *identity, struct ask *ask) {
+    ASSERT(!ask->pending && !ask->waits && ask->expected > 0);
+    enum ask_outcome outcome = ask_at_once(links, identity, ask);
+    return outcome == ASK_FULL && !ask->link ? wait_for_link(links, identity, ask) : outcome;
+}
+
 void ask_end(struct ask *ask, bool clean) {
     struct link *link = ask->link;
+    if (ask->waits)
+        wait_no_more(ask);
     if (ask->pending)
         ask->pending->ask = NULL;
     if (link) {
         link->holder = NULL;
         link->deaf = false;
-        if (clean && !ask->pending && is_current(link))
+        if (clean && !ask->pending && is_current(link)) {
             link->shared = true;
-        else
+            serve_later(link->links);
+        } else {
             lose(link);
+        }
     }
     ask->pending = NULL;
     ask->link = NULL;
@@ -567,14 +698,17 @@ static void tick(struct http_timer *timer) {
         /* Who was told may have ended others. */
         link = next && next->state != LINK_DEAD ? next : NULL;
     }
+    serve_later(links);
     MAYBE(http_loop_set(links->loop, &links->tick, now_ms + TICK_MS) != STATUS_OK);
 }
 
-enum status links_new(struct server *server, struct http_loop *loop, struct links **ret_links) {
+enum status links_new(struct server *server, struct http_loop *loop, uint64_t held_bytes_max,
+                      struct links **ret_links) {
     struct links *links = memory_take(&memory_libc, sizeof *links);
     if (!links)
         return STATUS_NO_MEMORY;
-    *links = (struct links){.server = server, .loop = loop, .tick = {.due = tick}};
+    *links = (struct links){
+        .server = server, .loop = loop, .held_max = held_bytes_max, .tick = {.due = tick}, .serve = {.run = serve}};
     random_bytes(links->secret, sizeof links->secret);
     enum status status = http_loop_set(loop, &links->tick, http_loop_now_ms(loop) + TICK_MS);
     if (status != STATUS_OK) {

@@ -3,8 +3,8 @@
  *     exchange -- ask --> pool --> link (a connection of one identity) ==> worker
  *                                   asks in a row, replies in their order
  *
- * A link is a connection from within the process (app/server/inside.h) that has said who it is. Asks of the same identity share up to LINKS_OF_ONE_MAX
- * of them; an ask is sent as one piece, so asks never mix. One that needs several rounds (WATCH, MULTI, a stream) holds its link: nobody else gets it until
+ * A link is a connection from within the process (app/server/inside.h) that has said who it is. Asks of the same identity, from the same machine, share up to
+ * LINKS_OF_ONE_MAX of them; an ask is sent as one piece, so asks never mix. One that needs several rounds (WATCH, MULTI, a stream) holds its link: nobody else gets it until
  * it is released. When users, passwords or rights change, no link is used again that judged a password before: the next ask opens one anew.
  *
  * Threads: that of HTTP.
@@ -21,7 +21,8 @@
 
 enum {
     LINKS_MAX = 128,
-    LINKS_OF_ONE_MAX = 8, /* of one identity, shared; those that are held count against LINKS_MAX only */
+    LINKS_OF_ONE_MAX = 8,    /* of one identity, shared; those that are held count against LINKS_MAX only */
+    ASKS_WAITING_MAX = 4096, /* for a link, when all are held or full */
     LINK_IDLE_MS = 30000,
     ASK_MS_MAX = 30000, /* then nobody waits for the replies any more */
     ASK_REPLY_SIZE_MAX = 640 * 1024 * 1024,
@@ -47,7 +48,7 @@ enum ask_outcome {
     ASK_REFUSED, /* who asks is not who he says; the only reply is the error */
     ASK_LOST,    /* the connection broke: the server stops, or somebody has killed it */
     ASK_LATE,    /* no answer in ASK_MS_MAX */
-    ASK_FULL,    /* no link is free */
+    ASK_FULL,    /* no link is free, or too much is being read */
     ASK_FAR,     /* protected mode, and the client is on another machine */
 };
 
@@ -63,9 +64,18 @@ struct ask {
 
     struct link *link;       /* the held one; NULL: none */
     struct pending *pending; /* under way; NULL: not */
+
+    /* While it waits for a link; whom the identity names lives as long. */
+    bool waits;
+    struct ask *waits_next;
+    struct links *links;
+    struct link_identity identity;
+    uint64_t waits_until_ms;
 };
 
-MUST_CHECK enum status links_new(struct server *server, struct http_loop *loop, struct links **ret_links);
+/* `held_bytes_max`: of replies that are not complete, in all. Beyond it large ones are given up, and their asks end with ASK_FULL. */
+MUST_CHECK enum status links_new(struct server *server, struct http_loop *loop, uint64_t held_bytes_max,
+                                 struct links **ret_links);
 void links_free(struct links *links);
 
 /* ASK_UNDER_WAY: `done` follows, never within the call. Another outcome: it does not. An ask that holds a link goes there. */

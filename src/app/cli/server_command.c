@@ -151,6 +151,7 @@ static bool enter_folder_and_log(struct config *config) {
         fprintf(stderr, "strata: dir: %s: %s\n", config->values.dir, strerror(errno));
         return false;
     }
+    log_form_set(config->values.log_format == CONFIG_LOG_FORMAT_JSON ? LOG_JSON : LOG_TEXT);
     if (log_open(config->values.logfile) != STATUS_OK) {
         fprintf(stderr, "strata: logfile: %s: %s\n", config->values.logfile, strerror(errno));
         return false;

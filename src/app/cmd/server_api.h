@@ -177,6 +177,9 @@ struct cmd_lease_given {
     uint64_t id;      /* LEASE_WAITS */
 };
 
+/* Logs of commands that were slow, asked with many bytes, or answered with many; an entry's value is in microseconds or bytes. */
+enum cmd_log { CMD_LOG_SLOW, CMD_LOG_LARGE_REQUEST, CMD_LOG_LARGE_REPLY, CMD_LOGS };
+
 struct cmd_command_counts {
     uint64_t calls, usec, rejected, failed;
 };
@@ -231,6 +234,7 @@ struct cmd_tier_counts {
 };
 
 struct auth_users;
+struct cmd_audit_counts;
 struct cmd_process;
 struct cmd_secure_counts;
 struct cmd_http_counts;
@@ -356,7 +360,11 @@ struct cmd_server_api {
     /* Resident bytes and such, from the system. */
     void (*process)(struct cmd_server *, struct cmd_process *ret);
     void (*secure_counts)(struct cmd_server *, struct cmd_secure_counts *ret); /* NULL: no TLS */
-    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret);     /* NULL: no HTTP */
+    /* The audit log. Whether what the client does with such a command is noted; what the log has; and its next file: false, there is no log. */
+    bool (*audit_notes)(struct cmd_server *, struct cmd_client *, const struct cmd_spec *);
+    void (*audit)(struct cmd_server *, struct cmd_audit_counts *ret);
+    bool (*audit_rotate)(struct cmd_server *);
+    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret); /* NULL: no HTTP */
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
     void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
                         void *context);
@@ -368,7 +376,7 @@ struct cmd_server_api {
      * and no other call of this table is made in between. */
     void (*logs_lock)(struct cmd_server *);
     void (*logs_unlock)(struct cmd_server *);
-    struct slowlog *(*slowlog)(struct cmd_server *);
+    struct slowlog *(*command_log)(struct cmd_server *, enum cmd_log);
     struct latency_monitor *(*latency)(struct cmd_server *);
     /* Rules. A load appends to `problems` what is wrong, also if it is only warnings. STATUS_INVALID: the old rules stay; STATUS_FULL: they are good, but
      * not while the server runs as it does (`problems` says why). STATUS_BUSY: another load is under way. The client's transaction holds no locks. */
@@ -410,6 +418,16 @@ struct cmd_server_api {
     void (*cause_step)(struct cmd_server *, struct cmd_client *, const struct rules_plan *,
                        const struct rules_action *);
     void (*cause_end)(struct cmd_server *, struct cmd_client *);
+};
+
+/* The audit log, since the start. */
+struct cmd_audit_counts {
+    bool enabled; /* with it all that follows */
+    bool keyed, fails, refuses, holds;
+    int error; /* errno of the last failure; 0: none */
+    uint64_t written, lost, waiting, waiting_bytes, failures, bytes;
+    uint64_t lines, file, file_bytes; /* of the whole log; the number and size of its file */
+    char last_hash[65];
 };
 
 /* TLS, since the start. */

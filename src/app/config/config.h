@@ -56,7 +56,6 @@ struct config_key {
     bool running;               /* CONFIG SET may change it */
     bool zero;                  /* 0 is allowed beside min to max */
     bool percent;               /* a size may be a share of the machine's memory */
-    bool names;           /* of a list: any words, not addresses */
     bool auto_allowed;          /* "auto" means one for each core */
     bool secret;                /* never printed */
     size_t offset;              /* in struct config_values */

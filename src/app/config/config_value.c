@@ -237,7 +237,7 @@ static bool is_address(const char *text) {
 bool config_value_list_add(const struct config_key *key, struct config_list *list, struct slice item,
                            struct config_problem *ret_problem) {
     if (list->count >= (uint32_t)key->max)
-        return problem(ret_problem, key->names ? "Too many names specified." : "Too many bind addresses specified.", "has more than %lld members",
+        return problem(ret_problem, "Too many bind addresses specified.", "has more than %lld members",
                        (long long)key->max);
     char text[CONFIG_LIST_ITEM_MAX + 1];
     bool fits = item.size > 0 && item.size < sizeof text && !memchr(item.data, 0, item.size);
@@ -245,10 +245,7 @@ bool config_value_list_add(const struct config_key *key, struct config_list *lis
         memcpy(text, item.data, item.size);
         text[item.size] = 0;
     }
-    if (!fits && key->names)
-        return problem(ret_problem, "argument must be a list of names", "'%.*s' is empty, or longer than %d bytes",
-                       SHOW(item), CONFIG_LIST_ITEM_MAX);
-    if (!fits || (!key->names && !is_address(text)))
+    if (!fits || !is_address(text))
         return problem(ret_problem, "argument must be a list of addresses",
                        "'%.*s' is not an IP address (127.0.0.1, ::1), '*' or '::*'", SHOW(item));
     memcpy(list->items[list->count++], text, item.size + 1);

@@ -16,7 +16,7 @@
 
 enum {
     DOORS_MAX = 2 * CONFIG_LIST_MAX,
-    HOSTS_MAX = CONFIG_LIST_MAX + 2,
+    HOSTS_MAX = 514,       /* as many as the setting has room for, and two of ours */
     ACCEPTS_PER_TURN = 16, /* a handshake takes up to a millisecond, and others wait */
     ACCEPT_AGAIN_MS = 100,
     TURN_MS = 1000,
@@ -47,7 +47,7 @@ struct http {
     uint32_t keepalive_s;
     uint16_t port, tls_port;
     char host_name[256];
-    struct config_list host_list;
+    char host_names[1024];
     struct slice hosts[HOSTS_MAX];
 };
 
@@ -195,15 +195,17 @@ static enum status listen_on(struct http *http, const struct config_list *bind, 
     return STATUS_INVALID;
 }
 
-static void note_hosts(struct http *http, const struct config_list *hosts) {
+static void note_hosts(struct http *http, const char *hosts) {
     uint32_t count = 0;
-    http->host_list = *hosts;
+    char *rest = NULL;
+    snprintf(http->host_names, sizeof http->host_names, "%s", hosts);
     process_host_name(http->host_name, sizeof http->host_name);
     http->hosts[count++] = SLICE("localhost");
     if (http->host_name[0])
         http->hosts[count++] = slice_from_string(http->host_name);
-    for (uint32_t i = 0; i < http->host_list.count; i++)
-        http->hosts[count++] = slice_from_string(http->host_list.items[i]);
+    for (char *name = strtok_r(http->host_names, " ", &rest); name && count < HOSTS_MAX;
+         name = strtok_r(NULL, " ", &rest))
+        http->hosts[count++] = slice_from_string(name);
     http->service.hosts = http->hosts;
     http->service.host_count = count;
 }
@@ -226,7 +228,7 @@ static void settle(struct http *http, const struct config_values *values) {
         : values->tls_auth_clients_user == CONFIG_TLS_AUTH_CLIENTS_USER_CN ? HTTP_CERTIFICATE_COMMON_NAME
                                                                            : HTTP_CERTIFICATE_URI;
     http->keepalive_s = (uint32_t)values->tcp_keepalive_s;
-    note_hosts(http, &values->http_hosts);
+    note_hosts(http, values->http_hosts);
 }
 
 enum status http_open(const struct config *config, struct http **ret_http) {

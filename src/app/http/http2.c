@@ -285,11 +285,21 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+/* Some clients lose the answer if the reset follows at once. */
+static int end_lingering(nghttp2_session *session, struct http_exchange *exchange) {
+    exchange->lingers = false;
+    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream, NGHTTP2_NO_ERROR) == 0
+               ? 0
+               : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data, size_t size,
                    void *context) {
     (void)flags, (void)context;
     const char *reason;
     struct http_exchange *exchange = nghttp2_session_get_stream_user_data(session, stream);
+    if (exchange && exchange->lingers && (exchange->moved += size) > HTTP_LINGER_SIZE)
+        return end_lingering(session, exchange);
     if (!exchange || exchange->state != EXCHANGE_RECEIVED)
         return 0;
     uint16_t status = http_exchange_receive(exchange, slice_make(data, size), &reason);
@@ -317,16 +327,20 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/* Who was answered before all of its request had come need not send the rest. */
+/* Who was answered before all of its request had come need not send the rest, and is told so after a while. */
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
+    struct http2 *two = context;
     int32_t stream = frame->hd.stream_id;
+    struct http_exchange *exchange = stream ? nghttp2_session_get_stream_user_data(session, stream) : NULL;
     if (frame->hd.type == NGHTTP2_RST_STREAM)
-        (void)spend(context);
+        (void)spend(two);
     bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
                 (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
-    if (ends && nghttp2_session_get_stream_remote_close(session, stream) == 0 &&
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR) != 0)
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (exchange && ends && nghttp2_session_get_stream_remote_close(session, stream) == 0) {
+        exchange->lingers = true;
+        exchange->since_ms = http_connection_now(two->connection);
+        exchange->moved = 0;
+    }
     return 0;
 }
 
@@ -436,6 +450,8 @@ static void feed(struct http_connection *connection) {
     if (!input.size)
         return;
     ssize_t taken = nghttp2_session_mem_recv(connection->two->session, input.data, input.size);
+    if (taken == NGHTTP2_ERR_FLOODED)
+        HTTP_COUNT(connection->service, calmed);
     if (taken < 0)
         http_connection_end(connection);
     else
@@ -494,6 +510,8 @@ void http2_step(struct http_connection *connection) {
 /* -------------------------------------------------------------------------------------------- time */
 
 static uint64_t exchange_due_ms(const struct http_exchange *exchange) {
+    if (exchange->lingers)
+        return exchange->since_ms + HTTP_LINGER_MS_MAX;
     if (exchange->state == EXCHANGE_RECEIVED)
         return exchange->since_ms + HTTP_BODY_MS_MAX + exchange->moved;
     if (exchange->answer.size > exchange->answer_sent)
@@ -521,6 +539,11 @@ static void end_slow_exchanges(struct http_connection *connection, uint64_t now_
         next = exchange->next;
         if (exchange_due_ms(exchange) > now_ms)
             continue;
+        if (exchange->lingers) {
+            if (end_lingering(connection->two->session, exchange) != 0)
+                http_connection_end(connection);
+            continue;
+        }
         if (exchange->state == EXCHANGE_RECEIVED) {
             HTTP_COUNT(connection->service, timed_out);
             http_exchange_refuse(exchange, 408, "the request did not come to its end");
@@ -569,7 +592,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t stream, uint8_t *ro
     exchange->answer_sent += size;
     exchange->moved += size;
     two->unsent -= size;
-    http_service_drop(two->connection->service, size);
+    http_connection_drop(two->connection, size);
     if (size == unsent || (exchange->answer_sent > DONE_SIZE && exchange->answer_sent > exchange->answer.size / 2)) {
         buf_consume(&exchange->answer, exchange->answer_sent);
         exchange->answer_sent = 0;
@@ -609,7 +632,7 @@ static bool append(struct http_exchange *exchange, struct slice bytes) {
     struct http_connection *connection = exchange->connection;
     struct http_service *service = connection->service;
     struct http2 *two = connection->two;
-    if (two->unsent + bytes.size > service->limits.unread_max || !http_service_has_room(service, bytes.size)) {
+    if (two->unsent + bytes.size > service->limits.unread_max || !http_connection_has_room(connection, bytes.size)) {
         HTTP_COUNT(service, unread);
         log_warning("Closing an HTTP connection of %s: too many bytes of answers wait for being taken",
                     connection->client);
@@ -625,7 +648,7 @@ static bool append(struct http_exchange *exchange, struct slice bytes) {
         return false;
     }
     two->unsent += bytes.size;
-    http_service_hold(service, bytes.size);
+    http_connection_hold(connection, bytes.size);
     return true;
 }
 

@@ -18,7 +18,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 
-enum { INSIDE_MAX = 256 };
+enum { INSIDE_MAX = 128 };
 
 struct server;
 
