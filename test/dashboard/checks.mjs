@@ -400,6 +400,24 @@ async function rights(browser) {
     await page.waitForSelector('.login form');
     same(await page.evaluate(() => sessionStorage.length + document.cookie.length), 0, 'what is kept');
   });
+  await check('who has the rights of the documentation sees everything, and changes nothing', async () => {
+    await signIn(page, 'watcher', 'change-me');
+    await page.waitForSelector('nav');
+    for (const view of ALL) {
+      await show(page, base, view);
+      await filled(page);
+      await until(page, () => !document.querySelector('main').innerText.includes('Asking the server'));
+      const said = await text(page);
+      expect(!said.includes(NO_RIGHT), `${view}: ${said.slice(said.indexOf(NO_RIGHT), said.indexOf(NO_RIGHT) + 200)}`);
+    }
+    await show(page, base, 'key/product%3A1');
+    await page.waitForSelector('pre.value');
+    await page.evaluate(() => [...document.querySelectorAll('main button')].find(each => each.innerText === 'Invalidate…').click());
+    await until(page, wanted => document.querySelector('dialog .notice')?.innerText.includes(wanted), NO_RIGHT);
+    expect(await page.$eval('dialog button.danger', button => button.disabled), 'one could try');
+    await page.keyboard.press('Escape');
+    await page.evaluate(() => [...document.querySelectorAll('button')].find(each => each.innerText === 'Sign out').click());
+  });
   await check('an administrator sees everything, until his password is changed', async () => {
     await signIn(page, 'admin', 'all');
     await page.waitForSelector('nav');
