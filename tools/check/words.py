@@ -16,7 +16,7 @@ WAITS = [
      "wait for the thing itself: a line of output, a reply, a child's end; time inside the engine is an argument"),
     (re.compile(r"\b(pk" r"ill|kill" r"all)\b"), "end your own child by its number"),
 ]
-TEXT = (".c", ".h", ".py", ".js", ".mjs", ".ts", ".sh", ".md", ".yaml", ".yml", ".build", ".txt", ".json", ".rs", ".go", "run",
+TEXT = (".c", ".h", ".py", ".js", ".mjs", ".ts", ".tsx", ".css", ".html", ".sh", ".md", ".yaml", ".yml", ".build", ".txt", ".json", ".rs", ".go", "run",
         "dev")
 
 

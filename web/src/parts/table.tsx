@@ -11,6 +11,8 @@ export interface Column<Row> {
   readonly fixed?: boolean; /* cannot be sorted by */
 }
 
+const ROWS_MAX = 500; /* as many as a browser draws again and again without stuttering */
+
 function compare(a: string | number | undefined, b: string | number | undefined, down: boolean): number {
   if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
   const order = typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true });
@@ -41,11 +43,12 @@ export function Table<Row>({ caption, columns, rows, id, sort, empty }: {
           ))}
         </tr></thead>
         <tbody>
-          {sorted.map(row => (
+          {sorted.slice(0, ROWS_MAX).map(row => (
             <tr key={id(row)}>
               {columns.map(column => <td key={column.name} class={column.number ? 'number' : ''}>{column.show ? column.show(row) : column.value(row) ?? '–'}</td>)}
             </tr>
           ))}
+          {sorted.length > ROWS_MAX && <tr><td class="empty" colSpan={columns.length}>and {sorted.length - ROWS_MAX} more, which are not shown</td></tr>}
           {sorted.length === 0 && <tr><td class="empty" colSpan={columns.length}>{empty}</td></tr>}
         </tbody>
       </table>

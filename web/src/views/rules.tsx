@@ -12,6 +12,8 @@ const BOX = 36;
 const GAP = 90;
 const LETTER = 7.3;
 const MARGIN = 12;
+const BOXES_MAX = 600;
+const LINES_MAX = 2000;
 
 interface Info {
   readonly classes: number; readonly edges: number; readonly events: number; readonly services: number;
@@ -148,7 +150,9 @@ export function Rules() {
       {dot.value === null && <Notice>No rules are loaded: Strata is a plain cache until it has some.</Notice>}
       {graph && (
         <>
-          <Panel title="What goes when something changes" wide actions={<span class="dim">dashed: softly · open tip: derived · choose a box to see its ways</span>}><Drawing graph={graph} /></Panel>
+          {graph.nodes.length <= BOXES_MAX && graph.edges.length <= LINES_MAX
+            ? <Panel title="What goes when something changes" wide actions={<span class="dim">dashed: softly · open tip: derived · choose a box to see its ways</span>}><Drawing graph={graph} /></Panel>
+            : <Notice>These are too many to be drawn on a screen: <code>strata graph --format svg</code> draws them into a file.</Notice>}
           <Panel title="Edges" wide><Edges graph={graph} /></Panel>
         </>
       )}

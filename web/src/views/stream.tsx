@@ -38,6 +38,7 @@ async function follow(filter: Filter, signal: AbortSignal, got: (entries: Entry[
       const reader = new EventReader();
       const body = response.body!.pipeThrough(new TextDecoderStream()).getReader();
       for (let piece = await body.read(); !piece.done; piece = await body.read()) {
+        if (signal.aborted) return;
         const events = reader.read(piece.value);
         last = reader.lastId || last;
         if (events.length) got(events.map(event => JSON.parse(event.data) as Entry));
@@ -59,9 +60,16 @@ function useStream(filter: Filter, paused: boolean) {
   const [connected, setConnected] = useState(false);
   const waiting = useRef<Entry[]>([]);
   const seen = useRef(0);
+  const clear = () => {
+    waiting.current = [];
+    seen.current = 0;
+    setCount(0);
+    setEntries([]);
+  };
   useEffect(() => {
     const ended = new AbortController();
     setConnected(false);
+    clear();
     void follow(filter, ended.signal, got => {
       seen.current += got.length;
       waiting.current = [...waiting.current, ...got].slice(-ROWS_MAX);
@@ -82,12 +90,6 @@ function useStream(filter: Filter, paused: boolean) {
     }, REDRAW_MS);
     return () => clearInterval(timer);
   }, [paused]);
-  const clear = () => {
-    waiting.current = [];
-    seen.current = 0;
-    setCount(0);
-    setEntries([]);
-  };
   return { entries, count, problem, connected, clear };
 }
 
@@ -116,13 +118,12 @@ export function Stream() {
   const { entries, count, problem, connected, clear } = useStream({ type, prefix }, paused);
   const wanted = actor.toLowerCase();
   const rows = wanted ? entries.filter(entry => shown(entry.actor ?? '').toLowerCase().includes(wanted)) : entries;
-  const changeType = (value: string) => { setType(value); clear(); };
-  const submit = (event: Event) => { event.preventDefault(); setPrefix(prefixText); clear(); };
+  const submit = (event: Event) => { event.preventDefault(); setPrefix(prefixText); };
   return (
     <>
       <h1>Invalidation stream</h1>
       <form class="row" onSubmit={submit}>
-        <label>Kind <select value={type} onChange={event => changeType(event.currentTarget.value)}><option value="">all</option>{TYPES.map(name => <option key={name} value={name}>{name}</option>)}</select></label>
+        <label>Kind <select value={type} onChange={event => setType(event.currentTarget.value)}><option value="">all</option>{TYPES.map(name => <option key={name} value={name}>{name}</option>)}</select></label>
         <label>Keys that begin with <input value={prefixText} size={14} spellcheck={false} autocomplete="off" onInput={event => setPrefixText(event.currentTarget.value)} /></label>
         <button type="submit">Apply</button>
         <label>Actor <input value={actor} size={12} spellcheck={false} autocomplete="off" onInput={event => setActor(event.currentTarget.value)} /></label>
