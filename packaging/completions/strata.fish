@@ -55,6 +55,7 @@ complete -c strata -n '__strata_is server' -l http-port -d 'Port for HTTP, 1.1 a
 complete -c strata -n '__strata_is server' -l http-tls-port -d 'Port for HTTP over TLS, with the certificates and settings of TLS' -x
 complete -c strata -n '__strata_is server' -l http-bind -d 'Addresses for these two ports, as in bind' -x
 complete -c strata -n '__strata_is server' -l http-hosts -d 'Names, or patterns such as *.example.com, with spaces between, that requests may be addressed to, beside addresses, localhost and the machine'\''s name' -x
+complete -c strata -n '__strata_is server' -l http-allowed-origins -d 'Sites whose pages may ask over HTTP from a browser, with spaces between' -x
 complete -c strata -n '__strata_is server' -l http-max-connections -d 'Connections of HTTP at the same time' -x
 complete -c strata -n '__strata_is server' -l http-max-body -d 'Largest body of a request, and of all that one connection is sending at a time' -x
 complete -c strata -n '__strata_is server' -l http-max-memory -d 'Bytes that all connections of HTTP may hold' -x
@@ -77,6 +78,7 @@ complete -c strata -n '__strata_is server' -l shards -d 'Parts of the cache that
 complete -c strata -n '__strata_is server' -l dir -d 'Working directory' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is server' -l pidfile -d 'File that holds the process number while the server runs' -r -F
 complete -c strata -n '__strata_is server' -l logfile -d 'File that the log is appended to' -r -F
+complete -c strata -n '__strata_is server' -l log-format -d 'Lines of the log as text, or each as a JSON object with time, level, pid, thread and message' -x -a 'text json'
 complete -c strata -n '__strata_is server' -l loglevel -d 'The least important messages that are logged' -x -a 'debug verbose notice warning'
 complete -c strata -n '__strata_is server' -l rules -d 'File with the manifest, see the manifest' -r -F
 complete -c strata -n '__strata_is server' -l rules-watch -d 'Whether the file of rules is read again by itself when it has changed, also if an editor or a deployment puts another in its place' -x -a 'yes no'
@@ -103,6 +105,10 @@ complete -c strata -n '__strata_is server' -l warm-write-rate -d 'Bytes a second
 complete -c strata -n '__strata_is server' -l warm-keep-percent -d 'Share of a segment of the file that is written again when it makes room, because it was read there' -x
 complete -c strata -n '__strata_is server' -l slowlog-log-slower-than -d 'Commands that run at least so long enter the slow log' -x
 complete -c strata -n '__strata_is server' -l slowlog-max-len -d 'Entries that the slow log keeps' -x
+complete -c strata -n '__strata_is server' -l commandlog-request-larger-than -d 'Requests of at least so many bytes enter the log of large requests (COMMANDLOG)' -x
+complete -c strata -n '__strata_is server' -l commandlog-large-request-max-len -d 'Entries that it keeps' -x
+complete -c strata -n '__strata_is server' -l commandlog-reply-larger-than -d 'The same for commands whose reply has at least so many bytes' -x
+complete -c strata -n '__strata_is server' -l commandlog-large-reply-max-len -d 'Entries that the log of large replies keeps' -x
 complete -c strata -n '__strata_is server' -l latency-monitor-threshold -d 'Events that take at least so long enter LATENCY HISTORY' -x
 complete -c strata -n '__strata_is server' -l notify-keyspace-events -d 'Which events of keys are published, a letter for each class (see notifications)' -x
 complete -c strata -n '__strata_is server' -l help -d 'print what there is'

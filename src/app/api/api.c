@@ -290,7 +290,7 @@ enum status api_new(struct server *server, struct http_loop *loop, const struct 
         return STATUS_NO_MEMORY;
     *api = (struct api){.server = server, .loop = loop};
     snprintf(api->origins, sizeof api->origins, "%s", values->http_allowed_origins);
-    enum status status = links_new(server, loop, &api->links);
+    enum status status = links_new(server, loop, values->http_max_memory_bytes, &api->links);
     if (status != STATUS_OK) {
         memory_give(&memory_libc, api, sizeof *api);
         return status;
