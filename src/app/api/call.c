@@ -167,6 +167,15 @@ bool api_json_body(struct api_call *call, bool object) {
     return false;
 }
 
+bool api_json_is(struct api_call *call, const char *name, bool *ret_is) {
+    const json_t *value = json_object_get(call->document, name);
+    *ret_is = json_is_true(value);
+    if (!value || json_is_boolean(value))
+        return true;
+    api_problem(call, 400, "SYNTAX", "'%s' is true or false.", name);
+    return false;
+}
+
 bool api_json_bytes(struct api_call *call, const json_t *value, struct slice *ret_bytes) {
     const json_t *inner =
         json_is_object(value) && json_object_size(value) == 1 ? json_object_get(value, "base64") : NULL;
@@ -274,6 +283,14 @@ static void put_fields_of(struct api_call *call, uint16_t status) {
     api_field(call, "www-authenticate", SLICE("Bearer realm=\"strata\""));
 }
 
+/* A text in any case: an error may name bytes that are none, or end within a character. */
+static void put_detail(struct api_call *call, struct slice detail) {
+    uint8_t *bytes = json_string_size(detail) ? NULL : arena_take(&call->arena, detail.size + 1);
+    for (size_t i = 0; bytes && i < detail.size; i++)
+        bytes[i] = detail.data[i] < 0x80 ? detail.data[i] : '?';
+    json_put_bytes(&call->json, bytes ? slice_make(bytes, detail.size) : detail);
+}
+
 void api_problem_with(struct api_call *call, uint16_t status, const char *code, struct slice detail, const char *name,
                       struct slice json) {
     buf_clear(&call->body);
@@ -287,7 +304,7 @@ void api_problem_with(struct api_call *call, uint16_t status, const char *code, 
     json_put_name(out, "status");
     json_put_number(out, status);
     json_put_name(out, "detail");
-    json_put_bytes(out, detail);
+    put_detail(call, detail);
     json_put_name(out, "code");
     json_put_text(out, code);
     if (json.data) {

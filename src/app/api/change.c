@@ -77,8 +77,8 @@ static bool read_patch(struct api_call *call, struct patch *patch) {
     const json_t *ttl = json_object_get(document, "ttl"), *append = json_object_get(document, "append");
     if (!knows_all(call, document, names) || (tags && json_is_object(tags) && !knows_all(call, tags, tag_names)))
         return false;
-    patch->persist = json_is_true(json_object_get(document, "persist"));
-    patch->create = json_is_true(json_object_get(document, "create"));
+    if (!api_json_is(call, "persist", &patch->persist) || !api_json_is(call, "create", &patch->create))
+        return false;
     bool good = (!ttl || (json_ttl_ms(ttl, &patch->ttl_ms) && !patch->persist)) && (!tags || json_is_object(tags)) &&
                 (!append || api_json_bytes(call, append, &patch->append));
     if (!good) {
@@ -412,7 +412,8 @@ static void began(struct api_call *call, const struct resp_value *replies, uint3
 void api_key_batch(struct api_call *call) {
     static const char *const names[] = {"operations", "atomic", NULL};
     struct batch *batch = arena_take(&call->arena, sizeof *batch);
-    if (!api_json_body(call, true) || !knows_all(call, call->document, names))
+    bool atomic;
+    if (!api_json_body(call, true) || !knows_all(call, call->document, names) || !api_json_is(call, "atomic", &atomic))
         return;
     const json_t *list = json_object_get(call->document, "operations");
     size_t count = json_array_size(list);
@@ -425,9 +426,7 @@ void api_key_batch(struct api_call *call) {
         api_problem(call, 503, "NOMEMORY", "There is not enough memory for the request.");
         return;
     }
-    *batch = (struct batch){.operations = operations,
-                            .count = (uint32_t)count,
-                            .atomic = json_is_true(json_object_get(call->document, "atomic"))};
+    *batch = (struct batch){.operations = operations, .count = (uint32_t)count, .atomic = atomic};
     call->state = batch;
     for (uint32_t i = 0; i < count; i++) /* also to refuse what is wrong before anything is done */
         if (!put_operation(call, json_array_get(list, i), i, &operations[i]))

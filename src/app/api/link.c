@@ -124,7 +124,7 @@ static void tell(struct ask *ask, enum ask_outcome outcome, const struct resp_va
     ask->done(ask, outcome, replies, count);
 }
 
-/* Whoever waits for something by this link hears of it; `first_outcome` is that of the first. */
+/* Whoever waits for something by this link hears of it; `first_outcome` is that of the first. `reply`: why, to all. */
 static void give_up(struct link *link, enum ask_outcome first_outcome, enum ask_outcome outcome,
                     const struct resp_value *reply) {
     if (link->state == LINK_DEAD)
@@ -224,7 +224,7 @@ static void drop_some(struct link *link) {
 static void greeted(struct link *link, const struct resp_value *replies, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         if (resp_type_is_error(replies[i].type)) {
-            give_up(link, ASK_REFUSED, ASK_LOST, &replies[i]);
+            give_up(link, ASK_REFUSED, ASK_REFUSED, &replies[i]);
             return;
         }
     link->state = LINK_OPEN;
