@@ -522,9 +522,40 @@ static void who_is_refused_is_told_why(void **state) {
     api_fixture_stop(&fixture);
 }
 
+/* Of a user who may read one key, and makes as many requests that wait as he can. */
+static void nobody_takes_the_links_of_others(void **state) {
+    enum { MANY = 200 };
+    const char *const bob = "content-type: application/json\nauthorization: Basic Ym9iOnR3bw==";
+    const char *const ann = "content-type: application/json\nauthorization: Basic YW5uOm9uZQ==";
+    struct slice waits = SLICE("[\"CGET\", \"mine:z\", \"LEASE\", 60000, \"WAIT\", 60000, \"BLOCK\"]");
+    struct api_fixture fixture;
+    struct http_exchange *exchanges[MANY];
+    char target[64];
+    (void)state;
+    api_fixture_start(&fixture, "user default off\nuser ann on >one ~* &* +@all\nuser bob on >two ~mine:* +cget +select\n");
+    expect_answer(&fixture, "POST", "/v1/commands", bob, "[\"CGET\", \"mine:z\", \"LEASE\", 60000]", 200, "LOAD");
+    for (int i = 0; i < MANY; i++) {
+        snprintf(target, sizeof target, "/v1/commands?db=%d", i % 16);
+        exchanges[i] = api_fixture_begin(&fixture, "POST", i < 16 ? target : "/v1/commands", bob, waits);
+    }
+    expect_answer(&fixture, "POST", "/v1/commands", ann, "[\"ECHO\", \"x\"]", 200, "x");
+    expect_answer(&fixture, "PUT", "/v1/keys/n", ann, "5", 201, NULL);
+    expect_answer(&fixture, "PATCH", "/v1/keys/n", ann, "{\"increment\": 2}", 200, "7");
+    expect_answer(&fixture, "GET", "/v1/keys/mine:a", bob, NULL, 404, "NOTFOUND"); /* he himself as well */
+    assert_int_equal(exchanges[MANY - 1]->status, 0);
+    expect_answer(&fixture, "PUT", "/v1/keys/mine:z", ann, "there", 201, NULL);
+    for (int i = 0; i < MANY; i++) {
+        for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended && i >= 16; turns++)
+            http_loop_turn(fixture.loop, 20);
+        assert_true(exchanges[i]->status == 200 || i < 16);
+        api_fixture_free(&fixture, exchanges[i]);
+    }
+    api_fixture_stop(&fixture);
+}
+
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
            UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
            UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
            UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten), UNIT(what_may_be_meant_either_way_is_refused),
-           UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why));
+           UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why), UNIT(nobody_takes_the_links_of_others));
