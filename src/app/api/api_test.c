@@ -494,9 +494,10 @@ static void problems_are_texts(void **state) {
     struct api_fixture fixture;
     (void)state;
     api_fixture_start(&fixture, NULL);
-    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[{\"base64\": \"/w==\"}]", 400, "\"detail\":\"unknown command '?'");
-    expect_answer(&fixture, "POST", "/v1/invalidations", JSON, "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9x\": 1}",
-                  400, "\"detail\":\"Nobody knows");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[{\"base64\": \"/w==\"}]", 400,
+                  "\"detail\":\"unknown command '?'");
+    expect_answer(&fixture, "POST", "/v1/invalidations", JSON,
+                  "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9x\": 1}", 400, "\"detail\":\"Nobody knows");
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"\u00e9\"]", 400, "'\u00e9'");
     api_fixture_stop(&fixture);
 }
@@ -509,16 +510,15 @@ static void who_is_refused_is_told_why(void **state) {
     (void)state;
     api_fixture_start(&fixture, "user bob on >bob ~* +@all");
     for (int i = 0; i < MANY; i++)
-        exchanges[i] =
-            api_fixture_begin(&fixture, "GET", "/v1/keys/a", "authorization: Basic Ym9iOm5v", SLICE(""));
+        exchanges[i] = api_fixture_begin(&fixture, "GET", "/v1/keys/a", "authorization: Basic Ym9iOm5v", SLICE(""));
     for (int i = 0; i < MANY; i++) {
         for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended; turns++)
             http_loop_turn(fixture.loop, 20);
         assert_int_equal(exchanges[i]->status, 401);
         api_fixture_free(&fixture, exchanges[i]);
     }
-    expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic Ym9iOmJvYg==\nauthorization: Basic Ym9iOm5v", NULL,
-                  400, "one field Authorization");
+    expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic Ym9iOmJvYg==\nauthorization: Basic Ym9iOm5v",
+                  NULL, 400, "one field Authorization");
     api_fixture_stop(&fixture);
 }
 
@@ -532,7 +532,8 @@ static void nobody_takes_the_links_of_others(void **state) {
     struct http_exchange *exchanges[MANY];
     char target[64];
     (void)state;
-    api_fixture_start(&fixture, "user default off\nuser ann on >one ~* &* +@all\nuser bob on >two ~mine:* +cget +select\n");
+    api_fixture_start(&fixture,
+                      "user default off\nuser ann on >one ~* &* +@all\nuser bob on >two ~mine:* +cget +select\n");
     expect_answer(&fixture, "POST", "/v1/commands", bob, "[\"CGET\", \"mine:z\", \"LEASE\", 60000]", 200, "LOAD");
     for (int i = 0; i < MANY; i++) {
         snprintf(target, sizeof target, "/v1/commands?db=%d", i % 16);
@@ -558,4 +559,5 @@ UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_v
            UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
            UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
            UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten), UNIT(what_may_be_meant_either_way_is_refused),
-           UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why), UNIT(nobody_takes_the_links_of_others));
+           UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why),
+           UNIT(nobody_takes_the_links_of_others));
