@@ -28,6 +28,7 @@ static struct api_call *make_call(struct api *api, struct http_exchange *exchang
     buf_init(&call->body, &memory_libc);
     buf_init(&call->ask.commands, &memory_libc);
     call->json = json_out(&call->body);
+    call->json.max = api->answer_size_max;
     call->identity.client = request->client;
     if (api->first)
         api->first->previous_call = call;
@@ -318,7 +319,7 @@ enum status api_new(struct server *server, struct http_loop *loop, const struct 
     struct api *api = memory_take(&memory_libc, sizeof *api);
     if (!api)
         return STATUS_NO_MEMORY;
-    *api = (struct api){.server = server, .loop = loop};
+    *api = (struct api){.server = server, .loop = loop, .answer_size_max = values->http_max_memory_bytes};
     snprintf(api->origins, sizeof api->origins, "%s", values->http_allowed_origins);
     enum status status = links_new(server, loop, values->http_max_memory_bytes, &api->links);
     if (status != STATUS_OK) {

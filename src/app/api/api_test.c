@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/api/api_fixture.h"
+#include "app/api/api_inner.h"
 #include "app/server/server_start_fixture.h"
 #include "base/bits.h"
 #include "unit.h"
@@ -554,10 +555,28 @@ static void nobody_takes_the_links_of_others(void **state) {
     api_fixture_stop(&fixture);
 }
 
+/* Bytes that are no letters become six each. */
+static void answers_as_json_are_bounded(void **state) {
+    enum { SIZE = 5000 };
+    struct api_fixture fixture;
+    char value[SIZE + 1];
+    (void)state;
+    memset(value, 1, SIZE);
+    value[SIZE] = 0;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, value, 201, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/a?form=json", NULL, NULL, 200, "\"size\":5000");
+    fixture.api->answer_size_max = 2 * SIZE;
+    expect_answer(&fixture, "GET", "/v1/keys/a?form=json", NULL, NULL, 503, "http-max-memory");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"MGET\", \"a\", \"a\"]", 503, "http-max-memory");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, value);
+    api_fixture_stop(&fixture);
+}
+
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
            UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
            UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
            UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten), UNIT(what_may_be_meant_either_way_is_refused),
            UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why),
-           UNIT(nobody_takes_the_links_of_others));
+           UNIT(nobody_takes_the_links_of_others), UNIT(answers_as_json_are_bounded));

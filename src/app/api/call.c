@@ -250,6 +250,10 @@ void api_answer(struct api_call *call, uint16_t status, const char *type, struct
 void api_answer_empty(struct api_call *call, uint16_t status) { api_answer(call, status, NULL, SLICE("")); }
 
 void api_answer_json(struct api_call *call, uint16_t status) {
+    if (call->json.status == STATUS_TOO_LARGE) {
+        api_problem(call, 503, "NOMEMORY", "The answer would be larger as JSON than http-max-memory allows.");
+        return;
+    }
     if (call->status != STATUS_OK || call->json.status != STATUS_OK) {
         api_problem(call, 503, "NOMEMORY", "There is not enough memory for the answer.");
         return;
