@@ -573,10 +573,22 @@ static void answers_as_json_are_bounded(void **state) {
     api_fixture_stop(&fixture);
 }
 
+static void increments_are_the_numbers_that_were_written(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PATCH", "/v1/keys/a", JSON, "{\"increment\": 0.1, \"create\": true}", 200, ":0.1}");
+    expect_answer(&fixture, "PATCH", "/v1/keys/b", JSON, "{\"increment\": -2.675, \"create\": true}", 200, ":-2.675}");
+    expect_answer(&fixture, "PATCH", "/v1/keys/c", JSON, "{\"increment\": 0.30000000000000004, \"create\": true}", 200,
+                  ":0.30000000000000004}");
+    api_fixture_stop(&fixture);
+}
+
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
            UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
            UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
            UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten), UNIT(what_may_be_meant_either_way_is_refused),
            UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why),
-           UNIT(nobody_takes_the_links_of_others), UNIT(answers_as_json_are_bounded));
+           UNIT(nobody_takes_the_links_of_others), UNIT(answers_as_json_are_bounded),
+           UNIT(increments_are_the_numbers_that_were_written));

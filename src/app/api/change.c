@@ -2,7 +2,9 @@
 #include "app/api/api_inner.h"
 #include "app/api/handlers.h"
 
+#include <float.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/number.h"
 
@@ -51,6 +53,15 @@ struct patch {
     uint32_t tries;
 };
 
+/* The shortest digits that are this number: 0.1 is not to become 0.10000000000000001. */
+static void write_real(double value, char *ret_text, size_t size) {
+    for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+        snprintf(ret_text, size, "%.*g", digits, value);
+        if (strtod(ret_text, NULL) == value)
+            break;
+    }
+}
+
 static bool read_number(struct api_call *call, const json_t *value, struct patch *patch) {
     char text[64];
     if (!value)
@@ -63,7 +74,7 @@ static bool read_number(struct api_call *call, const json_t *value, struct patch
     if (patch->number_is_whole)
         snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
     else
-        snprintf(text, sizeof text, "%.17g", json_real_value(value));
+        write_real(json_real_value(value), text, sizeof text);
     for (char *at = text; *at; at++) /* a locale's comma */
         *at = *at == ',' ? '.' : *at;
     patch->number = api_keep(call, slice_from_string(text));
