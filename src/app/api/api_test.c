@@ -584,6 +584,23 @@ static void increments_are_the_numbers_that_were_written(void **state) {
     api_fixture_stop(&fixture);
 }
 
+/* A cache that keeps a value for so long is not to keep what somebody was told in its place. */
+static void problems_are_not_as_fresh_as_values(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a?version=5&ttl=100", NULL, "one", 201, NULL);
+    const char *const fields[] = {"if-match: \"6\"", "range: bytes=7-"};
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        struct http_exchange *exchange = api_fixture_ask(&fixture, "GET", "/v1/keys/a", fields[i], SLICE(""));
+        assert_int_equal(exchange->status, i ? 416 : 412);
+        assert_null(api_fixture_field(exchange, "cache-control"));
+        assert_string_equal(api_fixture_field(exchange, "etag"), "\"5\"");
+        api_fixture_free(&fixture, exchange);
+    }
+    api_fixture_stop(&fixture);
+}
+
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
            UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
@@ -591,4 +608,4 @@ UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_v
            UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten), UNIT(what_may_be_meant_either_way_is_refused),
            UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why),
            UNIT(nobody_takes_the_links_of_others), UNIT(answers_as_json_are_bounded),
-           UNIT(increments_are_the_numbers_that_were_written));
+           UNIT(increments_are_the_numbers_that_were_written), UNIT(problems_are_not_as_fresh_as_values));

@@ -277,8 +277,18 @@ uint16_t api_status_of(struct slice error) {
     return 400;
 }
 
+/* How long a value may be kept says nothing of an answer that it is not: the transport's no-store takes that place. */
+static void forget_freshness(struct api_call *call) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < call->field_count; i++)
+        if (!slice_equal(call->fields[i].name, SLICE("cache-control")))
+            call->fields[kept++] = call->fields[i];
+    call->field_count = kept;
+}
+
 /* What every answer of a status has. */
 static void put_fields_of(struct api_call *call, uint16_t status) {
+    forget_freshness(call);
     if (status == 503)
         api_field_format(call, "retry-after", "%d", RETRY_AFTER_S);
     if (status != 401)
