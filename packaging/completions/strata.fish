@@ -19,6 +19,7 @@ complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a graph -d 'draw what a manifest'\''s rules invalidate'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a doctor -d 'say whether a server would start with a directory'\''s log and snapshots'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a snapshot -d 'take a snapshot, export or import'
+complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a audit -d 'look into audit logs'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a cert -d 'make certificates for TLS in development and tests'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a version -d 'say which version this is'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a help -d 'list the commands, or explain one'
@@ -51,6 +52,22 @@ complete -c strata -n '__strata_is server' -l tls-protocols -d 'Of TLSv1.2 and T
 complete -c strata -n '__strata_is server' -l tls-ciphers -d 'Ciphers of TLS 1.2 as OpenSSL lists them' -x
 complete -c strata -n '__strata_is server' -l tls-ciphersuites -d 'Those of TLS 1.3' -x
 complete -c strata -n '__strata_is server' -l tls-prefer-server-ciphers -d 'The server'\''s order of ciphers decides, and not the client'\''s' -x -a 'yes no'
+complete -c strata -n '__strata_is server' -l audit-dir -d 'Directory of the audit log, made if it is not there' -x
+complete -c strata -n '__strata_is server' -l audit-key-file -d 'File with a key of 32 bytes or more, with which the lines are hashed (HMAC-SHA-256)' -r -F
+complete -c strata -n '__strata_is server' -l audit-classes -d 'What is noted, of authentication, administration, rules, invalidation, denied, connection, data-read and data-write' -x
+complete -c strata -n '__strata_is server' -l audit-users -d 'Only what these users do, as patterns with stars, with spaces between' -x
+complete -c strata -n '__strata_is server' -l audit-users-except -d 'Not what these users do' -x
+complete -c strata -n '__strata_is server' -l audit-commands -d 'Of the classes, only these commands' -x
+complete -c strata -n '__strata_is server' -l audit-keys -d 'What is said of keys' -x -a 'class full prefix hash none'
+complete -c strata -n '__strata_is server' -l audit-sync -d 'When lines are flushed to disk' -x -a 'always everysec no'
+complete -c strata -n '__strata_is server' -l audit-max-size -d 'A file of this size is followed by the next' -x
+complete -c strata -n '__strata_is server' -l audit-max-age -d 'The same for one that is so old, counted from when it was begun or the server was started' -x
+complete -c strata -n '__strata_is server' -l audit-keep -d 'Files that are kept' -x
+complete -c strata -n '__strata_is server' -l audit-anchor-lines -d 'An anchor, which also stands in the server'\''s log, after so many lines' -x
+complete -c strata -n '__strata_is server' -l audit-anchor-interval -d 'And after this time, if there were any lines' -x
+complete -c strata -n '__strata_is server' -l audit-queue-size -d 'Memory for events that wait to be written' -x
+complete -c strata -n '__strata_is server' -l audit-back-pressure -d 'When it is full, connections whose requests are to be noted wait, or events are dropped, and a line says how many' -x -a 'wait drop'
+complete -c strata -n '__strata_is server' -l audit-on-failure -d 'While the log cannot be written, what is to be noted is refused with AUDITFAIL, or done without being noted once audit-queue-size is used up' -x -a 'refuse continue'
 complete -c strata -n '__strata_is server' -l http-port -d 'Port for HTTP, 1.1 and 2, in the clear' -x
 complete -c strata -n '__strata_is server' -l http-tls-port -d 'Port for HTTP over TLS, with the certificates and settings of TLS' -x
 complete -c strata -n '__strata_is server' -l http-bind -d 'Addresses for these two ports, as in bind' -x
@@ -219,6 +236,24 @@ complete -c strata -n '__strata_is snapshot import' -l skip -d 'beside keys that
 complete -c strata -n '__strata_is snapshot import' -l db -d 'only what is of this database' -x
 complete -c strata -n '__strata_is snapshot import' -l check -d 'only say whether the lines are good'
 complete -c strata -n '__strata_is snapshot import' -l help -d 'print what there is'
+complete -c strata -n '__strata_is audit -- verify show' -a verify -d 'say whether a log is as it was written'
+complete -c strata -n '__strata_is audit -- verify show' -a show -d 'print what is in a log'
+complete -c strata -n '__strata_is audit -- verify show' -l help -d 'print what there is'
+complete -c strata -n '__strata_is audit verify' -a '(__fish_complete_directories)'
+complete -c strata -n '__strata_is audit verify' -l key-file -d 'the key of audit-key-file' -r -F
+complete -c strata -n '__strata_is audit verify' -l expect-last -d 'of a line that has to be there' -x
+complete -c strata -n '__strata_is audit verify' -l expect-lines -d 'so many have to be there' -x
+complete -c strata -n '__strata_is audit verify' -l json -d 'print the result as one line of JSON'
+complete -c strata -n '__strata_is audit verify' -l help -d 'print what there is'
+complete -c strata -n '__strata_is audit show' -a '(__fish_complete_directories)'
+complete -c strata -n '__strata_is audit show' -l user -d 'only what this user did' -x
+complete -c strata -n '__strata_is audit show' -l class -d 'only of this class' -x -a 'authentication administration rules invalidation denied connection data-read data-write'
+complete -c strata -n '__strata_is audit show' -l action -d 'only this command' -x
+complete -c strata -n '__strata_is audit show' -l since -d 'only from then on' -x
+complete -c strata -n '__strata_is audit show' -l until -d 'only until then' -x
+complete -c strata -n '__strata_is audit show' -l result -d 'only with this result' -x -a 'ok denied failed'
+complete -c strata -n '__strata_is audit show' -l json -d 'print lines as they stand'
+complete -c strata -n '__strata_is audit show' -l help -d 'print what there is'
 complete -c strata -n '__strata_is cert' -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is cert' -l host -d 'a name or address that clients know the server by' -x
 complete -c strata -n '__strata_is cert' -l client -d 'a client'\''s certificate' -x

@@ -103,6 +103,8 @@ enum status secure_start(struct server *server) {
     const struct config_values *values = &server->config.values;
     char reason[TLS_REASON_SIZE];
     struct tls_material *material;
+    if (!is_wanted(values) && values->tls_cert_file[0])
+        log_warning("There is a tls-cert-file, but no tls-port and no http-tls-port: nothing is served over TLS");
     if (!is_wanted(values))
         return STATUS_OK;
     struct server_secure *secure = memory_take(&memory_libc, sizeof *secure);
@@ -261,7 +263,9 @@ static void find_user(struct connection *connection) {
     if (kind == CONFIG_TLS_AUTH_CLIENTS_USER_OFF ||
         !tls_peer_name(connection->tls, kind == CONFIG_TLS_AUTH_CLIENTS_USER_CN ? TLS_NAME_COMMON : TLS_NAME_URI, name))
         return;
-    if (!users_be(server, &connection->client, slice_from_string(name)))
+    const bool known = users_be(server, &connection->client, slice_from_string(name));
+    audit_certificate(connection, slice_from_string(name), known);
+    if (!known)
         log_verbose("The certificate of %s names '%s', and no such user may come in", connection->peer, name);
 }
 
@@ -333,5 +337,6 @@ void secure_connection_ends(struct connection *connection) {
     if (!connection->tls || tls_is_ready(connection->tls))
         return;
     atomic_fetch_add_explicit(&connection->worker->server->secure->failed, 1, memory_order_relaxed);
+    audit_unshaken(connection, tls_reason(connection->tls));
     log_verbose("TLS with %s has not come about: %s", connection->peer, tls_reason(connection->tls));
 }
