@@ -247,6 +247,8 @@ static void ask_server(struct collecting *collecting, struct metric_facts *facts
     api->rules_loads(server, &facts->loads);
     if (api->secure_counts)
         api->secure_counts(server, &facts->secure);
+    if (api->audit)
+        api->audit(server, &facts->audit);
     if (api->http_counts)
         api->http_counts(server, &facts->http);
     api->tier(server, &facts->file);
