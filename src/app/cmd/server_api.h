@@ -434,6 +434,8 @@ struct cmd_process {
     double cpu_user_s, cpu_system_s, cpu_user_children_s, cpu_system_children_s;
     int process_id, tcp_port;
     const char *executable, *config_file, *os, *arch;
+    uint64_t swapped_bytes;
+    bool commits_strictly, no_huge_pages; /* settings of the system */
 };
 
 struct cmd_server {
