@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/api/api.h"
 #include "app/cli/cli.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
@@ -227,15 +228,30 @@ static void print_start(const struct config *config, unsigned port, unsigned tls
     fflush(stdout);
 }
 
+/* `ret_api` is NULL where nothing is served. */
+static enum status serve_http(const struct config *config, struct server *server, struct http *http,
+                              struct api **ret_api) {
+    *ret_api = NULL;
+    if (!http_loop_of(http))
+        return STATUS_OK;
+    TRY(api_new(server, http_loop_of(http), &config->values, ret_api));
+    const struct http_handler handler = api_handler(*ret_api);
+    enum status status = http_run(http, server, &handler);
+    if (status != STATUS_OK)
+        api_free(*ret_api);
+    return status;
+}
+
 /* The server, and HTTP beside it. */
-static enum status start(const struct config *config, struct server **ret_server, struct http **ret_http) {
+static enum status start(const struct config *config, struct server **ret_server, struct http **ret_http,
+                         struct api **ret_api) {
     TRY(http_open(config, ret_http));
     enum status status = server_start(config, ret_server);
     if (status != STATUS_OK) {
         http_free(*ret_http);
         return status;
     }
-    status = http_run(*ret_http, *ret_server, &http_handler_plain);
+    status = serve_http(config, *ret_server, *ret_http, ret_api);
     if (status != STATUS_OK) {
         server_free(*ret_server);
         http_free(*ret_http);
@@ -246,12 +262,13 @@ static enum status start(const struct config *config, struct server **ret_server
 static int run(struct config *config) {
     struct server *server;
     struct http *http;
+    struct api *api;
     const char *address;
     if (!port_is_free(config, &address))
         return port_taken(config, address);
     if (!enter_folder_and_log(config))
         return 1;
-    enum status status = start(config, &server, &http);
+    enum status status = start(config, &server, &http, &api);
     if (status == STATUS_BUSY && !port_is_free(config, &address))
         return port_taken(config, address);
     if (status != STATUS_OK && config->values.rules[0] && !manifest_file_is_good(config->values.rules))
@@ -265,6 +282,7 @@ static int run(struct config *config) {
     print_start(config, server_port(server), server_tls_port(server));
     server_wait(server);
     http_stop(http); /* it asks the server, so it ends first */
+    api_free(api);
     bool whole = server_is_whole(server);
     server_free(server);
     http_free(http);

@@ -242,6 +242,13 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
          .max = 1023,
          .offset = offsetof(struct config_values, http_hosts),
          .description = "Names, or patterns such as '*.example.com', with spaces between, that requests may be addressed to, beside addresses, 'localhost' and the machine's name. Others are refused (421), so that no page of a browser gets here by a name of its own."},
+    [CONFIG_HTTP_ALLOWED_ORIGINS] =
+        {.name = "http-allowed-origins", .environment = "STRATA_HTTP_ALLOWED_ORIGINS",
+         .section = "HTTP", .type = CONFIG_TYPE_STRING,
+         .default_text = "",
+         .max = 1023,
+         .offset = offsetof(struct config_values, http_allowed_origins),
+         .description = "Sites whose pages may ask over HTTP (docs/http-guide.md) from a browser, with spaces between: 'https://admin.example.org'. Empty: only pages that are fetched from the same address."},
     [CONFIG_HTTP_MAX_CONNECTIONS] =
         {.name = "http-max-connections", .environment = "STRATA_HTTP_MAX_CONNECTIONS",
          .section = "HTTP", .type = CONFIG_TYPE_INT,

@@ -69,6 +69,7 @@ enum config_key_id {
     CONFIG_HTTP_TLS_PORT,
     CONFIG_HTTP_BIND,
     CONFIG_HTTP_HOSTS,
+    CONFIG_HTTP_ALLOWED_ORIGINS,
     CONFIG_HTTP_MAX_CONNECTIONS,
     CONFIG_HTTP_MAX_BODY,
     CONFIG_HTTP_MAX_MEMORY,
@@ -219,6 +220,7 @@ struct config_values {
     int64_t http_tls_port;
     struct config_list http_bind;
     char http_hosts[1024];
+    char http_allowed_origins[1024];
     int64_t http_max_connections;
     uint64_t http_max_body_bytes;
     uint64_t http_max_memory_bytes;

@@ -103,6 +103,8 @@ enum status secure_start(struct server *server) {
     const struct config_values *values = &server->config.values;
     char reason[TLS_REASON_SIZE];
     struct tls_material *material;
+    if (!is_wanted(values) && values->tls_cert_file[0])
+        log_warning("There is a tls-cert-file, but no tls-port and no http-tls-port: nothing is served over TLS");
     if (!is_wanted(values))
         return STATUS_OK;
     struct server_secure *secure = memory_take(&memory_libc, sizeof *secure);

@@ -14,6 +14,7 @@
 #include "app/server/class_stats.h"
 #include "app/server/clients.h"
 #include "app/server/history.h"
+#include "app/server/inside.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/persistence.h"
@@ -187,8 +188,8 @@ static void api_each_config(struct cmd_server *api, void (*visit)(void *context,
 static int64_t allow_clients(const struct server *server, int64_t wanted) {
     const struct config_values *values = &server->config.values;
     uint64_t others = SERVER_DESCRIPTORS_SPARE + server->worker_count * (4 + values->bind.count);
-    if (values->http_port || values->http_tls_port) /* each may have one to a worker */
-        others += 2 * (uint64_t)values->http_max_connections;
+    if (values->http_port || values->http_tls_port) /* connections within the process have two ends */
+        others += (uint64_t)values->http_max_connections + 2 * INSIDE_MAX;
     uint64_t allowed = process_descriptors_raise((uint64_t)wanted + others);
     if (allowed >= (uint64_t)wanted + others)
         return wanted;

@@ -94,7 +94,10 @@ struct server {
     uint32_t worker_count;
 
     _Atomic uint64_t client_id_last;
-    _Atomic uint32_t clients; /* connections open, of all workers */
+    _Atomic uint32_t clients;       /* connections open, of all workers */
+    _Atomic uint32_t insiders;      /* of these, from within the process (inside.h) */
+    _Atomic uint32_t insiders_ever; /* each worker gets one in its turn */
+    _Atomic uint64_t users_version; /* counts changes of users */
     _Atomic uint32_t monitors;
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
     _Atomic uint32_t inboxes_full;   /* workers that are behind with messages: who publishes waits */

@@ -305,7 +305,8 @@ static void admit(struct worker *worker, int fd, enum connection_door door) {
                "requirepass, or switch protected-mode off.\r\n");
         return;
     }
-    if (atomic_fetch_add_explicit(&server->clients, 1, memory_order_relaxed) >= SETTING(server, clients_max)) {
+    uint32_t may = SETTING(server, clients_max) + atomic_load_explicit(&server->insiders, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&server->clients, 1, memory_order_relaxed) >= may) {
         atomic_fetch_sub_explicit(&server->clients, 1, memory_order_relaxed);
         refuse(worker, fd, door, "-ERR max number of clients reached\r\n");
         return;
