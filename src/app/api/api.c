@@ -99,7 +99,7 @@ static bool fits(const struct api_route *route, struct slice path, struct slice 
     return slice_starts_with(path, own) && (route->flags & ROUTE_REST ? ret_rest->size > 0 : ret_rest->size == 0);
 }
 
-/* The methods of a path, "GET, HEAD, PUT"; empty: there is no such path. */
+/* The methods of a path, "GET, HEAD, PUT" (a HEAD is a GET whose body is not sent); empty: there is no such path. */
 static void methods_of(struct slice path, char ret_methods[METHODS_SIZE]) {
     size_t size = 0;
     struct slice rest;
@@ -107,7 +107,8 @@ static void methods_of(struct slice path, char ret_methods[METHODS_SIZE]) {
     for (uint32_t i = 0; i < api_route_count; i++) {
         const struct api_route *route = &api_routes[i];
         if (fits(route, path, &rest) && size < METHODS_SIZE)
-            size += (size_t)snprintf(ret_methods + size, METHODS_SIZE - size, "%s%s", size ? ", " : "", route->method);
+            size += (size_t)snprintf(ret_methods + size, METHODS_SIZE - size, "%s%s%s", size ? ", " : "", route->method,
+                                     strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
     }
 }
 
@@ -290,7 +291,7 @@ enum status api_new(struct server *server, struct http_loop *loop, const struct 
         return STATUS_NO_MEMORY;
     *api = (struct api){.server = server, .loop = loop};
     snprintf(api->origins, sizeof api->origins, "%s", values->http_allowed_origins);
-    enum status status = links_new(server, loop, &api->links);
+    enum status status = links_new(server, loop, values->http_max_memory_bytes, &api->links);
     if (status != STATUS_OK) {
         memory_give(&memory_libc, api, sizeof *api);
         return status;

@@ -305,7 +305,7 @@ static void pages_of_others_change_nothing(void **state) {
         api_fixture_ask(&fixture, "OPTIONS", "/v1/keys/a",
                         "origin: https://good.example\naccess-control-request-method: PUT", SLICE(""));
     assert_int_equal(exchange->status, 204);
-    assert_string_equal(api_fixture_field(exchange, "allow"), "GET, PUT, PATCH, DELETE, PURGE");
+    assert_string_equal(api_fixture_field(exchange, "allow"), "GET, HEAD, PUT, PATCH, DELETE, PURGE");
     assert_string_equal(api_fixture_field(exchange, "access-control-allow-origin"), "https://good.example");
     api_fixture_free(&fixture, exchange);
     expect_answer(&fixture, "DELETE", "/v1/keys/a", "origin: https://good.example", NULL, 204, NULL);

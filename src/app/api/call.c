@@ -51,7 +51,7 @@ static void answer_unasked(struct api_call *call, enum ask_outcome outcome) {
             api_problem(call, 504, "TIMEOUT", "There was no answer in %d seconds.", ASK_MS_MAX / 1000);
             break;
         case ASK_FULL:
-            api_problem(call, 503, "BUSY", "Too many requests are under way.");
+            api_problem(call, 503, "BUSY", "Too many requests are under way, or too large ones.");
             break;
         case ASK_FAR:
             api_problem(call, 403, "DENIED",

@@ -184,6 +184,10 @@ static void read_types(struct api_call *call, struct api_events *events) {
 void api_events_get(struct api_call *call) {
     struct api_events *events = arena_take(&call->arena, sizeof *events);
     int64_t heartbeat_ms = HEARTBEAT_MS;
+    if (slice_equal(call->request->method, SLICE("HEAD"))) {
+        api_answer(call, 200, "text/event-stream", SLICE(""));
+        return;
+    }
     if (!events || call->api->event_streams >= STREAMS_MAX) {
         api_problem(call, 503, "BUSY", "There are %d streams of events already.", STREAMS_MAX);
         return;

@@ -64,7 +64,9 @@ static void got_metrics(struct api_call *call, const struct resp_value *replies,
 }
 
 void api_metrics(struct api_call *call) {
-    api_command(call, "METRICS", (struct slice){0});
+    struct slice names = {0};
+    bool some = api_query_get(call, "names", &names);
+    api_command(call, "METRICS", some ? names : (struct slice){0});
     api_go(call, got_metrics);
 }
 

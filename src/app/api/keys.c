@@ -113,7 +113,7 @@ static void put_tags(struct api_call *call, const struct resp_value *tags) {
 
 static void put_view_fields(struct api_call *call, const struct entry_view *view) {
     if (view->has_version)
-        api_field_format(call, "etag", "\"%lld\"", (long long)view->version);
+        api_field_format(call, "etag", "%s\"%lld\"", call->state ? "W/" : "", (long long)view->version);
     if (view->has_ttl && view->ttl_ms >= 0)
         api_field_format(call, "cache-control", "max-age=%lld", (long long)(view->ttl_ms / 1000));
     else

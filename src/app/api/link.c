@@ -17,6 +17,7 @@ enum {
     ARENA_CHUNK = 16 * 1024,
     REPLY_MEMBERS_MAX = 1 << 22,
     SECRET_SIZE = 32,
+    HELD_SMALL = 1024 * 1024,  /* of one link; such are not given up for others */
     SHARED_PENDING_MAX = 1024, /* asks in a row on one link */
 };
 
@@ -43,8 +44,10 @@ struct link {
     uint32_t greeting;     /* replies to come before it is open */
     struct buf out, later; /* later: asks that wait for it to open */
     size_t out_sent;
-    struct buf in, sizes; /* sizes: of the replies that are there, of the first pending */
+    struct buf in, sizes; /* sizes: of those that arrived, as far as somebody waits for them */
     size_t taken;         /* bytes of `in` that these take */
+    uint32_t arrived;     /* replies of the first pending, or of the greeting */
+    size_t counted;       /* capacity of `in`, as it stands in held_bytes */
     struct resp_reply_scanner scanner;
     struct arena arena;
     struct pending *first, *last;
@@ -60,7 +63,8 @@ struct links {
     struct http_task serve; /* those who wait */
     struct ask *waiting_first, *waiting_last;
     uint32_t waiting_count;
-    uint8_t secret[SECRET_SIZE]; /* of the process: digests of passwords mean nothing elsewhere */
+    uint64_t held_bytes, held_max; /* replies that are not complete */
+    uint8_t secret[SECRET_SIZE];   /* of the process: digests of passwords mean nothing elsewhere */
 };
 
 /* ------------------------------------------------------------------------------------------ the end of one */
@@ -98,6 +102,8 @@ static void bury(struct link *link) {
     link->next = links->dead;
     links->dead = link;
     links->count--;
+    links->held_bytes -= link->counted;
+    link->counted = 0;
     link->state = LINK_DEAD;
     http_loop_forget(links->loop, &link->source);
     close(link->source.source.fd);
@@ -193,8 +199,25 @@ static enum status build(struct link *link, struct resp_value *ret_values) {
 static void forget_replies(struct link *link) {
     buf_consume(&link->in, link->taken);
     buf_shrink(&link->in, BUFFER_KEEP);
+    link->links->held_bytes -= link->counted - link->in.capacity;
+    link->counted = link->in.capacity;
     link->taken = 0;
     buf_clear(&link->sizes);
+}
+
+/* Nobody waits for the replies of the first pending any more. */
+static bool is_unwanted(const struct link *link) {
+    return link->state == LINK_OPEN && link->first && !link->first->ask;
+}
+
+/* Throws away what is there of an unwanted reply that is not complete. */
+static void drop_some(struct link *link) {
+    size_t size = link->scanner.position;
+    if (link->taken)
+        forget_replies(link);
+    resp_reply_drop(&link->scanner, size);
+    link->taken = size;
+    forget_replies(link);
 }
 
 /* Who has not been let in is told so; else what waited is sent. */
@@ -214,28 +237,33 @@ static void greeted(struct link *link, const struct resp_value *replies, uint32_
     send_some(link);
 }
 
+static void deliver_to(struct link *link, struct ask *ask) {
+    uint32_t count = link->arrived;
+    struct resp_value *replies = arena_take(&link->arena, count * sizeof *replies);
+    if (!replies || build(link, replies) != STATUS_OK)
+        lose(link);
+    else if (link->state == LINK_OPENING)
+        greeted(link, replies, count);
+    else
+        tell(ask, ASK_ANSWERED, replies, count);
+}
+
 /* All replies of the first pending, or of the greeting, are there. */
 static void deliver(struct link *link) {
-    uint32_t count = (uint32_t)(link->sizes.size / sizeof(size_t));
-    struct resp_value *replies = arena_take(&link->arena, count * sizeof *replies);
-    if (!replies || build(link, replies) != STATUS_OK) {
-        lose(link);
-        return;
-    }
-    if (link->state == LINK_OPENING) {
-        greeted(link, replies, count);
-    } else {
+    struct ask *ask = NULL;
+    if (link->state == LINK_OPEN) {
         struct pending *pending = take_first(link);
-        struct ask *ask = pending->ask;
+        ask = pending->ask;
         memory_give(&memory_libc, pending, sizeof *pending);
         link->idle_since_ms = http_loop_now_ms(link->links->loop);
         serve_later(link->links);
-        if (ask)
-            tell(ask, ASK_ANSWERED, replies, count);
     }
+    if (ask || link->state == LINK_OPENING)
+        deliver_to(link, ask);
     if (link->state == LINK_DEAD)
         return;
     forget_replies(link);
+    link->arrived = 0;
     arena_reset(&link->arena);
 }
 
@@ -255,11 +283,26 @@ static void deliver_push(struct link *link, struct slice bytes) {
         arena_reset(&link->arena);
 }
 
+static void take_reply(struct link *link, const struct resp_reply_item *item) {
+    uint32_t expected = link->state == LINK_OPENING ? link->greeting : link->first ? link->first->expected : 0;
+    if (expected == 0 || buf_append(&link->sizes, &item->size, sizeof item->size) != STATUS_OK) {
+        lose(link);
+        return;
+    }
+    link->taken += item->size;
+    if (is_unwanted(link))
+        forget_replies(link);
+    if (++link->arrived == expected)
+        deliver(link);
+}
+
 /* One reply or push from the input. False: there is none, or the link is gone. */
 static bool take_one(struct link *link) {
     struct resp_reply_item item;
     struct slice input = slice_part(buf_slice(&link->in), link->taken, SIZE_MAX);
     enum resp_reply_result result = input.size ? resp_reply_skip(&link->scanner, input, &item) : RESP_REPLY_MORE;
+    if (result == RESP_REPLY_MORE && is_unwanted(link))
+        drop_some(link);
     if (result == RESP_REPLY_MORE && link->in.size <= ASK_REPLY_SIZE_MAX)
         return false;
     if (result != RESP_REPLY_DONE) {
@@ -276,14 +319,7 @@ static bool take_one(struct link *link) {
         link->in.size -= item.size;
         return true;
     }
-    uint32_t expected = link->state == LINK_OPENING ? link->greeting : link->first ? link->first->expected : 0;
-    if (expected == 0 || buf_append(&link->sizes, &item.size, sizeof item.size) != STATUS_OK) {
-        lose(link);
-        return false;
-    }
-    link->taken += item.size;
-    if (link->sizes.size / sizeof(size_t) == expected)
-        deliver(link);
+    take_reply(link, &item);
     return link->state != LINK_DEAD;
 }
 
@@ -292,12 +328,34 @@ static void take_input(struct link *link) {
         ;
 }
 
+/* When all together hold too much, and this one is large, its reply is thrown away as it comes. */
+static void count_held(struct link *link) {
+    struct links *links = link->links;
+    links->held_bytes += link->in.capacity - link->counted;
+    link->counted = link->in.capacity;
+    if (links->held_bytes <= links->held_max || link->counted <= HELD_SMALL)
+        return;
+    struct pending *pending = link->state == LINK_OPEN ? link->first : NULL;
+    struct ask *ask = pending ? pending->ask : NULL;
+    if (!ask) {
+        lose(link);
+        return;
+    }
+    pending->ask = NULL;
+    tell(ask, ASK_FULL, NULL, 0);
+    if (link->state != LINK_DEAD)
+        drop_some(link);
+}
+
 static void receive(struct link *link) {
     for (int i = 0; i < READS_AT_ONCE && link->state != LINK_DEAD && reads(link); i++) {
         if (buf_reserve(&link->in, READ_PIECE) != STATUS_OK) {
             lose(link);
             return;
         }
+        count_held(link);
+        if (link->state == LINK_DEAD)
+            return;
         ssize_t got = recv(link->source.source.fd, link->in.data + link->in.size, link->in.capacity - link->in.size,
                            MSG_DONTWAIT);
         if (got > 0) {
@@ -644,11 +702,13 @@ static void tick(struct http_timer *timer) {
     MAYBE(http_loop_set(links->loop, &links->tick, now_ms + TICK_MS) != STATUS_OK);
 }
 
-enum status links_new(struct server *server, struct http_loop *loop, struct links **ret_links) {
+enum status links_new(struct server *server, struct http_loop *loop, uint64_t held_bytes_max,
+                      struct links **ret_links) {
     struct links *links = memory_take(&memory_libc, sizeof *links);
     if (!links)
         return STATUS_NO_MEMORY;
-    *links = (struct links){.server = server, .loop = loop, .tick = {.due = tick}, .serve = {.run = serve}};
+    *links = (struct links){
+        .server = server, .loop = loop, .held_max = held_bytes_max, .tick = {.due = tick}, .serve = {.run = serve}};
     random_bytes(links->secret, sizeof links->secret);
     enum status status = http_loop_set(loop, &links->tick, http_loop_now_ms(loop) + TICK_MS);
     if (status != STATUS_OK) {

@@ -48,7 +48,7 @@ enum ask_outcome {
     ASK_REFUSED, /* who asks is not who he says; the only reply is the error */
     ASK_LOST,    /* the connection broke: the server stops, or somebody has killed it */
     ASK_LATE,    /* no answer in ASK_MS_MAX */
-    ASK_FULL,    /* no link is free */
+    ASK_FULL,    /* no link is free, or too much is being read */
     ASK_FAR,     /* protected mode, and the client is on another machine */
 };
 
@@ -73,7 +73,9 @@ struct ask {
     uint64_t waits_until_ms;
 };
 
-MUST_CHECK enum status links_new(struct server *server, struct http_loop *loop, struct links **ret_links);
+/* `held_bytes_max`: of replies that are not complete, in all. Beyond it large ones are given up, and their asks end with ASK_FULL. */
+MUST_CHECK enum status links_new(struct server *server, struct http_loop *loop, uint64_t held_bytes_max,
+                                 struct links **ret_links);
 void links_free(struct links *links);
 
 /* ASK_UNDER_WAY: `done` follows, never within the call. Another outcome: it does not. An ask that holds a link goes there. */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "app/cmd/audit_cmd.h"
 #include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
@@ -560,6 +561,17 @@ static void section_tls(struct info *info) {
     number(info, "tls_certificate_ends", (uint64_t)counts.certificate_ends_s);
 }
 
+static void audit_line(void *context, const char *name, uint64_t value) { number(context, name, value); }
+
+static void section_audit(struct info *info) {
+    struct cmd_audit_counts counts = {.enabled = false};
+    if (info->api->audit)
+        info->api->audit(info->server, &counts);
+    audit_each_count(&counts, audit_line, info);
+    if (counts.enabled)
+        line(info, "audit_last_hash:%s", counts.last_hash);
+}
+
 static void section_http(struct info *info) {
     struct cmd_http_counts counts = {.port = 0};
     if (info->api->http_counts)
@@ -606,6 +618,7 @@ static const struct section {
     {"stream", "Stream", section_stream, true},
     {"tier", "Tier", section_tier, true},
     {"tls", "TLS", section_tls, true},
+    {"audit", "Audit", section_audit, true},
     {"http", "HTTP", section_http, true},
 };
 

@@ -110,6 +110,7 @@ struct metric_facts {
     struct cache_bans bans;
     struct cmd_persistence persistence;
     struct cmd_secure_counts secure;
+    struct cmd_audit_counts audit;
     struct cmd_http_counts http;
     struct cmd_rules_loads loads;
     struct cmd_tier_counts file;

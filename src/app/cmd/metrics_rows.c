@@ -247,6 +247,8 @@ static void ask_server(struct collecting *collecting, struct metric_facts *facts
     api->rules_loads(server, &facts->loads);
     if (api->secure_counts)
         api->secure_counts(server, &facts->secure);
+    if (api->audit)
+        api->audit(server, &facts->audit);
     if (api->http_counts)
         api->http_counts(server, &facts->http);
     api->tier(server, &facts->file);
@@ -278,7 +280,7 @@ static void derive(struct metric_facts *facts) {
     struct mallinfo2 heap = mallinfo2();
     facts->up = true;
     facts->ready = !persistence->loading;
-    facts->tls = facts->secure.port != 0;
+    facts->tls = facts->secure.port || facts->http.tls_port;
     facts->has_http = facts->http.port || facts->http.tls_port;
     facts->logs = persistence->enabled && !persistence->loading;
     facts->save_ok = !persistence->last_save_failed;

@@ -227,6 +227,7 @@ struct cmd_tier_counts {
 };
 
 struct auth_users;
+struct cmd_audit_counts;
 struct cmd_process;
 struct cmd_secure_counts;
 struct cmd_http_counts;
@@ -354,7 +355,11 @@ struct cmd_server_api {
     /* Resident bytes and such, from the system. */
     void (*process)(struct cmd_server *, struct cmd_process *ret);
     void (*secure_counts)(struct cmd_server *, struct cmd_secure_counts *ret); /* NULL: no TLS */
-    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret);     /* NULL: no HTTP */
+    /* The audit log. Whether what the client does with such a command is noted; what the log has; and its next file: false, there is no log. */
+    bool (*audit_notes)(struct cmd_server *, struct cmd_client *, const struct cmd_spec *);
+    void (*audit)(struct cmd_server *, struct cmd_audit_counts *ret);
+    bool (*audit_rotate)(struct cmd_server *);
+    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret); /* NULL: no HTTP */
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
     void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
                         void *context);
@@ -408,6 +413,16 @@ struct cmd_server_api {
     void (*cause_step)(struct cmd_server *, struct cmd_client *, const struct rules_plan *,
                        const struct rules_action *);
     void (*cause_end)(struct cmd_server *, struct cmd_client *);
+};
+
+/* The audit log, since the start. */
+struct cmd_audit_counts {
+    bool enabled; /* with it all that follows */
+    bool keyed, fails, refuses, holds;
+    int error; /* errno of the last failure; 0: none */
+    uint64_t written, lost, waiting, waiting_bytes, failures, bytes;
+    uint64_t lines, file, file_bytes; /* of the whole log; the number and size of its file */
+    char last_hash[65];
 };
 
 /* TLS, since the start. */

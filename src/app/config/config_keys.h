@@ -65,6 +65,22 @@ enum config_key_id {
     CONFIG_TLS_CIPHERS,
     CONFIG_TLS_CIPHERSUITES,
     CONFIG_TLS_PREFER_SERVER_CIPHERS,
+    CONFIG_AUDIT_DIR,
+    CONFIG_AUDIT_KEY_FILE,
+    CONFIG_AUDIT_CLASSES,
+    CONFIG_AUDIT_USERS,
+    CONFIG_AUDIT_USERS_EXCEPT,
+    CONFIG_AUDIT_COMMANDS,
+    CONFIG_AUDIT_KEYS,
+    CONFIG_AUDIT_SYNC,
+    CONFIG_AUDIT_MAX_SIZE,
+    CONFIG_AUDIT_MAX_AGE,
+    CONFIG_AUDIT_KEEP,
+    CONFIG_AUDIT_ANCHOR_LINES,
+    CONFIG_AUDIT_ANCHOR_INTERVAL,
+    CONFIG_AUDIT_QUEUE_SIZE,
+    CONFIG_AUDIT_BACK_PRESSURE,
+    CONFIG_AUDIT_ON_FAILURE,
     CONFIG_HTTP_PORT,
     CONFIG_HTTP_TLS_PORT,
     CONFIG_HTTP_BIND,
@@ -155,6 +171,34 @@ enum config_tls_auth_clients_user {
     CONFIG_TLS_AUTH_CLIENTS_USER_COUNT
 };
 
+enum config_audit_keys {
+    CONFIG_AUDIT_KEYS_CLASS,
+    CONFIG_AUDIT_KEYS_FULL,
+    CONFIG_AUDIT_KEYS_PREFIX,
+    CONFIG_AUDIT_KEYS_HASH,
+    CONFIG_AUDIT_KEYS_NONE,
+    CONFIG_AUDIT_KEYS_COUNT
+};
+
+enum config_audit_sync {
+    CONFIG_AUDIT_SYNC_ALWAYS,
+    CONFIG_AUDIT_SYNC_EVERYSEC,
+    CONFIG_AUDIT_SYNC_NO,
+    CONFIG_AUDIT_SYNC_COUNT
+};
+
+enum config_audit_back_pressure {
+    CONFIG_AUDIT_BACK_PRESSURE_WAIT,
+    CONFIG_AUDIT_BACK_PRESSURE_DROP,
+    CONFIG_AUDIT_BACK_PRESSURE_COUNT
+};
+
+enum config_audit_on_failure {
+    CONFIG_AUDIT_ON_FAILURE_REFUSE,
+    CONFIG_AUDIT_ON_FAILURE_CONTINUE,
+    CONFIG_AUDIT_ON_FAILURE_COUNT
+};
+
 enum config_maxmemory_policy {
     CONFIG_MAXMEMORY_POLICY_NOEVICTION,
     CONFIG_MAXMEMORY_POLICY_ALLKEYS_LRU,
@@ -216,6 +260,22 @@ struct config_values {
     char tls_ciphers[1024];
     char tls_ciphersuites[1024];
     bool tls_prefer_server_ciphers;
+    char audit_dir[1024];
+    char audit_key_file[1024];
+    char audit_classes[256];
+    char audit_users[1024];
+    char audit_users_except[1024];
+    char audit_commands[4096];
+    enum config_audit_keys audit_keys;
+    enum config_audit_sync audit_sync;
+    uint64_t audit_max_size_bytes;
+    int64_t audit_max_age_s;
+    int64_t audit_keep;
+    int64_t audit_anchor_lines;
+    int64_t audit_anchor_interval_s;
+    uint64_t audit_queue_size_bytes;
+    enum config_audit_back_pressure audit_back_pressure;
+    enum config_audit_on_failure audit_on_failure;
     int64_t http_port;
     int64_t http_tls_port;
     struct config_list http_bind;

@@ -97,7 +97,7 @@ static void bury(struct http_connection *connection) {
         connection->next->place = connection->place;
     service->count--;
     atomic_fetch_sub_explicit(&service->counts.connections, 1, memory_order_relaxed);
-    http_service_drop(service, http_connection_unsent(connection));
+    http_connection_drop(connection, http_connection_unsent(connection));
     buf_fini(&connection->in);
     buf_fini(&connection->out);
     memory_give(service->memory, connection, sizeof *connection);
@@ -115,7 +115,7 @@ bool http_connection_send(struct http_connection *connection, struct slice bytes
     size_t unsent = http_connection_unsent(connection);
     if (connection->dead)
         return false;
-    if (unsent + bytes.size > service->limits.unread_max || !http_service_has_room(service, bytes.size)) {
+    if (unsent + bytes.size > service->limits.unread_max || !http_connection_has_room(connection, bytes.size)) {
         HTTP_COUNT(service, unread);
         log_warning("Closing an HTTP connection of %s: too many bytes of answers wait for being taken",
                     connection->client);
@@ -130,7 +130,7 @@ bool http_connection_send(struct http_connection *connection, struct slice bytes
         http_connection_end(connection);
         return false;
     }
-    http_service_hold(service, bytes.size);
+    http_connection_hold(connection, bytes.size);
     return true;
 }
 
@@ -172,7 +172,7 @@ static void flush(struct http_connection *connection) {
         }
         connection->out_at += (size_t)sent;
         connection->out_taken += (size_t)sent;
-        http_service_drop(connection->service, (size_t)sent);
+        http_connection_drop(connection, (size_t)sent);
         atomic_fetch_add_explicit(&connection->service->counts.bytes_out, (uint64_t)sent, memory_order_relaxed);
     }
     if (!connection->dead)

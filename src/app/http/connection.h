@@ -23,6 +23,7 @@ enum {
     HTTP_IN_SIZE = 64 * 1024,   /* received and not looked at: beyond it nothing is read */
     HTTP_READ_SIZE = 16 * 1024, /* of an idle connection */
     HTTP_LINGER_SIZE = 1024 * 1024,
+    HTTP_HELD_ALWAYS = 64 * 1024,    /* that a connection may hold, whatever others do */
     HTTP_OUT_MARK = HTTP_UNSENT_MAX, /* with more to be sent no request is begun, and HTTP/2 makes no frames */
 };
 
@@ -45,6 +46,7 @@ struct http_exchange {
     struct buf body;
     struct http_field *fields;
     uint32_t field_capacity;
+    uint32_t head_held;   /* bytes of the head, as far as they are counted */
     uint8_t state;        /* enum http_exchange_state */
     bool bodiless;        /* the answer has no body, whatever is sent */
     bool closes;          /* HTTP/1: the connection ends with it */
@@ -85,6 +87,7 @@ struct http_connection {
     uint64_t out_since_ms, out_taken;
     uint64_t lingers_until_ms, lingered;
     uint64_t bodies; /* bytes of its requests' bodies */
+    uint64_t held;   /* bytes of heads, bodies and answers that were not taken */
     struct http_exchange *exchanges;
     uint32_t exchange_count;
     struct http_parser parser; /* HTTP/1 */
@@ -112,6 +115,22 @@ static inline uint64_t http_connection_now(const struct http_connection *connect
     return http_loop_now_ms(connection->service->loop);
 }
 
+/* Bytes that it holds, or does not any more. */
+static inline void http_connection_hold(struct http_connection *connection, uint64_t size) {
+    connection->held += size;
+    atomic_fetch_add_explicit(&connection->service->counts.held_bytes, size, memory_order_relaxed);
+}
+static inline void http_connection_drop(struct http_connection *connection, uint64_t size) {
+    connection->held -= size;
+    atomic_fetch_sub_explicit(&connection->service->counts.held_bytes, size, memory_order_relaxed);
+}
+/* Whether so much more may be held. What others hold does not count for who has little. */
+static inline bool http_connection_has_room(const struct http_connection *connection, uint64_t size) {
+    const struct http_service *service = connection->service;
+    return connection->held + size <= HTTP_HELD_ALWAYS ||
+           atomic_load_explicit(&service->counts.held_bytes, memory_order_relaxed) + size <= service->limits.held_max;
+}
+
 /* ------------------------------------------------------------------------------------ exchange.c */
 
 /* NULL: no memory. */
@@ -120,8 +139,8 @@ struct http_exchange *http_exchange_new(struct http_connection *connection);
 void http_exchange_free(struct http_exchange *exchange);
 /* Appends to the body. 0, or the status with which it is refused; `ret_reason` says why. */
 uint16_t http_exchange_receive(struct http_exchange *exchange, struct slice part, const char **ret_reason);
-/* Whether the head may be answered by a handler; 0, or a status as above. */
-uint16_t http_exchange_judge(const struct http_exchange *exchange, const char **ret_reason);
+/* The head is whole: whether it may be answered by a handler; 0, or a status as above. What it takes counts from here on. */
+uint16_t http_exchange_judge(struct http_exchange *exchange, const char **ret_reason);
 /* The request is whole: to the handler. */
 void http_exchange_begin(struct http_exchange *exchange);
 /* By the transport itself; in HTTP/1 the connection ends with it. */

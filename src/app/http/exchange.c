@@ -46,7 +46,8 @@ void http_exchange_free(struct http_exchange *exchange) {
         exchange->next->place = exchange->place;
     connection->exchange_count--;
     connection->bodies -= exchange->body.size;
-    http_service_drop(service, exchange->body.size + exchange->answer.size - exchange->answer_sent);
+    http_connection_drop(connection,
+                         exchange->head_held + exchange->body.size + exchange->answer.size - exchange->answer_sent);
     buf_fini(&exchange->bytes);
     buf_fini(&exchange->body);
     buf_fini(&exchange->answer);
@@ -62,18 +63,25 @@ uint16_t http_exchange_receive(struct http_exchange *exchange, struct slice part
     if (part.size > limits->body_max - exchange->body.size)
         return 413;
     *ret_reason = "too much is being received at present";
-    if (part.size > limits->body_max - connection->bodies || !http_service_has_room(connection->service, part.size) ||
+    if (part.size > limits->body_max - connection->bodies || !http_connection_has_room(connection, part.size) ||
         buf_append_slice(&exchange->body, part) != STATUS_OK)
         return 503;
     connection->bodies += part.size;
-    http_service_hold(connection->service, part.size);
+    http_connection_hold(connection, part.size);
     return 0;
 }
 
 /* ------------------------------------------------------------------------------------ requests */
 
-uint16_t http_exchange_judge(const struct http_exchange *exchange, const char **ret_reason) {
-    const struct http_service *service = exchange->connection->service;
+uint16_t http_exchange_judge(struct http_exchange *exchange, const char **ret_reason) {
+    struct http_connection *connection = exchange->connection;
+    const struct http_service *service = connection->service;
+    size_t size = exchange->bytes.capacity + exchange->field_capacity * sizeof *exchange->fields;
+    *ret_reason = "too much is being received at present";
+    if (!http_connection_has_room(connection, size))
+        return 503;
+    exchange->head_held = (uint32_t)size;
+    http_connection_hold(connection, size);
     struct slice host, port, authority = exchange->request.authority;
     if (!authority.size && exchange->request.version == 10) /* no browser says so little */
         return 0;

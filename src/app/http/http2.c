@@ -592,7 +592,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t stream, uint8_t *ro
     exchange->answer_sent += size;
     exchange->moved += size;
     two->unsent -= size;
-    http_service_drop(two->connection->service, size);
+    http_connection_drop(two->connection, size);
     if (size == unsent || (exchange->answer_sent > DONE_SIZE && exchange->answer_sent > exchange->answer.size / 2)) {
         buf_consume(&exchange->answer, exchange->answer_sent);
         exchange->answer_sent = 0;
@@ -632,7 +632,7 @@ static bool append(struct http_exchange *exchange, struct slice bytes) {
     struct http_connection *connection = exchange->connection;
     struct http_service *service = connection->service;
     struct http2 *two = connection->two;
-    if (two->unsent + bytes.size > service->limits.unread_max || !http_service_has_room(service, bytes.size)) {
+    if (two->unsent + bytes.size > service->limits.unread_max || !http_connection_has_room(connection, bytes.size)) {
         HTTP_COUNT(service, unread);
         log_warning("Closing an HTTP connection of %s: too many bytes of answers wait for being taken",
                     connection->client);
@@ -648,7 +648,7 @@ static bool append(struct http_exchange *exchange, struct slice bytes) {
         return false;
     }
     two->unsent += bytes.size;
-    http_service_hold(service, bytes.size);
+    http_connection_hold(connection, bytes.size);
     return true;
 }
 

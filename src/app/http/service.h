@@ -55,17 +55,6 @@ struct http_service {
 
 /* What answers of this second are dated. */
 struct slice http_service_date(struct http_service *service);
-/* Bytes that are held, or not any more. */
-static inline void http_service_hold(struct http_service *service, uint64_t size) {
-    atomic_fetch_add_explicit(&service->counts.held_bytes, size, memory_order_relaxed);
-}
-static inline void http_service_drop(struct http_service *service, uint64_t size) {
-    atomic_fetch_sub_explicit(&service->counts.held_bytes, size, memory_order_relaxed);
-}
-static inline bool http_service_has_room(const struct http_service *service, uint64_t size) {
-    return atomic_load_explicit(&service->counts.held_bytes, memory_order_relaxed) + size <= service->limits.held_max;
-}
-
 /* Connections end when what they are being answered is complete. */
 void http_service_stop(struct http_service *service);
 /* They end now. */

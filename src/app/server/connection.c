@@ -74,6 +74,8 @@ struct connection *connection_open(struct worker *worker, int fd, enum connectio
         worker->first->newer = connection;
     worker->first = connection;
     worker->count++;
+    if (door != DOOR_INSIDE) /* whose address is not known yet */
+        audit_opened(connection);
     return connection;
 }
 
@@ -85,6 +87,7 @@ void connection_close(struct connection *connection) {
     loop_forget(worker->loop, &connection->source);
     close(connection->source.fd);
     secure_connection_ends(connection);
+    audit_closed(connection);
     monitor_end(connection);
     pubsub_unsubscribe_all(&worker->server->api, &connection->client);
     tracking_leave(connection);

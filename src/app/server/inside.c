@@ -22,8 +22,10 @@ static bool is_near(const char *address) {
 static enum status take_place(struct server *server, const struct server_inside *inside) {
     if (atomic_load(&server->stop) != SERVER_RUNS)
         return STATUS_CLOSED;
-    if (SETTING(server, protected_mode) && !SETTING(server, password_set) && !is_near(inside->address))
+    if (SETTING(server, protected_mode) && !SETTING(server, password_set) && !is_near(inside->address)) {
+        audit_kept_out(server, inside->address, "DENIED");
         return STATUS_BUSY;
+    }
     if (atomic_fetch_add(&server->insiders, 1) < INSIDE_MAX)
         return STATUS_OK;
     atomic_fetch_sub(&server->insiders, 1);
@@ -48,8 +50,12 @@ static enum status adopt(struct worker *worker, int fd, const struct server_insi
     snprintf(connection->peer, sizeof connection->peer, "%s", inside->address);
     snprintf(connection->local, sizeof connection->local, "inside:0");
     enum status status = buf_append_slice(&connection->client.name, slice_from_string(inside->name));
-    if (status == STATUS_OK && inside->user.data && !users_be(server, &connection->client, inside->user))
-        status = STATUS_INVALID;
+    audit_opened(connection);
+    if (status == STATUS_OK && inside->user.data) {
+        const bool known = users_be(server, &connection->client, inside->user);
+        audit_certificate(connection, inside->user, known);
+        status = known ? STATUS_OK : STATUS_INVALID;
+    }
     if (status != STATUS_OK)
         connection_close(connection);
     return status;

@@ -336,6 +336,8 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     const struct cmd_spec *spec = item->spec;
     if (!spec || item->uploaded)
         return false;
+    if (audit_postpones(worker, item))
+        return true;
     if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
         will_do(item, CMD_PUBLISHES | notify_publishing(server) | persistence_behind(server)))
         return true;
@@ -418,6 +420,16 @@ static inline void tidy(struct worker *worker, struct connection *connection, co
         arena_reset(&worker->arena);
 }
 
+/* Monitors and the audit log are told of it. */
+__attribute__((noinline)) static void observe(struct worker *worker, struct cmd_call *call, size_t reply_begins_at,
+                                              uint64_t begin_ticks) {
+    const struct server *server = worker->server;
+    if (atomic_load_explicit(&server->observers, memory_order_relaxed) & OBSERVED_BY_AUDIT)
+        audit_command(worker, call, reply_begins_at, begin_ticks);
+    if (atomic_load_explicit(&server->monitors, memory_order_relaxed) && call->outcome != CMD_REJECTED)
+        monitor_feed(worker, call);
+}
+
 /* It waits, and runs again later. */
 static void put_back(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
     connection_block(connection, item->begins_at);
@@ -463,6 +475,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->upload = item->uploaded ? &connection->upload : NULL;
     call->first_key = item->key;
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
+    const uint64_t begin_ticks = worker->turn_ticks;
     cmd_run(call);
     changes_look(worker);
     classes_look(worker, item, 1);
@@ -475,9 +488,8 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     large_look(worker, item, call, connection->out.size - reply_begins_at);
     if (__builtin_expect(reply->errors != 0, 0))
         note_failure(worker, call, reply_begins_at);
-    if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
-        call->outcome != CMD_REJECTED)
-        monitor_feed(worker, call);
+    if (__builtin_expect(atomic_load_explicit(&server->observers, memory_order_relaxed) != 0, 0))
+        observe(worker, call, reply_begins_at, begin_ticks);
     tidy(worker, connection, item);
     after_command(worker, connection, call);
     /* After the reply, so that who publishes to itself gets it first. */
@@ -495,7 +507,7 @@ static inline bool row_may_run(const struct worker *worker, const struct connect
            connection_unsent(connection) + OUTPUT_MAX <= limit &&
            !atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
            !atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
-           !atomic_load_explicit(&server->monitors, memory_order_relaxed);
+           !(atomic_load_explicit(&server->observers, memory_order_relaxed) & ~OBSERVED_BY_AUDIT);
 }
 
 /* Runs the first of these alike requests as one; answers how many. What is looked after around every single command is looked
@@ -549,4 +561,6 @@ void run_queued(struct cmd_call *call) {
     stats_large(worker, call, 0, call->reply->out->size - reply_begins_at + foreign_since(connection, foreign_size));
     worker->counts.commands++;
     /* MONITOR shows transactions as they are sent, so these were shown when they were queued. */
+    if (__builtin_expect(atomic_load_explicit(&worker->server->observers, memory_order_relaxed) & OBSERVED_BY_AUDIT, 0))
+        audit_queued(call, reply_begins_at, ticks);
 }

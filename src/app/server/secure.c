@@ -263,7 +263,9 @@ static void find_user(struct connection *connection) {
     if (kind == CONFIG_TLS_AUTH_CLIENTS_USER_OFF ||
         !tls_peer_name(connection->tls, kind == CONFIG_TLS_AUTH_CLIENTS_USER_CN ? TLS_NAME_COMMON : TLS_NAME_URI, name))
         return;
-    if (!users_be(server, &connection->client, slice_from_string(name)))
+    const bool known = users_be(server, &connection->client, slice_from_string(name));
+    audit_certificate(connection, slice_from_string(name), known);
+    if (!known)
         log_verbose("The certificate of %s names '%s', and no such user may come in", connection->peer, name);
 }
 
@@ -335,5 +337,6 @@ void secure_connection_ends(struct connection *connection) {
     if (!connection->tls || tls_is_ready(connection->tls))
         return;
     atomic_fetch_add_explicit(&connection->worker->server->secure->failed, 1, memory_order_relaxed);
+    audit_unshaken(connection, tls_reason(connection->tls));
     log_verbose("TLS with %s has not come about: %s", connection->peer, tls_reason(connection->tls));
 }

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "app/server/audit.h"
 #include "app/server/beside.h"
 #include "app/server/class_stats.h"
 #include "app/server/clients.h"
@@ -102,6 +103,7 @@ void server_settle(struct server *server) {
     history_settle(server);
     persistence_settle(server);
     tiering_settle(server);
+    audit_settle(server);
     pthread_mutex_lock(&server->logs_lock);
     slowlog_limit(&server->command_logs[CMD_LOG_SLOW], (uint32_t)values->slowlog_max_len);
     slowlog_limit(&server->command_logs[CMD_LOG_LARGE_REQUEST], (uint32_t)values->commandlog_large_request_max_len);
@@ -220,20 +222,6 @@ static bool may_grow(const struct server *server, const struct config *next, cha
     return false;
 }
 
-/* Who has changed what, without secrets. Nobody, if it is no command. */
-static void tell_of_settings(const struct slice *names, const struct slice *values, uint32_t count) {
-    const struct worker *worker = worker_current();
-    if (!worker)
-        return;
-    for (uint32_t i = 0; i < count; i++) {
-        enum config_key_id id = config_find(names[i]);
-        bool shown = id < CONFIG_KEY_COUNT && !config_keys[id].secret;
-        struct slice value = shown ? slice_part(values[i], 0, 256) : SLICE("(not shown)");
-        clients_tell(worker->call.client, "CONFIG SET %s %.*s", id < CONFIG_KEY_COUNT ? config_keys[id].name : "",
-                     (int)value.size, value.size ? (const char *)value.data : "");
-    }
-}
-
 static bool sets_password(const struct slice *names, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         if (config_find(names[i]) == CONFIG_REQUIREPASS)
@@ -273,6 +261,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
                may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
                may_grow(server, &next, ret_error, error_size) &&
                stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size) &&
+               audit_try(&next.values, ret_error, error_size) &&
                take_password(server, &next, names, count, ret_error, error_size);
     if (done && material)
         secure_use(server, &next.values, material);
@@ -280,6 +269,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
         tls_material_unref(material);
     if (done) {
         bool same = next.values.notify_keyspace_events == server->config.values.notify_keyspace_events;
+        audit_settings(server, worker_current() ? worker_current()->call.client : NULL, names, values, count);
         server->config = next;
         server_settle(server);
         if (!same)
@@ -289,7 +279,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
     if (done && sets_password(names, count))
         users_refresh(api, worker_current() ? worker_current()->call.client : NULL);
     if (done)
-        tell_of_settings(names, values, count);
+        clients_tell_settings(names, values, count);
     return done;
 }
 
@@ -374,6 +364,9 @@ static const struct cmd_server_api server_calls = {
     .now_us = api_now_us,
     .process = api_process,
     .secure_counts = api_secure_counts,
+    .audit_notes = audit_api_notes,
+    .audit = audit_api_counts,
+    .audit_rotate = audit_api_rotate,
     .http_counts = beside_api_http_counts,
     .each_config = api_each_config,
     .config_set = api_config_set,
@@ -668,10 +661,14 @@ static enum status start_all(struct server *server) {
     server_settle(server);
     allow_descriptors(server);
     TRY(secure_start(server));
+    TRY(audit_start(server));
     TRY(persistence_lock(server));
     TRY(open_cache(server));
-    server->env = (struct cmd_env){
-        .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
+    server->env = (struct cmd_env){.cache = server->cache,
+                                   .server = &server->api,
+                                   .run_queued = run_queued,
+                                   .refuse_queued = audit_refused_queued,
+                                   .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
@@ -739,7 +736,7 @@ enum status server_start(const struct config *config, struct server **ret_server
 
 bool server_check(const struct config *config, struct buf *reason) {
     char text[TLS_REASON_SIZE];
-    if (!users_check(&config->values, reason))
+    if (!users_check(&config->values, reason) || !audit_check(&config->values, reason))
         return false;
     if (secure_check(&config->values, text))
         return true;
@@ -818,6 +815,7 @@ static void take_signal(struct server *server) {
         log_warning("Second interrupt: stopping at once");
         _exit(1);
     }
+    audit_signal(server, signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     server_request_stop(server, SERVER_STOPS);
 }
@@ -861,6 +859,7 @@ void server_free(struct server *server) {
     tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
+    audit_stop(server);
     users_stop(server);
     secure_stop(server);
     rules_stop(server);

@@ -81,6 +81,7 @@ struct placement;
 struct persist;
 struct server_tier;
 struct server_secure;
+struct server_audit;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -99,6 +100,7 @@ struct server {
     _Atomic uint32_t insiders_ever; /* each worker gets one in its turn */
     _Atomic uint64_t users_version; /* counts changes of users */
     _Atomic uint32_t monitors;
+    _Atomic uint32_t observers;      /* the same number, and bits of audit.h */
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
     _Atomic uint32_t inboxes_full;   /* workers that are behind with messages: who publishes waits */
     atomic_bool pause_writes_only;
@@ -152,6 +154,7 @@ struct server {
     struct server_tier *tier;                                                       /* NULL: there is none */
     uint64_t hash_seed;                                                             /* the cache's */
     struct server_secure *secure;                                                   /* NULL: no TLS */
+    struct server_audit *audit;                                                     /* NULL: there is no audit log */
     void (*_Atomic http_counts)(void *context, struct cmd_http_counts *ret_counts); /* NULL: no HTTP */
     void *http_context;
 

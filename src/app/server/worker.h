@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "app/server/audit.h"
 #include "app/server/cause.h"
 #include "app/server/changes.h"
 #include "app/server/class_stats.h"
@@ -136,6 +137,7 @@ struct worker {
     struct worker_kept kept;
     struct worker_tier tier;
     struct worker_secure secure;
+    struct worker_audit audit;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

@@ -7,7 +7,7 @@
 const char *http_reason(uint16_t status) {
     static const struct {
         uint16_t status;
-        const char *reason;
+        char reason[32];
     } reasons[] = {
         {100, "Continue"},
         {200, "OK"},
@@ -54,7 +54,7 @@ const char *http_reason(uint16_t status) {
         {505, "HTTP Version Not Supported"},
         {507, "Insufficient Storage"},
     };
-    static const char *const hundreds[] = {"Informational", "OK", "Redirection", "Client Error", "Server Error"};
+    static const char hundreds[][16] = {"Informational", "OK", "Redirection", "Client Error", "Server Error"};
     ASSERT(status >= 100 && status <= 599);
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].status == status)
