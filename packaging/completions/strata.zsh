@@ -5,7 +5,7 @@ _strata() {
     local command=$words[2]
     local -a names flags
     if ((CURRENT == 2)); then
-        names=('server:run the cache server' 'bench:measure a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         return
     fi
@@ -167,6 +167,51 @@ _strata() {
             '--help[print what there is]'
         )
         ;;
+    ('cli')
+        flags=(
+            '*--host=[address of the server]:address:'
+            '*--port=[its port]:port:'
+            '*--unix=[its Unix socket instead]:file:_files'
+            '*--user=[as whom to log in]:name:'
+            '--askpass[ask for the password]'
+            '*--pass=[the password, for all to see]:text:'
+            '*--service=[as which service to read and write]:name:'
+            '*--db=[database]:number:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cacertdir=[a folder of them]:directory:_files -/'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
+            '*--tls-ciphers=[ciphers of TLS 1.2]:list:'
+            '*--tls-ciphersuites=[ciphers of TLS 1.3]:list:'
+            '--raw[replies as they are]'
+            '--no-raw[replies with types and numbers]'
+            '--csv[replies as CSV]'
+            '--json[replies as JSON]'
+            '--quoted-json[replies as JSON in ASCII]'
+            '*--show-pushes=[print pushes of RESP3]:show-pushes:(yes no)'
+            '--quoted-input[arguments are written as at the prompt]'
+            '--pipe[send requests from standard input]'
+            '*--pipe-timeout=[give up when no reply came for so long]:seconds:'
+            '--scan[list keys]'
+            '*--pattern=[only keys like this]:pattern:'
+            '*--quoted-pattern=[the same, written as at the prompt]:pattern:'
+            '*--count=[keys in a step of the list]:number:'
+            '*--type=[only keys of this type]:type:'
+            '--bigkeys[the largest keys by elements]'
+            '--memkeys[the largest keys by memory]'
+            '*--memkeys-samples=[elements looked at in each key]:number:'
+            '--hotkeys[the busiest keys]'
+            '--stat[figures line after line]'
+            '--latency[round trips of PING]'
+            '--latency-history[the same range after range]'
+            '--no-auth-warning[do not warn of a password that is shown]'
+            '--version[say which version this is]'
+            '--help[print what there is]'
+        )
+        ;;
     ('check')
         flags=(
             '--strict[warnings count as errors]'
@@ -201,6 +246,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '--help[print what there is]'
         )
         ;;
@@ -212,6 +263,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '--help[print what there is]'
         )
         ;;
@@ -223,6 +280,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '*--dir=[of a server that does not run]:directory:_files -/'
             '*--memory=[memory to read it into]:size:'
             '*--match=[only keys like this]:pattern:'
@@ -240,6 +303,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '--replace[over keys that are there]'
             '--skip[beside keys that are there]'
             '*--db=[only what is of this database]:number:'
@@ -263,7 +332,7 @@ _strata() {
         )
         ;;
     ('help')
-        names=('server:run the cache server' 'bench:measure a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         ;;
     esac
