@@ -6,7 +6,7 @@ _strata() {
     # --flag=value is three words here.
     if [[ $word == = ]]; then word=; elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'server bench cli check graph doctor snapshot cert version help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'server bench cli top check graph doctor snapshot cert version help' -- "$word")
         return
     fi
     ((COMP_CWORD == 2)) || case "$command ${COMP_WORDS[2]}" in
@@ -86,6 +86,17 @@ _strata() {
         --type) :; return ;;
         esac
         words='--host --port --unix --user --askpass --pass --service --db --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --raw --no-raw --csv --json --quoted-json --show-pushes --quoted-input --pipe --pipe-timeout --scan --pattern --quoted-pattern --count --type --bigkeys --memkeys --memkeys-samples --hotkeys --stat --latency --latency-history --no-auth-warning --version --help'
+        ;;
+    'top')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --sni) :; return ;;
+        --interval) :; return ;;
+        --view) mapfile -t COMPREPLY < <(compgen -W '1 2 3 4 5' -- "$word"); return ;;
+        esac
+        words='--host --port --unix --user --tls --cacert --cert --key --sni --insecure --interval --view --once --json --help'
         ;;
     'check')
         case $before in
@@ -189,7 +200,7 @@ _strata() {
         words='--help'
         ;;
     'help')
-        words='server bench cli check graph doctor snapshot cert version help'
+        words='server bench cli top check graph doctor snapshot cert version help'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

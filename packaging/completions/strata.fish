@@ -16,6 +16,7 @@ complete -c strata -f
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a server -d 'run the cache server'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a bench -d 'measure a server'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a cli -d 'send commands to a server'
+complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a top -d 'show what a server is doing, live'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a check -d 'say what is wrong with a manifest'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a graph -d 'draw what a manifest'\''s rules invalidate'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a doctor -d 'say whether a server would start with a directory'\''s log and snapshots'
@@ -196,6 +197,21 @@ complete -c strata -n '__strata_is cli' -l latency-history -d 'the same range af
 complete -c strata -n '__strata_is cli' -l no-auth-warning -d 'do not warn of a password that is shown'
 complete -c strata -n '__strata_is cli' -l version -d 'say which version this is'
 complete -c strata -n '__strata_is cli' -l help -d 'print what there is'
+complete -c strata -n '__strata_is top' -l host -d 'address of the server' -x
+complete -c strata -n '__strata_is top' -l port -d 'its port' -x
+complete -c strata -n '__strata_is top' -l unix -d 'its Unix socket instead' -r -F
+complete -c strata -n '__strata_is top' -l user -d 'as whom to log in' -x
+complete -c strata -n '__strata_is top' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is top' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is top' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is top' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is top' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is top' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is top' -l interval -d 'between readings' -x
+complete -c strata -n '__strata_is top' -l view -d 'which view to begin with' -x -a '1 2 3 4 5'
+complete -c strata -n '__strata_is top' -l once -d 'print one screen and end'
+complete -c strata -n '__strata_is top' -l json -d 'print the figures as JSON and end'
+complete -c strata -n '__strata_is top' -l help -d 'print what there is'
 complete -c strata -n '__strata_is check' -a '(__fish_complete_path)'
 complete -c strata -n '__strata_is check' -l strict -d 'warnings count as errors'
 complete -c strata -n '__strata_is check' -l format -d 'as a compiler writes it or one JSON object' -x -a 'text json'

@@ -5,7 +5,7 @@ _strata() {
     local command=$words[2]
     local -a names flags
     if ((CURRENT == 2)); then
-        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         return
     fi
@@ -212,6 +212,25 @@ _strata() {
             '--help[print what there is]'
         )
         ;;
+    ('top')
+        flags=(
+            '*--host=[address of the server]:address:'
+            '*--port=[its port]:port:'
+            '*--unix=[its Unix socket instead]:file:_files'
+            '*--user=[as whom to log in]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
+            '*--interval=[between readings]:seconds:'
+            '*--view=[which view to begin with]:view:(1 2 3 4 5)'
+            '--once[print one screen and end]'
+            '--json[print the figures as JSON and end]'
+            '--help[print what there is]'
+        )
+        ;;
     ('check')
         flags=(
             '--strict[warnings count as errors]'
@@ -332,7 +351,7 @@ _strata() {
         )
         ;;
     ('help')
-        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         ;;
     esac
