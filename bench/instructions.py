@@ -17,7 +17,7 @@ WARM_UP = 8192  # operations before those that are counted
 MAPPED = "64mb"
 BASE = "plain"
 USER = ("ACL", "SETUSER", "app", "on", "nopass", "~service*", "+@read", "+@write")
-SETTINGS = {BASE: (), "a user with ~service*": ("user",), "two tags": ("tags",), "1,000 patterns": ("rules",), "1,000 patterns, two tags": ("rules", "tags")}
+SETTINGS = {BASE: (), "the audit log": ("audit",), "a user with ~service*": ("user",), "two tags": ("tags",), "1,000 patterns": ("rules",), "1,000 patterns, two tags": ("rules", "tags")}
 
 
 def key_of(number):
@@ -66,7 +66,8 @@ def prepare(client, has):
 def instructions_of(program, has, mix, operations):
     """What the whole life of a server takes in which a client says so many, beside what it says first."""
     counter = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    with StrataServer(program, under=counter, threads=1, maxmemory=MAPPED) as server:
+    options = {"audit_dir": "audit"} if "audit" in has else {}
+    with StrataServer(program, under=counter, threads=1, maxmemory=MAPPED, **options) as server:
         with contextlib.closing(server.client(timeout=300.0)) as client:
             prepare(client, has)
             Session(client, mix, "tags" in has).play(WARM_UP + operations)

@@ -26,7 +26,10 @@ CATEGORIES = ['keyspace', 'read', 'write', 'set', 'sortedset', 'list', 'hash', '
 KEY_FLAGS = {'RO': 'RO', 'RW': 'RW', 'OW': 'OW', 'RM': 'RM', 'access': 'ACCESS', 'update': 'UPDATE',
              'insert': 'INSERT', 'delete': 'DELETE', 'variable_flags': 'VARIABLE', 'not_key': 'NOT_KEY'}
 COMMAND_KEYS = {'summary', 'since', 'group', 'complexity', 'deprecated', 'arity', 'flags', 'own_flags', 'categories',
-                'tips', 'keys', 'channels', 'upload', 'row', 'syntax', 'subcommands', 'events'}
+                'tips', 'keys', 'channels', 'upload', 'row', 'syntax', 'subcommands', 'events', 'audit'}
+# Classes of the audit log, in the order of enum audit_class; what is refused, and connections, have classes that are of no command.
+AUDIT_CLASSES = ['authentication', 'administration', 'rules', 'invalidation', 'data-read', 'data-write']
+AUDIT_FIELDS = {'class', 'with', 'at', 'to', 'step'}
 EVENT_CLASSES = {'generic': 'g', 'string': '$', 'bitmap': '$'}  # of the group whose commands write
 EVENTS = {'write', 'remove', 'group'}
 TYPES = ['string', 'integer', 'double', 'key', 'pattern', 'unix-time', 'pure-token', 'oneof', 'block']
@@ -220,6 +223,7 @@ class Command:
         self.event_group = self.events.get('group', self.group)
         if set(self.events) - EVENTS or self.events and ('write' not in self.events or self.event_group not in EVENT_CLASSES):
             raise Mistake('events: `write`, `remove` where the first key goes another way than by del, `group` if they are those of another one')
+        self.audit = self.read_audit(data.get('audit', {}))
         self.arguments = Syntax(data.get('syntax', '')).read()
         self.name_keys()
         self.syntax = ' '.join([self.full.replace('|', ' ').upper()] + ([show(self.arguments)] if self.arguments else []))
@@ -229,6 +233,21 @@ class Command:
         found = [c for f, c in (('write', 'write'), ('readonly', 'read'), ('admin', 'admin'), ('admin', 'dangerous'))
                  if f in self.flags]
         return found + ['fast' if 'fast' in self.flags else 'slow']
+
+    def read_audit(self, data):
+        """Class (None: it is in none), the word without which it is not of it, and which arguments the log shows as they are."""
+        if set(data) - AUDIT_FIELDS or ('to' in data or 'step' in data) and 'at' not in data:
+            raise Mistake('audit: `class`, `with`, and the arguments `at`, `to`, `step`')
+        found = data.get('class') or self.audit_class()
+        if found not in AUDIT_CLASSES + [None, 'none']:
+            raise Mistake('audit: unknown class "%s"' % found)
+        at = data.get('at', 0)
+        return None if found == 'none' else found, data.get('with'), (at, data.get('to', at), data.get('step', 1))
+
+    def audit_class(self):
+        """What the class is where a file does not say so."""
+        of = [('administration', 'admin'), ('invalidation', 'invalidation'), ('data-write', 'write'), ('data-read', 'read')]
+        return next((name for name, category in of if category in self.categories), None)
 
     @staticmethod
     def key(data):
@@ -360,11 +379,15 @@ def find_seed(names):
         raise Mistake('two names look alike to the hash')
     state = 0x9E3779B97F4A7C15
     for bits in range(max(1, (len(names) - 1).bit_length() + 1), 16):
-        for _ in range(2000):
+        for _ in range(20000):
             state = (state * 6364136223846793005 + 1442695040888963407) & MASK
-            seed = state | 1
-            slots = {(m * seed & MASK) >> 64 - bits for m in mixed}
-            if len(slots) == len(names):
+            seed, taken = state | 1, set()
+            for m in mixed:
+                slot = (m * seed & MASK) >> 64 - bits
+                if slot in taken:  # mostly soon
+                    break
+                taken.add(slot)
+            else:
                 return seed, bits, [(m * seed & MASK) >> 64 - bits for m in mixed]
     raise Mistake('no hash without collisions')
 
@@ -471,12 +494,19 @@ class Writer:
                 '     .event_class = %s, .write_event = %s, .remove_event = %s,\n'
                 '     .channel_at = %d, .channel_to = %d, .channel_patterns = %s,\n'
                 '     .index = %d, .keys = %s, .key_count = %d, .upload_at = %d,\n'
+                '     .audited = %s, .audit = %s, .audit_with = %s, .audit_at = %d, .audit_to = %d, .audit_step = %d,\n'
                 '     .subcommands = %s, .subcommand_count = %d, .docs = &%s},' % (
                     text(command.full), text(command.name), len(command.name), command.function or 'NULL',
                     command.data['arity'], flags, command.row_function or 'NULL', command.data.get('row', 0),
                     command.key_at(), *self.events(command), *command.channels[:2],
                     'true' if command.channels[2] else 'false', index, keys, len(command.keys), command.data.get('upload', 0),
-                    subcommands, len(command.subcommands), docs))
+                    *self.audit(command), subcommands, len(command.subcommands), docs))
+
+    @staticmethod
+    def audit(command):
+        name, word, shown = command.audit
+        in_c = 'AUDIT_' + (name or 'classes').upper().replace('-', '_')
+        return ('true' if name else 'false', in_c, text(word), *shown)
 
     @staticmethod
     def events(command):
@@ -572,6 +602,8 @@ def page_entry(command):
     if shown:
         facts.append('flags: ' + ', '.join(shown))
     facts.append('categories: ' + ', '.join('@' + c for c in command.categories))
+    if command.audit[0]:
+        facts.append('audit: %s%s' % (command.audit[0], ' (with %s)' % command.audit[1] if command.audit[1] else ''))
     if data.get('deprecated'):
         facts.append('deprecated since %(since)s: use %(use)s' % data['deprecated'])
     return out + ['- ' + f for f in facts]
@@ -599,7 +631,7 @@ def write(path, lines):
 
 
 FAMILIES = ['connection', 'string', 'bitmap', 'key', 'transaction', 'command', 'server', 'store',
-            'pubsub', 'acl', 'tag', 'rules', 'lease', 'explain', 'stream', 'tier']
+            'pubsub', 'acl', 'tag', 'rules', 'lease', 'explain', 'stream', 'tier', 'audit']
 
 
 def main(arguments):

@@ -177,10 +177,8 @@ def make_source(keys):
            '/* clang-format off */',
            'const struct config_key config_keys[CONFIG_KEY_COUNT] = {']
     for key in keys:
-        parts = ['.name = %s' % c_text(key['name']),
-                 '.environment = %s' % c_text(key['environment']),
-                 '.section = %s' % c_text(key['section']),
-                 '.type = CONFIG_TYPE_%s' % key['type'].upper(),
+        parts = ['.name = %s, .environment = %s' % (c_text(key['name']), c_text(key['environment'])),
+                 '.section = %s, .type = CONFIG_TYPE_%s' % (c_text(key['section']), key['type'].upper()),
                  '.default_text = %s' % c_text(key['default'])]
         if key['unit']:
             parts.append('.unit = %s' % c_text(key['unit']))

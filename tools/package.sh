@@ -67,6 +67,7 @@ fill_server() {
     strip --strip-unneeded "$server/usr/bin/strata"
     copy 644 packaging/strata.service "$server/lib/systemd/system/strata.service"
     copy 640 packaging/strata.yaml "$server/etc/strata/strata.yaml"
+    copy 644 packaging/strata.logrotate "$server/etc/logrotate.d/strata"
     copy 644 docs/man/strata.1 "$server/usr/share/man/man1/strata.1"
     compress "$server/usr/share/man"
     copy 644 packaging/completions/strata.bash "$server/usr/share/bash-completion/completions/strata"
@@ -88,7 +89,7 @@ against stampedes, persistence, a warm tier on SSD, and TLS.
 The service listens on this machine only until it is told otherwise in
 /etc/strata/strata.yaml.
 END
-    echo /etc/strata/strata.yaml >"$server/DEBIAN/conffiles"
+    printf '%s\n' /etc/logrotate.d/strata /etc/strata/strata.yaml >"$server/DEBIAN/conffiles"
     for script in postinst prerm postrm; do
         copy 755 "packaging/debian/strata.$script" "$server/DEBIAN/$script"
     done

@@ -6,29 +6,33 @@ _strata() {
     # --flag=value is three words here.
     if [[ $word == = ]]; then word=; elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'server bench cli top check graph doctor snapshot cert version help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'server bench cli top check graph doctor snapshot audit cert version help' -- "$word")
         return
     fi
     ((COMP_CWORD == 2)) || case "$command ${COMP_WORDS[2]}" in
-    'bench null' | 'bench replay' | 'bench engine' | 'snapshot save' | 'snapshot export' | 'snapshot import') command+=" ${COMP_WORDS[2]}" ;;
+    'bench null' | 'bench replay' | 'bench engine' | 'snapshot save' | 'snapshot export' | 'snapshot import' | 'audit verify' | 'audit show') command+=" ${COMP_WORDS[2]}" ;;
     esac
     case $command in
     'server')
         case $before in
-        --config | --unixsocket | --aclfile | --tls-cert-file | --tls-key-file | --tls-ca-cert-file | --pidfile | --logfile | --rules | --memory-file | --warm-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --port | --bind | --unixsocketperm | --requirepass | --users | --acllog-max-len | --maxclients | --timeout | --tcp-keepalive | --tcp-backlog | --tls-port | --tls-key-file-pass | --tls-protocols | --tls-ciphers | --tls-ciphersuites | --maxmemory | --maxentries | --client-query-buffer-limit | --client-output-buffer-limit | --tracking-table-max-keys | --pattern-search-max-keys | --proto-max-bulk-len | --lease-max | --lease-waiters-max | --stream-max-bytes | --stream-retention | --history-max-bytes | --threads | --shards | --housekeeping-interval | --shutdown-timeout | --appendfsync-interval | --auto-aof-rewrite-percentage | --auto-aof-rewrite-min-size | --save | --snapshot-max-rate | --backup-interval | --backups-kept | --warm-size | --warm-promote-hits | --warm-demote-idle | --warm-maintenance-interval | --warm-write-rate | --warm-keep-percent | --slowlog-log-slower-than | --slowlog-max-len | --latency-monitor-threshold | --notify-keyspace-events) :; return ;;
+        --config | --unixsocket | --aclfile | --tls-cert-file | --tls-key-file | --tls-ca-cert-file | --audit-key-file | --pidfile | --logfile | --rules | --memory-file | --warm-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --port | --bind | --unixsocketperm | --requirepass | --users | --acllog-max-len | --maxclients | --timeout | --tcp-keepalive | --tcp-backlog | --tls-port | --tls-key-file-pass | --tls-protocols | --tls-ciphers | --tls-ciphersuites | --audit-dir | --audit-classes | --audit-users | --audit-users-except | --audit-commands | --audit-max-size | --audit-max-age | --audit-keep | --audit-anchor-lines | --audit-anchor-interval | --audit-queue-size | --http-port | --http-tls-port | --http-bind | --http-hosts | --http-allowed-origins | --http-max-connections | --http-max-body | --http-max-memory | --maxmemory | --maxentries | --client-query-buffer-limit | --client-output-buffer-limit | --tracking-table-max-keys | --pattern-search-max-keys | --proto-max-bulk-len | --lease-max | --lease-waiters-max | --stream-max-bytes | --stream-retention | --history-max-bytes | --threads | --shards | --housekeeping-interval | --shutdown-timeout | --appendfsync-interval | --auto-aof-rewrite-percentage | --auto-aof-rewrite-min-size | --save | --snapshot-max-rate | --backup-interval | --backups-kept | --warm-size | --warm-promote-hits | --warm-demote-idle | --warm-maintenance-interval | --warm-write-rate | --warm-keep-percent | --slowlog-log-slower-than | --slowlog-max-len | --commandlog-request-larger-than | --commandlog-large-request-max-len | --commandlog-reply-larger-than | --commandlog-large-reply-max-len | --latency-monitor-threshold | --notify-keyspace-events) :; return ;;
         --protected-mode | --tls-prefer-server-ciphers | --rules-watch | --appendonly) mapfile -t COMPREPLY < <(compgen -W 'yes no' -- "$word"); return ;;
         --acl-pubsub-default) mapfile -t COMPREPLY < <(compgen -W 'resetchannels allchannels' -- "$word"); return ;;
         --tls-ca-cert-dir | --dir | --backup-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
         --tls-auth-clients) mapfile -t COMPREPLY < <(compgen -W 'no optional yes' -- "$word"); return ;;
         --tls-auth-clients-user) mapfile -t COMPREPLY < <(compgen -W 'off CN URI' -- "$word"); return ;;
+        --audit-keys) mapfile -t COMPREPLY < <(compgen -W 'class full prefix hash none' -- "$word"); return ;;
+        --audit-sync | --appendfsync) mapfile -t COMPREPLY < <(compgen -W 'always everysec no' -- "$word"); return ;;
+        --audit-back-pressure) mapfile -t COMPREPLY < <(compgen -W 'wait drop' -- "$word"); return ;;
+        --audit-on-failure) mapfile -t COMPREPLY < <(compgen -W 'refuse continue' -- "$word"); return ;;
         --maxmemory-policy) mapfile -t COMPREPLY < <(compgen -W 'noeviction allkeys-lru allkeys-lfu allkeys-random volatile-lru volatile-lfu volatile-random volatile-ttl' -- "$word"); return ;;
         --stream) mapfile -t COMPREPLY < <(compgen -W 'no auto yes' -- "$word"); return ;;
+        --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word"); return ;;
         --loglevel) mapfile -t COMPREPLY < <(compgen -W 'debug verbose notice warning' -- "$word"); return ;;
         --ownership) mapfile -t COMPREPLY < <(compgen -W 'off warn enforce' -- "$word"); return ;;
-        --appendfsync) mapfile -t COMPREPLY < <(compgen -W 'always everysec no' -- "$word"); return ;;
         esac
-        words='--config --check-config --version --port --bind --unixsocket --unixsocketperm --protected-mode --requirepass --aclfile --users --acllog-max-len --acl-pubsub-default --maxclients --timeout --tcp-keepalive --tcp-backlog --tls-port --tls-cert-file --tls-key-file --tls-key-file-pass --tls-ca-cert-file --tls-ca-cert-dir --tls-auth-clients --tls-auth-clients-user --tls-protocols --tls-ciphers --tls-ciphersuites --tls-prefer-server-ciphers --maxmemory --maxmemory-policy --maxentries --client-query-buffer-limit --client-output-buffer-limit --tracking-table-max-keys --pattern-search-max-keys --proto-max-bulk-len --lease-max --lease-waiters-max --stream --stream-max-bytes --stream-retention --history-max-bytes --threads --shards --dir --pidfile --logfile --loglevel --rules --rules-watch --ownership --housekeeping-interval --shutdown-timeout --appendonly --appendfsync --appendfsync-interval --auto-aof-rewrite-percentage --auto-aof-rewrite-min-size --save --snapshot-max-rate --backup-dir --backup-interval --backups-kept --memory-file --warm-file --warm-size --warm-promote-hits --warm-demote-idle --warm-maintenance-interval --warm-write-rate --warm-keep-percent --slowlog-log-slower-than --slowlog-max-len --latency-monitor-threshold --notify-keyspace-events --help'
+        words='--config --check-config --version --port --bind --unixsocket --unixsocketperm --protected-mode --requirepass --aclfile --users --acllog-max-len --acl-pubsub-default --maxclients --timeout --tcp-keepalive --tcp-backlog --tls-port --tls-cert-file --tls-key-file --tls-key-file-pass --tls-ca-cert-file --tls-ca-cert-dir --tls-auth-clients --tls-auth-clients-user --tls-protocols --tls-ciphers --tls-ciphersuites --tls-prefer-server-ciphers --audit-dir --audit-key-file --audit-classes --audit-users --audit-users-except --audit-commands --audit-keys --audit-sync --audit-max-size --audit-max-age --audit-keep --audit-anchor-lines --audit-anchor-interval --audit-queue-size --audit-back-pressure --audit-on-failure --http-port --http-tls-port --http-bind --http-hosts --http-allowed-origins --http-max-connections --http-max-body --http-max-memory --maxmemory --maxmemory-policy --maxentries --client-query-buffer-limit --client-output-buffer-limit --tracking-table-max-keys --pattern-search-max-keys --proto-max-bulk-len --lease-max --lease-waiters-max --stream --stream-max-bytes --stream-retention --history-max-bytes --threads --shards --dir --pidfile --logfile --log-format --loglevel --rules --rules-watch --ownership --housekeeping-interval --shutdown-timeout --appendonly --appendfsync --appendfsync-interval --auto-aof-rewrite-percentage --auto-aof-rewrite-min-size --save --snapshot-max-rate --backup-dir --backup-interval --backups-kept --memory-file --warm-file --warm-size --warm-promote-hits --warm-demote-idle --warm-maintenance-interval --warm-write-rate --warm-keep-percent --slowlog-log-slower-than --slowlog-max-len --commandlog-request-larger-than --commandlog-large-request-max-len --commandlog-reply-larger-than --commandlog-large-reply-max-len --latency-monitor-threshold --notify-keyspace-events --help'
         ;;
     'bench')
         case $before in
@@ -184,6 +188,38 @@ _strata() {
             return
         fi
         ;;
+    'audit')
+        words='--help'
+        ((COMP_CWORD != 2)) || words+=' verify show'
+        ;;
+    'audit verify')
+        case $before in
+        --key-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --expect-last) :; return ;;
+        --expect-lines) :; return ;;
+        esac
+        words='--key-file --expect-last --expect-lines --json --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$word")
+            return
+        fi
+        ;;
+    'audit show')
+        case $before in
+        --user) :; return ;;
+        --class) mapfile -t COMPREPLY < <(compgen -W 'authentication administration rules invalidation denied connection data-read data-write' -- "$word"); return ;;
+        --action) :; return ;;
+        --since | --until) :; return ;;
+        --result) mapfile -t COMPREPLY < <(compgen -W 'ok denied failed' -- "$word"); return ;;
+        esac
+        words='--user --class --action --since --until --result --json --help'
+        if [[ $word != -* ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "$word")
+            return
+        fi
+        ;;
     'cert')
         case $before in
         --host | --client) :; return ;;
@@ -200,7 +236,7 @@ _strata() {
         words='--help'
         ;;
     'help')
-        words='server bench cli top check graph doctor snapshot cert version help'
+        words='server bench cli top check graph doctor snapshot audit cert version help'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

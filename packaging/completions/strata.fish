@@ -21,6 +21,7 @@ complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a graph -d 'draw what a manifest'\''s rules invalidate'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a doctor -d 'say whether a server would start with a directory'\''s log and snapshots'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a snapshot -d 'take a snapshot, export or import'
+complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a audit -d 'look into audit logs'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a cert -d 'make certificates for TLS in development and tests'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a version -d 'say which version this is'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a help -d 'list the commands, or explain one'
@@ -53,6 +54,30 @@ complete -c strata -n '__strata_is server' -l tls-protocols -d 'Of TLSv1.2 and T
 complete -c strata -n '__strata_is server' -l tls-ciphers -d 'Ciphers of TLS 1.2 as OpenSSL lists them' -x
 complete -c strata -n '__strata_is server' -l tls-ciphersuites -d 'Those of TLS 1.3' -x
 complete -c strata -n '__strata_is server' -l tls-prefer-server-ciphers -d 'The server'\''s order of ciphers decides, and not the client'\''s' -x -a 'yes no'
+complete -c strata -n '__strata_is server' -l audit-dir -d 'Directory of the audit log, made if it is not there' -x
+complete -c strata -n '__strata_is server' -l audit-key-file -d 'File with a key of 32 bytes or more, with which the lines are hashed (HMAC-SHA-256)' -r -F
+complete -c strata -n '__strata_is server' -l audit-classes -d 'What is noted, of authentication, administration, rules, invalidation, denied, connection, data-read and data-write' -x
+complete -c strata -n '__strata_is server' -l audit-users -d 'Only what these users do, as patterns with stars, with spaces between' -x
+complete -c strata -n '__strata_is server' -l audit-users-except -d 'Not what these users do' -x
+complete -c strata -n '__strata_is server' -l audit-commands -d 'Of the classes, only these commands' -x
+complete -c strata -n '__strata_is server' -l audit-keys -d 'What is said of keys' -x -a 'class full prefix hash none'
+complete -c strata -n '__strata_is server' -l audit-sync -d 'When lines are flushed to disk' -x -a 'always everysec no'
+complete -c strata -n '__strata_is server' -l audit-max-size -d 'A file of this size is followed by the next' -x
+complete -c strata -n '__strata_is server' -l audit-max-age -d 'The same for one that is so old, counted from when it was begun or the server was started' -x
+complete -c strata -n '__strata_is server' -l audit-keep -d 'Files that are kept' -x
+complete -c strata -n '__strata_is server' -l audit-anchor-lines -d 'An anchor, which also stands in the server'\''s log, after so many lines' -x
+complete -c strata -n '__strata_is server' -l audit-anchor-interval -d 'And after this time, if there were any lines' -x
+complete -c strata -n '__strata_is server' -l audit-queue-size -d 'Memory for events that wait to be written' -x
+complete -c strata -n '__strata_is server' -l audit-back-pressure -d 'When it is full, connections whose requests are to be noted wait, or events are dropped, and a line says how many' -x -a 'wait drop'
+complete -c strata -n '__strata_is server' -l audit-on-failure -d 'While the log cannot be written, what is to be noted is refused with AUDITFAIL, or done without being noted once audit-queue-size is used up' -x -a 'refuse continue'
+complete -c strata -n '__strata_is server' -l http-port -d 'Port for HTTP, 1.1 and 2, in the clear' -x
+complete -c strata -n '__strata_is server' -l http-tls-port -d 'Port for HTTP over TLS, with the certificates and settings of TLS' -x
+complete -c strata -n '__strata_is server' -l http-bind -d 'Addresses for these two ports, as in bind' -x
+complete -c strata -n '__strata_is server' -l http-hosts -d 'Names, or patterns such as *.example.com, with spaces between, that requests may be addressed to, beside addresses, localhost and the machine'\''s name' -x
+complete -c strata -n '__strata_is server' -l http-allowed-origins -d 'Sites whose pages may ask over HTTP from a browser, with spaces between' -x
+complete -c strata -n '__strata_is server' -l http-max-connections -d 'Connections of HTTP at the same time' -x
+complete -c strata -n '__strata_is server' -l http-max-body -d 'Largest body of a request, and of all that one connection is sending at a time' -x
+complete -c strata -n '__strata_is server' -l http-max-memory -d 'Bytes that all connections of HTTP may hold' -x
 complete -c strata -n '__strata_is server' -l maxmemory -d 'Memory for entries, index included' -x
 complete -c strata -n '__strata_is server' -l maxmemory-policy -d 'What goes when memory is full' -x -a 'noeviction allkeys-lru allkeys-lfu allkeys-random volatile-lru volatile-lfu volatile-random volatile-ttl'
 complete -c strata -n '__strata_is server' -l maxentries -d 'Entries that the default store holds at most' -x
@@ -72,6 +97,7 @@ complete -c strata -n '__strata_is server' -l shards -d 'Parts of the cache that
 complete -c strata -n '__strata_is server' -l dir -d 'Working directory' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is server' -l pidfile -d 'File that holds the process number while the server runs' -r -F
 complete -c strata -n '__strata_is server' -l logfile -d 'File that the log is appended to' -r -F
+complete -c strata -n '__strata_is server' -l log-format -d 'Lines of the log as text, or each as a JSON object with time, level, pid, thread and message' -x -a 'text json'
 complete -c strata -n '__strata_is server' -l loglevel -d 'The least important messages that are logged' -x -a 'debug verbose notice warning'
 complete -c strata -n '__strata_is server' -l rules -d 'File with the manifest, see the manifest' -r -F
 complete -c strata -n '__strata_is server' -l rules-watch -d 'Whether the file of rules is read again by itself when it has changed, also if an editor or a deployment puts another in its place' -x -a 'yes no'
@@ -98,6 +124,10 @@ complete -c strata -n '__strata_is server' -l warm-write-rate -d 'Bytes a second
 complete -c strata -n '__strata_is server' -l warm-keep-percent -d 'Share of a segment of the file that is written again when it makes room, because it was read there' -x
 complete -c strata -n '__strata_is server' -l slowlog-log-slower-than -d 'Commands that run at least so long enter the slow log' -x
 complete -c strata -n '__strata_is server' -l slowlog-max-len -d 'Entries that the slow log keeps' -x
+complete -c strata -n '__strata_is server' -l commandlog-request-larger-than -d 'Requests of at least so many bytes enter the log of large requests (COMMANDLOG)' -x
+complete -c strata -n '__strata_is server' -l commandlog-large-request-max-len -d 'Entries that it keeps' -x
+complete -c strata -n '__strata_is server' -l commandlog-reply-larger-than -d 'The same for commands whose reply has at least so many bytes' -x
+complete -c strata -n '__strata_is server' -l commandlog-large-reply-max-len -d 'Entries that the log of large replies keeps' -x
 complete -c strata -n '__strata_is server' -l latency-monitor-threshold -d 'Events that take at least so long enter LATENCY HISTORY' -x
 complete -c strata -n '__strata_is server' -l notify-keyspace-events -d 'Which events of keys are published, a letter for each class (see notifications)' -x
 complete -c strata -n '__strata_is server' -l help -d 'print what there is'
@@ -288,6 +318,24 @@ complete -c strata -n '__strata_is snapshot import' -l skip -d 'beside keys that
 complete -c strata -n '__strata_is snapshot import' -l db -d 'only what is of this database' -x
 complete -c strata -n '__strata_is snapshot import' -l check -d 'only say whether the lines are good'
 complete -c strata -n '__strata_is snapshot import' -l help -d 'print what there is'
+complete -c strata -n '__strata_is audit -- verify show' -a verify -d 'say whether a log is as it was written'
+complete -c strata -n '__strata_is audit -- verify show' -a show -d 'print what is in a log'
+complete -c strata -n '__strata_is audit -- verify show' -l help -d 'print what there is'
+complete -c strata -n '__strata_is audit verify' -a '(__fish_complete_directories)'
+complete -c strata -n '__strata_is audit verify' -l key-file -d 'the key of audit-key-file' -r -F
+complete -c strata -n '__strata_is audit verify' -l expect-last -d 'of a line that has to be there' -x
+complete -c strata -n '__strata_is audit verify' -l expect-lines -d 'so many have to be there' -x
+complete -c strata -n '__strata_is audit verify' -l json -d 'print the result as one line of JSON'
+complete -c strata -n '__strata_is audit verify' -l help -d 'print what there is'
+complete -c strata -n '__strata_is audit show' -a '(__fish_complete_directories)'
+complete -c strata -n '__strata_is audit show' -l user -d 'only what this user did' -x
+complete -c strata -n '__strata_is audit show' -l class -d 'only of this class' -x -a 'authentication administration rules invalidation denied connection data-read data-write'
+complete -c strata -n '__strata_is audit show' -l action -d 'only this command' -x
+complete -c strata -n '__strata_is audit show' -l since -d 'only from then on' -x
+complete -c strata -n '__strata_is audit show' -l until -d 'only until then' -x
+complete -c strata -n '__strata_is audit show' -l result -d 'only with this result' -x -a 'ok denied failed'
+complete -c strata -n '__strata_is audit show' -l json -d 'print lines as they stand'
+complete -c strata -n '__strata_is audit show' -l help -d 'print what there is'
 complete -c strata -n '__strata_is cert' -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is cert' -l host -d 'a name or address that clients know the server by' -x
 complete -c strata -n '__strata_is cert' -l client -d 'a client'\''s certificate' -x

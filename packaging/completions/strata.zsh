@@ -5,13 +5,13 @@ _strata() {
     local command=$words[2]
     local -a names flags
     if ((CURRENT == 2)); then
-        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'audit:look into audit logs' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         return
     fi
     local -i depth=1
     ((CURRENT == 3)) || case "$words[2] $words[3]" in
-    ('bench null'|'bench replay'|'bench engine'|'snapshot save'|'snapshot export'|'snapshot import') command+=" $words[3]"; depth=2 ;;
+    ('bench null'|'bench replay'|'bench engine'|'snapshot save'|'snapshot export'|'snapshot import'|'audit verify'|'audit show') command+=" $words[3]"; depth=2 ;;
     esac
     case $command in
     ('server')
@@ -45,6 +45,30 @@ _strata() {
             '*--tls-ciphers=[Ciphers of TLS 1.2 as OpenSSL lists them]:value:'
             '*--tls-ciphersuites=[Those of TLS 1.3]:value:'
             '*--tls-prefer-server-ciphers=[The server'\''s order of ciphers decides, and not the client'\''s]:tls-prefer-server-ciphers:(yes no)'
+            '*--audit-dir=[Directory of the audit log, made if it is not there]:value:'
+            '*--audit-key-file=[File with a key of 32 bytes or more, with which the lines are hashed (HMAC-SHA-256)]:file:_files'
+            '*--audit-classes=[What is noted, of authentication, administration, rules, invalidation, denied, connection, data-read and data-write]:value:'
+            '*--audit-users=[Only what these users do, as patterns with stars, with spaces between]:value:'
+            '*--audit-users-except=[Not what these users do]:value:'
+            '*--audit-commands=[Of the classes, only these commands]:value:'
+            '*--audit-keys=[What is said of keys]:audit-keys:(class full prefix hash none)'
+            '*--audit-sync=[When lines are flushed to disk]:audit-sync:(always everysec no)'
+            '*--audit-max-size=[A file of this size is followed by the next]:value:'
+            '*--audit-max-age=[The same for one that is so old, counted from when it was begun or the server was started]:value:'
+            '*--audit-keep=[Files that are kept]:value:'
+            '*--audit-anchor-lines=[An anchor, which also stands in the server'\''s log, after so many lines]:value:'
+            '*--audit-anchor-interval=[And after this time, if there were any lines]:value:'
+            '*--audit-queue-size=[Memory for events that wait to be written]:value:'
+            '*--audit-back-pressure=[When it is full, connections whose requests are to be noted wait, or events are dropped, and a line says how many]:audit-back-pressure:(wait drop)'
+            '*--audit-on-failure=[While the log cannot be written, what is to be noted is refused with AUDITFAIL, or done without being noted once audit-queue-size is used up]:audit-on-failure:(refuse continue)'
+            '*--http-port=[Port for HTTP, 1.1 and 2, in the clear]:value:'
+            '*--http-tls-port=[Port for HTTP over TLS, with the certificates and settings of TLS]:value:'
+            '*--http-bind=[Addresses for these two ports, as in bind]:value:'
+            '*--http-hosts=[Names, or patterns such as *.example.com, with spaces between, that requests may be addressed to, beside addresses, localhost and the machine'\''s name]:value:'
+            '*--http-allowed-origins=[Sites whose pages may ask over HTTP from a browser, with spaces between]:value:'
+            '*--http-max-connections=[Connections of HTTP at the same time]:value:'
+            '*--http-max-body=[Largest body of a request, and of all that one connection is sending at a time]:value:'
+            '*--http-max-memory=[Bytes that all connections of HTTP may hold]:value:'
             '*--maxmemory=[Memory for entries, index included]:value:'
             '*--maxmemory-policy=[What goes when memory is full]:maxmemory-policy:(noeviction allkeys-lru allkeys-lfu allkeys-random volatile-lru volatile-lfu volatile-random volatile-ttl)'
             '*--maxentries=[Entries that the default store holds at most]:value:'
@@ -64,6 +88,7 @@ _strata() {
             '*--dir=[Working directory]:directory:_files -/'
             '*--pidfile=[File that holds the process number while the server runs]:file:_files'
             '*--logfile=[File that the log is appended to]:file:_files'
+            '*--log-format=[Lines of the log as text, or each as a JSON object with time, level, pid, thread and message]:log-format:(text json)'
             '*--loglevel=[The least important messages that are logged]:loglevel:(debug verbose notice warning)'
             '*--rules=[File with the manifest, see the manifest]:file:_files'
             '*--rules-watch=[Whether the file of rules is read again by itself when it has changed, also if an editor or a deployment puts another in its place]:rules-watch:(yes no)'
@@ -90,6 +115,10 @@ _strata() {
             '*--warm-keep-percent=[Share of a segment of the file that is written again when it makes room, because it was read there]:value:'
             '*--slowlog-log-slower-than=[Commands that run at least so long enter the slow log]:value:'
             '*--slowlog-max-len=[Entries that the slow log keeps]:value:'
+            '*--commandlog-request-larger-than=[Requests of at least so many bytes enter the log of large requests (COMMANDLOG)]:value:'
+            '*--commandlog-large-request-max-len=[Entries that it keeps]:value:'
+            '*--commandlog-reply-larger-than=[The same for commands whose reply has at least so many bytes]:value:'
+            '*--commandlog-large-reply-max-len=[Entries that the log of large replies keeps]:value:'
             '*--latency-monitor-threshold=[Events that take at least so long enter LATENCY HISTORY]:value:'
             '*--notify-keyspace-events=[Which events of keys are published, a letter for each class (see notifications)]:value:'
             '--help[print what there is]'
@@ -336,6 +365,38 @@ _strata() {
             '*:file:_files'
         )
         ;;
+    ('audit')
+        if ((CURRENT == 3)); then
+            names=('verify:say whether a log is as it was written' 'show:print what is in a log')
+            _describe subcommand names
+        fi
+        flags=(
+            '--help[print what there is]'
+        )
+        ;;
+    ('audit verify')
+        flags=(
+            '*--key-file=[the key of audit-key-file]:file:_files'
+            '*--expect-last=[of a line that has to be there]:hash:'
+            '*--expect-lines=[so many have to be there]:number:'
+            '--json[print the result as one line of JSON]'
+            '--help[print what there is]'
+            '*:directory:_files -/'
+        )
+        ;;
+    ('audit show')
+        flags=(
+            '*--user=[only what this user did]:name:'
+            '*--class=[only of this class]:class:(authentication administration rules invalidation denied connection data-read data-write)'
+            '*--action=[only this command]:command:'
+            '*--since=[only from then on]:time:'
+            '*--until=[only until then]:time:'
+            '*--result=[only with this result]:result:(ok denied failed)'
+            '--json[print lines as they stand]'
+            '--help[print what there is]'
+            '*:directory:_files -/'
+        )
+        ;;
     ('cert')
         flags=(
             '*--host=[a name or address that clients know the server by]:name:'
@@ -351,7 +412,7 @@ _strata() {
         )
         ;;
     ('help')
-        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'audit:look into audit logs' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         ;;
     esac

@@ -30,7 +30,7 @@ STATEFUL = {"client|reply", "quit", "auth", "hello", "reset", "multi", "exec", "
 # What they answer depends on the machine, the time or the connection, or counts all keys together, as the cursor of SCAN does. Names and values are looked for all the same.
 OWN_WAY = {"dbsize", "info", "memory|stats", "memory|doctor", "memory|malloc-stats", "store|list", "store|info", "hstats", "hget_filter", "hfilter", "hset_filter", "tier|info", "time", "client|id",
            "client|info", "client|list", "latency|histogram", "latency|latest", "latency|history", "latency|graph", "latency|doctor", "acl|genpass", "stream|position", "stream|info",
-           "config|get", "cversion", "entry", "metrics", "cget", "lastsave", "latency|reset", "slowlog|len", "object|idletime", "object|freq", "rules|info", "config|resetstat", "dump", "memory|usage",
+           "config|get", "cversion", "entry", "metrics", "hotkeys|get", "cget", "lastsave", "latency|reset", "slowlog|len", "object|idletime", "object|freq", "rules|info", "config|resetstat", "dump", "memory|usage",
            "client|tracking", "client|trackinginfo", "client|getredir", "explain", "scan", "invalidate|key", "invalidate|pattern"}  # fmt: skip
 
 

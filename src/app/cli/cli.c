@@ -20,6 +20,7 @@ const struct cli_command cli_commands[] = {
     {"doctor", "say whether a server would start with a directory's log and snapshots, and repair them", cli_doctor},
     {"snapshot", "take a snapshot of a running server, or write what it has as JSON lines and read such lines",
      cli_snapshot},
+    {"audit", "say whether an audit log is as it was written, or show what is in it", cli_audit},
     {"cert", "make certificates for TLS in development and tests", cli_cert},
     {"version", "say which version this is", cli_version},
     {"help", "list the commands, or explain one: strata help server", cli_help},

@@ -23,6 +23,7 @@ int cli_check(int argc, char **argv);
 int cli_graph(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_snapshot(int argc, char **argv);
+int cli_audit(int argc, char **argv);
 int cli_cert(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);

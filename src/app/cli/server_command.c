@@ -5,9 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/api/api.h"
 #include "app/cli/cli.h"
 #include "app/cli/port_owner.h"
 #include "app/config/config.h"
+#include "app/http/http.h"
 #include "app/rules/manifest_file.h"
 #include "app/server/server.h"
 #include "base/version.h"
@@ -148,6 +150,7 @@ static bool enter_folder_and_log(struct config *config) {
         fprintf(stderr, "strata: dir: %s: %s\n", config->values.dir, strerror(errno));
         return false;
     }
+    log_form_set(config->values.log_format == CONFIG_LOG_FORMAT_JSON ? LOG_JSON : LOG_TEXT);
     if (log_open(config->values.logfile) != STATUS_OK) {
         fprintf(stderr, "strata: logfile: %s: %s\n", config->values.logfile, strerror(errno));
         return false;
@@ -177,8 +180,7 @@ static bool is_access_good(const struct config *config) {
     return good;
 }
 
-static void print_doors(const struct config *config, unsigned port, const char *kind, const char **between) {
-    const struct config_list *bind = &config->values.bind;
+static void print_doors(const struct config_list *bind, unsigned port, const char *kind, const char **between) {
     for (uint32_t i = 0; port && i < bind->count; i++) {
         const char *address = bind->items[i] + (bind->items[i][0] == '-');
         bool six = strchr(address, ':') != NULL;
@@ -188,10 +190,14 @@ static void print_doors(const struct config *config, unsigned port, const char *
 }
 
 static void print_address(const struct config *config, unsigned port, unsigned tls_port) {
+    const struct config_values *values = &config->values;
+    const struct config_list *http_bind = values->http_bind.count ? &values->http_bind : &values->bind;
     const char *between = "";
     printf("Strata is ready on ");
-    print_doors(config, port, "", &between);
-    print_doors(config, tls_port, " (TLS)", &between);
+    print_doors(&values->bind, port, "", &between);
+    print_doors(&values->bind, tls_port, " (TLS)", &between);
+    print_doors(http_bind, (unsigned)values->http_port, " (HTTP)", &between);
+    print_doors(http_bind, (unsigned)values->http_tls_port, " (HTTPS)", &between);
     printf("%s%s\n", config->values.unixsocket[0] ? between : "", config->values.unixsocket);
 }
 
@@ -222,14 +228,47 @@ static void print_start(const struct config *config, unsigned port, unsigned tls
     fflush(stdout);
 }
 
+/* `ret_api` is NULL where nothing is served. */
+static enum status serve_http(const struct config *config, struct server *server, struct http *http,
+                              struct api **ret_api) {
+    *ret_api = NULL;
+    if (!http_loop_of(http))
+        return STATUS_OK;
+    TRY(api_new(server, http_loop_of(http), &config->values, ret_api));
+    const struct http_handler handler = api_handler(*ret_api);
+    enum status status = http_run(http, server, &handler);
+    if (status != STATUS_OK)
+        api_free(*ret_api);
+    return status;
+}
+
+/* The server, and HTTP beside it. */
+static enum status start(const struct config *config, struct server **ret_server, struct http **ret_http,
+                         struct api **ret_api) {
+    TRY(http_open(config, ret_http));
+    enum status status = server_start(config, ret_server);
+    if (status != STATUS_OK) {
+        http_free(*ret_http);
+        return status;
+    }
+    status = serve_http(config, *ret_server, *ret_http, ret_api);
+    if (status != STATUS_OK) {
+        server_free(*ret_server);
+        http_free(*ret_http);
+    }
+    return status;
+}
+
 static int run(struct config *config) {
     struct server *server;
+    struct http *http;
+    struct api *api;
     const char *address;
     if (!port_is_free(config, &address))
         return port_taken(config, address);
     if (!enter_folder_and_log(config))
         return 1;
-    enum status status = server_start(config, &server);
+    enum status status = start(config, &server, &http, &api);
     if (status == STATUS_BUSY && !port_is_free(config, &address))
         return port_taken(config, address);
     if (status != STATUS_OK && config->values.rules[0] && !manifest_file_is_good(config->values.rules))
@@ -242,8 +281,11 @@ static int run(struct config *config) {
     }
     print_start(config, server_port(server), server_tls_port(server));
     server_wait(server);
+    http_stop(http); /* it asks the server, so it ends first */
+    api_free(api);
     bool whole = server_is_whole(server);
     server_free(server);
+    http_free(http);
     if (!whole)
         fprintf(stderr, "strata: the server does not start: what was kept cannot be loaded\n");
     return whole ? 0 : 1;

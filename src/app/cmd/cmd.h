@@ -27,6 +27,7 @@ struct keys;
 enum {
     CMD_MULTI_SIZE_MAX = 256 * 1024 * 1024, /* bytes of all queued arguments of a transaction, tables included */
     CMD_WATCHED_MAX = 16 * 1024,            /* keys that a connection watches */
+    CMD_HUSHED_SIZE = 32,
 };
 
 /* Client-side caching: what CLIENT TRACKING has said of a connection, a bit each. */
@@ -50,9 +51,10 @@ enum cmd_ask {
     CMD_ASK_READS = 2,
     CMD_ASK_VALUES = 4 /* leased, or not held by the server */,
     CMD_ASK_SLIDES = 8 /* reads begin TTLs anew */,
-    CMD_ASK_QUOTA = 16, /* what is beyond one is refused */
-    CMD_ASK_LOG = 32,   /* of no rule: the log takes no writes at present */
-    CMD_ASK_LOADED = 64 /* of no rule either: what was kept is being loaded */
+    CMD_ASK_QUOTA = 16,  /* what is beyond one is refused */
+    CMD_ASK_LOG = 32,    /* of no rule: the log takes no writes at present */
+    CMD_ASK_LOADED = 64, /* of no rule either: what was kept is being loaded */
+    CMD_ASK_AUDIT = 128  /* nor this: the audit log cannot be written, and what it has to note is refused */
 };
 
 /* Shared by all workers of one server. */
@@ -73,6 +75,8 @@ struct cmd_env {
     /* Runs a command that EXEC takes from the queue: calls call->spec->run and does what the server does around
      * commands (statistics, slow log, MONITOR). NULL: just runs it. */
     void (*run_queued)(struct cmd_call *call);
+    /* Instead of that, for one that EXEC does not run because its user may not any more; its error stands at that place of the reply. NULL: nobody asks. */
+    void (*refuse_queued)(struct cmd_call *call, size_t reply_begins_at);
     /* The client tracks the keys that this command is about to read. */
     void (*note_keys)(struct cmd_call *call);
     const struct cmd_tier
@@ -180,9 +184,10 @@ struct cmd_call {
     enum status upload_status;         /* not STATUS_OK: it could not be received, and the command fails for that */
     const struct cache_key *first_key; /* hashed ahead by the server, or NULL */
     struct reply *reply;
-    enum cmd_outcome outcome; /* out */
-    enum cmd_change change;   /* of what is being changed; CMD_CHANGE_PLAIN before and after */
-    bool found_no_room;       /* it was refused for that, and has changed nothing */
+    enum cmd_outcome outcome;     /* out */
+    enum cmd_change change;       /* of what is being changed; CMD_CHANGE_PLAIN before and after */
+    bool found_no_room;           /* it was refused for that, and has changed nothing */
+    char hushed[CMD_HUSHED_SIZE]; /* how the error began that the client is not told of, since it wants no replies */
 };
 
 /* Of RESP2, such a client expects messages and nothing else. */

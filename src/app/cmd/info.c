@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "app/cmd/audit_cmd.h"
 #include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
@@ -12,6 +13,7 @@
 #include "base/bits.h"
 #include "base/version.h"
 #include "core/auth/users.h"
+#include "core/obs/slowlog.h"
 
 enum { CLASS_NAME_SHOWN_MAX = 255 };
 enum { TTL_SAMPLES = 64 };              /* entries looked at for avg_ttl */
@@ -289,6 +291,36 @@ static void denied(struct info *info, const struct cmd_server_counts *counts) {
     number(info, "acl_access_denied_channel", counts->denied[AUTH_REASON_CHANNEL]);
 }
 
+static void command_logs(struct info *info) {
+    static const char *const names[CMD_LOGS] = {
+        [CMD_LOG_SLOW] = "slow", [CMD_LOG_LARGE_REQUEST] = "large_request", [CMD_LOG_LARGE_REPLY] = "large_reply"};
+    uint64_t lengths[CMD_LOGS], counts[CMD_LOGS];
+    info->api->logs_lock(info->server);
+    for (int log = 0; log < CMD_LOGS; log++) {
+        lengths[log] = info->api->command_log(info->server, (enum cmd_log)log)->count;
+        counts[log] = info->api->command_log(info->server, (enum cmd_log)log)->id_next;
+    }
+    info->api->logs_unlock(info->server);
+    for (int log = 0; log < CMD_LOGS; log++) {
+        line(info, "commandlog_%s_len:%llu", names[log], (unsigned long long)lengths[log]);
+        line(info, "commandlog_%s_total:%llu", names[log], (unsigned long long)counts[log]);
+    }
+}
+
+static void of_leases(struct info *info) {
+    number(info, "lease_out", info->counts.leases.out);
+    number(info, "lease_waiting", info->counts.leases.waiting);
+    number(info, "lease_bytes", info->counts.leases.bytes);
+    number(info, "lease_given", info->counts.leases.given);
+    number(info, "lease_used", info->counts.leases.used);
+    number(info, "lease_lost", info->counts.leases.lost);
+    number(info, "lease_expired", info->counts.leases.expired);
+    number(info, "lease_late", info->counts.leases.late);
+    number(info, "lease_released", info->counts.leases.released);
+    number(info, "lease_refused", info->counts.leases.refused);
+    number(info, "lease_refused_sets", info->counts.leases.refused_sets);
+}
+
 static void section_stats(struct info *info) {
     const struct cmd_server_counts *counts = &info->counts;
     number(info, "total_connections_received", counts->connections_received);
@@ -332,17 +364,8 @@ static void section_stats(struct info *info) {
     number(info, "client_output_buffer_limit_disconnections", counts->output_limit_cuts);
     number(info, "pubsub_cut_clients", counts->pubsub_cuts);
     denied(info, counts);
-    number(info, "lease_out", info->counts.leases.out);
-    number(info, "lease_waiting", info->counts.leases.waiting);
-    number(info, "lease_bytes", info->counts.leases.bytes);
-    number(info, "lease_given", info->counts.leases.given);
-    number(info, "lease_used", info->counts.leases.used);
-    number(info, "lease_lost", info->counts.leases.lost);
-    number(info, "lease_expired", info->counts.leases.expired);
-    number(info, "lease_late", info->counts.leases.late);
-    number(info, "lease_released", info->counts.leases.released);
-    number(info, "lease_refused", info->counts.leases.refused);
-    number(info, "lease_refused_sets", info->counts.leases.refused_sets);
+    command_logs(info);
+    of_leases(info);
     number(info, "eventloop_cycles", counts->loop_turns);
     number(info, "eventloop_duration_sum", counts->loop_us);
     number(info, "eventloop_duration_cmd_sum", counts->loop_command_us);
@@ -538,6 +561,40 @@ static void section_tls(struct info *info) {
     number(info, "tls_certificate_ends", (uint64_t)counts.certificate_ends_s);
 }
 
+static void audit_line(void *context, const char *name, uint64_t value) { number(context, name, value); }
+
+static void section_audit(struct info *info) {
+    struct cmd_audit_counts counts = {.enabled = false};
+    if (info->api->audit)
+        info->api->audit(info->server, &counts);
+    audit_each_count(&counts, audit_line, info);
+    if (counts.enabled)
+        line(info, "audit_last_hash:%s", counts.last_hash);
+}
+
+static void section_http(struct info *info) {
+    struct cmd_http_counts counts = {.port = 0};
+    if (info->api->http_counts)
+        info->api->http_counts(info->server, &counts);
+    number(info, "http_port", counts.port);
+    number(info, "http_tls_port", counts.tls_port);
+    number(info, "http_connections", counts.connections);
+    number(info, "http_connections_received", counts.received);
+    number(info, "http_connections_rejected", counts.rejected);
+    number(info, "http_requests_1_0", counts.requests[0]);
+    number(info, "http_requests_1_1", counts.requests[1]);
+    number(info, "http_requests_2", counts.requests[2]);
+    number(info, "http_requests_refused", counts.refused);
+    number(info, "http_cut_slow", counts.timed_out);
+    number(info, "http_cut_unread", counts.unread);
+    number(info, "http_cut_calmed", counts.calmed);
+    number(info, "http_input_bytes", counts.bytes_in);
+    number(info, "http_output_bytes", counts.bytes_out);
+    number(info, "http_held_bytes", counts.held_bytes);
+    number(info, "http_tls_handshakes", counts.handshakes);
+    number(info, "http_tls_handshakes_failed", counts.handshakes_failed);
+}
+
 static const struct section {
     const char *name, *title;
     void (*write)(struct info *);
@@ -561,6 +618,8 @@ static const struct section {
     {"stream", "Stream", section_stream, true},
     {"tier", "Tier", section_tier, true},
     {"tls", "TLS", section_tls, true},
+    {"audit", "Audit", section_audit, true},
+    {"http", "HTTP", section_http, true},
 };
 
 /* Marks the sections that the arguments name. Unknown names are no error: tools ask for what newer servers have. */

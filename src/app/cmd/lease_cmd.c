@@ -101,12 +101,19 @@ static bool answer_versioned(struct cmd_call *call, const struct cget *cget, con
     cache_edit_begin(call->env->cache, call->actor, key, &edit);
     bool is_string = edit.found && edit.type == CACHE_STRING, answered = edit.found || edit.nothing;
     enum status status = is_string ? version_wanted(cget, &edit, &version) : STATUS_OK;
+    struct value_view view;
+    bool large = is_string && status == STATUS_OK && edit.size >= VALUE_PIN_MIN; /* sent from where it stands */
+    if (large)
+        status = value_view_any(call, key, &view);
     cache_edit_count_read(&edit);
     if (edit.nothing) {
         head(call, cget, 1, "NEGATIVE");
     } else if (is_string && status == STATUS_OK) {
         head(call, cget, 3, "HIT");
-        reply_value(call, &edit);
+        if (large)
+            value_part_to_reply(call, &view, 0, view.size);
+        else
+            reply_value(call, &edit);
         reply_integer(call->reply, version);
     } else if (answered) {
         head_of_error(call, cget);

@@ -110,18 +110,20 @@ struct metric_facts {
     struct cache_bans bans;
     struct cmd_persistence persistence;
     struct cmd_secure_counts secure;
+    struct cmd_audit_counts audit;
+    struct cmd_http_counts http;
     struct cmd_rules_loads loads;
     struct cmd_tier_counts file;
     struct cache_tier_stats tier;
     struct {
         uint64_t not_owner, not_borrower, not_guarded, unknown_events, lost_entries;
     } rules;
-    bool up, ready, tls, logs, save_ok, log_ok;
+    bool up, ready, tls, has_http, logs, save_ok, log_ok;
     uint64_t none;
     double started_s, uptime_s, saving_done, fragmentation, certificate_ends_s;
     uint64_t process_id, memory_peak_bytes, overhead_bytes, client_bytes, pressure;
     uint64_t heap_used_bytes, heap_free_bytes, heap_mapped_bytes;
-    uint64_t slowlog_entries, slow_commands, slow_last_id, slow_last_us;
+    uint64_t large_requests, large_replies, slowlog_entries, slow_commands, slow_last_id, slow_last_us;
     uint64_t log_unflushed, log_error, tls_full, changes_unsaved;
     double hottest_rate, hottest_share;
 };

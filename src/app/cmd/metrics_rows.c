@@ -178,12 +178,14 @@ static void add_error(void *context, const char *code, uint64_t count) {
 /* Both logs have one lock, under which nothing of the server is called. */
 static void add_logs(struct collecting *collecting, struct metric_facts *facts) {
     collecting->api->logs_lock(collecting->server);
-    const struct slowlog *slowlog = collecting->api->slowlog(collecting->server);
+    const struct slowlog *slowlog = collecting->api->command_log(collecting->server, CMD_LOG_SLOW);
     const struct slowlog_entry *newest = slowlog_first(slowlog);
+    facts->large_requests = collecting->api->command_log(collecting->server, CMD_LOG_LARGE_REQUEST)->id_next;
+    facts->large_replies = collecting->api->command_log(collecting->server, CMD_LOG_LARGE_REPLY)->id_next;
     facts->slowlog_entries = slowlog->count;
     facts->slow_commands = slowlog->id_next;
     facts->slow_last_id = newest ? newest->id : 0;
-    facts->slow_last_us = newest ? newest->duration_us : 0;
+    facts->slow_last_us = newest ? newest->value : 0;
     const struct latency_monitor *latency = collecting->api->latency(collecting->server);
     for (uint32_t i = 0; i < latency->event_count; i++) {
         const struct latency_event *event = &latency->events[i];
@@ -245,6 +247,10 @@ static void ask_server(struct collecting *collecting, struct metric_facts *facts
     api->rules_loads(server, &facts->loads);
     if (api->secure_counts)
         api->secure_counts(server, &facts->secure);
+    if (api->audit)
+        api->audit(server, &facts->audit);
+    if (api->http_counts)
+        api->http_counts(server, &facts->http);
     api->tier(server, &facts->file);
     cache_stats(env->cache, &facts->cache);
     cache_bans(env->cache, &facts->bans);
@@ -274,7 +280,8 @@ static void derive(struct metric_facts *facts) {
     struct mallinfo2 heap = mallinfo2();
     facts->up = true;
     facts->ready = !persistence->loading;
-    facts->tls = facts->secure.port != 0;
+    facts->tls = facts->secure.port || facts->http.tls_port;
+    facts->has_http = facts->http.port || facts->http.tls_port;
     facts->logs = persistence->enabled && !persistence->loading;
     facts->save_ok = !persistence->last_save_failed;
     facts->log_ok = !persistence->refuses;

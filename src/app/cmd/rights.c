@@ -214,14 +214,14 @@ void rights_denied(struct cmd_call *call, struct slice user) {
     note(call, AUTH_REASON_AUTH, call->client->in_multi, call->argv[0], user);
 }
 
-/* Answers whether it may run; if not, the refusal is logged. */
-static enum status ask(struct cmd_call *call, const struct cmd_spec *spec, bool multi, enum auth_verdict *ret_verdict) {
-    uint32_t at = 0;
-    TRY(rights_judge(call, call->client->user, spec, call->argv, call->argc, ret_verdict, &at));
+/* Answers whether it may run; if not, the refusal is logged. `ret_at` as rights_judge has it. */
+static enum status ask(struct cmd_call *call, const struct cmd_spec *spec, bool multi, enum auth_verdict *ret_verdict,
+                       uint32_t *ret_at) {
+    TRY(rights_judge(call, call->client->user, spec, call->argv, call->argc, ret_verdict, ret_at));
     if (*ret_verdict == AUTH_PERMITTED)
         return STATUS_OK;
     struct slice object = *ret_verdict == AUTH_NOT_COMMAND ? slice_from_string(spec->name)
-                          : at                             ? call->argv[at]
+                          : *ret_at                        ? call->argv[*ret_at]
                                                            : SLICE("*");
     note(call, reason_of(*ret_verdict), multi, object, call->client->user->name);
     return STATUS_OK;
@@ -238,10 +238,11 @@ static void end_waiting(struct cmd_call *call) {
 bool rights_hold(struct cmd_call *call, const struct cmd_spec *spec, char ret_text[RIGHTS_TEXT_MAX]) {
     struct cmd_client *client = call->client;
     enum auth_verdict verdict;
+    uint32_t at = 0;
     /* It has done its work already, and only its reply is due. */
     if (client->sync_waited || client->log_waited)
         return true;
-    enum status status = ask(call, spec, client->in_multi, &verdict);
+    enum status status = ask(call, spec, client->in_multi, &verdict, &at);
     if (status == STATUS_OK && verdict == AUTH_PERMITTED)
         return true;
     end_waiting(call);
@@ -249,6 +250,9 @@ bool rights_hold(struct cmd_call *call, const struct cmd_spec *spec, char ret_te
         snprintf(ret_text, RIGHTS_TEXT_MAX, "out of memory");
     else if (verdict == AUTH_NOT_COMMAND)
         snprintf(ret_text, RIGHTS_TEXT_MAX, "this user has no permissions to run the '%s' command", spec->name);
+    else if (verdict == AUTH_NOT_KEY && at == 0)
+        snprintf(ret_text, RIGHTS_TEXT_MAX, "this user has no permissions to access all keys, as '%s' may do",
+                 spec->name);
     else
         snprintf(ret_text, RIGHTS_TEXT_MAX, "this user has no permissions to access one of the %s used as arguments",
                  verdict == AUTH_NOT_KEY ? "keys" : "channels");
@@ -257,7 +261,8 @@ bool rights_hold(struct cmd_call *call, const struct cmd_spec *spec, char ret_te
 
 bool rights_hold_queued(struct cmd_call *call) {
     enum auth_verdict verdict;
-    enum status status = ask(call, call->spec, true, &verdict);
+    uint32_t at = 0;
+    enum status status = ask(call, call->spec, true, &verdict, &at);
     if (status == STATUS_OK && verdict == AUTH_PERMITTED)
         return true;
     if (status != STATUS_OK) {

@@ -268,6 +268,32 @@ static bool is_logged(struct cmd_call *call, const struct cmd_spec *spec) {
     return false;
 }
 
+static bool is_noted(struct cmd_call *call, const struct cmd_spec *spec) {
+    struct cmd_server *server = call->env->server;
+    if (spec->run != cmd_exec)
+        return server->api->audit_notes(server, call->client, spec);
+    const struct cmd_queued *queued = (const struct cmd_queued *)call->client->multi.data;
+    for (uint32_t i = 0; i < cmd_multi_count(call->client); i++) {
+        if (server->api->audit_notes(server, call->client, queued[i].spec))
+            return true;
+    }
+    return false;
+}
+
+/* What has to be noted, and cannot be, is not begun. */
+static bool is_audited(struct cmd_call *call, const struct cmd_spec *spec) {
+    struct cmd_audit_counts counts;
+    char text[160];
+    if (!(atomic_load_explicit(&call->env->asked, memory_order_relaxed) & CMD_ASK_AUDIT) || !call->env->server ||
+        !is_noted(call, spec))
+        return true;
+    call->env->server->api->audit(call->env->server, &counts);
+    snprintf(text, sizeof text, "The audit log cannot be written, so this is not done: %s",
+             strerror(counts.error ? counts.error : EIO));
+    reject(call, spec, "AUDITFAIL", text);
+    return false;
+}
+
 /* Apart for the same reason. */
 __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const struct cmd_spec *spec) {
     struct owner_refusal refusal;
@@ -276,7 +302,7 @@ __attribute__((noinline)) static bool is_owned(struct cmd_call *call, const stru
         reject(call, spec, "LOADING", "Strata is loading the dataset in memory");
         return false;
     }
-    if (!is_logged(call, spec))
+    if (!is_logged(call, spec) || !is_audited(call, spec))
         return false;
     if (owner_agrees(call, spec, &refusal))
         return true;
@@ -317,6 +343,11 @@ static void hush(struct cmd_call *call, struct reply_mark mark) {
     bool pushes = call->outcome == CMD_RAN && call->spec->flags & CMD_SUBSCRIBING;
     if ((client->reply_off || client->reply_skip) && !pushes) {
         uint32_t errors = call->reply->errors;
+        const struct buf *out = call->reply->out;
+        call->hushed[0] = 0;
+        if (errors != mark.errors && call->reply->status == STATUS_OK && out->size > mark.out_size)
+            snprintf(call->hushed, sizeof call->hushed, "%.*s", (int)(out->size - mark.out_size),
+                     (const char *)out->data + mark.out_size);
         cmd_reply_rewind(call, mark);
         call->reply->errors = errors;
     }

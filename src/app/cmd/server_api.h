@@ -177,6 +177,9 @@ struct cmd_lease_given {
     uint64_t id;      /* LEASE_WAITS */
 };
 
+/* Logs of commands that were slow, asked with many bytes, or answered with many; an entry's value is in microseconds or bytes. */
+enum cmd_log { CMD_LOG_SLOW, CMD_LOG_LARGE_REQUEST, CMD_LOG_LARGE_REPLY, CMD_LOGS };
+
 struct cmd_command_counts {
     uint64_t calls, usec, rejected, failed;
 };
@@ -231,8 +234,10 @@ struct cmd_tier_counts {
 };
 
 struct auth_users;
+struct cmd_audit_counts;
 struct cmd_process;
 struct cmd_secure_counts;
+struct cmd_http_counts;
 struct cascade;
 struct rules_plan;
 struct stream_unsure;
@@ -355,6 +360,11 @@ struct cmd_server_api {
     /* Resident bytes and such, from the system. */
     void (*process)(struct cmd_server *, struct cmd_process *ret);
     void (*secure_counts)(struct cmd_server *, struct cmd_secure_counts *ret); /* NULL: no TLS */
+    /* The audit log. Whether what the client does with such a command is noted; what the log has; and its next file: false, there is no log. */
+    bool (*audit_notes)(struct cmd_server *, struct cmd_client *, const struct cmd_spec *);
+    void (*audit)(struct cmd_server *, struct cmd_audit_counts *ret);
+    bool (*audit_rotate)(struct cmd_server *);
+    void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret); /* NULL: no HTTP */
     /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
     void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
                         void *context);
@@ -366,7 +376,7 @@ struct cmd_server_api {
      * and no other call of this table is made in between. */
     void (*logs_lock)(struct cmd_server *);
     void (*logs_unlock)(struct cmd_server *);
-    struct slowlog *(*slowlog)(struct cmd_server *);
+    struct slowlog *(*command_log)(struct cmd_server *, enum cmd_log);
     struct latency_monitor *(*latency)(struct cmd_server *);
     /* Rules. A load appends to `problems` what is wrong, also if it is only warnings. STATUS_INVALID: the old rules stay; STATUS_FULL: they are good, but
      * not while the server runs as it does (`problems` says why). STATUS_BUSY: another load is under way. The client's transaction holds no locks. */
@@ -410,11 +420,33 @@ struct cmd_server_api {
     void (*cause_end)(struct cmd_server *, struct cmd_client *);
 };
 
+/* The audit log, since the start. */
+struct cmd_audit_counts {
+    bool enabled; /* with it all that follows */
+    bool keyed, fails, refuses, holds;
+    int error; /* errno of the last failure; 0: none */
+    uint64_t written, lost, waiting, waiting_bytes, failures, bytes;
+    uint64_t lines, file, file_bytes; /* of the whole log; the number and size of its file */
+    char last_hash[65];
+};
+
 /* TLS, since the start. */
 struct cmd_secure_counts {
     uint16_t port; /* 0: none */
     uint64_t handshakes, resumed, failed, loads, load_failures;
     int64_t certificate_ends_s; /* Unix time */
+};
+
+/* HTTP, since the start but for those marked. */
+struct cmd_http_counts {
+    uint16_t port, tls_port;            /* 0: none */
+    uint64_t connections, held_bytes;   /* at present */
+    uint64_t received, rejected;        /* connections; for which there was no room */
+    uint64_t requests[3];               /* of HTTP/1.0, 1.1, 2 */
+    uint64_t refused;                   /* that could not be read, or were addressed to somebody else */
+    uint64_t timed_out, unread, calmed; /* cut: too slow; answers not taken; frames to no purpose */
+    uint64_t bytes_in, bytes_out;
+    uint64_t handshakes, handshakes_failed;
 };
 
 struct cmd_process {

@@ -8,7 +8,7 @@
 /* A server that answers from these fields; what is asked of it is noted. */
 struct reporter {
     struct cmd_server server; /* first */
-    struct slowlog slowlog;
+    struct slowlog logs[CMD_LOGS];
     struct latency_monitor latency;
     struct cmd_server_counts counts;
     struct cmd_persistence persistence;
@@ -115,9 +115,9 @@ static enum status stop(struct cmd_server *server, enum cmd_save_last saves, boo
 static void logs_lock(struct cmd_server *server) { assert_int_equal(reporter_of(server)->locks++, 0); }
 static void logs_unlock(struct cmd_server *server) { assert_int_equal(--reporter_of(server)->locks, 0); }
 
-static struct slowlog *give_slowlog(struct cmd_server *server) {
+static struct slowlog *give_log(struct cmd_server *server, enum cmd_log log) {
     assert_int_equal(reporter_of(server)->locks, 1);
-    return &reporter_of(server)->slowlog;
+    return &reporter_of(server)->logs[log];
 }
 
 static struct latency_monitor *give_latency(struct cmd_server *server) {
@@ -162,7 +162,7 @@ static const struct cmd_server_api api = {
     .config_rewrite = config_rewrite,
     .logs_lock = logs_lock,
     .logs_unlock = logs_unlock,
-    .slowlog = give_slowlog,
+    .command_log = give_log,
     .latency = give_latency,
 };
 
@@ -171,7 +171,8 @@ static void open_both(struct reporter *r, struct cmd_fixture *f) {
     r->server.api = &api;
     r->run_ns = 3000;
     snprintf(r->timeout, sizeof r->timeout, "0");
-    slowlog_init(&r->slowlog, &memory_libc, 8);
+    for (int log = 0; log < CMD_LOGS; log++)
+        slowlog_init(&r->logs[log], &memory_libc, 8);
     latency_init(&r->latency);
     cmd_fixture_open(f);
     f->env.server = &r->server;
@@ -179,7 +180,8 @@ static void open_both(struct reporter *r, struct cmd_fixture *f) {
 
 static void close_both(struct reporter *r, struct cmd_fixture *f) {
     assert_int_equal(r->locks, 0);
-    slowlog_fini(&r->slowlog);
+    for (int log = 0; log < CMD_LOGS; log++)
+        slowlog_fini(&r->logs[log]);
     cmd_fixture_close(f);
 }
 
@@ -287,15 +289,15 @@ static void config_set_passes_all_pairs_at_once(void **state) {
     close_both(&r, &f);
 }
 
-static void log_slow(struct reporter *r, const char *name, uint64_t us) {
+static void log_command(struct reporter *r, enum cmd_log log, const char *name, uint64_t value) {
     struct slice arguments[] = {slice_from_string(name), SLICE("key")};
     struct slowlog_event event = {.unix_s = 1700000000,
-                                  .duration_us = us,
+                                  .value = value,
                                   .arguments = arguments,
                                   .argument_count = 2,
                                   .client_address = SLICE("127.0.0.1:1"),
                                   .client_name = SLICE("me")};
-    assert_int_equal(slowlog_add(&r->slowlog, &event), STATUS_OK);
+    assert_int_equal(slowlog_add(&r->logs[log], &event), STATUS_OK);
 }
 
 static void slowlog_shows_the_newest_first(void **state) {
@@ -303,8 +305,8 @@ static void slowlog_shows_the_newest_first(void **state) {
     struct cmd_fixture f;
     open_both(&r, &f);
     EXPECT_REPLY(&f, "SLOWLOG GET", "*0\r\n");
-    log_slow(&r, "get", 5);
-    log_slow(&r, "set", 6);
+    log_command(&r, CMD_LOG_SLOW, "get", 5);
+    log_command(&r, CMD_LOG_SLOW, "set", 6);
     EXPECT_REPLY(&f, "SLOWLOG LEN", ":2\r\n");
     EXPECT_REPLY(
         &f, "SLOWLOG GET 1",
@@ -317,6 +319,34 @@ static void slowlog_shows_the_newest_first(void **state) {
     EXPECT_REPLY(&f, "SLOWLOG RESET", "+OK\r\n");
     EXPECT_REPLY(&f, "SLOWLOG LEN", ":0\r\n");
     EXPECT_REPLY(&f, "SLOWLOG", "-ERR wrong number of arguments for 'slowlog' command\r\n");
+    close_both(&r, &f);
+}
+
+static void commandlog_has_three_logs(void **state) {
+    struct reporter r;
+    struct cmd_fixture f;
+    open_both(&r, &f);
+    log_command(&r, CMD_LOG_SLOW, "get", 5);
+    log_command(&r, CMD_LOG_LARGE_REQUEST, "set", 2000000);
+    log_command(&r, CMD_LOG_LARGE_REPLY, "get", 3000000);
+    log_command(&r, CMD_LOG_LARGE_REPLY, "lcs", 4000000);
+    EXPECT_REPLY(&f, "COMMANDLOG LEN slow", ":1\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG LEN LARGE-REPLY", ":2\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG GET 1 large-reply",
+                 "*1\r\n*6\r\n:1\r\n:1700000000\r\n:4000000\r\n*2\r\n$3\r\nlcs\r\n$3\r\nkey\r\n$11\r\n127.0.0.1:1\r\n$"
+                 "2\r\nme\r\n");
+    assert_true(slice_starts_with(cmd_fixture_run(&f, "COMMANDLOG GET -1 large-request"), SLICE("*1\r\n*6\r\n:0\r\n")));
+    EXPECT_PART(&f, "INFO stats", "\r\ncommandlog_large_reply_len:2\r\ncommandlog_large_reply_total:2\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG RESET large-reply", "+OK\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG LEN large-reply", ":0\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG LEN large-request", ":1\r\n");
+    EXPECT_PART(&f, "INFO stats", "\r\ncommandlog_large_reply_len:0\r\ncommandlog_large_reply_total:2\r\n");
+    EXPECT_REPLY(&f, "SLOWLOG RESET", "+OK\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG LEN slow", ":0\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG LEN fast",
+                 "-ERR type should be one of the following: slow, large-request, large-reply\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG GET -2 slow", "-ERR count should be greater than or equal to -1\r\n");
+    EXPECT_REPLY(&f, "COMMANDLOG GET 1", "-ERR wrong number of arguments for 'commandlog|get' command\r\n");
     close_both(&r, &f);
 }
 
@@ -424,6 +454,6 @@ static void time_and_monitor_answer(void **state) {
 UNIT_TESTS(server, UNIT(info_shows_what_the_server_counts), UNIT(info_guesses_how_long_loading_takes),
            UNIT(info_answers_inside_a_transaction), UNIT(config_get_matches_several_patterns_without_case),
            UNIT(config_set_passes_all_pairs_at_once), UNIT(slowlog_shows_the_newest_first),
-           UNIT(latency_commands_tell_of_spikes), UNIT(latency_histogram_counts_up),
+           UNIT(commandlog_has_three_logs), UNIT(latency_commands_tell_of_spikes), UNIT(latency_histogram_counts_up),
            UNIT(memory_commands_measure_entries), UNIT(doctor_names_problems),
            UNIT(shutdown_takes_the_options_of_redis), UNIT(time_and_monitor_answer));

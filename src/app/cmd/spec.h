@@ -9,6 +9,7 @@
 #define STRATA_APP_CMD_SPEC_H
 
 #include "base/slice.h"
+#include "core/audit/record.h"
 
 struct cmd_call;
 struct cmd_request;
@@ -85,9 +86,15 @@ struct cmd_spec {
     uint32_t key_count;
     /* What keyspace notifications call the writes of this command, and the removal of its first key; empty: none, and `del`. */
     struct slice write_event, remove_event;
-    char event_class;                   /* of its writes, a letter of notify-keyspace-events; 0: it writes nothing */
-    int channel_at, channel_to;         /* arguments that name channels, as `first` and `last` of keys; 0: none do */
-    bool channel_patterns;              /* these are patterns */
+    char event_class;           /* of its writes, a letter of notify-keyspace-events; 0: it writes nothing */
+    int channel_at, channel_to; /* arguments that name channels, as `first` and `last` of keys; 0: none do */
+    bool channel_patterns;      /* these are patterns */
+    /* Of the audit log: whether it is in any class, and in which; only with this word among its arguments (NULL: always); and which of them are names
+     * that the log shows, as `first`, `last` and `step` of keys (0: none). */
+    bool audited;
+    enum audit_class audit;
+    const char *audit_with;
+    int audit_at, audit_to, audit_step;
     int upload_at;                      /* argument that may arrive as an upload (a large value), or 0 */
     const struct cmd_spec *subcommands; /* sorted as in spec/ */
     uint32_t subcommand_count;

@@ -252,8 +252,12 @@ static void run_queued(struct cmd_call *call) {
         inner.upload = command->uploaded ? &command->upload : NULL;
         inner.first_key = NULL;
         inner.outcome = CMD_RAN;
-        if (__builtin_expect(client->restricted, 0) && !rights_hold_queued(&inner))
+        const size_t reply_begins_at = call->reply->out->size;
+        if (__builtin_expect(client->restricted, 0) && !rights_hold_queued(&inner)) {
+            if (call->env->refuse_queued)
+                call->env->refuse_queued(&inner, reply_begins_at);
             continue;
+        }
         if (call->env->run_queued)
             call->env->run_queued(&inner);
         else

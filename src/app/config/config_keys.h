@@ -65,6 +65,30 @@ enum config_key_id {
     CONFIG_TLS_CIPHERS,
     CONFIG_TLS_CIPHERSUITES,
     CONFIG_TLS_PREFER_SERVER_CIPHERS,
+    CONFIG_AUDIT_DIR,
+    CONFIG_AUDIT_KEY_FILE,
+    CONFIG_AUDIT_CLASSES,
+    CONFIG_AUDIT_USERS,
+    CONFIG_AUDIT_USERS_EXCEPT,
+    CONFIG_AUDIT_COMMANDS,
+    CONFIG_AUDIT_KEYS,
+    CONFIG_AUDIT_SYNC,
+    CONFIG_AUDIT_MAX_SIZE,
+    CONFIG_AUDIT_MAX_AGE,
+    CONFIG_AUDIT_KEEP,
+    CONFIG_AUDIT_ANCHOR_LINES,
+    CONFIG_AUDIT_ANCHOR_INTERVAL,
+    CONFIG_AUDIT_QUEUE_SIZE,
+    CONFIG_AUDIT_BACK_PRESSURE,
+    CONFIG_AUDIT_ON_FAILURE,
+    CONFIG_HTTP_PORT,
+    CONFIG_HTTP_TLS_PORT,
+    CONFIG_HTTP_BIND,
+    CONFIG_HTTP_HOSTS,
+    CONFIG_HTTP_ALLOWED_ORIGINS,
+    CONFIG_HTTP_MAX_CONNECTIONS,
+    CONFIG_HTTP_MAX_BODY,
+    CONFIG_HTTP_MAX_MEMORY,
     CONFIG_MAXMEMORY,
     CONFIG_MAXMEMORY_POLICY,
     CONFIG_MAXENTRIES,
@@ -84,6 +108,7 @@ enum config_key_id {
     CONFIG_DIR,
     CONFIG_PIDFILE,
     CONFIG_LOGFILE,
+    CONFIG_LOG_FORMAT,
     CONFIG_LOGLEVEL,
     CONFIG_RULES,
     CONFIG_RULES_WATCH,
@@ -110,6 +135,10 @@ enum config_key_id {
     CONFIG_WARM_KEEP_PERCENT,
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,
     CONFIG_SLOWLOG_MAX_LEN,
+    CONFIG_COMMANDLOG_REQUEST_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REQUEST_MAX_LEN,
+    CONFIG_COMMANDLOG_REPLY_LARGER_THAN,
+    CONFIG_COMMANDLOG_LARGE_REPLY_MAX_LEN,
     CONFIG_LATENCY_MONITOR_THRESHOLD,
     CONFIG_NOTIFY_KEYSPACE_EVENTS,
     CONFIG_DATABASES,
@@ -142,6 +171,34 @@ enum config_tls_auth_clients_user {
     CONFIG_TLS_AUTH_CLIENTS_USER_COUNT
 };
 
+enum config_audit_keys {
+    CONFIG_AUDIT_KEYS_CLASS,
+    CONFIG_AUDIT_KEYS_FULL,
+    CONFIG_AUDIT_KEYS_PREFIX,
+    CONFIG_AUDIT_KEYS_HASH,
+    CONFIG_AUDIT_KEYS_NONE,
+    CONFIG_AUDIT_KEYS_COUNT
+};
+
+enum config_audit_sync {
+    CONFIG_AUDIT_SYNC_ALWAYS,
+    CONFIG_AUDIT_SYNC_EVERYSEC,
+    CONFIG_AUDIT_SYNC_NO,
+    CONFIG_AUDIT_SYNC_COUNT
+};
+
+enum config_audit_back_pressure {
+    CONFIG_AUDIT_BACK_PRESSURE_WAIT,
+    CONFIG_AUDIT_BACK_PRESSURE_DROP,
+    CONFIG_AUDIT_BACK_PRESSURE_COUNT
+};
+
+enum config_audit_on_failure {
+    CONFIG_AUDIT_ON_FAILURE_REFUSE,
+    CONFIG_AUDIT_ON_FAILURE_CONTINUE,
+    CONFIG_AUDIT_ON_FAILURE_COUNT
+};
+
 enum config_maxmemory_policy {
     CONFIG_MAXMEMORY_POLICY_NOEVICTION,
     CONFIG_MAXMEMORY_POLICY_ALLKEYS_LRU,
@@ -155,6 +212,8 @@ enum config_maxmemory_policy {
 };
 
 enum config_stream { CONFIG_STREAM_NO, CONFIG_STREAM_AUTO, CONFIG_STREAM_YES, CONFIG_STREAM_COUNT };
+
+enum config_log_format { CONFIG_LOG_FORMAT_TEXT, CONFIG_LOG_FORMAT_JSON, CONFIG_LOG_FORMAT_COUNT };
 
 enum config_loglevel {
     CONFIG_LOGLEVEL_DEBUG,
@@ -201,6 +260,30 @@ struct config_values {
     char tls_ciphers[1024];
     char tls_ciphersuites[1024];
     bool tls_prefer_server_ciphers;
+    char audit_dir[1024];
+    char audit_key_file[1024];
+    char audit_classes[256];
+    char audit_users[1024];
+    char audit_users_except[1024];
+    char audit_commands[4096];
+    enum config_audit_keys audit_keys;
+    enum config_audit_sync audit_sync;
+    uint64_t audit_max_size_bytes;
+    int64_t audit_max_age_s;
+    int64_t audit_keep;
+    int64_t audit_anchor_lines;
+    int64_t audit_anchor_interval_s;
+    uint64_t audit_queue_size_bytes;
+    enum config_audit_back_pressure audit_back_pressure;
+    enum config_audit_on_failure audit_on_failure;
+    int64_t http_port;
+    int64_t http_tls_port;
+    struct config_list http_bind;
+    char http_hosts[1024];
+    char http_allowed_origins[1024];
+    int64_t http_max_connections;
+    uint64_t http_max_body_bytes;
+    uint64_t http_max_memory_bytes;
     uint64_t maxmemory_bytes;
     enum config_maxmemory_policy maxmemory_policy;
     int64_t maxentries;
@@ -220,6 +303,7 @@ struct config_values {
     char dir[1024];
     char pidfile[1024];
     char logfile[1024];
+    enum config_log_format log_format;
     enum config_loglevel loglevel;
     char rules[1024];
     bool rules_watch;
@@ -246,6 +330,10 @@ struct config_values {
     int64_t warm_keep_percent;
     int64_t slowlog_log_slower_than_us;
     int64_t slowlog_max_len;
+    int64_t commandlog_request_larger_than;
+    int64_t commandlog_large_request_max_len;
+    int64_t commandlog_reply_larger_than;
+    int64_t commandlog_large_reply_max_len;
     int64_t latency_monitor_threshold_ms;
     uint32_t notify_keyspace_events;
 };

@@ -116,3 +116,16 @@ void clients_api_tell(struct cmd_server *api, struct cmd_client *client, const c
     (void)api;
     clients_tell(client, "%s", what);
 }
+
+void clients_tell_settings(const struct slice *names, const struct slice *values, uint32_t count) {
+    const struct worker *worker = worker_current();
+    if (!worker)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        enum config_key_id id = config_find(names[i]);
+        bool shown = id < CONFIG_KEY_COUNT && !config_keys[id].secret;
+        struct slice value = shown ? slice_part(values[i], 0, 256) : SLICE("(not shown)");
+        clients_tell(worker->call.client, "CONFIG SET %s %.*s", id < CONFIG_KEY_COUNT ? config_keys[id].name : "",
+                     (int)value.size, value.size ? (const char *)value.data : "");
+    }
+}

@@ -27,4 +27,7 @@ void clients_api_tell(struct cmd_server *api, struct cmd_client *client, const c
 /* "client 7 at 10.0.0.1:4711, name n, service s" */
 void clients_describe(const struct cmd_client *client, char *text, size_t size);
 
+/* Which settings the client whose command runs has changed, without secrets. Nothing, if it is no command. */
+void clients_tell_settings(const struct slice *names, const struct slice *values, uint32_t count);
+
 #endif

@@ -40,6 +40,7 @@ struct connection *connection_open(struct worker *worker, int fd, enum connectio
         .worker = worker,
         .older = worker->first,
         .is_unix = door == DOOR_UNIX,
+        .inside = door == DOOR_INSIDE,
         .born_ms = worker->now_ms,
         .active_ms = worker->now_ms,
         .known_ms = worker->now_ms,
@@ -73,6 +74,8 @@ struct connection *connection_open(struct worker *worker, int fd, enum connectio
         worker->first->newer = connection;
     worker->first = connection;
     worker->count++;
+    if (door != DOOR_INSIDE) /* whose address is not known yet */
+        audit_opened(connection);
     return connection;
 }
 
@@ -84,6 +87,7 @@ void connection_close(struct connection *connection) {
     loop_forget(worker->loop, &connection->source);
     close(connection->source.fd);
     secure_connection_ends(connection);
+    audit_closed(connection);
     monitor_end(connection);
     pubsub_unsubscribe_all(&worker->server->api, &connection->client);
     tracking_leave(connection);
@@ -103,6 +107,8 @@ void connection_close(struct connection *connection) {
         connection->older->newer = connection->newer;
     worker->count--;
     atomic_fetch_sub_explicit(&worker->server->clients, 1, memory_order_relaxed);
+    if (connection->inside)
+        atomic_fetch_sub(&worker->server->insiders, 1);
     connection->dead_next = worker->dead;
     worker->dead = connection;
 }
@@ -796,8 +802,8 @@ void connection_look_after(struct connection *connection) {
     }
     bool left = connection->state == CONNECTION_CLOSING && now_ms - connection->progress_ms > CLOSING_STALL_MS_MAX &&
                 now_ms - connection->active_ms > CLOSING_STALL_MS_MAX;
-    bool idle = timeout_ms && !connection->client.monitor && !connection->postponed && !connection->blocked &&
-                !connection->push_waits && !cmd_is_subscriber(&connection->client) &&
+    bool idle = timeout_ms && !connection->inside && !connection->client.monitor && !connection->postponed &&
+                !connection->blocked && !connection->push_waits && !cmd_is_subscriber(&connection->client) &&
                 now_ms - connection->active_ms > timeout_ms && now_ms - connection->progress_ms > timeout_ms;
     bool stuck = connection->upload.size && now_ms - connection->active_ms > PIN_HOLD_MS_MAX;
     if (connection->client.authenticated || !SETTING(worker->server, password_set))

@@ -109,12 +109,12 @@ struct connection {
     uint64_t born_ms, active_ms;
     uint64_t known_ms; /* when it last needed no password, by about WALK_MS; first: born_ms */
     uint64_t bytes_in, bytes_out, commands;
-    bool is_unix;
+    bool is_unix, inside; /* inside: see inside.h */
     char peer[64], local[64];
 };
 
 /* By which door it came. */
-enum connection_door { DOOR_TCP, DOOR_UNIX, DOOR_TLS };
+enum connection_door { DOOR_TCP, DOOR_UNIX, DOOR_TLS, DOOR_INSIDE };
 
 /* Takes over the descriptor. NULL: no memory; the descriptor is closed. */
 struct connection *connection_open(struct worker *worker, int fd, enum connection_door door);

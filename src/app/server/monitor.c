@@ -10,6 +10,7 @@ void monitor_begin(struct cmd_server *api, struct cmd_client *client) {
     connection->monitoring = client->monitor = true;
     atomic_fetch_add(&connection->worker->monitors, 1);
     atomic_fetch_add(&server_of(api)->monitors, 1);
+    atomic_fetch_add(&server_of(api)->observers, 1);
 }
 
 void monitor_end(struct connection *connection) {
@@ -18,6 +19,7 @@ void monitor_end(struct connection *connection) {
     connection->monitoring = connection->client.monitor = false;
     atomic_fetch_sub(&connection->worker->monitors, 1);
     atomic_fetch_sub(&connection->worker->server->monitors, 1);
+    atomic_fetch_sub(&connection->worker->server->observers, 1);
 }
 
 /* `"like this\n"`: what a C programmer would type. */

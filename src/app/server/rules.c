@@ -309,6 +309,8 @@ void rules_settle(struct server *server) {
         asked &= ~(uint32_t)(CMD_ASK_WRITES | CMD_ASK_READS);
     if (atomic_load(&server->log_refuses))
         asked |= CMD_ASK_LOG;
+    if (audit_refuses(server))
+        asked |= CMD_ASK_AUDIT;
     if (server_is_loading(server))
         asked |= CMD_ASK_LOADED;
     atomic_store_explicit(&server->env.ownership, mode, memory_order_relaxed);

@@ -134,8 +134,10 @@ void batch_run(struct worker *worker) {
         return;
     uint64_t begin = clock_ticks();
     worker->turn_ticks = begin;
-    worker->timed_max =
-        SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks ? 1 : TIMED_TOGETHER_MAX;
+    uint64_t request = SETTING(worker->server, large_request_bytes), reply = SETTING(worker->server, large_reply_bytes);
+    worker->large_bytes = request < reply ? request : reply;
+    bool apart = SETTING(worker->server, slow_ticks) < worker->server->timed_apart_ticks;
+    worker->timed_max = apart || worker->large_bytes < LARGE_APART_BYTES ? 1 : TIMED_TOGETHER_MAX;
     run_blocks(worker);
     close_timed(worker);
     worker->call.client = NULL;
@@ -242,6 +244,57 @@ static inline void note_command(struct worker *worker, const struct cmd_request 
         close_timed(worker);
 }
 
+/* Bytes of values that a reply has from elsewhere, from so many bytes of the table of these on. */
+static uint64_t foreign_since(const struct connection *connection, size_t table_size) {
+    const struct reply_foreign *values = (const struct reply_foreign *)connection->foreign.data;
+    uint64_t sum = 0;
+    for (size_t i = table_size / sizeof *values; i < connection->foreign.size / sizeof *values; i++)
+        sum += values[i].size;
+    return sum;
+}
+
+/* As RESP has a number, an array's size or that of a text. */
+static uint64_t head_size(uint64_t number) {
+    enum { MARK_AND_LINE_END = 3 };
+    uint64_t size = MARK_AND_LINE_END + 1;
+    for (; number > 9; number /= 10)
+        size++;
+    return size;
+}
+
+/* Of a request in RESP, received elsewhere or not. */
+static uint64_t request_size(const struct cmd_request *item) {
+    uint64_t size = head_size(item->argc);
+    for (uint32_t i = 0; i < item->argc; i++)
+        size += head_size(item->argv[i].size) + item->argv[i].size + 2;
+    return size;
+}
+
+/* What is queued has asked; its reply comes with EXEC. */
+static void note_large(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
+                       size_t replied) {
+    const struct connection *connection = item->client->connection;
+    uint64_t answered = 0;
+    if (call->outcome == CMD_RAN)
+        answered = replied + foreign_since(connection, connection->foreign_counted * sizeof(struct reply_foreign));
+    if (call->outcome != CMD_REJECTED)
+        stats_large(worker, call, request_size(item), answered);
+}
+
+enum { REQUEST_HEADS_MAX = 64 }; /* before the name and behind the last argument */
+
+static inline void large_look(struct worker *worker, const struct cmd_request *item, const struct cmd_call *call,
+                              size_t replied) {
+    const struct connection *connection = item->client->connection;
+    /* Arguments stand one behind the other, in the input or where an inline command was unpacked. */
+    const struct slice *last = &item->argv[item->argc - 1];
+    uint64_t asked = (uintptr_t)last->data - (uintptr_t)item->argv[0].data + last->size + REQUEST_HEADS_MAX;
+    bool large = (asked >= worker->large_bytes) | (replied >= worker->large_bytes) | (connection->foreign.size != 0) |
+                 item->uploaded;
+    if (__builtin_expect(large, 0) && call->spec)
+        note_large(worker, item, call, replied);
+}
+
 /* ---------------------------------------------------------------- execution */
 
 /* Browsers can be made to send requests to a cache. They begin with a line that is no command of ours. */
@@ -283,6 +336,8 @@ static bool is_paused(struct worker *worker, const struct cmd_request *item) {
     const struct cmd_spec *spec = item->spec;
     if (!spec || item->uploaded)
         return false;
+    if (audit_postpones(worker, item))
+        return true;
     if (atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
         will_do(item, CMD_PUBLISHES | notify_publishing(server) | persistence_behind(server)))
         return true;
@@ -365,6 +420,16 @@ static inline void tidy(struct worker *worker, struct connection *connection, co
         arena_reset(&worker->arena);
 }
 
+/* Monitors and the audit log are told of it. */
+__attribute__((noinline)) static void observe(struct worker *worker, struct cmd_call *call, size_t reply_begins_at,
+                                              uint64_t begin_ticks) {
+    const struct server *server = worker->server;
+    if (atomic_load_explicit(&server->observers, memory_order_relaxed) & OBSERVED_BY_AUDIT)
+        audit_command(worker, call, reply_begins_at, begin_ticks);
+    if (atomic_load_explicit(&server->monitors, memory_order_relaxed) && call->outcome != CMD_REJECTED)
+        monitor_feed(worker, call);
+}
+
 /* It waits, and runs again later. */
 static void put_back(struct worker *worker, struct connection *connection, const struct cmd_request *item) {
     connection_block(connection, item->begins_at);
@@ -410,6 +475,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     call->upload = item->uploaded ? &connection->upload : NULL;
     call->first_key = item->key;
     call->upload_status = item->uploaded ? connection->upload_status : STATUS_OK;
+    const uint64_t begin_ticks = worker->turn_ticks;
     cmd_run(call);
     changes_look(worker);
     classes_look(worker, item, 1);
@@ -419,11 +485,11 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
     connection->commands++;
     if (call->spec)
         note_command(worker, item, call, reply->errors);
+    large_look(worker, item, call, connection->out.size - reply_begins_at);
     if (__builtin_expect(reply->errors != 0, 0))
         note_failure(worker, call, reply_begins_at);
-    if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) != 0, 0) &&
-        call->outcome != CMD_REJECTED)
-        monitor_feed(worker, call);
+    if (__builtin_expect(atomic_load_explicit(&server->observers, memory_order_relaxed) != 0, 0))
+        observe(worker, call, reply_begins_at, begin_ticks);
     tidy(worker, connection, item);
     after_command(worker, connection, call);
     /* After the reply, so that who publishes to itself gets it first. */
@@ -441,7 +507,7 @@ static inline bool row_may_run(const struct worker *worker, const struct connect
            connection_unsent(connection) + OUTPUT_MAX <= limit &&
            !atomic_load_explicit(&server->pause_until_ms, memory_order_relaxed) &&
            !atomic_load_explicit(&server->inboxes_full, memory_order_relaxed) &&
-           !atomic_load_explicit(&server->monitors, memory_order_relaxed);
+           !(atomic_load_explicit(&server->observers, memory_order_relaxed) & ~OBSERVED_BY_AUDIT);
 }
 
 /* Runs the first of these alike requests as one; answers how many. What is looked after around every single command is looked
@@ -474,7 +540,7 @@ void run_queued(struct cmd_call *call) {
     struct connection *connection = call->client->connection;
     struct worker *worker = connection->worker;
     uint32_t errors_before = call->reply->errors;
-    size_t reply_begins_at = call->reply->out->size;
+    size_t reply_begins_at = call->reply->out->size, foreign_size = connection->foreign.size;
     uint64_t begin = clock_ticks();
     call->outcome = CMD_RAN;
     if (__builtin_expect(call->client->tracking != 0, 0))
@@ -491,6 +557,10 @@ void run_queued(struct cmd_call *call) {
         note_slow(worker, call, ticks);
     if (errors)
         note_failure(worker, call, reply_begins_at);
+    /* Its request was looked at when it was queued. */
+    stats_large(worker, call, 0, call->reply->out->size - reply_begins_at + foreign_since(connection, foreign_size));
     worker->counts.commands++;
     /* MONITOR shows transactions as they are sent, so these were shown when they were queued. */
+    if (__builtin_expect(atomic_load_explicit(&worker->server->observers, memory_order_relaxed) & OBSERVED_BY_AUDIT, 0))
+        audit_queued(call, reply_begins_at, ticks);
 }

@@ -47,7 +47,8 @@ static enum status load(const struct config_values *values, struct tls_material 
         return STATUS_INVALID;
     }
     if (!values->tls_cert_file[0]) {
-        snprintf(ret_reason, TLS_REASON_SIZE, "tls-port needs a certificate: tls-cert-file (`strata cert` makes one)");
+        snprintf(ret_reason, TLS_REASON_SIZE, "%s needs a certificate: tls-cert-file (`strata cert` makes one)",
+                 values->tls_port ? "tls-port" : "http-tls-port");
         return STATUS_INVALID;
     }
     enum status status = tls_material_load(&options, ret_material, ret_reason);
@@ -86,9 +87,11 @@ static void begin_watches(struct server_secure *secure, const struct config_valu
     }
 }
 
+static bool is_wanted(const struct config_values *values) { return values->tls_port || values->http_tls_port; }
+
 bool secure_check(const struct config_values *values, char ret_reason[TLS_REASON_SIZE]) {
     struct tls_material *material;
-    if (!values->tls_port)
+    if (!is_wanted(values))
         return true;
     if (load(values, &material, ret_reason) != STATUS_OK)
         return false;
@@ -100,7 +103,9 @@ enum status secure_start(struct server *server) {
     const struct config_values *values = &server->config.values;
     char reason[TLS_REASON_SIZE];
     struct tls_material *material;
-    if (!values->tls_port)
+    if (!is_wanted(values) && values->tls_cert_file[0])
+        log_warning("There is a tls-cert-file, but no tls-port and no http-tls-port: nothing is served over TLS");
+    if (!is_wanted(values))
         return STATUS_OK;
     struct server_secure *secure = memory_take(&memory_libc, sizeof *secure);
     if (!secure)
@@ -150,6 +155,17 @@ void secure_use(struct server *server, const struct config_values *values, struc
     pthread_mutex_unlock(&secure->lock);
     tls_material_unref(before);
     atomic_fetch_add(&secure->loads, 1);
+}
+
+struct tls_material *secure_newer(struct server *server, uint64_t *version) {
+    struct server_secure *secure = server->secure;
+    if (!secure || atomic_load_explicit(&secure->version, memory_order_acquire) == *version)
+        return NULL;
+    pthread_mutex_lock(&secure->lock);
+    *version = atomic_load(&secure->version);
+    struct tls_material *material = tls_material_ref(secure->material);
+    pthread_mutex_unlock(&secure->lock);
+    return material;
 }
 
 static void load_again(struct server *server) {
@@ -247,7 +263,9 @@ static void find_user(struct connection *connection) {
     if (kind == CONFIG_TLS_AUTH_CLIENTS_USER_OFF ||
         !tls_peer_name(connection->tls, kind == CONFIG_TLS_AUTH_CLIENTS_USER_CN ? TLS_NAME_COMMON : TLS_NAME_URI, name))
         return;
-    if (!users_be(server, &connection->client, slice_from_string(name)))
+    const bool known = users_be(server, &connection->client, slice_from_string(name));
+    audit_certificate(connection, slice_from_string(name), known);
+    if (!known)
         log_verbose("The certificate of %s names '%s', and no such user may come in", connection->peer, name);
 }
 
@@ -319,5 +337,6 @@ void secure_connection_ends(struct connection *connection) {
     if (!connection->tls || tls_is_ready(connection->tls))
         return;
     atomic_fetch_add_explicit(&connection->worker->server->secure->failed, 1, memory_order_relaxed);
+    audit_unshaken(connection, tls_reason(connection->tls));
     log_verbose("TLS with %s has not come about: %s", connection->peer, tls_reason(connection->tls));
 }

@@ -47,6 +47,8 @@ bool secure_try(struct server *server, const struct config *next, struct tls_mat
                 size_t error_size);
 /* From here on it counts, for new connections, and these files are looked at. Takes over the material. */
 void secure_use(struct server *server, const struct config_values *values, struct tls_material *material);
+/* A reference to what counts now, if that is of another version, which it then is. NULL: it is not, or there is none. Any thread. */
+struct tls_material *secure_newer(struct server *server, uint64_t *version);
 /* By the first worker: about once a second it looks whether files have changed. */
 void secure_look(struct worker *worker);
 void secure_counts(struct server *server, struct cmd_secure_counts *ret_counts);

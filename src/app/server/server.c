@@ -10,9 +10,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "app/server/audit.h"
+#include "app/server/beside.h"
 #include "app/server/class_stats.h"
 #include "app/server/clients.h"
 #include "app/server/history.h"
+#include "app/server/inside.h"
 #include "app/server/leases.h"
 #include "app/server/monitor.h"
 #include "app/server/persistence.h"
@@ -58,6 +61,8 @@ static void set_u64(_Atomic uint64_t *field, uint64_t value) {
     atomic_store_explicit(field, value, memory_order_relaxed);
 }
 
+static uint64_t bytes_or_never(int64_t bytes) { return bytes < 0 ? UINT64_MAX : (uint64_t)bytes; }
+
 void server_settle(struct server *server) {
     const struct config_values *values = &server->config.values;
     struct settings *settings = &server->settings;
@@ -82,12 +87,15 @@ void server_settle(struct server *server) {
     set_u64(&settings->search_max, (uint64_t)values->pattern_search_max_keys);
     set_u64(&settings->bulk_size_max, values->proto_max_bulk_len_bytes);
     set_u64(&settings->slow_ticks, ticks_of_us(server, values->slowlog_log_slower_than_us));
+    set_u64(&settings->large_request_bytes, bytes_or_never(values->commandlog_request_larger_than));
+    set_u64(&settings->large_reply_bytes, bytes_or_never(values->commandlog_reply_larger_than));
     int64_t latency_ms = values->latency_monitor_threshold_ms;
     set_u64(&settings->latency_ticks, ticks_of_us(server, latency_ms ? latency_ms * 1000 : -1));
     users_settle(server);
     atomic_store(&settings->protected_mode, values->protected_mode);
     static const enum log_level levels[] = {LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING};
     log_level_set(levels[values->loglevel]);
+    log_form_set(values->log_format == CONFIG_LOG_FORMAT_JSON ? LOG_JSON : LOG_TEXT);
     set_u32(&settings->certificate_names, values->tls_auth_clients_user);
     set_u32(&settings->ownership, values->ownership); /* by the numbers of enum cmd_ownership */
     rules_settle(server);
@@ -95,8 +103,11 @@ void server_settle(struct server *server) {
     history_settle(server);
     persistence_settle(server);
     tiering_settle(server);
+    audit_settle(server);
     pthread_mutex_lock(&server->logs_lock);
-    slowlog_limit(&server->slowlog, (uint32_t)values->slowlog_max_len);
+    slowlog_limit(&server->command_logs[CMD_LOG_SLOW], (uint32_t)values->slowlog_max_len);
+    slowlog_limit(&server->command_logs[CMD_LOG_LARGE_REQUEST], (uint32_t)values->commandlog_large_request_max_len);
+    slowlog_limit(&server->command_logs[CMD_LOG_LARGE_REPLY], (uint32_t)values->commandlog_large_reply_max_len);
     pthread_mutex_unlock(&server->logs_lock);
 }
 
@@ -174,7 +185,10 @@ static void api_each_config(struct cmd_server *api, void (*visit)(void *context,
 
 /* Raises the limit of open files for so many clients; answers for how many of them it allows. */
 static int64_t allow_clients(const struct server *server, int64_t wanted) {
-    uint64_t others = SERVER_DESCRIPTORS_SPARE + server->worker_count * (4 + server->config.values.bind.count);
+    const struct config_values *values = &server->config.values;
+    uint64_t others = SERVER_DESCRIPTORS_SPARE + server->worker_count * (4 + values->bind.count);
+    if (values->http_port || values->http_tls_port) /* connections within the process have two ends */
+        others += (uint64_t)values->http_max_connections + 2 * INSIDE_MAX;
     uint64_t allowed = process_descriptors_raise((uint64_t)wanted + others);
     if (allowed >= (uint64_t)wanted + others)
         return wanted;
@@ -203,20 +217,6 @@ static bool may_grow(const struct server *server, const struct config *next, cha
              "CONFIG SET failed (possibly related to argument 'maxmemory') - the file system of the memory-file has no "
              "room for that");
     return false;
-}
-
-/* Who has changed what, without secrets. Nobody, if it is no command. */
-static void tell_of_settings(const struct slice *names, const struct slice *values, uint32_t count) {
-    const struct worker *worker = worker_current();
-    if (!worker)
-        return;
-    for (uint32_t i = 0; i < count; i++) {
-        enum config_key_id id = config_find(names[i]);
-        bool shown = id < CONFIG_KEY_COUNT && !config_keys[id].secret;
-        struct slice value = shown ? slice_part(values[i], 0, 256) : SLICE("(not shown)");
-        clients_tell(worker->call.client, "CONFIG SET %s %.*s", id < CONFIG_KEY_COUNT ? config_keys[id].name : "",
-                     (int)value.size, value.size ? (const char *)value.data : "");
-    }
 }
 
 static bool sets_password(const struct slice *names, uint32_t count) {
@@ -258,6 +258,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
                may_have_clients(server, next.values.maxclients, ret_error, error_size) &&
                may_grow(server, &next, ret_error, error_size) &&
                stores_apply(server->cache, server->range_size, &server->config, &next, ret_error, error_size) &&
+               audit_try(&next.values, ret_error, error_size) &&
                take_password(server, &next, names, count, ret_error, error_size);
     if (done && material)
         secure_use(server, &next.values, material);
@@ -265,6 +266,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
         tls_material_unref(material);
     if (done) {
         bool same = next.values.notify_keyspace_events == server->config.values.notify_keyspace_events;
+        audit_settings(server, worker_current() ? worker_current()->call.client : NULL, names, values, count);
         server->config = next;
         server_settle(server);
         if (!same)
@@ -274,7 +276,7 @@ static bool api_config_set(struct cmd_server *api, const struct slice *names, co
     if (done && sets_password(names, count))
         users_refresh(api, worker_current() ? worker_current()->call.client : NULL);
     if (done)
-        tell_of_settings(names, values, count);
+        clients_tell_settings(names, values, count);
     return done;
 }
 
@@ -292,7 +294,9 @@ static bool api_config_rewrite(struct cmd_server *api, char *ret_error, size_t e
 
 static void api_logs_lock(struct cmd_server *api) { pthread_mutex_lock(&server_of(api)->logs_lock); }
 static void api_logs_unlock(struct cmd_server *api) { pthread_mutex_unlock(&server_of(api)->logs_lock); }
-static struct slowlog *api_slowlog(struct cmd_server *api) { return &server_of(api)->slowlog; }
+static struct slowlog *api_command_log(struct cmd_server *api, enum cmd_log log) {
+    return &server_of(api)->command_logs[log];
+}
 static struct latency_monitor *api_latency(struct cmd_server *api) { return &server_of(api)->latency; }
 
 static const struct cmd_server_api server_calls = {
@@ -357,12 +361,16 @@ static const struct cmd_server_api server_calls = {
     .now_us = api_now_us,
     .process = api_process,
     .secure_counts = api_secure_counts,
+    .audit_notes = audit_api_notes,
+    .audit = audit_api_counts,
+    .audit_rotate = audit_api_rotate,
+    .http_counts = beside_api_http_counts,
     .each_config = api_each_config,
     .config_set = api_config_set,
     .config_rewrite = api_config_rewrite,
     .logs_lock = api_logs_lock,
     .logs_unlock = api_logs_unlock,
-    .slowlog = api_slowlog,
+    .command_log = api_command_log,
     .latency = api_latency,
     .rules_load = rules_api_load,
     .rules_now = rules_api_now,
@@ -601,7 +609,8 @@ static struct server *make_server(const struct config *config) {
     pthread_mutex_init(&server->rules_lock, NULL);
     pthread_mutex_init(&server->rules_loads_lock, NULL);
     kept_init(server);
-    slowlog_init(&server->slowlog, &memory_libc, (uint32_t)config->values.slowlog_max_len);
+    for (int log = 0; log < CMD_LOGS; log++) /* their limits come by server_settle */
+        slowlog_init(&server->command_logs[log], &memory_libc, 0);
     latency_init(&server->latency);
     server->worker_count = (uint32_t)config->values.threads;
     server->started_ms = clock_unix_ms();
@@ -649,10 +658,14 @@ static enum status start_all(struct server *server) {
     server_settle(server);
     allow_descriptors(server);
     TRY(secure_start(server));
+    TRY(audit_start(server));
     TRY(persistence_lock(server));
     TRY(open_cache(server));
-    server->env = (struct cmd_env){
-        .cache = server->cache, .server = &server->api, .run_queued = run_queued, .note_keys = tracking_note};
+    server->env = (struct cmd_env){.cache = server->cache,
+                                   .server = &server->api,
+                                   .run_queued = run_queued,
+                                   .refuse_queued = audit_refused_queued,
+                                   .note_keys = tracking_note};
     for (uint32_t i = 0; i < server->worker_count; i++)
         TRY(worker_new(server, i, &server->workers[i]));
     TRY(persistence_start(server));
@@ -720,7 +733,7 @@ enum status server_start(const struct config *config, struct server **ret_server
 
 bool server_check(const struct config *config, struct buf *reason) {
     char text[TLS_REASON_SIZE];
-    if (!users_check(&config->values, reason))
+    if (!users_check(&config->values, reason) || !audit_check(&config->values, reason))
         return false;
     if (secure_check(&config->values, text))
         return true;
@@ -779,11 +792,18 @@ void server_tell_reloaded(struct server *server) {
         tell_manager(service_tell("READY=1"));
 }
 
+/* Whoever rotates logs has moved the file away. */
+static void reopen_log(void) {
+    if (log_reopen() != STATUS_OK)
+        log_warning("Cannot open the log again, and go on with the one before: %s", strerror(errno));
+}
+
 static void take_signal(struct server *server) {
     struct signalfd_siginfo signal_info;
     if (read(server->signal_fd, &signal_info, sizeof signal_info) != sizeof signal_info)
         return;
     if (signal_info.ssi_signo == SIGHUP) {
+        reopen_log();
         reload(server);
         return;
     }
@@ -792,6 +812,7 @@ static void take_signal(struct server *server) {
         log_warning("Second interrupt: stopping at once");
         _exit(1);
     }
+    audit_signal(server, signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     server_request_stop(server, SERVER_STOPS);
 }
@@ -835,6 +856,7 @@ void server_free(struct server *server) {
     tiering_end(server); /* nobody else is in the cache */
     for (uint32_t i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
+    audit_stop(server);
     users_stop(server);
     secure_stop(server);
     rules_stop(server);
@@ -850,7 +872,8 @@ void server_free(struct server *server) {
     if (server->pid_written)
         unlink(server->config.values.pidfile);
     image_close(server);
-    slowlog_fini(&server->slowlog);
+    for (int log = 0; log < CMD_LOGS; log++)
+        slowlog_fini(&server->command_logs[log]);
     pthread_mutex_destroy(&server->config_lock);
     pthread_mutex_destroy(&server->users_lock);
     pthread_mutex_destroy(&server->logs_lock);

@@ -39,4 +39,18 @@ uint16_t server_port(const struct server *server);
 /* The same for TLS. */
 uint16_t server_tls_port(const struct server *server);
 
+/* For those who serve other protocols beside it, from its start to server_free; any thread. */
+
+struct tls_material;
+struct cmd_http_counts;
+/* Certificates for new connections, if they are others than those of `version`, which then is theirs: a reference. NULL: they are the same, or there are none. */
+struct tls_material *server_certificates(struct server *server, uint64_t *version);
+/* Without a password only this machine's clients are served. */
+bool server_is_guarded(const struct server *server);
+/* How long a stop waits for what is under way, as it is set now. */
+uint64_t server_stop_ms(const struct server *server);
+/* INFO asks there, from any worker's thread; `context` lives until the server is freed. */
+void server_count_http(struct server *server, void (*counts)(void *context, struct cmd_http_counts *ret_counts),
+                       void *context);
+
 #endif

@@ -51,6 +51,7 @@ struct settings {
     _Atomic uint64_t search_max;       /* keys of a database in which patterns are looked for */
     _Atomic uint64_t slow_ticks;       /* commands of at least so many ticks enter the slow log; UINT64_MAX: none */
     _Atomic uint64_t latency_ticks;    /* the same for LATENCY */
+    _Atomic uint64_t large_request_bytes, large_reply_bytes; /* the same for logs of what is large */
     atomic_bool password_set, protected_mode;
 };
 
@@ -80,6 +81,7 @@ struct placement;
 struct persist;
 struct server_tier;
 struct server_secure;
+struct server_audit;
 
 struct server {
     struct cmd_server api; /* first: commands see only this part */
@@ -93,8 +95,12 @@ struct server {
     uint32_t worker_count;
 
     _Atomic uint64_t client_id_last;
-    _Atomic uint32_t clients; /* connections open, of all workers */
+    _Atomic uint32_t clients;       /* connections open, of all workers */
+    _Atomic uint32_t insiders;      /* of these, from within the process (inside.h) */
+    _Atomic uint32_t insiders_ever; /* each worker gets one in its turn */
+    _Atomic uint64_t users_version; /* counts changes of users */
     _Atomic uint32_t monitors;
+    _Atomic uint32_t observers;      /* the same number, and bits of audit.h */
     _Atomic uint64_t pause_until_ms; /* 0: no pause */
     _Atomic uint32_t inboxes_full;   /* workers that are behind with messages: who publishes waits */
     atomic_bool pause_writes_only;
@@ -145,9 +151,12 @@ struct server {
     atomic_bool log_refuses;    /* writes, at present */
     atomic_bool log_behind;     /* writers wait; counted in inboxes_full as well */
 
-    struct server_tier *tier;     /* NULL: there is none */
-    uint64_t hash_seed;           /* the cache's */
-    struct server_secure *secure; /* NULL: no TLS */
+    struct server_tier *tier;                                                       /* NULL: there is none */
+    uint64_t hash_seed;                                                             /* the cache's */
+    struct server_secure *secure;                                                   /* NULL: no TLS */
+    struct server_audit *audit;                                                     /* NULL: there is no audit log */
+    void (*_Atomic http_counts)(void *context, struct cmd_http_counts *ret_counts); /* NULL: no HTTP */
+    void *http_context;
 
     struct server_leases *leases;
     struct server_streaming *streaming;
@@ -161,7 +170,7 @@ struct server {
     char executable[1024], system[128];
 
     pthread_mutex_t logs_lock;
-    struct slowlog slowlog;
+    struct slowlog command_logs[CMD_LOGS];
     struct latency_monitor latency;
 
     _Atomic uint64_t memory_peak_bytes;

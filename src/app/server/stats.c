@@ -255,12 +255,12 @@ void stats_each_error(struct cmd_server *api, void (*visit)(void *context, const
 
 /* --------------------------------------------------------------------- logs */
 
-void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us, bool slowlog, bool latency) {
-    struct server *server = worker->server;
+/* The caller has the lock of logs. */
+static void add_entry(struct worker *worker, const struct cmd_call *call, enum cmd_log log, uint64_t value) {
     const struct connection *connection = call->client->connection;
     struct slowlog_event event = {
         .unix_s = worker->actor.now_ms / 1000,
-        .duration_us = us,
+        .value = value,
         .argument_count = call->argc,
         .client_address = slice_from_string(connection->peer),
         .client_name = buf_slice(&call->client->name),
@@ -269,13 +269,31 @@ void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us,
     for (uint32_t i = 0; i < call->argc && i < SLOWLOG_ARGUMENTS_MAX; i++)
         shown[i] = call->argv[i].data ? monitor_shown(call, i) : call->argv[i];
     event.arguments = shown;
+    enum status status = slowlog_add(&worker->server->command_logs[log], &event);
+    MAYBE(status != STATUS_OK);
+}
+
+void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us, bool slowlog, bool latency) {
+    struct server *server = worker->server;
     pthread_mutex_lock(&server->logs_lock);
-    if (slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG)) {
-        enum status status = slowlog_add(&server->slowlog, &event);
-        MAYBE(status != STATUS_OK);
-    }
+    if (slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG))
+        add_entry(worker, call, CMD_LOG_SLOW, us);
     if (latency)
-        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command", event.unix_s,
-                    us / 1000);
+        latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command",
+                    worker->actor.now_ms / 1000, us / 1000);
+    pthread_mutex_unlock(&server->logs_lock);
+}
+
+void stats_large(struct worker *worker, const struct cmd_call *call, uint64_t request_bytes, uint64_t reply_bytes) {
+    struct server *server = worker->server;
+    bool request = request_bytes && request_bytes >= SETTING(server, large_request_bytes);
+    bool reply = reply_bytes && reply_bytes >= SETTING(server, large_reply_bytes);
+    if (!(request | reply) || call->spec->flags & CMD_SKIP_SLOWLOG)
+        return;
+    pthread_mutex_lock(&server->logs_lock);
+    if (request)
+        add_entry(worker, call, CMD_LOG_LARGE_REQUEST, request_bytes);
+    if (reply)
+        add_entry(worker, call, CMD_LOG_LARGE_REPLY, reply_bytes);
     pthread_mutex_unlock(&server->logs_lock);
 }

@@ -2,7 +2,8 @@
  *
  * Run times are kept in processor ticks and become microseconds only when somebody asks. Reading the ticks takes 8 to 20 ns,
  * a tenth of a GET; so up to TIMED_TOGETHER_MAX fast commands of one kind in a row, and what cmd_run_row runs as one, share a reading, and
- * each counts with their average. All others are timed one by one, and so is everything when the slow log begins below TIMED_APART_US. A slow row of fast
+ * each counts with their average. All others are timed one by one, and so is everything when the slow log begins below TIMED_APART_US, or a log of what is large
+ * below LARGE_APART_BYTES. A slow row of fast
  * commands (which takes a stop of the whole thread) enters the slow log under its last one. Every command has a histogram whose columns
  * are an eighth of an octave wide, so a percentile is at most 12 % too high.
  *
@@ -23,6 +24,7 @@ enum {
     RUN_TIMES_SUB_BITS = 3,
     TIMED_TOGETHER_MAX = 16,
     TIMED_APART_US = 1000,
+    LARGE_APART_BYTES = 2 * 64 * 1024, /* nothing of a row is as large */
     RATE_SAMPLES = 16,
 };
 
@@ -68,6 +70,9 @@ void stats_reset(struct cmd_server *server);
 
 /* A command that took long: for the slow log, for LATENCY, or both. */
 void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us, bool slowlog, bool latency);
+
+/* A command enters the logs of what is large, if it is. 0: that is not known now. */
+void stats_large(struct worker *worker, const struct cmd_call *call, uint64_t request_bytes, uint64_t reply_bytes);
 
 /* Counts an error reply: the bytes of the reply, "-CODE text". */
 void stats_error(struct worker *worker, struct slice reply);

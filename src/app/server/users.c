@@ -92,6 +92,7 @@ static bool refresh(struct server *server, struct cmd_client *client, const stru
 
 void users_refresh(struct cmd_server *api, struct cmd_client *self) {
     struct server *server = server_of(api);
+    atomic_fetch_add_explicit(&server->users_version, 1, memory_order_release);
     pthread_mutex_lock(&server->users_lock);
     note_default(server);
     pthread_mutex_unlock(&server->users_lock);

@@ -43,6 +43,7 @@ enum status worker_new(struct server *server, uint32_t index, struct worker **re
     pthread_mutex_init(&worker->monitor_lock, NULL);
     inbox_init(&worker->inbox);
     buf_init(&worker->changes.notes, &memory_libc);
+    buf_init(&worker->audit.body, &memory_libc);
     notify_init(&worker->notify, &memory_libc);
     kept_worker_init(worker);
     worker_streaming_init(&worker->streaming);
@@ -117,6 +118,7 @@ void worker_free(struct worker *worker) {
     inbox_fini(&worker->inbox);
     mailbox_fini(&worker->mailbox, worker->server->worker_count);
     buf_fini(&worker->changes.notes);
+    buf_fini(&worker->audit.body);
     notify_fini(&worker->notify);
     kept_worker_fini(worker);
     worker_streaming_fini(&worker->streaming);
@@ -259,17 +261,20 @@ enum status worker_listen(struct worker *worker, int fd, enum source_kind kind) 
     return status;
 }
 
-/* No descriptors left: looking at the listeners again and again would only burn the processor. */
+/* Looking at the listeners again and again would only burn the processor. */
 static void rest_listeners(struct worker *worker) {
-    if (worker->now_ms - worker->accept_warned_ms > ACCEPT_WARN_MS || !worker->accept_warned_ms) {
-        log_warning("No descriptor or memory left for a new connection; trying again every %d ms", ACCEPT_AGAIN_MS);
-        worker->accept_warned_ms = worker->now_ms;
-    }
     for (uint32_t i = 0; i < worker->listener_count; i++)
         loop_forget(worker->loop, &worker->listeners[i]);
     worker->listening = false;
     enum status status = timers_set(&worker->timers, &worker->accept_again, worker->now_ms + ACCEPT_AGAIN_MS);
     ASSERT(status == STATUS_OK);
+}
+
+static void tell_no_descriptors(struct worker *worker) {
+    if (worker->now_ms - worker->accept_warned_ms > ACCEPT_WARN_MS || !worker->accept_warned_ms) {
+        log_warning("No descriptor or memory left for a new connection; trying again every %d ms", ACCEPT_AGAIN_MS);
+        worker->accept_warned_ms = worker->now_ms;
+    }
 }
 
 static void watch_listeners_again(struct worker *worker) {
@@ -287,6 +292,7 @@ static void watch_listeners_again(struct worker *worker) {
 
 /* Over TLS nothing can be said before the handshake, which is not worth it. */
 static void refuse(struct worker *worker, int fd, enum connection_door door, const char *text) {
+    audit_turned_away(worker, fd, door, text[1] == 'D' ? "DENIED" : "ERR");
     if (door != DOOR_TLS) {
         ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
         MAYBE(sent < 0);
@@ -305,7 +311,8 @@ static void admit(struct worker *worker, int fd, enum connection_door door) {
                "requirepass, or switch protected-mode off.\r\n");
         return;
     }
-    if (atomic_fetch_add_explicit(&server->clients, 1, memory_order_relaxed) >= SETTING(server, clients_max)) {
+    uint32_t may = SETTING(server, clients_max) + atomic_load_explicit(&server->insiders, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&server->clients, 1, memory_order_relaxed) >= may) {
         atomic_fetch_sub_explicit(&server->clients, 1, memory_order_relaxed);
         refuse(worker, fd, door, "-ERR max number of clients reached\r\n");
         return;
@@ -323,6 +330,11 @@ static enum connection_door door_of(const struct loop_source *listener) {
 }
 
 static void accept_from(struct worker *worker, const struct loop_source *listener) {
+    if (audit_holds(worker->server) && worker->listening &&
+        !worker->stopping) { /* whom it lets in, or not, may have to be noted */
+        rest_listeners(worker);
+        return;
+    }
     for (int i = 0; i < ACCEPTS_PER_TURN && worker->listening; i++) {
         int fd;
         enum status status = socket_accept(listener->fd, &fd);
@@ -331,6 +343,7 @@ static void accept_from(struct worker *worker, const struct loop_source *listene
         if (status == STATUS_OK) {
             admit(worker, fd, door_of(listener));
         } else {
+            tell_no_descriptors(worker);
             rest_listeners(worker);
         }
     }
@@ -612,9 +625,14 @@ static uint64_t sleep_ms(struct worker *worker) {
 
 /* Not told to be done while another load is waited for. */
 static void reload(struct worker *worker) {
+    struct server *server = worker->server;
     rules_load_file(worker);
-    if (!atomic_load(&worker->server->rules_asked_for))
-        server_tell_reloaded(worker->server);
+    if (atomic_load(&server->rules_asked_for)) /* another load is under way */
+        return;
+    struct cmd_rules_loads loads;
+    rules_api_loads(&server->api, &loads);
+    audit_reloaded(worker, !loads.failed);
+    server_tell_reloaded(server);
 }
 
 void worker_run(void *context) {

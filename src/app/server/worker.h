@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "app/server/audit.h"
 #include "app/server/cause.h"
 #include "app/server/changes.h"
 #include "app/server/class_stats.h"
@@ -107,6 +108,8 @@ struct worker {
     const struct cmd_spec *timed_spec;    /* what has run since: timed_count commands of this kind */
     const struct cmd_request *timed_last; /* the last of them */
     uint32_t timed_count, timed_max;
+    uint64_t
+        large_bytes; /* a request or reply of so many is looked at for the logs of what is large; as of this batch */
     uint64_t housekept_ms;
     bool housekeeping_more;
 
@@ -134,6 +137,7 @@ struct worker {
     struct worker_kept kept;
     struct worker_tier tier;
     struct worker_secure secure;
+    struct worker_audit audit;
 
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;

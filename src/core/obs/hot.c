@@ -4,34 +4,31 @@
 
 enum { FADED_AWAY_S = 40 * HOT_HALF_LIFE_S }; /* nothing that counts is left after so long */
 
-static struct hot_item *find(struct hot *hot, uint64_t hash, uint32_t place, uint32_t size) {
-    for (uint32_t i = 0; i < hot->count; i++) {
-        struct hot_item *item = &hot->items[i];
+/* NULL: it is not there; `ret_lightest` then is, if there is any. */
+static struct hot_item *find(struct hot *hot, uint64_t hash, uint32_t place, uint32_t size,
+                             struct hot_item **ret_lightest) {
+    struct hot_item *least = hot->items;
+    for (struct hot_item *item = hot->items; item < hot->items + hot->count; item++) {
         if (item->hash == hash && item->place == place && item->size == size)
             return item;
+        if (item->weight < least->weight)
+            least = item;
     }
+    *ret_lightest = least;
     return NULL;
 }
 
-static struct hot_item *lightest(struct hot *hot) {
-    struct hot_item *least = hot->items;
-    for (uint32_t i = 1; i < hot->count; i++)
-        if (hot->items[i].weight < least->weight)
-            least = &hot->items[i];
-    return least;
-}
-
 /* A place for a key that has none. */
-static struct hot_item *place_for(struct hot *hot) {
-    if (hot->count < HOT_ITEMS) {
-        struct hot_item *item = &hot->items[hot->count++];
-        *item = (struct hot_item){.hash = 0};
-        return item;
-    }
-    struct hot_item *item = lightest(hot);
-    double before = item->weight;
-    *item = (struct hot_item){.weight = before, .error = before};
-    return item;
+static struct hot_item *place_for(struct hot *hot, struct hot_item *lightest) {
+    double before = 0;
+    if (hot->count < HOT_ITEMS)
+        lightest = &hot->items[hot->count++];
+    else
+        before = lightest->weight;
+    lightest->weight = lightest->error = before;
+    for (int use = 0; use < HOT_USES; use++)
+        lightest->uses[use] = 0;
+    return lightest;
 }
 
 void hot_fade(struct hot *hot, uint64_t now_s) {
@@ -63,9 +60,9 @@ void hot_fade(struct hot *hot, uint64_t now_s) {
 
 void hot_add(struct hot *hot, const struct hot_key *key, enum hot_use use, double weight, uint64_t now_s) {
     hot_fade(hot, now_s);
-    struct hot_item *item = find(hot, key->hash, key->place, (uint32_t)key->name.size);
+    struct hot_item *lightest, *item = find(hot, key->hash, key->place, (uint32_t)key->name.size, &lightest);
     if (!item) {
-        item = place_for(hot);
+        item = place_for(hot, lightest);
         item->hash = key->hash;
         item->place = key->place;
         item->size = (uint32_t)key->name.size;
@@ -87,12 +84,12 @@ void hot_merge(struct hot *into, const struct hot *from) {
     into->total += from->total;
     for (uint32_t i = 0; i < from->count; i++) {
         const struct hot_item *item = &from->items[i];
-        struct hot_item *to = find(into, item->hash, item->place, item->size);
+        struct hot_item *lightest, *to = find(into, item->hash, item->place, item->size, &lightest);
         if (!to) {
-            if (into->count == HOT_ITEMS && lightest(into)->weight >= item->weight)
-                continue;
-            to = into->count < HOT_ITEMS ? &into->items[into->count++] : lightest(into);
-            *to = *item;
+            if (into->count < HOT_ITEMS)
+                into->items[into->count++] = *item;
+            else if (lightest->weight < item->weight)
+                *lightest = *item;
             continue;
         }
         to->weight += item->weight;

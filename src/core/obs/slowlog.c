@@ -106,7 +106,7 @@ enum status slowlog_add(struct slowlog *log, const struct slowlog_event *event) 
     *entry = (struct slowlog_entry){
         .id = log->id_next++,
         .unix_s = event->unix_s,
-        .duration_us = event->duration_us,
+        .value = event->value,
         .argument_count = clipping.count,
         .arguments = (struct slice *)(entry + 1),
         .older = log->newest,

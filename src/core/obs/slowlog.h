@@ -1,4 +1,4 @@
-/* core/obs/slowlog.h: the last commands that took long.
+/* core/obs/slowlog.h: the last commands that took long, or that were large: by a value that the caller gives each.
  *
  * The newest entry comes first; when the log is full the oldest goes. Long commands are clipped: at most 32 arguments of 128
  * bytes, with a note of how much was left out.
@@ -23,7 +23,7 @@ enum {
 
 /* What happened. */
 struct slowlog_event {
-    uint64_t unix_s, duration_us;
+    uint64_t unix_s, value;
     const struct slice
         *arguments;          /* the first SLOWLOG_ARGUMENTS_MAX are looked at; data NULL: only the size is known */
     uint32_t argument_count; /* all of them */
@@ -32,7 +32,7 @@ struct slowlog_event {
 
 struct slowlog_entry {
     uint64_t id; /* counts up from 0, also over slowlog_clear */
-    uint64_t unix_s, duration_us;
+    uint64_t unix_s, value;
     struct slice client_address, client_name;
     uint32_t argument_count;
     struct slice *arguments;

@@ -6,7 +6,7 @@
 
 static struct slowlog_event event_of(const struct slice *arguments, uint32_t count) {
     return (struct slowlog_event){.unix_s = 1700000000,
-                                  .duration_us = 12,
+                                  .value = 12,
                                   .arguments = arguments,
                                   .argument_count = count,
                                   .client_address = SLICE("127.0.0.1:5"),

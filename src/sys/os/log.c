@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,19 +19,45 @@ static const char *const names[] = {"debug", "verbose", "notice", "warning", "no
 /* The process has one log, as it has one standard output. */
 static atomic_int log_fd = STDOUT_FILENO;
 static atomic_int log_least = LOG_NOTICE;
+static atomic_int log_form = LOG_TEXT;
+static char log_path[4096]; /* of the file, if it is one */
+
+enum {
+    ESCAPED_MAX = 6,       /* bytes that one of a message may become */
+    THREAD_NAME_ROOM = 16, /* as the kernel has it */
+    END_ROOM = 4,          /* of a line, as everything before and behind the message: */
+    LINE_ROOM = ESCAPED_MAX * (LOG_LINE_SIZE_MAX + THREAD_NAME_ROOM) + 256,
+};
+
+static enum status open_file(const char *path, int *ret_fd) {
+    *ret_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    return *ret_fd < 0 ? STATUS_IO : STATUS_OK;
+}
 
 enum status log_open(const char *path) {
     int fd = STDOUT_FILENO;
     if (path && *path) {
-        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        if (fd < 0)
-            return STATUS_IO;
+        TRY(open_file(path, &fd));
+        snprintf(log_path, sizeof log_path, "%s", path);
     }
     int old = atomic_exchange(&log_fd, fd);
     if (old != STDOUT_FILENO)
         close(old);
     return STATUS_OK;
 }
+
+/* The descriptor's number stays, so that who is writing at this moment writes to one file or the other. */
+enum status log_reopen(void) {
+    int fd, old = atomic_load(&log_fd);
+    if (old == STDOUT_FILENO)
+        return STATUS_OK;
+    TRY(open_file(log_path, &fd));
+    int replaced = dup3(fd, old, O_CLOEXEC);
+    close(fd);
+    return replaced < 0 ? STATUS_IO : STATUS_OK;
+}
+
+void log_form_set(enum log_form form) { atomic_store_explicit(&log_form, (int)form, memory_order_relaxed); }
 
 void log_level_set(enum log_level level) { atomic_store_explicit(&log_least, (int)level, memory_order_relaxed); }
 
@@ -48,26 +75,107 @@ bool log_level_named(const char *name, enum log_level *ret_level) {
 
 const char *log_level_name(enum log_level level) { return names[level]; }
 
-void log_write(enum log_level level, const char *format, ...) {
-    if (level < log_level_now() || level >= LOG_NOTHING)
-        return;
-    int errno_before = errno;
-    char line[LOG_LINE_SIZE_MAX];
+/* A line that is being written; there is always room for its end. */
+struct line {
+    char text[LINE_ROOM];
+    size_t size;
+};
+
+static void put(struct line *line, const char *bytes, size_t size) {
+    size_t room = sizeof line->text - END_ROOM - line->size;
+    size = size < room ? size : room;
+    memcpy(line->text + line->size, bytes, size);
+    line->size += size;
+}
+
+static void put_text(struct line *line, const char *text) { put(line, text, strlen(text)); }
+
+/* Bytes of the character of UTF-8 that begins there; 0: none does. Overlong forms and surrogates are none. */
+static size_t utf8_size(const uint8_t *at) {
+    size_t size = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] <= 0xdf ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 0;
+    if (at[0] >= 0xf0 && at[0] <= 0xf4)
+        size = 4;
+    for (size_t i = 1; i < size; i++)
+        if ((at[i] & 0xc0) != 0x80) /* the text ends with a zero, which is none */
+            return 0;
+    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+    bool beyond = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
+    return overlong || beyond ? 0 : size;
+}
+
+static void put_message(struct line *line, const char *message, bool json) {
+    for (const uint8_t *at = (const uint8_t *)message; *at;) {
+        char escaped[8];
+        size_t size = json ? utf8_size(at) : 1;
+        if (*at < ' ' || *at == 0x7f) {
+            snprintf(escaped, sizeof escaped, json ? "\\u%04x" : "\\x%02x", *at);
+            put_text(line, escaped);
+        } else if (size == 0) {
+            put_text(line, "\xef\xbf\xbd");
+            size = 1;
+        } else {
+            if (json && (*at == '"' || *at == '\\'))
+                put_text(line, "\\");
+            put(line, (const char *)at, size);
+        }
+        at += size;
+    }
+}
+
+static void put_time(struct line *line) {
+    char text[48];
     uint64_t now_ms = clock_unix_ms();
     time_t now_s = (time_t)(now_ms / 1000);
     struct tm date;
     gmtime_r(&now_s, &date);
-    size_t size = (size_t)snprintf(line, sizeof line, "%d %04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s ", (int)getpid(),
-                                   date.tm_year + 1900, date.tm_mon + 1, date.tm_mday, date.tm_hour, date.tm_min,
-                                   date.tm_sec, (int)(now_ms % 1000), names[level]);
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", date.tm_year + 1900, date.tm_mon + 1,
+             date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec, (int)(now_ms % 1000));
+    put_text(line, text);
+}
+
+static void write_text(struct line *line, enum log_level level, const char *message) {
+    char number[16];
+    snprintf(number, sizeof number, "%d ", (int)getpid());
+    put_text(line, number);
+    put_time(line);
+    put_text(line, " ");
+    put_text(line, names[level]);
+    put_text(line, " ");
+    put_message(line, message, false);
+}
+
+static void write_json(struct line *line, enum log_level level, const char *message) {
+    char thread[THREAD_NAME_ROOM] = "", part[64];
+    prctl(PR_GET_NAME, thread);
+    put_text(line, "{\"time\":\"");
+    put_time(line);
+    snprintf(part, sizeof part, "\",\"level\":\"%s\",\"pid\":%d,\"thread\":\"", names[level], (int)getpid());
+    put_text(line, part);
+    put_message(line, thread, true);
+    put_text(line, "\",\"message\":\"");
+    put_message(line, message, true);
+    memcpy(line->text + line->size, "\"}", 2);
+    line->size += 2;
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+    if (level < log_level_now() || level >= LOG_NOTHING)
+        return;
+    int errno_before = errno;
+    char message[LOG_LINE_SIZE_MAX];
+    struct line line;
+    line.size = 0;
     va_list arguments;
     va_start(arguments, format);
-    int text = vsnprintf(line + size, sizeof line - size - 1, format, arguments);
+    if (vsnprintf(message, sizeof message, format, arguments) < 0)
+        message[0] = 0;
     va_end(arguments);
-    if (text > 0)
-        size += (size_t)text < sizeof line - size - 1 ? (size_t)text : sizeof line - size - 2;
-    line[size++] = '\n';
-    ssize_t written = write(atomic_load(&log_fd), line, size);
+    if (atomic_load_explicit(&log_form, memory_order_relaxed) == LOG_JSON)
+        write_json(&line, level, message);
+    else
+        write_text(&line, level, message);
+    line.text[line.size++] = '\n';
+    ssize_t written = write(atomic_load(&log_fd), line.text, line.size);
     MAYBE(written < 0);
     errno = errno_before;
 }

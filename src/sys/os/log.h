@@ -1,10 +1,15 @@
 /* sys/os/log.h: what the program says to its operator.
  *
- * One line a message, written with one system call: `1234 2026-01-31T12:00:00.123Z notice ready to accept connections`.
+ * One line a message, written with one system call, in one of two forms:
+ *
+ *     1234 2026-01-31T12:00:00.123Z notice ready to accept connections
+ *     {"time":"2026-01-31T12:00:00.123Z","level":"notice","pid":1234,"thread":"worker-0","message":"ready to accept connections"}
+ *
+ * Whatever a message contains, it is one line: control characters come out as `\x0a`, and in JSON what is not UTF-8 as U+FFFD.
  * Programs log, once, where an error stops; libraries return a status.
  *
  * Threads: any. log_open only before other threads run.
- * Memory:  lines over LOG_LINE_SIZE_MAX bytes are cut.
+ * Memory:  messages over LOG_LINE_SIZE_MAX bytes are cut.
  * Errors:  a line that cannot be written is lost.
  */
 #ifndef STRATA_SYS_OS_LOG_H
@@ -20,6 +25,12 @@ enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING, LOG_NOTHING };
 
 /* NULL or "": standard output. Otherwise appends to the file. STATUS_IO with errno. */
 MUST_CHECK enum status log_open(const char *path);
+
+/* The file again, under its name: it was moved away, and a new one is begun. STATUS_IO with errno: the old one stays. Nothing for standard output. */
+MUST_CHECK enum status log_reopen(void);
+
+enum log_form { LOG_TEXT, LOG_JSON };
+void log_form_set(enum log_form form);
 
 void log_level_set(enum log_level level);
 enum log_level log_level_now(void);

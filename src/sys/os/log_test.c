@@ -1,7 +1,11 @@
 #include "sys/os/log.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/slice.h"
 #include "unit.h"
 
 static void lines_below_the_level_are_not_written(void **state) {
@@ -29,6 +33,73 @@ static void lines_below_the_level_are_not_written(void **state) {
     unlink(path);
 }
 
+static struct slice take_back(int fd, char *text, size_t room) {
+    ssize_t size = read(fd, text, room);
+    assert_true(size >= 0);
+    return slice_make(text, (size_t)size);
+}
+
+static bool holds(struct slice text, const char *part) {
+    return text.size && memmem(text.data, text.size, part, strlen(part)) != NULL;
+}
+
+static void a_message_is_one_line_whatever_it_contains(void **state) {
+    char path[] = "/tmp/strata-log-XXXXXX", room[64 * 1024];
+    int fd = mkstemp(path);
+    assert_int_equal(log_open(path), STATUS_OK);
+    log_level_set(LOG_NOTICE);
+    log_notice("a\n1 2026-01-31T12:00:00.000Z warning forged\r\x7f \"q\" \\ \xff\xc3\xa4");
+    struct slice text = take_back(fd, room, sizeof room);
+    assert_true(
+        holds(text, " notice a\\x0a1 2026-01-31T12:00:00.000Z warning forged\\x0d\\x7f \"q\" \\ \xff\xc3\xa4\n"));
+    log_form_set(LOG_JSON);
+    log_warning("a\nb\t\"q\" \\ \x7f \xff \xc3 \xc0\x80 \xed\xa0\x80 \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
+    text = take_back(fd, room, sizeof room);
+    assert_true(slice_starts_with(text, SLICE("{\"time\":\"2")));
+    assert_true(holds(text, "\",\"level\":\"warning\",\"pid\":"));
+    assert_true(
+        holds(text,
+              "\"message\":\"a\\u000ab\\u0009\\\"q\\\" \\\\ \\u007f \xef\xbf\xbd \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd "
+              "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"}\n"));
+    char worst[2 * LOG_LINE_SIZE_MAX];
+    memset(worst, 1, sizeof worst);
+    worst[sizeof worst - 1] = 0;
+    log_warning("%s", worst);
+    text = take_back(fd, room, sizeof room);
+    assert_true(text.size > 6 * (LOG_LINE_SIZE_MAX - 1) && holds(text, "\\u0001\\u0001\"}\n"));
+    log_form_set(LOG_TEXT);
+    assert_int_equal(log_open(NULL), STATUS_OK);
+    close(fd);
+    unlink(path);
+}
+
+static void a_file_that_was_moved_is_begun_anew(void **state) {
+    char path[] = "/tmp/strata-log-XXXXXX", moved[64], room[1024];
+    int fd = mkstemp(path);
+    assert_int_equal(log_open(path), STATUS_OK);
+    log_level_set(LOG_NOTICE);
+    snprintf(moved, sizeof moved, "%s.1", path);
+    assert_int_equal(rename(path, moved), 0);
+    log_notice("before");
+    assert_int_equal(log_reopen(), STATUS_OK);
+    log_notice("after");
+    int again = open(path, O_RDONLY);
+    assert_true(holds(take_back(fd, room, sizeof room), " notice before\n"));
+    assert_int_equal(take_back(fd, room, sizeof room).size, 0);
+    assert_true(holds(take_back(again, room, sizeof room), " notice after\n"));
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0); /* nothing that can be written to */
+    assert_int_equal(log_reopen(), STATUS_IO);
+    log_notice("goes on");
+    assert_true(holds(take_back(again, room, sizeof room), " notice goes on\n"));
+    rmdir(path);
+    assert_int_equal(log_open(NULL), STATUS_OK);
+    assert_int_equal(log_reopen(), STATUS_OK); /* standard output: there is nothing to do */
+    close(fd);
+    close(again);
+    unlink(moved);
+}
+
 static void levels_have_names(void **state) {
     enum log_level level = LOG_DEBUG;
     assert_true(log_level_named("warning", &level));
@@ -42,5 +113,6 @@ static void a_file_that_cannot_be_opened_is_an_error(void **state) {
     assert_int_equal(log_open("/nonexistent/strata.log"), STATUS_IO);
 }
 
-UNIT_TESTS(log, UNIT(lines_below_the_level_are_not_written), UNIT(levels_have_names),
+UNIT_TESTS(log, UNIT(lines_below_the_level_are_not_written), UNIT(a_message_is_one_line_whatever_it_contains),
+           UNIT(a_file_that_was_moved_is_begun_anew), UNIT(levels_have_names),
            UNIT(a_file_that_cannot_be_opened_is_an_error));

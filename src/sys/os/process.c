@@ -66,6 +66,12 @@ void process_executable(char *ret_text, size_t size) {
     ret_text[length > 0 ? length : 0] = 0;
 }
 
+void process_host_name(char *ret_text, size_t size) {
+    if (gethostname(ret_text, size) != 0)
+        ret_text[0] = 0;
+    ret_text[size - 1] = 0; /* of one that is too long */
+}
+
 uint64_t process_descriptors_raise(uint64_t wanted) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)

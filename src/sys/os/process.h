@@ -25,6 +25,8 @@ uint64_t process_memory_total_bytes(void);
 /* "Linux 6.1.0 x86_64" and the path of the running program. */
 void process_system_name(char *ret_text, size_t size);
 void process_executable(char *ret_text, size_t size);
+/* The name of the machine. */
+void process_host_name(char *ret_text, size_t size);
 
 /* Raises the limit of open descriptors towards `wanted`; answers what holds now. */
 uint64_t process_descriptors_raise(uint64_t wanted);

@@ -318,3 +318,21 @@ void tls_context_free(struct tls_context *context) {
 }
 
 const struct tls_material *tls_context_material(const struct tls_context *context) { return context->material; }
+
+/* Who asks for nothing that is spoken here is told so: a page that was meant for another server is not read as one of ours. */
+static int choose(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_size, const unsigned char *theirs,
+                  unsigned theirs_size, void *context) {
+    (void)ssl;
+    const char *ours = context;
+    unsigned char *name;
+    int found = SSL_select_next_proto(&name, ret_size, (const unsigned char *)ours, (unsigned)strlen(ours), theirs,
+                                      theirs_size);
+    if (found != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *ret_name = name;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+void tls_context_speak(struct tls_context *context, const char *protocols) {
+    SSL_CTX_set_alpn_select_cb(context->ssl, choose, (void *)(uintptr_t)protocols);
+}

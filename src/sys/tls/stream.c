@@ -15,6 +15,7 @@ struct tls_stream {
     bool waits_to_write; /* for a call that is no write */
     bool broken;
     unsigned long error;
+    char protocol[TLS_PROTOCOL_SIZE];
 };
 
 static struct tls_stream *stream_new(struct tls_context *context, int fd) {
@@ -170,6 +171,18 @@ bool tls_has_more(const struct tls_stream *stream) { return stream->more; }
 bool tls_waits_to_write(const struct tls_stream *stream) { return stream->waits_to_write; }
 const char *tls_version(const struct tls_stream *stream) { return SSL_get_version(stream->ssl); }
 const char *tls_cipher(const struct tls_stream *stream) { return SSL_get_cipher_name(stream->ssl); }
+
+const char *tls_protocol(struct tls_stream *stream) {
+    const unsigned char *name;
+    unsigned size;
+    SSL_get0_alpn_selected(stream->ssl, &name, &size);
+    size = size < TLS_PROTOCOL_SIZE ? size : 0;
+    if (size)
+        memcpy(stream->protocol, name, size);
+    stream->protocol[size] = 0;
+    return stream->protocol;
+}
+
 bool tls_is_resumed(const struct tls_stream *stream) { return SSL_session_reused(stream->ssl) == 1; }
 
 const char *tls_reason(const struct tls_stream *stream) {

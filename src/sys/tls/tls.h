@@ -58,6 +58,9 @@ MUST_CHECK enum status tls_context_new(struct tls_material *material, struct tls
 /* Streams that are open live on. */
 void tls_context_free(struct tls_context *context);
 const struct tls_material *tls_context_material(const struct tls_context *context);
+/* What is spoken over its streams, best first, as ALPN lists it (RFC 7301): a size and a name for each, "\x02h2\x08http/1.1". `protocols` outlives the context. A client that
+ * lists others only is refused; one that lists nothing is not. */
+void tls_context_speak(struct tls_context *context, const char *protocols);
 
 /* The descriptor stays the caller's. NULL: no memory. */
 struct tls_stream *tls_accept(struct tls_context *context, int fd);
@@ -87,6 +90,9 @@ bool tls_waits_to_write(const struct tls_stream *stream);
 const char *tls_version(const struct tls_stream *stream);
 const char *tls_cipher(const struct tls_stream *stream);
 bool tls_is_resumed(const struct tls_stream *stream);
+/* The name that was agreed on by ALPN; empty: none was. */
+#define TLS_PROTOCOL_SIZE 16
+const char *tls_protocol(struct tls_stream *stream);
 /* What has ended it, in OpenSSL's words; until the next call for a stream of its thread. */
 const char *tls_reason(const struct tls_stream *stream);
 

@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "sys/tls/certificates.h"
+#include "sys/tls/tls_inner.h"
 #include "unit.h"
 
 enum { DAY_S = 86400, BULK_SIZE = 3 << 20 };
@@ -377,10 +378,42 @@ static void hostile_bytes_end_the_connection(void **state) {
     tls_context_free(other);
 }
 
+/* The client here speaks as OpenSSL's own does: it offers what it is told to in the context of its stream. */
+static void expect_spoken(const char *ours, const char *theirs, const char *wanted) {
+    struct tls_options server = server_options(), client = client_options();
+    struct two two;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, two.fds), 0);
+    two.contexts[0] = context_of(&server);
+    two.contexts[1] = context_of(&client);
+    if (ours)
+        tls_context_speak(two.contexts[0], ours);
+    if (theirs)
+        assert_int_equal(
+            SSL_CTX_set_alpn_protos(two.contexts[1]->ssl, (const uint8_t *)theirs, (unsigned)strlen(theirs)), 0);
+    two.ends[0] = tls_accept(two.contexts[0], two.fds[0]);
+    two.ends[1] = tls_connect(two.contexts[1], two.fds[1], "localhost");
+    bool agreed = shake(&two);
+    assert_int_equal(agreed, wanted != NULL);
+    if (wanted) {
+        assert_string_equal(tls_protocol(two.ends[0]), wanted);
+        assert_string_equal(tls_protocol(two.ends[1]), wanted);
+    }
+    two_close(&two);
+}
+
+static void what_is_spoken_is_agreed_on(void **state) {
+    (void)state;
+    expect_spoken("\x02h2\x08http/1.1", "\x08http/1.1\x02h2", "h2");
+    expect_spoken("\x02h2\x08http/1.1", "\x06spdy/3\x08http/1.1", "http/1.1");
+    expect_spoken("\x02h2\x08http/1.1", NULL, "");
+    expect_spoken("\x02h2\x08http/1.1", "\x05redis", NULL);
+    expect_spoken(NULL, "\x02h2", "");
+}
+
 #define WITH_FILES(function) cmocka_unit_test_setup_teardown(function, make_files, remove_files)
 
 UNIT_TESTS(tls, WITH_FILES(bytes_come_as_they_were_written), WITH_FILES(end_behind_bytes_is_told),
            WITH_FILES(versions_and_ciphers_are_the_strong_ones),
            WITH_FILES(the_order_of_ciphers_is_the_servers_unless_told), WITH_FILES(who_is_who_is_checked),
            WITH_FILES(names_come_from_verified_certificates), WITH_FILES(wrong_settings_are_explained),
-           WITH_FILES(hostile_bytes_end_the_connection));
+           WITH_FILES(hostile_bytes_end_the_connection), WITH_FILES(what_is_spoken_is_agreed_on));

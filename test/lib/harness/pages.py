@@ -68,16 +68,23 @@ def wait_for(report, line, folder, commands):
     report.expect(f"at last: {line}", settle(holds, SETTLE_S), "it does not come about")
 
 
-def run_against(report, page, server, steps_min):
-    """Runs every command of a page against a server that has been started, as if it were at port 7379; then stops it."""
+def run_against(report, page, server, steps_min, ports=()):
+    """Runs every command of a page against a server that has been started, as if it were at port 7379; then stops it. `ports`: pairs of others, as
+    the page has them and as they are."""
+
+    def placed(command):
+        for shown, port in [(7379, server.port), *ports]:
+            command = command.replace(str(shown), str(port))
+        return command
+
     found = steps((ROOT / page).read_text())
     report.expect(f"{page} shows commands", len(found) >= steps_min, f"only {len(found)}")
     commands = environment(os.path.join(server.folder, "bin"), program=server.program)
     for command, expected in found:
         if expected is None:
-            wait_for(report, command.replace("7379", str(server.port)), server.folder, commands)
+            wait_for(report, placed(command), server.folder, commands)
             continue
-        said = run_line(command.replace("7379", str(server.port)), server.folder, commands)
+        said = run_line(placed(command), server.folder, commands)
         report.expect(command[:100], fits(expected, said), f"{page} says:\n{expected}\nit is:\n{said}")
     status = server.stop()
     report.expect("the server stops in order", status == 0, f"exit status {status}: {server.last_words()}")

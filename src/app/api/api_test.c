@@ -1,0 +1,452 @@
+#include "app/api/api.h"
+
+#include <stdio.h>
+
+#include "app/api/api_fixture.h"
+#include "app/server/server_start_fixture.h"
+#include "unit.h"
+
+/* ------------------------------------------------------------------------------------------ exchanges that keep their answers */
+
+void http_exchange_set(struct http_exchange *exchange, void *data) { exchange->data = data; }
+void *http_exchange_get(const struct http_exchange *exchange) { return exchange->data; }
+
+static void keep(struct http_exchange *exchange, uint16_t status, const struct http_field *fields, uint32_t count) {
+    assert_int_equal(exchange->status, 0);
+    assert_false(exchange->is_gone);
+    exchange->status = status;
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(
+            buf_printf(&exchange->head, "%.*s: %.*s%c", (int)fields[i].name.size, (const char *)fields[i].name.data,
+                       (int)fields[i].value.size, fields[i].value.size ? (const char *)fields[i].value.data : "", 0),
+            STATUS_OK);
+    assert_int_equal(buf_append(&exchange->head, "", 1), STATUS_OK);
+}
+
+void http_respond(struct http_exchange *exchange, uint16_t status, const struct http_field *fields, uint32_t count,
+                  struct slice body) {
+    keep(exchange, status, fields, count);
+    assert_int_equal(buf_append_slice(&exchange->body, body), STATUS_OK);
+    exchange->ended = true;
+}
+
+void http_start(struct http_exchange *exchange, uint16_t status, const struct http_field *fields, uint32_t count) {
+    keep(exchange, status, fields, count);
+    exchange->started = true;
+}
+
+void http_send(struct http_exchange *exchange, struct slice bytes) {
+    assert_true(exchange->started && !exchange->ended);
+    assert_int_equal(buf_append_slice(&exchange->body, bytes), STATUS_OK);
+}
+
+void http_finish(struct http_exchange *exchange) { exchange->ended = true; }
+void http_abort(struct http_exchange *exchange) { exchange->ended = exchange->aborted = true; }
+size_t http_unsent(const struct http_exchange *exchange) { return exchange->body.size - exchange->taken; }
+
+bool http_field_get(const struct http_request *request, const char *name, struct slice *ret_value) {
+    for (uint32_t i = 0; i < request->field_count; i++)
+        if (slice_equal(request->fields[i].name, slice_from_string(name))) {
+            *ret_value = request->fields[i].value;
+            return true;
+        }
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------------ the fixture */
+
+void api_fixture_start(struct api_fixture *fixture, const char *users) {
+    static struct config config;
+    testing_server_config(&config, 2);
+    config.values.maxmemory_bytes = 128 << 20;
+    if (users)
+        snprintf(config.values.users, sizeof config.values.users, "%s", users);
+    strcpy(config.values.http_allowed_origins, "https://fine.example https://good.example");
+    *fixture = (struct api_fixture){.server = testing_server_start(&config), .client = "127.0.0.1:4711"};
+    assert_int_equal(http_loop_new(&memory_libc, NULL, &fixture->loop), STATUS_OK);
+    assert_int_equal(api_new(fixture->server, fixture->loop, &config.values, &fixture->api), STATUS_OK);
+    fixture->handler = api_handler(fixture->api);
+}
+
+void api_fixture_stop(struct api_fixture *fixture) {
+    api_free(fixture->api);
+    http_loop_free(fixture->loop);
+    server_free(fixture->server);
+}
+
+static uint32_t read_fields(struct http_exchange *exchange, const char *lines) {
+    uint32_t count = 0;
+    for (const char *at = lines; at && *at; count++) {
+        size_t size = strcspn(at, "\n"), name = strcspn(at, ":");
+        exchange->fields[count] = (struct http_field){slice_make(at, name), slice_make(at + name + 2, size - name - 2)};
+        at += size + (at[size] == '\n');
+    }
+    return count;
+}
+
+struct http_exchange *api_fixture_begin(struct api_fixture *fixture, const char *method, const char *target,
+                                        const char *fields, struct slice body) {
+    struct http_exchange *exchange = memory_take(&memory_libc, sizeof *exchange);
+    *exchange = (struct http_exchange){0};
+    buf_init(&exchange->head, &memory_libc);
+    buf_init(&exchange->body, &memory_libc);
+    struct slice whole = slice_from_string(target);
+    size_t path = strcspn(target, "?");
+    exchange->request = (struct http_request){.method = slice_from_string(method),
+                                              .target = whole,
+                                              .path = slice_part(whole, 0, path),
+                                              .query = slice_part(whole, path + 1, SIZE_MAX),
+                                              .authority = SLICE("localhost:80"),
+                                              .fields = exchange->fields,
+                                              .field_count = read_fields(exchange, fields),
+                                              .body = body,
+                                              .client = fixture->client,
+                                              .version = 11};
+    fixture->handler.begin(fixture->handler.context, exchange, &exchange->request);
+    return exchange;
+}
+
+struct http_exchange *api_fixture_ask(struct api_fixture *fixture, const char *method, const char *target,
+                                      const char *fields, struct slice body) {
+    struct http_exchange *exchange = api_fixture_begin(fixture, method, target, fields, body);
+    for (int i = 0; i < FIXTURE_TURNS_MAX && exchange->status == 0; i++)
+        http_loop_turn(fixture->loop, 20);
+    assert_int_not_equal(exchange->status, 0);
+    return exchange;
+}
+
+bool api_fixture_until(struct api_fixture *fixture, struct http_exchange *exchange, const char *text) {
+    for (int i = 0; i < FIXTURE_TURNS_MAX; i++) {
+        if (exchange->body.size && memmem(exchange->body.data, exchange->body.size, text, strlen(text)))
+            return true;
+        if (exchange->ended)
+            return false;
+        http_loop_turn(fixture->loop, 20);
+    }
+    return false;
+}
+
+void api_fixture_free(struct api_fixture *fixture, struct http_exchange *exchange) {
+    if (!exchange->ended) {
+        exchange->is_gone = true;
+        fixture->handler.gone(fixture->handler.context, exchange);
+    }
+    buf_fini(&exchange->head);
+    buf_fini(&exchange->body);
+    memory_give(&memory_libc, exchange, sizeof *exchange);
+}
+
+const char *api_fixture_field(const struct http_exchange *exchange, const char *name) {
+    size_t size = strlen(name);
+    for (const char *at = (const char *)exchange->head.data; *at; at += strlen(at) + 1)
+        if (strncmp(at, name, size) == 0 && at[size] == ':')
+            return at + size + 2;
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------ short forms */
+
+/* Asks, expects the status and that the body has the text; NULL: it is empty. */
+static void expect_answer(struct api_fixture *fixture, const char *method, const char *target, const char *fields,
+                          const char *body, int status, const char *text) {
+    struct http_exchange *exchange =
+        api_fixture_ask(fixture, method, target, fields, slice_from_string(body ? body : ""));
+    struct slice got = buf_slice(&exchange->body);
+    if (exchange->status != status ||
+        (text ? !got.size || !memmem(got.data, got.size, text, strlen(text)) : got.size > 0))
+        fail_msg("%s %s: %d and not %d, '%.*s' and not '%s'", method, target, exchange->status, status, (int)got.size,
+                 got.size ? (const char *)got.data : "", text ? text : "");
+    api_fixture_free(fixture, exchange);
+}
+
+#define JSON "content-type: application/json"
+
+static void values_are_written_read_and_deleted(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 404, "\"code\":\"NOTFOUND\"");
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "one", 201, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "two", 204, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "two");
+    expect_answer(&fixture, "PUT", "/v1/keys/a", "if-none-match: *", "three", 412, "PRECONDITION");
+    expect_answer(&fixture, "PUT", "/v1/keys/b?version=7", "if-none-match: *", "x", 201, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/b?version=8", "if-match: \"6\"", "y", 412, "PRECONDITION");
+    expect_answer(&fixture, "PUT", "/v1/keys/b?version=8", "if-match: \"7\"", "y", 204, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/b", "if-none-match: \"8\"", NULL, 304, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/b", "accept: application/json", NULL, 200, "\"version\":8");
+    expect_answer(&fixture, "DELETE", "/v1/keys/b", "if-match: \"7\"", NULL, 412, "PRECONDITION");
+    expect_answer(&fixture, "DELETE", "/v1/keys/b", "if-match: \"8\"", NULL, 204, NULL);
+    expect_answer(&fixture, "DELETE", "/v1/keys/b", NULL, NULL, 404, "NOTFOUND");
+    expect_answer(&fixture, "GET", "/v1/keys/b", NULL, NULL, 404, "Deleted");
+    expect_answer(&fixture, "PUT", "/v1/keys/p%2Fq%00%ff/r?ttl=30s", NULL, "z", 201, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/p/q%00%FF%2fr?form=json", NULL, NULL, 200,
+                  "{\"key\":{\"base64\":\"cC9xAP8vcg==\"}");
+    expect_answer(&fixture, "GET", "/v1/keys/a%2", NULL, NULL, 400, "SYNTAX");
+    api_fixture_stop(&fixture);
+}
+
+static void fields_tell_of_version_time_and_tags(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a?version=5&tags=z",
+                  "surrogate-key: x y\ncache-control: max-age=100, s-maxage=200", "0123456789", 201, NULL);
+    struct http_exchange *exchange = api_fixture_ask(&fixture, "GET", "/v1/keys/a", "range: bytes=2-4", SLICE(""));
+    assert_int_equal(exchange->status, 206);
+    assert_string_equal(api_fixture_field(exchange, "etag"), "\"5\"");
+    int seconds = 0;
+    assert_int_equal(sscanf(api_fixture_field(exchange, "cache-control"), "max-age=%d", &seconds), 1);
+    assert_in_range(seconds, 150, 200);
+    assert_non_null(strstr(api_fixture_field(exchange, "surrogate-key"), "x"));
+    assert_string_equal(api_fixture_field(exchange, "content-range"), "bytes 2-4/10");
+    assert_true(slice_equal(buf_slice(&exchange->body), SLICE("234")));
+    api_fixture_free(&fixture, exchange);
+    expect_answer(&fixture, "GET", "/v1/keys/a", "range: bytes=-3", NULL, 206, "789");
+    expect_answer(&fixture, "GET", "/v1/keys/a", "range: bytes=10-", NULL, 416, "RANGE");
+    expect_answer(&fixture, "GET", "/v1/keys/a", "range: lines=1", NULL, 200, "0123456789");
+    expect_answer(&fixture, "GET", "/v1/tags/x", NULL, NULL, 200, "\"count\":1");
+    expect_answer(&fixture, "PURGE", "/", "surrogate-key: x\nfastly-soft-purge: 1", NULL, 200, "\"entries\":1");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 404, "NOTFOUND");
+    api_fixture_stop(&fixture);
+}
+
+static void patches_are_all_or_nothing(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PATCH", "/v1/keys/n", JSON, "{\"increment\":2}", 404, "NOTFOUND");
+    expect_answer(&fixture, "PATCH", "/v1/keys/n", JSON, "{\"increment\":2,\"create\":true,\"ttl\":\"30s\"}", 200,
+                  "\"value\":2");
+    expect_answer(&fixture, "PATCH", "/v1/keys/n", JSON, "{\"increment\":3,\"tags\":{\"add\":[\"t\"]}}", 200,
+                  "\"tags_added\":1");
+    expect_answer(&fixture, "GET", "/v1/keys/n?form=json", NULL, NULL, 200, "\"value\":\"5\"");
+    expect_answer(&fixture, "PUT", "/v1/keys/s", NULL, "text", 201, NULL);
+    expect_answer(&fixture, "PATCH", "/v1/keys/s", JSON, "{\"increment\":1,\"ttl\":5}", 409, "nothing was changed");
+    expect_answer(&fixture, "GET", "/v1/keys/s?form=json", NULL, NULL, 200, "\"ttl_ms\":null");
+    expect_answer(&fixture, "PATCH", "/v1/keys/s", JSON, "{\"append\":\"!\"}", 200, "\"size\":5");
+    expect_answer(&fixture, "PATCH", "/v1/keys/s", "content-type: text/plain", "{}", 415, "TYPE");
+    expect_answer(&fixture, "PATCH", "/v1/keys/s", JSON, "{\"nonsense\":1}", 400, "nonsense");
+    expect_answer(&fixture, "PATCH", "/v1/keys/s", JSON, "{}", 400, "no change");
+    expect_answer(&fixture, "PATCH", "/v1/keys/s", JSON "\nif-match: \"99\"", "{\"ttl\":9}", 412, "PRECONDITION");
+    api_fixture_stop(&fixture);
+}
+
+static void many_keys_go_at_once(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    const char *operations =
+        "{\"operations\":[{\"op\":\"set\",\"key\":\"a\",\"value\":\"1\",\"tags\":[\"t\"]},{\"op\":\"get\",\"key\":"
+        "\"a\"},"
+        "{\"op\":\"delete\",\"key\":\"b\"},{\"op\":\"set\",\"key\":\"a\",\"value\":\"2\",\"if\":\"absent\"}]%s}";
+    char text[512];
+    for (int atomic = 0; atomic < 2; atomic++) {
+        snprintf(text, sizeof text, operations, atomic ? ",\"atomic\":true" : "");
+        expect_answer(&fixture, "POST", "/v1/keys:batch", JSON, text, 200, "{\"status\":404},{\"status\":412}]}");
+    }
+    expect_answer(&fixture, "POST", "/v1/keys:batch", JSON,
+                  "{\"operations\":[{\"op\":\"delete\",\"key\":\"a\"},{\"op\":\"pop\",\"key\":\"a\"}]}", 400,
+                  "Operation 1");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "1");
+    expect_answer(&fixture, "GET", "/v1/keys?prefix=a", NULL, NULL, 200, "{\"keys\":[\"a\"],\"cursor\":null}");
+    expect_answer(&fixture, "GET", "/v1/keys?prefix=*", NULL, NULL, 200, "{\"keys\":[],\"cursor\":null}");
+    expect_answer(&fixture, "GET", "/v1/keys?prefix=a&match=b", NULL, NULL, 400, "go together");
+    api_fixture_stop(&fixture);
+}
+
+static void who_asks_has_to_say_so(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    /* ann:one, bob:two */
+    api_fixture_start(&fixture, "user default off\nuser ann on >one ~* &* +@all\nuser bob on >two ~mine:* +@all\n");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 401, "NOAUTH");
+    expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic YW5uOnR3bw==", NULL, 401, "WRONGPASS");
+    expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic !", NULL, 401, "WRONGPASS");
+    expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Bearer x", NULL, 401, "WRONGPASS");
+    expect_answer(&fixture, "PUT", "/v1/keys/a", "authorization: Basic YW5uOm9uZQ==", "v", 201, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic Ym9iOnR3bw==", NULL, 403, "NOPERM");
+    expect_answer(&fixture, "PUT", "/v1/keys/mine:a", "authorization: Basic Ym9iOnR3bw==", "v", 201, NULL);
+    expect_answer(&fixture, "POST", "/v1/commands",
+                  JSON "\nauthorization: Basic YW5uOm9uZQ==", "[\"ACL\",\"SETUSER\",\"bob\",\"resetpass\",\">three\"]",
+                  200, "OK");
+    expect_answer(&fixture, "GET", "/v1/keys/mine:a", "authorization: Basic Ym9iOnR3bw==", NULL, 401, "WRONGPASS");
+    expect_answer(&fixture, "GET", "/livez", NULL, NULL, 200, "ok");
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 200, "ok");
+    expect_answer(&fixture, "GET", "/health", NULL, NULL, 200, "\"status\":\"pass\"");
+    expect_answer(&fixture, "GET", "/openapi.json", NULL, NULL, 200, "\"openapi\":\"3.1.0\"");
+    api_fixture_stop(&fixture);
+}
+
+/* In protected mode. What somebody here has opened is not for those elsewhere. */
+static void who_is_elsewhere_needs_a_password(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
+    fixture.client = "192.0.2.7:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 403, "DENIED");
+    fixture.client = "[2001:db8::7]:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 403, "DENIED");
+    fixture.client = "[::1]:4711";
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "v");
+    api_fixture_stop(&fixture);
+}
+
+static void pages_of_others_change_nothing(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", "origin: https://evil.example", "v", 403, "ORIGIN");
+    expect_answer(&fixture, "PUT", "/v1/keys/a", "sec-fetch-site: cross-site", "v", 403, "ORIGIN");
+    expect_answer(&fixture, "PURGE", "/v1/keys/a", "origin: null", NULL, 403, "ORIGIN");
+    expect_answer(&fixture, "PUT", "/v1/keys/a", "origin: http://localhost:80", "v", 201, NULL);
+    struct http_exchange *exchange =
+        api_fixture_ask(&fixture, "OPTIONS", "/v1/keys/a",
+                        "origin: https://good.example\naccess-control-request-method: PUT", SLICE(""));
+    assert_int_equal(exchange->status, 204);
+    assert_string_equal(api_fixture_field(exchange, "allow"), "GET, HEAD, PUT, PATCH, DELETE, PURGE");
+    assert_string_equal(api_fixture_field(exchange, "access-control-allow-origin"), "https://good.example");
+    api_fixture_free(&fixture, exchange);
+    expect_answer(&fixture, "DELETE", "/v1/keys/a", "origin: https://good.example", NULL, 204, NULL);
+    expect_answer(&fixture, "POST", "/v1/keys/a", NULL, NULL, 405, "METHOD");
+    expect_answer(&fixture, "GET", "/v2", NULL, NULL, 404, "NOTFOUND");
+    api_fixture_stop(&fixture);
+}
+
+static void events_come_as_they_happen(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    struct http_exchange *events =
+        api_fixture_ask(&fixture, "GET", "/v1/events?types=tag,invalidated&heartbeat_ms=100", NULL, SLICE(""));
+    assert_int_equal(events->status, 200);
+    assert_true(api_fixture_until(&fixture, events, ": here\n\n"));
+    expect_answer(&fixture, "POST", "/v1/invalidations", JSON, "{\"keys\":[\"k\"],\"tags\":[\"t\"],\"reason\":\"why\"}",
+                  200, "entries");
+    assert_true(api_fixture_until(&fixture, events, "event: invalidated\ndata: {"));
+    assert_true(api_fixture_until(&fixture, events, "event: tag\ndata: {"));
+    assert_true(api_fixture_until(&fixture, events, ": heartbeat\n\n"));
+    /* From the first on: the second comes again. */
+    char last[128];
+    const char *id = memmem(events->body.data, events->body.size, "id: ", 4);
+    snprintf(last, sizeof last, "last-event-id: %.*s", (int)strcspn(id + 4, "\n"), id + 4);
+    struct http_exchange *again = api_fixture_ask(&fixture, "GET", "/v1/events", last, SLICE(""));
+    assert_true(api_fixture_until(&fixture, again, "\"reason\":\"why\""));
+    assert_true(api_fixture_until(&fixture, again, "event: tag"));
+    api_fixture_free(&fixture, again);
+    /* Rights that change end it. */
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"ACL\",\"SETUSER\",\"new\"]", 200, "OK");
+    assert_false(api_fixture_until(&fixture, events, "nothing"));
+    assert_true(events->aborted);
+    api_fixture_free(&fixture, events);
+    expect_answer(&fixture, "GET", "/v1/events", "last-event-id: x", NULL, 400, "SYNTAX");
+    api_fixture_stop(&fixture);
+}
+
+static void the_server_tells_of_itself(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "GET", "/v1/info?section=server", NULL, NULL, 200, "{\"server\":{\"");
+    expect_answer(&fixture, "GET", "/v1/info", NULL, NULL, 200, "\"persistence\":{");
+    expect_answer(&fixture, "GET", "/v1/stats", NULL, NULL, 200, "{\"stats\":{\"");
+    expect_answer(&fixture, "GET", "/v1/clients", NULL, NULL, 200, "\"name\":\"http\"");
+    expect_answer(&fixture, "GET", "/v1/clients", NULL, NULL, 200, "\"addr\":\"127.0.0.1:4711\"");
+    expect_answer(&fixture, "GET", "/v1/slowlog", NULL, NULL, 200, "{\"entries\":[");
+    expect_answer(&fixture, "GET", "/v1/config?match=maxmemory", NULL, NULL, 200, "{\"maxmemory\":\"");
+    expect_answer(&fixture, "PATCH", "/v1/config", JSON, "{\"timeout\":77}", 204, NULL);
+    expect_answer(&fixture, "GET", "/v1/config?match=timeout", NULL, NULL, 200, "{\"timeout\":\"77\"}");
+    expect_answer(&fixture, "PATCH", "/v1/config", JSON, "{\"nonsense\":77}", 400, "ERR");
+    expect_answer(&fixture, "GET", "/v1/stores", NULL, NULL, 200, "default");
+    expect_answer(&fixture, "GET", "/v1/stores/default", NULL, NULL, 200, "{");
+    expect_answer(&fixture, "GET", "/v1/stores/nobody", NULL, NULL, 404, "NOTFOUND");
+    expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml",
+                  "version: 1\nkeys:\n  \"user:{id}\": { ttl: 1h }\n", 204, NULL);
+    expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml", "version: 9\n", 422, "RULES");
+    expect_answer(&fixture, "PUT", "/v1/rules", "content-type: text/plain", "version: 9\n", 415, "TYPE");
+    expect_answer(&fixture, "GET", "/v1/rules", NULL, NULL, 200, "user:{id}");
+    expect_answer(&fixture, "GET", "/v1/rules", "accept: application/json", NULL, 200, "{\"");
+    expect_answer(&fixture, "GET", "/v1/classes", NULL, NULL, 200, "\"class\":\"user:{id}\"");
+    expect_answer(&fixture, "GET", "/v1/explain/user:7", NULL, NULL, 200, "\"state\":\"absent\"");
+    expect_answer(&fixture, "GET", "/v1/snapshots", NULL, NULL, 200, "last_saved");
+    expect_answer(&fixture, "POST", "/v1/snapshots", NULL, NULL, 409, "Nothing is kept");
+    expect_answer(&fixture, "GET", "/metrics", NULL, NULL, 200, "strata_ready 1");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"SET\",\"k\",\"v\"]", 200, "{\"reply\":\"OK\"}");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"subscribe\",\"k\"]", 422, "NOTHERE");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"GET\"]", 400, "wrong number");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "{}", 400, "not an array");
+    expect_answer(&fixture, "GET", "/v1/keys/k?db=1", NULL, NULL, 404, "NOTFOUND");
+    expect_answer(&fixture, "GET", "/v1/keys/k?db=16", NULL, NULL, 400, "SYNTAX");
+    api_fixture_stop(&fixture);
+}
+
+static void large_values_pass(void **state) {
+    enum { SIZE = 8 << 20 };
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    uint8_t *bytes = memory_take(&memory_libc, SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    struct http_exchange *exchange = api_fixture_ask(&fixture, "PUT", "/v1/keys/big", NULL, slice_make(bytes, SIZE));
+    assert_int_equal(exchange->status, 201);
+    api_fixture_free(&fixture, exchange);
+    exchange = api_fixture_ask(&fixture, "GET", "/v1/keys/big", NULL, SLICE(""));
+    assert_int_equal(exchange->status, 200);
+    assert_true(slice_equal(buf_slice(&exchange->body), slice_make(bytes, SIZE)));
+    api_fixture_free(&fixture, exchange);
+    memory_give(&memory_libc, bytes, SIZE);
+    api_fixture_stop(&fixture);
+}
+
+/* More than there are links, each of which holds one. */
+static void who_finds_no_link_waits(void **state) {
+    enum { MANY = 400 };
+    struct api_fixture fixture;
+    struct http_exchange *exchanges[MANY];
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/n", NULL, "0", 201, NULL);
+    for (int i = 0; i < MANY; i++)
+        exchanges[i] = api_fixture_begin(&fixture, "POST", "/v1/commands", JSON, SLICE("[\"INCR\",\"n\"]"));
+    for (int i = 0; i < MANY; i++) {
+        for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended; turns++)
+            http_loop_turn(fixture.loop, 20);
+        assert_int_equal(exchanges[i]->status, 200);
+        api_fixture_free(&fixture, exchanges[i]);
+    }
+    expect_answer(&fixture, "GET", "/v1/keys/n", NULL, NULL, 200, "400");
+    api_fixture_stop(&fixture);
+}
+
+/* Clients that go away while they are waited for, and many at once. */
+static void who_goes_is_forgotten(void **state) {
+    enum { MANY = 300 };
+    struct api_fixture fixture;
+    struct http_exchange *exchanges[MANY];
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    for (int i = 0; i < MANY; i++)
+        exchanges[i] = api_fixture_begin(&fixture, i % 3 ? "PUT" : "DELETE", "/v1/keys/k",
+                                         i % 2 ? NULL : "if-match: \"5\"", SLICE("v"));
+    for (int i = 0; i < MANY; i += 2) {
+        api_fixture_free(&fixture, exchanges[i]);
+        if (i % 32 == 0)
+            http_loop_turn(fixture.loop, 0);
+    }
+    for (int i = 1; i < MANY; i += 2) {
+        for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended; turns++)
+            http_loop_turn(fixture.loop, 20);
+        assert_true(exchanges[i]->ended);
+        assert_in_range(exchanges[i]->status, 201, 503);
+        api_fixture_free(&fixture, exchanges[i]);
+    }
+    api_fixture_stop(&fixture);
+}
+
+UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
+           UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
+           UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
+           UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
+           UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten));

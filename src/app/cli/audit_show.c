@@ -1,0 +1,155 @@
+#include "app/cli/audit_show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/cli/audit_files.h"
+#include "base/bits.h"
+#include "base/json_text.h"
+#include "core/audit/line.h"
+
+enum { EXIT_GOOD = 0, EXIT_UNREADABLE = 2 };
+
+struct show {
+    const char *user, *class, *action, *since, *until, *result;
+    bool json;
+    struct buf user_text; /* as it stands in a line */
+};
+
+/* The field as it stands there; empty: there is none. */
+static struct slice field(struct slice line, const char *name) {
+    struct slice value = SLICE("");
+    return audit_line_field(line, name, &value) ? value : SLICE("");
+}
+
+static bool is(struct slice line, const char *name, const char *wanted) {
+    return !wanted || slice_equal_nocase(field(line, name), slice_from_string(wanted));
+}
+
+/* "CONFIG" is "CONFIG SET" as well. */
+static bool is_action(struct slice line, const char *wanted) {
+    if (!wanted)
+        return true;
+    const struct slice action = field(line, "action"), name = slice_from_string(wanted);
+    return slice_equal_nocase(slice_part(action, 0, name.size), name) &&
+           (action.size == name.size || action.data[name.size] == ' ');
+}
+
+/* Times compare as texts, as far as they are given. */
+static bool is_between(struct slice line, const char *since, const char *until) {
+    const struct slice time = field(line, "time"), from = slice_from_string(since ? since : ""),
+                       to = slice_from_string(until ? until : "");
+    return slice_compare(slice_part(time, 0, from.size), from) >= 0 &&
+           (!until || slice_compare(slice_part(time, 0, to.size), to) <= 0);
+}
+
+static bool is_user(const struct show *show, struct slice line) {
+    return !show->user || slice_equal(field(line, "user"), buf_slice(&show->user_text));
+}
+
+static void print_name(void *context, struct slice text) {
+    (void)context;
+    printf(" %.*s", (int)text.size, (const char *)text.data);
+}
+
+static void print_line(struct slice line) {
+    const struct slice time = field(line, "time"), kind = field(line, "kind"), user = field(line, "user"),
+                       client = field(line, "client"), names = field(line, "names"), error = field(line, "error");
+    const bool event = slice_equal(kind, SLICE("event"));
+    const struct slice class = event ? field(line, "class") : kind, action = field(line, "action"),
+                       result = field(line, "result");
+    printf("%.*s  %-14.*s %-6.*s", (int)time.size, (const char *)time.data, (int)class.size, (const char *)class.data,
+           (int)result.size, (const char *)result.data);
+    if (user.size || client.size)
+        printf("  %.*s@%.*s ", (int)user.size, (const char *)user.data, (int)client.size, (const char *)client.data);
+    if (action.size)
+        printf(" %.*s", (int)action.size, (const char *)action.data);
+    if (names.size)
+        audit_line_each(names, print_name, NULL);
+    const struct slice set = field(line, "set"), lost = field(line, "lost");
+    if (set.size)
+        printf(" %.*s", (int)set.size, (const char *)set.data);
+    if (lost.size)
+        printf(" %.*s events", (int)lost.size, (const char *)lost.data);
+    if (error.size)
+        printf("  (%.*s)", (int)error.size, (const char *)error.data);
+    putchar('\n');
+}
+
+static void visit(void *context, struct slice bytes, bool ended) {
+    const struct show *show = context;
+    struct audit_line line;
+    (void)ended;
+    if (!audit_line_read(bytes, &line))
+        return;
+    const bool filtered = show->user || show->class || show->action || show->result;
+    const bool own = !slice_equal(line.kind, SLICE("event")) && !slice_equal(line.kind, SLICE("settings")) &&
+                     !slice_equal(line.kind, SLICE("lost"));
+    if ((own && (filtered || !show->json)) || !is_user(show, bytes) || !is(bytes, "class", show->class) ||
+        !is(bytes, "result", show->result) || !is_action(bytes, show->action) ||
+        !is_between(bytes, show->since, show->until))
+        return;
+    if (show->json)
+        printf("%.*s\n", (int)bytes.size, (const char *)bytes.data);
+    else
+        print_line(bytes);
+}
+
+/* What is left of argv are the paths. False: told what is wrong. */
+static bool read_options(int argc, char **argv, struct show *show, uint32_t *ret_paths) {
+    const struct {
+        const char *name, **value;
+    } flags[] = {{"--user", &show->user},   {"--class", &show->class}, {"--action", &show->action},
+                 {"--since", &show->since}, {"--until", &show->until}, {"--result", &show->result}};
+    uint32_t paths = 0;
+    for (int i = 0; i < argc; i++) {
+        size_t flag = 0;
+        while (flag < COUNT_OF(flags) && strcmp(argv[i], flags[flag].name) != 0)
+            flag++;
+        if (flag < COUNT_OF(flags) && i + 1 < argc) {
+            *flags[flag].value = argv[++i];
+        } else if (strcmp(argv[i], "--json") == 0) {
+            show->json = true;
+        } else if (argv[i][0] == '-') {
+            fprintf(stderr, "strata audit show: %s '%s': 'strata audit --help' says more\n",
+                    flag < COUNT_OF(flags) ? "a value is missing behind" : "unknown flag", argv[i]);
+            return false;
+        } else {
+            argv[paths++] = argv[i];
+        }
+    }
+    if (!paths)
+        fprintf(stderr, "strata audit show: which directory? 'strata audit show DIRECTORY'\n");
+    *ret_paths = paths;
+    return paths > 0;
+}
+
+/* Without its quotes. */
+static bool make_user(struct show *show) {
+    if (!show->user)
+        return true;
+    if (json_text_write(&show->user_text, slice_from_string(show->user)) != STATUS_OK)
+        return false;
+    if (show->user_text.data[0] == '"') {
+        show->user_text.size--;
+        buf_consume(&show->user_text, 1);
+    }
+    return true;
+}
+
+int audit_show(int argc, char **argv) {
+    struct show show = {0};
+    struct audit_files files = {0};
+    uint32_t paths;
+    int code = EXIT_UNREADABLE;
+    buf_init(&show.user_text, &memory_libc);
+    if (read_options(argc, argv, &show, &paths) && make_user(&show) && audit_files_find(&files, argv, paths, "show")) {
+        code = EXIT_GOOD;
+        for (uint32_t i = 0; i < files.count; i++)
+            if (!audit_files_read(&files.list[i], "show", visit, &show))
+                code = EXIT_UNREADABLE;
+    }
+    audit_files_fini(&files);
+    buf_fini(&show.user_text);
+    return fflush(stdout) == 0 ? code : EXIT_UNREADABLE;
+}
