@@ -125,7 +125,10 @@ _strata() {
         fi
         ;;
     'doctor')
-        words='--repair --help'
+        case $before in
+        --config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        esac
+        words='--repair --system --config --json --help'
         if [[ $word != -* ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -d -- "$word")

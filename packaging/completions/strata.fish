@@ -251,6 +251,9 @@ complete -c strata -n '__strata_is graph' -l format -d 'for terminals, as a pict
 complete -c strata -n '__strata_is graph' -l help -d 'print what there is'
 complete -c strata -n '__strata_is doctor' -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is doctor' -l repair -d 'make a damaged directory usable again'
+complete -c strata -n '__strata_is doctor' -l system -d 'look at the machine instead'
+complete -c strata -n '__strata_is doctor' -l config -d 'the server'\''s configuration, for --system' -r -F
+complete -c strata -n '__strata_is doctor' -l json -d 'one line of JSON, for --system'
 complete -c strata -n '__strata_is doctor' -l help -d 'print what there is'
 complete -c strata -n '__strata_is snapshot -- save export import' -a save -d 'have a running server take a snapshot'
 complete -c strata -n '__strata_is snapshot -- save export import' -a export -d 'write entries as lines of JSON'

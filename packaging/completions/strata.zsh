@@ -278,6 +278,9 @@ _strata() {
     ('doctor')
         flags=(
             '--repair[make a damaged directory usable again]'
+            '--system[look at the machine instead]'
+            '*--config=[the server'\''s configuration, for --system]:file:_files'
+            '--json[one line of JSON, for --system]'
             '--help[print what there is]'
             '*:directory:_files -/'
         )
