@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { launch, openPage, show, until, VIEWS } from './browser.mjs';
 
 const [base, folder, profile] = process.argv.slice(2);
-const SECONDS_OF_CHARTS = Number(process.env['CHART_SECONDS'] ?? 100);
+const SECONDS_OF_CHARTS = Number(process.env['CHART_SECONDS'] ?? 75);
 
 const PLACES = { ...Object.fromEntries(VIEWS.map(view => [view, view])), keys: 'keys?prefix=product%3A1', key: 'key/product%3A1', explain: 'explain?key=card%3A9999' };
 
@@ -33,7 +33,7 @@ for (const { dark } of pages) {
 }
 for (const { dark, overview } of pages) {
   await overview.bringToFront();
-  await until(overview, seconds => performance.now() > seconds * 1000, SECONDS_OF_CHARTS);
+  await overview.waitForFunction(seconds => performance.now() > seconds * 1000, { polling: 500, timeout: 0 }, SECONDS_OF_CHARTS);
   await ready(overview, 'overview');
   await overview.screenshot({ path: join(folder, `overview-${dark ? 'dark' : 'light'}.png`) });
 }
