@@ -8,7 +8,7 @@ import tempfile
 import threading
 
 from harness import Strata
-from harness.resp import Closed, encode
+from harness.resp import Closed, encode, plain
 from harness.servers import settle
 
 OK = ("+", b"OK")
@@ -133,24 +133,36 @@ def deleted(server, master):
 
 
 def secrets(server, master):
-    """Passwords stand in no log, in no reply, and are not shown to monitors."""
-    master.call("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    """Passwords and tokens stand in no log, in no reply, and are not shown to monitors."""
+    settings = {"slowlog-log-slower-than": (0, 10000), "commandlog-request-larger-than": (0, 1048576), "commandlog-reply-larger-than": (0, 1048576)}
+    for name, (value, _) in settings.items():
+        assert master.call("CONFIG", "SET", name, value) == OK, name
     with server.client() as watcher, server.client() as one:
         assert watcher.call("MONITOR") == OK
-        one.call("ACL", "SETUSER", "joe", "on", ">hunter2-a", "~hunter2-b")
+        one.call("ACL", "SETUSER", "joe", "on", ">hunter2-a", "~hunter2-b", "+echo")
         one.call("AUTH", "joe", "hunter2-c")
         one.call("AUTH", "hunter2-d")
         one.call("HELLO", 3, "AUTH", "joe", "hunter2-e")
         one.call("CONFIG", "SET", "requirepass", "hunter2-f")
         one.call("CONFIG", "SET", "requirepass", "")
+        one.call("CONFIG", "SET", "timeout", 0, "TLS-Key-File-Pass", "hunter2-g")
+        one.call("ACL", "SETROLE", "readers", ">hunter2-h")
+        one.call("token", "Auth", "hunter2-i")
+        made = plain(master.call("TOKEN", "CREATE", "joe"))
+        token = made[made.index(b"token") + 1]
+        assert one.call("TOKEN", "AUTH", token) == OK
         one.call("ECHO", "that was all")
         lines = []
         while not lines or b"that was all" not in lines[-1][1]:
             lines.append(watcher.read())
-        shown = repr((lines, master.call("SLOWLOG", "GET", 100), master.call("ACL", "LIST"), master.call("ACL", "LOG"), master.call("CLIENT", "LIST"))) + server.log()
-        found = [line for line in shown.replace("~hunter2-b", "").split("\n") if "hunter2" in line]
-        assert not found, found
-    master.call("CONFIG", "SET", "slowlog-log-slower-than", 10000)
+        logs = [master.call("COMMANDLOG", "GET", -1, log) for log in ("slow", "large-request", "large-reply")]
+        shown = repr((lines, logs, master.call("SLOWLOG", "GET", 100), master.call("ACL", "LIST"), master.call("ACL", "LOG"), master.call("CLIENT", "LIST"), master.call("TOKEN", "LIST"))) + server.log()
+        assert "TOKEN" in repr(logs[0]) and "TOKEN" in repr(logs[1])
+        for word in ("hunter2", token.decode(), token.decode()[-32:]):
+            at = shown.replace("~hunter2-b", "").find(word)
+            assert at < 0, shown[max(0, at - 200) : at + 100]
+    for name, (_, value) in settings.items():
+        assert master.call("CONFIG", "SET", name, value) == OK, name
 
 
 def starts(folder, **options):

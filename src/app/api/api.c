@@ -4,6 +4,7 @@
 
 #include "app/api/api_inner.h"
 #include "app/api/routes.h"
+#include "base/bits.h"
 #include "base/json_text.h"
 #include "base/number.h"
 #include "core/cache/cache.h"
@@ -27,6 +28,7 @@ static struct api_call *make_call(struct api *api, struct http_exchange *exchang
     buf_init(&call->body, &memory_libc);
     buf_init(&call->ask.commands, &memory_libc);
     call->json = json_out(&call->body);
+    call->json.max = api->answer_size_max;
     call->identity.client = request->client;
     if (api->first)
         api->first->previous_call = call;
@@ -165,9 +167,21 @@ static bool read_basic(struct api_call *call, struct slice digits) {
     return true;
 }
 
+/* Two that stand in a request may be two identities: whoever checked it before may have gone by the other. */
+static bool has_several(const struct api_call *call, struct slice name) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < call->request->field_count; i++)
+        count += slice_equal(call->request->fields[i].name, name);
+    return count > 1;
+}
+
 /* False: it was answered. */
 static bool read_identity(struct api_call *call) {
     struct slice value, scheme;
+    if (has_several(call, SLICE("authorization"))) {
+        api_problem(call, 400, "SYNTAX", "A request has one field Authorization.");
+        return false;
+    }
     if (!api_field_get(call, "authorization", &value)) {
         if (call->request->tls_user) {
             call->identity.kind = LINK_CERTIFICATE;
@@ -200,6 +214,18 @@ static bool decode(struct api_call *call, struct slice text, bool plus_is_space,
     return true;
 }
 
+/* Whether a member of the query that is true or false says which: a word that nobody knows could be meant either way. */
+static bool is_clear(const struct api_query *query) {
+    static const char *const flags[] = {"dryrun", "soft", "keepttl", "writes", "groups"};
+    static const char *const words[] = {"", "true", "yes", "1", "false", "no", "0"};
+    bool flag = false, clear = false;
+    for (size_t i = 0; i < COUNT_OF(flags); i++)
+        flag |= slice_equal(query->name, slice_from_string(flags[i]));
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        clear |= slice_equal(query->value, slice_from_string(words[i]));
+    return !flag || clear;
+}
+
 static bool read_query(struct api_call *call) {
     struct slice query = call->request->query, name, value;
     while (http_query_next(&query, &name, &value)) {
@@ -208,6 +234,11 @@ static bool read_query(struct api_call *call) {
             !decode(call, value, true, &into->value)) {
             api_problem(call, 400, "SYNTAX", "The query has more than %d members, or a percent sign without digits.",
                         API_QUERY_MAX);
+            return false;
+        }
+        if (!is_clear(into)) {
+            api_problem(call, 400, "SYNTAX", "'%.*s' is true or false.", (int)into->name.size,
+                        (const char *)into->name.data);
             return false;
         }
         call->query_count++;
@@ -289,7 +320,7 @@ enum status api_new(struct server *server, struct http_loop *loop, const struct 
     struct api *api = memory_take(&memory_libc, sizeof *api);
     if (!api)
         return STATUS_NO_MEMORY;
-    *api = (struct api){.server = server, .loop = loop};
+    *api = (struct api){.server = server, .loop = loop, .answer_size_max = values->http_max_memory_bytes};
     snprintf(api->origins, sizeof api->origins, "%s", values->http_allowed_origins);
     enum status status = links_new(server, loop, values->http_max_memory_bytes, &api->links);
     if (status != STATUS_OK) {

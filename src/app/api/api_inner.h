@@ -16,6 +16,7 @@ struct api {
                      ->http_allowed_origins]; /* whose pages may ask, and change something */
     struct api_call *first;
     uint32_t event_streams;
+    uint64_t answer_size_max; /* of one that is made here, as JSON: http-max-memory */
 };
 
 /* Fields for browsers of other sites, where they are allowed. */

@@ -3,7 +3,11 @@
 #include <stdio.h>
 
 #include "app/api/api_fixture.h"
+#include "app/api/api_inner.h"
 #include "app/server/server_start_fixture.h"
+#include "app/server/state.h"
+#include "base/bits.h"
+#include "sys/os/clock.h"
 #include "unit.h"
 
 /* ------------------------------------------------------------------------------------------ exchanges that keep their answers */
@@ -55,6 +59,11 @@ bool http_field_get(const struct http_request *request, const char *name, struct
 
 /* ------------------------------------------------------------------------------------------ the fixture */
 
+/* Time runs by itself, and can be moved on. */
+static uint64_t ahead_ms;
+
+static uint64_t now_ms(void) { return clock_steady_ms() + ahead_ms; }
+
 void api_fixture_start(struct api_fixture *fixture, const char *users) {
     static struct config config;
     testing_server_config(&config, 2);
@@ -63,7 +72,7 @@ void api_fixture_start(struct api_fixture *fixture, const char *users) {
         snprintf(config.values.users, sizeof config.values.users, "%s", users);
     strcpy(config.values.http_allowed_origins, "https://fine.example https://good.example");
     *fixture = (struct api_fixture){.server = testing_server_start(&config), .client = "127.0.0.1:4711"};
-    assert_int_equal(http_loop_new(&memory_libc, NULL, &fixture->loop), STATUS_OK);
+    assert_int_equal(http_loop_new(&memory_libc, now_ms, &fixture->loop), STATUS_OK);
     assert_int_equal(api_new(fixture->server, fixture->loop, &config.values, &fixture->api), STATUS_OK);
     fixture->handler = api_handler(fixture->api);
 }
@@ -381,6 +390,23 @@ static void the_server_tells_of_itself(void **state) {
     api_fixture_stop(&fixture);
 }
 
+static void it_is_not_ready_while_the_log_refuses(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 200, "ok");
+    atomic_store(&fixture.server->log_refuses, true);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 503, "log");
+    expect_answer(&fixture, "GET", "/health", NULL, NULL, 503, "\"log\":{\"status\":\"fail\"");
+    expect_answer(&fixture, "GET", "/livez", NULL, NULL, 200, "ok");
+    atomic_store(&fixture.server->log_refuses, false);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 200, "ok");
+    server_stop(fixture.server);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 503, "stopping");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 503, "CLOSED");
+    api_fixture_stop(&fixture);
+}
+
 static void large_values_pass(void **state) {
     enum { SIZE = 8 << 20 };
     struct api_fixture fixture;
@@ -420,6 +446,47 @@ static void who_finds_no_link_waits(void **state) {
     api_fixture_stop(&fixture);
 }
 
+static void pass(struct api_fixture *fixture, uint64_t ms) {
+    ahead_ms += ms;
+    for (int i = 0; i < 3; i++) /* the tick may set itself once more */
+        http_loop_turn(fixture->loop, 0);
+}
+
+static void idle_links_are_closed(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"PING\"]", 200,
+                  "PONG"); /* its own, and closed behind it */
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
+    assert_int_equal(links_count(fixture.api->links), 1);
+    pass(&fixture, LINK_IDLE_MS - 2000);
+    assert_int_equal(links_count(fixture.api->links), 1);
+    pass(&fixture, 4000);
+    assert_int_equal(links_count(fixture.api->links), 0);
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "v");
+    api_fixture_stop(&fixture);
+}
+
+static void who_gets_no_answer_is_told_so(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"CLIENT\",\"PAUSE\",\"600000\",\"ALL\"]", 200, "OK");
+    struct http_exchange *one = api_fixture_begin(&fixture, "GET", "/v1/keys/a", NULL, SLICE(""));
+    struct http_exchange *other = api_fixture_begin(&fixture, "PATCH", "/v1/keys/a", JSON, SLICE("{\"ttl\":9}"));
+    pass(&fixture, ASK_MS_MAX - 2000);
+    assert_false(one->ended || other->ended);
+    pass(&fixture, 4000);
+    assert_int_equal(one->status, 504);
+    assert_int_equal(other->status, 504);
+    assert_int_equal(links_count(fixture.api->links), 0);
+    api_fixture_free(&fixture, one);
+    api_fixture_free(&fixture, other);
+    api_fixture_stop(&fixture);
+}
+
 /* Clients that go away while they are waited for, and many at once. */
 static void who_goes_is_forgotten(void **state) {
     enum { MANY = 300 };
@@ -445,8 +512,167 @@ static void who_goes_is_forgotten(void **state) {
     api_fixture_stop(&fixture);
 }
 
+/* Nothing is done for real because of a word that may have been meant otherwise. */
+static void what_may_be_meant_either_way_is_refused(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "one", 201, NULL);
+    const char *const bodies[] = {"{\"pattern\": \"*\", \"dryrun\": 1}", "{\"pattern\": \"*\", \"dryrun\": \"true\"}",
+                                  "{\"pattern\": \"*\", \"soft\": \"yes\"}", "{\"pattern\": \"*\", \"dryrun\": null}"};
+    for (size_t i = 0; i < COUNT_OF(bodies); i++)
+        expect_answer(&fixture, "POST", "/v1/invalidations", JSON, bodies[i], 400, "is true or false");
+    expect_answer(&fixture, "POST", "/v1/invalidations?dryrun=ture", JSON, "{\"pattern\": \"*\"}", 400, "'dryrun'");
+    expect_answer(&fixture, "POST", "/v1/invalidations?dryrun", JSON, "{\"pattern\": \"*\"}", 200, "\"entries\":1");
+    expect_answer(&fixture, "PURGE", "/v1/keys/a?soft=on", NULL, NULL, 400, "'soft'");
+    expect_answer(&fixture, "PUT", "/v1/rules?dryrun=on", "content-type: application/yaml", "classes: {}", 400,
+                  "'dryrun'");
+    expect_answer(&fixture, "POST", "/v1/keys:batch", JSON,
+                  "{\"operations\": [{\"op\": \"delete\", \"key\": \"a\"}], \"atomic\": \"yes\"}", 400, "'atomic'");
+    expect_answer(&fixture, "PATCH", "/v1/keys/a", JSON, "{\"persist\": \"true\"}", 400, "'persist'");
+    expect_answer(&fixture, "PATCH", "/v1/keys/b", JSON, "{\"append\": \"x\", \"create\": 1}", 400, "'create'");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "one");
+    api_fixture_stop(&fixture);
+}
+
+/* Conditions and times as other programs write them. */
+static void conditions_are_never_passed_over(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a?version=5", NULL, "one", 201, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", "if-match: ", "two", 400, "If-Match");
+    expect_answer(&fixture, "PUT", "/v1/keys/a", "if-none-match: ", "two", 400, "If-None-Match");
+    expect_answer(&fixture, "DELETE", "/v1/keys/a", "if-match: ", NULL, 412, "PRECONDITION");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "one");
+    const char *const times[] = {"cache-control: Max-Age=100", "cache-control: public, S-MAXAGE=\"100\", max-age=7",
+                                 "cache-control: no-transform\ncache-control: max-age=100"};
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        expect_answer(&fixture, "PUT", "/v1/keys/a", times[i], "two", 204, NULL);
+        expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"EXPIRE\", \"a\", 99, \"GT\"]", 200, "\"reply\":0");
+        expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"EXPIRE\", \"a\", 200, \"GT\"]", 200, "\"reply\":1");
+    }
+    api_fixture_stop(&fixture);
+}
+
+/* RFC 9457: `detail` is a string, whatever bytes an error names. */
+static void problems_are_texts(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[{\"base64\": \"/w==\"}]", 400,
+                  "\"detail\":\"unknown command '?'");
+    expect_answer(&fixture, "POST", "/v1/invalidations", JSON,
+                  "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9x\": 1}", 400, "\"detail\":\"Nobody knows");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"\u00e9\"]", 400, "'\u00e9'");
+    api_fixture_stop(&fixture);
+}
+
+/* Whichever of those that share a link asked first: none of them is told that the server stops. */
+static void who_is_refused_is_told_why(void **state) {
+    enum { MANY = 60 };
+    struct api_fixture fixture;
+    struct http_exchange *exchanges[MANY];
+    (void)state;
+    api_fixture_start(&fixture, "user bob on >bob ~* +@all");
+    for (int i = 0; i < MANY; i++)
+        exchanges[i] = api_fixture_begin(&fixture, "GET", "/v1/keys/a", "authorization: Basic Ym9iOm5v", SLICE(""));
+    for (int i = 0; i < MANY; i++) {
+        for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended; turns++)
+            http_loop_turn(fixture.loop, 20);
+        assert_int_equal(exchanges[i]->status, 401);
+        api_fixture_free(&fixture, exchanges[i]);
+    }
+    expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic Ym9iOmJvYg==\nauthorization: Basic Ym9iOm5v",
+                  NULL, 400, "one field Authorization");
+    api_fixture_stop(&fixture);
+}
+
+/* Of a user who may read one key, and makes as many requests that wait as he can. */
+static void nobody_takes_the_links_of_others(void **state) {
+    enum { MANY = 200 };
+    const char *const bob = "content-type: application/json\nauthorization: Basic Ym9iOnR3bw==";
+    const char *const ann = "content-type: application/json\nauthorization: Basic YW5uOm9uZQ==";
+    struct slice waits = SLICE("[\"CGET\", \"mine:z\", \"LEASE\", 60000, \"WAIT\", 60000, \"BLOCK\"]");
+    struct api_fixture fixture;
+    struct http_exchange *exchanges[MANY];
+    char target[64];
+    (void)state;
+    api_fixture_start(&fixture,
+                      "user default off\nuser ann on >one ~* &* +@all\nuser bob on >two ~mine:* +cget +select\n");
+    expect_answer(&fixture, "POST", "/v1/commands", bob, "[\"CGET\", \"mine:z\", \"LEASE\", 60000]", 200, "LOAD");
+    for (int i = 0; i < MANY; i++) {
+        snprintf(target, sizeof target, "/v1/commands?db=%d", i % 16);
+        exchanges[i] = api_fixture_begin(&fixture, "POST", i < 16 ? target : "/v1/commands", bob, waits);
+    }
+    expect_answer(&fixture, "POST", "/v1/commands", ann, "[\"ECHO\", \"x\"]", 200, "x");
+    expect_answer(&fixture, "PUT", "/v1/keys/n", ann, "5", 201, NULL);
+    expect_answer(&fixture, "PATCH", "/v1/keys/n", ann, "{\"increment\": 2}", 200, "7");
+    expect_answer(&fixture, "GET", "/v1/keys/mine:a", bob, NULL, 404, "NOTFOUND"); /* he himself as well */
+    assert_int_equal(exchanges[MANY - 1]->status, 0);
+    expect_answer(&fixture, "PUT", "/v1/keys/mine:z", ann, "there", 201, NULL);
+    for (int i = 0; i < MANY; i++) {
+        for (int turns = 0; turns < FIXTURE_TURNS_MAX && !exchanges[i]->ended && i >= 16; turns++)
+            http_loop_turn(fixture.loop, 20);
+        assert_true(exchanges[i]->status == 200 || i < 16);
+        api_fixture_free(&fixture, exchanges[i]);
+    }
+    api_fixture_stop(&fixture);
+}
+
+/* Bytes that are no letters become six each. */
+static void answers_as_json_are_bounded(void **state) {
+    enum { SIZE = 5000 };
+    struct api_fixture fixture;
+    char value[SIZE + 1];
+    (void)state;
+    memset(value, 1, SIZE);
+    value[SIZE] = 0;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, value, 201, NULL);
+    expect_answer(&fixture, "GET", "/v1/keys/a?form=json", NULL, NULL, 200, "\"size\":5000");
+    fixture.api->answer_size_max = 2 * SIZE;
+    expect_answer(&fixture, "GET", "/v1/keys/a?form=json", NULL, NULL, 503, "http-max-memory");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"MGET\", \"a\", \"a\"]", 503, "http-max-memory");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, value);
+    api_fixture_stop(&fixture);
+}
+
+static void increments_are_the_numbers_that_were_written(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PATCH", "/v1/keys/a", JSON, "{\"increment\": 0.1, \"create\": true}", 200, ":0.1}");
+    expect_answer(&fixture, "PATCH", "/v1/keys/b", JSON, "{\"increment\": -2.675, \"create\": true}", 200, ":-2.675}");
+    expect_answer(&fixture, "PATCH", "/v1/keys/c", JSON, "{\"increment\": 0.30000000000000004, \"create\": true}", 200,
+                  ":0.30000000000000004}");
+    api_fixture_stop(&fixture);
+}
+
+/* A cache that keeps a value for so long is not to keep what somebody was told in its place. */
+static void problems_are_not_as_fresh_as_values(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a?version=5&ttl=100", NULL, "one", 201, NULL);
+    const char *const fields[] = {"if-match: \"6\"", "range: bytes=7-"};
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        struct http_exchange *exchange = api_fixture_ask(&fixture, "GET", "/v1/keys/a", fields[i], SLICE(""));
+        assert_int_equal(exchange->status, i ? 416 : 412);
+        assert_null(api_fixture_field(exchange, "cache-control"));
+        assert_string_equal(api_fixture_field(exchange, "etag"), "\"5\"");
+        api_fixture_free(&fixture, exchange);
+    }
+    api_fixture_stop(&fixture);
+}
+
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
            UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
-           UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
-           UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten));
+           UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself),
+           UNIT(it_is_not_ready_while_the_log_refuses), UNIT(large_values_pass), UNIT(idle_links_are_closed),
+           UNIT(who_gets_no_answer_is_told_so), UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten),
+           UNIT(what_may_be_meant_either_way_is_refused), UNIT(conditions_are_never_passed_over),
+           UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why), UNIT(nobody_takes_the_links_of_others),
+           UNIT(answers_as_json_are_bounded), UNIT(increments_are_the_numbers_that_were_written),
+           UNIT(problems_are_not_as_fresh_as_values));

@@ -167,6 +167,15 @@ bool api_json_body(struct api_call *call, bool object) {
     return false;
 }
 
+bool api_json_is(struct api_call *call, const char *name, bool *ret_is) {
+    const json_t *value = json_object_get(call->document, name);
+    *ret_is = json_is_true(value);
+    if (!value || json_is_boolean(value))
+        return true;
+    api_problem(call, 400, "SYNTAX", "'%s' is true or false.", name);
+    return false;
+}
+
 bool api_json_bytes(struct api_call *call, const json_t *value, struct slice *ret_bytes) {
     const json_t *inner =
         json_is_object(value) && json_object_size(value) == 1 ? json_object_get(value, "base64") : NULL;
@@ -241,6 +250,10 @@ void api_answer(struct api_call *call, uint16_t status, const char *type, struct
 void api_answer_empty(struct api_call *call, uint16_t status) { api_answer(call, status, NULL, SLICE("")); }
 
 void api_answer_json(struct api_call *call, uint16_t status) {
+    if (call->json.status == STATUS_TOO_LARGE) {
+        api_problem(call, 503, "NOMEMORY", "The answer would be larger as JSON than http-max-memory allows.");
+        return;
+    }
     if (call->status != STATUS_OK || call->json.status != STATUS_OK) {
         api_problem(call, 503, "NOMEMORY", "There is not enough memory for the answer.");
         return;
@@ -264,14 +277,32 @@ uint16_t api_status_of(struct slice error) {
     return 400;
 }
 
+/* How long a value may be kept says nothing of an answer that it is not: the transport's no-store takes that place. */
+static void forget_freshness(struct api_call *call) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < call->field_count; i++)
+        if (!slice_equal(call->fields[i].name, SLICE("cache-control")))
+            call->fields[kept++] = call->fields[i];
+    call->field_count = kept;
+}
+
 /* What every answer of a status has. */
 static void put_fields_of(struct api_call *call, uint16_t status) {
+    forget_freshness(call);
     if (status == 503)
         api_field_format(call, "retry-after", "%d", RETRY_AFTER_S);
     if (status != 401)
         return;
     api_field(call, "www-authenticate", SLICE("Basic realm=\"strata\", charset=\"UTF-8\""));
     api_field(call, "www-authenticate", SLICE("Bearer realm=\"strata\""));
+}
+
+/* A text in any case: an error may name bytes that are none, or end within a character. */
+static void put_detail(struct api_call *call, struct slice detail) {
+    uint8_t *bytes = json_string_size(detail) ? NULL : arena_take(&call->arena, detail.size + 1);
+    for (size_t i = 0; bytes && i < detail.size; i++)
+        bytes[i] = detail.data[i] < 0x80 ? detail.data[i] : '?';
+    json_put_bytes(&call->json, bytes ? slice_make(bytes, detail.size) : detail);
 }
 
 void api_problem_with(struct api_call *call, uint16_t status, const char *code, struct slice detail, const char *name,
@@ -287,7 +318,7 @@ void api_problem_with(struct api_call *call, uint16_t status, const char *code, 
     json_put_name(out, "status");
     json_put_number(out, status);
     json_put_name(out, "detail");
-    json_put_bytes(out, detail);
+    put_detail(call, detail);
     json_put_name(out, "code");
     json_put_text(out, code);
     if (json.data) {

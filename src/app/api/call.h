@@ -99,13 +99,15 @@ void api_hold(struct api_call *call);
 bool api_query_get(const struct api_call *call, const char *name, struct slice *ret_value);
 /* An integer of the query within bounds; not there: stays. False: it was answered. */
 bool api_query_number(struct api_call *call, const char *name, int64_t least, int64_t most, int64_t *number);
-/* true, yes, 1 or nothing behind the name. */
+/* true, yes, 1 or nothing behind the name; read_query refuses what is none of these, nor false, no or 0. */
 bool api_query_is(const struct api_call *call, const char *name);
 bool api_field_get(const struct api_call *call, const char *name, struct slice *ret_value);
 /* Whether `Accept` has that type by name, before what it has for anything. */
 bool api_accepts(const struct api_call *call, const char *type);
 /* The body as an object or array of JSON. False: it was answered. */
 bool api_json_body(struct api_call *call, bool object);
+/* A member that is true or false; not there: false. False: it is something else, and it was answered. */
+bool api_json_is(struct api_call *call, const char *name, bool *ret_is);
 /* Bytes of a string or of {"base64": "..."}. False: it is neither. */
 bool api_json_bytes(struct api_call *call, const json_t *value, struct slice *ret_bytes);
 /* "30s", or a number of seconds. */

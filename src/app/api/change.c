@@ -2,7 +2,9 @@
 #include "app/api/api_inner.h"
 #include "app/api/handlers.h"
 
+#include <float.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/number.h"
 
@@ -51,6 +53,15 @@ struct patch {
     uint32_t tries;
 };
 
+/* The shortest digits that are this number: 0.1 is not to become 0.10000000000000001. */
+static void write_real(double value, char *ret_text, size_t size) {
+    for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+        snprintf(ret_text, size, "%.*g", digits, value);
+        if (strtod(ret_text, NULL) == value)
+            break;
+    }
+}
+
 static bool read_number(struct api_call *call, const json_t *value, struct patch *patch) {
     char text[64];
     if (!value)
@@ -63,7 +74,7 @@ static bool read_number(struct api_call *call, const json_t *value, struct patch
     if (patch->number_is_whole)
         snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
     else
-        snprintf(text, sizeof text, "%.17g", json_real_value(value));
+        write_real(json_real_value(value), text, sizeof text);
     for (char *at = text; *at; at++) /* a locale's comma */
         *at = *at == ',' ? '.' : *at;
     patch->number = api_keep(call, slice_from_string(text));
@@ -77,8 +88,8 @@ static bool read_patch(struct api_call *call, struct patch *patch) {
     const json_t *ttl = json_object_get(document, "ttl"), *append = json_object_get(document, "append");
     if (!knows_all(call, document, names) || (tags && json_is_object(tags) && !knows_all(call, tags, tag_names)))
         return false;
-    patch->persist = json_is_true(json_object_get(document, "persist"));
-    patch->create = json_is_true(json_object_get(document, "create"));
+    if (!api_json_is(call, "persist", &patch->persist) || !api_json_is(call, "create", &patch->create))
+        return false;
     bool good = (!ttl || (json_ttl_ms(ttl, &patch->ttl_ms) && !patch->persist)) && (!tags || json_is_object(tags)) &&
                 (!append || api_json_bytes(call, append, &patch->append));
     if (!good) {
@@ -412,7 +423,8 @@ static void began(struct api_call *call, const struct resp_value *replies, uint3
 void api_key_batch(struct api_call *call) {
     static const char *const names[] = {"operations", "atomic", NULL};
     struct batch *batch = arena_take(&call->arena, sizeof *batch);
-    if (!api_json_body(call, true) || !knows_all(call, call->document, names))
+    bool atomic;
+    if (!api_json_body(call, true) || !knows_all(call, call->document, names) || !api_json_is(call, "atomic", &atomic))
         return;
     const json_t *list = json_object_get(call->document, "operations");
     size_t count = json_array_size(list);
@@ -425,9 +437,7 @@ void api_key_batch(struct api_call *call) {
         api_problem(call, 503, "NOMEMORY", "There is not enough memory for the request.");
         return;
     }
-    *batch = (struct batch){.operations = operations,
-                            .count = (uint32_t)count,
-                            .atomic = json_is_true(json_object_get(call->document, "atomic"))};
+    *batch = (struct batch){.operations = operations, .count = (uint32_t)count, .atomic = atomic};
     call->state = batch;
     for (uint32_t i = 0; i < count; i++) /* also to refuse what is wrong before anything is done */
         if (!put_operation(call, json_array_get(list, i), i, &operations[i]))

@@ -147,9 +147,11 @@ static bool read_wish(struct api_call *call, struct wish *ret_wish) {
             return false;
         }
     }
-    *ret_wish = (struct wish){.soft = json_is_true(json_object_get(call->document, "soft")),
-                              .dry = json_is_true(json_object_get(call->document, "dryrun")),
-                              .sync_ms = -1};
+    *ret_wish = (struct wish){.sync_ms = -1};
+    if (!api_json_is(call, "soft", &ret_wish->soft) || !api_json_is(call, "dryrun", &ret_wish->dry))
+        return false;
+    ret_wish->soft |= api_query_is(call, "soft");
+    ret_wish->dry |= api_query_is(call, "dryrun");
     const json_t *reason = json_object_get(call->document, "reason"),
                  *sync = json_object_get(call->document, "sync_ms");
     bool good =

@@ -5,9 +5,25 @@
 #include "base/json_text.h"
 #include "base/number.h"
 
+enum { SIZE_MEASURED = 4096 }; /* bytes from which on a text is measured before it is written */
+
+static bool fits(struct json_out *out, size_t more) {
+    if (out->status == STATUS_OK && (out->to->size > out->max || more > out->max - out->to->size))
+        out->status = STATUS_TOO_LARGE;
+    return out->status == STATUS_OK;
+}
+
 static void put(struct json_out *out, struct slice text) {
-    if (out->status == STATUS_OK)
+    if (fits(out, text.size))
         out->status = buf_append_slice(out->to, text);
+}
+
+/* As a text, where it may become six times as large, or else as base64. */
+static size_t size_of(struct slice text) {
+    if (text.size < SIZE_MEASURED)
+        return text.size;
+    size_t size = json_string_size(text);
+    return size ? size : text.size / 3 * 4;
 }
 
 static void separate(struct json_out *out) {
@@ -50,7 +66,7 @@ void json_put_name(struct json_out *out, const char *name) { json_put_name_bytes
 
 void json_put_bytes(struct json_out *out, struct slice text) {
     separate(out);
-    if (out->status == STATUS_OK)
+    if (fits(out, size_of(text)))
         out->status = json_text_write(out->to, text);
 }
 

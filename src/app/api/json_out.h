@@ -2,10 +2,11 @@
  *
  *     json_put_open(&out, '{');  json_put_name(&out, "key");  json_put_bytes(&out, key);  json_put_close(&out, '}');
  *
- * Commas are set by themselves. Bytes that are no UTF-8 become {"base64": "..."}. A failure to get memory is kept in `status`, and makes later calls do nothing.
+ * Commas are set by themselves. Bytes that are no UTF-8 become {"base64": "..."}. A failure is kept in `status`, and makes later calls do nothing.
  *
  * Threads: one owner at a time.
  * Memory:  `to` belongs to the caller.
+ * Errors:  STATUS_NO_MEMORY, STATUS_TOO_LARGE.
  */
 #ifndef STRATA_APP_API_JSON_OUT_H
 #define STRATA_APP_API_JSON_OUT_H
@@ -15,11 +16,12 @@
 
 struct json_out {
     struct buf *to;
+    size_t max; /* bytes of `to`; what goes beyond is not written: STATUS_TOO_LARGE */
     enum status status;
     bool comma; /* before the next value */
 };
 
-static inline struct json_out json_out(struct buf *to) { return (struct json_out){.to = to}; }
+static inline struct json_out json_out(struct buf *to) { return (struct json_out){.to = to, .max = SIZE_MAX}; }
 
 void json_put_open(struct json_out *out, char bracket);
 void json_put_close(struct json_out *out, char bracket);

@@ -1,6 +1,7 @@
 /* app/api/keys.c: GET, HEAD, PUT and DELETE of one key, and the list of keys. */
 #include "app/api/api_inner.h"
 #include "app/api/handlers.h"
+#include "base/assert.h"
 #include "base/number.h"
 #include "core/http/http_text.h"
 
@@ -265,19 +266,27 @@ void api_key_get(struct api_call *call) {
 
 /* ------------------------------------------------------------------------------------------ PUT */
 
-static bool fields_say(const struct api_call *call, const char *name, struct slice *ret_value) {
-    return api_field_get(call, name, ret_value) && ret_value->size > 0;
+/* Of "name=60" or "name=\"60\"", the name in small or capital letters. */
+static bool directive_number(struct slice directive, struct slice name, int64_t *ret_number) {
+    struct slice value = slice_part(directive, name.size, SIZE_MAX);
+    if (!slice_equal_nocase(slice_part(directive, 0, name.size), name))
+        return false;
+    if (value.size > 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
+        value = slice_part(value, 1, value.size - 2);
+    return number_parse_i64(value, ret_number);
 }
 
-/* s-maxage before max-age; 0 and words like no-cache are about other caches. False: a number that is none. */
-static int64_t max_age_of(struct slice directives) {
+/* Of all fields Cache-Control: s-maxage before max-age; 0 and words like no-cache are about other caches. 0: they say nothing. */
+static int64_t max_age_ms(const struct api_call *call) {
     struct slice member;
     int64_t shared = 0, any = 0, seconds;
-    while (http_list_next(&directives, &member)) {
-        if (slice_starts_with(member, SLICE("s-maxage=")) && number_parse_i64(slice_part(member, 9, 20), &seconds))
-            shared = seconds;
-        else if (slice_starts_with(member, SLICE("max-age=")) && number_parse_i64(slice_part(member, 8, 20), &seconds))
-            any = seconds;
+    for (uint32_t i = 0; i < call->request->field_count; i++) {
+        struct slice directives = call->request->fields[i].value;
+        if (!slice_equal(call->request->fields[i].name, SLICE("cache-control")))
+            continue;
+        while (http_list_next(&directives, &member))
+            if (!directive_number(member, SLICE("s-maxage="), &shared))
+                MAYBE(directive_number(member, SLICE("max-age="), &any));
     }
     seconds = shared > 0 ? shared : any;
     return seconds > 0 && seconds < INT64_MAX / 1000000 ? 1000 * seconds : 0;
@@ -295,8 +304,8 @@ static bool put_expiry(struct api_call *call) {
                         "beside 'keepttl'.");
             return false;
         }
-    } else if (!keeps && fields_say(call, "cache-control", &text)) {
-        ms = max_age_of(text);
+    } else if (!keeps) {
+        ms = max_age_ms(call);
     }
     if (ms) {
         api_word_text(call, "PX");
@@ -311,7 +320,7 @@ static bool put_condition(struct api_call *call, const char *field, bool wants, 
     struct slice tag;
     int64_t version;
     *ret_any = false;
-    if (!fields_say(call, field, &tag))
+    if (!api_field_get(call, field, &tag))
         return true;
     if (!api_version_of_tag(http_trim(tag), &version, ret_any) || (!wants && !*ret_any)) {
         api_problem(call, 400, "SYNTAX",
@@ -446,7 +455,7 @@ static void compared(struct api_call *call, const struct resp_value *replies, ui
 
 void api_key_delete(struct api_call *call) {
     struct slice tag;
-    if (!fields_say(call, "if-match", &tag)) {
+    if (!api_field_get(call, "if-match", &tag)) {
         api_command(call, "DEL", call->name);
         api_go(call, deleted);
         return;

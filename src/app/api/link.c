@@ -124,7 +124,7 @@ static void tell(struct ask *ask, enum ask_outcome outcome, const struct resp_va
     ask->done(ask, outcome, replies, count);
 }
 
-/* Whoever waits for something by this link hears of it; `first_outcome` is that of the first. */
+/* Whoever waits for something by this link hears of it; `first_outcome` is that of the first. `reply`: why, to all. */
 static void give_up(struct link *link, enum ask_outcome first_outcome, enum ask_outcome outcome,
                     const struct resp_value *reply) {
     if (link->state == LINK_DEAD)
@@ -224,7 +224,7 @@ static void drop_some(struct link *link) {
 static void greeted(struct link *link, const struct resp_value *replies, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         if (resp_type_is_error(replies[i].type)) {
-            give_up(link, ASK_REFUSED, ASK_LOST, &replies[i]);
+            give_up(link, ASK_REFUSED, ASK_REFUSED, &replies[i]);
             return;
         }
     link->state = LINK_OPEN;
@@ -384,18 +384,19 @@ static void ready(struct http_source *source, uint32_t what) {
 
 /* ------------------------------------------------------------------------------------------ begin */
 
-/* Of the secret of the process, what is said, the database, and the machine that it is said from: equal for the same identity, and tells nothing else.
- * By the machine since protected mode asks for it when a connection begins, and lists and logs name it. */
-static enum status digest_of(const struct links *links, const struct link_identity *identity,
+/* Of the secret of the process and what is said; for sharing, of the database and the machine that it is said from, too: equal for the same identity, and
+ * tells nothing else. By the machine since protected mode asks for it when a connection begins, and lists and logs name it. */
+static enum status digest_of(const struct links *links, const struct link_identity *identity, bool shares,
                              char ret_digest[SHA256_DIGITS]) {
     const char *port = strrchr(identity->client, ':');
     int host_size = (int)(port ? (size_t)(port - identity->client) : strlen(identity->client));
     struct buf text;
     buf_init(&text, &memory_libc);
     enum status status = buf_append(&text, links->secret, sizeof links->secret);
+    if (status == STATUS_OK && shares)
+        status = buf_printf(&text, "%u %.*s ", identity->db, host_size, identity->client);
     if (status == STATUS_OK)
-        status = buf_printf(&text, "%d %u %.*s %zu ", (int)identity->kind, identity->db, host_size, identity->client,
-                            identity->user.size);
+        status = buf_printf(&text, "%d %zu ", (int)identity->kind, identity->user.size);
     if (status == STATUS_OK)
         status = buf_append_slice(&text, identity->user);
     if (status == STATUS_OK)
@@ -503,7 +504,7 @@ static enum ask_outcome find_link(struct links *links, const struct link_identit
     char digest[SHA256_DIGITS];
     struct link *best = NULL, *next;
     uint32_t of_one = 0;
-    if (digest_of(links, identity, digest) != STATUS_OK)
+    if (digest_of(links, identity, true, digest) != STATUS_OK)
         return ASK_FULL;
     for (struct link *link = links->first; link; link = next) {
         next = link->next;
@@ -573,8 +574,22 @@ static enum ask_outcome put(struct link *link, struct ask *ask) {
     return ASK_UNDER_WAY;
 }
 
+static bool is_of(const struct ask *ask, const char who[ASK_WHO_SIZE]) {
+    return memcmp(ask->who, who, ASK_WHO_SIZE) == 0;
+}
+
+/* Whoever asks holds as many links as one may. */
+static bool holds_enough(const struct links *links, const struct ask *ask) {
+    uint32_t held = 0;
+    for (const struct link *link = links->first; ask->holds && link; link = link->next)
+        held += link->holder && is_of(link->holder, ask->who);
+    return held >= LINKS_HELD_OF_ONE_MAX;
+}
+
 static enum ask_outcome ask_at_once(struct links *links, const struct link_identity *identity, struct ask *ask) {
     struct link *link = ask->link;
+    if (!link && holds_enough(links, ask))
+        return ASK_FULL;
     if (!link) {
         enum ask_outcome outcome = find_link(links, identity, ask->holds, &link);
         if (outcome != ASK_UNDER_WAY)
@@ -622,12 +637,26 @@ static void wait_no_more(struct ask *ask) {
     ask->waits = false;
 }
 
+/* The first, but for those of somebody who holds enough; of them one whose time is over. */
+static struct ask *first_to_serve(const struct links *links, uint64_t now_ms) {
+    const char *enough = NULL;
+    for (struct ask *ask = links->waiting_first; ask; ask = ask->waits_next) {
+        if (now_ms >= ask->waits_until_ms || !ask->holds)
+            return ask;
+        if (enough && is_of(ask, enough))
+            continue;
+        if (!holds_enough(links, ask))
+            return ask;
+        enough = ask->who;
+    }
+    return NULL;
+}
+
 /* In their order; whoever finds none ends the round. */
 static void serve(struct http_task *task) {
     struct links *links = (struct links *)(void *)((uint8_t *)task - offsetof(struct links, serve));
     uint64_t now_ms = http_loop_now_ms(links->loop);
-    while (links->waiting_first) {
-        struct ask *ask = links->waiting_first;
+    for (struct ask *ask; (ask = first_to_serve(links, now_ms));) {
         const struct link_identity identity = ask->identity;
         enum ask_outcome outcome = ask_at_once(links, &identity, ask);
         if (outcome == ASK_FULL && now_ms < ask->waits_until_ms)
@@ -639,7 +668,13 @@ static void serve(struct http_task *task) {
 }
 
 enum ask_outcome links_ask(struct links *links, const struct link_identity *identity, struct ask *ask) {
+    char digest[SHA256_DIGITS];
     ASSERT(!ask->pending && !ask->waits && ask->expected > 0);
+    if (ask->holds && !ask->link) {
+        if (digest_of(links, identity, false, digest) != STATUS_OK)
+            return ASK_FULL;
+        memcpy(ask->who, digest, sizeof ask->who);
+    }
     enum ask_outcome outcome = ask_at_once(links, identity, ask);
     return outcome == ASK_FULL && !ask->link ? wait_for_link(links, identity, ask) : outcome;
 }

@@ -5,7 +5,7 @@
  *
  * A link is a connection from within the process (app/server/inside.h) that has said who it is. Asks of the same identity, from the same machine, share up to
  * LINKS_OF_ONE_MAX of them; an ask is sent as one piece, so asks never mix. One that needs several rounds (WATCH, MULTI, a stream) holds its link: nobody else gets it until
- * it is released. When users, passwords or rights change, no link is used again that judged a password before: the next ask opens one anew.
+ * it is released, and one identity holds LINKS_HELD_OF_ONE_MAX at most. When users, passwords or rights change, no link is used again that judged a password before: the next ask opens one anew.
  *
  * Threads: that of HTTP.
  * Memory:  an ask belongs to the caller and stays where it is until it is done or dropped; replies live during `done` or `push`.
@@ -19,9 +19,13 @@
 #include "core/proto/resp_reply.h"
 #include "sys/crypto/sha256.h"
 
+enum { ASK_WHO_SIZE = 16 };
+
 enum {
     LINKS_MAX = 128,
-    LINKS_OF_ONE_MAX = 8,    /* of one identity, shared; those that are held count against LINKS_MAX only */
+    LINKS_OF_ONE_MAX = 8, /* of one identity, shared; those that are held count against LINKS_MAX only */
+    LINKS_HELD_OF_ONE_MAX =
+        64, /* by one identity, in whichever database and from whichever machine: others come to theirs */
     ASKS_WAITING_MAX = 4096, /* for a link, when all are held or full */
     LINK_IDLE_MS = 30000,
     ASK_MS_MAX = 30000, /* then nobody waits for the replies any more */
@@ -63,6 +67,7 @@ struct ask {
     void (*push)(struct ask *ask, const struct resp_value *message);
 
     struct link *link;       /* the held one; NULL: none */
+    char who[ASK_WHO_SIZE];  /* of one that holds: equal for the same identity */
     struct pending *pending; /* under way; NULL: not */
 
     /* While it waits for a link; whom the identity names lives as long. */

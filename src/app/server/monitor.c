@@ -1,5 +1,6 @@
 #include "app/server/monitor.h"
 
+#include "app/config/config.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
 
@@ -55,24 +56,34 @@ static enum status append_quoted(struct buf *line, struct slice text) {
     return STATUS_OK;
 }
 
+static bool begins(const struct cmd_call *call, const char *command, const char *subcommand) {
+    return slice_equal_nocase(call->argv[0], slice_from_string(command)) &&
+           slice_equal_nocase(call->argv[1], slice_from_string(subcommand));
+}
+
+/* AUTH user password, TOKEN AUTH token, ACL SETUSER name rules, HELLO 3 AUTH user password SETNAME name, CONFIG SET requirepass password;
+ * of rules of roles, too, those that somebody took for a user's. */
+static bool is_secret(const struct cmd_call *call, uint32_t at) {
+    if (at == 0)
+        return false;
+    if (slice_equal_nocase(call->argv[0], SLICE("auth")))
+        return true;
+    if (at == 1)
+        return false;
+    if (begins(call, "acl", "setuser") || begins(call, "acl", "setrole") || begins(call, "token", "auth"))
+        return true;
+    if (slice_equal_nocase(call->argv[0], SLICE("hello")))
+        return slice_equal_nocase(call->argv[at - 1], SLICE("auth")) ||
+               (at > 2 && slice_equal_nocase(call->argv[at - 2], SLICE("auth")));
+    enum config_key_id id = begins(call, "config", "set") ? config_find(call->argv[at - 1]) : CONFIG_KEY_COUNT;
+    return id < CONFIG_KEY_COUNT && config_keys[id].secret;
+}
+
 struct slice monitor_shown(const struct cmd_call *call, uint32_t at) {
-    struct slice name = call->argv[0], hidden = SLICE("(redacted)");
-    if (!call->argv[at].data && call->argv[at].size)
-        return SLICE("(large value)");
-    if (slice_equal_nocase(name, SLICE("auth")) && at > 0)
-        return hidden;
-    if (slice_equal_nocase(name, SLICE("acl")) && at > 1 && slice_equal_nocase(call->argv[1], SLICE("setuser")))
-        return hidden;
-    /* HELLO 3 AUTH user password SETNAME name; CONFIG SET requirepass password */
-    bool hello = slice_equal_nocase(name, SLICE("hello"));
-    if (hello || slice_equal_nocase(name, SLICE("config"))) {
-        for (uint32_t back = 1; back <= (hello ? 2u : 1u) && back < at; back++) {
-            if (slice_equal_nocase(call->argv[at - back], hello ? SLICE("auth") : SLICE("requirepass")))
-                return hidden;
-        }
-    }
-    /* A large value was received into the cache: its bytes are not at hand. */
     struct slice argument = call->argv[at];
+    if (is_secret(call, at))
+        return SLICE("(redacted)");
+    /* A large value was received into the cache: its bytes are not at hand. */
     return argument.data || argument.size == 0 ? argument : SLICE("(large value)");
 }
 
