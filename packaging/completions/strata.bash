@@ -6,7 +6,7 @@ _strata() {
     # --flag=value is three words here.
     if [[ $word == = ]]; then word=; elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'server bench check graph doctor snapshot audit cert version help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'server bench cli top check graph doctor snapshot audit cert version help' -- "$word")
         return
     fi
     ((COMP_CWORD == 2)) || case "$command ${COMP_WORDS[2]}" in
@@ -74,6 +74,34 @@ _strata() {
         esac
         words='--entries --operations --rounds --threads --shards --seed --json --help'
         ;;
+    'cli')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service | --sni) :; return ;;
+        --pass) :; return ;;
+        --db | --count | --memkeys-samples) :; return ;;
+        --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
+        --show-pushes) mapfile -t COMPREPLY < <(compgen -W 'yes no' -- "$word"); return ;;
+        --pipe-timeout) :; return ;;
+        --pattern | --quoted-pattern) :; return ;;
+        --type) :; return ;;
+        esac
+        words='--host --port --unix --user --askpass --pass --service --db --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --raw --no-raw --csv --json --quoted-json --show-pushes --quoted-input --pipe --pipe-timeout --scan --pattern --quoted-pattern --count --type --bigkeys --memkeys --memkeys-samples --hotkeys --stat --latency --latency-history --no-auth-warning --version --help'
+        ;;
+    'top')
+        case $before in
+        --host) :; return ;;
+        --port) :; return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --sni) :; return ;;
+        --interval) :; return ;;
+        --view) mapfile -t COMPREPLY < <(compgen -W '1 2 3 4 5' -- "$word"); return ;;
+        esac
+        words='--host --port --unix --user --tls --cacert --cert --key --sni --insecure --interval --view --once --json --help'
+        ;;
     'check')
         case $before in
         --format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word"); return ;;
@@ -97,7 +125,10 @@ _strata() {
         fi
         ;;
     'doctor')
-        words='--repair --help'
+        case $before in
+        --config) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        esac
+        words='--repair --system --config --json --help'
         if [[ $word != -* ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -d -- "$word")
@@ -108,36 +139,36 @@ _strata() {
         case $before in
         --host) :; return ;;
         --port) :; return ;;
-        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --user | --service) :; return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service | --sni) :; return ;;
         --password) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --help'
+        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --help'
         ((COMP_CWORD != 2)) || words+=' save export import'
         ;;
     'snapshot save')
         case $before in
         --host) :; return ;;
         --port) :; return ;;
-        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --user | --service) :; return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service | --sni) :; return ;;
         --password) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --help'
+        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --help'
         ;;
     'snapshot export')
         case $before in
         --host) :; return ;;
         --port) :; return ;;
-        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --user | --service) :; return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service | --sni) :; return ;;
         --password) :; return ;;
         --dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
         --memory) :; return ;;
         --match) :; return ;;
         --db) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --dir --memory --match --db --unsorted --help'
+        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --dir --memory --match --db --unsorted --help'
         if [[ $word != -* ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -148,12 +179,12 @@ _strata() {
         case $before in
         --host) :; return ;;
         --port) :; return ;;
-        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --user | --service) :; return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service | --sni) :; return ;;
         --password) :; return ;;
         --db) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --replace --skip --db --check --help'
+        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --replace --skip --db --check --help'
         if [[ $word != -* ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -208,7 +239,7 @@ _strata() {
         words='--help'
         ;;
     'help')
-        words='server bench check graph doctor snapshot audit cert version help'
+        words='server bench cli top check graph doctor snapshot audit cert version help'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -15,6 +15,8 @@ end
 complete -c strata -f
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a server -d 'run the cache server'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a bench -d 'measure a server'
+complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a cli -d 'send commands to a server'
+complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a top -d 'show what a server is doing, live'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a check -d 'say what is wrong with a manifest'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a graph -d 'draw what a manifest'\''s rules invalidate'
 complete -c strata -n 'test (count (commandline -opc)) = 1; or __strata_is help' -a doctor -d 'say whether a server would start with a directory'\''s log and snapshots'
@@ -184,6 +186,62 @@ complete -c strata -n '__strata_is bench engine' -l shards -d 'of the cache' -x
 complete -c strata -n '__strata_is bench engine' -l seed -d 'of the random keys' -x
 complete -c strata -n '__strata_is bench engine' -l json -d 'print the result as one line of JSON'
 complete -c strata -n '__strata_is bench engine' -l help -d 'print what there is'
+complete -c strata -n '__strata_is cli' -l host -d 'address of the server' -x
+complete -c strata -n '__strata_is cli' -l port -d 'its port' -x
+complete -c strata -n '__strata_is cli' -l unix -d 'its Unix socket instead' -r -F
+complete -c strata -n '__strata_is cli' -l user -d 'as whom to log in' -x
+complete -c strata -n '__strata_is cli' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is cli' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is cli' -l service -d 'as which service to read and write' -x
+complete -c strata -n '__strata_is cli' -l db -d 'database' -x
+complete -c strata -n '__strata_is cli' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is cli' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is cli' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
+complete -c strata -n '__strata_is cli' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is cli' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is cli' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is cli' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is cli' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is cli' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
+complete -c strata -n '__strata_is cli' -l raw -d 'replies as they are'
+complete -c strata -n '__strata_is cli' -l no-raw -d 'replies with types and numbers'
+complete -c strata -n '__strata_is cli' -l csv -d 'replies as CSV'
+complete -c strata -n '__strata_is cli' -l json -d 'replies as JSON'
+complete -c strata -n '__strata_is cli' -l quoted-json -d 'replies as JSON in ASCII'
+complete -c strata -n '__strata_is cli' -l show-pushes -d 'print pushes of RESP3' -x -a 'yes no'
+complete -c strata -n '__strata_is cli' -l quoted-input -d 'arguments are written as at the prompt'
+complete -c strata -n '__strata_is cli' -l pipe -d 'send requests from standard input'
+complete -c strata -n '__strata_is cli' -l pipe-timeout -d 'give up when no reply came for so long' -x
+complete -c strata -n '__strata_is cli' -l scan -d 'list keys'
+complete -c strata -n '__strata_is cli' -l pattern -d 'only keys like this' -x
+complete -c strata -n '__strata_is cli' -l quoted-pattern -d 'the same, written as at the prompt' -x
+complete -c strata -n '__strata_is cli' -l count -d 'keys in a step of the list' -x
+complete -c strata -n '__strata_is cli' -l type -d 'only keys of this type' -x
+complete -c strata -n '__strata_is cli' -l bigkeys -d 'the largest keys by elements'
+complete -c strata -n '__strata_is cli' -l memkeys -d 'the largest keys by memory'
+complete -c strata -n '__strata_is cli' -l memkeys-samples -d 'elements looked at in each key' -x
+complete -c strata -n '__strata_is cli' -l hotkeys -d 'the busiest keys'
+complete -c strata -n '__strata_is cli' -l stat -d 'figures line after line'
+complete -c strata -n '__strata_is cli' -l latency -d 'round trips of PING'
+complete -c strata -n '__strata_is cli' -l latency-history -d 'the same range after range'
+complete -c strata -n '__strata_is cli' -l no-auth-warning -d 'do not warn of a password that is shown'
+complete -c strata -n '__strata_is cli' -l version -d 'say which version this is'
+complete -c strata -n '__strata_is cli' -l help -d 'print what there is'
+complete -c strata -n '__strata_is top' -l host -d 'address of the server' -x
+complete -c strata -n '__strata_is top' -l port -d 'its port' -x
+complete -c strata -n '__strata_is top' -l unix -d 'its Unix socket instead' -r -F
+complete -c strata -n '__strata_is top' -l user -d 'as whom to log in' -x
+complete -c strata -n '__strata_is top' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is top' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is top' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is top' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is top' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is top' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is top' -l interval -d 'between readings' -x
+complete -c strata -n '__strata_is top' -l view -d 'which view to begin with' -x -a '1 2 3 4 5'
+complete -c strata -n '__strata_is top' -l once -d 'print one screen and end'
+complete -c strata -n '__strata_is top' -l json -d 'print the figures as JSON and end'
+complete -c strata -n '__strata_is top' -l help -d 'print what there is'
 complete -c strata -n '__strata_is check' -a '(__fish_complete_path)'
 complete -c strata -n '__strata_is check' -l strict -d 'warnings count as errors'
 complete -c strata -n '__strata_is check' -l format -d 'as a compiler writes it or one JSON object' -x -a 'text json'
@@ -193,6 +251,9 @@ complete -c strata -n '__strata_is graph' -l format -d 'for terminals, as a pict
 complete -c strata -n '__strata_is graph' -l help -d 'print what there is'
 complete -c strata -n '__strata_is doctor' -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is doctor' -l repair -d 'make a damaged directory usable again'
+complete -c strata -n '__strata_is doctor' -l system -d 'look at the machine instead'
+complete -c strata -n '__strata_is doctor' -l config -d 'the server'\''s configuration, for --system' -r -F
+complete -c strata -n '__strata_is doctor' -l json -d 'one line of JSON, for --system'
 complete -c strata -n '__strata_is doctor' -l help -d 'print what there is'
 complete -c strata -n '__strata_is snapshot -- save export import' -a save -d 'have a running server take a snapshot'
 complete -c strata -n '__strata_is snapshot -- save export import' -a export -d 'write entries as lines of JSON'
@@ -203,6 +264,12 @@ complete -c strata -n '__strata_is snapshot -- save export import' -l unix -d 'i
 complete -c strata -n '__strata_is snapshot -- save export import' -l user -d 'as whom to log in' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l service -d 'as which service to read and write' -x
+complete -c strata -n '__strata_is snapshot -- save export import' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is snapshot -- save export import' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot -- save export import' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is snapshot -- save export import' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is snapshot -- save export import' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is snapshot -- save export import' -l insecure -d 'take any certificate'
 complete -c strata -n '__strata_is snapshot -- save export import' -l help -d 'print what there is'
 complete -c strata -n '__strata_is snapshot save' -l host -d 'address of the server' -x
 complete -c strata -n '__strata_is snapshot save' -l port -d 'its port' -x
@@ -210,6 +277,12 @@ complete -c strata -n '__strata_is snapshot save' -l unix -d 'its Unix socket in
 complete -c strata -n '__strata_is snapshot save' -l user -d 'as whom to log in' -x
 complete -c strata -n '__strata_is snapshot save' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot save' -l service -d 'as which service to read and write' -x
+complete -c strata -n '__strata_is snapshot save' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is snapshot save' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot save' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is snapshot save' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is snapshot save' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is snapshot save' -l insecure -d 'take any certificate'
 complete -c strata -n '__strata_is snapshot save' -l help -d 'print what there is'
 complete -c strata -n '__strata_is snapshot export' -a '(__fish_complete_path)'
 complete -c strata -n '__strata_is snapshot export' -l host -d 'address of the server' -x
@@ -218,6 +291,12 @@ complete -c strata -n '__strata_is snapshot export' -l unix -d 'its Unix socket 
 complete -c strata -n '__strata_is snapshot export' -l user -d 'as whom to log in' -x
 complete -c strata -n '__strata_is snapshot export' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot export' -l service -d 'as which service to read and write' -x
+complete -c strata -n '__strata_is snapshot export' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is snapshot export' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot export' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is snapshot export' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is snapshot export' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is snapshot export' -l insecure -d 'take any certificate'
 complete -c strata -n '__strata_is snapshot export' -l dir -d 'of a server that does not run' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is snapshot export' -l memory -d 'memory to read it into' -x
 complete -c strata -n '__strata_is snapshot export' -l match -d 'only keys like this' -x
@@ -231,6 +310,12 @@ complete -c strata -n '__strata_is snapshot import' -l unix -d 'its Unix socket 
 complete -c strata -n '__strata_is snapshot import' -l user -d 'as whom to log in' -x
 complete -c strata -n '__strata_is snapshot import' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot import' -l service -d 'as which service to read and write' -x
+complete -c strata -n '__strata_is snapshot import' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is snapshot import' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot import' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is snapshot import' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is snapshot import' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is snapshot import' -l insecure -d 'take any certificate'
 complete -c strata -n '__strata_is snapshot import' -l replace -d 'over keys that are there'
 complete -c strata -n '__strata_is snapshot import' -l skip -d 'beside keys that are there'
 complete -c strata -n '__strata_is snapshot import' -l db -d 'only what is of this database' -x

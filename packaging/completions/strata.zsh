@@ -5,7 +5,7 @@ _strata() {
     local command=$words[2]
     local -a names flags
     if ((CURRENT == 2)); then
-        names=('server:run the cache server' 'bench:measure a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'audit:look into audit logs' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'audit:look into audit logs' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         return
     fi
@@ -196,6 +196,70 @@ _strata() {
             '--help[print what there is]'
         )
         ;;
+    ('cli')
+        flags=(
+            '*--host=[address of the server]:address:'
+            '*--port=[its port]:port:'
+            '*--unix=[its Unix socket instead]:file:_files'
+            '*--user=[as whom to log in]:name:'
+            '--askpass[ask for the password]'
+            '*--pass=[the password, for all to see]:text:'
+            '*--service=[as which service to read and write]:name:'
+            '*--db=[database]:number:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cacertdir=[a folder of them]:directory:_files -/'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
+            '*--tls-ciphers=[ciphers of TLS 1.2]:list:'
+            '*--tls-ciphersuites=[ciphers of TLS 1.3]:list:'
+            '--raw[replies as they are]'
+            '--no-raw[replies with types and numbers]'
+            '--csv[replies as CSV]'
+            '--json[replies as JSON]'
+            '--quoted-json[replies as JSON in ASCII]'
+            '*--show-pushes=[print pushes of RESP3]:show-pushes:(yes no)'
+            '--quoted-input[arguments are written as at the prompt]'
+            '--pipe[send requests from standard input]'
+            '*--pipe-timeout=[give up when no reply came for so long]:seconds:'
+            '--scan[list keys]'
+            '*--pattern=[only keys like this]:pattern:'
+            '*--quoted-pattern=[the same, written as at the prompt]:pattern:'
+            '*--count=[keys in a step of the list]:number:'
+            '*--type=[only keys of this type]:type:'
+            '--bigkeys[the largest keys by elements]'
+            '--memkeys[the largest keys by memory]'
+            '*--memkeys-samples=[elements looked at in each key]:number:'
+            '--hotkeys[the busiest keys]'
+            '--stat[figures line after line]'
+            '--latency[round trips of PING]'
+            '--latency-history[the same range after range]'
+            '--no-auth-warning[do not warn of a password that is shown]'
+            '--version[say which version this is]'
+            '--help[print what there is]'
+        )
+        ;;
+    ('top')
+        flags=(
+            '*--host=[address of the server]:address:'
+            '*--port=[its port]:port:'
+            '*--unix=[its Unix socket instead]:file:_files'
+            '*--user=[as whom to log in]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
+            '*--interval=[between readings]:seconds:'
+            '*--view=[which view to begin with]:view:(1 2 3 4 5)'
+            '--once[print one screen and end]'
+            '--json[print the figures as JSON and end]'
+            '--help[print what there is]'
+        )
+        ;;
     ('check')
         flags=(
             '--strict[warnings count as errors]'
@@ -214,6 +278,9 @@ _strata() {
     ('doctor')
         flags=(
             '--repair[make a damaged directory usable again]'
+            '--system[look at the machine instead]'
+            '*--config=[the server'\''s configuration, for --system]:file:_files'
+            '--json[one line of JSON, for --system]'
             '--help[print what there is]'
             '*:directory:_files -/'
         )
@@ -230,6 +297,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '--help[print what there is]'
         )
         ;;
@@ -241,6 +314,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '--help[print what there is]'
         )
         ;;
@@ -252,6 +331,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '*--dir=[of a server that does not run]:directory:_files -/'
             '*--memory=[memory to read it into]:size:'
             '*--match=[only keys like this]:pattern:'
@@ -269,6 +354,12 @@ _strata() {
             '*--user=[as whom to log in]:name:'
             '*--password=[its password, or the variable REDISCLI_AUTH]:text:'
             '*--service=[as which service to read and write]:name:'
+            '--tls[over TLS]'
+            '*--cacert=[certificates of authorities to trust]:file:_files'
+            '*--cert=[our certificate]:file:_files'
+            '*--key=[its key]:file:_files'
+            '*--sni=[the name that the server'\''s certificate has]:name:'
+            '--insecure[take any certificate]'
             '--replace[over keys that are there]'
             '--skip[beside keys that are there]'
             '*--db=[only what is of this database]:number:'
@@ -324,7 +415,7 @@ _strata() {
         )
         ;;
     ('help')
-        names=('server:run the cache server' 'bench:measure a server' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'audit:look into audit logs' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
+        names=('server:run the cache server' 'bench:measure a server' 'cli:send commands to a server' 'top:show what a server is doing, live' 'check:say what is wrong with a manifest' 'graph:draw what a manifest'\''s rules invalidate' 'doctor:say whether a server would start with a directory'\''s log and snapshots' 'snapshot:take a snapshot, export or import' 'audit:look into audit logs' 'cert:make certificates for TLS in development and tests' 'version:say which version this is' 'help:list the commands, or explain one')
         _describe command names
         ;;
     esac

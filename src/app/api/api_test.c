@@ -5,7 +5,9 @@
 #include "app/api/api_fixture.h"
 #include "app/api/api_inner.h"
 #include "app/server/server_start_fixture.h"
+#include "app/server/state.h"
 #include "base/bits.h"
+#include "sys/os/clock.h"
 #include "unit.h"
 
 /* ------------------------------------------------------------------------------------------ exchanges that keep their answers */
@@ -57,6 +59,11 @@ bool http_field_get(const struct http_request *request, const char *name, struct
 
 /* ------------------------------------------------------------------------------------------ the fixture */
 
+/* Time runs by itself, and can be moved on. */
+static uint64_t ahead_ms;
+
+static uint64_t now_ms(void) { return clock_steady_ms() + ahead_ms; }
+
 void api_fixture_start(struct api_fixture *fixture, const char *users) {
     static struct config config;
     testing_server_config(&config, 2);
@@ -65,7 +72,7 @@ void api_fixture_start(struct api_fixture *fixture, const char *users) {
         snprintf(config.values.users, sizeof config.values.users, "%s", users);
     strcpy(config.values.http_allowed_origins, "https://fine.example https://good.example");
     *fixture = (struct api_fixture){.server = testing_server_start(&config), .client = "127.0.0.1:4711"};
-    assert_int_equal(http_loop_new(&memory_libc, NULL, &fixture->loop), STATUS_OK);
+    assert_int_equal(http_loop_new(&memory_libc, now_ms, &fixture->loop), STATUS_OK);
     assert_int_equal(api_new(fixture->server, fixture->loop, &config.values, &fixture->api), STATUS_OK);
     fixture->handler = api_handler(fixture->api);
 }
@@ -383,6 +390,23 @@ static void the_server_tells_of_itself(void **state) {
     api_fixture_stop(&fixture);
 }
 
+static void it_is_not_ready_while_the_log_refuses(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 200, "ok");
+    atomic_store(&fixture.server->log_refuses, true);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 503, "log");
+    expect_answer(&fixture, "GET", "/health", NULL, NULL, 503, "\"log\":{\"status\":\"fail\"");
+    expect_answer(&fixture, "GET", "/livez", NULL, NULL, 200, "ok");
+    atomic_store(&fixture.server->log_refuses, false);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 200, "ok");
+    server_stop(fixture.server);
+    expect_answer(&fixture, "GET", "/readyz", NULL, NULL, 503, "stopping");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 503, "CLOSED");
+    api_fixture_stop(&fixture);
+}
+
 static void large_values_pass(void **state) {
     enum { SIZE = 8 << 20 };
     struct api_fixture fixture;
@@ -419,6 +443,47 @@ static void who_finds_no_link_waits(void **state) {
         api_fixture_free(&fixture, exchanges[i]);
     }
     expect_answer(&fixture, "GET", "/v1/keys/n", NULL, NULL, 200, "400");
+    api_fixture_stop(&fixture);
+}
+
+static void pass(struct api_fixture *fixture, uint64_t ms) {
+    ahead_ms += ms;
+    for (int i = 0; i < 3; i++) /* the tick may set itself once more */
+        http_loop_turn(fixture->loop, 0);
+}
+
+static void idle_links_are_closed(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"PING\"]", 200,
+                  "PONG"); /* its own, and closed behind it */
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
+    assert_int_equal(links_count(fixture.api->links), 1);
+    pass(&fixture, LINK_IDLE_MS - 2000);
+    assert_int_equal(links_count(fixture.api->links), 1);
+    pass(&fixture, 4000);
+    assert_int_equal(links_count(fixture.api->links), 0);
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "v");
+    api_fixture_stop(&fixture);
+}
+
+static void who_gets_no_answer_is_told_so(void **state) {
+    struct api_fixture fixture;
+    (void)state;
+    api_fixture_start(&fixture, NULL);
+    expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"CLIENT\",\"PAUSE\",\"600000\",\"ALL\"]", 200, "OK");
+    struct http_exchange *one = api_fixture_begin(&fixture, "GET", "/v1/keys/a", NULL, SLICE(""));
+    struct http_exchange *other = api_fixture_begin(&fixture, "PATCH", "/v1/keys/a", JSON, SLICE("{\"ttl\":9}"));
+    pass(&fixture, ASK_MS_MAX - 2000);
+    assert_false(one->ended || other->ended);
+    pass(&fixture, 4000);
+    assert_int_equal(one->status, 504);
+    assert_int_equal(other->status, 504);
+    assert_int_equal(links_count(fixture.api->links), 0);
+    api_fixture_free(&fixture, one);
+    api_fixture_free(&fixture, other);
     api_fixture_stop(&fixture);
 }
 
@@ -609,8 +674,10 @@ static void problems_are_not_as_fresh_as_values(void **state) {
 UNIT_TESTS(api, UNIT(values_are_written_read_and_deleted), UNIT(fields_tell_of_version_time_and_tags),
            UNIT(patches_are_all_or_nothing), UNIT(many_keys_go_at_once), UNIT(who_asks_has_to_say_so),
            UNIT(who_is_elsewhere_needs_a_password), UNIT(pages_of_others_change_nothing),
-           UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself), UNIT(large_values_pass),
-           UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten), UNIT(what_may_be_meant_either_way_is_refused),
-           UNIT(conditions_are_never_passed_over), UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why),
-           UNIT(nobody_takes_the_links_of_others), UNIT(answers_as_json_are_bounded),
-           UNIT(increments_are_the_numbers_that_were_written), UNIT(problems_are_not_as_fresh_as_values));
+           UNIT(events_come_as_they_happen), UNIT(the_server_tells_of_itself),
+           UNIT(it_is_not_ready_while_the_log_refuses), UNIT(large_values_pass), UNIT(idle_links_are_closed),
+           UNIT(who_gets_no_answer_is_told_so), UNIT(who_finds_no_link_waits), UNIT(who_goes_is_forgotten),
+           UNIT(what_may_be_meant_either_way_is_refused), UNIT(conditions_are_never_passed_over),
+           UNIT(problems_are_texts), UNIT(who_is_refused_is_told_why), UNIT(nobody_takes_the_links_of_others),
+           UNIT(answers_as_json_are_bounded), UNIT(increments_are_the_numbers_that_were_written),
+           UNIT(problems_are_not_as_fresh_as_values));

@@ -9,15 +9,20 @@ static bool is_refused(struct slice first, struct slice second) {
     static const char *const whole[] = {"auth",         "hello",      "reset",      "quit",        "monitor",
                                         "multi",        "exec",       "discard",    "watch",       "unwatch",
                                         "subscribe",    "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe",
-                                        "sunsubscribe", "select",     "token",      NULL};
+                                        "sunsubscribe", "select",     NULL};
     static const char *const of_client[] = {"reply",   "tracking", "caching",  "setname", "setinfo",
                                             "service", "no-evict", "no-touch", NULL};
     static const char *const of_stream[] = {"subscribe", "unsubscribe", "ack", NULL};
+    static const char *const of_token[] = {"auth", NULL};
     for (const char *const *at = whole; *at; at++)
         if (slice_equal_nocase(first, slice_from_string(*at)))
             return true;
     bool client = slice_equal_nocase(first, SLICE("client")), stream = slice_equal_nocase(first, SLICE("stream"));
-    for (const char *const *at = client ? of_client : stream ? of_stream : NULL; at && *at; at++)
+    const char *const *of = client                                      ? of_client
+                            : stream                                    ? of_stream
+                            : slice_equal_nocase(first, SLICE("token")) ? of_token
+                                                                        : NULL;
+    for (const char *const *at = of; at && *at; at++)
         if (slice_equal_nocase(second, slice_from_string(*at)))
             return true;
     return false;

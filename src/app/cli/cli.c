@@ -4,6 +4,8 @@
 
 #include "app/bench/command.h"
 #include "app/config/config.h"
+#include "app/shell/shell.h"
+#include "app/top/top.h"
 #include "base/bits.h"
 #include "base/version.h"
 
@@ -11,6 +13,8 @@ const struct cli_command cli_commands[] = {
     {"server", "run the cache server", cli_server},
     {"bench", "measure a server, replay requests against it, measure the engine, or be a server that does nothing",
      bench_command},
+    {"cli", "send commands to a server, at a prompt or from a script", shell_command},
+    {"top", "show what a server is doing, live", top_command},
     {"check", "say what is wrong with a manifest, and what to do", cli_check},
     {"graph", "draw what a manifest's rules invalidate", cli_graph},
     {"doctor", "say whether a server would start with a directory's log and snapshots, and repair them", cli_doctor},

@@ -5,7 +5,7 @@
 #ifndef STRATA_APP_CLI_SNAPSHOT_H
 #define STRATA_APP_CLI_SNAPSHOT_H
 
-#include "app/cli/server_link.h"
+#include "app/link/server_link.h"
 
 enum { SNAPSHOT_GOOD = 0, SNAPSHOT_WRONG = 1, SNAPSHOT_UNREADABLE = 2 };
 enum { SNAPSHOT_EVERY_DB = -1 };

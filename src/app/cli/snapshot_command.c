@@ -31,7 +31,13 @@ static void print_help(void) {
         "  --unix PATH        its Unix socket instead\n"
         "  --user NAME        with --password: as whom to log in\n"
         "  --password TEXT    or the variable REDISCLI_AUTH, which others do not see\n"
-        "  --service NAME     as which service to read and write, where rules say whose keys are whose\n\n"
+        "  --service NAME     as which service to read and write, where rules say whose keys are whose\n"
+        "  --tls              over TLS\n"
+        "  --cacert FILE      certificates of authorities to trust, instead of the system's\n"
+        "  --cert FILE        our certificate\n"
+        "  --key FILE         its key\n"
+        "  --sni NAME         the name that the server's certificate has, if it is not the address\n"
+        "  --insecure         takes any certificate\n\n"
         "export:\n"
         "  --dir DIRECTORY    of a server that does not run, instead of a running one\n"
         "  --memory SIZE      memory to read it into (by the size of its files)\n"
@@ -108,6 +114,12 @@ static const struct flag flags[] = {
     WORD("--user", FORM_ANY, place.user),
     WORD("--password", FORM_ANY, place.password),
     WORD("--service", FORM_ANY, place.service),
+    YES("--tls", FORM_ANY, place.tls.used),
+    YES("--insecure", FORM_ANY, place.tls.insecure),
+    WORD("--cacert", FORM_ANY, place.tls.authorities),
+    WORD("--cert", FORM_ANY, place.tls.certificate),
+    WORD("--key", FORM_ANY, place.tls.key),
+    WORD("--sni", FORM_ANY, place.tls.name),
     {"--port", FORM_ANY, FLAG_NUMBER, true},
     WORD("--dir", FORM_EXPORT, dir),
     {"--memory", FORM_EXPORT, FLAG_NUMBER, true},

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/cmd/client_filter.h"
 #include "app/cmd/client_line.h"
 #include "app/cmd/client_name.h"
 #include "app/cmd/commands.h"
@@ -13,10 +14,6 @@
 #include "base/number.h"
 #include "core/auth/users.h"
 #include "core/rules/rules.h"
-
-enum client_type { TYPE_ANY = -1, TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB };
-
-enum { FLAGS_SIZE = 14 };
 
 enum { SHOWN_MAX = 128 }; /* bytes of an argument that an error text repeats */
 
@@ -150,21 +147,17 @@ void client_line_refresh(const struct cmd_call *call, struct cmd_client_view *vi
     view->tracking_redirect = client->tracking_redirect;
 }
 
-static bool is_subscriber(const struct cmd_client_view *view) {
+bool client_line_subscribes(const struct cmd_client_view *view) {
     return view->topics[TOPIC_CHANNEL] || view->topics[TOPIC_PATTERN] || view->topics[TOPIC_SHARD_CHANNEL];
 }
 
-static bool is_of_type(const struct cmd_client_view *view, int type) {
-    return type == TYPE_ANY || type == (is_subscriber(view) ? TYPE_PUBSUB : TYPE_NORMAL);
-}
-
-static void flags_write(const struct cmd_client_view *view, char ret_flags[FLAGS_SIZE]) {
+void client_line_flags(const struct cmd_client_view *view, char ret_flags[CLIENT_FLAGS_SIZE]) {
     const struct {
         bool holds;
         char flag;
     } flags[] = {
         {view->monitor, 'O'},
-        {is_subscriber(view), 'P'},
+        {client_line_subscribes(view), 'P'},
         {view->multi != UINT32_MAX, 'x'},
         {view->blocked, 'b'},
         {view->tracking & CMD_TRACKS, 't'},
@@ -188,8 +181,8 @@ static void flags_write(const struct cmd_client_view *view, char ret_flags[FLAGS
  * reply buffer, copied arguments) are zero because it does not; the reply buffer that does exist is what Redis counts
  * as its list. */
 enum status client_line_write(struct buf *out, const struct cmd_client_view *view) {
-    char flags[FLAGS_SIZE], multi[16];
-    flags_write(view, flags);
+    char flags[CLIENT_FLAGS_SIZE], multi[16];
+    client_line_flags(view, flags);
     snprintf(multi, sizeof multi, "%d", view->multi == UINT32_MAX ? -1 : (int)view->multi);
     TRY(buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=%u",
                    (unsigned long long)view->id, view->address, view->local_address, view->descriptor, view->name,
@@ -218,8 +211,8 @@ struct wanted {
 struct list {
     struct cmd_call *call;
     struct buf text;
-    int type;               /* enum client_type */
-    struct wanted **wanted; /* ordered by number; NULL: all are wanted */
+    const struct client_filter *filter; /* NULL: all are wanted */
+    struct wanted **wanted;             /* ordered by number; NULL: all are wanted */
     uint32_t wanted_count;
     enum status status;
 };
@@ -252,7 +245,8 @@ static void list_visit(void *context, const struct cmd_client_view *seen) {
         return;
     if (view.id == list->call->client->id)
         client_line_refresh(list->call, &view);
-    if (!is_of_type(&view, list->type))
+    if (list->filter &&
+        (!client_filter_matches(list->filter, &view) || (list->filter->skips_me && view.id == list->call->client->id)))
         return;
     size_t line_at = list->text.size;
     list->status = client_line_write(&list->text, &view);
@@ -279,7 +273,7 @@ static void list_reply(struct list *list, struct slice text) {
 void cmd_client_info(struct cmd_call *call) {
     struct wanted self = {.id = (int64_t)call->client->id};
     struct wanted *order = &self;
-    struct list list = {.call = call, .type = TYPE_ANY, .wanted = &order, .wanted_count = 1};
+    struct list list = {.call = call, .wanted = &order, .wanted_count = 1};
     list_run(&list);
     list_reply(&list, buf_slice(&list.text));
     buf_fini(&list.text);
@@ -309,7 +303,7 @@ static void list_of_ids(struct cmd_call *call, uint32_t first) {
     if (!wanted_parse(call, first, wanted, order))
         return;
     qsort(order, count, sizeof *order, wanted_order);
-    struct list list = {.call = call, .type = TYPE_ANY, .wanted = order, .wanted_count = count};
+    struct list list = {.call = call, .wanted = order, .wanted_count = count};
     list_run(&list);
     struct buf ordered;
     buf_init(&ordered, call->arena->memory);
@@ -321,38 +315,30 @@ static void list_of_ids(struct cmd_call *call, uint32_t first) {
     buf_fini(&list.text);
 }
 
-static bool type_parse(struct cmd_call *call, uint32_t at, int *ret_type) {
-    static const struct {
-        const char *name;
-        enum client_type type;
-    } types[] = {{"normal", TYPE_NORMAL},
-                 {"master", TYPE_MASTER},
-                 {"replica", TYPE_REPLICA},
-                 {"slave", TYPE_REPLICA},
-                 {"pubsub", TYPE_PUBSUB}};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (cmd_is(call, at, types[i].name)) {
-            *ret_type = types[i].type;
-            return true;
-        }
-    reply_errorf(call->reply, "ERR Unknown client type '%.*s'", shown_size(call->argv[at]), shown(call->argv[at]));
-    return false;
+/* ID and numbers: nothing else, or something that makes no sense. */
+static bool asks_for_ids(const struct cmd_call *call) {
+    uint32_t at = 3;
+    int64_t id;
+    if (call->argc == 3 || !cmd_is(call, 2, "id"))
+        return false;
+    while (at < call->argc && number_parse_i64(call->argv[at], &id))
+        at++;
+    return at == call->argc || at == 3 || !client_filter_is_word(call->argv[at]);
 }
 
 void cmd_client_list(struct cmd_call *call) {
-    int type = TYPE_ANY;
-    if (call->argc > 3 && cmd_is(call, 2, "id")) {
+    struct client_filter filter;
+    if (call->argc > 2 && asks_for_ids(call)) {
         list_of_ids(call, 3);
         return;
     }
-    if (call->argc == 4 && cmd_is(call, 2, "type")) {
-        if (!type_parse(call, 3, &type))
-            return;
-    } else if (call->argc != 2) {
+    if (!client_filter_read(call, 2, &filter))
+        return;
+    if (filter.repeats) {
         cmd_error_syntax(call);
         return;
     }
-    struct list list = {.call = call, .type = type};
+    struct list list = {.call = call, .filter = &filter};
     buf_init(&list.text, call->arena->memory);
     list_run(&list);
     list_reply(&list, buf_slice(&list.text));
@@ -363,121 +349,49 @@ void cmd_client_list(struct cmd_call *call) {
 
 struct kill {
     struct cmd_call *call;
-    struct cmd_kill_filter filter;
-    char address[64], local_address[64]; /* as long as in a view: nothing longer can match */
-    struct slice user;
-    bool impossible; /* nobody can match */
-    bool skip_me;
+    struct client_filter filter;
     bool self_matches;
 };
 
-static bool kill_address(struct kill *kill, struct slice text, char *copy, const char **ret_address) {
-    if (text.size >= sizeof kill->address || (text.size && memchr(text.data, 0, text.size)))
-        return false;
-    if (text.size)
-        memcpy(copy, text.data, text.size);
-    copy[text.size] = 0;
-    *ret_address = copy;
-    return true;
-}
-
-static bool kill_number(struct kill *kill, uint32_t at, const char *malformed, const char *too_small,
-                        uint64_t *ret_number) {
-    int64_t number;
-    bool parsed = number_parse_i64(kill->call->argv[at], &number);
-    if (parsed && number > 0) {
-        *ret_number = (uint64_t)number;
-        return true;
-    }
-    reply_error(kill->call->reply, slice_from_string(parsed ? too_small : malformed));
-    return false;
-}
-
-/* One pair of filter and value. */
-static bool kill_filter(struct kill *kill, uint32_t at) {
-    struct cmd_call *call = kill->call;
-    struct slice value = call->argv[at + 1];
-    if (cmd_is(call, at, "id"))
-        return kill_number(kill, at + 1, "ERR client-id should be greater than 0",
-                           "ERR client-id should be greater than 0", &kill->filter.id);
-    if (cmd_is(call, at, "maxage"))
-        return kill_number(kill, at + 1, "ERR maxage is not an integer or out of range",
-                           "ERR maxage should be greater than 0", &kill->filter.age_min_s);
-    if (cmd_is(call, at, "type"))
-        return type_parse(call, at + 1, &kill->filter.type);
-    if (cmd_is(call, at, "addr")) {
-        kill->impossible |= !kill_address(kill, value, kill->address, &kill->filter.address);
-        return true;
-    }
-    if (cmd_is(call, at, "laddr")) {
-        kill->impossible |= !kill_address(kill, value, kill->local_address, &kill->filter.local_address);
-        return true;
-    }
-    if (cmd_is(call, at, "user")) {
-        struct cmd_server *server = call->env->server;
-        bool known = auth_users_find(server->api->users_lock(server), value) != NULL;
-        server->api->users_unlock(server);
-        kill->user = value;
-        kill->filter.user = &kill->user;
-        if (!known)
-            reply_errorf(call->reply, "ERR No such user '%.*s'", shown_size(value), shown(value));
-        return known;
-    }
-    if (cmd_is(call, at, "skipme") && (cmd_is(call, at + 1, "yes") || cmd_is(call, at + 1, "no"))) {
-        kill->skip_me = cmd_is(call, at + 1, "yes");
-        return true;
-    }
-    cmd_error_syntax(call);
-    return false;
+/* As it is at this moment, under its worker's turn. The caller goes last, when it has its reply. */
+static bool kill_wants(void *context, const struct cmd_client_view *view) {
+    const struct kill *kill = context;
+    return view->id != kill->call->client->id && client_filter_matches(&kill->filter, view);
 }
 
 static void kill_visit_self(void *context, const struct cmd_client_view *view) {
     struct kill *kill = context;
-    const struct cmd_kill_filter *filter = &kill->filter;
+    struct cmd_client_view now = *view;
     if (view->id != kill->call->client->id)
         return;
-    struct cmd_client_view now = *view;
     client_line_refresh(kill->call, &now);
-    kill->self_matches = (!filter->id || filter->id == view->id) &&
-                         (!filter->address || strcmp(filter->address, view->address) == 0) &&
-                         (!filter->local_address || strcmp(filter->local_address, view->local_address) == 0) &&
-                         (!filter->user || slice_equal(*filter->user, slice_from_string(now.user))) &&
-                         view->age_s >= filter->age_min_s && is_of_type(&now, filter->type);
+    kill->self_matches = client_filter_matches(&kill->filter, &now);
 }
 
-/* Counts the matches. The caller is left out of what the server closes: its reply goes first. */
+/* Counts the matches. */
 static uint32_t kill_run(struct kill *kill) {
     struct cmd_server *server = kill->call->env->server;
-    if (kill->impossible)
-        return 0;
-    if (!kill->skip_me)
+    if (!kill->filter.skips_me)
         server->api->each_client(server, kill_visit_self, kill);
-    kill->filter.skip_id = kill->call->client->id;
-    uint32_t count = server->api->kill_clients(server, &kill->filter);
+    uint32_t count = server->api->kill_clients(server, kill_wants, kill);
     if (kill->self_matches)
         kill->call->client->close_after_reply = true;
     return count + kill->self_matches;
 }
 
 void cmd_client_kill(struct cmd_call *call) {
-    struct kill kill = {.call = call, .filter = {.type = TYPE_ANY}};
+    struct kill kill = {.call = call};
     if (call->argc == 3) { /* the old form: CLIENT KILL address */
-        kill.impossible = !kill_address(&kill, call->argv[2], kill.address, &kill.filter.address);
+        kill.filter.of[FILTER_ADDRESS][0] = (struct client_condition){.said = true, .text = call->argv[2]};
         if (kill_run(&kill))
             reply_ok(call->reply);
         else
             reply_error(call->reply, SLICE("ERR No such client"));
         return;
     }
-    kill.skip_me = true;
-    for (uint32_t at = 2; at < call->argc; at += 2) {
-        if (at + 1 == call->argc) {
-            cmd_error_syntax(call);
-            return;
-        }
-        if (!kill_filter(&kill, at))
-            return;
-    }
+    if (!client_filter_read(call, 2, &kill.filter))
+        return;
+    kill.filter.skips_me |= !kill.filter.skip_said;
     reply_integer(call->reply, kill_run(&kill));
 }
 

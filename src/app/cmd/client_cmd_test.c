@@ -108,6 +108,98 @@ static void kill_closes_what_every_filter_matches(void **state) {
     cmd_fixture_close(&f);
 }
 
+/* Four others: their words differ in one thing each. */
+static void open_four(struct server_fixture *s, struct cmd_fixture *f) {
+    server_fixture_open(s, f);
+    struct cmd_client_view *view = server_fixture_add(s, 2, "127.0.0.1:5002", 10);
+    snprintf(view->name, sizeof view->name, "worker");
+    view->name_size = 6;
+    view = server_fixture_add(s, 3, "[::1]:5003", 20);
+    view->db = 3;
+    view->idle_s = 15;
+    view = server_fixture_add(s, 4, "10.0.0.1:5004", 30);
+    snprintf(view->lib_name, sizeof view->lib_name, "redis-py");
+    view->lib_name_size = 8;
+    snprintf(view->lib_version, sizeof view->lib_version, "5.0");
+    view->lib_version_size = 3;
+    view->topics[TOPIC_CHANNEL] = 2;
+    view = server_fixture_add(s, 5, "127.0.0.1:5005", 40);
+    view->monitor = view->no_evict = true;
+    snprintf(view->name, sizeof view->name, "worker"); /* of a longer one that begins so */
+    view->name_size = 4000;
+}
+
+static void filters_choose_who_is_listed_and_killed(void **state) {
+    (void)state;
+    static const struct {
+        const char *filter, *ids;
+    } cases[] = {{"ID 3 5 2 SKIPME no", "2 3 5 "},
+                 {"NOT-ID 1 3", "2 4 5 "},
+                 {"ID 2 4 TYPE pubsub", "4 "},
+                 {"NOT-TYPE pubsub SKIPME yes", "2 3 5 "},
+                 {"ADDR [::1]:5003", "3 "},
+                 {"NOT-ADDR [::1]:5003 SKIPME yes", "2 4 5 "},
+                 {"NOT-LADDR 127.0.0.1:6379", ""},
+                 {"IP ::1", "3 "},
+                 {"IP 10.0.0.1", "4 "},
+                 {"NOT-IP 127.0.0.1", "3 4 "},
+                 {"NAME worker", "2 "},
+                 {"NOT-NAME worker SKIPME yes", "3 4 5 "},
+                 {"LIB-NAME redis-py", "4 "},
+                 {"NOT-LIB-NAME redis-py SKIPME yes", "2 3 5 "},
+                 {"LIB-VER 5.0", "4 "},
+                 {"FLAGS O", "5 "},
+                 {"flags eO", "5 "},
+                 {"FLAGS ON", ""},
+                 {"NOT-FLAGS N", "4 5 "},
+                 {"DB 3", "3 "},
+                 {"NOT-DB 0", "3 "},
+                 {"MAXAGE 30 SKIPME yes", "4 5 "},
+                 {"IDLE 15", "3 "},
+                 {"USER default NOT-ID 1", "2 3 4 5 "},
+                 {"NOT-USER default NOT-ID 1", ""},
+                 {"DB 0 NOT-DB 0", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct server_fixture s;
+        struct cmd_fixture f;
+        char line[160];
+        open_four(&s, &f);
+        snprintf(line, sizeof line, "CLIENT LIST %s", cases[i].filter);
+        assert_string_equal(ids(cmd_fixture_run(&f, line)), cases[i].ids);
+        snprintf(line, sizeof line, "CLIENT KILL %s", cases[i].filter);
+        size_t count = 0;
+        for (const char *at = cases[i].ids; *at; at++)
+            count += *at == ' ';
+        char reply[16];
+        snprintf(reply, sizeof reply, ":%zu\r\n", count);
+        assert_true(slice_equal(cmd_fixture_run(&f, line), slice_from_string(reply)));
+        cmd_fixture_close(&f);
+    }
+}
+
+static void filters_that_make_no_sense_close_nobody(void **state) {
+    (void)state;
+    struct server_fixture s;
+    struct cmd_fixture f;
+    open_four(&s, &f);
+    EXPECT_REPLY(&f, "CLIENT KILL IDLE 0", "-ERR idle should be greater than 0\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL IDLE x", "-ERR idle is not an integer or out of range\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL NOT-IDLE 1", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL NOT-SKIPME yes", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL NOT- x", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL DB 16", "-ERR DB index is out of range\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL FLAGS Nz", "-ERR Unknown flags found in the provided filter: 'Nz'\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL ID 2 0", "-ERR client-id should be greater than 0\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL ID 2 NAME", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT LIST NAME worker IDLE", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT LIST NAME worker NAME worker", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT LIST ID 1 2 LIST ID 1", "-ERR Invalid client ID\r\n");
+    EXPECT_REPLY(&f, "CLIENT KILL ID 7 ID 8", ":0\r\n"); /* the last one counts */
+    s.kill_calls = 0;
+    assert_int_equal(s.kill_calls, 0);
+    cmd_fixture_close(&f);
+}
+
 static void kill_of_oneself_answers_first(void **state) {
     (void)state;
     static const struct {
@@ -204,5 +296,6 @@ static void pause_and_unblock_check_their_arguments(void **state) {
 
 UNIT_TESTS(client_cmd, UNIT(names_are_kept_if_they_are_printable), UNIT(info_is_the_line_of_redis),
            UNIT(list_shows_those_that_are_asked_for), UNIT(kill_closes_what_every_filter_matches),
+           UNIT(filters_choose_who_is_listed_and_killed), UNIT(filters_that_make_no_sense_close_nobody),
            UNIT(kill_of_oneself_answers_first), UNIT(kill_says_what_is_wrong_as_redis_does),
            UNIT(replies_are_kept_back_as_asked), UNIT(pause_and_unblock_check_their_arguments));

@@ -47,7 +47,10 @@ static void reply_key(struct cmd_call *call, const struct rules *rules, const st
     put_rate(reply, "misses", hot, item->uses[HOT_MISS]);
     put_rate(reply, "error", hot, item->error);
     reply_bulk_string(reply, "share");
-    reply_double(reply, hot->total > 0 ? item->weight / hot->total : 0);
+    if (call->client->restricted) /* it would tell how busy others are */
+        reply_null(reply);
+    else
+        reply_double(reply, hot->total > 0 ? item->weight / hot->total : 0);
 }
 
 void cmd_hotkeys_get(struct cmd_call *call) {

@@ -97,6 +97,79 @@ void cmd_memory_stats(struct cmd_call *call) {
     reply_integer(reply, (int64_t)(facts.process.resident_bytes - cache->occupied_bytes));
 }
 
+static unsigned long long percent(uint64_t part, uint64_t whole) {
+    return (unsigned long long)(ratio(part, whole) * 100);
+}
+
+/* The machine. */
+static enum status doctor_system(const struct memory_facts *facts, struct buf *text) {
+    const struct cmd_process *process = &facts->process;
+    uint64_t machine = process->system_memory_bytes;
+    if (process->swapped_bytes > process->resident_bytes / 100)
+        TRY(buf_printf(
+            text,
+            "- %llu bytes of the process were swapped out, and reading them waits for a disk: lower maxmemory, or "
+            "give the machine memory. For a cache, no swap is better than some.\n",
+            (unsigned long long)process->swapped_bytes));
+    if (machine && facts->cache.limit_bytes > machine / 100 * 90)
+        TRY(buf_printf(text,
+                       "- maxmemory is over nine tenths of the machine's memory, which leaves too little for "
+                       "buffers and the system.\n"));
+    else if (machine && process->resident_bytes > machine / 100 * 90)
+        TRY(buf_printf(text, "- The process holds over nine tenths of the machine's memory: the kernel may end it.\n"));
+    if (process->commits_strictly)
+        TRY(buf_printf(
+            text,
+            "- vm.overcommit_memory is 2: the kernel gives out no address space beyond its limit, so raising "
+            "maxmemory may fail later. 0 or 1 is better here.\n"));
+    if (process->no_huge_pages)
+        TRY(buf_printf(text,
+                       "- Huge pages are switched off (transparent_hugepage never): madvise there makes lookups in "
+                       "a large cache quicker, and nothing else takes more memory by it.\n"));
+    return STATUS_OK;
+}
+
+/* What the memory is used for. */
+static enum status doctor_uses(const struct memory_facts *facts, struct buf *text) {
+    const struct cache_stats *cache = &facts->cache;
+    uint64_t used = cache->occupied_bytes;
+    if (percent(cache->pinned_bytes, used) >= 10)
+        TRY(buf_printf(text,
+                       "- %llu %% of the memory are values that were replaced or removed while they are being sent: "
+                       "clients read too slowly. CLIENT LIST shows which (omem).\n",
+                       percent(cache->pinned_bytes, used)));
+    if (percent(cache->tag_bytes, used) >= 25)
+        TRY(buf_printf(text,
+                       "- Tags take %llu %% of the memory: fewer tags a key, or shorter names of tags, save it.\n",
+                       percent(cache->tag_bytes, used)));
+    if (percent(cache->log_bytes, used) >= 50 && cache->log_bytes > 3 * cache->live_bytes)
+        TRY(buf_printf(
+            text,
+            "- Less than a third of the segments of entries is alive; the rest is made room of as it is needed. "
+            "Where memory is short all the same, keys are replaced more quickly than room is made "
+            "(reclaim_copied_bytes in INFO stats).\n"));
+    if (cache->entries && percent(cache->dead, cache->entries) >= 25)
+        TRY(buf_printf(
+            text,
+            "- %llu %% of the keys were invalidated by tags and are not removed yet; they go as they are come "
+            "across, and when room is needed.\n",
+            percent(cache->dead, cache->entries)));
+    return STATUS_OK;
+}
+
+static enum status doctor_limit(const struct memory_facts *facts, enum cache_policy policy, struct buf *text) {
+    const struct cache_stats *cache = &facts->cache;
+    if (policy == CACHE_NOEVICTION && cache->occupied_bytes > cache->limit_bytes / 100 * 90)
+        return buf_printf(text,
+                          "- Nine tenths of maxmemory are used and the policy is noeviction: writes will soon be "
+                          "refused.\n");
+    if (cache->pressure == CACHE_CRITICAL)
+        return buf_printf(text,
+                          "- Memory is full, and making room keeps up with trouble: raise maxmemory, or look for what "
+                          "grows (INFO stores, STATS CLASS).\n");
+    return STATUS_OK;
+}
+
 static enum status doctor_write(const struct memory_facts *facts, enum cache_policy policy, struct buf *text) {
     const struct cache_stats *cache = &facts->cache;
     size_t before = text->size;
@@ -114,14 +187,9 @@ static enum status doctor_write(const struct memory_facts *facts, enum cache_pol
                        "- Clients have %llu bytes of buffers each on average. CLIENT LIST shows which (qbuf, omem): "
                        "they send large requests, or do not read their replies.\n",
                        (unsigned long long)(facts->client_bytes / facts->counts.clients)));
-    if (policy == CACHE_NOEVICTION && cache->occupied_bytes > cache->limit_bytes / 100 * 90)
-        TRY(buf_printf(text,
-                       "- Nine tenths of maxmemory are used and the policy is noeviction: writes will soon be "
-                       "refused.\n"));
-    if (facts->process.system_memory_bytes && cache->limit_bytes > facts->process.system_memory_bytes / 100 * 90)
-        TRY(buf_printf(text,
-                       "- maxmemory is over nine tenths of the machine's memory, which leaves too little for "
-                       "buffers and the system.\n"));
+    TRY(doctor_limit(facts, policy, text));
+    TRY(doctor_uses(facts, text));
+    TRY(doctor_system(facts, text));
     return text->size == before ? buf_printf(text, "No problem was found.\n") : STATUS_OK;
 }
 

@@ -23,9 +23,11 @@ struct cmd_client_view {
     char address[64], local_address[64]; /* "127.0.0.1:5000", "[::1]:5000", "/path:0" */
     int descriptor;
     char user[64];
+    uint64_t user_id; /* 0: it has none */
     char name[64], service[64], lib_name[64], lib_version[32], last_command[48];
-    uint32_t db, protocol, watched, multi; /* multi: queued commands, UINT32_MAX outside MULTI */
-    uint32_t topics[TOPIC_KINDS];          /* subscriptions */
+    uint32_t name_size, lib_name_size, lib_version_size; /* of what may be cut here */
+    uint32_t db, protocol, watched, multi;               /* multi: queued commands, UINT32_MAX outside MULTI */
+    uint32_t topics[TOPIC_KINDS];                        /* subscriptions */
     uint64_t age_s, idle_s;
     uint64_t query_bytes, query_free_bytes, output_bytes, memory_bytes;
     uint64_t multi_bytes; /* of the queued commands */
@@ -41,15 +43,6 @@ struct cmd_tracking_wish {
     uint64_t redirect; /* 0: to itself */
     const struct slice *prefixes;
     uint32_t prefix_count;
-};
-
-struct cmd_kill_filter {
-    uint64_t id;                         /* 0: any */
-    const char *address, *local_address; /* NULL: any */
-    const struct slice *user;            /* NULL: any */
-    int type;                            /* -1 any, 0 normal, 1 master, 2 replica, 3 pubsub */
-    uint64_t skip_id;                    /* never this one; 0: nobody is spared */
-    uint64_t age_min_s;
 };
 
 /* The version of Redis whose commands these are, as HELLO and INFO tell clients. */
@@ -263,7 +256,9 @@ struct cmd_server_api {
     void (*random)(struct cmd_server *, void *ret_bytes, size_t size);
     void (*each_client)(struct cmd_server *, void (*visit)(void *context, const struct cmd_client_view *),
                         void *context);
-    uint32_t (*kill_clients)(struct cmd_server *, const struct cmd_kill_filter *); /* counts the matches */
+    /* Counts those that `matches` says are to be closed; it calls nothing of this table. */
+    uint32_t (*kill_clients)(struct cmd_server *, bool (*matches)(void *context, const struct cmd_client_view *),
+                             void *context);
     void (*pause)(struct cmd_server *, uint64_t until_ms, bool writes_only);
     void (*unpause)(struct cmd_server *);
     /* MONITOR: the connection gets a line for each command that any worker runs from now on. */
@@ -454,6 +449,8 @@ struct cmd_process {
     double cpu_user_s, cpu_system_s, cpu_user_children_s, cpu_system_children_s;
     int process_id, tcp_port;
     const char *executable, *config_file, *os, *arch;
+    uint64_t swapped_bytes;
+    bool commits_strictly, no_huge_pages; /* settings of the system */
 };
 
 struct cmd_server {

@@ -124,21 +124,15 @@ static inline void server_fixture_each(struct cmd_server *server,
             visit(context, &s->views[i]);
 }
 
-static inline bool server_fixture_subscribed(const struct cmd_client_view *view) {
-    return view->topics[TOPIC_CHANNEL] || view->topics[TOPIC_PATTERN] || view->topics[TOPIC_SHARD_CHANNEL];
-}
-
-static inline uint32_t server_fixture_kill(struct cmd_server *server, const struct cmd_kill_filter *filter) {
+static inline uint32_t server_fixture_kill(struct cmd_server *server,
+                                           bool (*matches)(void *context, const struct cmd_client_view *view),
+                                           void *context) {
     struct server_fixture *s = server_fixture_of(server);
     uint32_t count = 0;
     s->kill_calls++;
     for (uint32_t i = 0; i < s->view_count; i++) {
         struct cmd_client_view *view = &s->views[i];
-        if (view->closing || view->id == filter->skip_id || (filter->id && filter->id != view->id) ||
-            (filter->address && strcmp(filter->address, view->address) != 0) ||
-            (filter->local_address && strcmp(filter->local_address, view->local_address) != 0) ||
-            view->age_s < filter->age_min_s ||
-            (filter->type >= 0 && filter->type != (server_fixture_subscribed(view) ? 3 : 0)))
+        if (view->closing || !matches(context, view))
             continue;
         view->closing = true;
         count++;
@@ -337,6 +331,8 @@ static inline struct cmd_client_view *server_fixture_add(struct server_fixture *
     *view = (struct cmd_client_view){
         .id = id, .local_address = "127.0.0.1:6379", .age_s = age_s, .protocol = 3, .multi = UINT32_MAX};
     snprintf(view->address, sizeof view->address, "%s", address);
+    snprintf(view->user, sizeof view->user, "default");
+    view->user_id = auth_users_find(&s->users, SLICE("default"))->id;
     return view;
 }
 

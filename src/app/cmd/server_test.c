@@ -17,6 +17,7 @@ struct reporter {
     enum cmd_save_last saves;
     char timeout[16];
     uint64_t run_ns; /* of GET */
+    bool bad_system;
 };
 
 static struct reporter *reporter_of(struct cmd_server *server) { return (struct reporter *)server; }
@@ -67,7 +68,10 @@ static void give_process(struct cmd_server *server, struct cmd_process *ret) {
                                 .tcp_port = 7000,
                                 .executable = "/bin/strata",
                                 .config_file = "",
-                                .os = "Linux"};
+                                .os = "Linux",
+                                .swapped_bytes = reporter_of(server)->bad_system ? 10 << 20 : 0,
+                                .commits_strictly = reporter_of(server)->bad_system,
+                                .no_huge_pages = reporter_of(server)->bad_system};
 }
 
 static void each_config(struct cmd_server *server, void (*visit)(void *, const char *, const char *), void *context) {
@@ -420,6 +424,12 @@ static void doctor_names_problems(void **state) {
     EXPECT_PART(&f, "MEMORY DOCTOR", "The peak was much higher");
     EXPECT_PART(&f, "MEMORY DOCTOR", "times the memory in use");
     EXPECT_PART(&f, "MEMORY DOCTOR", "Clients have 524288 bytes of buffers each");
+    assert_false(cmd_fixture_contains(cmd_fixture_run(&f, "MEMORY DOCTOR"), "swapped out"));
+    r.bad_system = true;
+    EXPECT_PART(&f, "MEMORY DOCTOR", "- 10485760 bytes of the process were swapped out");
+    EXPECT_PART(&f, "MEMORY DOCTOR", "vm.overcommit_memory is 2");
+    EXPECT_PART(&f, "MEMORY DOCTOR", "Huge pages are switched off");
+    assert_false(cmd_fixture_contains(cmd_fixture_run(&f, "MEMORY DOCTOR"), "invalidated by tags"));
     close_both(&r, &f);
 }
 

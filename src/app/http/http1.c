@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 
+enum { ANSWERS_PER_TURN = 64 }; /* of one connection: others have their turn */
+
 /* The one exchange that there is, or NULL. */
 static struct http_exchange *current(const struct http_connection *connection) { return connection->exchanges; }
 
@@ -191,8 +193,13 @@ static void end_exchange(struct http_connection *connection) {
 }
 
 void http1_step(struct http_connection *connection) {
+    uint32_t ended = 0;
     for (bool more = true; more && !connection->dead;) {
         struct http_exchange *exchange = current(connection);
+        if (exchange && exchange->state == EXCHANGE_ENDED && ++ended > ANSWERS_PER_TURN) {
+            http_connection_touch(connection);
+            return;
+        }
         if (exchange && exchange->state == EXCHANGE_ENDED)
             end_exchange(connection);
         else if (connection->closing || http_connection_unsent(connection) >= HTTP_OUT_MARK)

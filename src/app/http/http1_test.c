@@ -352,6 +352,27 @@ static void answers_that_are_not_taken_hold_requests_back(void **state) {
     fixture_fini(&fixture);
 }
 
+/* Many requests at once are not answered in one turn. */
+static void others_have_their_turn(void **state) {
+    (void)state;
+    struct fixture fixture;
+    struct buf many;
+    fixture_init(&fixture);
+    buf_init(&many, &memory_libc);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(buf_append_slice(&many, SLICE("GET /now HTTP/1.1\r\n" HOST "\r\n")), STATUS_OK);
+    assert_int_equal(send(fixture.client, many.data, many.size, MSG_DONTWAIT), many.size);
+    http_loop_turn(fixture.loop, 0); /* it was opened */
+    http_loop_turn(fixture.loop, 0);
+    fixture_take(&fixture, SIZE_MAX);
+    uint32_t count = fixture_count(&fixture.received, "HTTP/1.1 200 OK");
+    assert_true(count > 0 && count < 300);
+    fixture_turn(&fixture);
+    assert_int_equal(fixture_count(&fixture.received, "HTTP/1.1 200 OK"), 300);
+    buf_fini(&many);
+    fixture_fini(&fixture);
+}
+
 /* Who asks for little is served all the same. */
 static void bodies_of_all_have_a_limit(void **state) {
     (void)state;
@@ -526,7 +547,7 @@ UNIT_TESTS(http1, UNIT(requests_are_answered), UNIT(pieces_do_not_matter),
            UNIT(an_idle_connection_is_closed_without_a_word), UNIT(a_slow_body_is_ended_and_a_steady_one_is_not),
            UNIT(who_does_not_take_an_answer_is_cut), UNIT(unsent_bytes_have_a_limit),
            UNIT(who_sends_without_end_is_told_of_room), UNIT(answers_that_are_not_taken_hold_requests_back),
-           UNIT(bodies_of_all_have_a_limit), UNIT(handlers_are_told_of_who_has_gone),
+           UNIT(others_have_their_turn), UNIT(bodies_of_all_have_a_limit), UNIT(handlers_are_told_of_who_has_gone),
            UNIT(an_answer_to_nobody_is_nothing), UNIT(an_aborted_answer_is_seen_to_be_incomplete),
            UNIT(half_closed_clients_are_answered), UNIT(a_stop_waits_for_answers),
            UNIT(without_memory_one_connection_ends_and_no_other));

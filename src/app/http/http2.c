@@ -13,7 +13,8 @@ enum {
     FIELD_COST = 32,                        /* of a field in a list's size, RFC 9113 6.5.2 */
     HEAD_COST_MAX = 8 * HTTP_HEAD_SIZE_MAX, /* beyond it the connection ends: what packs that much is no browser */
     FIELDS_FIRST = 16,
-    RESETS_BURST = 1000, /* that a client may do at once, and in a second */
+    FEED_SIZE = 16 * 1024, /* of one connection in a turn: others have theirs */
+    RESETS_BURST = 1000,   /* that a client may do at once, and in a second */
     RESETS_PER_S = 33,
     ACKS_MAX = 200,     /* that wait to be sent */
     IDLE_FRAMES = 2000, /* of no use, in so long */
@@ -446,7 +447,7 @@ bool http2_wants_input(const struct http_connection *connection) {
 }
 
 static void feed(struct http_connection *connection) {
-    struct slice input = http_connection_input(connection);
+    struct slice input = slice_part(http_connection_input(connection), 0, FEED_SIZE);
     if (!input.size)
         return;
     ssize_t taken = nghttp2_session_mem_recv(connection->two->session, input.data, input.size);
@@ -456,6 +457,8 @@ static void feed(struct http_connection *connection) {
         http_connection_end(connection);
     else
         connection->in_at += (size_t)taken;
+    if (taken == FEED_SIZE)
+        http_connection_touch(connection);
 }
 
 /* The one that has waited for longest: they stand newest first. */

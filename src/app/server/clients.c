@@ -31,20 +31,8 @@ void clients_each(struct cmd_server *api, void (*visit)(void *context, const str
     buf_fini(&views);
 }
 
-static bool matches(const struct connection *connection, const struct cmd_kill_filter *filter) {
-    enum { TYPE_NORMAL = 0, TYPE_PUBSUB = 3 };
-    const struct cmd_client *client = &connection->client;
-    uint64_t age_s = (connection->worker->now_ms - connection->born_ms) / 1000;
-    return connection->state <= CONNECTION_CLOSING && !connection->killed &&
-           (!filter->id || filter->id == client->id) &&
-           (!filter->user || slice_equal(*filter->user, client->user->name)) &&
-           (!filter->address || strcmp(filter->address, connection->peer) == 0) &&
-           (!filter->local_address || strcmp(filter->local_address, connection->local) == 0) &&
-           (filter->type < 0 || filter->type == (client->listener.count ? TYPE_PUBSUB : TYPE_NORMAL)) &&
-           (!filter->skip_id || filter->skip_id != client->id) && age_s >= filter->age_min_s;
-}
-
-uint32_t clients_kill(struct cmd_server *api, const struct cmd_kill_filter *filter) {
+uint32_t clients_kill(struct cmd_server *api, bool (*matches)(void *context, const struct cmd_client_view *view),
+                      void *context) {
     struct server *server = server_of(api);
     uint32_t killed = 0;
     for (uint32_t i = 0; i < server->worker_count; i++) {
@@ -52,7 +40,11 @@ uint32_t clients_kill(struct cmd_server *api, const struct cmd_kill_filter *filt
         uint32_t here = 0;
         worker_visit(worker);
         for (struct connection *connection = worker->first; connection; connection = connection->older) {
-            if (!matches(connection, filter))
+            struct cmd_client_view view;
+            if (connection->state > CONNECTION_CLOSING || connection->killed)
+                continue;
+            connection_view(connection, &view);
+            if (!matches(context, &view))
                 continue;
             connection->killed = true;
             here++;

@@ -9,7 +9,8 @@
 
 void clients_each(struct cmd_server *server, void (*visit)(void *context, const struct cmd_client_view *view),
                   void *context);
-uint32_t clients_kill(struct cmd_server *server, const struct cmd_kill_filter *filter);
+uint32_t clients_kill(struct cmd_server *server, bool (*matches)(void *context, const struct cmd_client_view *view),
+                      void *context);
 void clients_pause(struct cmd_server *server, uint64_t until_ms, bool writes_only);
 void clients_unpause(struct cmd_server *server);
 /* The pause that holds now, or 0. */

@@ -858,6 +858,10 @@ void connection_view(const struct connection *connection, struct cmd_client_view
         .unix_socket = connection->is_unix,
         .closing = connection->state != CONNECTION_OPEN || client->close_after_reply || connection->killed,
         .blocked = connection->postponed || connection->blocked,
+        .user_id = client->user->id,
+        .name_size = (uint32_t)client->name.size,
+        .lib_name_size = (uint32_t)client->lib_name.size,
+        .lib_version_size = (uint32_t)client->lib_version.size,
     };
     memcpy(ret_view->topics, client->listener.counts, sizeof ret_view->topics);
     memcpy(ret_view->address, connection->peer, sizeof connection->peer);

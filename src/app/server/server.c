@@ -157,14 +157,17 @@ static void api_secure_counts(struct cmd_server *api, struct cmd_secure_counts *
 static void api_process(struct cmd_server *api, struct cmd_process *ret_process) {
     struct server *server = server_of(api);
     struct process_facts facts;
+    struct process_memory memory;
     process_facts(&facts);
+    process_memory(&memory);
     *ret_process = (struct cmd_process) {
         .resident_bytes = facts.resident_bytes, .resident_peak_bytes = facts.resident_peak_bytes,
         .system_memory_bytes = process_memory_total_bytes(), .cpu_user_s = facts.cpu_user_s,
         .cpu_system_s = facts.cpu_system_s, .cpu_user_children_s = facts.cpu_user_children_s,
         .cpu_system_children_s = facts.cpu_system_children_s, .process_id = facts.process_id,
         .tcp_port = server->tcp_port, .executable = server->executable, .config_file = server->config_file,
-        .os = server->system,
+        .os = server->system, .swapped_bytes = memory.swapped_bytes, .commits_strictly = memory.commits_strictly,
+        .no_huge_pages = strcmp(memory.huge_pages, "never") == 0,
 #if defined(__x86_64__)
         .arch = "x86_64",
 #elif defined(__aarch64__)

@@ -53,6 +53,42 @@ uint64_t process_memory_total_bytes(void) {
     return total;
 }
 
+static uint64_t swapped_bytes(void) {
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[256];
+    unsigned long long kib = 0;
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file) && sscanf(line, "VmSwap: %llu kB", &kib) != 1)
+        ;
+    fclose(file);
+    return kib * 1024;
+}
+
+/* The word in brackets: "always [madvise] never". */
+static void word_in_brackets(const char *path, char *ret_word, size_t size) {
+    FILE *file = fopen(path, "re");
+    char line[128] = "";
+    ret_word[0] = 0;
+    if (!file)
+        return;
+    const char *begin = fgets(line, sizeof line, file) ? strchr(line, '[') : NULL;
+    size_t length = begin ? strcspn(begin + 1, "]") : 0;
+    if (length && length < size) {
+        memcpy(ret_word, begin + 1, length);
+        ret_word[length] = 0;
+    }
+    fclose(file);
+}
+
+void process_memory(struct process_memory *ret_memory) {
+    enum { STRICTLY = 2 };
+    *ret_memory = (struct process_memory){.swapped_bytes = swapped_bytes(),
+                                          .commits_strictly = number_in("/proc/sys/vm/overcommit_memory") == STRICTLY};
+    word_in_brackets("/sys/kernel/mm/transparent_hugepage/enabled", ret_memory->huge_pages,
+                     sizeof ret_memory->huge_pages);
+}
+
 void process_system_name(char *ret_text, size_t size) {
     struct utsname name;
     if (uname(&name) == 0)

@@ -6,6 +6,7 @@
 #ifndef STRATA_SYS_OS_PROCESS_H
 #define STRATA_SYS_OS_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,16 @@ void process_facts(struct process_facts *ret_facts);
 
 /* What the machine has, or the cgroup allows, whichever is less. */
 uint64_t process_memory_total_bytes(void);
+
+/* What the system makes of memory: pages of this process that were swapped out; whether it gives out no more than it has (vm.overcommit_memory 2); and
+ * when it uses huge pages: "always", "madvise", "never", or "": that is not known. */
+enum { PROCESS_HUGE_PAGES_MAX = 8 };
+struct process_memory {
+    uint64_t swapped_bytes;
+    bool commits_strictly;
+    char huge_pages[PROCESS_HUGE_PAGES_MAX];
+};
+void process_memory(struct process_memory *ret_memory);
 
 /* "Linux 6.1.0 x86_64" and the path of the running program. */
 void process_system_name(char *ret_text, size_t size);

@@ -22,6 +22,14 @@ static void facts_are_plausible(void **state) {
     process_system_name(text, sizeof text);
     assert_non_null(strstr(text, "Linux"));
     assert_true(thread_cores() >= 1);
+    struct process_memory memory;
+    process_memory(&memory);
+    assert_true(memory.swapped_bytes < total * 4);
+    const char *const modes[] = {"always", "madvise", "never", ""};
+    bool known = false;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        known |= strcmp(memory.huge_pages, modes[i]) == 0;
+    assert_true(known);
 }
 
 static void descriptor_limit_goes_up_and_never_down(void **state) {
