@@ -65,8 +65,16 @@ def c_flags(route):
     return ' | '.join(flags) or '0'
 
 
+def c_query(route):
+    """The names that its query may have; NULL: any."""
+    flags = route.get('flags', [])
+    if 'changes' not in flags or 'any' in flags:
+        return 'NULL'
+    return c_text(' '.join(['', 'db', *route.get('query', {}), '']))
+
+
 def c_route(route):
-    return '{%s, %s, %s, api_%s}' % (c_text(route['method']), c_text(own_path(route)), c_flags(route), route['handler'])
+    return '{%s, %s, %s, %s, api_%s}' % (c_text(route['method']), c_text(own_path(route)), c_flags(route), c_query(route), route['handler'])
 
 
 def make_c(spec):

@@ -135,6 +135,11 @@ def help_text(ours, theirs):
     return all(line[0] == kind for line in ours[1])
 
 
+@difference("client-list-filters")
+def client_list(ours, theirs):
+    return ours[0] == theirs[0] or (theirs[0] == "-" and ours[0] in "-$=")
+
+
 @difference("doctor-wording")
 def doctor(ours, theirs):
     return ours[0] == theirs[0] and (ours[0] != "-" or ours == theirs) and bool(ours[1])

@@ -226,6 +226,18 @@ static bool is_clear(const struct api_query *query) {
     return !flag || clear;
 }
 
+/* Where something is changed, a misspelt member may be one that matters. */
+static bool is_known(const struct api_call *call, struct slice name) {
+    const char *names = call->route->query;
+    for (const char *at = names; at && *at;) {
+        size_t size = strcspn(at, " ");
+        if (size && slice_equal(name, slice_make(at, size)))
+            return true;
+        at += size + (at[size] == ' ');
+    }
+    return !names;
+}
+
 static bool read_query(struct api_call *call) {
     struct slice query = call->request->query, name, value;
     while (http_query_next(&query, &name, &value)) {
@@ -234,6 +246,11 @@ static bool read_query(struct api_call *call) {
             !decode(call, value, true, &into->value)) {
             api_problem(call, 400, "SYNTAX", "The query has more than %d members, or a percent sign without digits.",
                         API_QUERY_MAX);
+            return false;
+        }
+        if (!is_known(call, into->name)) {
+            api_problem(call, 400, "SYNTAX", "The query of this route has no '%.*s'.",
+                        (int)slice_part(into->name, 0, 40).size, (const char *)into->name.data);
             return false;
         }
         if (!is_clear(into)) {

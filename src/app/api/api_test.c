@@ -525,6 +525,11 @@ static void what_may_be_meant_either_way_is_refused(void **state) {
     expect_answer(&fixture, "POST", "/v1/invalidations?dryrun=ture", JSON, "{\"pattern\": \"*\"}", 400, "'dryrun'");
     expect_answer(&fixture, "POST", "/v1/invalidations?dryrun", JSON, "{\"pattern\": \"*\"}", 200, "\"entries\":1");
     expect_answer(&fixture, "PURGE", "/v1/keys/a?soft=on", NULL, NULL, 400, "'soft'");
+    expect_answer(&fixture, "PUT", "/v1/keys/a?tll=30s", NULL, "two", 400, "no 'tll'");
+    expect_answer(&fixture, "PUT", "/v1/keys/b?tag=x,y&tags=z&db=3", NULL, "two", 201, NULL);
+    expect_answer(&fixture, "POST", "/v1/invalidations?dry_run=1", JSON, "{\"pattern\": \"*\"}", 400, "no 'dry_run'");
+    expect_answer(&fixture, "PURGE", "/page?v=7", NULL, NULL, 200, "\"entries\":0");
+    expect_answer(&fixture, "GET", "/v1/keys/a?v=7", NULL, NULL, 200, "one");
     expect_answer(&fixture, "PUT", "/v1/rules?dryrun=on", "content-type: application/yaml", "classes: {}", 400,
                   "'dryrun'");
     expect_answer(&fixture, "POST", "/v1/keys:batch", JSON,

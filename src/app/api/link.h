@@ -24,8 +24,8 @@ enum { ASK_WHO_SIZE = 16 };
 enum {
     LINKS_MAX = 128,
     LINKS_OF_ONE_MAX = 8, /* of one identity, shared; those that are held count against LINKS_MAX only */
-    LINKS_HELD_OF_ONE_MAX =
-        64, /* by one identity, in whichever database and from whichever machine: others come to theirs */
+    /* Of one identity, in whichever database and from whichever machine, so that others come to theirs. */
+    LINKS_HELD_OF_ONE_MAX = 64,
     ASKS_WAITING_MAX = 4096, /* for a link, when all are held or full */
     LINK_IDLE_MS = 30000,
     ASK_MS_MAX = 30000, /* then nobody waits for the replies any more */

@@ -45,9 +45,9 @@ static void print_help(void) {
         "  --expect-lines N\n      So many lines have to be there.\n"
         "  --json\n      Print one object of JSON.\n\n"
         "show prints events, from all files in their order.\n\n"
-        "  --user NAME, --class NAME, --result ok|denied|failed, --action NAME\n      Only such. An action is a "
+        "  --user NAME\n  --class NAME\n  --result ok|denied|failed\n  --action NAME\n      Only such. An action is a "
         "command, subcommands included: CONFIG, or 'CONFIG SET'.\n"
-        "  --since TIME, --until TIME\n      UTC, as much of it as you like: 2026-01-31, 2026-01-31T12:00.\n"
+        "  --since TIME\n  --until TIME\n      UTC, as much of it as you like: 2026-01-31, 2026-01-31T12:00.\n"
         "  --json\n      Print the lines as they stand.\n\n"
         "The exit code is 0 if the log is good, 1 if it is not, 2 if it cannot be read, or not be checked without its "
         "key.\n");

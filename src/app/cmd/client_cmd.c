@@ -326,15 +326,30 @@ static bool asks_for_ids(const struct cmd_call *call) {
     return at == call->argc || at == 3 || !client_filter_is_word(call->argv[at]);
 }
 
+/* Words with values behind them, whatever these are: what is none is said before a value is refused. */
+static bool is_made_of_words(const struct cmd_call *call) {
+    for (uint32_t at = 2; at < call->argc;) {
+        bool ids = cmd_is(call, at, "id") || cmd_is(call, at, "not-id");
+        int64_t id;
+        if (!client_filter_is_word(call->argv[at]) || at + 1 == call->argc)
+            return false;
+        at += 2;
+        while (ids && at < call->argc && number_parse_i64(call->argv[at], &id))
+            at++;
+    }
+    return true;
+}
+
 void cmd_client_list(struct cmd_call *call) {
     struct client_filter filter;
     if (call->argc > 2 && asks_for_ids(call)) {
         list_of_ids(call, 3);
         return;
     }
-    if (!client_filter_read(call, 2, &filter))
+    bool sound = is_made_of_words(call);
+    if (sound && !client_filter_read(call, 2, &filter))
         return;
-    if (filter.repeats) {
+    if (!sound || filter.repeats) {
         cmd_error_syntax(call);
         return;
     }

@@ -193,6 +193,7 @@ static void filters_that_make_no_sense_close_nobody(void **state) {
     EXPECT_REPLY(&f, "CLIENT KILL ID 2 NAME", "-ERR syntax error\r\n");
     EXPECT_REPLY(&f, "CLIENT LIST NAME worker IDLE", "-ERR syntax error\r\n");
     EXPECT_REPLY(&f, "CLIENT LIST NAME worker NAME worker", "-ERR syntax error\r\n");
+    EXPECT_REPLY(&f, "CLIENT LIST TYPE 1 2 3", "-ERR syntax error\r\n");
     EXPECT_REPLY(&f, "CLIENT LIST ID 1 2 LIST ID 1", "-ERR Invalid client ID\r\n");
     EXPECT_REPLY(&f, "CLIENT KILL ID 7 ID 8", ":0\r\n"); /* the last one counts */
     s.kill_calls = 0;

@@ -10,7 +10,7 @@ static void describe(const struct auth_user *user, struct buf *out) {
     ASSERT(auth_user_describe(user, out) == STATUS_OK);
 }
 
-/* By way of a file, as words with brackets and spaces stand there. */
+/* By way of a file, behind the roles that he has; as words with brackets and spaces stand there. */
 static void check(const struct auth_setting *setting, const struct auth_user *user) {
     struct auth_users users;
     struct buf text, errors, again;
@@ -19,6 +19,11 @@ static void check(const struct auth_setting *setting, const struct auth_user *us
     buf_init(&errors, &memory_libc);
     struct buf file;
     buf_init(&file, &memory_libc);
+    for (uint32_t i = 0; i < user->roles.count; i++) {
+        struct slice name = auth_role_at(user, i)->name;
+        ASSERT(buf_append(&file, "role ", 5) == STATUS_OK && buf_append_slice(&file, name) == STATUS_OK &&
+               buf_append(&file, "\n", 1) == STATUS_OK);
+    }
     ASSERT(buf_append(&file, "user joe ", 9) == STATUS_OK && buf_append_slice(&file, buf_slice(&text)) == STATUS_OK);
     ASSERT(auth_users_load(&users, buf_slice(&file), "f", &errors) == STATUS_OK);
     const struct auth_user *made = auth_users_find(&users, SLICE("joe"));
