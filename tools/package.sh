@@ -79,6 +79,9 @@ fill_server() {
     for file in README.md docs/*.md; do
         copy 644 "$file" "$server/usr/share/doc/strata/${file##*/}"
     done
+    for file in docs/screenshots/*.png; do
+        copy 644 "$file" "$server/usr/share/doc/strata/screenshots/${file##*/}"
+    done
     papers "$server" strata
     control "$server" strata database "adduser, $(needs -e"$server/usr/bin/strata")" \
         'cache server that speaks the Redis protocol' <<END

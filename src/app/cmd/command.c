@@ -339,8 +339,10 @@ void cmd_command_list(struct cmd_call *call) {
 
 /* ------------------------------------------------------------------- HELP */
 
+enum { HELP_LINE_SIZE = 768 }; /* no syntax or summary is longer: tools/gen_commands_test.py */
+
 static void help_line(struct reply *reply, const char *indent, const char *text) {
-    char line[512];
+    char line[HELP_LINE_SIZE];
     int size = snprintf(line, sizeof line, "%s%s", indent, text);
     reply_simple(reply, slice_make(line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1));
 }

@@ -20,7 +20,7 @@
 enum {
     ERROR_NAME_MAX = 128,      /* bytes of a name that an error text repeats */
     ERROR_ARGUMENTS_MAX = 128, /* and of the arguments after it */
-    USAGE_SIZE_MAX = 640,      /* of how a command is written */
+    USAGE_SIZE_MAX = 896,      /* of how a command is written */
     TRIES_FOR_ROOM = 8,
     FLOAT_TEXT_MAX = 5 * 1024, /* as much as the longest double takes when written out */
 };
