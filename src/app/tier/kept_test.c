@@ -272,8 +272,11 @@ static void compare(struct world *world, int life) {
             count--;
         uint64_t wanted = count ? of->history[count - 1].value : 0, found = look(world, key);
         if (found && found != wanted)
-            fail_msg("seed %llu, life %d: key %u has value %llu, and not %llu", (unsigned long long)world->seed, life,
-                     key, (unsigned long long)found, (unsigned long long)wanted);
+            fail_msg(
+                "seed %llu%s, life %d: key %u has value %llu, and not %llu; %u of %u changes are in the log, which "
+                "ends with record %llu",
+                (unsigned long long)world->seed, world->forgets_flush ? " with the fault" : "", life, key,
+                (unsigned long long)found, (unsigned long long)wanted, count, of->count, (unsigned long long)lsn);
         missing += wanted && !found && of->present && count == of->count;
         world->found += found != 0;
         uint32_t tags = found ? of->history[count - 1].tags : 0;
