@@ -1,5 +1,6 @@
 /* app/cli/server_command.c: `strata server`. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,6 +285,9 @@ static int run(struct config *config) {
     }
     print_start(config, server_port(server), server_tls_port(server));
     server_wait(server);
+    /* It stops in order. Who asks for that once more does not make it an end by a signal. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     http_stop(http); /* it asks the server, so it ends first */
     api_free(api);
     bool whole = server_is_whole(server);
