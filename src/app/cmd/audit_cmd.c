@@ -2,6 +2,7 @@
 #include "app/cmd/audit_cmd.h"
 
 #include "app/cmd/commands.h"
+#include "app/cmd/counts.h"
 
 struct count {
     const char *name;
@@ -31,27 +32,15 @@ void audit_each_count(const struct cmd_audit_counts *counts,
         visit(context, list[i].name, list[i].value);
 }
 
-static void count_one(void *context, const char *name, uint64_t value) {
-    (void)name;
-    (void)value;
-    ++*(uint32_t *)context;
-}
-
-static void reply_one(void *context, const char *name, uint64_t value) {
-    struct cmd_call *call = context;
-    reply_bulk(call->reply, slice_from_string(name));
-    reply_integer(call->reply, (int64_t)value);
-}
-
 void cmd_audit_status(struct cmd_call *call) {
     struct cmd_audit_counts counts = {.enabled = false};
     struct cmd_server *server = call->env->server;
     uint32_t count = 0;
     if (server->api->audit)
         server->api->audit(server, &counts);
-    audit_each_count(&counts, count_one, &count);
+    audit_each_count(&counts, counts_count, &count);
     reply_map(call->reply, count + counts.enabled);
-    audit_each_count(&counts, reply_one, call);
+    audit_each_count(&counts, counts_reply, call);
     if (counts.enabled) {
         reply_bulk_string(call->reply, "audit_last_hash");
         reply_bulk_string(call->reply, counts.last_hash);

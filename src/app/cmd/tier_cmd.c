@@ -2,6 +2,7 @@
 #include "app/cmd/tier_cmd.h"
 
 #include "app/cmd/commands.h"
+#include "app/cmd/counts.h"
 #include "app/cmd/key_call.h"
 #include "app/cmd/server_api.h"
 #include "core/cache/tier.h"
@@ -76,23 +77,11 @@ void tier_each_count(struct cmd_call *call, void (*visit)(void *context, const c
         visit(context, counts[i].name, counts[i].value);
 }
 
-static void count_one(void *context, const char *name, uint64_t value) {
-    (void)name;
-    (void)value;
-    ++*(uint32_t *)context;
-}
-
-static void reply_one(void *context, const char *name, uint64_t value) {
-    struct cmd_call *call = context;
-    reply_bulk(call->reply, slice_from_string(name));
-    reply_integer(call->reply, (int64_t)value);
-}
-
 void cmd_tier_info(struct cmd_call *call) {
     uint32_t count = 0;
-    tier_each_count(call, count_one, &count);
+    tier_each_count(call, counts_count, &count);
     reply_map(call->reply, count);
-    tier_each_count(call, reply_one, call);
+    tier_each_count(call, counts_reply, call);
 }
 
 /* What stands there was brought into memory before this runs. */

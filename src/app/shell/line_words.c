@@ -1,42 +1,21 @@
 #include "app/shell/line_words.h"
 
+#include "base/hex.h"
+#include "core/proto/resp_escape.h"
+
 static bool is_space(uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r') || byte == 0; }
-
-static int hex(uint8_t byte) {
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-static uint8_t unescape(uint8_t byte) {
-    switch (byte) {
-        case 'n':
-            return '\n';
-        case 'r':
-            return '\r';
-        case 't':
-            return '\t';
-        case 'b':
-            return '\b';
-        case 'a':
-            return '\a';
-        default:
-            return byte;
-    }
-}
 
 /* From behind the opening quote; answers where the closing one stands, or the line's size. `word` grows. */
 static size_t read_quoted(struct slice line, size_t at, uint8_t quote, uint8_t *word, size_t *size) {
     for (; at < line.size && line.data[at] != quote; at++) {
         uint8_t byte = line.data[at];
         size_t left = line.size - at - 1;
-        if (byte == '\\' && quote == '"' && left >= 3 && line.data[at + 1] == 'x' && hex(line.data[at + 2]) >= 0 &&
-            hex(line.data[at + 3]) >= 0) {
-            byte = (uint8_t)(hex(line.data[at + 2]) << 4 | hex(line.data[at + 3]));
+        if (byte == '\\' && quote == '"' && left >= 3 && line.data[at + 1] == 'x' &&
+            hex_value(line.data[at + 2]) >= 0 && hex_value(line.data[at + 3]) >= 0) {
+            byte = (uint8_t)(hex_value(line.data[at + 2]) << 4 | hex_value(line.data[at + 3]));
             at += 3;
         } else if (byte == '\\' && quote == '"' && left >= 1) {
-            byte = unescape(line.data[++at]);
+            byte = resp_unescape(line.data[++at]);
         } else if (byte == '\\' && quote == '\'' && left >= 1 && line.data[at + 1] == '\'') {
             byte = line.data[++at];
         }

@@ -1,6 +1,7 @@
 #include "core/http/http_body.h"
 
 #include "base/assert.h"
+#include "base/hex.h"
 
 enum { SIZE_DIGITS_MAX = 15 };
 
@@ -33,13 +34,6 @@ enum http_result http_body_begin(struct http_body *body, const struct http_head 
         return refuse(body, 413, "the body is larger than http-max-body");
     body->left = head->body_size;
     return HTTP_MORE;
-}
-
-static int hex_value(uint8_t byte) {
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
 /* The digits are over. */

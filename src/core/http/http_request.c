@@ -1,6 +1,7 @@
 #include "core/http/http_request.h"
 
 #include "base/assert.h"
+#include "base/hex.h"
 #include "base/number.h"
 #include "core/http/http_address.h"
 
@@ -33,17 +34,12 @@ static struct slice at_place(const uint8_t *input, struct http_place place) {
 
 /* ----------------------------------------------------------------------------------------- targets */
 
-static int is_hex(uint8_t byte) {
-    uint8_t small = byte | 0x20;
-    return (byte >= '0' && byte <= '9') || (small >= 'a' && small <= 'f');
-}
-
 bool http_is_target(struct slice text) {
     for (size_t i = 0; i < text.size; i++) {
         uint8_t byte = text.data[i];
         if (byte <= ' ' || byte >= 0x7f || strchr("\"<>#\\", byte))
             return false;
-        if (byte == '%' && (text.size - i < 3 || !is_hex(text.data[i + 1]) || !is_hex(text.data[i + 2])))
+        if (byte == '%' && (text.size - i < 3 || hex_value(text.data[i + 1]) < 0 || hex_value(text.data[i + 2]) < 0))
             return false;
     }
     return text.size > 0 && text.data[0] == '/';

@@ -1,5 +1,7 @@
 #include "core/http/http_text.h"
 
+#include "base/hex.h"
+
 bool http_is_token_byte(uint8_t byte) {
     if ((byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z'))
         return true;
@@ -29,13 +31,6 @@ struct slice http_trim(struct slice text) {
     while (until > from && is_blank(text.data[until - 1]))
         until--;
     return slice_part(text, from, until - from);
-}
-
-static int hex_value(uint8_t byte) {
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
 bool http_percent_decode(struct slice text, bool plus_is_space, uint8_t *ret_bytes, size_t *ret_size) {

@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/hex.h"
 #include "base/number.h"
+#include "core/proto/resp_escape.h"
 
 #define BULK_SIZE_UNKNOWN UINT64_MAX
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -441,30 +443,6 @@ static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 /* Vertical tabs and form feeds part words only at their beginning, as in Redis. */
 static bool ends_word(uint8_t c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-static int hex_value(uint8_t c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static uint8_t escaped(uint8_t c) {
-    switch (c) {
-        case 'n':
-            return '\n';
-        case 'r':
-            return '\r';
-        case 't':
-            return '\t';
-        case 'b':
-            return '\b';
-        case 'a':
-            return '\a';
-        default:
-            return c;
-    }
-}
-
 /* Copies what stands between quotes, `*at` being behind the opening one; false when it does not end as it should. */
 static bool unquote(struct slice line, size_t *at, uint8_t quote, uint8_t **out) {
     size_t i = *at;
@@ -482,7 +460,7 @@ static bool unquote(struct slice line, size_t *at, uint8_t quote, uint8_t **out)
             *(*out)++ = (uint8_t)(hex_value(c[2]) * 16 + hex_value(c[3]));
             i += 4;
         } else {
-            *(*out)++ = escaped(c[1]);
+            *(*out)++ = resp_unescape(c[1]);
             i += 2;
         }
     }
