@@ -178,7 +178,8 @@ static void api_process(struct cmd_server *api, struct cmd_process *ret_process)
     };
 }
 
-static void api_each_config(struct cmd_server *api, void (*visit)(void *context, const char *name, const char *value),
+static void api_each_config(struct cmd_server *api,
+                            void (*visit)(void *context, const char *name, const char *value, bool secret),
                             void *context) {
     struct server *server = server_of(api);
     pthread_mutex_lock(&server->config_lock);
