@@ -364,6 +364,13 @@ bool rights_see(const struct cmd_call *call, struct slice key) {
                             (struct auth_touch){.name = key, .access = AUTH_READ, .where = &where});
 }
 
+bool rights_see_all(const struct cmd_call *call, struct slice prefix) {
+    const struct cmd_client *client = call->client;
+    return !client->restricted ||
+           auth_permits_key(client->user, call->spec->index,
+                            (struct auth_touch){.name = prefix, .access = AUTH_READ, .prefix = true});
+}
+
 /* --------------------------------------------------------------- listening */
 
 bool rights_hear(const struct cmd_client *client, enum topic_kind kind, struct slice topic) {
