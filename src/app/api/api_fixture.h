@@ -52,8 +52,8 @@ const char *api_fixture_field(const struct http_exchange *exchange, const char *
 #define JSON "content-type: application/json"
 
 /* Asks, expects the status and that the body has the text; NULL: it is empty. */
-static inline void expect_answer(struct api_fixture *fixture, const char *method, const char *target, const char *fields,
-                          const char *body, int status, const char *text) {
+static inline void expect_answer(struct api_fixture *fixture, const char *method, const char *target,
+                                 const char *fields, const char *body, int status, const char *text) {
     struct http_exchange *exchange =
         api_fixture_ask(fixture, method, target, fields, slice_from_string(body ? body : ""));
     struct slice got = buf_slice(&exchange->body);

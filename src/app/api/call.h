@@ -46,7 +46,7 @@ enum api_route_flag {
 struct api_route {
     const char *method, *path; /* without the parameter: "/v1/keys/" */
     uint32_t flags;
-    const char *query; /* " NAME NAME ": of members that its query may have; NULL: any */
+    const char *query;     /* " NAME NAME ": of members that its query may have; NULL: any */
     const char *parameter; /* "key"; NULL: it has none */
     void (*handle)(struct api_call *call);
 };

@@ -7,8 +7,8 @@
 
 static void every_key_has_a_name(void **state) {
     const char *const names[] = {"", ".", "..", "a%2Fb", "a/../b", "%00%ff%fe", "a+b%2Bc", "%3Fx%3D1%26", "//"};
-    const char *const keys[] = {
-        "\"\"", "\".\"", "\"..\"", "\"a/b\"", "\"a/../b\"", "{\"base64\":\"AP/+\"}", "\"a b+c\"", "\"?x=1&\"", "\"//\""};
+    const char *const keys[] = {"\"\"",      "\".\"",     "\"..\"", "\"a/b\"", "\"a/../b\"", "{\"base64\":\"AP/+\"}",
+                                "\"a b+c\"", "\"?x=1&\"", "\"//\""};
     struct api_fixture fixture;
     char target[128], key[128];
     (void)state;
@@ -18,7 +18,8 @@ static void every_key_has_a_name(void **state) {
         snprintf(key, sizeof key, "{\"key\":%s,", keys[i]);
         target[strlen(target) - 10] = 0;
         expect_answer(&fixture, "PUT", target, NULL, "1", 201, NULL);
-        expect_answer(&fixture, "PATCH", target, JSON, "{\"increment\":1,\"tags\":{\"add\":[\"t\"]}}", 200, "\"value\":2");
+        expect_answer(&fixture, "PATCH", target, JSON, "{\"increment\":1,\"tags\":{\"add\":[\"t\"]}}", 200,
+                      "\"value\":2");
         expect_answer(&fixture, "GET", target, NULL, NULL, 200, "2");
         target[strlen(target)] = '&';
         expect_answer(&fixture, "GET", target, NULL, NULL, 200, key);
@@ -144,14 +145,14 @@ static void what_is_too_large_is_so_for_good(void **state) {
     memset(value, 'x', SIZE);
     value[SIZE] = 0;
     expect_answer(&fixture, "PATCH", "/v1/config", JSON, "{\"proto-max-bulk-len\":2097152}", 204, NULL);
-    struct http_exchange *exchange =
-        api_fixture_ask(&fixture, "PUT", "/v1/keys/a", NULL, slice_make(value, SIZE));
+    struct http_exchange *exchange = api_fixture_ask(&fixture, "PUT", "/v1/keys/a", NULL, slice_make(value, SIZE));
     assert_int_equal(exchange->status, 413);
     assert_null(api_fixture_field(exchange, "retry-after"));
     api_fixture_free(&fixture, exchange);
     value[2 << 20] = 0;
     expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, value, 201, NULL);
-    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"SETRANGE\", \"a\", 536870912, \"x\"]", 413, "exceeds maximum");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"SETRANGE\", \"a\", 536870912, \"x\"]", 413,
+                  "exceeds maximum");
     memory_give(&memory_libc, value, SIZE + 1);
     api_fixture_stop(&fixture);
 }

@@ -598,10 +598,9 @@ static enum ask_outcome put(struct link *link, struct ask *ask) {
         return ASK_FULL;
     }
     uint64_t now_ms = http_loop_now_ms(link->links->loop);
-    *pending = (struct pending){
-        .ask = ask,
-        .expected = ask->expected,
-        .until_ms = ask->patient ? UINT64_MAX : now_ms + ASK_MS_MAX + ask->grace_ms};
+    *pending = (struct pending){.ask = ask,
+                                .expected = ask->expected,
+                                .until_ms = ask->patient ? UINT64_MAX : now_ms + ASK_MS_MAX + ask->grace_ms};
     buf_clear(&ask->commands);
     buf_shrink(&ask->commands, 0);
     ask->expected = 0;

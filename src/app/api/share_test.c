@@ -212,7 +212,8 @@ static void who_is_cut_off_is_told_why(void **state) {
 
     waits = begin_to_wait(&fixture, BOB);
     until_blocked(&fixture);
-    expect_answer(&fixture, "POST", "/v1/commands", JSON "\n" ANN, "[\"ACL\", \"SETUSER\", \"bob\", \"off\"]", 200, "OK");
+    expect_answer(&fixture, "POST", "/v1/commands", JSON "\n" ANN, "[\"ACL\", \"SETUSER\", \"bob\", \"off\"]", 200,
+                  "OK");
     expect_cut(&fixture, waits, 401, "may have been carried out");
     api_fixture_stop(&fixture);
 }

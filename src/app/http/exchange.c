@@ -204,8 +204,7 @@ static uint16_t judge_answer(const struct http_exchange *exchange, size_t size, 
     if (whole > limits->unread_max || whole > limits->held_max)
         return 422;
     *ret_reason = "too many bytes of answers wait for being taken";
-    uint64_t unsent =
-        http_connection_unsent(connection) + (is_two(exchange) ? http2_unsent(connection) : (uint64_t)0);
+    uint64_t unsent = http_connection_unsent(connection) + (is_two(exchange) ? http2_unsent(connection) : (uint64_t)0);
     return unsent <= HTTP_OUT_MARK && !http_connection_has_room(connection, whole) ? 503 : 0;
 }
 

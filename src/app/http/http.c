@@ -214,7 +214,8 @@ static int64_t unix_s(void) { return (int64_t)(clock_unix_ms() / 1000); }
 
 static void settle(struct http *http, const struct config_values *values) {
     uint64_t unread_max = values->client_output_buffer_limit.normal.hard_bytes;
-    uint64_t body_max = values->http_max_memory_bytes - HTTP_HELD_ALWAYS; /* with its head: more would never have room */
+    uint64_t body_max =
+        values->http_max_memory_bytes - HTTP_HELD_ALWAYS; /* with its head: more would never have room */
     http->service.memory = &memory_libc;
     http->service.loop = http->loop;
     http->service.unix_s = unix_s;

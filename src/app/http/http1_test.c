@@ -585,7 +585,7 @@ UNIT_TESTS(http1, UNIT(requests_are_answered), UNIT(pieces_do_not_matter),
            UNIT(an_idle_connection_is_closed_without_a_word), UNIT(a_slow_body_is_ended_and_a_steady_one_is_not),
            UNIT(who_does_not_take_an_answer_is_cut), UNIT(unsent_bytes_have_a_limit),
            UNIT(who_sends_without_end_is_told_of_room), UNIT(answers_that_are_not_taken_hold_requests_back),
-           UNIT(others_have_their_turn), UNIT(bodies_of_all_have_a_limit), UNIT(an_answer_without_room_is_another_one), UNIT(handlers_are_told_of_who_has_gone),
-           UNIT(an_answer_to_nobody_is_nothing), UNIT(an_aborted_answer_is_seen_to_be_incomplete),
-           UNIT(half_closed_clients_are_answered), UNIT(a_stop_waits_for_answers),
-           UNIT(without_memory_one_connection_ends_and_no_other));
+           UNIT(others_have_their_turn), UNIT(bodies_of_all_have_a_limit), UNIT(an_answer_without_room_is_another_one),
+           UNIT(handlers_are_told_of_who_has_gone), UNIT(an_answer_to_nobody_is_nothing),
+           UNIT(an_aborted_answer_is_seen_to_be_incomplete), UNIT(half_closed_clients_are_answered),
+           UNIT(a_stop_waits_for_answers), UNIT(without_memory_one_connection_ends_and_no_other));
