@@ -155,20 +155,24 @@ static void finish(struct note *note) {
         log_warning("No memory to note something in the audit log");
 }
 
-/* Of who has not said who he is; if there were enough lines in this second, it is counted only. */
-static void finish_of_stranger(struct note *note) {
-    struct server_audit *audit = note->audit;
+/* A line about who has not said who he is; if there were enough of them in this second, it is counted only. */
+static bool is_left_out(struct server_audit *audit, uint64_t now_ms) {
     const uint64_t count_mask = ((uint64_t)1 << AUDIT_STRANGER_BITS) - 1;
-    const uint64_t second = note->worker->now_ms / 1000 << AUDIT_STRANGER_BITS;
+    const uint64_t second = now_ms / 1000 << AUDIT_STRANGER_BITS;
     uint64_t state = atomic_load_explicit(&audit->strangers, memory_order_relaxed), next;
     do {
         next = state >= second ? state + 1 : second + 1;
         if ((next & count_mask) > AUDIT_STRANGERS_PER_S) {
             atomic_fetch_add_explicit(&audit->left_out, 1, memory_order_relaxed);
-            return;
+            return true;
         }
     } while (!atomic_compare_exchange_weak(&audit->strangers, &state, next));
-    finish(note);
+    return false;
+}
+
+static void finish_of_stranger(struct note *note) {
+    if (!is_left_out(note->audit, note->worker->now_ms))
+        finish(note);
 }
 
 static void finish_of(struct note *note, const struct cmd_client *client) {
@@ -426,7 +430,7 @@ void audit_kept_out(struct server *server, const char *address, const char *code
                                   .client = slice_from_string(address),
                                   .transport = AUDIT_OVER_HTTP,
                                   .error = slice_from_string(code)};
-    if (server->audit && audit_is_on(server->audit, AUDIT_DENIED))
+    if (server->audit && audit_is_on(server->audit, AUDIT_DENIED) && !is_left_out(server->audit, clock_steady_ms()))
         put_alone(server->audit, &record);
 }
 
