@@ -31,12 +31,12 @@ static int take_anew(const char *text) {
 
 static void flags_say_where_and_as_whom(void **state) {
     (void)state;
-    assert_int_equal(take_anew("-h cache.example --port=7000 --user me -n 3 --tls --cacert ca.pem --other 1"), 9);
+    assert_int_equal(take_anew("-h cache.example --port=7000 --user me -n 3 --tls --cacert ca.pem --other 1"), 10);
     assert_string_equal(flags.place.host, "cache.example");
     assert_string_equal(flags.place.user, "me");
     assert_string_equal(flags.place.tls.authorities, "ca.pem");
     assert_true(flags.place.port == 7000 && flags.place.db == 3 && flags.place.tls.used && !flags.place.tls.insecure);
-    assert_int_equal(take_anew("--unix /run/strata --askpass --service billing"), 4);
+    assert_int_equal(take_anew("--unix /run/strata --askpass --service billing"), 5);
     assert_string_equal(flags.place.socket, "/run/strata");
     assert_string_equal(flags.place.service, "billing");
     assert_true(flags.asks_password);
