@@ -8,7 +8,7 @@ Meanwhile other rules come into force, which draw the borders of classes and sto
 import contextlib
 import random
 
-from generator import ALMIGHTY, ENDING, IDS, NUMBERED, OWN_WAY, STATEFUL, STATIC, UNORDERED, Maker, alike, in_order, leaves, meant, named_keys, refused
+from generator import ALMIGHTY, ENDING, IDS, NEEDS_ALL, NUMBERED, OWN_WAY, STATEFUL, STATIC, UNORDERED, Maker, alike, in_order, leaves, meant, named_keys, refused
 from harness import Strata
 from harness.resp import Closed, encode
 from harness.servers import free_port, seed, settle
@@ -75,9 +75,12 @@ def judge(kind, command, words, one, other):
     foreign = [name for name in named_keys(command, words) if name in POOL and not kind.allows(name, "RW", command.full)]
     if foreign and not refused(one) and command.full not in ("command|getkeys", "command|getkeysandflags"):
         raise AssertionError(f"{words} names {foreign} of others and answers {one}")
+    needed = NEEDS_ALL.get(command.full)
+    if needed and not kind.everything(needed):
+        assert refused(one) and refused(other), f"{words} answers {one} to who has not all keys"
     if command.full in UNORDERED:
         one, other = in_order(one), in_order(other)
-    own_way = command.full in OWN_WAY or one[0] == "%" and command.full == "invalidate|key"  # SYNC: positions in the stream
+    own_way = command.full in OWN_WAY or needed and kind.everything(needed) or one[0] == "%" and command.full == "invalidate|key"  # SYNC: positions in the stream
     if command.full in IDS:
         return
     if refused(one) != refused(other) if own_way else not alike(one, other, command.full in NUMBERED):
@@ -120,7 +123,7 @@ def transactions(doubles, maker, commands):
         one, other = doubles.call("EXEC")
         if holds_mark([shown, one, other]):
             raise AssertionError(f"{queued} in MULTI shows what is not his: {shown} {one} {other}")
-        if not names & (OWN_WAY | ENDING | UNORDERED | IDS):
+        if not names & (OWN_WAY | ENDING | UNORDERED | IDS | set(NEEDS_ALL)):
             assert alike(one, other, bool(names & NUMBERED)), f"{queued} in MULTI answer {one}, and in the other world {other}"
         if "closed" in (one[0], other[0]) or names & ENDING:
             doubles.again()
@@ -281,6 +284,9 @@ def flows(report, seed_=None, rounds=ROUNDS, kinds=None):
             doubles = Doubles(both, kind)
             of_kind(report, kind, doubles, chance, rounds)
             doubles.close()
+        with report.case("what needs all keys by its description is what is known to need them"):
+            flagged = {command.full: flag[0].upper() for command in leaves() for flag in command.own_flags if flag in ("reads_all", "writes_all")}
+            assert flagged == NEEDS_ALL, set(flagged.items()) ^ set(NEEDS_ALL.items())
         with report.case("who else listens is told to those who may read the key"):
             channels(both[0].server)
     report.note(f"{len(leaves())} commands, {rounds} requests each of {len(kinds or KINDS)} kinds of users; of those with @admin not asked: {', '.join(sorted(ALMIGHTY))}")

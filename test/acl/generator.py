@@ -20,10 +20,14 @@ STATEFUL = {"client|reply", "multi", "exec", "discard", "subscribe", "psubscribe
 ENDING = {"auth", "hello", "reset", "quit", "token|auth", "monitor", "client|tracking", "client|caching"}
 # What they answer depends on the machine, the time or the connection, or counts all keys together, as the cursor of SCAN does. Names and values are looked for all the same.
 OWN_WAY = {"dbsize", "info", "memory|stats", "memory|doctor", "memory|malloc-stats", "store|list", "store|info", "hstats", "hget_filter", "hfilter", "hset_filter", "tier|info", "time", "client|id",
-           "client|info", "client|list", "latency|histogram", "latency|latest", "latency|history", "latency|graph", "latency|doctor", "acl|genpass", "acl|getuser", "acl|list", "acl|log", "token|list", "stream|position",
-           "stream|info", "stream|read", "stream|consumers", "config|get", "metrics", "hotkeys|get", "lastsave", "latency|reset", "slowlog|len", "slowlog|get", "commandlog|get", "commandlog|len", "object|idletime",
-           "object|freq", "rules|info", "config|resetstat", "dump", "memory|usage", "client|tracking", "client|trackinginfo", "client|getredir", "explain", "scan", "randomkey", "invalidate|pattern", "invalidate|tag",
-           "invalidate|class", "invalidate|regex", "invalidate|event", "event|emit", "tag|invalidate", "tag|count", "tag|keys", "stats|class", "tier|promote", "tier|demote"}  # fmt: skip
+           "client|info", "latency|histogram", "latency|latest", "latency|history", "latency|graph", "latency|doctor", "acl|genpass", "token|list", "stream|position",
+           "stream|info", "config|get", "metrics", "hotkeys|get", "lastsave", "latency|reset", "slowlog|len", "commandlog|len", "object|idletime",
+           "object|freq", "rules|info", "config|resetstat", "dump", "memory|usage", "client|trackinginfo", "client|getredir", "scan", "invalidate|pattern", }  # fmt: skip
+# These speak of keys that they do not name (docs/acl.md): they are refused to who may not read, or write, every key; others are answered in the server's own way.
+NEEDS_ALL = {
+    **dict.fromkeys(["randomkey", "explain", "tag|keys", "tag|count", "stats|class", "stream|subscribe", "stream|read", "stream|consumers", "monitor", "slowlog|get", "commandlog|get", "acl|log"], "R"),
+    **dict.fromkeys(["flushall", "flushdb", "swapdb", "store|flush", "tag|invalidate", "invalidate|tag", "invalidate|class", "invalidate|regex", "invalidate|event", "event|emit", "rules|load"], "W"),
+}
 # These speak of no key, and much: the first kind of users asks them.
 STATIC = {"command", "command|docs", "command|info", "command|list"}
 # They name connections by numbers, which two servers give each for itself.

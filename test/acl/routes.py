@@ -14,7 +14,7 @@ import urllib.parse
 
 import yaml
 from bounds import worlds
-from generator import ALMIGHTY, IDS, NUMBERED, OWN_WAY, UNORDERED, Maker, leaves, meant
+from generator import ALMIGHTY, IDS, NEEDS_ALL, NUMBERED, OWN_WAY, UNORDERED, Maker, leaves, meant
 from harness.servers import repository, seed, settle
 from kinds import HEAD, KINDS, POOL, Kind, holds_mark
 
@@ -29,7 +29,8 @@ VERSIONS = ["*", '"5"', 'W/"7"', '"0"', "x"]
 FIELDS = {"If-None-Match": VERSIONS, "If-Match": VERSIONS, "Range": ["bytes=0-3", "bytes=-1", "bytes=90-", "x"], "Cache-Control": ["max-age=100000", "s-maxage=x"], "Surrogate-Key": ["minetag theirtag", "x"],
           "Cache-Tag": ["minetag,theirtag", ","], "Fastly-Soft-Purge": ["1"], "Last-Event-ID": ["x:1", "x"]}  # fmt: skip
 # Answers that depend on the time, the connection or on how many keys there are; their statuses are compared all the same, and names and values looked for.
-OWN = {"metrics", "info", "stats", "stores", "store", "clients", "slowlog", "classes", "snapshots", "key_list", "config_get", "health", "rules_get", "explain", "tag_get"}
+OWN = {"metrics", "info", "stats", "stores", "store", "clients", "snapshots", "key_list", "config_get", "health", "rules_get"}
+OWN_TO_ALL = {"slowlog", "classes", "explain", "tag_get"}  # which are refused to who may not read every key
 
 
 def routes():
@@ -170,17 +171,20 @@ class Web:
             says = {"token": "Bearer " + token, "wrong token": "Bearer " + token[:-2] + "xx", "nobody": None}.get(who, "Basic " + base64.b64encode(who.encode()).decode())
             connection.request(method, path, body, {**(fields or {}), **({"Authorization": says} if says else {})})
             response = connection.getresponse()
-            answers.append(Answer(response, response.read()))
+            endless = response.status == 200 and method == "GET" and response.headers["Content-Type"] == "text/event-stream"
+            answers.append(Answer(response, b"" if endless else response.read()))
+            if endless:
+                connection.close()
         return answers
 
 
 def is_own_way(route, bodies, body, answer):
-    handler = route["handler"]
+    handler, kind = route["handler"], bodies.kind
     if handler == "command_post":
-        return bodies.command.full in OWN_WAY | NUMBERED | UNORDERED | IDS
+        return bodies.command.full in OWN_WAY | NUMBERED | UNORDERED | IDS or kind.everything(NEEDS_ALL.get(bodies.command.full, "?"))
     if handler == "invalidate":
         return set(json.loads(body)) - {"keys", "reason", "soft", "dryrun"}
-    return handler in OWN or bodies.kind.everything("R") and answer.status == 404 or handler in ("purge", "tag_purge") and bodies.kind.everything("W")
+    return handler in OWN or kind.everything("R") and (answer.status == 404 or handler in OWN_TO_ALL) or handler in ("purge", "tag_purge") and kind.everything("W")
 
 
 def try_route(route, web, bodies):
