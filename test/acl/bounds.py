@@ -12,7 +12,7 @@ from generator import ALMIGHTY, ENDING, IDS, NEEDS_ALL, NUMBERED, OWN_WAY, STATE
 from harness import Strata
 from harness.resp import Closed, encode
 from harness.servers import free_port, seed, settle
-from kinds import ALWAYS, KINDS, POOL, World, admin, holds_mark, manifest
+from kinds import ALWAYS, KINDS, MARK, POOL, World, admin, holds_mark, manifest
 
 ROUNDS = 8  # of each command and kind; five times as many of the one bound to mine:*
 TRANSACTIONS = 25
@@ -194,6 +194,9 @@ def listens(doubles, _):
     tries = [["PSUBSCRIBE", "*"], ["PSUBSCRIBE", "__key*"], ["SUBSCRIBE", "__keyevent@0__:set"], ["SUBSCRIBE", "__stream__"], ["STREAM", "SUBSCRIBE"], ["STREAM", "SUBSCRIBE", "PREFIX", "yours"],
              ["CLIENT", "TRACKING", "ON", "BCAST"], ["MONITOR"], ["STREAM", "READ", "FROM", "x", "0"], ["STREAM", "CONSUMERS"], ["SLOWLOG", "GET"], ["EXPLAIN", "yours:1"], ["RANDOMKEY"], ["STATS", "CLASS"]]  # fmt: skip
     tries = [] if kind.everything("R") else tries
+    if kind.channels:
+        tries += [["PUBLISH", "yours:1", "x"], ["SPUBLISH", "yours:1", "x"], ["SUBSCRIBE", "mine:1", "yours:1"], ["SSUBSCRIBE", "yours:1"], ["PSUBSCRIBE", "m*"], ["PSUBSCRIBE", "yours:*"]]
+        assert [reply[0] for reply in doubles.call("PUBLISH", kind.channels + "1", "x")] == [":", ":"]
     tries += [["SUBSCRIBE", f"__keyspace@0__:{name}"] for name in secrets] + [["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", name[:5]] for name in secrets]
     for request in tries:
         for reply in doubles.call(*request):
@@ -231,11 +234,29 @@ def administration(doubles, maker, commands):
 
 
 def channels(full):
-    """Who else listens is told to those who may read the key."""
-    with admin(full) as master, admin(full, protocol=2) as other, full.client() as asks:
+    """Who may use every channel hears of his own keys only, and is told only of those listeners whose keys he may read."""
+    with admin(full) as master, full.client() as joe, full.client() as asks, admin(full) as other:
+        master.call("CONFIG", "SET", "notify-keyspace-events", "KEA")
         master.call("ACL", "SETUSER", "joe", "reset", "on", ">pw", "~mine:*", "&*", "+@all")
-        other.call("SUBSCRIBE", "__keyspace@0__:yours:1", "__keyspace@0__:mine:a", "__keyevent@0__:del", "plain")
-        assert asks.call("AUTH", "joe", "pw") == ("+", b"OK")
+        assert joe.call("AUTH", "joe", "pw") == asks.call("AUTH", "joe", "pw") == ("+", b"OK") and joe.call("HELLO", 3)[0] == "%"
+        assert joe.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "mine:a") == ("+", b"OK")
+        assert joe.call("SUBSCRIBE", "__keyspace@0__:mine:a")[0] == ">"
+        assert joe.call("PSUBSCRIBE", "__keyspace@0__:mine:b*")[0] == ">"
+        for name in ("yours:1", f"hidden:{MARK.decode()}0", "mine:a", "mine:b1"):
+            master.call("APPEND", name, "x")
+        heard = []
+
+        def is_told():
+            joe.send(encode("PING"))
+            heard.append(joe.read())
+            while heard[-1][0] == ">":
+                heard.append(joe.read())
+            return b"mine:a" in repr(heard).encode() and b"mine:b1" in repr(heard).encode()
+
+        assert settle(is_told, 10), heard
+        assert b"yours" not in repr(heard).encode() and not holds_mark(heard), heard
+        master.call("CONFIG", "SET", "notify-keyspace-events", "")
+        other.call("SUBSCRIBE", "__keyspace@0__:yours:1", "__keyevent@0__:del", "plain")
         shown = sorted(name[1] for name in asks.call("PUBSUB", "CHANNELS")[1])
         assert shown == [b"__keyspace@0__:mine:a", b"plain"], shown
 
@@ -287,6 +308,6 @@ def flows(report, seed_=None, rounds=ROUNDS, kinds=None):
         with report.case("what needs all keys by its description is what is known to need them"):
             flagged = {command.full: flag[0].upper() for command in leaves() for flag in command.own_flags if flag in ("reads_all", "writes_all")}
             assert flagged == NEEDS_ALL, set(flagged.items()) ^ set(NEEDS_ALL.items())
-        with report.case("who else listens is told to those who may read the key"):
+        with report.case("who listens hears of his own keys only"):
             channels(both[0].server)
     report.note(f"{len(leaves())} commands, {rounds} requests each of {len(kinds or KINDS)} kinds of users; of those with @admin not asked: {', '.join(sorted(ALMIGHTY))}")

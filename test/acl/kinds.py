@@ -101,6 +101,8 @@ class Kind:
         self.name, self.own, self.more, self.role, self.service, self.token, self.rounds = name, own, more, role, service, token, rounds
         self.selectors = [Selector(words) for words in (own, *more, role) if words]
         self.version = 0
+        channels = [word for words in (own, *more, role) for word in words if word[0] == "&"]
+        self.channels = "" if "&*" in channels or not channels else channels[0][1:-1]  # what the only ones begin with
 
     @property
     def administrates(self):
@@ -147,7 +149,7 @@ KINDS = [
     Kind("read-only", ["%R~*", *ALL]),  # first: who may read all may hear later of what was planted for others
     Kind("bound to mine:*", ["~mine:*", *ALL], rounds=5.0),
     Kind("write-only", ["%W~*", *ALL]),
-    Kind("of halves of patterns", ["%R~mine:*", "%W~user:*", "%R~*:x", "~yours:2", "~mine:{*", "&*", "+@all", "-@admin"]),
+    Kind("of halves of patterns", ["%R~mine:*", "%W~user:*", "%R~*:x", "~yours:2", "~mine:{*", "&mine:*", "+@all", "-@admin"]),
     Kind("of selectors", ["~mine:*", *ALL, "-@admin"], more=[["%R~user:*", "+get", "+mget", "+exists"], ["%W~drop:?", "+@write", "+@transaction"]]),
     Kind("of a role", ["~cart:1", "+get", "+set", "+strlen"], role=["~mine:1*", "%R~user:*", "%W~drop:*", *ALL], token=True),
     Kind("of a role over classes", ["+ping"], role=["class=mine:{id}", "class=mine:*", "%Rclass=user:{id}", "%Rclass=user:1", "%Wclass=drop:{id}", "&*", "+@all", "-@admin", "-@dangerous"]),
