@@ -199,7 +199,7 @@ static uint16_t judge_head(struct http_exchange *exchange, const char **ret_reas
         return 400;
     if (has_host && !request->authority.size)
         request->authority = host;
-    *ret_reason = "the body is larger than http-max-body";
+    *ret_reason = "the body is larger than http-max-body or http-max-memory allows";
     if (http_field_get(request, "content-length", &value) && number_parse_u64(value, &size) && size > limits->body_max)
         return 413;
     *ret_reason = "nothing but 100-continue is expected here";
@@ -442,6 +442,8 @@ void http2_stop(struct http_connection *connection) {
 
 /* ------------------------------------------------------------------------------------------- turns */
 
+uint64_t http2_unsent(const struct http_connection *connection) { return connection->two->unsent; }
+
 bool http2_wants_input(const struct http_connection *connection) {
     return http_connection_unsent(connection) < HTTP_OUT_MARK;
 }
@@ -637,8 +639,7 @@ static bool append(struct http_exchange *exchange, struct slice bytes) {
     struct http2 *two = connection->two;
     if (two->unsent + bytes.size > service->limits.unread_max || !http_connection_has_room(connection, bytes.size)) {
         HTTP_COUNT(service, unread);
-        log_warning("Closing an HTTP connection of %s: too many bytes of answers wait for being taken",
-                    connection->client);
+        http_connection_tell_unread(connection);
         http_connection_end(connection);
         return false;
     }

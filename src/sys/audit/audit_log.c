@@ -52,7 +52,7 @@ enum status audit_log_open(const struct audit_log_options *options, struct audit
     buf_init(&log->taken, options->memory);
     buf_init(&log->out, options->memory);
     audit_chain_init(&log->chain, options->hash);
-    log->opened_ms = log->flushed_ms = log->anchored_ms = now.steady_ms;
+    log->opened_ms = log->flushed_ms = log->anchored_ms = log->looked_ms = now.steady_ms;
     enum status status = audit_files_open(log, now, ret_reason, ret_notice);
     if (status == STATUS_OK)
         status = audit_chain_start(&log->chain, now.unix_us, options->node, options->version, &log->out);
@@ -77,6 +77,11 @@ static bool append(struct audit_log *log, struct slice body) {
     return true;
 }
 
+/* Under the lock: what waits is written without waiting for more. */
+static bool is_urgent(const struct audit_log *log) {
+    return log->ends || log->rotate_asked || log->lost_now || log->queue.size >= log->setting_next.queue_bytes / 2;
+}
+
 bool audit_log_put(struct audit_log *log, struct slice body, bool must) {
     ASSERT(body.size && body.size + 256 < AUDIT_LINE_SIZE_MAX);
     pthread_mutex_lock(&log->lock);
@@ -92,7 +97,7 @@ bool audit_log_put(struct audit_log *log, struct slice body, bool must) {
         if (log->options.user.full)
             log->options.user.full(log->options.user.context, true);
     }
-    if (log->sleeps)
+    if (log->sleeps || (log->gathers && is_urgent(log)))
         pthread_cond_signal(&log->filled);
     pthread_mutex_unlock(&log->lock);
     return done;
@@ -218,11 +223,24 @@ static void tell_anchor(struct audit_log *log) {
     log->anchor_lines = 0;
 }
 
+static void look_at_file(struct audit_log *log, struct audit_now now) {
+    const struct audit_log_user *user = &log->options.user;
+    if (now.steady_ms - log->looked_ms < AUDIT_FLUSH_MS)
+        return;
+    log->looked_ms = now.steady_ms;
+    if (!audit_files_is_taken(log))
+        return;
+    if (user->taken)
+        user->taken(user->context, log->number);
+    log->rotates = true;
+}
+
 /* All that waits, as far as it goes. */
 static enum status work(struct audit_log *log, struct audit_now now) {
     do {
         TRY(put_down(log, now)); /* what a failure has left */
         tell_anchor(log);
+        look_at_file(log, now);
         if (log->rotates) {
             TRY(audit_files_next(log, now));
             log->rotates = false;
@@ -292,6 +310,7 @@ enum status audit_log_close(struct audit_log *log, struct audit_now now) {
     if (!log)
         return STATUS_OK;
     take_settings(log, now);
+    log->looked_ms = 0;
     enum status status = work(log, now);
     if (status == STATUS_OK)
         status = audit_chain_stop(&log->chain, now.unix_us, &log->out);
@@ -313,14 +332,27 @@ static struct timespec after_ms(uint64_t ms) {
     return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
 }
 
+/* Under the lock, after a batch. What follows closely becomes one batch: a thousand small ones a second, each with a wake-up, a write and with
+ * AUDIT_ALWAYS a flush, would take more of the processor and the disk than all of the requests that they tell of. */
+static void gather(struct audit_log *log) {
+    const struct timespec due = after_ms(AUDIT_GATHER_MS);
+    log->gathers = true;
+    while (!is_urgent(log) && pthread_cond_timedwait(&log->filled, &log->lock, &due) == 0)
+        ;
+    log->gathers = false;
+}
+
 void audit_log_run(void *context) {
     struct audit_log *log = context;
     pthread_mutex_lock(&log->lock);
     while (!log->ends) {
+        const uint64_t lines_before = log->facts.lines;
         pthread_mutex_unlock(&log->lock);
         const uint64_t wait_ms = audit_log_step(log, now());
         const struct timespec due = after_ms(wait_ms);
         pthread_mutex_lock(&log->lock);
+        if (log->facts.lines != lines_before && !log->facts.fails)
+            gather(log);
         /* With a disk that fails, what comes meanwhile waits for the next try. */
         const bool idle = log->facts.fails || (!log->queue.size && !log->lost_now && !log->rotate_asked);
         if (log->ends || !idle || wait_ms == 0)
