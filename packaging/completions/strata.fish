@@ -262,7 +262,7 @@ complete -c strata -n '__strata_is snapshot -- save export import' -l host -d 'a
 complete -c strata -n '__strata_is snapshot -- save export import' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot -- save export import' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot -- save export import' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot -- save export import' -l password -d 'its password, or the variable STRATACLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot -- save export import' -l cacert -d 'certificates of authorities to trust' -r -F
@@ -275,7 +275,7 @@ complete -c strata -n '__strata_is snapshot save' -l host -d 'address of the ser
 complete -c strata -n '__strata_is snapshot save' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot save' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot save' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot save' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot save' -l password -d 'its password, or the variable STRATACLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot save' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot save' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot save' -l cacert -d 'certificates of authorities to trust' -r -F
@@ -289,7 +289,7 @@ complete -c strata -n '__strata_is snapshot export' -l host -d 'address of the s
 complete -c strata -n '__strata_is snapshot export' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot export' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot export' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot export' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot export' -l password -d 'its password, or the variable STRATACLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot export' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot export' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot export' -l cacert -d 'certificates of authorities to trust' -r -F
@@ -308,7 +308,7 @@ complete -c strata -n '__strata_is snapshot import' -l host -d 'address of the s
 complete -c strata -n '__strata_is snapshot import' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot import' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot import' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot import' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot import' -l password -d 'its password, or the variable STRATACLI_AUTH' -x
 complete -c strata -n '__strata_is snapshot import' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot import' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot import' -l cacert -d 'certificates of authorities to trust' -r -F

@@ -30,7 +30,7 @@ static void print_help(void) {
         "  --port N           its port (6379)\n"
         "  --unix PATH        its Unix socket instead\n"
         "  --user NAME        with --password: as whom to log in\n"
-        "  --password TEXT    or the variable REDISCLI_AUTH, which others do not see\n"
+        "  --password TEXT    or the variable STRATACLI_AUTH or REDISCLI_AUTH, which others do not see\n"
         "  --service NAME     as which service to read and write, where rules say whose keys are whose\n"
         "  --tls              over TLS\n"
         "  --cacert FILE      certificates of authorities to trust, instead of the system's\n"
@@ -176,7 +176,8 @@ static bool is_complete(const struct snapshot_options *options, unsigned form) {
 
 static bool read_options(int argc, char **argv, unsigned form, struct snapshot_options *ret_options) {
     *ret_options = (struct snapshot_options){.db = SNAPSHOT_EVERY_DB};
-    ret_options->place.password = getenv("REDISCLI_AUTH");
+    const char *password = getenv("STRATACLI_AUTH");
+    ret_options->place.password = password ? password : getenv("REDISCLI_AUTH");
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             ret_options->help = true;
