@@ -38,6 +38,9 @@ uint32_t rights_row(struct cmd_call *call, const struct cmd_request *requests, u
 /* Whether a key may be shown by the command of this call. */
 bool rights_see(const struct cmd_call *call, struct slice key);
 
+/* Whether it may be told if there is such a key, as EXISTS tells it; or with `prefix`, such keys as begin so. */
+bool rights_know(const struct cmd_call *call, struct slice key, bool prefix);
+
 /* Whether a topic is none by which the server tells of keys that the user may not read. */
 bool rights_hear(const struct cmd_client *client, enum topic_kind kind, struct slice topic);
 

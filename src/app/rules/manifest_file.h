@@ -2,7 +2,7 @@
  *
  * Threads: no state.
  * Memory:  as the buffer.
- * Errors: false with errno set; EFBIG over MANIFEST_TEXT_MAX bytes.
+ * Errors:  as sys/os/whole_file.h; EFBIG over MANIFEST_TEXT_MAX bytes.
  */
 #ifndef STRATA_APP_RULES_MANIFEST_FILE_H
 #define STRATA_APP_RULES_MANIFEST_FILE_H

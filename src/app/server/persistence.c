@@ -6,6 +6,7 @@
 
 #include "app/persist/persist.h"
 #include "app/server/kept.h"
+#include "app/server/manager.h"
 #include "app/server/rules.h"
 #include "app/server/run.h"
 #include "app/server/tiering.h"
@@ -273,7 +274,7 @@ void persistence_finish(struct worker *worker) {
         return;
     atomic_store(&server->load.state, SERVER_LOADED);
     rules_settle(server);
-    server_tell_ready(server);
+    manager_tell_ready(server);
 }
 
 /* Snapshots are wanted, or SHUTDOWN has said so. Whoever stops at once does not wait for one. */

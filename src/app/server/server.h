@@ -29,12 +29,12 @@ void server_stop(struct server *server);
 /* Waits for the workers (at most shutdown-timeout) and frees everything. */
 void server_free(struct server *server);
 
-/* The TCP port that was opened (the kernel's choice for 0), or 0 if there is none. */
 /* Whether certificates and users that are configured can be had, from the present folder; what is wrong is appended to `reason`. */
 bool server_check(const struct config *config, struct buf *reason);
 
 /* False: what was kept could not be loaded, and the server has stopped for that. */
 bool server_is_whole(const struct server *server);
+/* The TCP port that was opened (the kernel's choice for 0), or 0 if there is none. */
 uint16_t server_port(const struct server *server);
 /* The same for TLS. */
 uint16_t server_tls_port(const struct server *server);

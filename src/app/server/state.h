@@ -182,16 +182,8 @@ struct server {
 
 static inline struct server *server_of(struct cmd_server *api) { return (struct server *)api; }
 
-/* Puts the configuration into `settings`. */
-void server_settle(struct server *server);
 /* Rules, and what goes by them. While nobody else runs. */
 MUST_CHECK enum status server_rules_start(struct server *server);
-/* Everybody is served from here on. */
-void server_tell_ready(const struct server *server);
-/* What SIGHUP asked for is done. */
-void server_tell_reloaded(struct server *server);
-/* Once in a while: how large the cache has been. */
-void server_note_memory(struct server *server);
 /* Begins the stop that the workers will see. Async-signal-safe. */
 void server_request_stop(struct server *server, enum server_stop how);
 

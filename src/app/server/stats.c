@@ -23,6 +23,13 @@ double rate_per_s(const struct rate *rate) {
     return sum / RATE_SAMPLES;
 }
 
+void stats_note_memory(struct server *server) {
+    struct cache_stats stats;
+    cache_stats(server->cache, &stats);
+    if (stats.occupied_bytes > atomic_load_explicit(&server->memory_peak_bytes, memory_order_relaxed))
+        atomic_store_explicit(&server->memory_peak_bytes, stats.occupied_bytes, memory_order_relaxed);
+}
+
 static void add_worker(struct cmd_server_counts *sum, struct worker *worker) {
     const struct worker_counts *counts = &worker->counts;
     double ticks_per_us = worker->server->ticks_per_us;

@@ -57,7 +57,10 @@ struct worker_counts {
     struct rate commands_rate, input_rate, output_rate;
 };
 
+struct server;
 struct worker;
+/* Once in a while: how large the cache has been. */
+void stats_note_memory(struct server *server);
 void stats_sum(struct cmd_server *server, struct cmd_server_counts *ret_counts);
 void stats_store(struct cmd_server *server, uint32_t store, struct actor_counts *ret_counts);
 void stats_command(struct cmd_server *server, uint32_t spec_index, struct cmd_command_counts *ret_counts);

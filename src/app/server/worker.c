@@ -6,6 +6,7 @@
 
 #include "app/server/clients.h"
 #include "app/server/leases.h"
+#include "app/server/manager.h"
 #include "app/server/monitor.h"
 #include "app/server/run.h"
 #include "app/server/users.h"
@@ -482,7 +483,7 @@ static void tick(struct worker *worker) {
         tracking_tick(worker);
     if (worker->index == 0 && !loading) {
         streaming_tick(worker);
-        server_note_memory(worker->server);
+        stats_note_memory(worker->server);
         secure_look(worker);
         users_tick(worker->server, worker->actor.now_ms);
         rules_tick(worker->server);
@@ -632,7 +633,7 @@ static void reload(struct worker *worker) {
     struct cmd_rules_loads loads;
     rules_api_loads(&server->api, &loads);
     audit_reloaded(worker, !loads.failed);
-    server_tell_reloaded(server);
+    manager_tell_reloaded(server);
 }
 
 void worker_run(void *context) {

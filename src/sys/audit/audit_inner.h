@@ -17,7 +17,7 @@ struct audit_log {
     struct buf queue; /* bodies, a line each */
     uint64_t queued, lost_now, lost, settings_version;
     struct audit_log_setting setting_next;
-    bool full, sleeps, ends, rotate_asked;
+    bool full, sleeps, gathers, ends, rotate_asked;
     struct audit_log_facts facts;
 
     struct audit_log_setting setting;

@@ -23,6 +23,7 @@
 enum {
     AUDIT_RETRY_MS = 500,
     AUDIT_FLUSH_MS = 1000,                 /* AUDIT_EVERY_SECOND */
+    AUDIT_GATHER_MS = 2,                   /* between two batches of the thread, unless half of the queue is full */
     AUDIT_BATCH_SIZE = 256 * 1024,         /* is written at once */
     AUDIT_UNFLUSHED_MAX = 4 * 1024 * 1024, /* then it is flushed */
     AUDIT_OVERDRAFT = 4,                   /* what may not be lost has so many times the queue */

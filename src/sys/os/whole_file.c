@@ -8,22 +8,22 @@
 
 enum { PATH_SIZE_MAX = 4096 + 32, READ_SIZE = 64 * 1024 };
 
-static bool read_all(int fd, size_t size_max, struct buf *text) {
-    for (size_t before = text->size;;) {
-        if (text->size - before > size_max) {
+bool whole_file_read_open(int fd, size_t size_max, struct buf *bytes) {
+    for (size_t before = bytes->size;;) {
+        if (bytes->size - before > size_max) {
             errno = EFBIG;
             return false;
         }
-        if (buf_reserve(text, READ_SIZE) != STATUS_OK) {
+        if (buf_reserve(bytes, READ_SIZE) != STATUS_OK) {
             errno = ENOMEM;
             return false;
         }
-        ssize_t got = read(fd, text->data + text->size, READ_SIZE);
+        ssize_t got = read(fd, bytes->data + bytes->size, READ_SIZE);
         if (got == 0)
             return true;
         if (got < 0 && errno != EINTR)
             return false;
-        text->size += got > 0 ? (size_t)got : 0;
+        bytes->size += got > 0 ? (size_t)got : 0;
     }
 }
 
@@ -45,7 +45,7 @@ bool whole_file_read(const char *path, size_t size_max, struct buf *bytes) {
         errno = S_ISDIR(facts.st_mode) ? EISDIR : EINVAL;
         good = false;
     }
-    return close_with(fd, good && read_all(fd, size_max, bytes));
+    return close_with(fd, good && whole_file_read_open(fd, size_max, bytes));
 }
 
 static bool write_all(int fd, struct slice text) {

@@ -15,6 +15,9 @@
 /* Appends the bytes. */
 bool whole_file_read(const char *path, size_t size_max, struct buf *bytes);
 
+/* The same to the end of what is open already, such as standard input; it may wait. */
+bool whole_file_read_open(int fd, size_t size_max, struct buf *bytes);
+
 /* Beside the file first, then in its place, both durable: a crash leaves one or the other, whole. `mode`: its permissions; 0: those of the file that is there, or 0600. */
 bool whole_file_write(const char *path, struct slice bytes, unsigned mode);
 

@@ -41,6 +41,24 @@ static void what_was_written_is_read(void **state) {
     buf_fini(&bytes);
 }
 
+static void what_comes_by_a_pipe_is_read_to_its_end(void **state) {
+    struct buf bytes;
+    int ends[2];
+    for (size_t size_max = 6; size_max <= 7; size_max++) {
+        buf_init(&bytes, &memory_libc);
+        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(write(ends[1], "another", 7), 7);
+        close(ends[1]);
+        errno = 0;
+        assert_int_equal(whole_file_read_open(ends[0], size_max, &bytes), size_max == 7);
+        assert_int_equal(errno, size_max == 7 ? 0 : EFBIG);
+        if (size_max == 7)
+            assert_true(slice_equal(buf_slice(&bytes), SLICE("another")));
+        close(ends[0]);
+        buf_fini(&bytes);
+    }
+}
+
 static void what_is_refused_says_why_and_changes_nothing(void **state) {
     struct buf bytes;
     buf_init(&bytes, &memory_libc);
@@ -62,5 +80,5 @@ static void what_is_refused_says_why_and_changes_nothing(void **state) {
 
 #define WITH_FOLDER(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 
-UNIT_TESTS(whole_file, WITH_FOLDER(what_was_written_is_read),
+UNIT_TESTS(whole_file, WITH_FOLDER(what_was_written_is_read), cmocka_unit_test(what_comes_by_a_pipe_is_read_to_its_end),
            WITH_FOLDER(what_is_refused_says_why_and_changes_nothing));

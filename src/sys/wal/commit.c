@@ -150,9 +150,9 @@ void wal_flush(struct wal *wal) {
     pthread_mutex_unlock(&wal->writing);
 }
 
-static bool flush_is_due(struct wal *wal, uint64_t now_ns) {
+static bool flush_is_due(const struct wal *wal, uint64_t now_ns) {
     int mode = atomic_load(&wal->mode);
-    return atomic_exchange(&wal->flush_wanted, false) || mode == WAL_ALWAYS ||
+    return atomic_load(&wal->flush_wanted) > wal->durable || mode == WAL_ALWAYS ||
            (mode == WAL_INTERVAL && now_ns >= wal->flush_due_ns);
 }
 

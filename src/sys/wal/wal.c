@@ -487,7 +487,9 @@ void wal_begin_anew(struct wal *wal) {
 }
 
 void wal_hurry(struct wal *wal) {
-    atomic_store(&wal->flush_wanted, true);
+    uint64_t lsn = wal_staged(wal), wanted = atomic_load(&wal->flush_wanted);
+    while (wanted < lsn && !atomic_compare_exchange_weak(&wal->flush_wanted, &wanted, lsn))
+        ;
     wal_kick(wal);
 }
 

@@ -151,7 +151,7 @@ uint64_t wal_cover_needed(const struct wal *wal);
  * not be removed, and will be with the next call. */
 MUST_CHECK enum status wal_covered(struct wal *wal, uint64_t from_lsn);
 
-/* The next flush is now, whatever the mode says. Asked for, done by the committer. */
+/* What has been staged is flushed as soon as it is written, whatever the mode says. Asked for, done by the committer. */
 void wal_hurry(struct wal *wal);
 
 /* The next record would begin a new file; so that a snapshot begun now leaves none of the old ones behind. Asked for, done by the committer. */

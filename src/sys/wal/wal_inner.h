@@ -24,7 +24,9 @@ struct wal {
     _Atomic uint64_t written, flushed;
     _Atomic uint64_t flush_begun_ns; /* 0: none is under way */
     _Atomic uint64_t cover_needed;   /* see wal_cover_needed */
-    _Atomic bool anew_wanted, rotate_wanted, flush_wanted;
+    _Atomic bool anew_wanted, rotate_wanted;
+    _Atomic uint64_t
+        flush_wanted; /* up to this record; a wish that is not fulfilled yet stays, whatever is flushed meanwhile */
     _Atomic uint64_t retry_due_ns; /* in WAL_FULL */
 
     /* Who writes: the committer, and threads in wal_write_out. */

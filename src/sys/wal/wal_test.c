@@ -689,6 +689,36 @@ static void watcher_is_called_when_its_wish_is_fulfilled(void **state) {
     place_fini(&log);
 }
 
+/* Another thread, which stages a record and wants it flushed between the committer's write and his flush. */
+static void stage_and_hurry(void *context) {
+    struct log_place *log = context;
+    place_stage(log, "behind what is being written");
+    wal_hurry(log->wal);
+}
+
+static void flush_that_comes_too_early_leaves_the_wish_for_one(void **state) {
+    struct log_place log;
+    place_init(&log);
+    log.options.mode = WAL_NO;
+    place_open(&log);
+    struct wal_watcher watcher = {.call = stage_and_hurry, .context = &log};
+    wal_watch(log.wal, &watcher);
+    place_stage(&log, "first");
+    assert_false(wal_wish(log.wal, &watcher, WAL_WRITTEN, 1));
+    wal_hurry(log.wal);
+    wal_step(log.wal);
+    wal_unwatch(log.wal, &watcher);
+    assert_int_equal(wal_staged(log.wal), 2);
+    assert_int_equal(wal_flushed(log.wal), 1);
+    wal_step(log.wal);
+    assert_int_equal(wal_flushed(log.wal), 2);
+    place_stage(&log, "nobody wants it flushed");
+    wal_step(log.wal);
+    assert_int_equal(wal_written(log.wal), 3);
+    assert_int_equal(wal_flushed(log.wal), 2);
+    place_fini(&log);
+}
+
 /* Else whoever waits would wake the committer with his next wish, and the committer him. */
 static void watcher_hears_once_that_the_log_does_not_run(void **state) {
     struct log_place log;
@@ -745,4 +775,5 @@ UNIT_TESTS(wal, UNIT(always_flushes_what_was_staged), UNIT(interval_flushes_once
            UNIT(writes_of_seven_bytes_change_nothing), UNIT(every_allocation_may_fail),
            UNIT(nobody_waits_for_the_flush_before_a_new_file), UNIT(full_lane_waits_for_the_committer),
            UNIT(writers_wait_while_a_flush_is_slow), UNIT(watcher_is_called_when_its_wish_is_fulfilled),
-           UNIT(watcher_hears_once_that_the_log_does_not_run), UNIT(second_file_takes_the_place_of_an_empty_one));
+           UNIT(watcher_hears_once_that_the_log_does_not_run), UNIT(flush_that_comes_too_early_leaves_the_wish_for_one),
+           UNIT(second_file_takes_the_place_of_an_empty_one));
