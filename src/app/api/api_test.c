@@ -372,7 +372,8 @@ static void the_server_tells_of_itself(void **state) {
     expect_answer(&fixture, "GET", "/v1/stores/nobody", NULL, NULL, 404, "NOTFOUND");
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml",
                   "version: 1\nkeys:\n  \"user:{id}\": { ttl: 1h }\n", 204, NULL);
-    expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml", "version: 9\n", 422, "\"detail\":\"the manifest is wrong");
+    expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml", "version: 9\n", 422,
+                  "\"detail\":\"the manifest is wrong");
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: text/plain", "version: 9\n", 415, "TYPE");
     expect_answer(&fixture, "GET", "/v1/rules", NULL, NULL, 200, "user:{id}");
     expect_answer(&fixture, "GET", "/v1/rules", "accept: application/json", NULL, 200, "{\"");

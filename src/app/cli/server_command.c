@@ -338,8 +338,10 @@ static int run(struct config *config) {
         return 1; /* told what is wrong */
     if (status != STATUS_OK) {
         /* An error in the configuration has been told of in words. */
-        fprintf(stderr, "strata: the server does not start: %s\n",
-                status == STATUS_INVALID ? "the log says what to change" : status_text(status));
+        if (status == STATUS_INVALID)
+            fprintf(stderr, "strata: the server does not start: the log says what to change\n");
+        else
+            fprintf(stderr, "strata: the server does not start: %s; the log says more\n", status_text(status));
         return 1;
     }
     print_start(config, server_port(server), server_tls_port(server));
