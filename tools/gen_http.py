@@ -15,7 +15,7 @@ import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGE = os.path.join(ROOT, 'docs/http-api.md')
-KNOWN = {'path', 'method', 'handler', 'tag', 'flags', 'summary', 'about', 'needs', 'query', 'headers', 'body', 'answers'}
+KNOWN = {'path', 'also', 'method', 'handler', 'tag', 'flags', 'summary', 'about', 'needs', 'query', 'headers', 'body', 'answers'}
 FLAGS = {'open', 'changes', 'any'}
 METHODS = ['GET', 'PUT', 'PATCH', 'POST', 'DELETE', 'PURGE']
 TYPES = {'text': 'string', 'integer': 'integer', 'boolean': 'boolean'}
@@ -38,11 +38,13 @@ def read_spec():
             fail('%s: unknown method or tag, or no answers' % where)
         if not re.fullmatch(r'/([a-z0-9.:]+(/[a-z0-9.:]+)*(/\{[a-z]+\})?)?', route['path']):
             fail('%s: a path has small letters, and its parameter at the end' % where)
+        if 'also' in route and ('{' not in route['path'] or not re.fullmatch(r'/[a-z0-9/]+', route['also'])):
+            fail('%s: another path is for its parameter in the query, and has none of its own' % where)
         if 'open' not in route.get('flags', []) and not route.get('needs'):
             fail('%s: which commands does it send?' % where)
         if any(kind not in TYPES for kind, _ in route.get('query', {}).values()):
             fail('%s: unknown type in query' % where)
-    pairs = [(route['method'], route['path']) for route in spec['routes']]
+    pairs = [(route['method'], path) for route in spec['routes'] for path in (route['path'], route.get('also')) if path]
     if len(pairs) != len(set(pairs)):
         fail('a route stands there twice')
     return spec
@@ -50,6 +52,20 @@ def read_spec():
 
 def own_path(route):
     return route['path'].split('{')[0]
+
+
+def parameter(route):
+    found = re.search(r'\{([a-z]+)\}', route['path'])
+    return found.group(1) if found else None
+
+
+def named(route):
+    """The same with its parameter in the query; None: it is not to be had so."""
+    return dict(route, path=route['also'], also=None, named=parameter(route)) if route.get('also') else None
+
+
+def with_named(routes):
+    return [one for route in routes for one in (route, named(route)) if one]
 
 
 def c_text(text):
@@ -62,6 +78,8 @@ def c_flags(route):
         flags.append('ROUTE_JSON')
     if '{' in route['path'] or 'any' in route.get('flags', []):
         flags.append('ROUTE_REST')
+    if route.get('named'):
+        flags.append('ROUTE_NAMED')
     return ' | '.join(flags) or '0'
 
 
@@ -70,18 +88,21 @@ def c_query(route):
     flags = route.get('flags', [])
     if 'changes' not in flags or 'any' in flags:
         return 'NULL'
-    return c_text(' '.join(['', 'db', *route.get('query', {}), '']))
+    own = [route['named']] if route.get('named') else []
+    return c_text(' '.join(['', 'db', *own, *route.get('query', {}), '']))
 
 
 def c_route(route):
-    return '{%s, %s, %s, %s, api_%s}' % (c_text(route['method']), c_text(own_path(route)), c_flags(route), c_query(route), route['handler'])
+    name = route.get('named') or parameter(route)
+    return '{%s, %s, %s, %s, %s, api_%s}' % (c_text(route['method']), c_text(own_path(route)), c_flags(route), c_query(route),
+                                             c_text(name) if name else 'NULL', route['handler'])
 
 
 def make_c(spec):
     special = [route for route in spec['routes'] if 'any' in route.get('flags', [])]
     if len(special) != 1:
         fail('one route has the flag any')
-    routes = sorted((route for route in spec['routes'] if route not in special),
+    routes = sorted((route for route in with_named(spec['routes']) if route not in special),
                     key=lambda route: (-len(own_path(route)), METHODS.index(route['method'])))
     document = json.dumps(open_api(spec), ensure_ascii=True, separators=(',', ':')).encode()
     out = ['/* Made from spec/http.yaml by tools/gen_http.py. */', '#include "app/api/handlers.h"',
@@ -123,9 +144,11 @@ def answer_of(route, status, text):
 
 def parameters_of(route):
     result = []
-    found = re.search(r'\{([a-z]+)\}', route['path'])
-    if found:
-        result.append({'name': found.group(1), 'in': 'path', 'required': True, 'schema': {'type': 'string'}})
+    if parameter(route):
+        result.append({'name': parameter(route), 'in': 'path', 'required': True, 'schema': {'type': 'string'}})
+    if route.get('named'):
+        result.append({'name': route['named'], 'in': 'query', 'required': True, 'allowEmptyValue': True, 'schema': {'type': 'string'},
+                       'description': 'any bytes, percent-encoded (a space is %20 or +, a plus %2B); may be empty'})
     for name, (kind, text) in route.get('query', {}).items():
         result.append({'name': name, 'in': 'query', 'description': plain(text), 'schema': {'type': TYPES[kind]}})
     if 'open' not in route.get('flags', []):
@@ -141,7 +164,7 @@ def operation_of(spec, route):
     for status, text in spec['answers'].items():
         if not is_open:
             answers.setdefault(status, text)
-    operation = {'operationId': route['handler'], 'tags': [route['tag']], 'summary': plain(route['summary']),
+    operation = {'operationId': route['handler'] + ('_named' if route.get('named') else ''), 'tags': [route['tag']], 'summary': plain(route['summary']),
                  'parameters': parameters_of(route),
                  'responses': {status: answer_of(route, status, text) for status, text in sorted(answers.items())}}
     about = [plain(route['about'])] if route.get('about') else []
@@ -160,12 +183,12 @@ def operation_of(spec, route):
 def open_api(spec):
     """PURGE is no method that OpenAPI 3.1 knows: such routes stand in `x-purge` of their path."""
     paths = {}
-    for route in spec['routes']:
+    for route in with_named(spec['routes']):
         method = route['method'].lower()
         item = paths.setdefault(route['path'], {})
         item['x-purge' if method == 'purge' else method] = operation_of(spec, route)
         if route['handler'] == 'key_get':
-            item['head'] = dict(operation_of(spec, route), operationId='key_head')
+            item['head'] = dict(operation_of(spec, route), operationId='key_head_named' if route.get('named') else 'key_head')
     return {
         'openapi': '3.1.0',
         'info': {'title': 'Strata', 'version': '1', 'description': 'A cache that stays correct: keys, invalidation, events and statistics over HTTP.'},
@@ -184,6 +207,8 @@ def open_api(spec):
 
 def page_of(spec, route):
     out = ['### %s `%s`' % (route['method'], route['path']), '', route['summary'] + '.']
+    if route.get('also'):
+        out[-1] += ' Also `%s?%s=...`.' % (route['also'], parameter(route))
     if route.get('about'):
         out += ['', route['about']]
     rows = [('`?%s`' % name, text) for name, (_, text) in route.get('query', {}).items()]

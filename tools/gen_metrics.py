@@ -143,6 +143,11 @@ Seconds and bytes are the units. Counters grow until the server ends or `CONFIG 
 has samples once it was called. What there is not (a log, a warm tier, TLS) has none.
 
 Names stay as they are. No label has the name of a key in it: labels are commands, stores, classes of the rules, databases, error codes, kinds of delays.
+
+Whoever may run `METRICS` (and `GET /metrics` over HTTP) sees all of it, whatever keys he may read: it is for those who watch a server, and a user for
+that needs no keys. So it tells the names of stores and the patterns of classes as the rules declare them, with how much is in them and how often they are
+used, also of those whose keys he may not read. It never tells a key, nor a prefix that was found by itself: these are in `STATS CLASS`, which needs all keys,
+and in `INFO classes` for whoever may read all keys of the prefix. `METRICS` and `INFO` are in the category `@dangerous`; `-metrics -info` takes them from a user who has it.
 """
 
 

@@ -267,6 +267,22 @@ static bool read_query(struct api_call *call) {
     return true;
 }
 
+/* Where the query has what else stands in the path: any name, also those that programs change in a path. False: it was answered. */
+static bool read_parameter(struct api_call *call) {
+    if (!(call->route->flags & ROUTE_NAMED))
+        return true;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < call->query_count; i++)
+        if (slice_equal(call->query[i].name, slice_from_string(call->route->parameter))) {
+            call->name = call->query[i].value;
+            found++;
+        }
+    if (found != 1)
+        api_problem(call, 400, "SYNTAX", "The query of this route has one '%s', percent-encoded; it may be empty.",
+                    call->route->parameter);
+    return found == 1;
+}
+
 static bool is_json(struct slice type) {
     const uint8_t *semicolon = type.size ? memchr(type.data, ';', type.size) : NULL;
     struct slice name = http_trim(slice_part(type, 0, semicolon ? (size_t)(semicolon - type.data) : SIZE_MAX));
@@ -311,7 +327,7 @@ static void begin(void *context, struct http_exchange *exchange, const struct ht
         api_problem(call, 400, "SYNTAX", "The path has a percent sign without two hexadecimal digits.");
         return;
     }
-    if (!read_query(call) || (!(call->route->flags & ROUTE_OPEN) && !read_identity(call)))
+    if (!read_query(call) || !read_parameter(call) || (!(call->route->flags & ROUTE_OPEN) && !read_identity(call)))
         return;
     call->route->handle(call);
 }

@@ -22,8 +22,16 @@ struct api {
 /* Fields for browsers of other sites, where they are allowed. */
 void api_call_cross_origin(struct api_call *call);
 
-/* An ETag of one version: "17", W/"17". `*`: ret_any. False: it is neither, or there are several. */
-bool api_version_of_tag(struct slice tag, int64_t *ret_version, bool *ret_any);
+/* What If-Match of a write may have. */
+enum api_tag {
+    API_TAG_VERSION, /* "17" */
+    API_TAG_ANY,     /* * */
+    API_TAG_OTHER,   /* a weak one, or of something else: it never matches */
+    API_TAG_WRONG,   /* none, or several */
+};
+
+/* `ret_version` of API_TAG_OTHER is 0, which no entry has. */
+enum api_tag api_tag_read(struct slice tag, int64_t *ret_version);
 
 /* Tags that Surrogate-Key (parted by spaces), Cache-Tag and the query's `tags` (by commas) name; counts at most API_BATCH_MAX. False: it was answered. */
 bool api_tags_of_request(struct api_call *call, struct slice *ret_tags, uint32_t max, uint32_t *ret_count);

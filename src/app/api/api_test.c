@@ -118,10 +118,20 @@ struct http_exchange *api_fixture_begin(struct api_fixture *fixture, const char 
 struct http_exchange *api_fixture_ask(struct api_fixture *fixture, const char *method, const char *target,
                                       const char *fields, struct slice body) {
     struct http_exchange *exchange = api_fixture_begin(fixture, method, target, fields, body);
-    for (int i = 0; i < FIXTURE_TURNS_MAX && exchange->status == 0; i++)
+    api_fixture_wait(fixture, exchange);
+    return exchange;
+}
+
+void api_fixture_wait(struct api_fixture *fixture, const struct http_exchange *exchange) {
+    for (int turns = 0; turns < FIXTURE_TURNS_MAX && exchange->status == 0; turns++)
         http_loop_turn(fixture->loop, 20);
     assert_int_not_equal(exchange->status, 0);
-    return exchange;
+}
+
+void api_fixture_pass(struct api_fixture *fixture, uint64_t ms) {
+    ahead_ms += ms;
+    for (int i = 0; i < 3; i++) /* the tick may set itself once more */
+        http_loop_turn(fixture->loop, 0);
 }
 
 bool api_fixture_until(struct api_fixture *fixture, struct http_exchange *exchange, const char *text) {
@@ -152,23 +162,6 @@ const char *api_fixture_field(const struct http_exchange *exchange, const char *
             return at + size + 2;
     return NULL;
 }
-
-/* ------------------------------------------------------------------------------------------ short forms */
-
-/* Asks, expects the status and that the body has the text; NULL: it is empty. */
-static void expect_answer(struct api_fixture *fixture, const char *method, const char *target, const char *fields,
-                          const char *body, int status, const char *text) {
-    struct http_exchange *exchange =
-        api_fixture_ask(fixture, method, target, fields, slice_from_string(body ? body : ""));
-    struct slice got = buf_slice(&exchange->body);
-    if (exchange->status != status ||
-        (text ? !got.size || !memmem(got.data, got.size, text, strlen(text)) : got.size > 0))
-        fail_msg("%s %s: %d and not %d, '%.*s' and not '%s'", method, target, exchange->status, status, (int)got.size,
-                 got.size ? (const char *)got.data : "", text ? text : "");
-    api_fixture_free(fixture, exchange);
-}
-
-#define JSON "content-type: application/json"
 
 static void values_are_written_read_and_deleted(void **state) {
     struct api_fixture fixture;
@@ -447,12 +440,6 @@ static void who_finds_no_link_waits(void **state) {
     api_fixture_stop(&fixture);
 }
 
-static void pass(struct api_fixture *fixture, uint64_t ms) {
-    ahead_ms += ms;
-    for (int i = 0; i < 3; i++) /* the tick may set itself once more */
-        http_loop_turn(fixture->loop, 0);
-}
-
 static void idle_links_are_closed(void **state) {
     struct api_fixture fixture;
     (void)state;
@@ -461,9 +448,9 @@ static void idle_links_are_closed(void **state) {
                   "PONG"); /* its own, and closed behind it */
     expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, "v", 201, NULL);
     assert_int_equal(links_count(fixture.api->links), 1);
-    pass(&fixture, LINK_IDLE_MS - 2000);
+    api_fixture_pass(&fixture, LINK_IDLE_MS - 2000);
     assert_int_equal(links_count(fixture.api->links), 1);
-    pass(&fixture, 4000);
+    api_fixture_pass(&fixture, 4000);
     assert_int_equal(links_count(fixture.api->links), 0);
     expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, "v");
     api_fixture_stop(&fixture);
@@ -477,9 +464,9 @@ static void who_gets_no_answer_is_told_so(void **state) {
     expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"CLIENT\",\"PAUSE\",\"600000\",\"ALL\"]", 200, "OK");
     struct http_exchange *one = api_fixture_begin(&fixture, "GET", "/v1/keys/a", NULL, SLICE(""));
     struct http_exchange *other = api_fixture_begin(&fixture, "PATCH", "/v1/keys/a", JSON, SLICE("{\"ttl\":9}"));
-    pass(&fixture, ASK_MS_MAX - 2000);
+    api_fixture_pass(&fixture, ASK_MS_MAX - 2000);
     assert_false(one->ended || other->ended);
-    pass(&fixture, 4000);
+    api_fixture_pass(&fixture, 4000);
     assert_int_equal(one->status, 504);
     assert_int_equal(other->status, 504);
     assert_int_equal(links_count(fixture.api->links), 0);
@@ -638,8 +625,11 @@ static void answers_as_json_are_bounded(void **state) {
     expect_answer(&fixture, "PUT", "/v1/keys/a", NULL, value, 201, NULL);
     expect_answer(&fixture, "GET", "/v1/keys/a?form=json", NULL, NULL, 200, "\"size\":5000");
     fixture.api->answer_size_max = 2 * SIZE;
-    expect_answer(&fixture, "GET", "/v1/keys/a?form=json", NULL, NULL, 503, "http-max-memory");
-    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"MGET\", \"a\", \"a\"]", 503, "http-max-memory");
+    struct http_exchange *exchange = api_fixture_ask(&fixture, "GET", "/v1/keys/a?form=json", NULL, SLICE(""));
+    assert_int_equal(exchange->status, 422);
+    assert_null(api_fixture_field(exchange, "retry-after")); /* it would be as large later */
+    api_fixture_free(&fixture, exchange);
+    expect_answer(&fixture, "POST", "/v1/commands", JSON, "[\"MGET\", \"a\", \"a\"]", 422, "http-max-memory");
     expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 200, value);
     api_fixture_stop(&fixture);
 }

@@ -53,6 +53,15 @@ static void answer_unasked(struct api_call *call, enum ask_outcome outcome) {
         case ASK_FULL:
             api_problem(call, 503, "BUSY", "Too many requests are under way, or too large ones.");
             break;
+        case ASK_SHARE:
+            api_problem(call, 429, "SHARE",
+                        "%d requests of this identity wait for a connection within the server; no more of them may.",
+                        ASKS_WAITING_OF_ONE_MAX);
+            break;
+        case ASK_LARGE:
+            api_problem(call, 422, "TOOLARGE",
+                        "The answer is larger than http-max-memory allows; over the protocol of Redis it can be had.");
+            break;
         case ASK_FAR:
             api_problem(call, 403, "DENIED",
                         "Strata is in protected mode and has no password, so it answers this machine only.");
@@ -66,10 +75,37 @@ static void answer_unasked(struct api_call *call, enum ask_outcome outcome) {
     }
 }
 
+/* Who was cut off hears whether that is for who he is: a token that was revoked, a user who was switched off. */
+static void answer_cut(struct api_call *call, enum ask_outcome outcome, const struct resp_value *reply) {
+    bool unknown = reply && resp_type_is_error(reply->type) && api_status_of(reply->text) == 401;
+    if (outcome == ASK_REFUSED || unknown)
+        api_problem(call, 401, call->identity.kind == LINK_NOBODY ? "NOAUTH" : "WRONGPASS",
+                    "Who sends this request is not let in any more since it was sent. It may have been carried out, "
+                    "or not.");
+    else
+        answer_unasked(call, ASK_LOST);
+}
+
+/* Whoever may do anything may do this; and who may nothing is told so, but let in. */
+static void look_why(struct api_call *call) {
+    call->cut = true;
+    call->ask.holds = call->ask.patient = false;
+    call->ask.grace_ms = 0;
+    call->ask.push = NULL;
+    buf_clear(&call->ask.commands);
+    call->ask.expected = 0;
+    api_command(call, "ECHO", SLICE("x"));
+    api_go(call, call->next);
+}
+
 static void is_done(struct ask *ask, enum ask_outcome outcome, const struct resp_value *replies, uint32_t count) {
     struct api_call *call = ask->owner;
     if (call->started)
         api_cut(call);
+    else if (call->cut)
+        answer_cut(call, outcome, count ? &replies[0] : NULL);
+    else if (outcome == ASK_CUT)
+        look_why(call);
     else if (outcome == ASK_ANSWERED)
         call->next(call, replies, count);
     else if (outcome == ASK_REFUSED && count && api_status_of(replies[0].text) != 400)
@@ -87,7 +123,11 @@ void api_go(struct api_call *call, api_step *next) {
     call->ask.owner = call;
     call->ask.done = is_done;
     enum ask_outcome outcome = links_ask(call->api->links, &call->identity, &call->ask);
-    if (outcome != ASK_UNDER_WAY)
+    if (outcome == ASK_UNDER_WAY)
+        return;
+    if (call->cut)
+        answer_cut(call, outcome, NULL);
+    else
         answer_unasked(call, outcome);
 }
 
@@ -251,7 +291,7 @@ void api_answer_empty(struct api_call *call, uint16_t status) { api_answer(call,
 
 void api_answer_json(struct api_call *call, uint16_t status) {
     if (call->json.status == STATUS_TOO_LARGE) {
-        api_problem(call, 503, "NOMEMORY", "The answer would be larger as JSON than http-max-memory allows.");
+        api_problem(call, 422, "TOOLARGE", "The answer would be larger as JSON than http-max-memory allows.");
         return;
     }
     if (call->status != STATUS_OK || call->json.status != STATUS_OK) {
@@ -259,6 +299,12 @@ void api_answer_json(struct api_call *call, uint16_t status) {
         return;
     }
     api_answer(call, status, "application/json", buf_slice(&call->body));
+}
+
+/* What cannot be taken however often it is sent. */
+static bool is_of_size(struct slice error) {
+    return slice_starts_with(error, SLICE("ERR string exceeds maximum allowed size")) ||
+           slice_starts_with(error, SLICE("ERR Protocol error: invalid bulk length"));
 }
 
 uint16_t api_status_of(struct slice error) {
@@ -275,7 +321,7 @@ uint16_t api_status_of(struct slice error) {
             (error.size == size || error.data[size] == ' '))
             return codes[i].status;
     }
-    return 400;
+    return is_of_size(error) ? 413 : 400;
 }
 
 /* How long a value may be kept says nothing of an answer that it is not: the transport's no-store takes that place. */
@@ -290,7 +336,7 @@ static void forget_freshness(struct api_call *call) {
 /* What every answer of a status has. */
 static void put_fields_of(struct api_call *call, uint16_t status) {
     forget_freshness(call);
-    if (status == 503)
+    if (status == 503 || status == 429)
         api_field_format(call, "retry-after", "%d", RETRY_AFTER_S);
     if (status != 401)
         return;

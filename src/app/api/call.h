@@ -40,12 +40,14 @@ enum api_route_flag {
     ROUTE_CHANGES = 2, /* browsers of other sites may not */
     ROUTE_JSON = 4,    /* its body is JSON, and says so */
     ROUTE_REST = 8,    /* what stands in the path behind it is its parameter, slashes and all */
+    ROUTE_NAMED = 16,  /* its parameter stands in the query, by the name that `parameter` has */
 };
 
 struct api_route {
     const char *method, *path; /* without the parameter: "/v1/keys/" */
     uint32_t flags;
-    const char *query; /* " NAME NAME ": of members that its query may have; NULL: any */
+    const char *query;     /* " NAME NAME ": of members that its query may have; NULL: any */
+    const char *parameter; /* "key"; NULL: it has none */
     void (*handle)(struct api_call *call);
 };
 
@@ -77,6 +79,7 @@ struct api_call {
     uint32_t round;
     bool started;              /* its answer has begun, and can only be gone on with or cut */
     bool clean;                /* the link that it holds may be given to others */
+    bool cut;                  /* its link broke when users had changed; what it asks now is whether that was why */
     struct api_events *events; /* NULL: it is none */
 };
 

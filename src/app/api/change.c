@@ -242,7 +242,9 @@ void api_key_patch(struct api_call *call) {
     if (!api_json_body(call, true) || !read_patch(call, patch))
         return;
     patch->has_version = api_field_get(call, "if-match", &tag);
-    if (patch->has_version && !api_version_of_tag(tag, &patch->version, &patch->any_version)) {
+    enum api_tag kind = patch->has_version ? api_tag_read(tag, &patch->version) : API_TAG_ANY;
+    patch->any_version = kind == API_TAG_ANY;
+    if (kind == API_TAG_WRONG) {
         api_problem(call, 400, "SYNTAX", "If-Match has one version in quotation marks, as ETag shows it, or *.");
         return;
     }

@@ -1,8 +1,11 @@
-/* app/api/command.c: any command, as an array of its words. Its link is its own, and closed behind it: whatever the command made of the connection ends there. */
+/* app/api/command.c: any command, as an array of its words. Its link is its own, and closed behind it: whatever the command made of the connection ends there.
+ *
+ * A request has one answer. So CGET with WAIT waits as with BLOCK, also where it would be told of the value by a push. */
 #include "app/api/api_inner.h"
 #include "app/api/handlers.h"
+#include "base/number.h"
 
-enum { WORDS_MAX = 100000 };
+enum { WORDS_MAX = 100000, WAIT_MS_MAX = 3600000 };
 
 /* What speaks of the connection itself, or answers more than once. */
 static bool is_refused(struct slice first, struct slice second) {
@@ -50,6 +53,36 @@ static bool put_word(struct api_call *call, const json_t *value) {
     return true;
 }
 
+/* Where `WAIT milliseconds` stands in a CGET: nothing but numbers stands behind other words of it. 0: nowhere. */
+static size_t place_of_wait(const struct slice *words, size_t count, int64_t *ret_ms) {
+    if (!slice_equal_nocase(words[0], SLICE("cget")))
+        return 0;
+    for (size_t i = 2; i + 1 < count; i++)
+        if (slice_equal_nocase(words[i], SLICE("wait")) && number_parse_i64(words[i + 1], ret_ms) && *ret_ms > 0 &&
+            *ret_ms <= WAIT_MS_MAX)
+            return i;
+    return 0;
+}
+
+/* The link waits; so long more than any answer may take. */
+static void wait_for_value(struct api_call *call) {
+    int64_t ms;
+    const struct slice *words = (const struct slice *)(const void *)call->words.data;
+    size_t count = call->words.size / sizeof *words;
+    size_t at = call->status == STATUS_OK ? place_of_wait(words, count, &ms) : 0;
+    if (!at)
+        return;
+    call->ask.grace_ms = (uint32_t)ms;
+    if (at + 2 < count && slice_equal_nocase(words[at + 2], SLICE("block")))
+        return;
+    api_word_text(call, "BLOCK");
+    if (call->status != STATUS_OK)
+        return;
+    struct slice *all = (struct slice *)(void *)call->words.data, block = all[count];
+    memmove(&all[at + 3], &all[at + 2], (count - at - 2) * sizeof *all);
+    all[at + 2] = block;
+}
+
 void api_command_post(struct api_call *call) {
     if (!api_json_body(call, false))
         return;
@@ -69,6 +102,7 @@ void api_command_post(struct api_call *call) {
                     "This command speaks of a connection, and over HTTP there is none to speak of.");
         return;
     }
+    wait_for_value(call);
     api_command_end(call);
     api_hold(call);
     api_go(call, replied);

@@ -11,6 +11,7 @@
 
 enum {
     STREAMS_MAX = 64,
+    STREAMS_OF_ONE_MAX = 32, /* of one identity, so that others come to theirs */
     HEARTBEAT_MS = 15000,
     RETRY_MS = 1000,
     RUN_SIZE_MAX = 64,
@@ -20,6 +21,7 @@ enum {
 struct api_events {
     bool comes_back; /* it said where it was: what it missed follows */
     bool held_back;  /* the client is behind: pushes are not read */
+    bool counted;    /* it is one of its identity's, and of all */
     char run[RUN_SIZE_MAX];
     size_t run_size;
     struct slice types[TYPES_MAX]; /* of records that are wanted; none: all */
@@ -104,8 +106,35 @@ void api_events_room(struct api_call *call) {
 }
 
 void api_events_end(struct api_call *call) {
+    if (call->events->counted) {
+        call->api->event_streams--;
+        call->ask.share->streams--;
+    }
     call->events = NULL;
-    call->api->event_streams--;
+}
+
+/* False: it was answered. */
+static bool has_room(struct api_call *call) {
+    if (call->ask.share->streams >= STREAMS_OF_ONE_MAX) {
+        api_problem(call, 429, "SHARE", "This identity has %d streams of events already, which is its share.",
+                    STREAMS_OF_ONE_MAX);
+        return false;
+    }
+    if (call->api->event_streams >= STREAMS_MAX) {
+        api_problem(call, 503, "BUSY", "There are %d streams of events already.", STREAMS_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* Once it is known that it is who it says: by wrong passwords nobody takes anything. */
+static bool take_place(struct api_call *call) {
+    if (!has_room(call))
+        return false;
+    call->events->counted = true;
+    call->api->event_streams++;
+    call->ask.share->streams++;
+    return true;
 }
 
 static void subscribed(struct api_call *call, const struct resp_value *replies, uint32_t count) {
@@ -117,6 +146,8 @@ static void subscribed(struct api_call *call, const struct resp_value *replies, 
         api_problem(call, 500, "ERR", "The server has answered in a way that is not known here.");
         return;
     }
+    if (!take_place(call))
+        return;
     struct api_events *events = call->events;
     memcpy(events->run, run->text.data, run->text.size);
     events->run_size = run->text.size;
@@ -188,15 +219,16 @@ void api_events_get(struct api_call *call) {
         api_answer(call, 200, "text/event-stream", SLICE(""));
         return;
     }
-    if (!events || call->api->event_streams >= STREAMS_MAX) {
-        api_problem(call, 503, "BUSY", "There are %d streams of events already.", STREAMS_MAX);
+    if (!events || links_know(call->api->links, &call->identity, &call->ask) != STATUS_OK) {
+        api_problem(call, 503, "NOMEMORY", "There is not enough memory for the request.");
         return;
     }
+    if (!has_room(call)) /* and again when it is known who asks */
+        return;
     if (!api_query_number(call, "heartbeat_ms", 100, 3600000, &heartbeat_ms))
         return;
     *events = (struct api_events){0};
     call->events = events;
-    call->api->event_streams++;
     read_types(call, events);
     api_word_text(call, "STREAM");
     api_word_text(call, "SUBSCRIBE");

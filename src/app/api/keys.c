@@ -1,4 +1,6 @@
 /* app/api/keys.c: GET, HEAD, PUT and DELETE of one key, and the list of keys. */
+#include <stdio.h>
+
 #include "app/api/api_inner.h"
 #include "app/api/handlers.h"
 #include "base/assert.h"
@@ -9,23 +11,55 @@ enum { READ_ROUNDS = 4, LIST_ROUNDS = 32, LIST_STEP = 1000 };
 
 /* ------------------------------------------------------------------------------------------ versions as tags */
 
-bool api_version_of_tag(struct slice tag, int64_t *ret_version, bool *ret_any) {
-    *ret_any = slice_equal(tag, SLICE("*"));
-    if (*ret_any)
-        return true;
-    if (slice_starts_with(tag, SLICE("W/")))
+enum { OPAQUE_MAX = 40 };
+
+/* Without its quotation marks; W/ may stand before it. False: it is not one. */
+static bool read_tag(struct slice tag, struct slice *ret_opaque, bool *ret_weak) {
+    *ret_weak = slice_starts_with(tag, SLICE("W/"));
+    if (*ret_weak)
         tag = slice_part(tag, 2, SIZE_MAX);
-    return tag.size > 2 && tag.data[0] == '"' && tag.data[tag.size - 1] == '"' &&
-           number_parse_i64(slice_part(tag, 1, tag.size - 2), ret_version) && *ret_version != 0;
+    if (tag.size < 2 || tag.data[0] != '"' || tag.data[tag.size - 1] != '"')
+        return false;
+    *ret_opaque = slice_part(tag, 1, tag.size - 2);
+    return ret_opaque->size == 0 || !memchr(ret_opaque->data, '"', ret_opaque->size);
 }
 
-/* Whether a list of tags has this version. */
-static bool list_has(struct slice list, int64_t version) {
+enum api_tag api_tag_read(struct slice tag, int64_t *ret_version) {
+    struct slice opaque;
+    bool weak;
+    *ret_version = 0;
+    tag = http_trim(tag);
+    if (slice_equal(tag, SLICE("*")))
+        return API_TAG_ANY;
+    if (!read_tag(tag, &opaque, &weak))
+        return API_TAG_WRONG;
+    if (weak || !number_parse_i64(opaque, ret_version) || *ret_version == 0) {
+        *ret_version = 0;
+        return API_TAG_OTHER;
+    }
+    return API_TAG_VERSION;
+}
+
+/* The form as JSON has a tag of its own: its bytes are others, and they change with what is left of the TTL. */
+static struct slice opaque_of(int64_t version, bool json, char ret_text[OPAQUE_MAX]) {
+    return slice_make(ret_text,
+                      (size_t)snprintf(ret_text, OPAQUE_MAX, json ? "%lld-json" : "%lld", (long long)version));
+}
+
+/* `strong`: weak tags match nothing. */
+static bool is_tag(struct slice tag, struct slice opaque, bool strong) {
+    struct slice other;
+    bool weak;
+    return opaque.size && read_tag(tag, &other, &weak) && !(weak && strong) && slice_equal(other, opaque);
+}
+
+/* Whether a list of tags has this one, or is `*`. */
+static bool list_has(struct slice list, struct slice opaque, bool strong) {
     struct slice member;
-    int64_t one;
-    bool any;
+    if (slice_equal(http_trim(list), SLICE("*")))
+        return true;
     while (http_list_next(&list, &member))
-        if (api_version_of_tag(member, &one, &any) && (any || one == version))
+        if (is_tag(member, opaque, strong))
             return true;
     return false;
 }
@@ -35,6 +69,7 @@ static bool list_has(struct slice list, int64_t version) {
 /* What the replies of a read say, as far as whoever asks may know it. */
 struct entry_view {
     struct slice value;
+    struct slice opaque; /* of the ETag, weak if it is JSON; empty: it has none */
     int64_t version, ttl_ms;
     const struct resp_value *tags;  /* NULL: not known, or none */
     const struct resp_value *facts; /* of EXPLAIN; NULL: not asked for */
@@ -114,7 +149,8 @@ static void put_tags(struct api_call *call, const struct resp_value *tags) {
 
 static void put_view_fields(struct api_call *call, const struct entry_view *view) {
     if (view->has_version)
-        api_field_format(call, "etag", "%s\"%lld\"", call->state ? "W/" : "", (long long)view->version);
+        api_field_format(call, "etag", "%s\"%.*s\"", call->state ? "W/" : "", (int)view->opaque.size,
+                         (const char *)view->opaque.data);
     if (view->has_ttl && view->ttl_ms >= 0)
         api_field_format(call, "cache-control", "max-age=%lld", (long long)(view->ttl_ms / 1000));
     else
@@ -123,54 +159,76 @@ static void put_view_fields(struct api_call *call, const struct entry_view *view
     api_field(call, "vary", SLICE("Accept, Authorization"));
 }
 
-/* "bytes=0-99", "bytes=100-", "bytes=-5" of `size`. False: it is another form, which is not looked at. */
-static bool read_range(struct slice text, uint64_t size, uint64_t *ret_from, uint64_t *ret_until, bool *ret_good) {
-    if (!slice_starts_with(text, SLICE("bytes=")))
-        return false;
-    text = slice_part(text, 6, SIZE_MAX);
+/* Digits only; what is larger than any size is the largest number. */
+static bool read_digits(struct slice text, uint64_t *ret_number) {
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        uint64_t digit = text.data[i] - (uint64_t)'0';
+        number = number > (UINT64_MAX - digit) / 10 ? UINT64_MAX : number * 10 + digit;
+    }
+    *ret_number = number;
+    return text.size > 0;
+}
+
+enum range { RANGE_NONE, RANGE_GOOD, RANGE_BEYOND };
+
+/* "bytes=0-99", "bytes=100-", "bytes=-5" of `size`. RANGE_NONE: it is another form, several, or none that makes sense (RFC 9110, 14.2: as if it were
+ * not there). RANGE_BEYOND: nothing of it is there. */
+static enum range read_range(struct slice text, uint64_t size, uint64_t *ret_from, uint64_t *ret_until) {
+    if (!slice_equal_nocase(slice_part(text, 0, 6), SLICE("bytes=")))
+        return RANGE_NONE;
+    text = http_trim(slice_part(text, 6, SIZE_MAX));
     const uint8_t *dash = text.size ? memchr(text.data, '-', text.size) : NULL;
     if (!dash)
-        return false;
+        return RANGE_NONE;
     struct slice first = slice_part(text, 0, (size_t)(dash - text.data));
     struct slice last = slice_part(text, first.size + 1, SIZE_MAX);
-    uint64_t from = 0, until = size;
-    if ((first.size && !number_parse_u64(first, &from)) || (last.size && !number_parse_u64(last, &until)))
-        return false;
-    if (!first.size && !last.size)
-        return false;
+    uint64_t from = 0, end = UINT64_MAX;
+    if ((first.size && !read_digits(first, &from)) || (last.size && !read_digits(last, &end)) ||
+        (!first.size && !last.size))
+        return RANGE_NONE;
     if (!first.size) {
-        from = until < size ? size - until : 0;
-        *ret_good = until > 0 && size > 0;
-        until = size;
-    } else {
-        until = last.size && until < size ? until + 1 : size;
-        *ret_good = from < size && from < until;
+        *ret_from = end < size ? size - end : 0;
+        *ret_until = size;
+        return end == 0 ? RANGE_BEYOND : size ? RANGE_GOOD : RANGE_NONE;
     }
+    if (end < from)
+        return RANGE_NONE;
     *ret_from = from;
-    *ret_until = until;
-    return true;
+    *ret_until = end < size ? end + 1 : size;
+    return from < size ? RANGE_GOOD : RANGE_BEYOND;
+}
+
+/* What is asked for of the value: of a GET, and with If-Range only if it is still the same. */
+static enum range wanted_range(const struct api_call *call, const struct entry_view *view, uint64_t *ret_from,
+                               uint64_t *ret_until) {
+    struct slice range, condition;
+    if (!slice_equal(call->request->method, SLICE("GET")) || !api_field_get(call, "range", &range))
+        return RANGE_NONE;
+    if (api_field_get(call, "if-range", &condition) && !is_tag(http_trim(condition), view->opaque, true))
+        return RANGE_NONE;
+    return read_range(range, view->value.size, ret_from, ret_until);
 }
 
 static void answer_bytes(struct api_call *call, const struct entry_view *view) {
-    struct slice range, condition;
-    uint64_t from, until;
-    bool good;
+    uint64_t from = 0, until = 0;
     api_field(call, "accept-ranges", SLICE("bytes"));
-    bool wanted = api_field_get(call, "range", &range) && read_range(range, view->value.size, &from, &until, &good);
-    if (wanted && api_field_get(call, "if-range", &condition) && !list_has(condition, view->version))
-        wanted = false;
-    if (!wanted) {
-        api_answer(call, 200, "application/octet-stream", view->value);
-        return;
+    switch (wanted_range(call, view, &from, &until)) {
+        case RANGE_NONE:
+            api_answer(call, 200, "application/octet-stream", view->value);
+            break;
+        case RANGE_BEYOND:
+            api_field_format(call, "content-range", "bytes */%zu", view->value.size);
+            api_problem(call, 416, "RANGE", "The value has %zu bytes.", view->value.size);
+            break;
+        case RANGE_GOOD:
+            api_field_format(call, "content-range", "bytes %llu-%llu/%zu", (unsigned long long)from,
+                             (unsigned long long)until - 1, view->value.size);
+            api_answer(call, 206, "application/octet-stream", slice_part(view->value, from, until - from));
+            break;
     }
-    if (!good) {
-        api_field_format(call, "content-range", "bytes */%zu", view->value.size);
-        api_problem(call, 416, "RANGE", "The value has %zu bytes.", view->value.size);
-        return;
-    }
-    api_field_format(call, "content-range", "bytes %llu-%llu/%zu", (unsigned long long)from,
-                     (unsigned long long)until - 1, view->value.size);
-    api_answer(call, 206, "application/octet-stream", slice_part(view->value, from, until - from));
 }
 
 static void put_member(struct json_out *out, const char *name, const struct resp_value *value) {
@@ -225,9 +283,15 @@ static void ask_value(struct api_call *call) {
     api_go(call, got_value);
 }
 
+/* Its own tag is weak as JSON, so nothing but `*` matches it there. */
+static bool is_match(const struct api_call *call, struct slice tags, const struct entry_view *view) {
+    return list_has(tags, call->state ? SLICE("") : view->opaque, true);
+}
+
 static void got_value(struct api_call *call, const struct resp_value *replies, uint32_t count) {
     struct entry_view view;
     struct slice tags;
+    char opaque[OPAQUE_MAX];
     const struct resp_value *first = &replies[REPLY_VALUE];
     if (api_failed(call, first))
         return;
@@ -244,10 +308,11 @@ static void got_value(struct api_call *call, const struct resp_value *replies, u
         ask_value(call);
         return;
     }
+    view.opaque = view.has_version ? opaque_of(view.version, call->state != NULL, opaque) : SLICE("");
     put_view_fields(call, &view);
-    if (api_field_get(call, "if-match", &tags) && !list_has(tags, view.version))
+    if (api_field_get(call, "if-match", &tags) && !is_match(call, tags, &view))
         api_problem(call, 412, "PRECONDITION", "The version is %lld.", (long long)view.version);
-    else if (api_field_get(call, "if-none-match", &tags) && list_has(tags, view.version))
+    else if (api_field_get(call, "if-none-match", &tags) && list_has(tags, view.opaque, false))
         api_answer_empty(call, 304);
     else if (call->state)
         answer_as_json(call, &view);
@@ -316,32 +381,48 @@ static bool put_expiry(struct api_call *call) {
     return true;
 }
 
-static bool put_condition(struct api_call *call, const char *field, bool wants, bool *ret_any) {
-    struct slice tag;
-    int64_t version;
-    *ret_any = false;
-    if (!api_field_get(call, field, &tag))
-        return true;
-    if (!api_version_of_tag(http_trim(tag), &version, ret_any) || (!wants && !*ret_any)) {
-        api_problem(call, 400, "SYNTAX",
-                    wants ? "If-Match has one version in quotation marks, as ETag shows it, or *."
-                          : "If-None-Match of a write is *.");
-        return false;
-    }
-    if (*ret_any) {
-        api_word_text(call, wants ? "XX" : "NX");
-    } else {
-        api_word_text(call, "IFVERSION");
-        api_word_number(call, version);
-    }
-    return true;
-}
-
 /* What the route remembers of a PUT. */
 struct put_state {
     bool creates, replaces; /* by its condition */
+    bool never;             /* its condition cannot hold, whatever is there */
     int64_t version;        /* that it gives; 0: none */
 };
+
+/* False: it was answered. */
+static bool put_if_match(struct api_call *call, struct put_state *state) {
+    struct slice tag;
+    int64_t version;
+    state->replaces = api_field_get(call, "if-match", &tag);
+    switch (state->replaces ? api_tag_read(tag, &version) : API_TAG_OTHER) {
+        case API_TAG_VERSION:
+            api_word_text(call, "IFVERSION");
+            api_word_number(call, version);
+            return true;
+        case API_TAG_ANY:
+            api_word_text(call, "XX");
+            return true;
+        case API_TAG_OTHER:
+            state->never = state->replaces;
+            return true;
+        case API_TAG_WRONG:
+            break;
+    }
+    api_problem(call, 400, "SYNTAX", "If-Match has one version in quotation marks, as ETag shows it, or *.");
+    return false;
+}
+
+static bool put_if_none_match(struct api_call *call, struct put_state *state) {
+    struct slice tag;
+    state->creates = api_field_get(call, "if-none-match", &tag);
+    if (!state->creates)
+        return true;
+    if (!slice_equal(http_trim(tag), SLICE("*"))) {
+        api_problem(call, 400, "SYNTAX", "If-None-Match of a write is *.");
+        return false;
+    }
+    api_word_text(call, "NX");
+    return true;
+}
 
 static bool put_versions(struct api_call *call, struct put_state *state) {
     int64_t newer = 0;
@@ -360,13 +441,17 @@ static bool put_versions(struct api_call *call, struct put_state *state) {
     return true;
 }
 
+static void refuse_condition(struct api_call *call) {
+    api_problem(call, 412, "PRECONDITION", "The condition does not hold, and nothing was written.");
+}
+
 static void written(struct api_call *call, const struct resp_value *replies, uint32_t count) {
     const struct put_state *state = call->state;
     (void)count;
     if (api_failed(call, &replies[1]))
         return;
     if (replies[1].type == RESP_NULL) {
-        api_problem(call, 412, "PRECONDITION", "The condition does not hold, and nothing was written.");
+        refuse_condition(call);
         return;
     }
     bool was_there = replies[0].type != RESP_INTEGER || replies[0].integer != 0;
@@ -374,6 +459,15 @@ static void written(struct api_call *call, const struct resp_value *replies, uin
     if (state->version)
         api_field_format(call, "etag", "\"%lld\"", (long long)state->version);
     api_answer_empty(call, created ? 201 : 204);
+}
+
+/* The EXISTS before a write that does not come: whoever is not known hears of that first. */
+static void refused(struct api_call *call, const struct resp_value *replies, uint32_t count) {
+    (void)count;
+    if (resp_type_is_error(replies[0].type) && api_status_of(replies[0].text) != 403)
+        api_problem_reply(call, &replies[0]);
+    else
+        refuse_condition(call);
 }
 
 void api_key_put(struct api_call *call) {
@@ -386,22 +480,20 @@ void api_key_put(struct api_call *call) {
     }
     *state = (struct put_state){0};
     call->state = state;
-    bool any;
     if (!api_tags_of_request(call, tags, API_TAGS_MAX, &tag_count))
         return;
     api_command(call, "EXISTS", call->name);
     api_word_text(call, "SET");
     api_word(call, call->name);
     api_word(call, call->request->body.data ? call->request->body : SLICE(""));
-    size_t before = call->words.size;
-    if (!put_condition(call, "if-match", true, &any))
+    if (!put_if_match(call, state) || !put_if_none_match(call, state) || !put_expiry(call) ||
+        !put_versions(call, state))
         return;
-    state->replaces = call->words.size > before;
-    if (!put_condition(call, "if-none-match", false, &any))
+    if (state->never) {
+        buf_clear(&call->words);
+        api_go(call, refused);
         return;
-    state->creates = any;
-    if (!put_expiry(call) || !put_versions(call, state))
-        return;
+    }
     if (tag_count) {
         api_word_text(call, "TAGS");
         api_word_number(call, tag_count);
@@ -441,9 +533,10 @@ static void compared(struct api_call *call, const struct resp_value *replies, ui
     for (uint32_t i = 0; i < count; i++)
         if (api_failed(call, &replies[i]))
             return;
+    char opaque[OPAQUE_MAX];
     bool has = api_field_get(call, "if-match", &tag);
     int64_t version = replies[2].integer;
-    if (!has || version == 0 || !list_has(tag, version)) {
+    if (!has || version == 0 || !list_has(tag, opaque_of(version, false, opaque), true)) {
         api_problem(call, 412, "PRECONDITION", version ? "The version is %lld." : "There is no such key.",
                     (long long)version);
         return;

@@ -7,7 +7,7 @@
 
 #include "app/server/inside.h"
 #include "base/assert.h"
-#include "sys/os/random.h"
+#include "sys/os/socket.h"
 
 enum {
     TICK_MS = 1000,
@@ -16,9 +16,9 @@ enum {
     BUFFER_KEEP = 256 * 1024,
     ARENA_CHUNK = 16 * 1024,
     REPLY_MEMBERS_MAX = 1 << 22,
-    SECRET_SIZE = 32,
     HELD_SMALL = 1024 * 1024,  /* of one link; such are not given up for others */
     SHARED_PENDING_MAX = 1024, /* asks in a row on one link */
+    STUCK_MAX = 32,            /* that find no link in one round, until it ends */
 };
 
 /* An ask that was sent, or waits for its link to open. */
@@ -36,9 +36,11 @@ struct link {
     struct links *links;
     struct link *next;
     enum link_state state;
-    char digest[SHA256_DIGITS];
+    struct share *share;
+    uint32_t db;
+    char machine[SOCKET_TEXT_SIZE]; /* of its client */
     uint64_t users_version, idle_since_ms;
-    bool shared;           /* any ask of its identity may be sent */
+    bool shared;           /* any ask that is alike may be sent */
     bool deaf;             /* pushes are not read */
     struct ask *holder;    /* NULL: nobody */
     uint32_t greeting;     /* replies to come before it is open */
@@ -64,7 +66,7 @@ struct links {
     struct ask *waiting_first, *waiting_last;
     uint32_t waiting_count;
     uint64_t held_bytes, held_max; /* replies that are not complete */
-    uint8_t secret[SECRET_SIZE];   /* of the process: digests of passwords mean nothing elsewhere */
+    struct shares shares;
 };
 
 /* ------------------------------------------------------------------------------------------ the end of one */
@@ -92,6 +94,21 @@ static void serve_later(struct links *links) {
         http_loop_later(links->loop, &links->serve);
 }
 
+static void hold(struct link *link, struct ask *ask) {
+    link->holder = ask;
+    link->shared = false;
+    link->share->held++;
+    ask->link = link;
+}
+
+static void let_go(struct link *link) {
+    if (!link->holder)
+        return;
+    link->holder->link = NULL;
+    link->holder = NULL;
+    link->share->held--;
+}
+
 /* The memory goes with the next tick: who is called back may still stand in it. */
 static void bury(struct link *link) {
     struct links *links = link->links;
@@ -104,6 +121,10 @@ static void bury(struct link *link) {
     links->count--;
     links->held_bytes -= link->counted;
     link->counted = 0;
+    let_go(link);
+    link->share->links--;
+    share_unref(&links->shares, link->share);
+    link->share = NULL;
     link->state = LINK_DEAD;
     http_loop_forget(links->loop, &link->source);
     close(link->source.source.fd);
@@ -124,16 +145,20 @@ static void tell(struct ask *ask, enum ask_outcome outcome, const struct resp_va
     ask->done(ask, outcome, replies, count);
 }
 
+static bool is_current(const struct link *link) {
+    return link->users_version == server_users_version(link->links->server);
+}
+
 /* Whoever waits for something by this link hears of it; `first_outcome` is that of the first. `reply`: why, to all. */
 static void give_up(struct link *link, enum ask_outcome first_outcome, enum ask_outcome outcome,
                     const struct resp_value *reply) {
     if (link->state == LINK_DEAD)
         return;
-    bury(link);
+    bool changed = !is_current(link);
+    first_outcome = changed && first_outcome == ASK_LOST ? ASK_CUT : first_outcome;
+    outcome = changed && outcome == ASK_LOST ? ASK_CUT : outcome;
     struct ask *holder = link->holder;
-    link->holder = NULL;
-    if (holder)
-        holder->link = NULL;
+    bury(link);
     while (link->first) {
         struct pending *pending = take_first(link);
         struct ask *ask = pending->ask;
@@ -146,10 +171,6 @@ static void give_up(struct link *link, enum ask_outcome first_outcome, enum ask_
     }
     if (holder)
         tell(holder, outcome, NULL, 0);
-}
-
-static bool is_current(const struct link *link) {
-    return link->users_version == server_users_version(link->links->server);
 }
 
 static void lose(struct link *link) { give_up(link, ASK_LOST, ASK_LOST, NULL); }
@@ -173,8 +194,7 @@ static void send_some(struct link *link) {
         } else if (errno == EAGAIN) {
             break;
         } else if (errno != EINTR) {
-            lose(link);
-            return;
+            link->out_sent = link->out.size; /* why it was closed may be there to be read, and then that it was */
         }
     }
     if (link->out_sent == link->out.size) {
@@ -237,15 +257,22 @@ static void greeted(struct link *link, const struct resp_value *replies, uint32_
     send_some(link);
 }
 
+/* The worker closes the connection behind it. */
+static bool is_farewell(const struct resp_value *reply) {
+    return resp_type_is_error(reply->type) && slice_starts_with(reply->text, SLICE("ERR Protocol error"));
+}
+
 static void deliver_to(struct link *link, struct ask *ask) {
     uint32_t count = link->arrived;
     struct resp_value *replies = arena_take(&link->arena, count * sizeof *replies);
-    if (!replies || build(link, replies) != STATUS_OK)
+    if (!replies || build(link, replies) != STATUS_OK) {
         lose(link);
-    else if (link->state == LINK_OPENING)
+    } else if (link->state == LINK_OPENING) {
         greeted(link, replies, count);
-    else
+    } else {
+        link->shared &= !is_farewell(&replies[count - 1]);
         tell(ask, ASK_ANSWERED, replies, count);
+    }
 }
 
 /* All replies of the first pending, or of the greeting, are there. */
@@ -305,6 +332,10 @@ static bool take_one(struct link *link) {
         drop_some(link);
     if (result == RESP_REPLY_MORE && link->in.size <= ASK_REPLY_SIZE_MAX)
         return false;
+    if (result == RESP_REPLY_MORE) {
+        give_up(link, ASK_LARGE, ASK_LOST, NULL);
+        return false;
+    }
     if (result != RESP_REPLY_DONE) {
         lose(link);
         return false;
@@ -328,6 +359,13 @@ static void take_input(struct link *link) {
         ;
 }
 
+/* A reply says how large it is: it gets its room at once, and is refused before it was read if it has none. */
+static size_t room_wanted(const struct link *link) {
+    uint64_t left = is_unwanted(link) ? 0 : link->scanner.bulk_left;
+    left = left < ASK_REPLY_SIZE_MAX ? left : ASK_REPLY_SIZE_MAX;
+    return left > READ_PIECE ? (size_t)left : READ_PIECE;
+}
+
 /* When all together hold too much, and this one is large, its reply is thrown away as it comes. */
 static void count_held(struct link *link) {
     struct links *links = link->links;
@@ -342,14 +380,14 @@ static void count_held(struct link *link) {
         return;
     }
     pending->ask = NULL;
-    tell(ask, ASK_FULL, NULL, 0);
+    tell(ask, link->counted > links->held_max ? ASK_LARGE : ASK_FULL, NULL, 0);
     if (link->state != LINK_DEAD)
         drop_some(link);
 }
 
 static void receive(struct link *link) {
     for (int i = 0; i < READS_AT_ONCE && link->state != LINK_DEAD && reads(link); i++) {
-        if (buf_reserve(&link->in, READ_PIECE) != STATUS_OK) {
+        if (buf_reserve(&link->in, room_wanted(link)) != STATUS_OK) {
             lose(link);
             return;
         }
@@ -384,31 +422,6 @@ static void ready(struct http_source *source, uint32_t what) {
 
 /* ------------------------------------------------------------------------------------------ begin */
 
-/* Of the secret of the process and what is said; for sharing, of the database and the machine that it is said from, too: equal for the same identity, and
- * tells nothing else. By the machine since protected mode asks for it when a connection begins, and lists and logs name it. */
-static enum status digest_of(const struct links *links, const struct link_identity *identity, bool shares,
-                             char ret_digest[SHA256_DIGITS]) {
-    const char *port = strrchr(identity->client, ':');
-    int host_size = (int)(port ? (size_t)(port - identity->client) : strlen(identity->client));
-    struct buf text;
-    buf_init(&text, &memory_libc);
-    enum status status = buf_append(&text, links->secret, sizeof links->secret);
-    if (status == STATUS_OK && shares)
-        status = buf_printf(&text, "%u %.*s ", identity->db, host_size, identity->client);
-    if (status == STATUS_OK)
-        status = buf_printf(&text, "%d %zu ", (int)identity->kind, identity->user.size);
-    if (status == STATUS_OK)
-        status = buf_append_slice(&text, identity->user);
-    if (status == STATUS_OK)
-        status = buf_append_slice(&text, identity->secret);
-    if (status == STATUS_OK)
-        sha256_digits(buf_slice(&text), ret_digest);
-    if (text.data)
-        explicit_bzero(text.data, text.size);
-    buf_fini(&text);
-    return status;
-}
-
 static enum status greet_with(struct link *link, const struct slice *words, size_t count) {
     link->greeting++;
     return resp_request_write(&link->out, words, count);
@@ -427,6 +440,18 @@ static enum status greet(struct link *link, const struct link_identity *identity
     snprintf(number, sizeof number, "%u", identity->db);
     const struct slice select[] = {SLICE("SELECT"), slice_from_string(number)};
     return identity->db ? greet_with(link, select, 2) : STATUS_OK;
+}
+
+/* Without the port. */
+static struct slice machine_of(const char *client) {
+    const char *port = strrchr(client, ':');
+    return slice_make(client, port ? (size_t)(port - client) : strlen(client));
+}
+
+/* Of the same identity; by the machine since protected mode asks for it when a connection begins, and lists and logs name it. */
+static bool is_alike(const struct link *link, const struct ask *ask) {
+    return link->share == ask->share && link->db == ask->identity.db &&
+           slice_equal(slice_from_string(link->machine), machine_of(ask->identity.client));
 }
 
 static struct link *make_link(struct links *links, int fd) {
@@ -460,8 +485,20 @@ static enum ask_outcome outcome_of(enum status status) {
     }
 }
 
-static enum status open_link(struct links *links, const struct link_identity *identity, const char *digest,
-                             struct link **ret_link) {
+static void join(struct link *link, const struct ask *ask) {
+    struct links *links = link->links;
+    struct slice machine = machine_of(ask->identity.client);
+    link->share = share_ref(ask->share);
+    link->share->links++;
+    link->db = ask->identity.db;
+    snprintf(link->machine, sizeof link->machine, "%.*s", (int)machine.size, (const char *)machine.data);
+    link->next = links->first;
+    links->first = link;
+    links->count++;
+}
+
+static enum status open_link(struct links *links, const struct ask *ask, struct link **ret_link) {
+    const struct link_identity *identity = &ask->identity;
     const struct server_inside inside = {
         .address = identity->client,
         .name = "http",
@@ -481,34 +518,29 @@ static enum status open_link(struct links *links, const struct link_identity *id
         return status;
     }
     link->users_version = version;
-    memcpy(link->digest, digest, SHA256_DIGITS);
-    link->next = links->first;
-    links->first = link;
-    links->count++;
+    join(link, ask);
     *ret_link = link;
     return STATUS_OK;
 }
 
-/* Somebody else's that nobody uses; closed to make room. */
-static void make_room(struct links *links) {
+/* One that nobody uses is closed to make room; `share` NULL: whosever it is. */
+static void make_room(struct links *links, const struct share *share) {
     struct link *oldest = NULL;
     for (struct link *link = links->first; link; link = link->next)
-        if (!link->first && !link->holder && (!oldest || link->idle_since_ms < oldest->idle_since_ms))
+        if (!link->first && !link->holder && (!share || link->share == share) &&
+            (!oldest || link->idle_since_ms < oldest->idle_since_ms))
             oldest = link;
     if (oldest)
         lose(oldest);
 }
 
-static enum ask_outcome find_link(struct links *links, const struct link_identity *identity, bool holds,
-                                  struct link **ret_link) {
-    char digest[SHA256_DIGITS];
+/* The least busy of those that the ask may be sent to; `ret_alike` counts them. Those that judged a password before users changed are no longer among them. */
+static struct link *least_busy(struct links *links, const struct ask *ask, uint32_t *ret_alike) {
     struct link *best = NULL, *next;
-    uint32_t of_one = 0;
-    if (digest_of(links, identity, true, digest) != STATUS_OK)
-        return ASK_FULL;
+    *ret_alike = 0;
     for (struct link *link = links->first; link; link = next) {
         next = link->next;
-        if (!link->shared || memcmp(link->digest, digest, SHA256_DIGITS) != 0)
+        if (!link->shared || !is_alike(link, ask))
             continue;
         if (!is_current(link)) {
             link->shared = false; /* what it was asked is still answered */
@@ -516,20 +548,29 @@ static enum ask_outcome find_link(struct links *links, const struct link_identit
                 lose(link);
             continue;
         }
-        of_one++;
+        ++*ret_alike;
         if (!best || link->pending_count < best->pending_count)
             best = link;
     }
-    bool good = best && (best->pending_count == 0 || (!holds && of_one >= LINKS_OF_ONE_MAX));
-    if (!good && links->count >= LINKS_MAX)
-        make_room(links);
-    if (!good && links->count < LINKS_MAX) {
-        enum status status = open_link(links, identity, digest, &best);
+    return best;
+}
+
+static enum ask_outcome find_link(struct links *links, const struct ask *ask, struct link **ret_link) {
+    uint32_t alike;
+    const struct share *share = ask->share;
+    struct link *best = least_busy(links, ask, &alike);
+    bool good = best && (best->pending_count == 0 || (!ask->holds && alike >= LINKS_ALIKE_MAX));
+    if (!good && share->links >= LINKS_OF_ONE_MAX)
+        make_room(links, share);
+    else if (!good && links->count >= LINKS_MAX)
+        make_room(links, NULL);
+    if (!good && share->links < LINKS_OF_ONE_MAX && links->count < LINKS_MAX) {
+        enum status status = open_link(links, ask, &best);
         if (status != STATUS_OK)
             return outcome_of(status);
-        best->shared = !holds;
+        best->shared = !ask->holds;
     }
-    if (!best || (holds && best->pending_count) || best->pending_count >= SHARED_PENDING_MAX)
+    if (!best || (ask->holds && best->pending_count) || best->pending_count >= SHARED_PENDING_MAX)
         return ASK_FULL;
     *ret_link = best;
     return ASK_UNDER_WAY;
@@ -557,8 +598,9 @@ static enum ask_outcome put(struct link *link, struct ask *ask) {
         return ASK_FULL;
     }
     uint64_t now_ms = http_loop_now_ms(link->links->loop);
-    *pending = (struct pending){
-        .ask = ask, .expected = ask->expected, .until_ms = ask->patient ? UINT64_MAX : now_ms + ASK_MS_MAX};
+    *pending = (struct pending){.ask = ask,
+                                .expected = ask->expected,
+                                .until_ms = ask->patient ? UINT64_MAX : now_ms + ASK_MS_MAX + ask->grace_ms};
     buf_clear(&ask->commands);
     buf_shrink(&ask->commands, 0);
     ask->expected = 0;
@@ -574,45 +616,31 @@ static enum ask_outcome put(struct link *link, struct ask *ask) {
     return ASK_UNDER_WAY;
 }
 
-static bool is_of(const struct ask *ask, const char who[ASK_WHO_SIZE]) {
-    return memcmp(ask->who, who, ASK_WHO_SIZE) == 0;
-}
-
-/* Whoever asks holds as many links as one may. */
-static bool holds_enough(const struct links *links, const struct ask *ask) {
-    uint32_t held = 0;
-    for (const struct link *link = links->first; ask->holds && link; link = link->next)
-        held += link->holder && is_of(link->holder, ask->who);
-    return held >= LINKS_HELD_OF_ONE_MAX;
-}
-
-static enum ask_outcome ask_at_once(struct links *links, const struct link_identity *identity, struct ask *ask) {
+static enum ask_outcome ask_at_once(struct links *links, struct ask *ask) {
     struct link *link = ask->link;
-    if (!link && holds_enough(links, ask))
+    if (!link && ask->holds && ask->share->held >= LINKS_HELD_OF_ONE_MAX)
         return ASK_FULL;
     if (!link) {
-        enum ask_outcome outcome = find_link(links, identity, ask->holds, &link);
+        enum ask_outcome outcome = find_link(links, ask, &link);
         if (outcome != ASK_UNDER_WAY)
             return outcome;
     }
     enum ask_outcome outcome = put(link, ask);
-    if (outcome == ASK_UNDER_WAY && ask->holds && !ask->link) {
-        ask->link = link;
-        link->holder = ask;
-        link->shared = false;
-    }
+    if (outcome == ASK_UNDER_WAY && ask->holds && !ask->link)
+        hold(link, ask);
     return outcome;
 }
 
 /* ------------------------------------------------------------------------------------------ those who wait for a link */
 
-static enum ask_outcome wait_for_link(struct links *links, const struct link_identity *identity, struct ask *ask) {
+static enum ask_outcome wait_for_link(struct links *links, struct ask *ask) {
+    if (ask->share->waiting == ASKS_WAITING_OF_ONE_MAX)
+        return ASK_SHARE;
     if (links->waiting_count == ASKS_WAITING_MAX)
         return ASK_FULL;
     ask->waits = true;
     ask->waits_next = NULL;
-    ask->identity = *identity;
-    ask->links = links;
+    ask->waits_previous = links->waiting_last;
     ask->waits_until_ms = http_loop_now_ms(links->loop) + ASK_MS_MAX;
     if (links->waiting_last)
         links->waiting_last->waits_next = ask;
@@ -620,63 +648,78 @@ static enum ask_outcome wait_for_link(struct links *links, const struct link_ide
         links->waiting_first = ask;
     links->waiting_last = ask;
     links->waiting_count++;
+    ask->share->waiting++;
     return ASK_UNDER_WAY;
 }
 
 static void wait_no_more(struct ask *ask) {
     struct links *links = ask->links;
-    struct ask **at = &links->waiting_first, *before = NULL;
-    while (*at != ask) {
-        before = *at;
-        at = &before->waits_next;
-    }
-    *at = ask->waits_next;
-    if (links->waiting_last == ask)
-        links->waiting_last = before;
+    if (ask->waits_previous)
+        ask->waits_previous->waits_next = ask->waits_next;
+    else
+        links->waiting_first = ask->waits_next;
+    if (ask->waits_next)
+        ask->waits_next->waits_previous = ask->waits_previous;
+    else
+        links->waiting_last = ask->waits_previous;
     links->waiting_count--;
+    ask->share->waiting--;
     ask->waits = false;
 }
 
-/* The first, but for those of somebody who holds enough; of them one whose time is over. */
-static struct ask *first_to_serve(const struct links *links, uint64_t now_ms) {
-    const char *enough = NULL;
-    for (struct ask *ask = links->waiting_first; ask; ask = ask->waits_next) {
-        if (now_ms >= ask->waits_until_ms || !ask->holds)
-            return ask;
-        if (enough && is_of(ask, enough))
-            continue;
-        if (!holds_enough(links, ask))
-            return ask;
-        enough = ask->who;
+/* Those that have found no link in this round. */
+struct stuck {
+    const struct ask *asks[STUCK_MAX];
+    uint32_t count;
+};
+
+/* Whether it would find no more than one of these has. */
+static bool is_stuck(const struct stuck *stuck, const struct ask *ask) {
+    for (uint32_t i = 0; i < stuck->count; i++) {
+        const struct ask *other = stuck->asks[i];
+        if (other->share == ask->share && other->holds == ask->holds && other->identity.db == ask->identity.db &&
+            slice_equal(machine_of(other->identity.client), machine_of(ask->identity.client)))
+            return true;
     }
-    return NULL;
+    return false;
 }
 
-/* In their order; whoever finds none ends the round. */
+/* In their order; who finds none is passed over, and so are those who would find the same. */
 static void serve(struct http_task *task) {
     struct links *links = (struct links *)(void *)((uint8_t *)task - offsetof(struct links, serve));
     uint64_t now_ms = http_loop_now_ms(links->loop);
-    for (struct ask *ask; (ask = first_to_serve(links, now_ms));) {
-        const struct link_identity identity = ask->identity;
-        enum ask_outcome outcome = ask_at_once(links, &identity, ask);
-        if (outcome == ASK_FULL && now_ms < ask->waits_until_ms)
-            return;
-        wait_no_more(ask);
-        if (outcome != ASK_UNDER_WAY)
-            tell(ask, outcome == ASK_FULL ? ASK_LATE : outcome, NULL, 0);
+    struct stuck stuck = {.count = 0};
+    for (struct ask *ask = links->waiting_first; ask && stuck.count < STUCK_MAX;) {
+        struct ask *next = ask->waits_next;
+        enum ask_outcome outcome = now_ms >= ask->waits_until_ms ? ASK_LATE : ASK_FULL;
+        if (outcome == ASK_FULL && !is_stuck(&stuck, ask)) {
+            outcome = ask_at_once(links, ask);
+            if (outcome == ASK_FULL)
+                stuck.asks[stuck.count++] = ask;
+        }
+        if (outcome != ASK_FULL)
+            wait_no_more(ask);
+        if (outcome != ASK_FULL && outcome != ASK_UNDER_WAY) {
+            tell(ask, outcome, NULL, 0);
+            stuck.count = 0; /* who was told may have ended others */
+            next = links->waiting_first;
+        }
+        ask = next;
     }
 }
 
+enum status links_know(struct links *links, const struct link_identity *identity, struct ask *ask) {
+    ask->identity = *identity;
+    ask->links = links;
+    return ask->share ? STATUS_OK : shares_find(&links->shares, identity, &ask->share);
+}
+
 enum ask_outcome links_ask(struct links *links, const struct link_identity *identity, struct ask *ask) {
-    char digest[SHA256_DIGITS];
     ASSERT(!ask->pending && !ask->waits && ask->expected > 0);
-    if (ask->holds && !ask->link) {
-        if (digest_of(links, identity, false, digest) != STATUS_OK)
-            return ASK_FULL;
-        memcpy(ask->who, digest, sizeof ask->who);
-    }
-    enum ask_outcome outcome = ask_at_once(links, identity, ask);
-    return outcome == ASK_FULL && !ask->link ? wait_for_link(links, identity, ask) : outcome;
+    if (links_know(links, identity, ask) != STATUS_OK)
+        return ASK_FULL;
+    enum ask_outcome outcome = ask_at_once(links, ask);
+    return outcome == ASK_FULL && !ask->link ? wait_for_link(links, ask) : outcome;
 }
 
 void ask_end(struct ask *ask, bool clean) {
@@ -686,7 +729,7 @@ void ask_end(struct ask *ask, bool clean) {
     if (ask->pending)
         ask->pending->ask = NULL;
     if (link) {
-        link->holder = NULL;
+        let_go(link);
         link->deaf = false;
         if (clean && !ask->pending && is_current(link)) {
             link->shared = true;
@@ -696,7 +739,9 @@ void ask_end(struct ask *ask, bool clean) {
         }
     }
     ask->pending = NULL;
-    ask->link = NULL;
+    if (ask->share)
+        share_unref(&ask->links->shares, ask->share);
+    ask->share = NULL;
     buf_fini(&ask->commands);
     buf_init(&ask->commands, &memory_libc);
 }
@@ -744,7 +789,7 @@ enum status links_new(struct server *server, struct http_loop *loop, uint64_t he
         return STATUS_NO_MEMORY;
     *links = (struct links){
         .server = server, .loop = loop, .held_max = held_bytes_max, .tick = {.due = tick}, .serve = {.run = serve}};
-    random_bytes(links->secret, sizeof links->secret);
+    shares_init(&links->shares);
     enum status status = http_loop_set(loop, &links->tick, http_loop_now_ms(loop) + TICK_MS);
     if (status != STATUS_OK) {
         memory_give(&memory_libc, links, sizeof *links);
@@ -761,7 +806,7 @@ void links_free(struct links *links) {
         lose(links->first);
     free_dead(links);
     http_loop_clear(links->loop, &links->tick);
-    explicit_bzero(links->secret, sizeof links->secret);
+    shares_fini(&links->shares);
     memory_give(&memory_libc, links, sizeof *links);
 }
 

@@ -7,6 +7,7 @@
 #include "app/cmd/audit_cmd.h"
 #include "app/cmd/class_stats.h"
 #include "app/cmd/commands.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "app/cmd/tier_cmd.h"
 #include "base/assert.h"
@@ -496,6 +497,8 @@ static void class_line(void *context, const struct cmd_class_stats *stats) {
     static const char *const kinds[] = {
         [CLASS_DECLARED] = "class", [CLASS_PREFIX] = "prefix", [CLASS_OTHERS] = "others"};
     struct info *info = context;
+    if (stats->kind == CLASS_PREFIX && !rights_see_all(info->call, stats->name))
+        return; /* it is a part of keys' names */
     const struct class_counts *counts = &stats->counts;
     char name[CLASS_NAME_SHOWN_MAX];
     int name_size = printable(stats->name, name);

@@ -380,6 +380,13 @@ bool rights_know(const struct cmd_call *call, struct slice key, bool prefix) {
                                                    (struct auth_touch){.name = key, .prefix = prefix, .where = &where});
 }
 
+bool rights_see_all(const struct cmd_call *call, struct slice prefix) {
+    const struct cmd_client *client = call->client;
+    return !client->restricted ||
+           auth_permits_key(client->user, call->spec->index,
+                            (struct auth_touch){.name = prefix, .access = AUTH_READ, .prefix = true});
+}
+
 /* --------------------------------------------------------------- listening */
 
 bool rights_hear(const struct cmd_client *client, enum topic_kind kind, struct slice topic) {

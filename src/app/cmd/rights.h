@@ -37,6 +37,8 @@ uint32_t rights_row(struct cmd_call *call, const struct cmd_request *requests, u
 
 /* Whether a key may be shown by the command of this call. */
 bool rights_see(const struct cmd_call *call, struct slice key);
+/* The same of all keys that begin so. */
+bool rights_see_all(const struct cmd_call *call, struct slice prefix);
 
 /* Whether it may be told if there is such a key, as EXISTS tells it; or with `prefix`, such keys as begin so. */
 bool rights_know(const struct cmd_call *call, struct slice key, bool prefix);

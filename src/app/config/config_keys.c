@@ -402,7 +402,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
          .min = 1048576,
          .max = 1099511627776,
          .offset = offsetof(struct config_values, http_max_memory_bytes),
-         .description = "Bytes that all connections of HTTP may hold: bodies of requests, and answers that were not taken. Beyond it requests with a body are answered 503, and who takes no answers is cut."},
+         .description = "Bytes that all connections of HTTP may hold: bodies of requests, and answers that were not taken; and as many of replies on their way to them. Beyond it requests with a body, and those with large answers, are answered 503 (413 and 422, if one alone is larger), and who takes no answers is cut."},
     [CONFIG_MAXMEMORY] =
         {.name = "maxmemory", .environment = "STRATA_MAXMEMORY",
          .section = "Memory", .type = CONFIG_TYPE_SIZE,

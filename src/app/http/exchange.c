@@ -59,7 +59,7 @@ uint16_t http_exchange_receive(struct http_exchange *exchange, struct slice part
     struct http_connection *connection = exchange->connection;
     const struct http_limits *limits = &connection->service->limits;
     exchange->moved += part.size;
-    *ret_reason = "the body is larger than http-max-body";
+    *ret_reason = "the body is larger than http-max-body or http-max-memory allows";
     if (part.size > limits->body_max - exchange->body.size)
         return 413;
     *ret_reason = "too much is being received at present";
@@ -113,17 +113,19 @@ void http_exchange_begin(struct http_exchange *exchange) {
         service->handler.begin(service->handler.context, exchange, &exchange->request);
 }
 
+/* Of a problem; the second one says that it passes. */
+static const struct http_field problem_fields[] = {
+    {{(const uint8_t *)"content-type", 12}, {(const uint8_t *)"application/problem+json", 24}},
+    {{(const uint8_t *)"retry-after", 11}, {(const uint8_t *)"1", 1}}};
+
 void http_exchange_refuse(struct http_exchange *exchange, uint16_t status, const char *reason) {
-    static const struct http_field fields[] = {
-        {{(const uint8_t *)"content-type", 12}, {(const uint8_t *)"application/problem+json", 24}},
-        {{(const uint8_t *)"retry-after", 11}, {(const uint8_t *)"1", 1}}};
     char text[HTTP_PROBLEM_MAX];
     size_t size = http_problem(status, reason, text);
     HTTP_COUNT(exchange->connection->service, refused);
     exchange->state = EXCHANGE_OPEN;
     exchange->closes = exchange->refused = true;
     exchange->bodiless = slice_equal(exchange->request.method, SLICE("HEAD"));
-    http_respond(exchange, status, fields, status == 503 ? 2 : 1, slice_make(text, size));
+    http_respond(exchange, status, problem_fields, status == 503 ? 2 : 1, slice_make(text, size));
 }
 
 void http_exchange_tell_room(struct http_exchange *exchange) {
@@ -191,8 +193,25 @@ static bool is_over(struct http_exchange *exchange) {
     return exchange->connection->dead;
 }
 
+/* 0, or the status that is answered in place of what there is no room for. Who leaves earlier answers untaken is not told, but cut when it is sent. */
+static uint16_t judge_answer(const struct http_exchange *exchange, size_t size, const char **ret_reason) {
+    const struct http_connection *connection = exchange->connection;
+    const struct http_limits *limits = &connection->service->limits;
+    uint64_t whole = (uint64_t)size + HTTP_HEAD_SIZE_MAX;
+    if (exchange->bodiless || size <= HTTP_HELD_ALWAYS)
+        return 0;
+    *ret_reason = "the answer is larger than http-max-memory and client-output-buffer-limit allow";
+    if (whole > limits->unread_max || whole > limits->held_max)
+        return 422;
+    *ret_reason = "too many bytes of answers wait for being taken";
+    uint64_t unsent = http_connection_unsent(connection) + (is_two(exchange) ? http2_unsent(connection) : (uint64_t)0);
+    return unsent <= HTTP_OUT_MARK && !http_connection_has_room(connection, whole) ? 503 : 0;
+}
+
 void http_respond(struct http_exchange *exchange, uint16_t status, const struct http_field *fields, uint32_t count,
                   struct slice body) {
+    char text[HTTP_PROBLEM_MAX];
+    const char *reason;
     ASSERT(exchange->state == EXCHANGE_OPEN && status >= 200 && status <= 599);
     exchange->state = EXCHANGE_ENDED;
     if (is_over(exchange))
@@ -203,6 +222,13 @@ void http_respond(struct http_exchange *exchange, uint16_t status, const struct 
         body = (struct slice){NULL, 0};
     }
     exchange->bodiless |= http_is_bodiless(status);
+    uint16_t other = judge_answer(exchange, body.size, &reason);
+    if (other) {
+        status = other;
+        fields = problem_fields;
+        count = other == 503 ? 2 : 1;
+        body = slice_make(text, http_problem(status, reason, text));
+    }
     if (is_two(exchange))
         http2_respond(exchange, status, fields, count, body);
     else

@@ -214,11 +214,13 @@ static int64_t unix_s(void) { return (int64_t)(clock_unix_ms() / 1000); }
 
 static void settle(struct http *http, const struct config_values *values) {
     uint64_t unread_max = values->client_output_buffer_limit.normal.hard_bytes;
+    uint64_t body_max =
+        values->http_max_memory_bytes - HTTP_HELD_ALWAYS; /* with its head: more would never have room */
     http->service.memory = &memory_libc;
     http->service.loop = http->loop;
     http->service.unix_s = unix_s;
     http->service.limits = (struct http_limits){
-        .body_max = values->http_max_body_bytes,
+        .body_max = values->http_max_body_bytes < body_max ? values->http_max_body_bytes : body_max,
         .held_max = values->http_max_memory_bytes,
         .unread_max = unread_max ? unread_max : UINT64_MAX / 2,
         .connections_max = (uint32_t)values->http_max_connections,

@@ -407,6 +407,44 @@ static void bodies_of_all_have_a_limit(void **state) {
     fixture_fini(&fixture);
 }
 
+/* What is too large for good is told from what there is no room for at present; the connection goes on. */
+static void an_answer_without_room_is_another_one(void **state) {
+    static char body[3 * 1024 * 1024];
+    struct fixture fixture;
+    (void)state;
+    fixture_init(&fixture);
+    fixture.service.limits.held_max = 2 * 1024 * 1024;
+    SEND(&fixture, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    http_respond(fixture.open[0], 200, NULL, 0, slice_make(body, sizeof body));
+    fixture_turn(&fixture);
+    assert_true(fixture_has(&fixture.received, "HTTP/1.1 422 Unprocessable Content\r\n"));
+    assert_true(fixture_has(&fixture.received, "content-type: application/problem+json\r\n"));
+    assert_false(fixture_has(&fixture.received, "retry-after"));
+    buf_clear(&fixture.received);
+    /* Another client has asked for much, and does not take it. */
+    int first = fixture.client;
+    int other = fixture.client = fixture_connect(&fixture);
+    SEND(&fixture, "GET /b HTTP/1.1\r\n" HOST "\r\n");
+    http_respond(fixture.open[1], 200, NULL, 0, slice_make(body, 1900 * 1024));
+    fixture_turn_unread(&fixture);
+    fixture.client = first;
+    SEND(&fixture, "GET /c HTTP/1.1\r\n" HOST "\r\n");
+    http_respond(fixture.open[2], 200, NULL, 0, slice_make(body, 1024 * 1024));
+    fixture_turn(&fixture);
+    assert_true(fixture_has(&fixture.received, "HTTP/1.1 503 Service Unavailable\r\n"));
+    assert_true(fixture_has(&fixture.received, "retry-after: 1\r\n"));
+    assert_int_equal(atomic_load(&fixture.service.counts.unread), 0);
+    buf_clear(&fixture.received);
+    fixture.client = other;
+    fixture_leave(&fixture);
+    fixture.client = first;
+    SEND(&fixture, "GET /d HTTP/1.1\r\n" HOST "\r\n");
+    http_respond(fixture.open[3], 200, NULL, 0, slice_make(body, 1024 * 1024));
+    fixture_turn(&fixture);
+    assert_true(fixture_has(&fixture.received, "HTTP/1.1 200 OK\r\n"));
+    fixture_fini(&fixture);
+}
+
 /* ---------------------------------------------------------------------------------------- endings */
 
 static void handlers_are_told_of_who_has_gone(void **state) {
@@ -547,7 +585,7 @@ UNIT_TESTS(http1, UNIT(requests_are_answered), UNIT(pieces_do_not_matter),
            UNIT(an_idle_connection_is_closed_without_a_word), UNIT(a_slow_body_is_ended_and_a_steady_one_is_not),
            UNIT(who_does_not_take_an_answer_is_cut), UNIT(unsent_bytes_have_a_limit),
            UNIT(who_sends_without_end_is_told_of_room), UNIT(answers_that_are_not_taken_hold_requests_back),
-           UNIT(others_have_their_turn), UNIT(bodies_of_all_have_a_limit), UNIT(handlers_are_told_of_who_has_gone),
-           UNIT(an_answer_to_nobody_is_nothing), UNIT(an_aborted_answer_is_seen_to_be_incomplete),
-           UNIT(half_closed_clients_are_answered), UNIT(a_stop_waits_for_answers),
-           UNIT(without_memory_one_connection_ends_and_no_other));
+           UNIT(others_have_their_turn), UNIT(bodies_of_all_have_a_limit), UNIT(an_answer_without_room_is_another_one),
+           UNIT(handlers_are_told_of_who_has_gone), UNIT(an_answer_to_nobody_is_nothing),
+           UNIT(an_aborted_answer_is_seen_to_be_incomplete), UNIT(half_closed_clients_are_answered),
+           UNIT(a_stop_waits_for_answers), UNIT(without_memory_one_connection_ends_and_no_other));

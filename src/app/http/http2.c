@@ -199,7 +199,7 @@ static uint16_t judge_head(struct http_exchange *exchange, const char **ret_reas
         return 400;
     if (has_host && !request->authority.size)
         request->authority = host;
-    *ret_reason = "the body is larger than http-max-body";
+    *ret_reason = "the body is larger than http-max-body or http-max-memory allows";
     if (http_field_get(request, "content-length", &value) && number_parse_u64(value, &size) && size > limits->body_max)
         return 413;
     *ret_reason = "nothing but 100-continue is expected here";
@@ -441,6 +441,8 @@ void http2_stop(struct http_connection *connection) {
 }
 
 /* ------------------------------------------------------------------------------------------- turns */
+
+uint64_t http2_unsent(const struct http_connection *connection) { return connection->two->unsent; }
 
 bool http2_wants_input(const struct http_connection *connection) {
     return http_connection_unsent(connection) < HTTP_OUT_MARK;

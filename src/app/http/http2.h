@@ -17,6 +17,8 @@ void http2_end(struct http_connection *connection);
 /* No more requests. */
 void http2_stop(struct http_connection *connection);
 void http2_step(struct http_connection *connection);
+/* Bytes of answers that are no frames yet. */
+uint64_t http2_unsent(const struct http_connection *connection);
 /* Whether more may be read. */
 bool http2_wants_input(const struct http_connection *connection);
 uint64_t http2_due_ms(const struct http_connection *connection);

@@ -31,7 +31,7 @@ enum http_result http_body_begin(struct http_body *body, const struct http_head 
     if (head->length != HTTP_SIZED)
         return body->state == BODY_DONE ? HTTP_DONE : HTTP_MORE;
     if (head->body_size > size_max)
-        return refuse(body, 413, "the body is larger than http-max-body");
+        return refuse(body, 413, "the body is larger than http-max-body or http-max-memory allows");
     body->left = head->body_size;
     return HTTP_MORE;
 }
@@ -41,7 +41,7 @@ static enum http_result end_size(struct http_body *body, uint8_t byte) {
     if (body->digits == 0 || (byte != ';' && byte != '\r'))
         return refuse(body, 400, "the size of a chunk is no number");
     if (body->left > body->size_max - body->received)
-        return refuse(body, 413, "the body is larger than http-max-body");
+        return refuse(body, 413, "the body is larger than http-max-body or http-max-memory allows");
     body->state = byte == ';' ? CHUNK_EXTENSION : CHUNK_LINE_FEED;
     return HTTP_MORE;
 }
