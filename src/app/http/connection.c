@@ -127,6 +127,11 @@ void http_connection_close(struct http_connection *connection) {
 
 /* -------------------------------------------------------------------------------------- output */
 
+void http_connection_tell_unread(const struct http_connection *connection) {
+    log_event(LOG_WARNING, "http_client_closed", LOG_FIELDS(log_text("address", connection->client)),
+              "Closing an HTTP connection of %s: too many bytes of answers wait for being taken", connection->client);
+}
+
 bool http_connection_send(struct http_connection *connection, struct slice bytes) {
     struct http_service *service = connection->service;
     size_t unsent = http_connection_unsent(connection);
@@ -134,8 +139,7 @@ bool http_connection_send(struct http_connection *connection, struct slice bytes
         return false;
     if (unsent + bytes.size > service->limits.unread_max || !http_connection_has_room(connection, bytes.size)) {
         HTTP_COUNT(service, unread);
-        log_warning("Closing an HTTP connection of %s: too many bytes of answers wait for being taken",
-                    connection->client);
+        http_connection_tell_unread(connection);
         http_connection_end(connection);
         return false;
     }
