@@ -404,6 +404,8 @@ void api_problem_reply(struct api_call *call, const struct resp_value *error) {
     bool word = size > 0 && (size == text.size || text.data[size] == ' ');
     snprintf(code, sizeof code, "%.*s", word ? (int)size : 3, word ? (const char *)text.data : "ERR");
     struct slice detail = word ? http_trim(slice_part(text, size, SIZE_MAX)) : text;
+    if (slice_starts_with(text, SLICE("NOAUTH "))) /* its words are about AUTH and HELLO, which nobody sends here */
+        detail = SLICE("Say who you are: Authorization with Basic, a user and password, or with Bearer and a token.");
     api_problem_with(call, api_status_of(text), code, api_keep(call, detail), NULL, (struct slice){0});
 }
 

@@ -10,6 +10,7 @@
 #include "app/cli/snapshot.h"
 #include "app/lines/entry_line.h"
 #include "app/lines/line_sort.h"
+#include "base/terminal_text.h"
 
 enum { SORT_MEMORY = 64 << 20, SCAN_COUNT = 512, BATCH = 64, ENTRY_MEMBERS = 5, KEEP = 1 << 20, WORDS_MAX = 6 };
 
@@ -104,8 +105,7 @@ static bool put_entry(void *context, struct entry_line *entry) {
 static bool is_wrong(struct exporting *exporting, const struct resp_value *reply) {
     if (!resp_type_is_error(reply->type))
         return fail("the server", "its answer is none of a Strata server");
-    snprintf(exporting->link.problem, sizeof exporting->link.problem, "%.*s", (int)reply->text.size,
-             (const char *)reply->text.data);
+    terminal_text_copy(reply->text, exporting->link.problem, sizeof exporting->link.problem);
     return fail("the server answers", exporting->link.problem);
 }
 
@@ -204,7 +204,7 @@ static bool export_database(struct exporting *exporting, uint32_t db) {
 
 static int export_server(struct exporting *exporting) {
     int code = SNAPSHOT_UNREADABLE;
-    if (server_link_open(&exporting->link, &exporting->options->place)) {
+    if (server_link_open(&exporting->link, &exporting->options->server.place)) {
         bool good = true;
         for (int db = 0; db < CACHE_DATABASES && good; db++)
             if (exporting->options->db == SNAPSHOT_EVERY_DB || exporting->options->db == db)
@@ -218,7 +218,7 @@ static int export_server(struct exporting *exporting) {
 }
 
 int snapshot_export(const struct snapshot_options *options) {
-    struct exporting exporting = {.options = options, .link.fd = -1};
+    struct exporting exporting = {.options = options, .link.wire.fd = -1};
     int code = SNAPSHOT_UNREADABLE;
     buf_init(&exporting.line, &memory_libc);
     buf_init(&exporting.key, &memory_libc);

@@ -14,6 +14,7 @@
 #include "app/lines/entry_line.h"
 #include "app/lines/line_read.h"
 #include "base/number.h"
+#include "base/terminal_text.h"
 #include "sys/os/clock.h"
 
 enum {
@@ -82,6 +83,12 @@ static void count(struct importing *importing, uint64_t line, const struct resp_
 }
 
 /* All replies are read, so that what was imported is counted although one is wrong. */
+static const char *told(const struct resp_value *error) {
+    static char text[ERROR_MAX];
+    terminal_text_copy(error->text, text, sizeof text);
+    return text;
+}
+
 static bool send_batch(struct importing *importing) {
     struct server_link *link = &importing->link;
     bool good = true;
@@ -97,8 +104,7 @@ static bool send_batch(struct importing *importing) {
         if (!why)
             count(importing, line, &reply);
         else if (good)
-            good = fail(importing, line, "%s%.*s", why, tells ? (int)slice_part(reply.text, 0, ERROR_MAX).size : 0,
-                        (const char *)reply.text.data);
+            good = fail(importing, line, "%s%s", why, tells ? told(&reply) : "");
     }
     importing->asked_count = 0;
     snapshot_show(&importing->progress, false,
@@ -226,7 +232,7 @@ static void tell(struct importing *importing, bool good) {
 
 int snapshot_import(const struct snapshot_options *options) {
     static struct importing importing;
-    importing = (struct importing){.options = options, .name = options->file, .in = stdin, .link.fd = -1};
+    importing = (struct importing){.options = options, .name = options->file, .in = stdin, .link.wire.fd = -1};
     int code = SNAPSHOT_UNREADABLE;
     snapshot_progress_init(&importing.progress);
     if (strcmp(options->file, "-") == 0)
@@ -238,7 +244,7 @@ int snapshot_import(const struct snapshot_options *options) {
         return code;
     }
     entry_line_reader_init(&importing.reader);
-    if (options->check || server_link_open(&importing.link, &options->place)) {
+    if (options->check || server_link_open(&importing.link, &options->server.place)) {
         bool good = import_all(&importing);
         tell(&importing, good);
         code = good ? SNAPSHOT_GOOD : SNAPSHOT_WRONG;

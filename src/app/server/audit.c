@@ -13,6 +13,7 @@
 #include "core/auth/auth.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
+#include "sys/os/whole_file.h"
 
 #define LOCK_NAME "audit.lock"
 
@@ -202,20 +203,31 @@ static void on_fails(void *context, bool fails, int error) {
         atomic_fetch_or(&server->env.asked, CMD_ASK_AUDIT);
     else
         atomic_fetch_and(&server->env.asked, ~(uint32_t)CMD_ASK_AUDIT);
-    if (!fails)
-        log_notice("The audit log is written again");
-    else if (audit_refuses(server))
-        log_warning("The audit log cannot be written: %s. What it has to note is refused until it can",
-                    strerror(error));
-    else
-        log_warning("The audit log cannot be written: %s. What it has to note is done, and may be lost",
-                    strerror(error));
+    if (!fails) {
+        log_event(LOG_NOTICE, "audit_written_again", NULL, "The audit log is written again");
+        return;
+    }
+    bool refuses = audit_refuses(server);
+    log_event(LOG_WARNING, "audit_failed",
+              LOG_FIELDS(log_text("problem", strerror(error)), log_text("meanwhile", refuses ? "refused" : "done")),
+              "The audit log cannot be written: %s. What it has to note is %s", strerror(error),
+              refuses ? "refused until it can" : "done, and may be lost");
 }
 
 /* Noted where it cannot be changed with the log. */
 static void on_anchored(void *context, uint64_t lines, const char hash[AUDIT_HASH_SIZE]) {
     MAYBE(context == NULL);
-    log_notice("Audit log: %llu lines, the last one's hash is %.*s", (unsigned long long)lines, AUDIT_HASH_SIZE, hash);
+    log_event(LOG_NOTICE, "audit_anchored",
+              LOG_FIELDS(log_number("lines", lines), log_bytes("hash", slice_make(hash, AUDIT_HASH_SIZE))),
+              "Audit log: %llu lines, the last one's hash is %.*s", (unsigned long long)lines, AUDIT_HASH_SIZE, hash);
+}
+
+static void on_taken(void *context, uint64_t file) {
+    char name[AUDIT_FILE_NAME_SIZE];
+    MAYBE(context == NULL);
+    audit_file_name(file, name);
+    log_warning("Audit log: somebody has removed, cut or replaced %s while it was written. It goes on in the next file",
+                name);
 }
 
 bool audit_holds(const struct server *server) {
@@ -291,7 +303,7 @@ static enum status open_log(struct server *server) {
         .node = audit->node,
         .version = STRATA_VERSION,
         .setting = setting_of(&server->config.values),
-        .user = {.full = on_full, .fails = on_fails, .anchored = on_anchored, .context = server},
+        .user = {.full = on_full, .fails = on_fails, .anchored = on_anchored, .taken = on_taken, .context = server},
         .memory = &memory_libc,
     };
     char reason[AUDIT_REASON_SIZE], notice[AUDIT_REASON_SIZE];
@@ -309,6 +321,8 @@ static enum status load_key(struct server_audit *audit, const char *path) {
     enum status status = path[0] ? audit_key_load(&audit->key, path, reason) : STATUS_OK;
     if (status != STATUS_OK)
         log_warning("audit-key-file: %s", reason);
+    else if (path[0])
+        whole_file_judge(path, "audit-key-file");
     return status == STATUS_IO ? STATUS_INVALID : status;
 }
 

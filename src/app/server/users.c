@@ -216,7 +216,9 @@ bool users_api_save(struct cmd_server *api, struct buf *errors) {
     buf_fini(&text);
     if (done)
         return true;
-    log_warning("Cannot write the ACL file %s: %s", path, status == STATUS_OK ? strerror(errno) : status_text(status));
+    const char *problem = status == STATUS_OK ? strerror(errno) : status_text(status);
+    log_event(LOG_WARNING, "acl_save_failed", LOG_FIELDS(log_text("path", path), log_text("problem", problem)),
+              "Cannot write the ACL file %s: %s", path, problem);
     MAYBE(buf_printf(errors,
                      "There was an error trying to save the ACLs. Please check the server logs for more "
                      "information") != STATUS_OK);
@@ -237,6 +239,12 @@ static enum status load_first(struct server *server) {
     if (status != STATUS_OK)
         log_warning("%.*s", (int)errors.size, errors.size ? (const char *)errors.data : "");
     buf_fini(&errors);
+    if (values->aclfile[0])
+        whole_file_judge(values->aclfile, "aclfile");
+    const struct config *config = &server->config;
+    if (config->origins[CONFIG_REQUIREPASS].source == CONFIG_FROM_FILE ||
+        config->origins[CONFIG_USERS].source == CONFIG_FROM_FILE)
+        whole_file_judge(config->file, "a password in the configuration");
     return status;
 }
 

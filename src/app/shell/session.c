@@ -7,12 +7,15 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/number.h"
+#include "base/terminal_text.h"
+
+enum { COMPLAINT_SIZE = 4096 };
 
 volatile sig_atomic_t session_interrupt;
 
 void session_init(struct session *session, const struct shell_options *options) {
-    *session = (struct session){.options = options, .place = options->place, .db_queued = -1};
-    session->link.fd = -1;
+    *session = (struct session){.options = options, .place = options->server.place, .db_queued = -1};
+    session->link.wire.fd = -1;
     buf_init(&session->out, &memory_libc);
 }
 
@@ -27,6 +30,12 @@ void session_disconnect(struct session *session) {
 void session_fini(struct session *session) {
     session_disconnect(session);
     buf_fini(&session->out);
+}
+
+void session_complain(const char *before, struct slice text) {
+    char shown[COMPLAINT_SIZE];
+    terminal_text_copy(text, shown, sizeof shown);
+    fprintf(stderr, "%s%s\n", before, shown);
 }
 
 static enum session_result broken(struct session *session) {
@@ -119,7 +128,7 @@ static bool shows_pushes(const struct session *session) {
 
 /* Until something has come or, at a prompt, Ctrl-C, which is held back between looking whether it came and waiting. */
 static bool wait_for_bytes(struct session *session) {
-    struct pollfd wanted = {.fd = session->link.fd, .events = server_link_events(&session->link, false)};
+    struct pollfd wanted = {.fd = session->link.wire.fd, .events = server_link_events(&session->link, false)};
     sigset_t interrupt, before;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
@@ -272,7 +281,7 @@ enum session_result session_run(struct session *session, const struct slice *wor
     bool is_error = resp_type_is_error(reply.type);
     note(session, words, count, &reply);
     if (is_error && session->options->error_is_failure && !session->at_prompt) {
-        fprintf(stderr, "%.*s\n", (int)reply.text.size, (const char *)reply.text.data);
+        session_complain("", reply.text);
         return SESSION_ERROR_REPLY;
     }
     if (!print(session, &reply, answers_text(command)))
