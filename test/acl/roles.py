@@ -102,6 +102,25 @@ def services(server, master):
     assert master.call("CONFIG", "SET", "ownership", "off") == OK
 
 
+def what_rules_take(server, master):
+    """Of what goes with a key by the rules nobody is told who has no right to it; the pattern of a class is all of the class; and who may not read may not guess."""
+    assert master.call("RULES", "LOAD", b"version: 1\nkeys:\n  'user:{id}': { invalidates: ['card:{id}'] }\n  'card:{id}': {}\n") == OK
+    assert master.call("MSET", "user:1", "7", "card:1", "b") == OK
+    assert master.call("ACL", "SETUSER", "joe", "reset", "on", ">pw", "~user:*", "+@all") == OK
+    with enter(server, "joe") as joe:
+        plan = joe.call("INVALIDATE", "KEY", "user:1", "DRYRUN")[1]
+        assert [(fields(action)[b"what"], fields(action)[b"entries"]) for action in plan] == [(b"user:1", 1), (b"card:1", None)], plan
+        assert joe.call("INVALIDATE", "KEY", "user:1") == (":", 1) and master.call("EXISTS", "card:1") == (":", 0)
+        assert master.call("ACL", "SETUSER", "joe", "%R~card:*") == OK and master.call("MSET", "user:1", "7", "user:{7}", "c") == OK and master.call("SET", "card:1", "b") == OK
+        assert joe.call("INVALIDATE", "KEY", "user:1") == (":", 2)
+        assert master.call("ACL", "SETUSER", "joe", "resetkeys", "~user:{*") == OK
+        assert refused(joe, "INVALIDATE", "PATTERN", "user:{id}")[0] and joe.call("INVALIDATE", "PATTERN", "user:{7}*") == (":", 1)
+        assert master.call("ACL", "SETUSER", "joe", "resetkeys", "%W~user:*") == OK and master.call("SET", "user:1", "7") == OK
+        for words in (("SET", "user:1", "x", "IFEQ", "7"), ("DELIFEQ", "user:1", "7"), ("SET", "user:1", "x", "GET")):
+            assert refused(joe, *words)[0], words
+    assert master.call("RULES", "LOAD", RULES) == OK
+
+
 def leases(server, master):
     """Who may load a key that others wait for is to write it."""
     assert master.call("ACL", "SETUSER", "joe", "reset", "on", ">pw", "%R~a*", "~w*", "+@all") == OK
@@ -172,6 +191,7 @@ def flows(report):
             (classes, "rights over classes and stores follow the rules in force"),
             (roles, "roles permit what they are, and change for all who have them"),
             (services, "users that are a service cannot be another"),
+            (what_rules_take, "what rules take with a key is told to who has a right to it"),
             (leases, "a lease is a right to write"),
             (tokens, "tokens stand for a user until they end"),
         ):

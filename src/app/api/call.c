@@ -311,9 +311,10 @@ uint16_t api_status_of(struct slice error) {
     static const struct {
         const char *code;
         uint16_t status;
-    } codes[] = {{"NOAUTH", 401},  {"WRONGPASS", 401}, {"NOPERM", 403},    {"DENIED", 403},    {"WRONGTYPE", 409},
-                 {"LOADING", 503}, {"BUSY", 503},      {"TRYAGAIN", 503},  {"MISCONF", 503},   {"OOM", 507},
-                 {"OWNER", 403},   {"LEASELOST", 409}, {"EXECABORT", 409}, {"AUDITFAIL", 503}, {"NOSTORE", 404}};
+    } codes[] = {{"NOAUTH", 401},    {"WRONGPASS", 401}, {"NOPERM", 403},    {"DENIED", 403},
+                 {"WRONGTYPE", 409}, {"LOADING", 503},   {"BUSY", 503},      {"TRYAGAIN", 503},
+                 {"MISCONF", 503},   {"OOM", 507},       {"NOTOWNER", 403},  {"NOTBORROWER", 403},
+                 {"LEASELOST", 409}, {"EXECABORT", 409}, {"AUDITFAIL", 503}, {"NOSTORE", 404}};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         size_t size = strlen(codes[i].code);
         if (slice_starts_with(error, slice_make(codes[i].code, size)) &&

@@ -48,7 +48,9 @@ static void reading_and_writing_are_told_apart(void **state) {
     become(&s, &f, "%R~r* %W~w* +@all");
     EXPECT_REPLY(&f, "SET w x", "+OK\r\n");
     EXPECT_REPLY(&f, "SET r x", NOT_KEY);
-    EXPECT_REPLY(&f, "SET w x GET", NOT_KEY); /* which reads */
+    EXPECT_REPLY(&f, "SET w x GET", NOT_KEY);    /* which reads */
+    EXPECT_REPLY(&f, "SET w y IFEQ x", NOT_KEY); /* which compare */
+    EXPECT_REPLY(&f, "DELIFEQ w x", NOT_KEY);
     EXPECT_REPLY(&f, "GET w", NOT_KEY);
     EXPECT_REPLY(&f, "GET r", "$-1\r\n");
     EXPECT_REPLY(&f, "COPY r1 w1", ":0\r\n");

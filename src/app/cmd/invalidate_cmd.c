@@ -7,6 +7,7 @@
 #include "app/cmd/event_cmd.h"
 #include "app/cmd/invalidate.h"
 #include "app/cmd/invalidate_words.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "app/regex/regex.h"
 #include "app/rules/event_data.h"
@@ -22,6 +23,7 @@ struct errand {
     struct cause cause; /* without a name, each action that was asked for is one */
     struct invalidate_words words;
     bool everywhere;
+    uint64_t told; /* entries that went, of those of which the client may know */
 };
 
 static void no_problem(void *context, const struct manifest_problem *problem) { (void)context, (void)problem; }
@@ -58,6 +60,26 @@ static void errand_end(struct errand *errand) {
 
 /* ------------------------------------------------------------------------------------------ replies */
 
+/* Rules may take what is of others, with a key that the user may invalidate; then he is not told whether it was there. */
+static bool is_told(const struct errand *errand, const struct rules_action *action) {
+    bool is_key = action->kind == RULES_TARGET_KEY;
+    return action->edge == RULES_NONE || rights_know(errand->call, is_key ? action->text : SLICE(""), !is_key);
+}
+
+static void reply_entries(struct errand *errand, const struct cascade_action *done) {
+    if (is_told(errand, done->action))
+        reply_integer(errand->call->reply, (int64_t)done->entries);
+    else
+        reply_null(errand->call->reply);
+}
+
+static void count_told(struct errand *errand, const struct cascade_action *done) {
+    if (done->entries == CASCADE_UNCOUNTED)
+        errand->told = CASCADE_UNCOUNTED;
+    else if (errand->told != CASCADE_UNCOUNTED && is_told(errand, done->action))
+        errand->told += done->entries;
+}
+
 /* What an action is about, which edge led to it, and from where. */
 static void reply_action(void *context, const struct cascade_action *done) {
     static const char *const kinds[] = {[RULES_TARGET_KEY] = "key",
@@ -65,10 +87,11 @@ static void reply_action(void *context, const struct cascade_action *done) {
                                         [RULES_TARGET_CLASS] = "class",
                                         [RULES_TARGET_PATTERN] = "pattern",
                                         [RULES_TARGET_EXPRESSION] = "regex"};
-    const struct errand *errand = context;
+    struct errand *errand = context;
     const struct rules_action *action = done->action;
     struct reply *reply = errand->call->reply;
     bool is_rule_tag = action->kind == RULES_TARGET_TAG && classes_is_marked(action->text);
+    count_told(errand, done);
     if (!errand->words.dry_run)
         return;
     reply_map(reply, 7);
@@ -77,7 +100,7 @@ static void reply_action(void *context, const struct cascade_action *done) {
     reply_bulk_string(reply, "what");
     reply_bulk(reply, action->text);
     reply_bulk_string(reply, "entries");
-    reply_integer(reply, (int64_t)done->entries);
+    reply_entries(errand, done);
     reply_bulk_string(reply, "from");
     reply_integer(reply, action->from == RULES_NONE ? -1 : (int64_t)action->from);
     reply_bulk_string(reply, "line");
@@ -119,11 +142,11 @@ static void errand_run(struct errand *errand) {
         server->api->cause_begin(server, call->client, &errand->cause);
     if (server && server->api->plan_begins && !errand->words.dry_run)
         server->api->plan_begins(server, call->client, &cascade, &errand->plan);
-    uint64_t entries = cascade_run(&cascade, &errand->plan);
+    (void)cascade_run(&cascade, &errand->plan); /* each action was counted by itself */
     if (server)
         server->api->cause_end(server, call->client);
     if (!errand->words.dry_run)
-        invalidate_words_reply(call, &errand->words, entries);
+        invalidate_words_reply(call, &errand->words, errand->told);
 }
 
 /* ------------------------------------------------------------------------------------------ commands */

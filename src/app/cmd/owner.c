@@ -192,12 +192,15 @@ bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct own
         atomic_fetch_add_explicit(&env->not_guarded, 1, memory_order_relaxed);
         return false;
     }
+    bool enforced = atomic_load_explicit(&env->ownership, memory_order_relaxed) == CMD_OWNERSHIP_ENFORCE;
+    if (call->client->in_exec && !enforced) /* it was counted when it was queued */
+        return true;
     if (cmd_each_key(spec, call->argv, call->argc, may, &asking))
         return true;
     atomic_fetch_add_explicit(ret_refusal->why == OWNER_NOT_OWNER ? &env->not_owner : &env->not_borrower, 1,
                               memory_order_relaxed);
     server->api->rules_broken(server, ret_refusal->why, ret_refusal->class->pattern.text, name, ret_refusal->text);
-    return atomic_load_explicit(&env->ownership, memory_order_relaxed) != CMD_OWNERSHIP_ENFORCE;
+    return !enforced;
 }
 
 /* ------------------------------------------------------------------------------------------ quotas */

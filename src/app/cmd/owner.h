@@ -34,7 +34,7 @@ static inline bool owner_is_asked(const struct cmd_env *env) {
     return __builtin_expect(atomic_load_explicit(&env->asked, memory_order_relaxed) != 0, 0);
 }
 
-/* Whether the client may run the command on all of its keys. */
+/* Whether the client may run the command on all of its keys. Asked when it is queued in MULTI, and again in EXEC, by the rules in force then. */
 bool owner_agrees(struct cmd_call *call, const struct cmd_spec *spec, struct owner_refusal *ret_refusal);
 
 /* A command has found no memory: if it was for a quota, that is the reply. */

@@ -114,5 +114,30 @@ static void leased_values_need_a_lease_or_a_version(void **state) {
     ruled_fixture_close(&ruled, &f);
 }
 
+static void what_was_queued_goes_by_what_is_in_force_at_exec(void **state) {
+    (void)state;
+    struct ruled_fixture ruled;
+    struct cmd_fixture f;
+    open_owned(&ruled, &f);
+    become(&f, "users");
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET user:1 v", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "SET free v", "+QUEUED\r\n");
+    become(&f, "other");
+    EXPECT_PART(&f, "EXEC", "*2\r\n-NOTOWNER key 'user:1' ");
+    EXPECT_REPLY(&f, "MGET free", "*1\r\n$1\r\nv\r\n");
+    become(&f, "users");
+    EXPECT_REPLY(&f, "GET user:1", "$-1\r\n");
+    assert_int_equal(f.env.not_owner, 1);
+    f.env.ownership = CMD_OWNERSHIP_WARN;
+    become(&f, "other");
+    EXPECT_REPLY(&f, "MULTI", "+OK\r\n");
+    EXPECT_REPLY(&f, "SET user:1 v", "+QUEUED\r\n");
+    EXPECT_REPLY(&f, "EXEC", "*1\r\n+OK\r\n");
+    assert_int_equal(f.env.not_owner, 2); /* once, and not again by EXEC */
+    ruled_fixture_close(&ruled, &f);
+}
+
 UNIT_TESTS(owner, UNIT(owners_write_and_borrowers_read), UNIT(one_foreign_key_refuses_the_command),
-           UNIT(a_warning_lets_all_pass), UNIT(leased_values_need_a_lease_or_a_version));
+           UNIT(a_warning_lets_all_pass), UNIT(leased_values_need_a_lease_or_a_version),
+           UNIT(what_was_queued_goes_by_what_is_in_force_at_exec));

@@ -25,9 +25,13 @@ struct slice rights_service(const struct cmd_client *client) {
 
 /* ------------------------------------------------------ where keys belong */
 
-static bool is_of_class(struct cmd_call *call, struct slice key, struct slice name) {
+static const struct rules *rules_of(struct cmd_call *call) {
     struct cmd_server *server = call->env->server;
-    const struct rules *rules = server ? server->api->rules_now(server, call->client, NULL) : NULL;
+    return server ? server->api->rules_now(server, call->client, NULL) : NULL;
+}
+
+static bool is_of_class(struct cmd_call *call, struct slice key, struct slice name) {
+    const struct rules *rules = rules_of(call);
     struct rules_fields fields;
     uint32_t class = rules ? rules_match(rules, key, &fields) : RULES_NONE;
     return class != RULES_NONE && slice_equal(rules_class(rules, class)->pattern.text, name);
@@ -86,10 +90,15 @@ static void touch_all(struct touches *touches, uint32_t access, uint32_t at) {
     touch(touches, (struct auth_touch){.name = SLICE(""), .access = access, .at = at, .prefix = true});
 }
 
-/* All keys that match the pattern begin with what stands before its first star. */
+/* All keys that match the pattern begin with what stands before its first star. That of a class means the class, whose parts stand for anything. */
 static void touch_pattern(struct touches *touches, uint32_t access, uint32_t at) {
     struct slice pattern = touches->argv[at];
+    const struct rules *rules = rules_of(touches->where->context);
+    bool is_class = rules && rules_class_named(rules, pattern) != RULES_NONE;
     pattern.size = auth_plain_size(pattern);
+    const uint8_t *part = is_class && pattern.size ? memchr(pattern.data, '{', pattern.size) : NULL;
+    if (part)
+        pattern.size = (size_t)(part - pattern.data);
     touch(touches, (struct auth_touch){.name = pattern, .access = access, .at = at, .prefix = true});
 }
 
@@ -362,6 +371,13 @@ bool rights_see(const struct cmd_call *call, struct slice key) {
     return !client->restricted ||
            auth_permits_key(client->user, call->spec->index,
                             (struct auth_touch){.name = key, .access = AUTH_READ, .where = &where});
+}
+
+bool rights_know(const struct cmd_call *call, struct slice key, bool prefix) {
+    const struct cmd_client *client = call->client;
+    const struct auth_where where = {(void *)call, is_of};
+    return !client->restricted || auth_permits_key(client->user, call->spec->index,
+                                                   (struct auth_touch){.name = key, .prefix = prefix, .where = &where});
 }
 
 bool rights_see_all(const struct cmd_call *call, struct slice prefix) {

@@ -40,6 +40,9 @@ bool rights_see(const struct cmd_call *call, struct slice key);
 /* The same of all keys that begin so. */
 bool rights_see_all(const struct cmd_call *call, struct slice prefix);
 
+/* Whether it may be told if there is such a key, as EXISTS tells it; or with `prefix`, such keys as begin so. */
+bool rights_know(const struct cmd_call *call, struct slice key, bool prefix);
+
 /* Whether a topic is none by which the server tells of keys that the user may not read. */
 bool rights_hear(const struct cmd_client *client, enum topic_kind kind, struct slice topic);
 

@@ -83,6 +83,12 @@ static inline void server_fixture_denied(struct cmd_server *server, unsigned rea
     server_fixture_of(server)->denied[reason]++;
 }
 
+static inline const struct rules *server_fixture_rules(struct cmd_server *server, struct cmd_client *client,
+                                                       struct slice *ret_text) {
+    (void)server, (void)client, (void)ret_text;
+    return NULL;
+}
+
 static inline void server_fixture_view(struct cmd_server *server, const struct cmd_client *client,
                                        struct cmd_client_view *ret_view) {
     (void)client;
@@ -264,6 +270,7 @@ static inline void server_fixture_open(struct server_fixture *s, struct cmd_fixt
         .users_unlock = server_fixture_nothing,
         .users_changed = server_fixture_changed,
         .denied = server_fixture_denied,
+        .rules_now = server_fixture_rules,
         .view_client = server_fixture_view,
         .random = server_fixture_random,
         .tell_deed = server_fixture_tell,

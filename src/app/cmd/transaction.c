@@ -1,4 +1,5 @@
 #include "app/cmd/commands.h"
+#include "app/cmd/owner.h"
 #include "app/cmd/queue.h"
 #include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
@@ -239,6 +240,17 @@ static bool watches_hold(const struct cmd_call *call, const struct reach *reach)
     return true;
 }
 
+/* Rights, or the rules, may have changed since it was queued. */
+__attribute__((noinline)) static bool may_still_run(struct cmd_call *call) {
+    struct owner_refusal refusal;
+    if (call->client->restricted && !rights_hold_queued(call))
+        return false;
+    if (!owner_is_asked(call->env) || owner_agrees(call, call->spec, &refusal))
+        return true;
+    reply_errorf(call->reply, "%s %s", refusal.code, refusal.text);
+    return false;
+}
+
 static void run_queued(struct cmd_call *call) {
     const struct cmd_client *client = call->client;
     uint32_t count = cmd_multi_count(client);
@@ -253,7 +265,7 @@ static void run_queued(struct cmd_call *call) {
         inner.first_key = NULL;
         inner.outcome = CMD_RAN;
         const size_t reply_begins_at = call->reply->out->size;
-        if (__builtin_expect(client->restricted, 0) && !rights_hold_queued(&inner)) {
+        if (__builtin_expect(client->restricted || owner_is_asked(call->env), 0) && !may_still_run(&inner)) {
             if (call->env->refuse_queued)
                 call->env->refuse_queued(&inner, reply_begins_at);
             continue;

@@ -48,7 +48,7 @@ function ValueView({ value }: { value: Value }) {
 }
 
 interface Planned {
-  readonly kind: string; readonly what: Wire; readonly entries: number; readonly line: number; readonly because: Wire | null; readonly soft: number;
+  readonly kind: string; readonly what: Wire; readonly entries: number | null; readonly line: number; readonly because: Wire | null; readonly soft: number;
 }
 
 function Invalidate({ name, onDone, onClose }: { name: Wire; onDone: (said: string) => void; onClose: () => void }) {
@@ -67,7 +67,7 @@ function Invalidate({ name, onDone, onClose }: { name: Wire; onDone: (said: stri
       <p>This goes, and whoever follows the stream is told:</p>
       <ProblemNotice problem={plan.problem} what="invalidate this key" />
       {plan.value && <ul class="plan">{plan.value.map(step => (
-        <li key={`${step.kind}/${shown(step.what)}`}>{step.kind.replace('_', ' ')} <code>{shown(step.what)}</code> – {integer(step.entries)} {step.entries === 1 ? 'entry' : 'entries'}
+        <li key={`${step.kind}/${shown(step.what)}`}>{step.kind.replace('_', ' ')} <code>{shown(step.what)}</code> – {step.entries === null ? 'not yours to count' : `${integer(step.entries)} ${step.entries === 1 ? 'entry' : 'entries'}`}
           {step.soft ? ', softly' : ''}{step.because !== null && step.line ? `, because of ${shown(step.because)} (line ${step.line})` : ''}</li>
       ))}</ul>}
       <ProblemNotice problem={problem} what="invalidate this key" />
