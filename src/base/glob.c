@@ -57,23 +57,47 @@ static bool one_matches(struct slice pattern, size_t *at, uint8_t byte, bool noc
     return lower(wanted, nocase) == lower(byte, nocase);
 }
 
+/* The last star so far. */
+struct star {
+    bool seen;
+    size_t at, plain; /* behind it in the pattern, and how many bytes there stand for themselves */
+    size_t text_at;   /* behind the bytes it stands for */
+};
+
+static void read_star(struct slice pattern, size_t at, bool nocase, struct star *ret_star) {
+    *ret_star = (struct star){.seen = true, .at = at};
+    while (!nocase && at < pattern.size && !memchr("*?[\\", pattern.data[at], 4))
+        at++;
+    ret_star->plain = at - ret_star->at;
+}
+
+/* The first place from `from` on where what follows the star may begin: its plain bytes stand there, or behind it there is only the end of both. False:
+ * there is none. */
+static bool find_place(struct slice pattern, struct slice text, size_t from, struct star *star) {
+    if (star->at + star->plain == pattern.size) {
+        star->text_at = text.size - star->plain;
+        return text.size - from >= star->plain;
+    }
+    const uint8_t *found = memmem(text.data + from, text.size - from, pattern.data + star->at, star->plain);
+    star->text_at = found ? (size_t)(found - text.data) : text.size;
+    return found;
+}
+
 bool glob_matches(struct slice pattern, struct slice text, bool nocase) {
     size_t at = 0, text_at = 0;
-    bool starred = false;
-    size_t star_at = 0, star_text_at = 0; /* behind the last star, and behind the bytes it stands for */
+    struct star star = {.seen = false};
     while (text_at < text.size) {
-        if (at < pattern.size && pattern.data[at] == '*') {
-            starred = true;
-            star_at = ++at;
-            star_text_at = text_at;
-        } else if (at < pattern.size && one_matches(pattern, &at, text.data[text_at], nocase)) {
+        bool is_star = at < pattern.size && pattern.data[at] == '*';
+        if (!is_star && at < pattern.size && one_matches(pattern, &at, text.data[text_at], nocase)) {
             text_at++;
-        } else if (starred) {
-            at = star_at;
-            text_at = ++star_text_at;
-        } else {
-            return false;
+            continue;
         }
+        if (is_star)
+            read_star(pattern, at + 1, nocase, &star);
+        if (!star.seen || !find_place(pattern, text, is_star ? text_at : star.text_at + 1, &star))
+            return false;
+        at = star.at;
+        text_at = star.text_at;
     }
     while (at < pattern.size && pattern.data[at] == '*')
         at++;

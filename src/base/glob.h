@@ -9,7 +9,8 @@
  * Bytes compare as they are; in ranges those over 127 come before the others.
  *
  * Threads: no state.
- * Time:    at most pattern size times text size: only what follows the last star is ever tried again.
+ * Time:    at most pattern size times text size: only what follows the last star is ever tried again. Their sum if between stars there are plain
+ *          bytes only.
  */
 #ifndef STRATA_BASE_GLOB_H
 #define STRATA_BASE_GLOB_H

@@ -1,5 +1,7 @@
 #include "base/glob.h"
 
+#include <time.h>
+
 #include "base/bits.h"
 #include "base/rng.h"
 #include "unit.h"
@@ -154,6 +156,27 @@ static void many_stars_take_no_exponential_time(void **state) {
     (void)state;
 }
 
+/* A key of the largest size and a pattern of half of it: tried place by place each pair takes a second. */
+static void plain_bytes_between_stars_are_looked_for_once(void **state) {
+    enum { TEXT_SIZE = 64 * 1024, ROUNDS = 20, SECONDS_MAX = 2 };
+    static char text[TEXT_SIZE], pattern[TEXT_SIZE / 2 + 3];
+    const size_t size = TEXT_SIZE / 2;
+    memset(text, 'a', sizeof text);
+    memset(pattern, 'a', sizeof pattern);
+    const clock_t begin = clock();
+    for (int round = 0; round < ROUNDS; round++) {
+        pattern[0] = pattern[size + 2] = '*';
+        pattern[size + 1] = 'b';
+        assert_false(glob_matches(slice_make(pattern, size + 3), slice_make(text, TEXT_SIZE), false));
+        assert_false(glob_matches(slice_make(pattern, size + 2), slice_make(text, TEXT_SIZE), false));
+        pattern[size + 1] = 'a';
+        assert_true(glob_matches(slice_make(pattern, size + 3), slice_make(text, TEXT_SIZE), false));
+        assert_true(glob_matches(slice_make(pattern, size + 2), slice_make(text, TEXT_SIZE), false));
+    }
+    assert_true((clock() - begin) / CLOCKS_PER_SEC < SECONDS_MAX);
+    (void)state;
+}
+
 /* The twin tries every length for a star. */
 static bool naive(struct slice pattern, struct slice text) {
     if (pattern.size == 0)
@@ -189,4 +212,4 @@ static void random_patterns_match_like_the_naive_twin(void **state) {
 UNIT_TESTS(glob, UNIT(stars_and_question_marks_match), UNIT(classes_match_one_byte), UNIT(no_pattern_is_bad),
            UNIT(letters_match_without_case_when_asked), UNIT(shortened_patterns_match_the_same),
            UNIT(a_class_of_any_length_keeps_its_members), UNIT(many_stars_take_no_exponential_time),
-           UNIT(random_patterns_match_like_the_naive_twin));
+           UNIT(plain_bytes_between_stars_are_looked_for_once), UNIT(random_patterns_match_like_the_naive_twin));

@@ -1,25 +1,10 @@
 #include "base/json_text.h"
 
+#include "base/utf8.h"
+
 enum { ESCAPED_SIZE = 6, NO_DIGIT = 64 };
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* Bytes of the UTF-8 character at `at`; 0: it is none. */
-static size_t character_size(struct slice text, size_t at) {
-    uint8_t first = text.data[at];
-    size_t size = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-    if (size == 0 || size > text.size - at)
-        return 0;
-    uint32_t point = size == 1 ? first : first & (0x7fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if (text.data[at + i] >> 6 != 2)
-            return 0;
-        point = point << 6 | (text.data[at + i] & 63u);
-    }
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    bool surrogate = point >= 0xd800 && point < 0xe000;
-    return point < least[size] || point > 0x10ffff || surrogate ? 0 : size;
-}
 
 static bool is_plain(uint8_t byte) { return byte >= 0x20 && byte != '"' && byte != '\\'; }
 
@@ -27,7 +12,8 @@ size_t json_string_size(struct slice text) {
     size_t size = 2;
     for (size_t at = 0, step; at < text.size; at += step) {
         uint8_t byte = text.data[at];
-        step = character_size(text, at);
+        uint32_t point;
+        step = utf8_read(text, at, &point);
         if (step == 0)
             return 0;
         size += byte < 0x20 ? ESCAPED_SIZE : is_plain(byte) ? step : 2;

@@ -9,7 +9,7 @@ import threading
 
 from harness import Strata
 from harness.resp import Closed, encode, plain
-from harness.servers import settle
+from harness.servers import free_port, settle
 
 OK = ("+", b"OK")
 NOPERM_KEY = ("-", b"NOPERM this user has no permissions to access one of the keys used as arguments")
@@ -165,6 +165,23 @@ def secrets(server, master):
         assert master.call("CONFIG", "SET", name, value) == OK, name
 
 
+def settings(server, master):
+    """Who may look at settings sees no password by which he could be somebody else; who could set another one does."""
+    assert master.call("ACL", "SETUSER", "watcher", "reset", "on", ">pw", "~*", "+config|get", "+auth") == OK
+    assert master.call("ACL", "SETUSER", "keeper", "reset", "on", ">pw", "+config") == OK
+    with enter(server, "watcher") as watcher, enter(server, "keeper") as keeper:
+        assert plain(watcher.call("CONFIG", "GET", "requirepass")) == [b"requirepass", b""]
+        assert master.call("CONFIG", "SET", "requirepass", "hunter3", "tls-key-file-pass", "hunter4") == OK
+        shown = plain(watcher.call("CONFIG", "GET", "*"))
+        assert b"hunter" not in repr(shown).encode() and shown.count(b"(hidden)") == 2, shown
+        assert plain(watcher.call("CONFIG", "GET", "RequirePass")) == [b"RequirePass", b"(hidden)"]
+        replies = watcher.calls([("MULTI",), ("CONFIG", "GET", "requirepass"), ("EXEC",)])
+        assert b"hunter" not in repr(replies).encode(), replies
+        for one in (keeper, master):
+            assert plain(one.call("CONFIG", "GET", "requirepass")) == [b"requirepass", b"hunter3"]
+        assert master.call("CONFIG", "SET", "requirepass", "", "tls-key-file-pass", "") == OK
+
+
 def starts(folder, **options):
     """What a server says that does not start; None: it does."""
     server = Strata(**options)
@@ -230,6 +247,27 @@ def file_flow(report, folder):
                 assert other.call("PING")[1].startswith(b"NOAUTH")
 
 
+def exposed(report, folder):
+    """Files with secrets that everybody on the machine can read are told of."""
+    config, acl, key = folder / "strata.yaml", folder / "users.acl", folder / "key"
+    config.write_text("requirepass: pw\n")
+    acl.write_text("user default on >pw ~* &* +@all\n")
+    key.write_text("k" * 32)
+    subprocess.run([os.environ["STRATA_PROGRAM"], "cert", folder / "certs"], check=True, capture_output=True, timeout=60)
+    tls = folder / "certs" / "server.key"
+    options = {"config": config, "aclfile": acl, "audit_dir": folder / "audit", "audit_key_file": key, "tls_port": free_port(), "tls_cert_file": folder / "certs/server.crt",
+               "tls_key_file": tls, "tls_auth_clients": "no"}  # fmt: skip
+    files = ((config, "a password in the configuration"), (acl, "aclfile"), (key, "audit-key-file"), (tls, "tls-key-file"))
+    for mode, word in ((0o644, "read"), (0o646, "changed"), (0o640, None)):
+        for path, _ in files:
+            os.chmod(path, mode)
+        with report.case(f"files of secrets with mode {mode:o}"), Strata(**options) as server:
+            for path, what in files:
+                says = f"{what}: {path} can be {word} by everybody on this machine: chmod o= {path}"
+                assert (says in server.log()) == (word is not None), (says, server.log())
+            assert word or "by everybody on this machine" not in server.log()
+
+
 def configured(report, folder):
     config = folder / "strata.yaml"
     program = os.environ["STRATA_PROGRAM"]
@@ -278,10 +316,11 @@ def flows(report):
             (waiting, "who waits for what is not permitted any more does not get it"),
             (deleted, "connections of users that are deleted are closed"),
             (secrets, "passwords are shown nowhere"),
+            (settings, "passwords among settings are shown to who may set them"),
         ):
             with report.case(name):
                 flow(server, master)
         report.expect("the server runs to its end", server.alive() and server.stop() == 0, server.last_words())
-    for flow in (file_flow, configured):
+    for flow in (file_flow, configured, exposed):
         with tempfile.TemporaryDirectory(prefix="strata-test-") as folder:
             flow(report, pathlib.Path(folder))

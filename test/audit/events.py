@@ -43,13 +43,16 @@ def authentication():
     with server(audit_classes="authentication") as one, one.client() as master, one.client() as joe:
         assert master.call("ACL", "SETUSER", "joe", "on", ">pw", "~*", "+@all") == OK
         joe.call("AUTH", "joe", "wrong"), joe.call("AUTH", "nobody", "pw"), joe.call("AUTH", "joe", "pw")
+        joe.call("CLIENT", "SERVICE", "billing"), joe.call("CLIENT", "SERVICE", "two words")
         joe.call("HELLO", 3), joe.call("HELLO", 3, "AUTH", "joe", "bad"), joe.call("RESET")
         token = master.call("TOKEN", "CREATE", "joe")[1]
         token = token.decode() if isinstance(token, bytes) else token
         joe.call("TOKEN", "AUTH", "nonsense")
         seen = [(event["action"], event["user"], event["result"]) for event in found(one, master)]
-        assert seen == [("AUTH", "joe", "denied"), ("AUTH", "nobody", "denied"), ("AUTH", "joe", "ok"), ("HELLO", "joe", "denied"), ("RESET", "default", "ok"),
+        assert seen == [("AUTH", "joe", "denied"), ("AUTH", "nobody", "denied"), ("AUTH", "joe", "ok"), ("CLIENT SERVICE", "joe", "ok"), ("CLIENT SERVICE", "joe", "failed"),
+                        ("HELLO", "joe", "denied"), ("RESET", "default", "ok"),
                         ("TOKEN AUTH", "(token)", "denied")], seen  # fmt: skip
+        assert [event["names"] for event in found(one, master, action="CLIENT SERVICE")] == [["billing"], ["two words"]]
 
 
 def administration():
@@ -264,12 +267,31 @@ def shown():
         assert logs.audit("show", place + "x")[0] == 2 and logs.audit("show")[0] == 2 and logs.audit("nonsense")[0] == 2
 
 
+def shown_as_text():
+    """Names that strangers have chosen: nothing of them does anything in the terminal of who reads the log, or looks like another field."""
+    names = {b"root@10.0.0.1  CONFIG SET": "root@10.0.0.1\\x20\\x20CONFIG\\x20SET@127.0.0.1:", b"a\x1b]0;title\x07": "a\\u001b]0;title\\u0007@",
+             b"b\xc2\x9b31m": "b\\xc2\\x9b31m@", b"c\x7f": "c\\x7f@", b"d\xe2\x80\xaetxt": "d\\xe2\\x80\\xaetxt@", "grün".encode(): "grün@"}  # fmt: skip
+    with server(requirepass="pw") as one, one.client() as master, one.client() as stranger:
+        for name in names:
+            stranger.call("AUTH", name, "x")
+        master.call("AUTH", "pw")
+        assert len(found(one, master, result="denied")) == len(names)
+        code, text = logs.audit("show", "--result", "denied", folder_of(one))
+        assert code == 0 and [shown for shown in names.values() if shown not in text] == [], text
+        assert not [char for char in text if char not in "\n" and (ord(char) < 32 or 127 <= ord(char) < 160 or char == "\u202e")], text
+        with open(os.path.join(folder_of(one), "audit-000009.jsonl"), "wb") as file:
+            file.write(b'{"seq":1,"time":"2026-01-01T00:00:00.00000\x9bZ","kind":"event","class":"\x1b[2J","user":"\x1b[31m\xff","client":"\x1b","prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n')
+        shown = subprocess.run([logs.PROGRAM, "audit", "show", os.path.join(folder_of(one), "audit-000009.jsonl")], capture_output=True, timeout=60, check=False).stdout
+        assert b"\\x1b[31m\\xff@\\x1b" in shown and b"\x1b" not in shown and b"\x9b" not in shown, shown
+
+
 def flows(report):
     for name, case in (("who comes in, and who tries to", authentication), ("what is administrated, and over which transport", administration),
                        ("rules and stores, reloads too", rules), ("what is invalidated, and how much", invalidation),
                        ("what is refused: rights, passwords, in transactions, without replies, at the door", denied), ("connections that open and close", connections),
                        ("reads and writes, and what is said of keys", data), ("filters of users and commands", filters),
                        ("a change of the settings is noted first", settings), ("what is wrong with settings is told at the start", refused_at_start),
-                       ("users of certificates, and handshakes that fail", certificates), ("clients of HTTP", http), ("show filters, over files", shown)):  # fmt: skip
+                       ("users of certificates, and handshakes that fail", certificates), ("clients of HTTP", http), ("show filters, over files", shown),
+                       ("what strangers have chosen is shown as text", shown_as_text)):  # fmt: skip
         with report.case(name):
             case()

@@ -250,6 +250,26 @@ def anchors():
         assert logs.verify(place, "--expect-last", said[-1][-1])[0] == 1
 
 
+def taken_away():
+    """Who removes the file that is written does not get rid of what comes later, and of what was there not unseen."""
+    with tempfile.TemporaryDirectory() as place, Strata(**MANY, audit_dir=place, audit_sync="always") as server, server.client() as one:
+        one.call("CONFIG", "SET", "timeout", "100")
+        logs.written(one)
+        (path,) = logs.files(place)
+        path.unlink()
+
+        def goes_on():
+            one.call("CONFIG", "SET", "timeout", "200")
+            logs.written(one)
+            return logs.files(place)
+
+        assert settle(goes_on, 20), os.listdir(place)
+        assert f"removed, cut or replaced {path.name} while it was written" in server.log(), server.log()
+        assert server.stop() == 0
+        code, result = logs.verify(place)
+        assert (code, [finding["finding"] for finding in result["findings"] if finding["tampered"]]) == (1, ["file-missing"]), result
+
+
 def nobody_is_left_out():
     """A client that sends many requests at once, and is gone before its answers."""
     with tempfile.TemporaryDirectory() as place:
@@ -268,6 +288,7 @@ def flows(report):
                        ("rotation under load loses no line, and old files go", rotation), ("on a full disk what is to be noted is refused", full_disk),
                        ("or done, and counted", full_disk_goes_on), ("behind a slow disk connections wait, and others do not", lambda: slow("wait")),
                        ("or events are lost and counted", lambda: slow("drop")), ("a flush that fails is made up for", failed_flush),
-                       ("anchors stand in the server's log", anchors), ("requests in a heap are all noted", nobody_is_left_out)):  # fmt: skip
+                       ("anchors stand in the server's log", anchors), ("requests in a heap are all noted", nobody_is_left_out),
+                       ("a file that is taken away while it is written is missed", taken_away)):  # fmt: skip
         with report.case(name):
             case()

@@ -6,6 +6,7 @@
 #include "app/cli/audit_files.h"
 #include "base/bits.h"
 #include "base/json_text.h"
+#include "base/terminal_text.h"
 #include "core/audit/line.h"
 
 enum { EXIT_GOOD = 0, EXIT_UNREADABLE = 2 };
@@ -47,9 +48,32 @@ static bool is_user(const struct show *show, struct slice line) {
     return !show->user || slice_equal(field(line, "user"), buf_slice(&show->user_text));
 }
 
+/* Whoever may try to log in chooses what stands in these lines, and the files may be anybody's: nothing of it does anything in a terminal. A space in a
+ * `word` is written, so that none of them looks like several. */
+static void print_text(const char *before, struct slice text, bool word) {
+    struct buf shown;
+    buf_init(&shown, &memory_libc);
+    fputs(before, stdout);
+    if (terminal_text_write(&shown, text, false) != STATUS_OK)
+        buf_clear(&shown);
+    for (size_t i = 0; i < shown.size; i++)
+        if (word && shown.data[i] == ' ')
+            fputs("\\x20", stdout);
+        else
+            putchar(shown.data[i]);
+    buf_fini(&shown);
+}
+
+/* In a column of so many characters; of what the server itself writes. */
+static void print_cell(const char *before, struct slice text, int width) {
+    char shown[32];
+    terminal_text_copy(text, shown, sizeof shown);
+    printf("%s%-*s", before, width, shown);
+}
+
 static void print_name(void *context, struct slice text) {
     (void)context;
-    printf(" %.*s", (int)text.size, (const char *)text.data);
+    print_text(" ", text, true);
 }
 
 static void print_line(struct slice line) {
@@ -58,21 +82,29 @@ static void print_line(struct slice line) {
     const bool event = slice_equal(kind, SLICE("event"));
     const struct slice class = event ? field(line, "class") : kind, action = field(line, "action"),
                        result = field(line, "result");
-    printf("%.*s  %-14.*s %-6.*s", (int)time.size, (const char *)time.data, (int)class.size, (const char *)class.data,
-           (int)result.size, (const char *)result.data);
-    if (user.size || client.size)
-        printf("  %.*s@%.*s ", (int)user.size, (const char *)user.data, (int)client.size, (const char *)client.data);
+    print_cell("", time, 0);
+    print_cell("  ", class, 14);
+    print_cell(" ", result, 6);
+    if (user.size || client.size) {
+        print_text("  ", user, true);
+        print_text("@", client, true);
+        putchar(' ');
+    }
     if (action.size)
-        printf(" %.*s", (int)action.size, (const char *)action.data);
+        print_text(" ", action, false);
     if (names.size)
         audit_line_each(names, print_name, NULL);
     const struct slice set = field(line, "set"), lost = field(line, "lost");
     if (set.size)
-        printf(" %.*s", (int)set.size, (const char *)set.data);
-    if (lost.size)
-        printf(" %.*s events", (int)lost.size, (const char *)lost.data);
-    if (error.size)
-        printf("  (%.*s)", (int)error.size, (const char *)error.data);
+        print_text(" ", set, false);
+    if (lost.size) {
+        print_text(" ", lost, false);
+        fputs(" events", stdout);
+    }
+    if (error.size) {
+        print_text("  (", error, false);
+        putchar(')');
+    }
     putchar('\n');
 }
 

@@ -298,6 +298,18 @@ static int run(struct config *config) {
     return whole ? 0 : 1;
 }
 
+/* Other users of the machine see the command line: what is secret is taken off it. */
+static void hide_secrets(int argc, char **argv) {
+    for (int i = 0; i < argc; i++) {
+        char *equals = strchr(argv[i], '=');
+        const size_t size = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
+        const enum config_key_id id = size > 2 ? config_find(slice_make(argv[i] + 2, size - 2)) : CONFIG_KEY_COUNT;
+        char *value = equals ? equals + 1 : i + 1 < argc ? argv[i + 1] : NULL;
+        if (argv[i][0] == '-' && id < CONFIG_KEY_COUNT && config_keys[id].secret && value)
+            memset(value, '*', strlen(value));
+    }
+}
+
 int cli_server(int argc, char **argv) {
     static struct config config;
     struct config_machine machine = {process_memory_total_bytes(), thread_cores()};
@@ -310,6 +322,7 @@ int cli_server(int argc, char **argv) {
         return 0;
     }
     enum status status = config_load(&config, &request, &machine, environ, argc, argv, &memory_libc, &error);
+    hide_secrets(argc, argv);
     if (status == STATUS_OK && request.help) {
         print_help();
         return 0;

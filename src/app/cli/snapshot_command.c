@@ -13,7 +13,7 @@
 #include "core/cache/cache.h"
 #include "sys/os/clock.h"
 
-enum { SHOW_EVERY_MS = 200, PORT_MAX = 65535 };
+enum { SHOW_EVERY_MS = 200, PORT_MAX = 65535, PASSWORD_SIZE_MAX = 511 };
 enum form { FORM_SAVE = 1, FORM_EXPORT = 2, FORM_IMPORT = 4, FORM_ANY = 7 };
 
 static void print_help(void) {
@@ -138,9 +138,21 @@ static const struct flag *find_flag(const char *word, size_t size) {
     return NULL;
 }
 
+/* Other users see the command line: the password is taken off it. */
+static bool hide(char *word, const char **ret_password) {
+    static char password[PASSWORD_SIZE_MAX + 1];
+    const size_t size = strlen(word);
+    if (size > PASSWORD_SIZE_MAX)
+        return wrong("--password takes at most %d bytes", PASSWORD_SIZE_MAX);
+    memcpy(password, word, size + 1);
+    memset(word, '*', size);
+    *ret_password = password;
+    return true;
+}
+
 /* One flag, at `*at`, with its value there or in the next word. */
 static bool read_flag(int argc, char **argv, int *at, unsigned form, struct snapshot_options *options) {
-    const char *word = argv[*at], *equals = strchr(word, '=');
+    char *word = argv[*at], *equals = strchr(word, '=');
     const struct flag *flag = find_flag(word, equals ? (size_t)(equals - word) : strlen(word));
     if (!flag)
         return wrong("unknown flag '%s'", word);
@@ -154,9 +166,11 @@ static bool read_flag(int argc, char **argv, int *at, unsigned form, struct snap
     }
     if (!equals && *at + 1 >= argc)
         return wrong("%s takes a value", flag->name);
-    const char *value = equals ? equals + 1 : argv[++*at];
+    char *value = equals ? equals + 1 : argv[++*at];
     if (flag->at == FLAG_NUMBER)
         return set_number(options, flag->name, value);
+    if (flag->at == offsetof(struct snapshot_options, place.password))
+        return hide(value, &options->place.password);
     *(const char **)(void *)((char *)options + flag->at) = value;
     return true;
 }

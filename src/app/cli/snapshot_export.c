@@ -10,6 +10,7 @@
 #include "app/cli/snapshot.h"
 #include "app/lines/entry_line.h"
 #include "app/lines/line_sort.h"
+#include "base/terminal_text.h"
 
 enum { SORT_MEMORY = 64 << 20, SCAN_COUNT = 512, BATCH = 64, ENTRY_MEMBERS = 5, KEEP = 1 << 20, WORDS_MAX = 6 };
 
@@ -104,8 +105,7 @@ static bool put_entry(void *context, struct entry_line *entry) {
 static bool is_wrong(struct exporting *exporting, const struct resp_value *reply) {
     if (!resp_type_is_error(reply->type))
         return fail("the server", "its answer is none of a Strata server");
-    snprintf(exporting->link.problem, sizeof exporting->link.problem, "%.*s", (int)reply->text.size,
-             (const char *)reply->text.data);
+    terminal_text_copy(reply->text, exporting->link.problem, sizeof exporting->link.problem);
     return fail("the server answers", exporting->link.problem);
 }
 

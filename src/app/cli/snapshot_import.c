@@ -14,6 +14,7 @@
 #include "app/lines/entry_line.h"
 #include "app/lines/line_read.h"
 #include "base/number.h"
+#include "base/terminal_text.h"
 #include "sys/os/clock.h"
 
 enum {
@@ -82,6 +83,12 @@ static void count(struct importing *importing, uint64_t line, const struct resp_
 }
 
 /* All replies are read, so that what was imported is counted although one is wrong. */
+static const char *told(const struct resp_value *error) {
+    static char text[ERROR_MAX];
+    terminal_text_copy(error->text, text, sizeof text);
+    return text;
+}
+
 static bool send_batch(struct importing *importing) {
     struct server_link *link = &importing->link;
     bool good = true;
@@ -97,8 +104,7 @@ static bool send_batch(struct importing *importing) {
         if (!why)
             count(importing, line, &reply);
         else if (good)
-            good = fail(importing, line, "%s%.*s", why, tells ? (int)slice_part(reply.text, 0, ERROR_MAX).size : 0,
-                        (const char *)reply.text.data);
+            good = fail(importing, line, "%s%s", why, tells ? told(&reply) : "");
     }
     importing->asked_count = 0;
     snapshot_show(&importing->progress, false,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/cli/snapshot.h"
+#include "base/terminal_text.h"
 #include "sys/os/clock.h"
 
 enum { LOOK_MS = 200, LINE_MS = 1000, INFO_MAX = 64 * 1024 };
@@ -68,8 +69,9 @@ static int wait_for_end(struct server_link *saving, struct server_link *looking)
         return SNAPSHOT_UNREADABLE;
     }
     if (resp_type_is_error(reply.type)) {
-        snapshot_show(&watching.progress, true, "strata snapshot: the server answers: %.*s", (int)reply.text.size,
-                      (const char *)reply.text.data);
+        char shown[300];
+        terminal_text_copy(reply.text, shown, sizeof shown);
+        snapshot_show(&watching.progress, true, "strata snapshot: the server answers: %s", shown);
         return SNAPSHOT_WRONG;
     }
     snapshot_show(&watching.progress, true, "snapshot: done in %.1f s", (double)(clock_steady_ms() - begun_ms) / 1000);

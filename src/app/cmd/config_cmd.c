@@ -1,5 +1,6 @@
 /* app/cmd/config_cmd.c: CONFIG. */
 #include "app/cmd/commands.h"
+#include "app/cmd/rights.h"
 #include "app/cmd/server_api.h"
 #include "base/glob.h"
 
@@ -7,6 +8,7 @@ enum { CONFIG_MATCHES_MAX = 256 }; /* names of settings; more than there are */
 
 struct config_search {
     struct cmd_call *call;
+    bool shows_secrets;
     uint32_t count;
     struct slice pairs[CONFIG_MATCHES_MAX][2];
 };
@@ -31,17 +33,30 @@ static bool config_asked(const struct cmd_call *call, struct slice key, struct s
     return false;
 }
 
-static void config_match(void *context, const char *name, const char *value) {
+static void config_match(void *context, const char *name, const char *value, bool secret) {
     struct config_search *search = context;
     struct cmd_call *call = search->call;
     struct slice shown;
     if (search->count == CONFIG_MATCHES_MAX || !config_asked(call, slice_from_string(name), &shown))
         return;
     struct slice *pair = search->pairs[search->count];
+    if (secret && value[0] && !search->shows_secrets)
+        value = "(hidden)";
     if (arena_copy(call->arena, shown, &pair[0]) && arena_copy(call->arena, slice_from_string(value), &pair[1]))
         search->count++;
     else
         call->reply->status = STATUS_NO_MEMORY;
+}
+
+/* Who may look at settings is not by that who may be everybody: a password is shown to those who could set another. */
+static bool may_see_secrets(struct cmd_call *call) {
+    const struct slice words[] = {SLICE("config"), SLICE("set"), SLICE("requirepass"), SLICE("")};
+    const struct cmd_spec *spec = cmd_lookup_sub(cmd_lookup(words[0]), words[1]);
+    enum auth_verdict verdict;
+    uint32_t at;
+    return !call->client->restricted ||
+           (rights_judge(call, call->client->user, spec, words, 4, &verdict, &at) == STATUS_OK &&
+            verdict == AUTH_PERMITTED);
 }
 
 /* The visited texts live during the visit only and a map's head says how many pairs follow: hence the copies. */
@@ -52,6 +67,7 @@ void cmd_config_get(struct cmd_call *call) {
         return;
     }
     search->call = call;
+    search->shows_secrets = may_see_secrets(call);
     search->count = 0;
     call->env->server->api->each_config(call->env->server, config_match, search);
     reply_map(call->reply, search->count);

@@ -71,6 +71,43 @@ static void strangers_may_only_introduce_themselves(void **state) {
     cmd_fixture_close(&f);
 }
 
+static size_t longest_hashed;
+
+static void note_hashed(struct slice password, char ret_hash[AUTH_HASH_SIZE]) {
+    longest_hashed = password.size > longest_hashed ? password.size : longest_hashed;
+    server_fixture_hash(password, ret_hash);
+}
+
+/* Whoever is in may send half a gigabyte as a password: it is not one, which is told without looking at it. */
+static void what_is_too_long_for_a_password_is_not_hashed(void **state) {
+    (void)state;
+    enum { LONGEST = 16 << 10, TOO_LONG = 1 << 20 };
+    struct server_fixture s;
+    struct cmd_fixture f;
+    char *text = malloc(TOO_LONG);
+    assert_non_null(text);
+    memset(text, 0, TOO_LONG);
+    server_fixture_open(&s, &f);
+    EXPECT_REPLY(&f, "ACL SETUSER open on nopass", "+OK\r\n");
+    server_fixture_password(&s, "");
+    s.users.setting.hash = note_hashed;
+    const struct slice named[] = {SLICE("AUTH"), SLICE("default"), slice_make(text, TOO_LONG)};
+    const struct slice plain[] = {SLICE("AUTH"), slice_make(text, TOO_LONG)};
+    const struct slice hello[] = {SLICE("HELLO"), SLICE("3"), SLICE("AUTH"), SLICE("default"),
+                                  slice_make(text, TOO_LONG)};
+    assert_true(slice_equal(cmd_fixture_run_argv(&f, named, 3), SLICE(WRONGPASS)));
+    assert_true(slice_equal(cmd_fixture_run_argv(&f, plain, 2), SLICE(WRONGPASS)));
+    assert_true(slice_equal(cmd_fixture_run_argv(&f, hello, 5), SLICE(WRONGPASS)));
+    assert_true(longest_hashed <= LONGEST);
+    const struct slice longest[] = {SLICE("AUTH"), slice_make(text, LONGEST)};
+    (void)cmd_fixture_run_argv(&f, longest, 2);
+    assert_int_equal(longest_hashed, LONGEST);
+    const struct slice any[] = {SLICE("AUTH"), SLICE("open"), slice_make(text, TOO_LONG)};
+    assert_true(slice_equal(cmd_fixture_run_argv(&f, any, 3), SLICE("+OK\r\n")));
+    cmd_fixture_close(&f);
+    free(text);
+}
+
 static void without_a_password_the_default_user_needs_none(void **state) {
     (void)state;
     struct server_fixture s;
@@ -129,5 +166,5 @@ static void reset_brings_everything_back(void **state) {
 
 UNIT_TESTS(connection, UNIT(hello_greets_in_the_protocol_that_is_chosen),
            UNIT(hello_refuses_as_redis_does_and_changes_nothing), UNIT(strangers_may_only_introduce_themselves),
-           UNIT(without_a_password_the_default_user_needs_none), UNIT(small_ones_answer),
-           UNIT(reset_brings_everything_back));
+           UNIT(what_is_too_long_for_a_password_is_not_hashed), UNIT(without_a_password_the_default_user_needs_none),
+           UNIT(small_ones_answer), UNIT(reset_brings_everything_back));

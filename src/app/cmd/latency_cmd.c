@@ -1,6 +1,7 @@
 /* app/cmd/latency_cmd.c: LATENCY. */
 #include "app/cmd/commands.h"
 #include "app/cmd/server_api.h"
+#include "base/assert.h"
 #include "base/number.h"
 #include "core/obs/histogram.h"
 #include "core/obs/latency.h"
@@ -79,8 +80,9 @@ void cmd_latency_graph(struct cmd_call *call) {
                      (const char *)call->argv[2].data);
 }
 
-static void find_threshold(void *context, const char *name, const char *value) {
+static void find_threshold(void *context, const char *name, const char *value, bool secret) {
     int64_t number;
+    MAYBE(secret);
     if (strcmp(name, "latency-monitor-threshold") == 0 && number_parse_i64(slice_from_string(value), &number))
         *(uint64_t *)context = (uint64_t)number;
 }

@@ -360,9 +360,9 @@ struct cmd_server_api {
     void (*audit)(struct cmd_server *, struct cmd_audit_counts *ret);
     bool (*audit_rotate)(struct cmd_server *);
     void (*http_counts)(struct cmd_server *, struct cmd_http_counts *ret); /* NULL: no HTTP */
-    /* configuration: names as in spec/config; values as text. CONFIG SET of several changes all or nothing. */
-    void (*each_config)(struct cmd_server *, void (*visit)(void *context, const char *name, const char *value),
-                        void *context);
+    /* configuration: names as in spec/config; values as text, some of which are secrets. CONFIG SET of several changes all or nothing. */
+    void (*each_config)(struct cmd_server *,
+                        void (*visit)(void *context, const char *name, const char *value, bool secret), void *context);
     /* False and a text in `ret_error` ("Unknown option..." style, without "ERR ") if any is refused; nothing is changed then. */
     bool (*config_set)(struct cmd_server *, const struct slice *names, const struct slice *values, uint32_t count,
                        char *ret_error, size_t error_size);

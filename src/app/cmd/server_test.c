@@ -74,11 +74,12 @@ static void give_process(struct cmd_server *server, struct cmd_process *ret) {
                                 .no_huge_pages = reporter_of(server)->bad_system};
 }
 
-static void each_config(struct cmd_server *server, void (*visit)(void *, const char *, const char *), void *context) {
-    visit(context, "timeout", reporter_of(server)->timeout);
-    visit(context, "maxmemory", "1048576");
-    visit(context, "maxmemory-policy", "noeviction");
-    visit(context, "latency-monitor-threshold", "10");
+static void each_config(struct cmd_server *server, void (*visit)(void *, const char *, const char *, bool),
+                        void *context) {
+    visit(context, "timeout", reporter_of(server)->timeout, false);
+    visit(context, "maxmemory", "1048576", false);
+    visit(context, "maxmemory-policy", "noeviction", false);
+    visit(context, "latency-monitor-threshold", "10", false);
 }
 
 static bool config_set(struct cmd_server *server, const struct slice *names, const struct slice *values, uint32_t count,

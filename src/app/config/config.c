@@ -162,14 +162,14 @@ size_t config_text(const struct config *config, enum config_key_id id, char *ret
     return (size_t)size;
 }
 
-void config_each(const struct config *config, void (*visit)(void *context, const char *name, const char *value),
-                 void *context) {
+void config_each(const struct config *config,
+                 void (*visit)(void *context, const char *name, const char *value, bool secret), void *context) {
     char text[CONFIG_TEXT_MAX + 1];
     for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
         config_text(config, (enum config_key_id)i, text, sizeof text);
-        visit(context, config_keys[i].name, text);
+        visit(context, config_keys[i].name, text, config_keys[i].secret);
         for (const char *const *name = config_keys[i].get; name && *name; name++)
-            visit(context, *name, text);
+            visit(context, *name, text, config_keys[i].secret);
     }
 }
 

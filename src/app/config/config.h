@@ -143,9 +143,9 @@ MUST_CHECK enum status config_check_paths(const struct config *config, struct co
 MUST_CHECK enum status config_set(struct config *config, const struct slice *names, const struct slice *values,
                                   uint32_t count, bool *ret_changed, struct config_error *ret_error);
 
-/* Calls `visit` with every name and value that CONFIG GET knows. */
-void config_each(const struct config *config, void (*visit)(void *context, const char *name, const char *value),
-                 void *context);
+/* Calls `visit` with every name and value that CONFIG GET knows. `secret`: not everybody may see the value. */
+void config_each(const struct config *config,
+                 void (*visit)(void *context, const char *name, const char *value, bool secret), void *context);
 
 /* A value as CONFIG GET shows it: sizes in bytes, durations in the key's unit. Answers its length. */
 size_t config_text(const struct config *config, enum config_key_id id, char *ret_text, size_t text_size);

@@ -167,13 +167,16 @@ static void texts_of_all_values_can_be_read_again(void **state) {
 }
 
 struct listing {
-    unsigned count;
+    unsigned count, secrets;
     char io_threads[16], slave_read_only[16];
 };
 
-static void list(void *context, const char *name, const char *value) {
+static void list(void *context, const char *name, const char *value, bool secret) {
     struct listing *listing = context;
     listing->count++;
+    listing->secrets += secret;
+    assert_int_equal(secret, strcmp(name, "requirepass") == 0 || strcmp(name, "users") == 0 ||
+                                 strcmp(name, "tls-key-file-pass") == 0);
     if (strcmp(name, "io-threads") == 0)
         snprintf(listing->io_threads, sizeof listing->io_threads, "%s", value);
     if (strcmp(name, "slave-read-only") == 0)
@@ -186,6 +189,7 @@ static void all_names_are_listed(void **state) {
     config_defaults(&config, &machine);
     config_each(&config, list, &listing);
     assert_true(listing.count > CONFIG_KEY_COUNT);
+    assert_int_equal(listing.secrets, 3);
     assert_string_equal(listing.io_threads, "4");
     assert_string_equal(listing.slave_read_only, "yes");
 }

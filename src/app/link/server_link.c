@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/terminal_text.h"
 #include "core/cache/cache.h"
 #include "sys/os/clock.h"
 #include "sys/os/socket.h"
@@ -188,9 +189,9 @@ static bool ask_well(struct server_link *link, const struct slice *words, size_t
     struct resp_value reply;
     if (!server_link_add(link, words, count) || !server_link_send(link) || !server_link_read(link, &reply))
         return false;
-    return !resp_type_is_error(reply.type) ||
-           fail(link, "the server answers: %.*s", (int)(reply.text.size < 300 ? reply.text.size : 300),
-                (const char *)reply.text.data);
+    char shown[300];
+    terminal_text_copy(reply.text, shown, sizeof shown);
+    return !resp_type_is_error(reply.type) || fail(link, "the server answers: %s", shown);
 }
 
 static bool introduce(struct server_link *link, const struct server_place *place) {

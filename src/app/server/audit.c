@@ -13,6 +13,7 @@
 #include "core/auth/auth.h"
 #include "sys/os/clock.h"
 #include "sys/os/log.h"
+#include "sys/os/whole_file.h"
 
 #define LOCK_NAME "audit.lock"
 
@@ -218,6 +219,14 @@ static void on_anchored(void *context, uint64_t lines, const char hash[AUDIT_HAS
     log_notice("Audit log: %llu lines, the last one's hash is %.*s", (unsigned long long)lines, AUDIT_HASH_SIZE, hash);
 }
 
+static void on_taken(void *context, uint64_t file) {
+    char name[AUDIT_FILE_NAME_SIZE];
+    MAYBE(context == NULL);
+    audit_file_name(file, name);
+    log_warning("Audit log: somebody has removed, cut or replaced %s while it was written. It goes on in the next file",
+                name);
+}
+
 bool audit_holds(const struct server *server) {
     return server->audit && atomic_load_explicit(&server->audit->holds, memory_order_relaxed);
 }
@@ -291,7 +300,7 @@ static enum status open_log(struct server *server) {
         .node = audit->node,
         .version = STRATA_VERSION,
         .setting = setting_of(&server->config.values),
-        .user = {.full = on_full, .fails = on_fails, .anchored = on_anchored, .context = server},
+        .user = {.full = on_full, .fails = on_fails, .anchored = on_anchored, .taken = on_taken, .context = server},
         .memory = &memory_libc,
     };
     char reason[AUDIT_REASON_SIZE], notice[AUDIT_REASON_SIZE];
@@ -309,6 +318,8 @@ static enum status load_key(struct server_audit *audit, const char *path) {
     enum status status = path[0] ? audit_key_load(&audit->key, path, reason) : STATUS_OK;
     if (status != STATUS_OK)
         log_warning("audit-key-file: %s", reason);
+    else if (path[0])
+        whole_file_judge(path, "audit-key-file");
     return status == STATUS_IO ? STATUS_INVALID : status;
 }
 

@@ -110,7 +110,7 @@ static struct slice tried_user(const struct cmd_call *call) {
             if (slice_equal_nocase(call->argv[i], SLICE("auth")))
                 return call->argv[i + 1];
     }
-    return SLICE("(token)");
+    return call->spec->run == cmd_token_auth ? SLICE("(token)") : user_of(call->client);
 }
 
 /* "config|set" as people write it. */

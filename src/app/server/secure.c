@@ -8,8 +8,9 @@
 #include "app/server/worker.h"
 #include "sys/os/log.h"
 #include "sys/os/watch.h"
+#include "sys/os/whole_file.h"
 
-enum { WATCHES = 3, LOOK_MS = 1000 };
+enum { WATCHES = 4, LOOK_MS = 1000 };
 
 struct server_secure {
     pthread_mutex_t lock;
@@ -67,7 +68,8 @@ static void end_watches(struct server_secure *secure) {
 
 /* What they were when they were last looked at goes on to count, if they are watched already: what has been read since may be older than what is there now. */
 static void begin_watches(struct server_secure *secure, const struct config_values *values) {
-    const char *paths[WATCHES] = {values->tls_cert_file, values->tls_key_file, values->tls_ca_cert_file};
+    const char *paths[WATCHES] = {values->tls_cert_file, values->tls_key_file, values->tls_ca_cert_file,
+                                  values->tls_ca_cert_dir};
     uint32_t same = 0, given = 0;
     for (int i = 0; i < WATCHES; i++) {
         given += paths[i][0] != 0;
@@ -120,6 +122,7 @@ enum status secure_start(struct server *server) {
         return status;
     }
     secure_use(server, values, material);
+    whole_file_judge(values->tls_key_file[0] ? values->tls_key_file : values->tls_cert_file, "tls-key-file");
     return STATUS_OK;
 }
 

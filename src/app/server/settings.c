@@ -111,8 +111,8 @@ void settings_allow_clients(struct server *server) {
 
 /* ------------------------------------------------------------------- CONFIG */
 
-void settings_api_each(struct cmd_server *api, void (*visit)(void *context, const char *name, const char *value),
-                       void *context) {
+void settings_api_each(struct cmd_server *api,
+                       void (*visit)(void *context, const char *name, const char *value, bool secret), void *context) {
     struct server *server = server_of(api);
     pthread_mutex_lock(&server->config_lock);
     config_each(&server->config, visit, context);

@@ -21,8 +21,8 @@ void settings_allow_clients(struct server *server);
 /* A duration in ticks of the clock; a negative one is never over. */
 uint64_t settings_ticks(const struct server *server, int64_t us);
 
-void settings_api_each(struct cmd_server *api, void (*visit)(void *context, const char *name, const char *value),
-                       void *context);
+void settings_api_each(struct cmd_server *api,
+                       void (*visit)(void *context, const char *name, const char *value, bool secret), void *context);
 bool settings_api_set(struct cmd_server *api, const struct slice *names, const struct slice *values, uint32_t count,
                       char *ret_error, size_t error_size);
 bool settings_api_rewrite(struct cmd_server *api, char *ret_error, size_t error_size);

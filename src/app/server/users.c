@@ -237,6 +237,12 @@ static enum status load_first(struct server *server) {
     if (status != STATUS_OK)
         log_warning("%.*s", (int)errors.size, errors.size ? (const char *)errors.data : "");
     buf_fini(&errors);
+    if (values->aclfile[0])
+        whole_file_judge(values->aclfile, "aclfile");
+    const struct config *config = &server->config;
+    if (config->origins[CONFIG_REQUIREPASS].source == CONFIG_FROM_FILE ||
+        config->origins[CONFIG_USERS].source == CONFIG_FROM_FILE)
+        whole_file_judge(config->file, "a password in the configuration");
     return status;
 }
 

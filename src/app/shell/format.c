@@ -1,6 +1,7 @@
 #include "app/shell/format.h"
 
 #include "base/json_text.h"
+#include "base/terminal_text.h"
 
 /* ------------------------------------------------------------------------------------------ quotes */
 
@@ -330,10 +331,25 @@ static enum status json(const struct format *format, struct buf *out, const stru
     return json_members(format, out, reply);
 }
 
+static enum status for_people(const struct format *format, const struct resp_value *reply, bool is_text,
+                              struct buf *out) {
+    return is_text ? raw(format, out, reply) : standard(out, reply, 0);
+}
+
+/* Errors, simple strings and texts stand there as they came. */
+static enum status guarded(const struct format *format, const struct resp_value *reply, bool is_text, struct buf *out) {
+    struct buf plain = {.memory = out->memory};
+    enum status status = for_people(format, reply, is_text, &plain);
+    if (status == STATUS_OK)
+        status = terminal_text_write(out, buf_slice(&plain), true);
+    buf_fini(&plain);
+    return status;
+}
+
 enum status format_reply(const struct format *format, const struct resp_value *reply, bool is_text, struct buf *out) {
     switch (format->kind) {
         case FORMAT_STANDARD:
-            return is_text ? raw(format, out, reply) : standard(out, reply, 0);
+            return (format->guarded ? guarded : for_people)(format, reply, is_text, out);
         case FORMAT_RAW:
             TRY(raw(format, out, reply));
             return is_text ? STATUS_OK : buf_append_slice(out, format->behind);

@@ -4,7 +4,7 @@
  *                     1) "a"              a       "a",7    ["a",7]
  *                     2) (integer) 7      7
  *
- * Standard, raw and CSV are those of redis-cli 7.0, byte for byte. JSON: text that is UTF-8 is a string, other bytes are {"base64": ...}; a map is an
+ * Standard (but what is `guarded` from), raw and CSV are those of redis-cli 7.0, byte for byte. JSON: text that is UTF-8 is a string, other bytes are {"base64": ...}; a map is an
  * object if all its names are UTF-8 text, else an array of pairs; an error is {"error": ...}; what JSON has no number for (inf, nan) is a string.
  *
  * Threads: no state.
@@ -22,6 +22,7 @@ struct format {
     struct slice between; /* members of a raw reply */
     struct slice behind;  /* a raw reply */
     bool ascii;           /* JSON with nothing but ASCII in it */
+    bool guarded;         /* the standard form is for a terminal, which does nothing that a reply asks it to do */
 };
 
 /* With its line end. `is_text`: bytes of a string are for people, so the standard form shows them as they are, and no line end behind. */

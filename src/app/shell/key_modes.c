@@ -59,7 +59,7 @@ static bool scan_all(struct scan *scan, uint64_t pause_every) {
             return false;
         if (reply->type != RESP_ARRAY || reply->count != 2 || reply->members[0].text.size >= sizeof scan->cursor ||
             reply->members[1].type != RESP_ARRAY) {
-            fprintf(stderr, "strata cli: SCAN answers: %.*s\n", (int)reply->text.size, (const char *)reply->text.data);
+            session_complain("strata cli: SCAN answers: ", reply->text);
             return false;
         }
         snprintf(scan->cursor, sizeof scan->cursor, "%.*s", (int)reply->members[0].text.size,
@@ -255,6 +255,6 @@ int modes_hot(struct session *session) {
     }
     const struct resp_value *reply = session_connect(session) ? session_ask(session, words, 2) : NULL;
     if (reply && reply->type != RESP_ARRAY)
-        fprintf(stderr, "strata cli: HOTKEYS answers: %.*s\n", (int)reply->text.size, (const char *)reply->text.data);
+        session_complain("strata cli: HOTKEYS answers: ", reply->text);
     return reply && reply->type == RESP_ARRAY && print_hot(session, reply) ? SHELL_GOOD : SHELL_FAILED;
 }

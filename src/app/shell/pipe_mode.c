@@ -84,7 +84,7 @@ static void receive(struct pipe *pipe) {
         if (!resp_type_is_error(reply.type))
             continue;
         pipe->errors++;
-        fprintf(stderr, "%.*s\n", (int)reply.text.size, (const char *)reply.text.data);
+        session_complain("", reply.text);
     }
     if (!pipe->done && (!more || there))
         fail(pipe, pipe->link->problem);

@@ -7,6 +7,9 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/number.h"
+#include "base/terminal_text.h"
+
+enum { COMPLAINT_SIZE = 4096 };
 
 volatile sig_atomic_t session_interrupt;
 
@@ -27,6 +30,12 @@ void session_disconnect(struct session *session) {
 void session_fini(struct session *session) {
     session_disconnect(session);
     buf_fini(&session->out);
+}
+
+void session_complain(const char *before, struct slice text) {
+    char shown[COMPLAINT_SIZE];
+    terminal_text_copy(text, shown, sizeof shown);
+    fprintf(stderr, "%s%s\n", before, shown);
 }
 
 static enum session_result broken(struct session *session) {
@@ -272,7 +281,7 @@ enum session_result session_run(struct session *session, const struct slice *wor
     bool is_error = resp_type_is_error(reply.type);
     note(session, words, count, &reply);
     if (is_error && session->options->error_is_failure && !session->at_prompt) {
-        fprintf(stderr, "%.*s\n", (int)reply.text.size, (const char *)reply.text.data);
+        session_complain("", reply.text);
         return SESSION_ERROR_REPLY;
     }
     if (!print(session, &reply, answers_text(command)))

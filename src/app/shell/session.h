@@ -47,6 +47,9 @@ enum session_result session_run(struct session *session, const struct slice *wor
 /* Prints what has come without a request. False: the connection is gone. */
 MUST_CHECK bool session_print_pushes(struct session *session);
 
+/* Prints an error, or what else was not expected, as a line on standard error. */
+void session_complain(const char *before, struct slice text);
+
 /* One request of words and its reply, which lives until the next; pushes are left out. NULL: told why. */
 const struct resp_value *session_ask(struct session *session, const struct slice *words, size_t count);
 const struct resp_value *session_read(struct session *session);

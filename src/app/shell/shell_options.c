@@ -407,7 +407,8 @@ bool shell_options_read(int argc, char **argv, struct shell_options *ret_options
     ret_options->word_count = argc - at;
     if (ret_options->help || ret_options->version)
         return true;
+    ret_options->format.guarded = isatty(STDOUT_FILENO);
     if (!ret_options->format_given)
-        ret_options->format.kind = isatty(STDOUT_FILENO) ? FORMAT_STANDARD : FORMAT_RAW;
+        ret_options->format.kind = ret_options->format.guarded ? FORMAT_STANDARD : FORMAT_RAW;
     return is_complete(ret_options);
 }

@@ -75,7 +75,7 @@ int modes_stat(struct session *session) {
         if (!info)
             return SHELL_FAILED;
         if (resp_type_is_error(info->type)) {
-            fprintf(stderr, "strata cli: INFO answers: %.*s\n", (int)info->text.size, (const char *)info->text.data);
+            session_complain("strata cli: INFO answers: ", info->text);
             return SHELL_FAILED;
         }
         if (line % HEAD_EVERY == 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/decimal.h"
+#include "base/terminal_text.h"
 
 enum { ARENA_CHUNK = 256 * 1024, ROWS_MAX = 4096 };
 
@@ -157,8 +158,9 @@ bool reading_take(struct reading *reading, struct server_link *link, char ret_pr
         return false;
     }
     if (resp_type_is_error(reply.type) || !arena_copy(&reading->arena, reply.text, &text)) {
-        snprintf(ret_problem, READING_PROBLEM_SIZE, "METRICS answers: %.*s",
-                 (int)(reply.text.size < 300 ? reply.text.size : 300), (const char *)reply.text.data);
+        char shown[300];
+        terminal_text_copy(reply.text, shown, sizeof shown);
+        snprintf(ret_problem, READING_PROBLEM_SIZE, "METRICS answers: %s", shown);
         return false;
     }
     if (reading_parse(reading, text) != STATUS_OK) {

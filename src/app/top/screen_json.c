@@ -89,12 +89,14 @@ static enum status put_misses(const struct screen *screen, struct buf *out) {
         const struct sample *sample = &screen->now->samples.list[i];
         struct slice cause = sample_label(sample, "cause");
         char name[64];
-        if (!slice_equal(sample->name, SLICE("strata_misses_total")) || cause.size >= sizeof name || !cause.data)
+        if (!slice_equal(sample->name, SLICE("strata_misses_total")) || cause.size >= sizeof name || !cause.data ||
+            !json_string_size(cause))
             continue;
         memcpy(name, cause.data, cause.size);
         name[cause.size] = 0;
-        TRY(buf_printf(out, first ? "\"%s\":%.15g" : ",\"%s\":%.15g", name,
-                       reading_rate(screen->before, screen->now, "strata_misses_total", "cause", name)));
+        TRY(buf_append(out, ",", first ? 0 : 1));
+        TRY(json_text_write(out, cause));
+        TRY(buf_printf(out, ":%.15g", reading_rate(screen->before, screen->now, "strata_misses_total", "cause", name)));
         first = false;
     }
     return buf_append(out, "}", 1);

@@ -97,6 +97,24 @@ enum status audit_files_next(struct audit_log *log, struct audit_now now) {
     return begin_file(log, now);
 }
 
+/* By the hash of the last line and what is behind it, which no other file has there. */
+bool audit_files_is_taken(const struct audit_log *log) {
+    enum { END_SIZE = AUDIT_HASH_SIZE + 3 };
+    const struct files *files = log->options.files;
+    const uint64_t size = log->base + log->written;
+    char name[AUDIT_FILE_NAME_SIZE], end[END_SIZE];
+    size_t got = 0;
+    int file;
+    if (log->written != log->out.size || size < END_SIZE)
+        return false;
+    audit_file_name(log->number, name);
+    if (files->open(files->context, name, FILES_READ, &file) != STATUS_OK)
+        return files_cause(errno) == FILES_ABSENT;
+    const enum status status = files->read(files->context, file, size - END_SIZE, end, END_SIZE, &got);
+    files->close(files->context, file);
+    return status == STATUS_OK && (got != END_SIZE || memcmp(end, log->chain.last, AUDIT_HASH_SIZE) != 0);
+}
+
 /* ---------------------------------------------------------------- recovery */
 
 struct listing {

@@ -19,7 +19,7 @@ struct place {
     struct audit_log_options options;
     struct audit_log *log;
     struct audit_now now;
-    uint64_t put, fulls, empties, fails, mended, anchors;
+    uint64_t put, fulls, empties, fails, mended, anchors, taken;
     char anchor[AUDIT_HASH_SIZE];
     char reason[AUDIT_REASON_SIZE], notice[AUDIT_REASON_SIZE];
     /* of place_verify */
@@ -50,6 +50,12 @@ static inline void place_anchored(void *context, uint64_t lines, const char hash
     memcpy(place->anchor, hash, AUDIT_HASH_SIZE);
 }
 
+static inline void place_taken(void *context, uint64_t file) {
+    struct place *place = context;
+    MAYBE(file == 0);
+    place->taken++;
+}
+
 static inline void place_init(struct place *place, uint64_t seed) {
     memset(place, 0, sizeof *place);
     place->disk = disk_new(&memory_libc, seed, 0);
@@ -62,7 +68,11 @@ static inline void place_init(struct place *place, uint64_t seed) {
         .node = "abc",
         .version = "0",
         .setting = {.sync = AUDIT_ALWAYS, .queue_bytes = 1024 * 1024, .file_bytes = 1024 * 1024 * 1024},
-        .user = {.full = place_full, .fails = place_fails, .anchored = place_anchored, .context = place},
+        .user = {.full = place_full,
+                 .fails = place_fails,
+                 .anchored = place_anchored,
+                 .taken = place_taken,
+                 .context = place},
         .memory = &memory_libc,
     };
 }

@@ -33,7 +33,7 @@ struct audit_log {
     size_t written;
     bool directory_changed; /* since it was flushed */
     uint64_t remove_until;  /* files up to this number are to go, and lines say so */
-    uint64_t opened_ms, flushed_ms, anchored_ms, anchored_seq, retry_ms;
+    uint64_t opened_ms, flushed_ms, anchored_ms, anchored_seq, retry_ms, looked_ms;
     uint64_t anchor_lines; /* of an anchor that is not written yet; 0: none */
     char anchor_hash[AUDIT_HASH_SIZE];
     uint64_t events, bytes;
@@ -50,6 +50,8 @@ MUST_CHECK enum status audit_files_write(struct audit_log *log);
 MUST_CHECK enum status audit_files_flush(struct audit_log *log);
 /* The next file: everything in the one before is flushed. Its first lines are in `out`. */
 MUST_CHECK enum status audit_files_next(struct audit_log *log, struct audit_now now);
+/* Whether under the file's name stands something else than what was written; what cannot be found out is no. */
+bool audit_files_is_taken(const struct audit_log *log);
 /* Those that are to go, once the lines that say so are flushed. */
 void audit_files_remove(struct audit_log *log);
 /* Finds the end of what there is. */

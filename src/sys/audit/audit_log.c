@@ -52,7 +52,7 @@ enum status audit_log_open(const struct audit_log_options *options, struct audit
     buf_init(&log->taken, options->memory);
     buf_init(&log->out, options->memory);
     audit_chain_init(&log->chain, options->hash);
-    log->opened_ms = log->flushed_ms = log->anchored_ms = now.steady_ms;
+    log->opened_ms = log->flushed_ms = log->anchored_ms = log->looked_ms = now.steady_ms;
     enum status status = audit_files_open(log, now, ret_reason, ret_notice);
     if (status == STATUS_OK)
         status = audit_chain_start(&log->chain, now.unix_us, options->node, options->version, &log->out);
@@ -223,11 +223,24 @@ static void tell_anchor(struct audit_log *log) {
     log->anchor_lines = 0;
 }
 
+static void look_at_file(struct audit_log *log, struct audit_now now) {
+    const struct audit_log_user *user = &log->options.user;
+    if (now.steady_ms - log->looked_ms < AUDIT_FLUSH_MS)
+        return;
+    log->looked_ms = now.steady_ms;
+    if (!audit_files_is_taken(log))
+        return;
+    if (user->taken)
+        user->taken(user->context, log->number);
+    log->rotates = true;
+}
+
 /* All that waits, as far as it goes. */
 static enum status work(struct audit_log *log, struct audit_now now) {
     do {
         TRY(put_down(log, now)); /* what a failure has left */
         tell_anchor(log);
+        look_at_file(log, now);
         if (log->rotates) {
             TRY(audit_files_next(log, now));
             log->rotates = false;
@@ -297,6 +310,7 @@ enum status audit_log_close(struct audit_log *log, struct audit_now now) {
     if (!log)
         return STATUS_OK;
     take_settings(log, now);
+    log->looked_ms = 0;
     enum status status = work(log, now);
     if (status == STATUS_OK)
         status = audit_chain_stop(&log->chain, now.unix_us, &log->out);

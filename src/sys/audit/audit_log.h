@@ -8,6 +8,9 @@
  * A call that fails is made again every AUDIT_RETRY_MS, from where it is known what stands in the file; meanwhile the queue fills up. After a failed
  * flush nobody knows what the kernel has kept, so everything since the last good one is written again: it is kept until it is flushed.
  *
+ * Before lines are written, once in AUDIT_FLUSH_MS, the end of the file is looked at under its name: who removes, cuts or replaces it while it is written
+ * would take what comes later with it. The log goes on in the next file then, so that the verifier misses this one.
+ *
  * An open log goes on where the last line ends. A torn last line, as a crash leaves it, stays where it is, and a `recovered` line accounts for it.
  *
  * Threads: audit_log_put, _facts, _set and _rotate from any; audit_log_step from one, which audit_log_run may be.
@@ -56,6 +59,7 @@ struct audit_log_user {
     void (*full)(void *context, bool full);              /* the queue is, or has room again */
     void (*fails)(void *context, bool fails, int error); /* it cannot be written, or can again */
     void (*anchored)(void *context, uint64_t lines, const char hash[AUDIT_HASH_SIZE]); /* as written */
+    void (*taken)(void *context, uint64_t file); /* somebody has removed, cut or replaced the file that was written */
     void *context;
 };
 

@@ -314,6 +314,67 @@ static void a_last_line_that_was_changed_is_not_gone_on_behind(void **state) {
     place_fini(&place);
 }
 
+/* What somebody does to a file with two rounds of events in it while a third is awaited. */
+enum deed { REMOVED, CUT, EMPTIED, AS_IT_WAS, ANOTHERS };
+
+static void do_it(enum deed deed, struct slice before, struct slice other) {
+    const struct files *files = &place.faults.files;
+    const char *name = "audit-000002.jsonl";
+    if (deed == REMOVED)
+        assert_int_equal(files->remove(files->context, name), STATUS_OK);
+    else
+        disk_put(place.disk, name,
+                 deed == CUT         ? slice_part(before, 0, before.size - 10)
+                 : deed == EMPTIED   ? SLICE("")
+                 : deed == AS_IT_WAS ? slice_part(before, 0, before.size / 2)
+                                     : other);
+}
+
+static void copy_of(const char *name, struct buf *ret_bytes) {
+    buf_init(ret_bytes, &memory_libc);
+    assert_int_equal(buf_append_slice(ret_bytes, disk_contents(place.disk, name)), STATUS_OK);
+}
+
+/* Who takes the file away that is written would take all that comes later with it, and the end of a log is not missed. */
+static void a_file_that_is_taken_away_while_it_is_written_is_missed(void **state) {
+    (void)state;
+    for (int sync = AUDIT_ALWAYS; sync <= AUDIT_NEVER; sync++) {
+        for (enum deed deed = REMOVED; deed <= ANOTHERS; deed++) {
+            struct buf before, other;
+            place_init(&place, unit_seed());
+            place.options.setting.sync = (enum audit_sync)sync;
+            place_open(&place);
+            put_many(40);
+            (void)place_step(&place);
+            audit_log_rotate(place.log);
+            for (int round = 0; round < 2; round++) {
+                (void)place_step(&place);
+                put_many(10);
+                place.now.steady_ms += AUDIT_FLUSH_MS;
+            }
+            (void)place_step(&place);
+            assert_int_equal(place.taken, 0);
+            copy_of("audit-000002.jsonl", &before);
+            copy_of("audit-000001.jsonl", &other);
+            do_it(deed, buf_slice(&before), buf_slice(&other));
+            put_many(10);
+            place.now.steady_ms += AUDIT_FLUSH_MS;
+            (void)place_step(&place);
+            assert_int_equal(place.taken, 1);
+            put_many(10);
+            place.now.steady_ms += AUDIT_FLUSH_MS;
+            (void)place_step(&place);
+            assert_int_equal(place.taken, 1);
+            place_verify(&place);
+            assert_true(place.verifier.tampered > 0);
+            assert_int_equal(place.numbers_seen, place.put); /* what came later stands there */
+            buf_fini(&before);
+            buf_fini(&other);
+            place_fini(&place);
+        }
+    }
+}
+
 UNIT_TESTS(audit_log, UNIT(what_is_put_stands_there_and_a_restart_goes_on),
            UNIT(files_follow_each_other_by_size_and_no_line_is_lost),
            UNIT(files_follow_each_other_by_age_and_when_asked), UNIT(old_files_go_and_lines_say_so),
@@ -323,4 +384,5 @@ UNIT_TESTS(audit_log, UNIT(what_is_put_stands_there_and_a_restart_goes_on),
            UNIT(events_beyond_the_queue_are_counted_in_the_log),
            UNIT(what_must_be_kept_has_room_beyond_the_queue_and_not_without_end),
            UNIT(anchors_come_by_number_and_by_time), UNIT(another_key_begins_another_file),
-           UNIT(a_last_line_that_was_changed_is_not_gone_on_behind));
+           UNIT(a_last_line_that_was_changed_is_not_gone_on_behind),
+           UNIT(a_file_that_is_taken_away_while_it_is_written_is_missed));

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys/os/log.h"
+
 enum { PATH_SIZE_MAX = 4096 + 32, READ_SIZE = 64 * 1024 };
 
 bool whole_file_read_open(int fd, size_t size_max, struct buf *bytes) {
@@ -87,4 +89,11 @@ bool whole_file_write(const char *path, struct slice bytes, unsigned mode) {
         return false;
     }
     return sync_folder(path);
+}
+
+void whole_file_judge(const char *path, const char *what) {
+    struct stat facts;
+    if (stat(path, &facts) == 0 && facts.st_mode & (S_IROTH | S_IWOTH))
+        log_warning("%s: %s can be %s by everybody on this machine: chmod o= %s", what, path,
+                    facts.st_mode & S_IWOTH ? "changed" : "read", path);
 }

@@ -21,4 +21,7 @@ bool whole_file_read_open(int fd, size_t size_max, struct buf *bytes);
 /* Beside the file first, then in its place, both durable: a crash leaves one or the other, whole. `mode`: its permissions; 0: those of the file that is there, or 0600. */
 bool whole_file_write(const char *path, struct slice bytes, unsigned mode);
 
+/* Of a file with secrets: says in the log if others than its owner and group may read or write it. `what` it is: "aclfile". */
+void whole_file_judge(const char *path, const char *what);
+
 #endif

@@ -175,6 +175,24 @@ static void set_habits(SSL_CTX *ssl, const struct tls_material *material) {
     SSL_CTX_set_verify(ssl, verify, NULL);
 }
 
+/* A ticket stands for a certificate that was looked at when the session began, and whoever resumes a session gets a new ticket: a certificate
+ * that has ended would be good for as long as its owner comes back. So it is looked at again, and without it there is a whole handshake. */
+static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_size,
+                                      SSL_TICKET_STATUS status, void *context) {
+    (void)ssl, (void)name, (void)name_size, (void)context;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    const X509 *peer = SSL_SESSION_get0_peer(session);
+    if (peer && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+static bool set_tickets(SSL_CTX *ssl, struct tls_material *material) {
+    return SSL_CTX_set_tlsext_ticket_keys(ssl, material->tickets, sizeof material->tickets) == 1 &&
+           SSL_CTX_set_session_ticket_cb(ssl, NULL, judge_ticket, NULL) == 1;
+}
+
 static enum status make(struct tls_material *material, SSL_CTX **ret_ssl, char *ret_reason) {
     ERR_clear_error();
     SSL_CTX *ssl = SSL_CTX_new(material->client ? TLS_client_method() : TLS_server_method());
@@ -186,8 +204,7 @@ static enum status make(struct tls_material *material, SSL_CTX **ret_ssl, char *
         status = set_ciphers(ssl, material, ret_reason);
     if (status == STATUS_OK)
         status = set_certificates(ssl, material, ret_reason);
-    if (status == STATUS_OK && !material->client &&
-        SSL_CTX_set_tlsext_ticket_keys(ssl, material->tickets, sizeof material->tickets) != 1)
+    if (status == STATUS_OK && !material->client && !set_tickets(ssl, material))
         status = STATUS_NO_MEMORY;
     if (status == STATUS_OK)
         *ret_ssl = ssl;

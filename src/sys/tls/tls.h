@@ -4,7 +4,7 @@
  *
  * Forward secrecy and authenticated encryption only; no compression, no renegotiation. OpenSSL does the work. A context belongs to one thread because
  * OpenSSL 3.0 takes locks on what contexts share. Tickets of a material's contexts are understood by all of them, so a
- * session is resumed by whatever thread gets the connection.
+ * session is resumed by whatever thread gets the connection; but not when the certificate that its client has shown has ended.
  *
  * Threads: a material may be used and given back by any; a context and its streams belong to one.
  * Memory:  a stream some 10 KB, and 34 KB more while bytes are on their way.

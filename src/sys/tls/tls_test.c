@@ -12,13 +12,13 @@
 #include "sys/tls/tls_inner.h"
 #include "unit.h"
 
-enum { DAY_S = 86400, BULK_SIZE = 3 << 20 };
+enum { DAY_S = 86400, BULK_SIZE = 3 << 20, ENDED_S = 20 };
 
 /* A folder with an authority, a server's pair, a client's, and the pair of a stranger's authority. */
 static struct {
     char folder[64];
     char ca[96], server[96], server_key[96], client[96], client_key[96], stranger[96], stranger_key[96],
-        stranger_ca[96], empty[96];
+        stranger_ca[96], empty[96], ended[96], ended_key[96];
 } files;
 
 static void put_file(char path[96], const char *name, const struct buf *bytes) {
@@ -29,7 +29,8 @@ static void put_file(char path[96], const char *name, const struct buf *bytes) {
     assert_int_equal(fclose(file), 0);
 }
 
-static struct tls_pair pair_of(enum tls_role role, const char *name, const struct tls_pair *authority) {
+static struct tls_pair pair_until(enum tls_role role, const char *name, const struct tls_pair *authority,
+                                  int64_t ends_s) {
     static const char *const names[] = {"localhost", "127.0.0.1"};
     char reason[TLS_REASON_SIZE];
     struct tls_pair pair;
@@ -38,9 +39,13 @@ static struct tls_pair pair_of(enum tls_role role, const char *name, const struc
                                   .names = names,
                                   .name_count = role == TLS_ROLE_SERVER ? 2 : 0,
                                   .begins_s = time(NULL) - 60,
-                                  .ends_s = time(NULL) + DAY_S};
+                                  .ends_s = ends_s};
     assert_int_equal(tls_pair_make(&subject, authority, &pair, reason), STATUS_OK);
     return pair;
+}
+
+static struct tls_pair pair_of(enum tls_role role, const char *name, const struct tls_pair *authority) {
+    return pair_until(role, name, authority, time(NULL) + DAY_S);
 }
 
 static int make_files(void **state) {
@@ -50,6 +55,9 @@ static int make_files(void **state) {
     struct tls_pair server = pair_of(TLS_ROLE_SERVER, "server", &ca);
     struct tls_pair client = pair_of(TLS_ROLE_CLIENT, "alice", &ca);
     struct tls_pair stranger = pair_of(TLS_ROLE_CLIENT, "alice", &other);
+    struct tls_pair ended = pair_until(TLS_ROLE_CLIENT, "alice", &ca, time(NULL) - ENDED_S);
+    put_file(files.ended, "ended.crt", &ended.certificate);
+    put_file(files.ended_key, "ended.key", &ended.key);
     put_file(files.ca, "ca.crt", &ca.certificate);
     put_file(files.server, "server.crt", &server.certificate);
     put_file(files.server_key, "server.key", &server.key);
@@ -59,15 +67,16 @@ static int make_files(void **state) {
     put_file(files.stranger_key, "stranger.key", &stranger.key);
     put_file(files.stranger_ca, "other.crt", &other.certificate);
     put_file(files.empty, "empty", &(struct buf){0});
-    struct tls_pair *all[] = {&ca, &other, &server, &client, &stranger};
+    struct tls_pair *all[] = {&ca, &other, &server, &client, &stranger, &ended};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tls_pair_free(all[i]);
     return 0;
 }
 
 static int remove_files(void **state) {
-    const char *all[] = {files.ca,       files.server,       files.server_key,  files.client, files.client_key,
-                         files.stranger, files.stranger_key, files.stranger_ca, files.empty};
+    const char *all[] = {files.ca,         files.server,   files.server_key,   files.client,
+                         files.client_key, files.stranger, files.stranger_key, files.stranger_ca,
+                         files.empty,      files.ended,    files.ended_key};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         unlink(all[i]);
     return rmdir(files.folder);
@@ -296,6 +305,78 @@ static void names_come_from_verified_certificates(void **state) {
     two_close(&two);
 }
 
+/* A client that resumes `*session`, if there is one, and keeps that of this connection in its place. Answers whether they have come together. */
+static bool meet(struct tls_context *server, struct tls_context *client, SSL_SESSION **session, bool *ret_resumed) {
+    int fds[2];
+    char byte = 'x';
+    size_t size;
+    struct iovec piece = {&byte, 1};
+    bool good = false, failed = false;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    struct tls_stream *near = tls_accept(server, fds[0]);
+    SSL *far = SSL_new(client->ssl);
+    assert_true(near && far && SSL_set_fd(far, fds[1]) == 1);
+    SSL_set_connect_state(far);
+    SSL_set_quiet_shutdown(far, 1);
+    if (*session)
+        assert_int_equal(SSL_set_session(far, *session), 1);
+    for (int i = 0; i < 20 && !good && !failed; i++) {
+        (void)SSL_do_handshake(far);
+        failed = tls_read(near, &byte, 1, &size) == STATUS_IO;
+        good = !failed && tls_is_ready(near) && SSL_is_init_finished(far);
+    }
+    if (good) { /* a ticket of TLS 1.3 comes before the first bytes */
+        assert_int_equal(tls_write(near, &piece, 1, &size), STATUS_OK);
+        assert_int_equal(SSL_read_ex(far, &byte, 1, &size), 1);
+        SSL_SESSION_free(*session);
+        *session = SSL_get1_session(far);
+    }
+    *ret_resumed = tls_is_resumed(near);
+    (void)SSL_shutdown(far); /* or else the session is of no use any more */
+    SSL_free(far);
+    tls_free(near);
+    close(fds[0]);
+    close(fds[1]);
+    return good;
+}
+
+/* A server twice: as it was a while ago, and now. Their tickets are the same. */
+static void expect_resumed(const char *protocol, const char *certificate, const char *key, bool wanted) {
+    struct tls_options server = server_options(), client = client_options();
+    struct tls_context *before, *now;
+    struct tls_material *material;
+    char reason[TLS_REASON_SIZE];
+    SSL_SESSION *session = NULL;
+    bool resumed;
+    server.clients = TLS_CLIENTS_REQUIRED;
+    client.protocols = protocol;
+    client.certificate_path = certificate;
+    client.key_path = key;
+    assert_int_equal(tls_material_load(&server, &material, reason), STATUS_OK);
+    assert_int_equal(tls_context_new(material, &before), STATUS_OK);
+    assert_int_equal(tls_context_new(material, &now), STATUS_OK);
+    X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(before->ssl), time(NULL) - ENDED_S - 10);
+    struct tls_context *far = context_of(&client);
+    assert_true(meet(before, far, &session, &resumed));
+    assert_false(resumed);
+    assert_int_equal(meet(now, far, &session, &resumed), wanted);
+    assert_int_equal(resumed, wanted);
+    SSL_SESSION_free(session);
+    tls_context_free(far);
+    tls_context_free(before);
+    tls_context_free(now);
+    tls_material_unref(material);
+}
+
+static void a_session_ends_with_its_certificate(void **state) {
+    (void)state;
+    static const char *const protocols[] = {"TLSv1.2", "TLSv1.3"};
+    for (int i = 0; i < 2; i++) {
+        expect_resumed(protocols[i], files.client, files.client_key, true);
+        expect_resumed(protocols[i], files.ended, files.ended_key, false);
+    }
+}
+
 static void wrong_settings_are_explained(void **state) {
     static const struct {
         size_t at;
@@ -415,5 +496,6 @@ static void what_is_spoken_is_agreed_on(void **state) {
 UNIT_TESTS(tls, WITH_FILES(bytes_come_as_they_were_written), WITH_FILES(end_behind_bytes_is_told),
            WITH_FILES(versions_and_ciphers_are_the_strong_ones),
            WITH_FILES(the_order_of_ciphers_is_the_servers_unless_told), WITH_FILES(who_is_who_is_checked),
-           WITH_FILES(names_come_from_verified_certificates), WITH_FILES(wrong_settings_are_explained),
-           WITH_FILES(hostile_bytes_end_the_connection), WITH_FILES(what_is_spoken_is_agreed_on));
+           WITH_FILES(names_come_from_verified_certificates), WITH_FILES(a_session_ends_with_its_certificate),
+           WITH_FILES(wrong_settings_are_explained), WITH_FILES(hostile_bytes_end_the_connection),
+           WITH_FILES(what_is_spoken_is_agreed_on));
