@@ -264,6 +264,9 @@ def shown():
         assert len(actions("--since", times[0][:10])) == 5 and actions("--until", "2001") == []
         code, text = logs.audit("show", "--json", "--action", "FLUSHALL", place)
         assert code == 0 and text.count("\n") == 1 and '"action":"FLUSHALL"' in text
+        assert logs.audit("show", "--json", "--action=FLUSHALL", place) == (code, text)
+        for wrong in (("--class", "invalidations"), ("--result=fine",), ("--since", "yesterday"), ("--since", times[0][:10] + " 12:00"), ("--until=",)):
+            assert logs.audit("show", *wrong, place)[0] == 2, wrong
         assert logs.audit("show", place + "x")[0] == 2 and logs.audit("show")[0] == 2 and logs.audit("nonsense")[0] == 2
 
 

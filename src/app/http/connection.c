@@ -1,6 +1,7 @@
 #include "app/http/connection.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -67,6 +68,20 @@ void http_connection_touch(struct http_connection *connection) {
     http_loop_later(connection->service->loop, &connection->task);
 }
 
+/* Who speaks HTTP in the clear to a port for TLS hears so in the clear, and not that the connection broke. What he has sent is read away, so that the answer
+ * gets there. */
+static void answer_in_clear(const struct http_connection *connection) {
+    char text[HTTP_PROBLEM_MAX], answer[2 * HTTP_PROBLEM_MAX];
+    const int fd = connection->source.source.fd;
+    size_t size = http_problem(400, "this port speaks HTTPS: ask for https:// and not for http://", text);
+    int all = snprintf(answer, sizeof answer,
+                       "HTTP/1.1 400 %s\r\ncontent-type: application/problem+json\r\ncontent-length: %zu\r\n"
+                       "connection: close\r\n\r\n%s",
+                       http_reason(400), size, text);
+    MAYBE(send(fd, answer, (size_t)all, MSG_NOSIGNAL | MSG_DONTWAIT) < 0);
+    MAYBE(recv(fd, answer, sizeof answer, MSG_DONTWAIT) < 0);
+}
+
 void http_connection_end(struct http_connection *connection) {
     if (connection->dead)
         return;
@@ -75,6 +90,8 @@ void http_connection_end(struct http_connection *connection) {
     if (connection->tls && !connection->ready) {
         HTTP_COUNT(service, handshakes_failed);
         log_verbose("TLS with %s has not come about: %s", connection->client, tls_reason(connection->tls));
+        if (tls_met_http(connection->tls))
+            answer_in_clear(connection);
     }
     http_loop_forget(service->loop, &connection->source);
     http_loop_clear(service->loop, &connection->timer);

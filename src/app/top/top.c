@@ -192,11 +192,16 @@ static int print_once(struct top *top) {
 
 /* ------------------------------------------------------------------------------------------ a live view */
 
-static volatile sig_atomic_t is_over;
+static volatile sig_atomic_t is_over, is_to_stop;
 
 static void end(int signal) {
     (void)signal;
     is_over = 1;
+}
+
+static void stop(int signal) {
+    (void)signal;
+    is_to_stop = 1;
 }
 
 static void ignore(int signal) { (void)signal; /* it only ends a wait */ }
@@ -209,6 +214,34 @@ static void watch_signals(void) {
     sigaction(SIGWINCH, &resized, NULL);
 }
 
+/* Keys without echo, and a screen of its own. */
+static void take_terminal(const struct termios *raw) {
+    tcsetattr(STDIN_FILENO, TCSADRAIN, raw);
+    fputs("\x1b[?1049h\x1b[?25l", stdout);
+    fflush(stdout);
+}
+
+static void give_terminal(const struct termios *before) {
+    fputs("\x1b[?25h\x1b[?1049l", stdout);
+    fflush(stdout);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, before);
+}
+
+static void watch_for_stop(void) {
+    struct sigaction stopped = {.sa_handler = stop};
+    sigaction(SIGTSTP, &stopped, NULL);
+}
+
+/* Ctrl-Z: the shell has the terminal as it was, until the job goes on. */
+static void rest(const struct termios *before, const struct termios *raw) {
+    is_to_stop = 0;
+    give_terminal(before);
+    signal(SIGTSTP, SIG_DFL);
+    raise(SIGTSTP);
+    watch_for_stop();
+    take_terminal(raw);
+}
+
 static void write_all(const struct buf *out) {
     for (size_t at = 0; at < out->size;) {
         ssize_t size = write(STDOUT_FILENO, out->data + at, out->size - at);
@@ -219,6 +252,8 @@ static void write_all(const struct buf *out) {
         at += size > 0 ? (size_t)size : 0;
     }
 }
+
+static const char keys_text[] = "1 to 5 views   s sorts   space pauses   q ends";
 
 /* Each line is cleared behind its text, and what is below the last one: nothing flickers. */
 static enum status compose(struct top *top, struct buf *screen) {
@@ -237,7 +272,7 @@ static enum status compose(struct top *top, struct buf *screen) {
         TRY(buf_printf(screen, "\x1b[K\r\n"));
         from = to + 1;
     }
-    return buf_printf(screen, "\x1b[J%.*s", top->screen.width, top->problem);
+    return buf_printf(screen, "\x1b[J%.*s", top->screen.width, top->problem[0] ? top->problem : keys_text);
 }
 
 static void draw(struct top *top) {
@@ -286,11 +321,12 @@ static int watch(struct top *top) {
     raw = before;
     raw.c_lflag &= ~(tcflag_t)(ECHO | ICANON);
     watch_signals();
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-    fputs("\x1b[?1049h\x1b[?25l", stdout);
-    fflush(stdout);
+    watch_for_stop();
+    take_terminal(&raw);
     uint64_t interval_ms = (uint64_t)(top->options->interval_s * 1000), due_ms = clock_steady_ms();
     while (!is_over) {
+        if (is_to_stop)
+            rest(&before, &raw);
         if (clock_steady_ms() >= due_ms) {
             due_ms = clock_steady_ms() + interval_ms;
             if (!top->screen.paused)
@@ -299,9 +335,7 @@ static int watch(struct top *top) {
         draw(top);
         wait_for_key(top, due_ms);
     }
-    fputs("\x1b[?25h\x1b[?1049l", stdout);
-    fflush(stdout);
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    give_terminal(&before);
     return 0;
 }
 
