@@ -34,7 +34,6 @@ async function views(browser, dark) {
     await check(`${view} opens ${dark ? 'dark' : 'light'}, and axe finds nothing serious`, async () => {
       await show(page, base, view);
       await filled(page);
-      // Each row is like the next one, and hundreds that move would be looked at for half a minute.
       if (view === 'stream') await page.evaluate(() => [...document.querySelectorAll('button')].find(each => each.innerText === 'Pause').click());
       same(await serious(page), [], 'axe');
       expect(!(await text(page)).includes(NO_RIGHT), 'a right is missing');

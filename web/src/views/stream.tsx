@@ -8,7 +8,7 @@ import { clock, integer } from '../lib/format';
 import { useTitle } from '../hooks';
 
 const ROWS_MAX = 500;
-const REDRAW_MS = 250;
+const REDRAW_MS = 500; /* hundreds of rows are laid out each time */
 const RETRY_MS = 2000;
 const AGAIN_MS = 250; /* after an end by the server: of all streams when rights change */
 const TYPES = ['invalidated', 'deleted', 'expired', 'evicted', 'flushed', 'tag', 'class', 'pattern', 'rules', 'gap'];
