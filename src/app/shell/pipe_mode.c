@@ -90,14 +90,22 @@ static void receive(struct pipe *pipe) {
         fail(pipe, pipe->link->problem);
 }
 
+/* How long the next reply is waited for; -1: without end. */
+static int patience_ms(const struct pipe *pipe) {
+    int64_t timeout_s = pipe->session->options->pipe_timeout_s;
+    if (!pipe->input_ended || !timeout_s)
+        return -1;
+    uint64_t waited_ms = clock_steady_ms() - pipe->last_ms, left_ms = (uint64_t)timeout_s * 1000;
+    left_ms = waited_ms < left_ms ? left_ms - waited_ms : 0;
+    return left_ms < INT32_MAX ? (int)left_ms : INT32_MAX;
+}
+
 static void turn(struct pipe *pipe) {
     bool has_bytes = pipe->link->out.size > 0;
     struct pollfd wanted[2] = {
         {.fd = pipe->link->wire.fd, .events = server_link_events(pipe->link, has_bytes)},
         {.fd = pipe->input_ended || pipe->link->out.size >= PIECE ? -1 : STDIN_FILENO, .events = POLLIN}};
-    int64_t timeout_s = pipe->session->options->pipe_timeout_s;
-    int ready = poll(wanted, 2, pipe->input_ended && timeout_s ? 1000 : -1);
-    if (ready < 0)
+    if (poll(wanted, 2, patience_ms(pipe)) < 0)
         return;
     if (wanted[1].revents)
         read_input(pipe);
@@ -105,8 +113,7 @@ static void turn(struct pipe *pipe) {
         send(pipe);
     if (wanted[0].revents && !pipe->failed)
         receive(pipe);
-    if (pipe->input_ended && !pipe->done && !pipe->failed && timeout_s &&
-        clock_steady_ms() - pipe->last_ms > (uint64_t)timeout_s * 1000)
+    if (!pipe->done && !pipe->failed && patience_ms(pipe) == 0)
         fail(pipe, "no reply came for too long");
 }
 
