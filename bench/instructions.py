@@ -78,11 +78,12 @@ def instructions_of(program, has, mix, operations):
         return int(found.group(1))
 
 
-def per_operation(program, has, mix, operations, rounds):
+def per_operation(program, has, mix, operations, rounds, check):
     """The difference of two lives, one without the operations: start, loading and stop are in both. Each life draws another seed for its
     index, which moves an operation by some five instructions, so the median of several counts."""
-    idle, busy = (statistics.median(instructions_of(program, has, mix, count) for _ in range(rounds)) for count in (0, operations))
-    return (busy - idle) / operations
+    counts = (operations,) if check else (0, operations)  # to see that it works, one life will do
+    *idle, busy = (statistics.median(instructions_of(program, has, mix, count) for _ in range(rounds)) for count in counts)
+    return (busy - sum(idle)) / operations
 
 
 def run(plan, record, program, progress):
@@ -90,7 +91,7 @@ def run(plan, record, program, progress):
         found = {}
         for name, has in SETTINGS.items():
             progress(f"{mix}, {name}")
-            found[name] = per_operation(program, has, mix, plan.operations, plan.rounds)
+            found[name] = per_operation(program, has, mix, plan.operations, plan.rounds, plan.check)
         progress("")
         print(f"{mix.upper()} {len(VALUE)} B, batches of {BATCH}: instructions an operation")
         for name, instructions in found.items():

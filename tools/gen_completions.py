@@ -56,13 +56,18 @@ def flag_of_key(key):
 def read_commands():
     """Every command and subcommand, in the order of the file; and the commands themselves with what they are about."""
     with open(os.path.join(ROOT, "spec/program.yaml"), encoding="utf-8") as file:
-        rows = yaml.safe_load(file)["commands"]
+        document = yaml.safe_load(file)
+    rows = document["commands"]
+
+    def connection(row):
+        wanted = row.get("connection")
+        return [flag for flag in document["connection"] if wanted and (flag["name"] != "db" or wanted is True)]
+
     keys = [flag_of_key(key) for key in read_keys() if key["type"] != "fixed"]
     found = []
     for row in rows:
-        shared = row.get("shared", [])
-        found.append(Command([row["name"]], {**row, "flags": row.get("flags", []) + (keys if row.get("keys") else [])}, shared))
-        found += [Command([row["name"], one["name"]], one, shared) for one in row.get("subcommands", [])]
+        found.append(Command([row["name"]], {**row, "flags": row.get("flags", []) + (keys if row.get("keys") else [])}, connection(row)))
+        found += [Command([row["name"], one["name"]], one, connection(one)) for one in row.get("subcommands", [])]
     return [(row["name"], row["about"]) for row in rows], found
 
 

@@ -2,16 +2,16 @@
 #
 #   release  what users run: gcc -O2 -g, linked as a whole; no tests
 #   debug    gcc -Og, for unit tests and gdb
-#   asan     clang, address and undefined behaviour sanitizers
+#   asan     clang, address and undefined behaviour sanitizers; the fuzzers of ./dev test as well
 #   tsan     thread sanitizer, for the tests that use threads
-#   fuzz     clang, libFuzzer with the sanitizers of asan
+#   fuzz     clang, libFuzzer with the sanitizers of asan, for ./dev fuzz
 #   cover    gcc, counts which lines ran
 
 kind_options() {
     case $1 in
     release) echo '-Ddebug=true -Doptimization=2 -Db_lto=true -Dtests=false' ;;
     debug) echo '-Ddebug=true -Doptimization=g' ;;
-    asan) echo '-Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false' ;;
+    asan) echo '-Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true' ;;
     tsan) echo '-Ddebug=true -Doptimization=2 -Db_sanitize=thread -Db_lundef=false' ;;
     fuzz) echo '-Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true -Dtests=false' ;;
     cover) echo '-Ddebug=true -Doptimization=g -Db_coverage=true' ;;

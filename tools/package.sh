@@ -79,6 +79,8 @@ fill_server() {
     for file in README.md docs/*.md; do
         copy 644 "$file" "$server/usr/share/doc/strata/${file##*/}"
     done
+    # Its pages stand beside it there.
+    sed 's|](docs/|](|g' README.md >"$server/usr/share/doc/strata/README.md"
     for file in docs/screenshots/*.png; do
         copy 644 "$file" "$server/usr/share/doc/strata/screenshots/${file##*/}"
     done

@@ -26,18 +26,18 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build/test/log"
 LOCALES = ROOT / "build/test/locale"
-JOBS = max(1, min(2, os.cpu_count() or 1))
+PROGRAMS_MAX = max(1, min(2, os.cpu_count() or 1))  # unit tests and fuzzers at a time, which only compute
+SCRIPTS_MAX = 2  # beside one of those; they wait for what they talk to half of their time
 SCRIPT_SECONDS_MAX = 300
-FUZZ_SECONDS = 3
+FUZZ_SECONDS = 2  # libFuzzer ends when more than so many whole seconds are over: three
 CASE = re.compile(r"^\s*(ok|not ok)\b\s*(?:\d+)?\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^\s*1\.\.(\d+)\s*$")
 
 # Suites that each kind runs.
 KINDS = {
     "debug": ("unit", "threads", "bench"),
-    "asan": ("unit", "threads"),
+    "asan": ("unit", "threads", "fuzz"),
     "tsan": ("threads",),
-    "fuzz": ("fuzz",),
     "cover": ("unit", "threads"),
 }
 
@@ -50,7 +50,7 @@ class Job:
         self.counts_cases = counts_cases  # else the program is one case: its exit status
         self.seconds_max = seconds_max
         self.filter = filter_text
-        self.passed, self.failures, self.seconds = 0, [], 0.0
+        self.passed, self.failures, self.seconds, self.processor_s = 0, [], 0.0, 0.0
 
     @property
     def label(self):
@@ -105,7 +105,7 @@ def meson_jobs(kind, seed):
         if suite == "fuzz":
             program = str(ROOT / "build" / kind / test["cmd"][2])
             command = [str(ROOT / "tools/fuzz.sh"), program, test["name"], str(FUZZ_SECONDS), str(seed)]
-            jobs.append(Job(kind, test["name"], command, False, 120))
+            jobs.append(Job("fuzz", test["name"], command, False, 120))
         elif is_unit_binary or kind == "debug":  # other programs, such as tests of generators, are the same in every kind
             jobs.append(Job(kind, test["name"], test["cmd"], is_unit_binary, test["timeout"]))
     return jobs
@@ -144,7 +144,7 @@ def select(wanted):
             return f"unit_group_{name};" in main.read_text()
         return ["debug", "asan"], pick_module
     if name in fuzzers:
-        return ["fuzz"], lambda job: job.kind == "fuzz" and job.name == name
+        return ["asan"], lambda job: job.kind == "fuzz" and job.name == name
     return None, None
 
 
@@ -177,6 +177,32 @@ def fixed_addresses(kind):
     return ["setarch", "-R"] if kind in ("asan", "tsan", "fuzz") and can_fix_addresses() else []
 
 
+def end_session(child):
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def wait(job, child):
+    """Its exit status, None if it took too long; nothing of its session is left. Its processor time goes to the job: its own and that of
+    those whose end it has waited for."""
+    late = threading.Event()
+
+    def cut():
+        late.set()
+        end_session(child)
+
+    limit = threading.Timer(job.seconds_max, cut)
+    limit.start()
+    _, status, used = os.wait4(child.pid, 0)
+    limit.cancel()
+    end_session(child)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    job.processor_s = used.ru_utime + used.ru_stime
+    return None if late.is_set() else child.returncode
+
+
 def run(job, seed, cover):
     scratch = tempfile.mkdtemp(prefix="strata-")
     started = time.monotonic()
@@ -185,15 +211,7 @@ def run(job, seed, cover):
         # A session of its own, so that whatever the program leaves behind ends with it.
         child = subprocess.Popen(command, cwd=ROOT, env=environment(job, seed, scratch, cover), stdin=subprocess.DEVNULL,
                                  stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            status = child.wait(timeout=job.seconds_max)
-        except subprocess.TimeoutExpired:
-            status = None
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        child.wait()
+        status = wait(job, child)
     job.seconds = time.monotonic() - started
     shutil.rmtree(scratch, ignore_errors=True)
     count(job, status)
@@ -230,7 +248,7 @@ def report(job):
     line = f"{job.label}  {job.passed} passed"
     if job.failures:
         line += f", {len(job.failures)} failed"
-    print(f"{line}  {job.seconds:.1f} s", flush=True)
+    print(f"{line}  {job.seconds:.1f} s, processor {job.processor_s:.1f} s", flush=True)
     if job.failures:
         for failure in job.failures:
             print(f"    not ok {failure}")
@@ -247,26 +265,49 @@ def make_locale():
         subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(place)], check=True)
 
 
+class Schedule:
+    """Which job is next. Scripts wait for servers and clients half of their time, unit tests and fuzzers never: one of those runs beside two
+    scripts, as long as there are scripts. The kinds whose programs run longest come first and the fuzzers, a few seconds each, last, so that all end together."""
+
+    ORDER = {kind: place for place, kind in enumerate(("tsan", "asan", "debug", "cover", "fuzz"))}
+
+    def __init__(self, jobs):
+        self.scripts = [job for job in jobs if job.kind == "script"]
+        self.programs = sorted((job for job in jobs if job.kind != "script"), key=lambda job: self.ORDER[job.kind])
+        self.running = {True: 0, False: 0}  # scripts, programs
+        self.lock = threading.Lock()
+
+    def next(self):
+        """None: those that run are the last."""
+        with self.lock:
+            script_next = self.scripts and (self.running[True] < SCRIPTS_MAX or not self.programs)
+            if self.programs and (self.running[False] == 0 or (not self.scripts and self.running[False] < PROGRAMS_MAX)):
+                script_next = False
+            elif not script_next:
+                return None
+            self.running[bool(script_next)] += 1
+            return (self.scripts if script_next else self.programs).pop(0)
+
+    def done(self, job):
+        with self.lock:
+            self.running[job.kind == "script"] -= 1
+
+
 def run_all(jobs, seed, cover):
-    todo, done = queue.Queue(), queue.Queue()
-    for job in jobs:
-        todo.put(job)
+    schedule, done = Schedule(jobs), queue.Queue()
 
     def work():
-        while True:
-            try:
-                job = todo.get_nowait()
-            except queue.Empty:
-                return
+        while (job := schedule.next()) is not None:
             try:
                 run(job, seed, cover)
             except Exception as error:  # a program that cannot even be started is a failed test
                 job.failures.append(f"could not run: {error}")
                 if not job.log.exists():
                     job.log.write_text("")
+            schedule.done(job)
             done.put(job)
 
-    threads = [threading.Thread(target=work) for _ in range(JOBS)]
+    threads = [threading.Thread(target=work) for _ in range(1 + SCRIPTS_MAX)]
     for thread in threads:
         thread.start()
     for _ in jobs:
@@ -278,7 +319,7 @@ def run_all(jobs, seed, cover):
 def main(arguments):
     cover = arguments[:1] == ["--cover"]
     wanted = arguments[0] if arguments and not cover else ""
-    kinds, pick = ["release", "debug", "asan", "tsan", "fuzz"], lambda job: True
+    kinds, pick = ["release", "debug", "asan", "tsan"], lambda job: True
     if cover:
         kinds = ["cover"]
     elif wanted:

@@ -11,6 +11,6 @@ const folder = mkdtempSync(join(tmpdir(), 'strata-web-'));
 await build({ entryPoints: [join(here, 'src/lib/index.ts')], outfile: join(folder, 'lib.mjs'), bundle: true, format: 'esm', platform: 'node', target: 'node18', logLevel: 'warning' });
 const tests = readFileSync(join(here, 'test/lib.test.mjs'), 'utf8').replace("'#lib'", "'./lib.mjs'");
 writeFileSync(join(folder, 'lib.test.mjs'), tests);
-const done = spawnSync(process.execPath, ['--test', folder], { stdio: 'inherit' });
+const done = spawnSync(process.execPath, ['--test', '--test-reporter=tap', join(folder, 'lib.test.mjs')], { stdio: 'inherit' });
 rmSync(folder, { recursive: true });
 process.exit(done.status ?? 1);

@@ -38,15 +38,19 @@ _strata() {
         case $before in
         --host) :; return ;;
         --port) :; return ;;
-        --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service | --sni) :; return ;;
+        --pass) :; return ;;
+        --db | --clients | --threads | --pipeline | --requests | --keys | --zipf | --rate | --seed) :; return ;;
+        --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
         --protocol) mapfile -t COMPREPLY < <(compgen -W 'resp memcached' -- "$word"); return ;;
-        --clients | --threads | --pipeline | --requests | --keys | --zipf | --rate | --seed) :; return ;;
         --seconds | --warmup | --stall) :; return ;;
         --key-size | --value-size) :; return ;;
         --mix) mapfile -t COMPREPLY < <(compgen -W 'get set 90/10 50/50' -- "$word"); return ;;
         --server-process) :; return ;;
         esac
-        words='--host --port --unix --protocol --clients --threads --pipeline --requests --seconds --warmup --stall --keys --key-size --value-size --mix --zipf --rate --relaxed --load --verify --seed --server-process --json --progress --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --db --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --protocol --clients --threads --pipeline --requests --seconds --warmup --stall --keys --key-size --value-size --mix --zipf --rate --relaxed --load --verify --seed --server-process --json --progress --help'
         ((COMP_CWORD != 2)) || words+=' null replay engine'
         ;;
     'bench null')
@@ -58,15 +62,19 @@ _strata() {
         ;;
     'bench replay')
         case $before in
-        --trace | --unix) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --host) :; return ;;
         --port) :; return ;;
+        --unix | --cacert | --cert | --key | --trace) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --user | --service | --sni) :; return ;;
+        --pass) :; return ;;
+        --db | --batch | --copies | --sigma | --seed) :; return ;;
+        --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
         --protocol) mapfile -t COMPREPLY < <(compgen -W 'resp memcached' -- "$word"); return ;;
-        --batch | --copies | --sigma | --seed) :; return ;;
         --median | --simulate) :; return ;;
         --stall) :; return ;;
         esac
-        words='--trace --host --port --unix --protocol --batch --copies --median --sigma --seed --hash-tag --stall --simulate --describe --json --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --db --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --trace --protocol --batch --copies --median --sigma --seed --hash-tag --stall --simulate --describe --json --help'
         ;;
     'bench engine')
         case $before in
@@ -85,22 +93,25 @@ _strata() {
         --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
         --tls-ciphers | --tls-ciphersuites) :; return ;;
         --show-pushes) mapfile -t COMPREPLY < <(compgen -W 'yes no' -- "$word"); return ;;
-        --pipe-timeout) :; return ;;
+        --pipe-timeout | --intrinsic-latency) :; return ;;
         --pattern | --quoted-pattern) :; return ;;
         --type) :; return ;;
         esac
-        words='--host --port --unix --user --askpass --pass --service --db --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --raw --no-raw --csv --json --quoted-json --show-pushes --quoted-input --pipe --pipe-timeout --scan --pattern --quoted-pattern --count --type --bigkeys --memkeys --memkeys-samples --hotkeys --stat --latency --latency-history --no-auth-warning --version --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --db --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --raw --no-raw --csv --json --quoted-json --show-pushes --quoted-input --pipe --pipe-timeout --scan --pattern --quoted-pattern --count --type --bigkeys --memkeys --memkeys-samples --hotkeys --stat --latency --latency-history --intrinsic-latency --version --help'
         ;;
     'top')
         case $before in
         --host) :; return ;;
         --port) :; return ;;
         --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --user | --sni) :; return ;;
+        --user | --service | --sni) :; return ;;
+        --pass) :; return ;;
+        --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
         --interval) :; return ;;
         --view) mapfile -t COMPREPLY < <(compgen -W '1 2 3 4 5' -- "$word"); return ;;
         esac
-        words='--host --port --unix --user --tls --cacert --cert --key --sni --insecure --interval --view --once --json --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --interval --view --once --json --help'
         ;;
     'check')
         case $before in
@@ -141,9 +152,11 @@ _strata() {
         --port) :; return ;;
         --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --user | --service | --sni) :; return ;;
-        --password) :; return ;;
+        --pass) :; return ;;
+        --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --help'
         ((COMP_CWORD != 2)) || words+=' save export import'
         ;;
     'snapshot save')
@@ -152,9 +165,11 @@ _strata() {
         --port) :; return ;;
         --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --user | --service | --sni) :; return ;;
-        --password) :; return ;;
+        --pass) :; return ;;
+        --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --help'
         ;;
     'snapshot export')
         case $before in
@@ -162,13 +177,14 @@ _strata() {
         --port) :; return ;;
         --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --user | --service | --sni) :; return ;;
-        --password) :; return ;;
-        --dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --pass) :; return ;;
+        --cacertdir | --dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
         --memory) :; return ;;
         --match) :; return ;;
         --db) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --dir --memory --match --db --unsorted --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --dir --memory --match --db --unsorted --help'
         if [[ $word != -* ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -181,10 +197,12 @@ _strata() {
         --port) :; return ;;
         --unix | --cacert | --cert | --key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --user | --service | --sni) :; return ;;
-        --password) :; return ;;
+        --pass) :; return ;;
+        --cacertdir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+        --tls-ciphers | --tls-ciphersuites) :; return ;;
         --db) :; return ;;
         esac
-        words='--host --port --unix --user --password --service --tls --cacert --cert --key --sni --insecure --replace --skip --db --check --help'
+        words='--host --port --unix --user --askpass --pass --no-auth-warning --service --tls --cacert --cacertdir --cert --key --sni --insecure --tls-ciphers --tls-ciphersuites --replace --skip --db --check --help'
         if [[ $word != -* ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")

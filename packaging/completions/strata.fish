@@ -137,6 +137,21 @@ complete -c strata -n '__strata_is bench -- null replay engine' -a engine -d 'me
 complete -c strata -n '__strata_is bench -- null replay engine' -l host -d 'address of the server' -x
 complete -c strata -n '__strata_is bench -- null replay engine' -l port -d 'its port' -x
 complete -c strata -n '__strata_is bench -- null replay engine' -l unix -d 'its Unix socket instead' -r -F
+complete -c strata -n '__strata_is bench -- null replay engine' -l user -d 'as whom to log in' -x
+complete -c strata -n '__strata_is bench -- null replay engine' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is bench -- null replay engine' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is bench -- null replay engine' -l no-auth-warning -d 'do not warn of a password that is shown'
+complete -c strata -n '__strata_is bench -- null replay engine' -l service -d 'as which service to read and write' -x
+complete -c strata -n '__strata_is bench -- null replay engine' -l db -d 'database' -x
+complete -c strata -n '__strata_is bench -- null replay engine' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is bench -- null replay engine' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is bench -- null replay engine' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
+complete -c strata -n '__strata_is bench -- null replay engine' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is bench -- null replay engine' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is bench -- null replay engine' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is bench -- null replay engine' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is bench -- null replay engine' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is bench -- null replay engine' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
 complete -c strata -n '__strata_is bench -- null replay engine' -l protocol -d 'Redis and its kin or memcached' -x -a 'resp memcached'
 complete -c strata -n '__strata_is bench -- null replay engine' -l clients -d 'connections' -x
 complete -c strata -n '__strata_is bench -- null replay engine' -l threads -d 'threads that share the connections' -x
@@ -162,10 +177,25 @@ complete -c strata -n '__strata_is bench -- null replay engine' -l help -d 'prin
 complete -c strata -n '__strata_is bench null' -l port -d 'port on 127.0.0.1' -x
 complete -c strata -n '__strata_is bench null' -l reply-size -d 'answer a value of so many bytes' -x
 complete -c strata -n '__strata_is bench null' -l help -d 'print what there is'
-complete -c strata -n '__strata_is bench replay' -l trace -d 'what to replay' -r -F
 complete -c strata -n '__strata_is bench replay' -l host -d 'address of the server' -x
 complete -c strata -n '__strata_is bench replay' -l port -d 'its port' -x
 complete -c strata -n '__strata_is bench replay' -l unix -d 'its Unix socket instead' -r -F
+complete -c strata -n '__strata_is bench replay' -l user -d 'as whom to log in' -x
+complete -c strata -n '__strata_is bench replay' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is bench replay' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is bench replay' -l no-auth-warning -d 'do not warn of a password that is shown'
+complete -c strata -n '__strata_is bench replay' -l service -d 'as which service to read and write' -x
+complete -c strata -n '__strata_is bench replay' -l db -d 'database' -x
+complete -c strata -n '__strata_is bench replay' -l tls -d 'over TLS'
+complete -c strata -n '__strata_is bench replay' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is bench replay' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
+complete -c strata -n '__strata_is bench replay' -l cert -d 'our certificate' -r -F
+complete -c strata -n '__strata_is bench replay' -l key -d 'its key' -r -F
+complete -c strata -n '__strata_is bench replay' -l sni -d 'the name that the server'\''s certificate has' -x
+complete -c strata -n '__strata_is bench replay' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is bench replay' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is bench replay' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
+complete -c strata -n '__strata_is bench replay' -l trace -d 'what to replay' -r -F
 complete -c strata -n '__strata_is bench replay' -l protocol -d 'Redis and its kin or memcached' -x -a 'resp memcached'
 complete -c strata -n '__strata_is bench replay' -l batch -d 'GETs that are sent together at most' -x
 complete -c strata -n '__strata_is bench replay' -l copies -d 'replay so many copies with keys of their own' -x
@@ -192,6 +222,7 @@ complete -c strata -n '__strata_is cli' -l unix -d 'its Unix socket instead' -r 
 complete -c strata -n '__strata_is cli' -l user -d 'as whom to log in' -x
 complete -c strata -n '__strata_is cli' -l askpass -d 'ask for the password'
 complete -c strata -n '__strata_is cli' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is cli' -l no-auth-warning -d 'do not warn of a password that is shown'
 complete -c strata -n '__strata_is cli' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is cli' -l db -d 'database' -x
 complete -c strata -n '__strata_is cli' -l tls -d 'over TLS'
@@ -224,19 +255,26 @@ complete -c strata -n '__strata_is cli' -l hotkeys -d 'the busiest keys'
 complete -c strata -n '__strata_is cli' -l stat -d 'figures line after line'
 complete -c strata -n '__strata_is cli' -l latency -d 'round trips of PING'
 complete -c strata -n '__strata_is cli' -l latency-history -d 'the same range after range'
-complete -c strata -n '__strata_is cli' -l no-auth-warning -d 'do not warn of a password that is shown'
+complete -c strata -n '__strata_is cli' -l intrinsic-latency -d 'how long this machine holds up a process' -x
 complete -c strata -n '__strata_is cli' -l version -d 'say which version this is'
 complete -c strata -n '__strata_is cli' -l help -d 'print what there is'
 complete -c strata -n '__strata_is top' -l host -d 'address of the server' -x
 complete -c strata -n '__strata_is top' -l port -d 'its port' -x
 complete -c strata -n '__strata_is top' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is top' -l user -d 'as whom to log in' -x
+complete -c strata -n '__strata_is top' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is top' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is top' -l no-auth-warning -d 'do not warn of a password that is shown'
+complete -c strata -n '__strata_is top' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is top' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is top' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is top' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is top' -l cert -d 'our certificate' -r -F
 complete -c strata -n '__strata_is top' -l key -d 'its key' -r -F
 complete -c strata -n '__strata_is top' -l sni -d 'the name that the server'\''s certificate has' -x
 complete -c strata -n '__strata_is top' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is top' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is top' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
 complete -c strata -n '__strata_is top' -l interval -d 'between readings' -x
 complete -c strata -n '__strata_is top' -l view -d 'which view to begin with' -x -a '1 2 3 4 5'
 complete -c strata -n '__strata_is top' -l once -d 'print one screen and end'
@@ -262,41 +300,56 @@ complete -c strata -n '__strata_is snapshot -- save export import' -l host -d 'a
 complete -c strata -n '__strata_is snapshot -- save export import' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot -- save export import' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot -- save export import' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot -- save export import' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is snapshot -- save export import' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is snapshot -- save export import' -l no-auth-warning -d 'do not warn of a password that is shown'
 complete -c strata -n '__strata_is snapshot -- save export import' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot -- save export import' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot -- save export import' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is snapshot -- save export import' -l cert -d 'our certificate' -r -F
 complete -c strata -n '__strata_is snapshot -- save export import' -l key -d 'its key' -r -F
 complete -c strata -n '__strata_is snapshot -- save export import' -l sni -d 'the name that the server'\''s certificate has' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is snapshot -- save export import' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is snapshot -- save export import' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
 complete -c strata -n '__strata_is snapshot -- save export import' -l help -d 'print what there is'
 complete -c strata -n '__strata_is snapshot save' -l host -d 'address of the server' -x
 complete -c strata -n '__strata_is snapshot save' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot save' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot save' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot save' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot save' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is snapshot save' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is snapshot save' -l no-auth-warning -d 'do not warn of a password that is shown'
 complete -c strata -n '__strata_is snapshot save' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot save' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot save' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot save' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is snapshot save' -l cert -d 'our certificate' -r -F
 complete -c strata -n '__strata_is snapshot save' -l key -d 'its key' -r -F
 complete -c strata -n '__strata_is snapshot save' -l sni -d 'the name that the server'\''s certificate has' -x
 complete -c strata -n '__strata_is snapshot save' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is snapshot save' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is snapshot save' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
 complete -c strata -n '__strata_is snapshot save' -l help -d 'print what there is'
 complete -c strata -n '__strata_is snapshot export' -a '(__fish_complete_path)'
 complete -c strata -n '__strata_is snapshot export' -l host -d 'address of the server' -x
 complete -c strata -n '__strata_is snapshot export' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot export' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot export' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot export' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot export' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is snapshot export' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is snapshot export' -l no-auth-warning -d 'do not warn of a password that is shown'
 complete -c strata -n '__strata_is snapshot export' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot export' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot export' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot export' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is snapshot export' -l cert -d 'our certificate' -r -F
 complete -c strata -n '__strata_is snapshot export' -l key -d 'its key' -r -F
 complete -c strata -n '__strata_is snapshot export' -l sni -d 'the name that the server'\''s certificate has' -x
 complete -c strata -n '__strata_is snapshot export' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is snapshot export' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is snapshot export' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
 complete -c strata -n '__strata_is snapshot export' -l dir -d 'of a server that does not run' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is snapshot export' -l memory -d 'memory to read it into' -x
 complete -c strata -n '__strata_is snapshot export' -l match -d 'only keys like this' -x
@@ -308,14 +361,19 @@ complete -c strata -n '__strata_is snapshot import' -l host -d 'address of the s
 complete -c strata -n '__strata_is snapshot import' -l port -d 'its port' -x
 complete -c strata -n '__strata_is snapshot import' -l unix -d 'its Unix socket instead' -r -F
 complete -c strata -n '__strata_is snapshot import' -l user -d 'as whom to log in' -x
-complete -c strata -n '__strata_is snapshot import' -l password -d 'its password, or the variable REDISCLI_AUTH' -x
+complete -c strata -n '__strata_is snapshot import' -l askpass -d 'ask for the password'
+complete -c strata -n '__strata_is snapshot import' -l pass -d 'the password, for all to see' -x
+complete -c strata -n '__strata_is snapshot import' -l no-auth-warning -d 'do not warn of a password that is shown'
 complete -c strata -n '__strata_is snapshot import' -l service -d 'as which service to read and write' -x
 complete -c strata -n '__strata_is snapshot import' -l tls -d 'over TLS'
 complete -c strata -n '__strata_is snapshot import' -l cacert -d 'certificates of authorities to trust' -r -F
+complete -c strata -n '__strata_is snapshot import' -l cacertdir -d 'a folder of them' -x -a '(__fish_complete_directories)'
 complete -c strata -n '__strata_is snapshot import' -l cert -d 'our certificate' -r -F
 complete -c strata -n '__strata_is snapshot import' -l key -d 'its key' -r -F
 complete -c strata -n '__strata_is snapshot import' -l sni -d 'the name that the server'\''s certificate has' -x
 complete -c strata -n '__strata_is snapshot import' -l insecure -d 'take any certificate'
+complete -c strata -n '__strata_is snapshot import' -l tls-ciphers -d 'ciphers of TLS 1.2' -x
+complete -c strata -n '__strata_is snapshot import' -l tls-ciphersuites -d 'ciphers of TLS 1.3' -x
 complete -c strata -n '__strata_is snapshot import' -l replace -d 'over keys that are there'
 complete -c strata -n '__strata_is snapshot import' -l skip -d 'beside keys that are there'
 complete -c strata -n '__strata_is snapshot import' -l db -d 'only what is of this database' -x

@@ -1,4 +1,6 @@
 /* Chromium as the tests use it: a page of its own, on which whatever goes wrong is written down. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
 
 export const VIEWS = ['overview', 'keys', 'classes', 'rules', 'stream', 'explain', 'slowlog', 'clients', 'config', 'stores'];
@@ -8,6 +10,8 @@ export async function launch(profile) {
   return puppeteer.launch({
     executablePath: '/usr/bin/chromium',
     userDataDir: profile,
+    // A visitor's certificates lie in the home directory (trust.py); without them the usual one has its fonts' cache.
+    env: existsSync(join(profile, '.pki')) ? { ...process.env, HOME: profile } : process.env,
     // As root there is no sandbox; certificates are made by the test.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--ignore-certificate-errors', '--hide-scrollbars', '--force-color-profile=srgb', '--disable-background-networking', '--no-first-run'],
   });
@@ -18,6 +22,8 @@ export async function openPage(browser, base, { dark = false, width = 1280, heig
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
   page.troubles = [];
+  // Several pages are used at the same time, and each is to behave as the one that is looked at.
+  await (await page.createCDPSession()).send('Emulation.setFocusEmulationEnabled', { enabled: true });
   page.setDefaultTimeout(WAIT_MS);
   await page.setViewport({ width, height });
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }, { name: 'prefers-reduced-motion', value: reduced ? 'reduce' : 'no-preference' }]);

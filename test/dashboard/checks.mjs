@@ -1,73 +1,49 @@
 /* The dashboard in a browser: checks.mjs PART BASE PROFILE [JSON]. Prints `ok CASE` and `not ok CASE - why`. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { launch, openPage, show, text, until, VIEWS } from './browser.mjs';
-
-const [part, base, profile, given = '{}'] = process.argv.slice(2);
-const facts = JSON.parse(given);
-const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core')), 'utf8');
-const ALL = [...VIEWS, 'key/product%3A0'];
-const NO_RIGHT = 'You have no right to';
-let failed = 0;
-
-async function check(name, body) {
-  const began = performance.now();
-  try {
-    await body();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`not ok ${name} - ${String(error.message ?? error).replace(/\s+/g, ' ').slice(0, 900)}`);
-  }
-  console.log(`# ${((performance.now() - began) / 1000).toFixed(1)} s`);
-}
-
-function expect(truth, why) {
-  if (!truth) throw new Error(typeof why === 'string' ? why : JSON.stringify(why));
-}
-
-function same(got, wanted, what) {
-  expect(JSON.stringify(got) === JSON.stringify(wanted), `${what}: ${JSON.stringify(got)} and not ${JSON.stringify(wanted)}`);
-}
-
-function quiet(page) {
-  same(page.troubles.splice(0), [], 'the browser complains');
-}
-
-const asJson = async (path, options) => (await fetch(base + path, { headers: { Accept: 'application/json' }, ...options })).json();
-const run = async (...words) => (await asJson('/v1/commands', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(words) })).reply;
-
-/* Something of the server is shown, not only the frame. */
-async function filled(page) {
-  await until(page, () => document.querySelectorAll('main table tbody tr, main .facts dd, main .tile, main .node, main .notice').length > 0);
-}
-
-const cells = (page, column) => page.$$eval('main table tbody tr', (rows, at) => rows.map(row => row.cells[at]?.innerText), column);
-const numberOf = shown => Number(shown.replace(/[^0-9.-]/g, ''));
-const tile = (page, name) => page.$$eval('.tile', (tiles, wanted) => tiles.find(each => each.querySelector('dt').innerText === wanted)?.querySelector('dd').innerText, name);
-
-async function serious(page) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  return found.violations.filter(each => ['serious', 'critical'].includes(each.impact)).map(each => `${each.id}: ${each.nodes.slice(0, 3).map(node => node.target.join(' ') + ' ' + (node.any[0]?.message ?? '')).join('; ')}`);
-}
+import { launch, openPage, show, text, until } from './browser.mjs';
+import { ALL, NO_RIGHT, asJson, base, cells, check, expect, facts, filled, hasFailed, numberOf, part, profile, quiet, run, same, serious, tile } from './frame.mjs';
+import { users } from './who.mjs';
 
 /* ---------------------------------------------------------------------------------- under load */
 
+/* Side by side, since most of it waits until something happens; not more at a time, so that a busy machine keeps up with what is typed. */
 async function live(browser) {
-  for (const dark of [false, true]) {
-    const page = await openPage(browser, base, { dark });
+  await Promise.all([
+    views(browser, false).then(() => narrow(browser, 360, 740)).then(() => narrow(browser, 3840, 2160)),
+    views(browser, true).then(() => tables(browser)).then(() => overTls(browser, facts.secure)),
+    following(browser).then(() => keyboard(browser)).then(() => hostile(browser)).then(() => forbidden(browser)),
+  ]);
+}
+
+async function overTls(browser, base) {
+  const page = await openPage(browser, base);
+  await check('over TLS it is the same', async () => {
     for (const view of ALL) {
-      await check(`${view} opens ${dark ? 'dark' : 'light'}, and axe finds nothing serious`, async () => {
-        await show(page, base, view);
-        await filled(page);
-        same(await serious(page), [], 'axe');
-        expect(!(await text(page)).includes(NO_RIGHT), 'a right is missing');
-        quiet(page);
-      });
+      await show(page, base, view);
+      await filled(page);
     }
-    await page.browserContext().close();
+    await show(page, base, 'stream');
+    await until(page, () => document.querySelectorAll('tbody tr').length > 5);
+    quiet(page);
+  });
+  await page.browserContext().close();
+}
+
+async function views(browser, dark) {
+  const page = await openPage(browser, base, { dark });
+  for (const view of ALL) {
+    await check(`${view} opens ${dark ? 'dark' : 'light'}, and axe finds nothing serious`, async () => {
+      await show(page, base, view);
+      await filled(page);
+      if (view === 'stream') await page.evaluate(() => [...document.querySelectorAll('button')].find(each => each.innerText === 'Pause').click());
+      same(await serious(page), [], 'axe');
+      expect(!(await text(page)).includes(NO_RIGHT), 'a right is missing');
+      quiet(page);
+    });
   }
+  await page.browserContext().close();
+}
+
+async function following(browser) {
   const page = await openPage(browser, base);
   await check('the overview follows what happens', async () => {
     await show(page, base, 'overview');
@@ -98,7 +74,10 @@ async function live(browser) {
       return kinds.length > 3 && kinds.every(kind => kind === 'pattern');
     });
     const kinds = new Set();
-    for (let now = await first(), end = now + 20; now < end; now = await first()) (await cells(page, 2)).forEach(kind => kinds.add(kind));
+    for (let now = await first(), end = now + 20; now < end; now = await first()) {
+      (await cells(page, 2)).forEach(kind => kinds.add(kind));
+      await until(page, than => Number(document.querySelector('tbody tr td').innerText) > than, now);
+    }
     same([...kinds], ['pattern'], 'kinds');
     expect((await page.$$('tbody tr')).length <= 500, 'more rows than are kept');
     quiet(page);
@@ -107,9 +86,10 @@ async function live(browser) {
     await show(page, base, 'keys');
     await until(page, () => document.querySelectorAll('tbody tr a.key').length > 5);
   });
-  await keyboard(browser);
-  await hostile(browser);
-  await narrow(browser);
+  await page.browserContext().close();
+}
+
+async function forbidden(browser) {
   await check('what the policy forbids is noticed', async () => {
     const other = await openPage(browser, base);
     await show(other, base, 'explain');
@@ -126,8 +106,7 @@ async function keyboard(browser) {
   await check('every view is reached by two keys, and a list of them by one', async () => {
     await show(page, base, 'overview');
     for (const [key, view] of [['k', 'keys'], ['c', 'classes'], ['r', 'rules'], ['s', 'stream'], ['e', 'explain'], ['l', 'slowlog'], ['u', 'clients'], ['f', 'config'], ['t', 'stores'], ['o', 'overview']]) {
-      await page.keyboard.press('g');
-      await page.keyboard.press(key);
+      await Promise.all([page.keyboard.press('g'), page.keyboard.press(key)]); // at once, however busy the machine is
       await until(page, wanted => location.hash === wanted && document.activeElement?.id === 'main' && document.querySelector('nav a[aria-current]')?.getAttribute('href') === wanted, `#/${view}`);
     }
     await page.keyboard.type('?');
@@ -198,24 +177,41 @@ async function hostile(browser) {
   await page.browserContext().close();
 }
 
-async function narrow(browser) {
-  for (const width of [360, 3840]) {
-    const page = await openPage(browser, base, { width, height: width === 360 ? 740 : 2160 });
-    await check(`nothing is cut off at ${width} pixels`, async () => {
-      for (const view of ALL) {
-        await show(page, base, view);
-        await filled(page);
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        expect(over <= 0, `${view} is ${over} pixels too wide`);
-      }
-      if (width === 360) {
-        await page.click('.menu');
-        await until(page, () => document.querySelector('.views.open nav a').offsetHeight > 0);
-      }
-      quiet(page);
-    });
-    await page.browserContext().close();
-  }
+async function narrow(browser, width, height) {
+  const page = await openPage(browser, base, { width, height });
+  await check(`nothing is cut off at ${width} pixels`, async () => {
+    for (const view of ALL) {
+      await show(page, base, view);
+      await filled(page);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(over <= 0, `${view} is ${over} pixels too wide`);
+    }
+    if (width === 360) {
+      await page.click('.menu');
+      await until(page, () => document.querySelector('.views.open nav a').offsetHeight > 0);
+    }
+    quiet(page);
+  });
+  await page.browserContext().close();
+}
+
+async function tables(browser) {
+  const page = await openPage(browser, base, { width: 1280 });
+  await check('at 1280 pixels no table has to be moved sideways, and heads of numbers end where the numbers do', async () => {
+    for (const view of ALL) {
+      await show(page, base, view);
+      await filled(page);
+      const over = await page.$$eval('.scroll:not(.graph)', found => found.map(each => each.scrollWidth - each.clientWidth));
+      expect(over.every(each => each <= 0), `${view}: ${over} pixels do not fit`);
+      const ends = await page.$$eval('th.number', heads => heads.map(head => {
+        const shown = document.createRange();
+        shown.selectNodeContents(head.querySelector('button')?.firstChild ?? head);
+        return Math.round(head.getBoundingClientRect().right - parseFloat(getComputedStyle(head).paddingRight) - shown.getBoundingClientRect().right);
+      }));
+      expect(ends.every(each => Math.abs(each) <= 1), `${view}: heads end ${ends} pixels before their columns`);
+    }
+  });
+  await page.browserContext().close();
 }
 
 /* ---------------------------------------------------------------------------------- when the load has ended: the numbers are those of INFO */
@@ -346,120 +342,10 @@ function shortOf(value) {
   return value < 1000 ? String(value) : value < 1e6 ? (value / 1000 >= 100 ? (value / 1000).toFixed(0) : value / 1000 >= 10 ? (value / 1000).toFixed(1) : (value / 1000).toFixed(2)) + 'k' : (value / 1e6).toFixed(2) + 'M';
 }
 
-/* ---------------------------------------------------------------------------------- who one is */
-
-async function signIn(page, user, password) {
-  await page.waitForSelector('.login form');
-  await page.$eval('input[name=user]', input => { input.value = ''; });
-  await page.type('input[name=user]', user);
-  await page.$eval('input[name=secret]', input => { input.value = ''; });
-  await page.type('input[name=secret]', password);
-  await page.click('.login button[type=submit]');
-}
-
-async function rights(browser) {
-  const page = await openPage(browser, base);
-  await check('who says nothing is asked who he is, and a wrong password is refused', async () => {
-    await page.goto(`${base}/`);
-    await page.waitForSelector('.login form');
-    same(await serious(page), [], 'axe');
-    await signIn(page, 'admin', 'wrong');
-    await page.waitForSelector('.login .notice.error');
-    same(await page.evaluate(() => sessionStorage.length), 0, 'what is kept');
-    quiet(page);
-  });
-  await check('who has few rights sees what he may, and is told what he may not', async () => {
-    await signIn(page, 'viewer', 'few');
-    await page.waitForSelector('nav');
-    for (const view of ALL) {
-      await show(page, base, view);
-      await filled(page);
-      const said = await text(page);
-      expect(view === 'explain' || view.startsWith('key/') || said.includes(NO_RIGHT), `${view}: ${said.slice(0, 200)}`);
-      expect(!said.includes('Error 5') && !said.includes('undefined') && !said.includes('NaN'), said.slice(0, 300));
-    }
-    await show(page, base, 'key/product%3A1');
-    await until(page, () => document.querySelector('pre.value')?.innerText.includes('seen'));
-    await page.evaluate(() => [...document.querySelectorAll('main button')].find(each => each.innerText === 'Delete…').click());
-    await page.waitForSelector('dialog button.danger');
-    await page.click('dialog button.danger');
-    await until(page, wanted => document.querySelector('dialog .notice')?.innerText.includes(wanted), NO_RIGHT);
-    expect(await page.$eval('dialog button.danger', button => button.disabled), 'one could try again');
-    await page.keyboard.press('Escape');
-    await show(page, base, 'key/hidden');
-    await until(page, wanted => document.querySelector('main').innerText.includes(wanted), NO_RIGHT);
-    expect(!(await text(page)).includes('secret value'), 'a value was shown');
-    quiet(page);
-  });
-  await check('a right that is missing is asked for once', async () => {
-    let asked = 0;
-    page.on('request', request => { asked += request.url().endsWith('/metrics') ? 1 : 0; });
-    await show(page, base, 'overview');
-    await until(page, wanted => document.querySelector('main').innerText.includes(wanted), NO_RIGHT);
-    const at = await page.evaluate(() => performance.now());
-    await until(page, since => performance.now() - since > 5000, at);
-    same(asked, 1, 'requests');
-  });
-  await check('signing out forgets who one was', async () => {
-    await page.evaluate(() => [...document.querySelectorAll('button')].find(each => each.innerText === 'Sign out').click());
-    await page.waitForSelector('.login form');
-    same(await page.evaluate(() => sessionStorage.length + document.cookie.length), 0, 'what is kept');
-  });
-  await check('who has the rights of the documentation sees everything, and changes nothing', async () => {
-    await signIn(page, 'watcher', 'change-me');
-    await page.waitForSelector('nav');
-    for (const view of ALL) {
-      await show(page, base, view);
-      await filled(page);
-      await until(page, () => !document.querySelector('main').innerText.includes('Asking the server'));
-      const said = await text(page);
-      expect(!said.includes(NO_RIGHT), `${view}: ${said.slice(said.indexOf(NO_RIGHT), said.indexOf(NO_RIGHT) + 200)}`);
-    }
-    await show(page, base, 'key/product%3A1');
-    await page.waitForSelector('pre.value');
-    await page.evaluate(() => [...document.querySelectorAll('main button')].find(each => each.innerText === 'Invalidate…').click());
-    await until(page, wanted => document.querySelector('dialog .notice')?.innerText.includes(wanted), NO_RIGHT);
-    expect(await page.$eval('dialog button.danger', button => button.disabled), 'one could try');
-    await page.keyboard.press('Escape');
-    await page.evaluate(() => [...document.querySelectorAll('button')].find(each => each.innerText === 'Sign out').click());
-  });
-  await check('an administrator sees everything, until his password is changed', async () => {
-    await signIn(page, 'admin', 'all');
-    await page.waitForSelector('nav');
-    for (const view of ALL) {
-      await show(page, base, view);
-      await filled(page);
-      expect(!(await text(page)).includes(NO_RIGHT), `${view}: a right is missing`);
-    }
-    await show(page, base, 'overview');
-    await page.waitForSelector('.tile');
-    const headers = { 'Content-Type': 'application/json', Authorization: 'Basic ' + btoa('admin:all') };
-    const changed = await fetch(`${base}/v1/commands`, { method: 'POST', headers, body: JSON.stringify(['ACL', 'SETUSER', 'admin', 'resetpass', '>other']) });
-    same(changed.status, 200, 'the change');
-    await page.waitForSelector('.login form');
-    quiet(page);
-  });
-}
-
-/* ---------------------------------------------------------------------------------- over TLS */
-
-async function tls(browser) {
-  const page = await openPage(browser, base);
-  await check('over TLS it is the same', async () => {
-    for (const view of ALL) {
-      await show(page, base, view);
-      await filled(page);
-    }
-    await show(page, base, 'stream');
-    await until(page, () => document.querySelectorAll('tbody tr').length > 5);
-    quiet(page);
-  });
-}
-
 const browser = await launch(profile);
 try {
-  await { live, still, rights, tls }[part](browser);
+  await { live, still, users }[part](browser);
 } finally {
   await browser.close();
 }
-process.exit(failed ? 1 : 0);
+process.exit(hasFailed() ? 1 : 0);

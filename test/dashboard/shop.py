@@ -66,10 +66,10 @@ def name(client, called):
 
 
 class Shop:
-    """Clients with rates that a busy machine keeps up with; `stop` ends them."""
+    """Clients with rates that a busy machine keeps up with; `stop` ends them. `hostile`: there is a key that looks like markup."""
 
-    def __init__(self, server, seed):
-        self.server, self.seed = server, seed
+    def __init__(self, server, seed, hostile=True):
+        self.server, self.seed, self.hostile = server, seed, hostile
         self.ended = threading.Event()
         self.threads = [threading.Thread(target=self.serve, args=(number,), daemon=True) for number in range(2)]
         self.threads.append(threading.Thread(target=self.change, daemon=True))
@@ -79,7 +79,8 @@ class Shop:
         with self.server.client() as client:
             replies(client, [("RULES", "LOAD", RULES)])
             replies(client, [("STREAM", "POSITION")])
-            replies(client, [("SET", HOSTILE_KEY, HOSTILE_VALUE, "EX", "86400")])
+            if self.hostile:
+                replies(client, [("SET", HOSTILE_KEY, HOSTILE_VALUE, "EX", "86400")])
             replies(client, [("SET", "bytes", bytes(range(256)))])
         for thread in self.threads:
             thread.start()

@@ -5,23 +5,10 @@
 #include "app/server/worker.h"
 #include "truth.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#if !defined(IS_SANITIZED)
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED 1
-#else
-#define IS_SANITIZED 0
-#endif
-#endif
-
 enum {
     THREADS = 3,
-    CHANGES = IS_SANITIZED ? 150 : 500, /* of each kind */
-    CHANGES_EXPIRING = IS_SANITIZED ? 80 : 300,
+    CHANGES = UNIT_SANITIZED ? 150 : 500, /* of each kind */
+    CHANGES_EXPIRING = UNIT_SANITIZED ? 80 : 300,
     CHANGES_PRESSED = 1000,  /* fewer would not fill it */
     CHANGES_FAULTY = 200000, /* until a fault has to have been found */
     PRESSED_BYTES = 1 << 20,
@@ -105,7 +92,7 @@ static void nor_while_stores_move(void **state) {
 /* Once is enough: a sanitizer has nothing to say about it. */
 static void every_planted_fault_is_found(void **state) {
     (void)state;
-    if (IS_SANITIZED)
+    if (UNIT_SANITIZED)
         return;
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_COUNT; fault++) {
         if (fault == FAULT_RENEWED && !getenv("STRATA_TRUTH_CHANGES"))

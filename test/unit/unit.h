@@ -21,6 +21,20 @@
 
 #include <cmocka.h>
 
+/* Whether a sanitizer slows everything down: what is random does fewer rounds then, as the plain program does all of them. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNIT_SANITIZED 1
+#endif
+#endif
+#if !defined(UNIT_SANITIZED)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNIT_SANITIZED 1
+#else
+#define UNIT_SANITIZED 0
+#endif
+#endif
+
 struct unit_group {
     const char *module;
     const struct CMUnitTest *tests;

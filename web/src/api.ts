@@ -8,6 +8,8 @@ const STORED = 'strata.authorization';
 let authorization = read();
 let expired: () => void = () => {};
 
+export type Method = 'password' | 'token';
+
 function read(): string | undefined {
   try {
     return sessionStorage.getItem(STORED) ?? undefined;
@@ -16,8 +18,9 @@ function read(): string | undefined {
   }
 }
 
-export function isSignedIn(): boolean {
-  return authorization !== undefined;
+/* By what whoever asks has signed in; undefined: not at all, or by the browser's certificate. */
+export function signedInBy(): Method | undefined {
+  return authorization === undefined ? undefined : authorization.startsWith('Bearer ') ? 'token' : 'password';
 }
 
 export function setAuthorization(value: string | undefined): void {
@@ -36,7 +39,11 @@ export function basic(user: string, password: string): string {
   return 'Basic ' + btoa(packed);
 }
 
-/* Called when the server wants to know anew who asks. */
+export function bearer(token: string): string {
+  return `Bearer ${token.trim()}`;
+}
+
+/* Called when the server wants to know anew who asks: what was said of it until now does not hold any more. */
 export function onExpired(call: () => void): void {
   expired = call;
 }
@@ -46,9 +53,14 @@ export class Problem extends Error {
     super(detail);
   }
 
-  /* The right that is missing, and not something that is wrong. */
+  /* It will be refused again, whenever it is asked for. */
   get isRefused(): boolean {
     return this.status === 403;
+  }
+
+  /* The right that is missing, and not where one comes from. */
+  get isRight(): boolean {
+    return this.status === 403 && this.code === 'NOPERM';
   }
 }
 
@@ -62,9 +74,11 @@ export interface Asking {
   readonly json?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  readonly as?: string; /* who asks, in place of who has signed in */
 }
 
-async function fail(response: Response): Promise<never> {
+/* `said`: who has asked. A late answer to who has signed out meanwhile says nothing of who is in now. */
+async function fail(response: Response, said: string | undefined): Promise<never> {
   let about: Record<string, unknown> = {};
   try {
     about = await response.json() as Record<string, unknown>;
@@ -72,26 +86,28 @@ async function fail(response: Response): Promise<never> {
     /* It is no answer of the API: a proxy's, or cut off. */
   }
   const problem = new Problem(response.status, String(about['code'] ?? response.status), String(about['detail'] ?? (response.statusText || `status ${response.status}`)), about);
-  if (problem.status === 401) expired();
+  if (problem.status === 401 && said === authorization) expired();
   throw problem;
 }
 
 export async function ask(path: string, asking: Asking = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json', ...asking.headers };
-  if (authorization !== undefined) headers['Authorization'] = authorization;
+  const said = asking.as ?? authorization;
+  if (said !== undefined) headers['Authorization'] = said;
   if (asking.json !== undefined) headers['Content-Type'] = 'application/json';
   const options: RequestInit = {
     method: asking.method ?? 'GET',
     headers,
     cache: 'no-store',
     redirect: 'error',
-    // A browser asks by itself for a password where this is not left out; over TLS it is what a client's certificate comes with.
-    credentials: location.protocol === 'https:' && authorization === undefined ? 'same-origin' : 'omit',
+    // Over TLS it is what a client's certificate comes with, which the server may want from everybody. In the clear there are none, and a browser would ask
+    // by itself for a password; over TLS it says that a script asks, and the server does not tell it to.
+    credentials: location.protocol === 'https:' ? 'same-origin' : 'omit',
   };
   if (asking.json !== undefined) options.body = JSON.stringify(asking.json);
   if (asking.signal) options.signal = asking.signal;
   const response = await fetch(path, options);
-  if (!response.ok) return fail(response);
+  if (!response.ok) return fail(response, said);
   return response;
 }
 
@@ -105,8 +121,8 @@ export async function text(path: string, signal?: AbortSignal): Promise<string> 
 }
 
 /* Any command, as an array of its words. */
-export async function command<T>(words: readonly (Wire | number)[], signal?: AbortSignal): Promise<T> {
-  const asking: Asking = signal ? { method: 'POST', json: words, signal } : { method: 'POST', json: words };
+export async function command<T>(words: readonly (Wire | number)[], signal?: AbortSignal, as?: string): Promise<T> {
+  const asking: Asking = { method: 'POST', json: words, ...(signal ? { signal } : {}), ...(as !== undefined ? { as } : {}) };
   return (await json<{ reply: T }>('/v1/commands', asking)).reply;
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bucketGrowth, bucketsOf, bytesOf, byLabel, duration, bytes, EventReader, growth, hexDump, isChanged, layOut, otherFacts, parseGraph, parseMetrics, percent, percentDecode,
-  percentEncode, percentile, prettyJson, rate, ratio, sampleOf, sentencesOf, short, shown, sumOf, wireOf } from '#lib';
+  percentEncode, percentile, prettyJson, rate, ratio, sampleOf, sentencesOf, short, shown, sumOf, wireOf, fateOf } from '#lib';
 
 const TEXT = `# TYPE strata_hits counter
 # HELP strata_hits Reads.
@@ -159,6 +159,17 @@ test('a setting is compared with its default', () => {
 test('what EXPLAIN tells becomes sentences', () => {
   const facts = { state: 'present', summary: 'There.', class: 'a:{id}', line: 3, owner: 'web', tags: ['t'], rule_tags: ['=a:{id}'], ttl_ms: 1500, size: 2048, last_miss: 'never_there', last_miss_ago_ms: 3000 };
   assert.deepEqual(sentencesOf(facts), ['There.', 'Its class is a:{id}, line 3 of the rules; web owns it.', 'It bears the tag t.', 'The rules find it by =a:{id}.', 'It was missed last 3.00 s ago: never there.']);
-  assert.deepEqual(otherFacts(facts), [['ttl', '1.50 s'], ['size', '2.00 KiB']]);
+  assert.deepEqual(otherFacts(facts), [['Time to live', '1.50 s'], ['Size', '2.00 KiB']]);
   assert.deepEqual(sentencesOf({ state: 'absent', summary: 'Gone.' }), ['Gone.', 'No class of the rules has this key.']);
+});
+
+test('what no sentence of EXPLAIN has said has names and values that people read', () => {
+  const gone = { state: 'absent', summary: 'Invalidated.', what: 'invalidated', ago_ms: 2000, command: 'tag|invalidate', path: 'key a -> key b (line 3)', path_line: 3, soft: 1, some_new_fact: 7, store: 'default' };
+  assert.deepEqual(otherFacts(gone), [['When', '2.00 s ago'], ['Command', 'TAG INVALIDATE'], ['Softly', 'yes'], ['Some new fact', '7'], ['Store', 'default']]);
+  assert.equal(fateOf(gone), 'invalidated');
+  assert.deepEqual(otherFacts({ state: 'absent', summary: 'Nothing is known of it.', what: 'never_there' }), []);
+  assert.equal(fateOf({ state: 'absent', what: 'never_there' }), undefined);
+  assert.equal(fateOf({ state: 'nothing', what: 'nothing' }), undefined);
+  assert.deepEqual(otherFacts({ state: 'present', ttl_ms: -1, version: -5, queue: 'small' }), [['Time to live', 'without end'], ['Version', "-5, the cache's own"], ['Queue', 'small, of what is new or unused']]);
+  assert.deepEqual(otherFacts({ state: 'present', version: 42, queue: 'main' }), [['Version', '42'], ['Queue', 'main, of what was used']]);
 });

@@ -262,7 +262,7 @@ static void who_asks_has_to_say_so(void **state) {
     (void)state;
     /* ann:one, bob:two */
     api_fixture_start(&fixture, "user default off\nuser ann on >one ~* &* +@all\nuser bob on >two ~mine:* +@all\n");
-    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 401, "NOAUTH");
+    expect_answer(&fixture, "GET", "/v1/keys/a", NULL, NULL, 401, "\"detail\":\"Say who you are: Authorization");
     expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic YW5uOnR3bw==", NULL, 401, "WRONGPASS");
     expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Basic !", NULL, 401, "WRONGPASS");
     expect_answer(&fixture, "GET", "/v1/keys/a", "authorization: Bearer x", NULL, 401, "WRONGPASS");
@@ -365,7 +365,8 @@ static void the_server_tells_of_itself(void **state) {
     expect_answer(&fixture, "GET", "/v1/stores/nobody", NULL, NULL, 404, "NOTFOUND");
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml",
                   "version: 1\nkeys:\n  \"user:{id}\": { ttl: 1h }\n", 204, NULL);
-    expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml", "version: 9\n", 422, "RULES");
+    expect_answer(&fixture, "PUT", "/v1/rules", "content-type: application/yaml", "version: 9\n", 422,
+                  "\"detail\":\"the manifest is wrong");
     expect_answer(&fixture, "PUT", "/v1/rules", "content-type: text/plain", "version: 9\n", 415, "TYPE");
     expect_answer(&fixture, "GET", "/v1/rules", NULL, NULL, 200, "user:{id}");
     expect_answer(&fixture, "GET", "/v1/rules", "accept: application/json", NULL, 200, "{\"");

@@ -333,14 +333,21 @@ static void forget_freshness(struct api_call *call) {
     call->field_count = kept;
 }
 
-/* What every answer of a status has. */
+/* A script of a page asks, and shows the answer itself. Browsers say so over TLS, and to this machine. */
+static bool is_script(const struct api_call *call) {
+    struct slice destination;
+    return api_field_get(call, "sec-fetch-dest", &destination) && slice_equal(destination, SLICE("empty"));
+}
+
+/* What every answer of a status has. At the word Basic a browser asks its visitor for a password by itself, in front of the page that would ask him. */
 static void put_fields_of(struct api_call *call, uint16_t status) {
     forget_freshness(call);
     if (status == 503 || status == 429)
         api_field_format(call, "retry-after", "%d", RETRY_AFTER_S);
     if (status != 401)
         return;
-    api_field(call, "www-authenticate", SLICE("Basic realm=\"strata\", charset=\"UTF-8\""));
+    if (!is_script(call))
+        api_field(call, "www-authenticate", SLICE("Basic realm=\"strata\", charset=\"UTF-8\""));
     api_field(call, "www-authenticate", SLICE("Bearer realm=\"strata\""));
 }
 
@@ -397,6 +404,8 @@ void api_problem_reply(struct api_call *call, const struct resp_value *error) {
     bool word = size > 0 && (size == text.size || text.data[size] == ' ');
     snprintf(code, sizeof code, "%.*s", word ? (int)size : 3, word ? (const char *)text.data : "ERR");
     struct slice detail = word ? http_trim(slice_part(text, size, SIZE_MAX)) : text;
+    if (slice_starts_with(text, SLICE("NOAUTH "))) /* its words are about AUTH and HELLO, which nobody sends here */
+        detail = SLICE("Say who you are: Authorization with Basic, a user and password, or with Bearer and a token.");
     api_problem_with(call, api_status_of(text), code, api_keep(call, detail), NULL, (struct slice){0});
 }
 

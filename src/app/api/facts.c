@@ -248,7 +248,10 @@ static void loaded(struct api_call *call, const struct resp_value *replies, uint
         configured(call, replies, count);
         return;
     }
-    api_problem_with(call, 422, "RULES", api_keep(call, replies[0].text), NULL, (struct slice){0});
+    struct slice text = replies[0].text;
+    if (slice_starts_with(text, SLICE("ERR ")))
+        text = slice_part(text, 4, SIZE_MAX);
+    api_problem_with(call, 422, "RULES", api_keep(call, text), NULL, (struct slice){0});
 }
 
 void api_rules_put(struct api_call *call) {

@@ -55,18 +55,29 @@ void api_health(struct api_call *call) {
     api_answer_json(call, good ? 200 : 503);
 }
 
+/* Collectors say which forms they read; one that only knows the older says so. */
+static bool wants_older_metrics(const struct api_call *call) {
+    return api_accepts(call, "text/plain") && !api_accepts(call, "application/openmetrics-text");
+}
+
 static void got_metrics(struct api_call *call, const struct resp_value *replies, uint32_t count) {
     (void)count;
+    const char *type = wants_older_metrics(call) ? "text/plain; version=0.0.4; charset=utf-8"
+                                                 : "application/openmetrics-text; version=1.0.0; charset=utf-8";
     if (resp_type_is_error(replies[0].type) && slice_starts_with(replies[0].text, SLICE("ERR unknown command")))
         api_problem(call, 404, "NOTFOUND", "This server has no metrics.");
     else if (!api_failed(call, &replies[0]))
-        api_answer(call, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8", replies[0].text);
+        api_answer(call, 200, type, replies[0].text);
 }
 
 void api_metrics(struct api_call *call) {
-    struct slice names = {0};
-    bool some = api_query_get(call, "names", &names);
-    api_command(call, "METRICS", some ? names : (struct slice){0});
+    struct slice names;
+    api_word_text(call, "METRICS");
+    if (api_query_get(call, "names", &names))
+        api_word(call, names);
+    if (wants_older_metrics(call))
+        api_word_text(call, "PROMETHEUS");
+    api_command_end(call);
     api_go(call, got_metrics);
 }
 

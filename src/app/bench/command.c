@@ -174,7 +174,7 @@ static int run_null(int argc, char **argv) {
 }
 
 int bench_command(int argc, char **argv) {
-    struct bench_options options;
+    static struct bench_options options; /* holds the password: not on the stack */
     char error[OPTIONS_ERROR_SIZE];
     if (argc > 0 && strcmp(argv[0], "null") == 0)
         return run_null(argc - 1, argv + 1);
@@ -185,7 +185,7 @@ int bench_command(int argc, char **argv) {
     if (options_parse(argc, argv, &options, error) != STATUS_OK)
         return complain(error);
     if (!options.help)
-        return measure(&options);
-    options_print_help();
+        return place_flags_ask(&options.server) ? measure(&options) : 1;
+    options_print_help(&options);
     return 0;
 }

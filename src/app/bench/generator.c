@@ -2,28 +2,27 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "app/bench/answers.h"
 #include "app/bench/pace.h"
 #include "app/bench/requests.h"
+#include "app/link/server_link.h"
 #include "base/assert.h"
 #include "sys/os/clock.h"
-#include "sys/os/socket.h"
 
 enum {
     INPUT_SIZE = 256 * 1024,
     EVENTS_MAX = 512,
     WAIT_MS_MAX = 100, /* so that the end of the time and a stop are seen */
-    CONNECT_TIMEOUT_MS = 5000
 };
 
 struct client {
     struct loop_source source;
+    struct server_wire wire;
     struct request *requests; /* of the batch under way */
     uint32_t count, answered; /* 0 requests: free */
     size_t sent_bytes;        /* of the batch */
@@ -39,6 +38,7 @@ struct state {
     const struct bench_options *options;
     const struct memory *memory;
     struct loop *loop;
+    struct tls_context *trust; /* NULL: plain */
     struct client *clients;
     uint32_t client_count;
     struct client **free; /* ring of free clients, longest free first */
@@ -95,6 +95,14 @@ static void fill_batch(struct state *state, struct client *client, uint32_t coun
         client->batch_bytes += requests_size(&state->writer, client->requests[i].is_set);
 }
 
+static bool is_unsent(const struct client *client) { return client->sent_bytes < client->batch_bytes; }
+
+static void watch(struct state *state, struct client *client) {
+    bool writes = server_wire_events(&client->wire, is_unsent(client)) & POLLOUT;
+    if (loop_change(state->loop, &client->source, writes ? LOOP_READ | LOOP_WRITE : LOOP_READ) != STATUS_OK)
+        fail(state, "cannot watch a connection: %s", strerror(errno));
+}
+
 /* Sends what is left of the batch, from the request on that was cut. */
 static void send_batch(struct state *state, struct client *client) {
     uint32_t first = 0;
@@ -103,13 +111,11 @@ static void send_batch(struct state *state, struct client *client) {
         before += requests_size(&state->writer, client->requests[first++].is_set);
     struct slice bytes = requests_write(&state->writer, client->requests + first, client->count - first);
     bytes = slice_part(bytes, client->sent_bytes - before, bytes.size);
-    ssize_t sent = send(client->source.fd, bytes.data, bytes.size, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        return fail(state, "the connection broke while sending: %s", strerror(errno));
-    client->sent_bytes += sent > 0 ? (size_t)sent : 0;
-    bool unsent = client->sent_bytes < client->batch_bytes;
-    if (loop_change(state->loop, &client->source, unsent ? LOOP_READ | LOOP_WRITE : LOOP_READ) != STATUS_OK)
-        fail(state, "cannot watch a connection: %s", strerror(errno));
+    size_t sent;
+    if (server_wire_write(&client->wire, bytes, &sent) == STATUS_IO)
+        return fail(state, "the connection broke while sending: %s", server_wire_reason(&client->wire));
+    client->sent_bytes += sent;
+    watch(state, client);
 }
 
 static bool may_start(const struct state *state, uint64_t now_ns) {
@@ -214,19 +220,20 @@ static uint32_t take_answers(struct state *state, struct client *client, struct 
     return client->answered - before;
 }
 
-static void receive(struct state *state, struct client *client) {
-    size_t kept = client->rest_size;
+static void receive_some(struct state *state, struct client *client) {
+    size_t kept = client->rest_size, received;
     if (kept)
         memcpy(state->input, client->rest, kept);
-    ssize_t received = recv(client->source.fd, state->input + kept, state->input_size - kept, 0);
-    if (received < 0 && (errno == EAGAIN || errno == EINTR))
+    enum status status = server_wire_read(&client->wire, state->input + kept, state->input_size - kept, &received);
+    if (status == STATUS_AGAIN)
         return;
-    if (received <= 0)
-        return fail(state, received ? "the connection broke: %s" : "the server closed a connection%.0s",
-                    strerror(errno));
+    if (status == STATUS_CLOSED)
+        return fail(state, "the server closed a connection");
+    if (status != STATUS_OK)
+        return fail(state, "the connection broke: %s", server_wire_reason(&client->wire));
     struct generator_result *result = &state->generator->result;
     uint64_t now_ns = clock_steady_ns();
-    struct slice input = slice_make(state->input, kept + (size_t)received);
+    struct slice input = slice_make(state->input, kept + received);
     uint32_t count = take_answers(state, client, &input);
     state->heard_ns = now_ns;
     keep_rest(state, client, input);
@@ -236,6 +243,15 @@ static void receive(struct state *state, struct client *client) {
     result->last_ns = now_ns;
     if (client->answered == client->count)
         end_batch(state, client, now_ns);
+}
+
+/* TLS may have taken more from the socket than there was room for, of which the loop would not tell. */
+static void receive(struct state *state, struct client *client) {
+    do
+        receive_some(state, client);
+    while (!failed(state) && server_wire_has_more(&client->wire));
+    if (client->wire.tls && !failed(state))
+        watch(state, client);
 }
 
 /* ------------------------------------------------------------------- the main loop */
@@ -279,10 +295,10 @@ static void turn(struct state *state, struct loop_event *events) {
     bool woken;
     uint32_t count = loop_wait(state->loop, sleep_ms(state, clock_steady_ns()), events, EVENTS_MAX, &woken);
     for (uint32_t i = 0; i < count && !failed(state); i++) {
-        struct client *client = (struct client *)events[i].source; /* its first member */
-        if (events[i].ready & (LOOP_READABLE | LOOP_BROKEN))
+        struct client *client = (struct client *)events[i].source;                 /* its first member */
+        if (events[i].ready & (LOOP_READABLE | LOOP_BROKEN) || !is_unsent(client)) /* TLS writes when it reads, too */
             receive(state, client);
-        if (events[i].ready & LOOP_WRITABLE && client->sent_bytes < client->batch_bytes && !failed(state))
+        if (events[i].ready & LOOP_WRITABLE && is_unsent(client) && !failed(state))
             send_batch(state, client);
     }
     atomic_store_explicit(&state->generator->answered, state->generator->result.counts.answered, memory_order_relaxed);
@@ -335,20 +351,26 @@ static void finish(struct state *state) {
 
 /* ----------------------------------------------------------------- setting up */
 
+/* The login is a matter of the link; then only the bytes are of interest. */
+static bool open_wire(struct state *state, struct client *client) {
+    struct server_place place = state->options->server.place;
+    struct server_link link;
+    if (state->options->protocol == REQUESTS_MEMCACHED)
+        place.password = NULL; /* that of the environment is for others */
+    bool open = server_link_open_with(&link, &place, state->trust);
+    if (open)
+        client->wire = server_link_take_wire(&link);
+    else
+        fail(state, "%s", link.problem);
+    server_link_close(&link);
+    return open;
+}
+
 static bool connect_client(struct state *state, struct client *client) {
     const struct bench_options *options = state->options;
-    enum status status = options->unix_path ? socket_connect_unix(options->unix_path, &client->source.fd)
-                                            : socket_connect_tcp(options->host, (uint16_t)options->port,
-                                                                 CONNECT_TIMEOUT_MS, &client->source.fd);
-    if (status != STATUS_OK) {
-        client->source.fd = -1;
-        const char *why = status == STATUS_IO ? strerror(errno) : "there is no such address";
-        if (options->unix_path)
-            fail(state, "cannot connect to %.100s: %s", options->unix_path, why);
-        else
-            fail(state, "cannot connect to %.100s, port %u: %s", options->host, (unsigned)options->port, why);
+    if (!open_wire(state, client))
         return false;
-    }
+    client->source.fd = client->wire.fd;
     client->requests = memory_take(state->memory, options->pipeline * sizeof *client->requests);
     answers_init(&client->answers, options->protocol);
     if (!client->requests || loop_watch(state->loop, &client->source, LOOP_READ) != STATUS_OK) {
@@ -380,7 +402,12 @@ static bool set_up(struct state *state) {
         return false;
     }
     for (uint32_t i = 0; i < state->client_count; i++)
-        state->clients[i] = (struct client){.source.fd = -1};
+        state->clients[i] = (struct client){.source.fd = -1, .wire.fd = -1};
+    char problem[SERVER_PROBLEM_SIZE];
+    if (!server_wire_trust(&options->server.place, &state->trust, problem)) {
+        fail(state, "%s", problem);
+        return false;
+    }
     for (uint32_t i = 0; i < state->client_count; i++) {
         if (!connect_client(state, &state->clients[i]))
             return false;
@@ -394,7 +421,7 @@ static void tear_down(struct state *state) {
         if (client->source.fd < 0)
             continue;
         loop_forget(state->loop, &client->source);
-        close(client->source.fd);
+        server_wire_close(&client->wire);
         memory_give(state->memory, client->requests, state->options->pipeline * sizeof *client->requests);
         memory_give(state->memory, client->rest, client->rest_capacity);
     }
@@ -405,6 +432,8 @@ static void tear_down(struct state *state) {
         requests_fini(&state->writer);
     if (state->loop)
         loop_free(state->loop);
+    if (state->trust)
+        tls_context_free(state->trust);
 }
 
 void generator_run(void *context) {

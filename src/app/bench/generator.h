@@ -24,7 +24,7 @@
 #include "core/obs/histogram.h"
 #include "sys/loop/loop.h"
 
-enum { GENERATOR_FAILURE_SIZE = 200 };
+enum { GENERATOR_FAILURE_SIZE = 800 };
 
 /* What is common to all generators of a run. */
 struct generator_plan {

@@ -23,15 +23,25 @@ struct flag {
     const char *help;
 };
 
-enum { FLAGS_MAX = 32, NO_REPLY_SIZE_MAX = 1 << 20 };
+struct table {
+    const struct flag *flags;
+    size_t count;
+    struct place_flags *server; /* NULL: the command asks none */
+};
+
+enum {
+    FLAGS_MAX = 32,
+    NAMES_MAX = FLAGS_MAX + 32,
+    HELP_COLUMN = 27,
+    NO_REPLY_SIZE_MAX = 1 << 20,
+    MEMCACHED_PORT = 11211
+};
 
 #define AT(member) offsetof(struct bench_options, member)
 
 static const struct flag flags[] = {
-    {"--host", "A", FLAG_TEXT, AT(host), 0, 0, "address of the server (127.0.0.1)"},
-    {"--port", "N", FLAG_COUNT, AT(port), 1, 65535, "its port (6379, with memcached 11211)"},
-    {"--unix", "PATH", FLAG_TEXT, AT(unix_path), 0, 0, "its Unix socket instead"},
-    {"--protocol", "NAME", FLAG_PROTOCOL, AT(protocol), 0, 0, "resp (Redis and its kin) or memcached (text)"},
+    {"--protocol", "NAME", FLAG_PROTOCOL, AT(protocol), 0, 0,
+     "resp (Redis and its kin) or memcached (text; port 11211)"},
     {"--clients", "N", FLAG_COUNT, AT(clients), 1, OPTIONS_CLIENTS_MAX, "connections (50)"},
     {"--threads", "N", FLAG_COUNT, AT(threads), 1, OPTIONS_THREADS_MAX, "threads that share the connections (1)"},
     {"--pipeline", "N", FLAG_COUNT, AT(pipeline), 1, OPTIONS_PIPELINE_MAX,
@@ -73,10 +83,8 @@ static const struct flag null_flags[] = {
 static const struct flag replay_flags[] = {
     {"--trace", "FILE", FLAG_TEXT, REPLAY_AT(trace), 0, 0,
      "what to replay: a line a request, NUMBER or NUMBER SIZE of its object (-: standard input)"},
-    {"--host", "A", FLAG_TEXT, REPLAY_AT(host), 0, 0, "address of the server (127.0.0.1)"},
-    {"--port", "N", FLAG_COUNT, REPLAY_AT(port), 1, 65535, "its port (6379, with memcached 11211)"},
-    {"--unix", "PATH", FLAG_TEXT, REPLAY_AT(unix_path), 0, 0, "its Unix socket instead"},
-    {"--protocol", "NAME", FLAG_PROTOCOL, REPLAY_AT(protocol), 0, 0, "resp (Redis and its kin) or memcached (text)"},
+    {"--protocol", "NAME", FLAG_PROTOCOL, REPLAY_AT(protocol), 0, 0,
+     "resp (Redis and its kin) or memcached (text; port 11211)"},
     {"--batch", "N", FLAG_COUNT, REPLAY_AT(batch), 1, OPTIONS_REPLAY_BATCH_MAX,
      "GETs that are sent together at most; the SETs of those that missed follow (32)"},
     {"--copies", "N", FLAG_COUNT, REPLAY_AT(copies), 1, OBJECTS_COPIES_MAX,
@@ -106,6 +114,11 @@ static const struct flag engine_flags[] = {
     {"--seed", "N", FLAG_COUNT, ENGINE_AT(seed), 0, 1e18, "of the random keys (1)"},
     {"--json", NULL, FLAG_SWITCH, ENGINE_AT(json), 0, 0, "print the result as one line of JSON"},
     {"--help", NULL, FLAG_SWITCH, ENGINE_AT(help), 0, 0, "print this"},
+};
+
+/* What redis-benchmark calls them. */
+static const char *const aliases[][2] = {
+    {"-c", "--clients"}, {"-n", "--requests"}, {"-P", "--pipeline"}, {"-d", "--value-size"}, {"-r", "--keys"},
 };
 
 static enum status refuse(char *ret_error, const struct flag *flag, const char *value, const char *wanted) {
@@ -175,10 +188,13 @@ static enum status set_flag(const struct flag *flag, const char *value, void *op
     return STATUS_OK;
 }
 
-static enum status refuse_unknown(const char *word, const struct flag *table, size_t count, char *ret_error) {
-    const char *names[FLAGS_MAX + 1] = {NULL};
-    for (size_t i = 0; i < count; i++)
-        names[i] = table[i].name;
+static enum status refuse_unknown(const char *word, const struct table *table, char *ret_error) {
+    const char *names[NAMES_MAX + 1] = {NULL};
+    size_t count = 0;
+    for (; count < table->count; count++)
+        names[count] = table->flags[count].name;
+    for (size_t i = 0; table->server && count < NAMES_MAX && place_flags_name(i); i++)
+        names[count++] = place_flags_name(i);
     const char *near = config_suggest_word(slice_from_string(word), names);
     if (near)
         snprintf(ret_error, OPTIONS_ERROR_SIZE, "unknown flag '%.60s': did you mean '%s'?", word, near);
@@ -187,20 +203,34 @@ static enum status refuse_unknown(const char *word, const struct flag *table, si
     return STATUS_INVALID;
 }
 
+static const struct flag *find_flag(const struct table *table, const char *word, size_t size) {
+    if (table->flags == flags)
+        for (size_t i = 0; i < COUNT_OF(aliases); i++)
+            if (strcmp(aliases[i][0], word) == 0)
+                return find_flag(table, aliases[i][1], strlen(aliases[i][1]));
+    for (size_t i = 0; i < table->count; i++)
+        if (strlen(table->flags[i].name) == size && memcmp(table->flags[i].name, word, size) == 0)
+            return &table->flags[i];
+    return NULL;
+}
+
 /* Both "--flag value" and "--flag=value". `given` has a bit for each flag of the table. */
-static enum status parse(int argc, char **argv, const struct flag *table, size_t count, void *options, uint64_t *given,
+static enum status parse(int argc, char **argv, const struct table *table, void *options, uint64_t *given,
                          char *ret_error) {
+    static_assert((int)OPTIONS_ERROR_SIZE >= (int)PLACE_FLAGS_PROBLEM_SIZE, "it may be about the server");
     static_assert(
         COUNT_OF(flags) <= FLAGS_MAX && COUNT_OF(null_flags) <= FLAGS_MAX && COUNT_OF(replay_flags) <= FLAGS_MAX,
-        "see refuse_unknown");
+        "bits of `given`, and see NAMES_MAX");
     for (int i = 0; i < argc; i++) {
-        const struct flag *flag = NULL;
         size_t name_size = strcspn(argv[i], "=");
-        for (size_t j = 0; j < count && !flag; j++)
-            flag =
-                strlen(table[j].name) == name_size && memcmp(table[j].name, argv[i], name_size) == 0 ? &table[j] : NULL;
-        if (!flag)
-            return refuse_unknown(argv[i], table, count, ret_error);
+        const struct flag *flag = find_flag(table, argv[i], name_size);
+        if (!flag) {
+            enum place_flags_result of_place =
+                table->server ? place_flags_read(table->server, argc, argv, &i, ret_error) : PLACE_FLAGS_OTHER;
+            if (of_place == PLACE_FLAGS_TAKEN)
+                continue;
+            return of_place == PLACE_FLAGS_WRONG ? STATUS_INVALID : refuse_unknown(argv[i], table, ret_error);
+        }
         const char *value = argv[i][name_size] == '=' ? argv[i] + name_size + 1 : NULL;
         if (flag->type == FLAG_SWITCH && value)
             return refuse(ret_error, flag, value, "given without a value");
@@ -209,7 +239,7 @@ static enum status parse(int argc, char **argv, const struct flag *table, size_t
             return STATUS_INVALID;
         }
         TRY(set_flag(flag, value, options, ret_error));
-        *given |= 1ull << (flag - table);
+        *given |= 1ull << (flag - table->flags);
     }
     return STATUS_OK;
 }
@@ -222,12 +252,29 @@ static bool is_given(uint64_t given, const char *name) {
     return false;
 }
 
+/* The port that is meant where none is said, too. */
+static enum status settle_server(struct place_flags *server, enum requests_protocol protocol, char *ret_error) {
+    struct server_place *place = &server->place;
+    const char *other = place->host ? "--host" : place->port ? "--port" : NULL;
+    if (place->socket && other) {
+        snprintf(ret_error, OPTIONS_ERROR_SIZE, "--unix and %s exclude each other", other);
+        return STATUS_INVALID;
+    }
+    if (protocol == REQUESTS_MEMCACHED &&
+        (place->user || place->service || place->db || server->asks_password || server->password_shown)) {
+        snprintf(ret_error, OPTIONS_ERROR_SIZE, "users, services and databases are not of --protocol memcached");
+        return STATUS_INVALID;
+    }
+    if (!place->port)
+        place->port = protocol == REQUESTS_MEMCACHED ? MEMCACHED_PORT : SERVER_PORT;
+    return place_flags_check(server, ret_error) ? STATUS_OK : STATUS_INVALID;
+}
+
 /* Flags that contradict each other. */
 static enum status check(const struct bench_options *options, uint64_t given, char *ret_error) {
     static const char *const pairs[][2] = {
-        {"--load", "--mix"},         {"--load", "--requests"}, {"--load", "--seconds"},
-        {"--load", "--zipf"},        {"--load", "--rate"},     {"--load", "--warmup"},
-        {"--requests", "--seconds"}, {"--unix", "--host"},     {"--unix", "--port"},
+        {"--load", "--mix"},  {"--load", "--requests"}, {"--load", "--seconds"},     {"--load", "--zipf"},
+        {"--load", "--rate"}, {"--load", "--warmup"},   {"--requests", "--seconds"},
     };
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         if (!is_given(given, pairs[i][0]) || !is_given(given, pairs[i][1]))
@@ -264,8 +311,7 @@ enum status options_parse(int argc, char **argv, struct bench_options *ret_optio
                           char ret_error[OPTIONS_ERROR_SIZE]) {
     uint64_t given = 0;
     struct bench_options *options = ret_options;
-    *options = (struct bench_options){.host = "127.0.0.1",
-                                      .clients = 50,
+    *options = (struct bench_options){.clients = 50,
                                       .threads = 1,
                                       .pipeline = 1,
                                       .stall_s = 10,
@@ -273,12 +319,14 @@ enum status options_parse(int argc, char **argv, struct bench_options *ret_optio
                                       .key_size = 16,
                                       .value_size = 32,
                                       .seed = 1};
-    TRY(parse(argc, argv, flags, COUNT_OF(flags), options, &given, ret_error));
+    const struct table table = {flags, COUNT_OF(flags), &options->server};
+    place_flags_init(&options->server);
+    options->server.taken = "n";
+    TRY(parse(argc, argv, &table, options, &given, ret_error));
     if (options->help)
         return STATUS_OK;
     TRY(check(options, given, ret_error));
-    if (!options->port)
-        options->port = options->protocol == REQUESTS_RESP ? 6379 : 11211;
+    TRY(settle_server(&options->server, options->protocol, ret_error));
     if (options->load) {
         options->set_share = 1;
         options->requests = options->keys;
@@ -292,23 +340,25 @@ enum status options_parse_null(int argc, char **argv, struct null_options *ret_o
                                char ret_error[OPTIONS_ERROR_SIZE]) {
     uint64_t given = 0;
     *ret_options = (struct null_options){.reply_size = UINT64_MAX};
-    return parse(argc, argv, null_flags, COUNT_OF(null_flags), ret_options, &given, ret_error);
+    const struct table table = {null_flags, COUNT_OF(null_flags), NULL};
+    return parse(argc, argv, &table, ret_options, &given, ret_error);
 }
 
 enum status options_parse_replay(int argc, char **argv, struct replay_options *ret_options,
                                  char ret_error[OPTIONS_ERROR_SIZE]) {
     uint64_t given = 0;
     struct replay_options *options = ret_options;
-    *options = (struct replay_options){
-        .host = "127.0.0.1", .batch = 32, .copies = 1, .median = 230, .sigma = 1, .seed = 1, .stall_s = 10};
-    TRY(parse(argc, argv, replay_flags, COUNT_OF(replay_flags), options, &given, ret_error));
-    if (!options->help && !options->trace) {
+    const struct table table = {replay_flags, COUNT_OF(replay_flags), &options->server};
+    *options = (struct replay_options){.batch = 32, .copies = 1, .median = 230, .sigma = 1, .seed = 1, .stall_s = 10};
+    place_flags_init(&options->server);
+    TRY(parse(argc, argv, &table, options, &given, ret_error));
+    if (options->help)
+        return STATUS_OK;
+    if (!options->trace) {
         snprintf(ret_error, OPTIONS_ERROR_SIZE, "--trace FILE is missing");
         return STATUS_INVALID;
     }
-    if (!options->port)
-        options->port = options->protocol == REQUESTS_RESP ? 6379 : 11211;
-    return STATUS_OK;
+    return settle_server(&options->server, options->protocol, ret_error);
 }
 
 enum status options_parse_engine(int argc, char **argv, struct engine_options *ret_options,
@@ -316,16 +366,28 @@ enum status options_parse_engine(int argc, char **argv, struct engine_options *r
     uint64_t given = 0;
     *ret_options = (struct engine_options){
         .entries = 1000000, .operations = 200000, .rounds = 5, .threads = ENGINE_THREADS_MAX, .seed = 1};
-    return parse(argc, argv, engine_flags, COUNT_OF(engine_flags), ret_options, &given, ret_error);
+    const struct table table = {engine_flags, COUNT_OF(engine_flags), NULL};
+    return parse(argc, argv, &table, ret_options, &given, ret_error);
+}
+
+static const char *alias_of(const struct flag *table, const struct flag *flag) {
+    for (size_t i = 0; i < COUNT_OF(aliases) && table == flags; i++)
+        if (strcmp(aliases[i][1], flag->name) == 0)
+            return aliases[i][0];
+    return NULL;
 }
 
 static void print_flags(const struct flag *table, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        printf("  %s %-*s %s\n", table[i].name, (int)(20 - strlen(table[i].name)), table[i].takes ? table[i].takes : "",
-               table[i].help);
+    for (size_t i = 0; i < count; i++) {
+        const char *alias = alias_of(table, &table[i]);
+        char text[64];
+        snprintf(text, sizeof text, "%s%s%s%s%s", table[i].name, alias ? ", " : "", alias ? alias : "",
+                 table[i].takes ? " " : "", table[i].takes ? table[i].takes : "");
+        printf("  %-*s %s\n", HELP_COLUMN - 3, text, table[i].help);
+    }
 }
 
-void options_print_help(void) {
+void options_print_help(const struct bench_options *options) {
     printf(
         "usage: strata bench [flags]\n"
         "       strata bench null [flags]\n"
@@ -337,6 +399,8 @@ void options_print_help(void) {
         "limit.\n"
         "'bench replay' plays recorded requests against a server and counts how often it had the object.\n"
         "'bench engine' measures the cache inside this process.\n\n");
+    place_flags_print(&options->server, HELP_COLUMN);
+    printf("\n");
     print_flags(flags, COUNT_OF(flags));
 }
 
@@ -349,7 +413,7 @@ void options_print_null_help(void) {
     print_flags(null_flags, COUNT_OF(null_flags));
 }
 
-void options_print_replay_help(void) {
+void options_print_replay_help(const struct replay_options *options) {
     printf(
         "usage: strata bench replay --trace FILE [flags]\n\n"
         "Plays recorded requests against a server the way a program with a cache in front of its data does: GET, and "
@@ -357,6 +421,8 @@ void options_print_replay_help(void) {
         "miss SET. Says how often the object was there. Values are checked to the last byte; the exit code is 1 if one "
         "was\n"
         "wrong.\n\n");
+    place_flags_print(&options->server, HELP_COLUMN);
+    printf("\n");
     print_flags(replay_flags, COUNT_OF(replay_flags));
 }
 

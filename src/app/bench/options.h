@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "app/bench/requests.h"
+#include "app/link/place_flags.h"
 #include "base/status.h"
 
 enum {
@@ -23,9 +24,7 @@ enum {
 };
 
 struct bench_options {
-    const char *host;
-    const char *unix_path; /* NULL: TCP */
-    uint64_t port;
+    struct place_flags server;
     enum requests_protocol protocol;
     uint64_t clients, threads, pipeline;
     uint64_t requests; /* 0: until the time is over */
@@ -41,11 +40,11 @@ struct bench_options {
     bool load, verify, relaxed, json, progress, help;
 };
 
-/* `arguments` are the words behind `bench`. */
+/* `argv` has the words behind `bench`. The options stay where they are: they point into themselves. */
 MUST_CHECK enum status options_parse(int argc, char **argv, struct bench_options *ret_options,
                                      char ret_error[OPTIONS_ERROR_SIZE]);
 
-void options_print_help(void);
+void options_print_help(const struct bench_options *options);
 
 /* The flags of `strata bench null`. */
 struct null_options {
@@ -61,9 +60,7 @@ void options_print_null_help(void);
 /* The flags of `strata bench replay`. */
 struct replay_options {
     const char *trace; /* path, or "-" */
-    const char *host;
-    const char *unix_path; /* NULL: TCP */
-    uint64_t port;
+    struct place_flags server;
     enum requests_protocol protocol;
     uint64_t batch, copies;
     double median, sigma; /* of sizes that a trace does not tell */
@@ -76,7 +73,7 @@ struct replay_options {
 MUST_CHECK enum status options_parse_replay(int argc, char **argv, struct replay_options *ret_options,
                                             char ret_error[OPTIONS_ERROR_SIZE]);
 
-void options_print_replay_help(void);
+void options_print_replay_help(const struct replay_options *options);
 
 /* The flags of `strata bench engine`. */
 struct engine_options {

@@ -2,7 +2,7 @@
 
 #include "unit.h"
 
-enum { WORDS_MAX = 12 };
+enum { WORDS_MAX = 16 };
 
 static enum status parse(const char *line, struct bench_options *ret_options, char *ret_error) {
     static char copy[300];
@@ -18,20 +18,35 @@ static void flags_are_read(void **state) {
     struct bench_options options;
     char error[OPTIONS_ERROR_SIZE];
     assert_int_equal(parse("", &options, error), STATUS_OK);
-    assert_int_equal(options.port, 6379);
+    assert_int_equal(options.server.place.port, 6379);
     assert_int_equal(options.clients, 50);
     assert_int_equal(options.requests, 0);
     assert_true(options.seconds == 5 && options.set_share == 0);
     assert_int_equal(
         parse("--protocol memcached --mix=90/10 --pipeline 16 --zipf 0.99 --verify --requests=100", &options, error),
         STATUS_OK);
-    assert_int_equal(options.port, 11211);
+    assert_int_equal(options.server.place.port, 11211);
     assert_int_equal(options.pipeline, 16);
     assert_true(options.verify && options.seconds == 0 && options.zipf == 0.99);
     assert_true(options.set_share > 0.0999 && options.set_share < 0.1001);
     assert_int_equal(parse("--load --keys 77", &options, error), STATUS_OK);
     assert_int_equal(options.requests, 77);
     assert_true(options.set_share == 1);
+}
+
+static void a_server_is_named_as_elsewhere(void **state) {
+    struct bench_options options;
+    char error[OPTIONS_ERROR_SIZE];
+    assert_int_equal(parse("-h cache.example -p 7000 --tls --cacert=ca.pem --db 3 -c 4 -n 77", &options, error),
+                     STATUS_OK);
+    assert_string_equal(options.server.place.host, "cache.example");
+    assert_string_equal(options.server.place.tls.authorities, "ca.pem");
+    assert_true(options.server.place.port == 7000 && options.server.place.tls.used && options.server.place.db == 3);
+    assert_true(options.clients == 4 && options.requests == 77); /* as redis-benchmark calls them */
+    assert_int_equal(parse("-u rediss://me:secret@h/5 -P 16 -d 100 -r 9", &options, error), STATUS_OK);
+    assert_string_equal(options.server.place.password, "secret");
+    assert_true(options.server.place.db == 5 && options.server.place.tls.used);
+    assert_true(options.pipeline == 16 && options.value_size == 100 && options.keys == 9);
 }
 
 static void wrong_flags_are_named(void **state) {
@@ -47,6 +62,11 @@ static void wrong_flags_are_named(void **state) {
         {"--mix 0/0", "--mix 0/0: must be get, set, or a share such as 90/10"},
         {"--protocol http", "--protocol http: must be resp or memcached"},
         {"--json=yes", "--json yes: must be given without a value"},
+        {"--port x", "--port takes a number from 1 to 65535, not 'x'"},
+        {"--cacertt x", "unknown flag '--cacertt': did you mean '--cacert'?"},
+        {"--protocol memcached --db 3", "users, services and databases are not of --protocol memcached"},
+        {"--cert x", "--cert and --key go together"},
+        {"--unix /x --host y", "--unix and --host exclude each other"},
         {"--load --seconds 3", "--load and --seconds exclude each other"},
         {"--unix /x --port 3", "--unix and --port exclude each other"},
         {"--keys 1000 --key-size 2", "--key-size 2 is too small for 1000 keys: their numbers have 3 digits"},
@@ -82,7 +102,7 @@ static void flags_of_replay(void **state) {
     char error[OPTIONS_ERROR_SIZE];
     assert_int_equal(options_parse_replay(5, words, &options, error), STATUS_OK);
     assert_string_equal(options.trace, "file");
-    assert_true(options.port == 11211 && options.copies == 7 && options.hash_tag && options.batch == 32);
+    assert_true(options.server.place.port == 11211 && options.copies == 7 && options.hash_tag && options.batch == 32);
     assert_true(options.median == 230 && options.sigma == 1 && options.simulate == 0);
     assert_int_equal(options_parse_replay(1, none, &options, error), STATUS_INVALID);
     assert_string_equal(error, "--trace FILE is missing");
@@ -101,5 +121,5 @@ static void flags_of_engine(void **state) {
     assert_string_equal(error, "--threads 17: must be a whole number from 0 to 16");
 }
 
-UNIT_TESTS(options, UNIT(flags_are_read), UNIT(wrong_flags_are_named), UNIT(flags_of_the_null_server),
-           UNIT(flags_of_replay), UNIT(flags_of_engine));
+UNIT_TESTS(options, UNIT(flags_are_read), UNIT(a_server_is_named_as_elsewhere), UNIT(wrong_flags_are_named),
+           UNIT(flags_of_the_null_server), UNIT(flags_of_replay), UNIT(flags_of_engine));

@@ -1,19 +1,16 @@
 #include "app/bench/replay.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "app/bench/answers.h"
+#include "app/link/server_link.h"
 #include "base/buf.h"
 #include "sys/os/clock.h"
-#include "sys/os/socket.h"
 
-enum { INPUT_ROOM = 256 * 1024, COMMAND_SIZE_MAX = 96, CONNECT_TIMEOUT_MS = 5000 };
+enum { INPUT_ROOM = 256 * 1024, COMMAND_SIZE_MAX = 96 };
 
 struct asked {
     uint32_t copy, number;
@@ -32,7 +29,7 @@ struct replay {
     uint64_t batch_bytes;
     uint64_t *batch_of; /* by copy and number: the batch that asked for the object last */
     uint64_t batch_number;
-    int fd;
+    struct server_link link; /* after the login its bytes alone are of interest */
     struct replay_result result;
     char *error;
 };
@@ -49,46 +46,45 @@ static enum status fail(struct replay *replay, const char *format, ...) {
 
 /* --------------------------------------------------------------- the connection */
 
-static enum status await(struct replay *replay, short events) {
-    struct pollfd wanted = {.fd = replay->fd, .events = events};
-    int count;
-    do {
-        count = poll(&wanted, 1, (int)(replay->options->stall_s * 1000));
-    } while (count < 0 && errno == EINTR);
-    return count > 0 ? STATUS_OK : fail(replay, "no reply for %g seconds", replay->options->stall_s);
+static enum status no_reply(struct replay *replay) {
+    return fail(replay, "no reply for %g seconds", replay->options->stall_s);
 }
 
 static enum status send_output(struct replay *replay) {
+    struct server_wire *wire = &replay->link.wire;
     struct slice rest = buf_slice(&replay->output);
     while (rest.size) {
-        ssize_t sent = send(replay->fd, rest.data, rest.size, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            return fail(replay, "the connection broke while sending: %s", strerror(errno));
-        if (sent < 0)
-            TRY(await(replay, POLLOUT));
-        rest = slice_part(rest, sent > 0 ? (size_t)sent : 0, rest.size);
+        size_t sent;
+        enum status status = server_wire_write(wire, rest, &sent);
+        if (status == STATUS_IO)
+            return fail(replay, "the connection broke while sending: %s", server_wire_reason(wire));
+        rest = slice_part(rest, sent, rest.size);
+        if (sent == 0 && !server_wire_wait(wire, wire->tls ? server_wire_events(wire, true) : POLLOUT,
+                                           (int)(replay->options->stall_s * 1000)))
+            return no_reply(replay);
     }
     buf_clear(&replay->output);
     return STATUS_OK;
 }
 
 static enum status receive(struct replay *replay) {
+    struct server_wire *wire = &replay->link.wire;
     buf_consume(&replay->input, replay->input_taken);
     replay->input_taken = 0;
     if (buf_reserve(&replay->input, INPUT_ROOM) != STATUS_OK)
         return fail(replay, "out of memory");
     for (;;) {
-        ssize_t received = recv(replay->fd, replay->input.data + replay->input.size, INPUT_ROOM, 0);
-        if (received > 0) {
-            replay->input.size += (size_t)received;
+        size_t received;
+        enum status status = server_wire_read(wire, replay->input.data + replay->input.size, INPUT_ROOM, &received);
+        replay->input.size += received;
+        if (status == STATUS_OK)
             return STATUS_OK;
-        }
-        if (received == 0)
+        if (status == STATUS_CLOSED)
             return fail(replay, "the server closed the connection");
-        if (errno != EAGAIN && errno != EINTR)
-            return fail(replay, "the connection broke: %s", strerror(errno));
-        if (errno == EAGAIN)
-            TRY(await(replay, POLLIN));
+        if (status != STATUS_AGAIN)
+            return fail(replay, "the connection broke: %s", server_wire_reason(wire));
+        if (!server_wire_wait(wire, server_wire_events(wire, false), (int)(replay->options->stall_s * 1000)))
+            return no_reply(replay);
     }
 }
 
@@ -216,17 +212,10 @@ static enum status ask_all(struct replay *replay) {
 }
 
 static enum status connect_server(struct replay *replay) {
-    const struct replay_options *options = replay->options;
-    enum status status = options->unix_path ? socket_connect_unix(options->unix_path, &replay->fd)
-                                            : socket_connect_tcp(options->host, (uint16_t)options->port,
-                                                                 CONNECT_TIMEOUT_MS, &replay->fd);
-    if (status == STATUS_OK)
-        return STATUS_OK;
-    replay->fd = -1;
-    const char *why = status == STATUS_IO ? strerror(errno) : "there is no such address";
-    if (options->unix_path)
-        return fail(replay, "cannot connect to %.100s: %s", options->unix_path, why);
-    return fail(replay, "cannot connect to %.100s, port %u: %s", options->host, (unsigned)options->port, why);
+    struct server_place place = replay->options->server.place;
+    if (replay->options->protocol == REQUESTS_MEMCACHED)
+        place.password = NULL;
+    return server_link_open(&replay->link, &place) ? STATUS_OK : fail(replay, "%s", replay->link.problem);
 }
 
 static enum status run(struct replay *replay, const struct memory *memory) {
@@ -243,8 +232,7 @@ static enum status run(struct replay *replay, const struct memory *memory) {
     if (status == STATUS_NO_MEMORY)
         status = fail(replay, "out of memory");
     replay->result.seconds = (double)(clock_steady_ns() - begin_ns) / 1e9;
-    if (replay->fd >= 0)
-        close(replay->fd);
+    server_link_close(&replay->link);
     memory_give(memory, replay->batch_of, marks * sizeof *replay->batch_of);
     return status;
 }
@@ -256,7 +244,7 @@ enum status replay_run(const struct replay_options *options, const struct trace 
         snprintf(ret_error, REPLAY_ERROR_SIZE, "out of memory");
         return STATUS_NO_MEMORY;
     }
-    *replay = (struct replay){.options = options, .trace = trace, .fd = -1, .error = ret_error};
+    *replay = (struct replay){.options = options, .trace = trace, .link.wire.fd = -1, .error = ret_error};
     objects_init(&replay->objects, options->hash_tag);
     answers_init(&replay->answers, options->protocol);
     buf_init(&replay->output, memory);

@@ -18,8 +18,9 @@
 #include "app/bench/objects.h"
 #include "app/bench/options.h"
 #include "app/bench/trace.h"
+#include "app/link/wire.h"
 
-enum { REPLAY_FLIGHT_BYTES = 64 * 1024, REPLAY_ERROR_SIZE = 200 };
+enum { REPLAY_FLIGHT_BYTES = 64 * 1024, REPLAY_ERROR_SIZE = SERVER_PROBLEM_SIZE };
 
 struct replay_result {
     uint64_t gets, hits, hit_bytes, get_bytes; /* bytes of keys and values */

@@ -102,16 +102,16 @@ static int play(const struct replay_options *options, const struct trace *trace)
 }
 
 int replay_command(int argc, char **argv) {
-    struct replay_options options;
+    static struct replay_options options; /* holds the password: not on the stack */
     struct trace trace;
     char error[OPTIONS_ERROR_SIZE];
     if (options_parse_replay(argc, argv, &options, error) != STATUS_OK)
         return complain(error);
     if (options.help) {
-        options_print_replay_help();
+        options_print_replay_help(&options);
         return 0;
     }
-    if (load_trace(&options, &trace) != STATUS_OK)
+    if (!place_flags_ask(&options.server) || load_trace(&options, &trace) != STATUS_OK)
         return 1;
     int code = 0;
     if (options.describe) {

@@ -54,6 +54,8 @@ static void print_heading(const struct bench_options *options) {
         printf(", Zipf %.4g", options->zipf);
     if (options->rate > 0)
         printf(", open loop at %.6g a second", options->rate);
+    if (options->server.place.tls.used)
+        printf(", over TLS");
     printf("\n");
 }
 
@@ -113,7 +115,8 @@ void report_print_json(const struct report *report, const struct bench_options *
         mix_text(options, mix, sizeof mix), (unsigned long long)options->clients, (unsigned long long)options->pipeline,
         (unsigned long long)options->keys, (unsigned long long)options->key_size,
         (unsigned long long)options->value_size);
-    printf("\"zipf\": %.6g, \"rate\": %.6g, ", options->zipf, options->rate);
+    printf("\"zipf\": %.6g, \"rate\": %.6g, \"tls\": %s, ", options->zipf, options->rate,
+           options->server.place.tls.used ? "true" : "false");
     printf("\"operations\": %llu, \"seconds\": %.6f, \"operations_per_s\": %.1f, ",
            (unsigned long long)counts->answered, (double)(report->last_ns - report->first_ns) / 1e9,
            report_rate(report));

@@ -162,22 +162,22 @@ static bool add_key(struct options *options, const char *path) {
 /* False: told what is wrong. */
 static bool read_options(int argc, char **argv, struct options *options) {
     for (int i = 0; i < argc; i++) {
-        char *word = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        const bool takes = strcmp(word, "--key-file") == 0 || strcmp(word, "--expect-last") == 0 ||
-                           strcmp(word, "--expect-lines") == 0;
+        char *word = argv[i];
+        const bool takes = cli_flag_is(word, "--key-file") || cli_flag_is(word, "--expect-last") ||
+                           cli_flag_is(word, "--expect-lines");
+        const char *value = takes ? cli_flag_value(argc, argv, &i) : NULL;
         if (takes && !value)
             return complain("a value is missing behind ", word);
-        i += takes;
         if (strcmp(word, "--json") == 0) {
             options->json = true;
-        } else if (strcmp(word, "--key-file") == 0) {
+        } else if (cli_flag_is(word, "--key-file")) {
             if (!add_key(options, value))
                 return false;
-        } else if (strcmp(word, "--expect-last") == 0) {
+        } else if (cli_flag_is(word, "--expect-last")) {
             options->expected = value;
             if (strlen(value) != AUDIT_HASH_SIZE)
                 return complain("a hash has 64 digits, not as in ", value);
-        } else if (strcmp(word, "--expect-lines") == 0) {
+        } else if (cli_flag_is(word, "--expect-lines")) {
             if (!number_parse_u64(slice_from_string(value), &options->lines_min))
                 return complain("no number: ", value);
         } else if (word[0] == '-') {

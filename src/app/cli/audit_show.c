@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "app/cli/audit_files.h"
+#include "app/cli/cli.h"
 #include "base/bits.h"
 #include "base/json_text.h"
 #include "base/terminal_text.h"
 #include "core/audit/line.h"
+#include "core/audit/record.h"
 
 enum { EXIT_GOOD = 0, EXIT_UNREADABLE = 2 };
 
@@ -94,12 +96,16 @@ static void print_line(struct slice line) {
         print_text(" ", action, false);
     if (names.size)
         audit_line_each(names, print_name, NULL);
-    const struct slice set = field(line, "set"), lost = field(line, "lost");
+    const struct slice set = field(line, "set"), lost = field(line, "lost"), left = field(line, "left_out");
     if (set.size)
         print_text(" ", set, false);
     if (lost.size) {
         print_text(" ", lost, false);
         fputs(" events", stdout);
+    }
+    if (left.size) {
+        print_text(" ", left, false);
+        fputs(" more", stdout);
     }
     if (error.size) {
         print_text("  (", error, false);
@@ -127,6 +133,36 @@ static void visit(void *context, struct slice bytes, bool ended) {
         print_line(bytes);
 }
 
+static bool complain(const char *what, const char *word) {
+    fprintf(stderr, "strata audit show: %s '%s': 'strata audit --help' says more\n", what, word);
+    return false;
+}
+
+/* The beginning of a time as lines have it, as much of it as there is. */
+static bool is_time(const char *text) {
+    static const char form[] = "0000-00-00T00:00:00.000000Z";
+    for (size_t i = 0; text[i]; i++)
+        if (i + 1 >= sizeof form || (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i]))
+            return false;
+    return true;
+}
+
+/* What no line can have would look as if nothing had happened. False: told what is wrong. */
+static bool is_sensible(const struct show *show) {
+    const char *times[] = {show->since, show->until};
+    bool found = !show->result;
+    for (uint32_t i = 0; i < AUDIT_RESULTS && !found; i++)
+        found = slice_equal_nocase(slice_from_string(show->result), slice_from_string(audit_result_name(i)));
+    if (!found)
+        return complain("--result is ok, denied or failed, not", show->result);
+    if (show->class && audit_class_find(slice_from_string(show->class)) == AUDIT_CLASSES)
+        return complain("there is no class", show->class);
+    for (size_t i = 0; i < COUNT_OF(times); i++)
+        if (times[i] && !is_time(times[i]))
+            return complain("a time is as much as you like of 2026-01-31T12:00:00, in UTC, and not", times[i]);
+    return true;
+}
+
 /* What is left of argv are the paths. False: told what is wrong. */
 static bool read_options(int argc, char **argv, struct show *show, uint32_t *ret_paths) {
     const struct {
@@ -136,16 +172,17 @@ static bool read_options(int argc, char **argv, struct show *show, uint32_t *ret
     uint32_t paths = 0;
     for (int i = 0; i < argc; i++) {
         size_t flag = 0;
-        while (flag < COUNT_OF(flags) && strcmp(argv[i], flags[flag].name) != 0)
+        char *word = argv[i];
+        while (flag < COUNT_OF(flags) && !cli_flag_is(word, flags[flag].name))
             flag++;
-        if (flag < COUNT_OF(flags) && i + 1 < argc) {
-            *flags[flag].value = argv[++i];
-        } else if (strcmp(argv[i], "--json") == 0) {
+        if (flag < COUNT_OF(flags)) {
+            *flags[flag].value = cli_flag_value(argc, argv, &i);
+            if (!*flags[flag].value)
+                return complain("a value is missing behind", word);
+        } else if (strcmp(word, "--json") == 0) {
             show->json = true;
-        } else if (argv[i][0] == '-') {
-            fprintf(stderr, "strata audit show: %s '%s': 'strata audit --help' says more\n",
-                    flag < COUNT_OF(flags) ? "a value is missing behind" : "unknown flag", argv[i]);
-            return false;
+        } else if (word[0] == '-') {
+            return complain("unknown flag", word);
         } else {
             argv[paths++] = argv[i];
         }
@@ -153,7 +190,7 @@ static bool read_options(int argc, char **argv, struct show *show, uint32_t *ret
     if (!paths)
         fprintf(stderr, "strata audit show: which directory? 'strata audit show DIRECTORY'\n");
     *ret_paths = paths;
-    return paths > 0;
+    return paths > 0 && is_sensible(show);
 }
 
 /* Without its quotes. */

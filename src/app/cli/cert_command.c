@@ -83,9 +83,13 @@ static bool read_days(const char *text, uint64_t *ret_days) {
 
 /* False: told what is wrong. */
 static bool take_flag(struct options *options, const char *flag, const char *value) {
-    if (strcmp(flag, "--host") == 0)
+    if (!value) {
+        fprintf(stderr, "strata cert: %s needs a value\n", flag);
+        return false;
+    }
+    if (cli_flag_is(flag, "--host"))
         return add(options->hosts, &options->host_count, value);
-    if (strcmp(flag, "--client") == 0)
+    if (cli_flag_is(flag, "--client"))
         return is_client_name(value) && add(options->clients, &options->client_count, value);
     return read_days(value, &options->days);
 }
@@ -94,16 +98,12 @@ static bool read_options(int argc, char **argv, struct options *ret_options) {
     *ret_options = (struct options){.days = DAYS};
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
-        bool takes = strcmp(word, "--host") == 0 || strcmp(word, "--client") == 0 || strcmp(word, "--days") == 0;
+        bool takes = cli_flag_is(word, "--host") || cli_flag_is(word, "--client") || cli_flag_is(word, "--days");
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             ret_options->help = true;
             return true;
         }
-        if (takes && (i + 1 == argc || !argv[i + 1][0])) {
-            fprintf(stderr, "strata cert: %s needs a value\n", word);
-            return false;
-        }
-        if (takes && !take_flag(ret_options, word, argv[++i]))
+        if (takes && !take_flag(ret_options, word, cli_flag_value(argc, argv, &i)))
             return false;
         if (!takes && word[0] == '-') {
             fprintf(stderr, "strata cert: unknown flag '%s': 'strata cert --help' lists them\n", word);

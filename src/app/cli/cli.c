@@ -27,6 +27,18 @@ const struct cli_command cli_commands[] = {
     {0},
 };
 
+bool cli_flag_is(const char *word, const char *name) {
+    size_t size = strlen(name);
+    return strncmp(word, name, size) == 0 && (word[size] == 0 || word[size] == '=');
+}
+
+const char *cli_flag_value(int argc, char **argv, int *at) {
+    const char *equals = strchr(argv[*at], '='), *value = equals ? equals + 1 : NULL;
+    if (!equals && *at + 1 < argc)
+        value = argv[++*at];
+    return value && value[0] ? value : NULL;
+}
+
 static const struct cli_command *find(const char *name) {
     for (const struct cli_command *command = cli_commands; command->name; command++) {
         if (strcmp(command->name, name) == 0)
@@ -47,6 +59,11 @@ static int unknown(const char *name) {
     return 1;
 }
 
+/* It has no flags to explain. */
+static bool is_plain(const struct cli_command *command) {
+    return command->run == cli_help || command->run == cli_version;
+}
+
 int cli_run(int argc, char **argv) {
     if (argc < 2)
         return cli_help(0, NULL);
@@ -56,6 +73,8 @@ int cli_run(int argc, char **argv) {
     if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0)
         return cli_version(0, NULL);
     const struct cli_command *command = find(name);
+    if (command && is_plain(command) && argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+        return cli_help(0, NULL);
     return command ? command->run(argc - 2, argv + 2) : unknown(name);
 }
 
@@ -73,8 +92,7 @@ static int help_of(const char *name) {
     char flag[] = "--help", *flags[] = {flag, NULL};
     if (!command)
         return unknown(name);
-    bool is_plain = command->run == cli_help || command->run == cli_version; /* no flags to explain */
-    return is_plain ? cli_help(0, NULL) : command->run(1, flags);
+    return is_plain(command) ? cli_help(0, NULL) : command->run(1, flags);
 }
 
 int cli_help(int argc, char **argv) {

@@ -8,6 +8,8 @@
 #ifndef STRATA_APP_CLI_CLI_H
 #define STRATA_APP_CLI_CLI_H
 
+#include <stdbool.h>
+
 struct cli_command {
     const char *name, *summary;
     int (*run)(int argc, char **argv); /* argv[0] is the first word behind the command; answers the exit code */
@@ -17,6 +19,11 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 
 int cli_run(int argc, char **argv);
+
+/* Whether a word is this flag, with its value behind a '=' or without: "--days", "--days=7". */
+bool cli_flag_is(const char *word, const char *name);
+/* The value of the flag at argv[*at], behind its '=' or in the next word, which is passed over then. NULL: there is none, or nothing in it. */
+const char *cli_flag_value(int argc, char **argv, int *at);
 
 int cli_server(int argc, char **argv);
 int cli_check(int argc, char **argv);

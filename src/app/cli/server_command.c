@@ -110,28 +110,72 @@ static void print_checked(const struct config *config) {
 
 /* ----------------------------------------------------------------------- starting */
 
-static int port_taken(const struct config *config, const char *address) {
+/* What is listened on: a port, on which addresses, and the key that says so. */
+struct door {
+    const char *key, *kind;
+    int64_t port;
+    const struct config_list *bind;
+};
+
+enum { DOORS = 4 };
+
+static void list_doors(const struct config *config, struct door ret_doors[DOORS]) {
+    const struct config_values *values = &config->values;
+    const struct config_list *http_bind = values->http_bind.count ? &values->http_bind : &values->bind;
+    ret_doors[0] = (struct door){"port", "", values->port, &values->bind};
+    ret_doors[1] = (struct door){"tls-port", " (TLS)", values->tls_port, &values->bind};
+    ret_doors[2] = (struct door){"http-port", " (HTTP)", values->http_port, http_bind};
+    ret_doors[3] = (struct door){"http-tls-port", " (HTTPS)", values->http_tls_port, http_bind};
+}
+
+static void tell_taken(const struct door *door, const char *address) {
     struct port_owner owner;
-    int port = (int)config->values.port;
+    int port = (int)door->port;
     bool found = port_owner_find((uint16_t)port, &owner);
     fprintf(stderr, "strata: port %d on %s is taken", port, address);
     if (found && owner.process_id)
         fprintf(stderr, " by %s (process %d)", owner.name[0] ? owner.name : "a program", owner.process_id);
     else if (found)
         fprintf(stderr, " by a program of another user");
-    fprintf(stderr, ".\nUse another one: strata server --port %d\n", port < 65535 ? port + 1 : port - 1);
-    return 1;
+    fprintf(stderr, ".\nUse another one: strata server --%s %d\n", door->key, port < 65535 ? port + 1 : port - 1);
 }
 
-/* Looked at before the server starts, so that the answer is a sentence and not a line of a log. */
-static bool port_is_free(const struct config *config, const char **ret_address) {
-    for (uint32_t i = 0; i < config->values.bind.count && config->values.port; i++) {
-        const char *address = config->values.bind.items[i];
+/* The address that is taken, as it is written in `bind`; NULL: none is. */
+static const char *find_taken(const struct door *door) {
+    for (uint32_t i = 0; i < door->bind->count && door->port; i++) {
+        const char *address = door->bind->items[i];
         uint16_t port;
         if (*address == '-')
             address++;
-        if (socket_port_probe(address, (uint16_t)config->values.port, &port) == STATUS_BUSY) {
-            *ret_address = address;
+        if (socket_port_probe(address, (uint16_t)door->port, &port) == STATUS_BUSY)
+            return address;
+    }
+    return NULL;
+}
+
+static bool share_address(const struct config_list *one, const struct config_list *other) {
+    for (uint32_t i = 0; i < one->count; i++)
+        for (uint32_t k = 0; k < other->count; k++)
+            if (strcmp(one->items[i], other->items[k]) == 0)
+                return true;
+    return false;
+}
+
+/* Looked at before the server starts, so that the answer is a sentence and not a line of a log. False: told. */
+static bool ports_are_free(const struct config *config) {
+    struct door doors[DOORS];
+    list_doors(config, doors);
+    for (int i = 0; i < DOORS; i++) {
+        const char *address = find_taken(&doors[i]);
+        if (address) {
+            tell_taken(&doors[i], address);
+            return false;
+        }
+        for (int k = 0; k < i; k++) {
+            if (!doors[i].port || doors[i].port != doors[k].port || !share_address(doors[i].bind, doors[k].bind))
+                continue;
+            fprintf(stderr, "strata: %s and %s are both %d, and each needs a port of its own.\n", doors[k].key,
+                    doors[i].key, (int)doors[i].port);
             return false;
         }
     }
@@ -182,25 +226,39 @@ static bool is_access_good(const struct config *config) {
     return good;
 }
 
-static void print_doors(const struct config_list *bind, unsigned port, const char *kind, const char **between) {
-    for (uint32_t i = 0; port && i < bind->count; i++) {
-        const char *address = bind->items[i] + (bind->items[i][0] == '-');
+static void print_door(const struct door *door, unsigned port, const char **between) {
+    for (uint32_t i = 0; port && i < door->bind->count; i++) {
+        const char *address = door->bind->items[i] + (door->bind->items[i][0] == '-');
         bool six = strchr(address, ':') != NULL;
-        printf("%s%s%s%s:%u%s", *between, six ? "[" : "", address, six ? "]" : "", port, kind);
+        printf("%s%s%s%s:%u%s", *between, six ? "[" : "", address, six ? "]" : "", port, door->kind);
         *between = ", ";
     }
 }
 
 static void print_address(const struct config *config, unsigned port, unsigned tls_port) {
-    const struct config_values *values = &config->values;
-    const struct config_list *http_bind = values->http_bind.count ? &values->http_bind : &values->bind;
+    struct door doors[DOORS];
     const char *between = "";
+    list_doors(config, doors);
+    const unsigned ports[DOORS] = {port, tls_port, (unsigned)doors[2].port, (unsigned)doors[3].port};
     printf("Strata is ready on ");
-    print_doors(&values->bind, port, "", &between);
-    print_doors(&values->bind, tls_port, " (TLS)", &between);
-    print_doors(http_bind, (unsigned)values->http_port, " (HTTP)", &between);
-    print_doors(http_bind, (unsigned)values->http_tls_port, " (HTTPS)", &between);
+    for (int i = 0; i < DOORS; i++)
+        print_door(&doors[i], ports[i], &between);
     printf("%s%s\n", config->values.unixsocket[0] ? between : "", config->values.unixsocket);
+}
+
+/* The dashboard, where a browser on this machine finds it. */
+static void print_page(const struct config *config) {
+    struct door doors[DOORS];
+    list_doors(config, doors);
+    const struct door *door = doors[2].port ? &doors[2] : &doors[3];
+    if (!door->port || dashboard_file_count == 0)
+        return;
+    const char *address = door->bind->items[0] + (door->bind->items[0][0] == '-');
+    if (strcmp(address, "*") == 0 || strcmp(address, "::*") == 0 || socket_address_is_loopback(address))
+        address = "localhost";
+    bool six = strchr(address, ':') != NULL;
+    printf("  page     %s://%s%s%s:%d/\n", door == doors + 2 ? "http" : "https", six ? "[" : "", address,
+           six ? "]" : "", (int)door->port);
 }
 
 /* How somebody tries it. */
@@ -208,12 +266,13 @@ static void print_talk(const struct config *config, unsigned port, unsigned tls_
     const char *secret = config->values.requirepass[0] ? " -a PASSWORD" : "";
     const char *authority = config->values.tls_ca_cert_file;
     if (port)
-        printf("  talk     redis-cli -p %u%s\n", port, secret);
+        printf("  talk     redis-cli -p %u%s", port, secret);
     else if (tls_port)
-        printf("  talk     redis-cli -p %u --tls --cacert %s%s%s\n", tls_port, authority[0] ? authority : "CA-FILE",
+        printf("  talk     redis-cli -p %u --tls --cacert %s%s%s", tls_port, authority[0] ? authority : "CA-FILE",
                config->values.tls_auth_clients == CONFIG_TLS_AUTH_CLIENTS_YES ? " --cert FILE --key FILE" : "", secret);
     else
-        printf("  talk     redis-cli -s %s%s\n", config->values.unixsocket, secret);
+        printf("  talk     redis-cli -s %s%s", config->values.unixsocket, secret);
+    printf(", or strata cli with the same\n");
 }
 
 static void print_start(const struct config *config, unsigned port, unsigned tls_port) {
@@ -226,6 +285,7 @@ static void print_start(const struct config *config, unsigned port, unsigned tls
         printf("%s%s", i ? ", " : "; stores: ", config->stores.each[i].name);
     putchar('\n');
     print_talk(config, port, tls_port);
+    print_page(config);
     printf("  stop     Ctrl-C, or kill %d, or the command SHUTDOWN\n", (int)getpid());
     fflush(stdout);
 }
@@ -267,20 +327,23 @@ static int run(struct config *config) {
     struct server *server;
     struct http *http;
     struct api *api;
-    const char *address;
-    if (!port_is_free(config, &address))
-        return port_taken(config, address);
+    if (!ports_are_free(config))
+        return 1;
     if (!enter_folder_and_log(config))
         return 1;
     enum status status = start(config, &server, &http, &api);
-    if (status == STATUS_BUSY && !port_is_free(config, &address))
-        return port_taken(config, address);
+    if (status == STATUS_BUSY && !ports_are_free(config))
+        return 1;
     if (status != STATUS_OK && config->values.rules[0] && !manifest_file_is_good(config->values.rules))
         return 1; /* told what is wrong */
     if (status != STATUS_OK) {
         /* An error in the configuration has been told of in words. */
-        fprintf(stderr, "strata: the server does not start: %s\n",
-                status == STATUS_INVALID ? "the log says what to change" : status_text(status));
+        if (status == STATUS_INVALID)
+            fprintf(stderr, "strata: the server does not start: the log says what to change\n");
+        else if (status == STATUS_IO || status == STATUS_BUSY) /* says too little, and can mislead */
+            fprintf(stderr, "strata: the server does not start: the log says why\n");
+        else
+            fprintf(stderr, "strata: the server does not start: %s; the log says more\n", status_text(status));
         return 1;
     }
     print_start(config, server_port(server), server_tls_port(server));

@@ -5,13 +5,14 @@
 #ifndef STRATA_APP_CLI_SNAPSHOT_H
 #define STRATA_APP_CLI_SNAPSHOT_H
 
+#include "app/link/place_flags.h"
 #include "app/link/server_link.h"
 
 enum { SNAPSHOT_GOOD = 0, SNAPSHOT_WRONG = 1, SNAPSHOT_UNREADABLE = 2 };
 enum { SNAPSHOT_EVERY_DB = -1 };
 
 struct snapshot_options {
-    struct server_place place;
+    struct place_flags server;
     const char *dir;  /* NULL: a running server */
     const char *file; /* "-": standard output or input */
     const char *match;

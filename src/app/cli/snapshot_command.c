@@ -1,7 +1,6 @@
 /* app/cli/snapshot_command.c: `strata snapshot`: its flags. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,10 +12,10 @@
 #include "core/cache/cache.h"
 #include "sys/os/clock.h"
 
-enum { SHOW_EVERY_MS = 200, PORT_MAX = 65535, PASSWORD_SIZE_MAX = 511 };
+enum { SHOW_EVERY_MS = 200, HELP_COLUMN = 27 };
 enum form { FORM_SAVE = 1, FORM_EXPORT = 2, FORM_IMPORT = 4, FORM_ANY = 7 };
 
-static void print_help(void) {
+static void print_help(const struct snapshot_options *options) {
     printf(
         "usage: strata snapshot [save] [flags]\n"
         "       strata snapshot export [flags] FILE|-\n"
@@ -25,36 +24,27 @@ static void print_help(void) {
         "'export' writes entries as lines of JSON, one entry a line: of a running server, or with --dir those that a\n"
         "directory keeps which no server uses (one that was stopped, or a backup; nothing is changed there).\n"
         "'import' writes such lines to a running server. '-' is standard output and input.\n\n"
-        "A running server, for all three:\n"
-        "  --host A           its address (127.0.0.1)\n"
-        "  --port N           its port (6379)\n"
-        "  --unix PATH        its Unix socket instead\n"
-        "  --user NAME        with --password: as whom to log in\n"
-        "  --password TEXT    or the variable REDISCLI_AUTH, which others do not see\n"
-        "  --service NAME     as which service to read and write, where rules say whose keys are whose\n"
-        "  --tls              over TLS\n"
-        "  --cacert FILE      certificates of authorities to trust, instead of the system's\n"
-        "  --cert FILE        our certificate\n"
-        "  --key FILE         its key\n"
-        "  --sni NAME         the name that the server's certificate has, if it is not the address\n"
-        "  --insecure         takes any certificate\n\n"
+        "A running server, for all three:\n");
+    place_flags_print(&options->server, HELP_COLUMN);
+    printf(
+        "\n"
         "export:\n"
-        "  --dir DIRECTORY    of a server that does not run, instead of a running one\n"
-        "  --memory SIZE      memory to read it into (by the size of its files)\n"
-        "  --match PATTERN    only keys like this, as with KEYS\n"
-        "  --db N             only of this database\n"
-        "  --unsorted         as they come, at once; not in order of database and key, and perhaps twice while a "
+        "  --dir DIRECTORY          of a server that does not run, instead of a running one\n"
+        "  --memory SIZE            memory to read it into (by the size of its files)\n"
+        "  --match PATTERN          only keys like this, as with KEYS\n"
+        "  --db N                   only of this database\n"
+        "  --unsorted               as they come, at once; not in order of database and key, and perhaps twice while a "
         "server\n"
-        "                     writes\n\n"
+        "                           writes\n\n"
         "import:\n"
-        "  --replace          over keys that are there\n"
-        "  --skip             beside keys that are there, which stay as they are\n"
-        "  --db N             only what is of this database\n"
-        "  --check            only says whether the lines are good; no server is asked\n"
+        "  --replace                over keys that are there\n"
+        "  --skip                   beside keys that are there, which stay as they are\n"
+        "  --db N                   only what is of this database\n"
+        "  --check                  only says whether the lines are good; no server is asked\n"
         "Without --replace and --skip nothing may be there yet. A file is read through before anything is written: if "
         "a\n"
         "line is wrong, or a key is there, nothing is. Standard input is written as it comes, up to the wrong line.\n\n"
-        "  --help             print this\n\n"
+        "  --help                   print this\n\n"
         "The exit code is 0 if all was done, 1 if not (a wrong line, a key that is there, a server that refuses, a\n"
         "snapshot that failed), 2 if there is no server or file, or the flags are wrong. docs/export.md has "
         "examples.\n");
@@ -74,25 +64,14 @@ static bool wrong(const char *format, ...) {
     return false;
 }
 
-static bool read_number(const char *flag, const char *text, int64_t most, int64_t *ret_number) {
-    int64_t number;
-    if (!number_parse_i64(slice_from_string(text), &number) || number < 0 || number > most)
-        return wrong("%s is a number from 0 to %lld, not '%s'", flag, (long long)most, text);
-    *ret_number = number;
-    return true;
-}
-
 static bool set_number(struct snapshot_options *options, const char *flag, const char *value) {
     int64_t number;
     if (strcmp(flag, "--memory") == 0)
         return quantity_parse_bytes(slice_from_string(value), &options->limit_bytes) ||
                wrong("--memory is a size such as 2gb, not '%s'", value);
-    if (!read_number(flag, value, strcmp(flag, "--port") == 0 ? PORT_MAX : CACHE_DATABASES - 1, &number))
-        return false;
-    if (strcmp(flag, "--port") == 0)
-        options->place.port = (uint16_t)number;
-    else
-        options->db = (int)number;
+    if (!number_parse_i64(slice_from_string(value), &number) || number < 0 || number >= CACHE_DATABASES)
+        return wrong("%s is a number from 0 to %d, not '%s'", flag, CACHE_DATABASES - 1, value);
+    options->db = (int)number;
     return true;
 }
 
@@ -109,26 +88,10 @@ enum { FLAG_NUMBER = 1 << 20 };
 #define YES(name, forms, field) \
     { name, forms, offsetof(struct snapshot_options, field), false }
 static const struct flag flags[] = {
-    WORD("--host", FORM_ANY, place.host),
-    WORD("--unix", FORM_ANY, place.socket),
-    WORD("--user", FORM_ANY, place.user),
-    WORD("--password", FORM_ANY, place.password),
-    WORD("--service", FORM_ANY, place.service),
-    YES("--tls", FORM_ANY, place.tls.used),
-    YES("--insecure", FORM_ANY, place.tls.insecure),
-    WORD("--cacert", FORM_ANY, place.tls.authorities),
-    WORD("--cert", FORM_ANY, place.tls.certificate),
-    WORD("--key", FORM_ANY, place.tls.key),
-    WORD("--sni", FORM_ANY, place.tls.name),
-    {"--port", FORM_ANY, FLAG_NUMBER, true},
-    WORD("--dir", FORM_EXPORT, dir),
-    {"--memory", FORM_EXPORT, FLAG_NUMBER, true},
-    WORD("--match", FORM_EXPORT, match),
-    {"--db", FORM_EXPORT | FORM_IMPORT, FLAG_NUMBER, true},
-    YES("--unsorted", FORM_EXPORT, unsorted),
-    YES("--replace", FORM_IMPORT, replace),
-    YES("--skip", FORM_IMPORT, skip),
-    YES("--check", FORM_IMPORT, check),
+    WORD("--dir", FORM_EXPORT, dir),          {"--memory", FORM_EXPORT, FLAG_NUMBER, true},
+    WORD("--match", FORM_EXPORT, match),      {"--db", FORM_EXPORT | FORM_IMPORT, FLAG_NUMBER, true},
+    YES("--unsorted", FORM_EXPORT, unsorted), YES("--replace", FORM_IMPORT, replace),
+    YES("--skip", FORM_IMPORT, skip),         YES("--check", FORM_IMPORT, check),
 };
 
 static const struct flag *find_flag(const char *word, size_t size) {
@@ -138,24 +101,17 @@ static const struct flag *find_flag(const char *word, size_t size) {
     return NULL;
 }
 
-/* Other users see the command line: the password is taken off it. */
-static bool hide(char *word, const char **ret_password) {
-    static char password[PASSWORD_SIZE_MAX + 1];
-    const size_t size = strlen(word);
-    if (size > PASSWORD_SIZE_MAX)
-        return wrong("--password takes at most %d bytes", PASSWORD_SIZE_MAX);
-    memcpy(password, word, size + 1);
-    memset(word, '*', size);
-    *ret_password = password;
-    return true;
-}
-
 /* One flag, at `*at`, with its value there or in the next word. */
 static bool read_flag(int argc, char **argv, int *at, unsigned form, struct snapshot_options *options) {
-    char *word = argv[*at], *equals = strchr(word, '=');
+    const char *word = argv[*at], *equals = strchr(word, '=');
     const struct flag *flag = find_flag(word, equals ? (size_t)(equals - word) : strlen(word));
-    if (!flag)
-        return wrong("unknown flag '%s'", word);
+    char problem[PLACE_FLAGS_PROBLEM_SIZE];
+    if (!flag) {
+        enum place_flags_result of_place = place_flags_read(&options->server, argc, argv, at, problem);
+        if (of_place == PLACE_FLAGS_OTHER)
+            return wrong("unknown flag '%s'", word);
+        return of_place == PLACE_FLAGS_TAKEN || wrong("%s", problem);
+    }
     if (!(flag->forms & form))
         return wrong("%s is not for this form of the command", flag->name);
     if (!flag->takes_word) {
@@ -166,17 +122,17 @@ static bool read_flag(int argc, char **argv, int *at, unsigned form, struct snap
     }
     if (!equals && *at + 1 >= argc)
         return wrong("%s takes a value", flag->name);
-    char *value = equals ? equals + 1 : argv[++*at];
+    const char *value = equals ? equals + 1 : argv[++*at];
     if (flag->at == FLAG_NUMBER)
         return set_number(options, flag->name, value);
-    if (flag->at == offsetof(struct snapshot_options, place.password))
-        return hide(value, &options->place.password);
     *(const char **)(void *)((char *)options + flag->at) = value;
     return true;
 }
 
 static bool is_complete(const struct snapshot_options *options, unsigned form) {
-    bool named = options->place.host || options->place.port || options->place.socket;
+    const struct server_place *place = &options->server.place;
+    bool named = place->host || place->port || place->socket;
+    char problem[PLACE_FLAGS_PROBLEM_SIZE];
     if (form != FORM_SAVE && !options->file)
         return wrong("which file? '-' is standard %s", form == FORM_EXPORT ? "output" : "input");
     if (options->dir && named)
@@ -185,12 +141,14 @@ static bool is_complete(const struct snapshot_options *options, unsigned form) {
         return wrong("--memory is for --dir");
     if (options->replace && options->skip)
         return wrong("--replace or --skip, not both");
-    return true;
+    return place_flags_check(&options->server, problem) || wrong("%s", problem);
 }
 
 static bool read_options(int argc, char **argv, unsigned form, struct snapshot_options *ret_options) {
     *ret_options = (struct snapshot_options){.db = SNAPSHOT_EVERY_DB};
-    ret_options->place.password = getenv("REDISCLI_AUTH");
+    place_flags_init(&ret_options->server);
+    ret_options->server.taken = "h"; /* -h is help */
+    ret_options->server.without_db = true;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             ret_options->help = true;
@@ -218,7 +176,7 @@ int cli_snapshot(int argc, char **argv) {
     } forms[] = {{"save", FORM_SAVE, snapshot_save},
                  {"export", FORM_EXPORT, snapshot_export},
                  {"import", FORM_IMPORT, snapshot_import}};
-    struct snapshot_options options;
+    static struct snapshot_options options; /* holds the password: not on the stack */
     size_t which = 0;
     bool named = false;
     for (size_t i = 0; i < COUNT_OF(forms) && argc > 0 && !named; i++) {
@@ -228,9 +186,12 @@ int cli_snapshot(int argc, char **argv) {
     if (!read_options(argc - named, argv + named, forms[which].form, &options))
         return SNAPSHOT_UNREADABLE;
     if (options.help) {
-        print_help();
+        print_help(&options);
         return SNAPSHOT_GOOD;
     }
+    bool asks_server = !options.dir && !options.check;
+    if (asks_server && !place_flags_ask(&options.server))
+        return SNAPSHOT_UNREADABLE;
     return forms[which].run(&options);
 }
 

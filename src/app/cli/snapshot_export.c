@@ -204,7 +204,7 @@ static bool export_database(struct exporting *exporting, uint32_t db) {
 
 static int export_server(struct exporting *exporting) {
     int code = SNAPSHOT_UNREADABLE;
-    if (server_link_open(&exporting->link, &exporting->options->place)) {
+    if (server_link_open(&exporting->link, &exporting->options->server.place)) {
         bool good = true;
         for (int db = 0; db < CACHE_DATABASES && good; db++)
             if (exporting->options->db == SNAPSHOT_EVERY_DB || exporting->options->db == db)
@@ -218,7 +218,7 @@ static int export_server(struct exporting *exporting) {
 }
 
 int snapshot_export(const struct snapshot_options *options) {
-    struct exporting exporting = {.options = options, .link.fd = -1};
+    struct exporting exporting = {.options = options, .link.wire.fd = -1};
     int code = SNAPSHOT_UNREADABLE;
     buf_init(&exporting.line, &memory_libc);
     buf_init(&exporting.key, &memory_libc);

@@ -232,7 +232,7 @@ static void tell(struct importing *importing, bool good) {
 
 int snapshot_import(const struct snapshot_options *options) {
     static struct importing importing;
-    importing = (struct importing){.options = options, .name = options->file, .in = stdin, .link.fd = -1};
+    importing = (struct importing){.options = options, .name = options->file, .in = stdin, .link.wire.fd = -1};
     int code = SNAPSHOT_UNREADABLE;
     snapshot_progress_init(&importing.progress);
     if (strcmp(options->file, "-") == 0)
@@ -244,7 +244,7 @@ int snapshot_import(const struct snapshot_options *options) {
         return code;
     }
     entry_line_reader_init(&importing.reader);
-    if (options->check || server_link_open(&importing.link, &options->place)) {
+    if (options->check || server_link_open(&importing.link, &options->server.place)) {
         bool good = import_all(&importing);
         tell(&importing, good);
         code = good ? SNAPSHOT_GOOD : SNAPSHOT_WRONG;

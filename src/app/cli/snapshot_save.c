@@ -82,7 +82,8 @@ int snapshot_save(const struct snapshot_options *options) {
     const struct slice words[] = {SLICE("SAVE")};
     struct server_link saving, looking;
     int code = SNAPSHOT_UNREADABLE;
-    bool good = server_link_open(&saving, &options->place), looks = good && server_link_open(&looking, &options->place);
+    bool good = server_link_open(&saving, &options->server.place),
+         looks = good && server_link_open(&looking, &options->server.place);
     if (looks && server_link_add(&saving, words, 1) && server_link_send(&saving))
         code = wait_for_end(&saving, &looking);
     else

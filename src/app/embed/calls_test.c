@@ -6,12 +6,6 @@
 #include "base/version.h"
 #include "core/store/range.h"
 
-#if defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED 0
-#endif
-
 static uint8_t large[3 << 20];
 
 static void fill_large(void) {
@@ -455,7 +449,7 @@ static void lack_of_address_space_is_told(void **state) {
     struct strata_cache *cache;
     char problem[STRATA_ERROR_TEXT_SIZE] = "what stood there before";
     struct strata_options options = {.error_text = problem, .error_text_size = sizeof problem};
-#if !SANITIZED /* sanitizers have mapped terabytes themselves */
+#if !UNIT_SANITIZED /* sanitizers have mapped terabytes themselves */
     struct rlimit before, little = {.rlim_cur = 64ull << 30};
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     little.rlim_max = before.rlim_max;

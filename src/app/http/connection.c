@@ -1,6 +1,7 @@
 #include "app/http/connection.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -67,6 +68,20 @@ void http_connection_touch(struct http_connection *connection) {
     http_loop_later(connection->service->loop, &connection->task);
 }
 
+/* Who speaks HTTP in the clear to a port for TLS hears so in the clear, and not that the connection broke. What he has sent is read away, so that the answer
+ * gets there. */
+static void answer_in_clear(const struct http_connection *connection) {
+    char text[HTTP_PROBLEM_MAX], answer[2 * HTTP_PROBLEM_MAX];
+    const int fd = connection->source.source.fd;
+    size_t size = http_problem(400, "this port speaks HTTPS: ask for https:// and not for http://", text);
+    int all = snprintf(answer, sizeof answer,
+                       "HTTP/1.1 400 %s\r\ncontent-type: application/problem+json\r\ncontent-length: %zu\r\n"
+                       "connection: close\r\n\r\n%s",
+                       http_reason(400), size, text);
+    MAYBE(send(fd, answer, (size_t)all, MSG_NOSIGNAL | MSG_DONTWAIT) < 0);
+    MAYBE(recv(fd, answer, sizeof answer, MSG_DONTWAIT) < 0);
+}
+
 void http_connection_end(struct http_connection *connection) {
     if (connection->dead)
         return;
@@ -75,6 +90,8 @@ void http_connection_end(struct http_connection *connection) {
     if (connection->tls && !connection->ready) {
         HTTP_COUNT(service, handshakes_failed);
         log_verbose("TLS with %s has not come about: %s", connection->client, tls_reason(connection->tls));
+        if (tls_met_http(connection->tls))
+            answer_in_clear(connection);
     }
     http_loop_forget(service->loop, &connection->source);
     http_loop_clear(service->loop, &connection->timer);
@@ -110,6 +127,11 @@ void http_connection_close(struct http_connection *connection) {
 
 /* -------------------------------------------------------------------------------------- output */
 
+void http_connection_tell_unread(const struct http_connection *connection) {
+    log_event(LOG_WARNING, "http_client_closed", LOG_FIELDS(log_text("address", connection->client)),
+              "Closing an HTTP connection of %s: too many bytes of answers wait for being taken", connection->client);
+}
+
 bool http_connection_send(struct http_connection *connection, struct slice bytes) {
     struct http_service *service = connection->service;
     size_t unsent = http_connection_unsent(connection);
@@ -117,8 +139,7 @@ bool http_connection_send(struct http_connection *connection, struct slice bytes
         return false;
     if (unsent + bytes.size > service->limits.unread_max || !http_connection_has_room(connection, bytes.size)) {
         HTTP_COUNT(service, unread);
-        log_warning("Closing an HTTP connection of %s: too many bytes of answers wait for being taken",
-                    connection->client);
+        http_connection_tell_unread(connection);
         http_connection_end(connection);
         return false;
     }

@@ -101,6 +101,8 @@ MUST_CHECK enum status http_connection_open(struct http_service *service, int fd
 void http_connection_touch(struct http_connection *connection);
 /* Ends it at once; it is freed when it is settled. */
 void http_connection_end(struct http_connection *connection);
+/* Says in the log that it ends because nobody takes its answers. */
+void http_connection_tell_unread(const struct http_connection *connection);
 /* Ends when all is sent. */
 void http_connection_close(struct http_connection *connection);
 /* Appends to what is sent. False: the connection has ended, for want of memory or because too much waits. */

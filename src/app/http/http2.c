@@ -639,8 +639,7 @@ static bool append(struct http_exchange *exchange, struct slice bytes) {
     struct http2 *two = connection->two;
     if (two->unsent + bytes.size > service->limits.unread_max || !http_connection_has_room(connection, bytes.size)) {
         HTTP_COUNT(service, unread);
-        log_warning("Closing an HTTP connection of %s: too many bytes of answers wait for being taken",
-                    connection->client);
+        http_connection_tell_unread(connection);
         http_connection_end(connection);
         return false;
     }

@@ -11,42 +11,26 @@
 #ifndef STRATA_APP_LINK_SERVER_LINK_H
 #define STRATA_APP_LINK_SERVER_LINK_H
 
+#include "app/link/wire.h"
 #include "core/proto/resp_reply.h"
-#include "sys/tls/tls.h"
-
-enum { SERVER_LINK_PROBLEM_SIZE = 768, SERVER_LINK_PORT = 6379 };
-
-/* Of a connection over TLS. NULL: as a client without settings has it. */
-struct server_trust {
-    bool used, insecure;                          /* insecure: any certificate will do */
-    const char *authorities, *authorities_folder; /* PEM; a folder. Neither: the system's */
-    const char *certificate, *key;                /* ours */
-    const char *name; /* that the server's certificate has to have. NULL: the host as it is written */
-    const char *ciphers, *suites;
-};
-
-/* Where the server is, and as whom to talk to it. NULL: as a server without settings has it. */
-struct server_place {
-    const char *host, *socket; /* socket: a path, instead of host and port */
-    uint16_t port;             /* 0: 6379 */
-    const char *user, *password, *service;
-    struct server_trust tls;
-    int protocol; /* 2, 3; 0: 2, and nothing is said about it */
-    int db;
-};
 
 struct server_link {
-    int fd;
-    struct tls_context *tls_context;
-    struct tls_stream *tls; /* NULL: plain */
+    struct server_wire wire;
+    struct tls_context *tls_context; /* of this link alone; NULL: it has none, or one of others */
     struct buf out, in;
     size_t taken; /* of `in`, by replies that were read */
     struct resp_reply_scanner scanner;
     struct arena arena;
-    char problem[SERVER_LINK_PROBLEM_SIZE];
+    char problem[SERVER_PROBLEM_SIZE];
+    bool refused; /* there is a server, and it did not let in whom it was told of: asking again is of no use */
 };
 
 MUST_CHECK bool server_link_open(struct server_link *link, const struct server_place *place);
+/* The same with what server_wire_trust has answered, which outlives the link: many links share it. */
+MUST_CHECK bool server_link_open_with(struct server_link *link, const struct server_place *place,
+                                      struct tls_context *context);
+/* The connection of a link that was opened with a context of others and has nothing under way. The link is then good for closing only. */
+struct server_wire server_link_take_wire(struct server_link *link);
 /* Also after a failure. */
 void server_link_close(struct server_link *link);
 
@@ -68,8 +52,5 @@ short server_link_events(const struct server_link *link, bool has_bytes);
 
 /* One request of words without spaces, and its reply. */
 MUST_CHECK bool server_link_ask(struct server_link *link, const char *line, struct resp_value *ret_reply);
-
-/* "127.0.0.1:6379" or the socket's path. */
-void server_place_text(const struct server_place *place, char *ret_text, size_t size);
 
 #endif

@@ -239,10 +239,14 @@ void backup_look(struct persist *persist) {
     }
     note_backup(persist, status);
     if (status == STATUS_OK) {
-        persist_say(persist, LOG_NOTICE, "Backup %s/%s", pace.backup_folder, name);
+        persist_tell(persist, LOG_NOTICE, "backup_taken",
+                     LOG_FIELDS(log_text("directory", pace.backup_folder), log_text("name", name)), "Backup %s/%s",
+                     pace.backup_folder, name);
         return;
     }
-    persist_say(persist, LOG_WARNING, "A backup in %s has failed: %s", pace.backup_folder,
-                status == STATUS_IO || status == STATUS_FULL ? strerror(errno) : status_text(status));
+    const char *problem = status == STATUS_IO || status == STATUS_FULL ? strerror(errno) : status_text(status);
+    persist_tell(persist, LOG_WARNING, "backup_failed",
+                 LOG_FIELDS(log_text("directory", pace.backup_folder), log_text("problem", problem)),
+                 "A backup in %s has failed: %s", pace.backup_folder, problem);
     persist->backup_look_ms = now_ms + PERSIST_BACKUP_RETRY_MS;
 }

@@ -154,10 +154,11 @@ static enum status apply(void *context, uint64_t lsn, struct slice record) {
 
 static enum status missing(void *context, uint64_t first_lsn, uint64_t last_lsn) {
     const struct opening *opening = context;
-    persist_say(opening->persist, LOG_WARNING,
-                "Records %" PRIu64 " to %" PRIu64
-                " of the log are missing: they were lost when a flush failed, and not flushed before",
-                first_lsn, last_lsn);
+    persist_tell(opening->persist, LOG_WARNING, "log_records_missing",
+                 LOG_FIELDS(log_number("first", first_lsn), log_number("last", last_lsn)),
+                 "Records %" PRIu64 " to %" PRIu64
+                 " of the log are missing: they were lost when a flush failed, and not flushed before",
+                 first_lsn, last_lsn);
     return STATUS_OK;
 }
 
@@ -178,10 +179,12 @@ static enum status read_log(struct opening *opening) {
     if (status != STATUS_OK && !opening->reason[0])
         snprintf(opening->reason, PERSIST_REASON_SIZE, "%s", report.reason);
     if (status == STATUS_OK && report.cut_bytes)
-        persist_say(persist, LOG_WARNING,
-                    "The log ended in %" PRIu64 " bytes that were not written to their end (log-%010" PRIu64
-                    ", offset %" PRIu64 "): cut off",
-                    report.cut_bytes, report.last.number, report.cut_offset);
+        persist_tell(persist, LOG_WARNING, "log_cut",
+                     LOG_FIELDS(log_number("bytes", report.cut_bytes), log_number("number", report.last.number),
+                                log_number("offset", report.cut_offset)),
+                     "The log ended in %" PRIu64 " bytes that were not written to their end (log-%010" PRIu64
+                     ", offset %" PRIu64 "): cut off",
+                     report.cut_bytes, report.last.number, report.cut_offset);
     persist->facts.cut_bytes = report.cut_bytes;
     persist->facts.missing = report.missing;
     persist->log_bytes_loaded = report.bytes;

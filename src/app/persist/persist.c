@@ -155,6 +155,20 @@ void persist_say(const struct persist *persist, enum log_level level, const char
         log_write(level, "%s", text);
 }
 
+void persist_tell(const struct persist *persist, enum log_level level, const char *event,
+                  const struct log_field *fields, const char *format, ...) {
+    const struct persist_user *user = &persist->options.user;
+    char text[LOG_LINE_SIZE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (user->say)
+        user->say(user->context, level, text);
+    else
+        log_event(level, event, fields, "%s", text);
+}
+
 struct wal *persist_log(struct persist *persist) {
     return persist->wal;
 }

@@ -48,6 +48,9 @@ struct persist {
 /* Says it to the user, or writes it to the log. */
 void persist_say(const struct persist *persist, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same as an event of the log (sys/os/log.h); the user hears its sentence. */
+void persist_tell(const struct persist *persist, enum log_level level, const char *event,
+                  const struct log_field *fields, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Makes a backup if one is due; by whoever saves, so that no file goes away meanwhile. */
 void backup_look(struct persist *persist);

@@ -246,6 +246,11 @@ static void note_end(struct persist *persist, const struct saving *saving, enum 
         persist->options.user.saved(persist->options.user.context);
 }
 
+static void tell_failed(const struct persist *persist, const char *problem) {
+    persist_tell(persist, LOG_WARNING, "snapshot_failed", LOG_FIELDS(log_text("problem", problem)),
+                 "A snapshot has failed: %s", problem);
+}
+
 static void save(struct persist *persist) {
     struct saving saving = {.persist = persist};
     uint64_t begun_ms = clock_steady_ms();
@@ -261,15 +266,17 @@ static void save(struct persist *persist) {
     buf_fini(&saving.record);
     uint64_t took_ms = clock_steady_ms() - begun_ms;
     if (status == STATUS_OK)
-        persist_say(persist, LOG_NOTICE, "Snapshot %llu: %llu entries, %llu bytes, %llu ms",
-                    (unsigned long long)saving.facts.number, (unsigned long long)saving.dump.done,
-                    (unsigned long long)saving.facts.file_bytes, (unsigned long long)took_ms);
+        persist_tell(persist, LOG_NOTICE, "snapshot_taken",
+                     LOG_FIELDS(log_number("number", saving.facts.number), log_number("entries", saving.dump.done),
+                                log_number("bytes", saving.facts.file_bytes), log_number("ms", took_ms)),
+                     "Snapshot %llu: %llu entries, %llu bytes, %llu ms", (unsigned long long)saving.facts.number,
+                     (unsigned long long)saving.dump.done, (unsigned long long)saving.facts.file_bytes,
+                     (unsigned long long)took_ms);
     if (status == STATUS_OK && saving.dump.below_left_out)
         persist_say(persist, LOG_WARNING, "The snapshot has nothing of %llu entries in the warm tier",
                     (unsigned long long)saving.dump.below_left_out);
     else if (status != STATUS_OK && !is_stopping(persist))
-        persist_say(persist, LOG_WARNING, "A snapshot has failed: %s",
-                    status == STATUS_IO || status == STATUS_FULL ? strerror(error) : status_text(status));
+        tell_failed(persist, status == STATUS_IO || status == STATUS_FULL ? strerror(error) : status_text(status));
     note_end(persist, &saving, status, took_ms);
 }
 
@@ -282,8 +289,8 @@ static void look_at_failure(struct persist *persist) {
         return;
     struct wal_statistics log;
     wal_statistics(persist->wal, &log);
-    persist_say(persist, LOG_WARNING, "The log has failed: %s. Writes are refused; another file is begun",
-                log.error_text);
+    persist_tell(persist, LOG_WARNING, "log_failed", LOG_FIELDS(log_text("problem", log.error_text)),
+                 "The log has failed: %s. Writes are refused; another file is begun", log.error_text);
     persist->anew_at_ms = now_ms + PERSIST_RETRY_MS;
     wal_begin_anew(persist->wal);
 }

@@ -203,20 +203,23 @@ static void on_fails(void *context, bool fails, int error) {
         atomic_fetch_or(&server->env.asked, CMD_ASK_AUDIT);
     else
         atomic_fetch_and(&server->env.asked, ~(uint32_t)CMD_ASK_AUDIT);
-    if (!fails)
-        log_notice("The audit log is written again");
-    else if (audit_refuses(server))
-        log_warning("The audit log cannot be written: %s. What it has to note is refused until it can",
-                    strerror(error));
-    else
-        log_warning("The audit log cannot be written: %s. What it has to note is done, and may be lost",
-                    strerror(error));
+    if (!fails) {
+        log_event(LOG_NOTICE, "audit_written_again", NULL, "The audit log is written again");
+        return;
+    }
+    bool refuses = audit_refuses(server);
+    log_event(LOG_WARNING, "audit_failed",
+              LOG_FIELDS(log_text("problem", strerror(error)), log_text("meanwhile", refuses ? "refused" : "done")),
+              "The audit log cannot be written: %s. What it has to note is %s", strerror(error),
+              refuses ? "refused until it can" : "done, and may be lost");
 }
 
 /* Noted where it cannot be changed with the log. */
 static void on_anchored(void *context, uint64_t lines, const char hash[AUDIT_HASH_SIZE]) {
     MAYBE(context == NULL);
-    log_notice("Audit log: %llu lines, the last one's hash is %.*s", (unsigned long long)lines, AUDIT_HASH_SIZE, hash);
+    log_event(LOG_NOTICE, "audit_anchored",
+              LOG_FIELDS(log_number("lines", lines), log_bytes("hash", slice_make(hash, AUDIT_HASH_SIZE))),
+              "Audit log: %llu lines, the last one's hash is %.*s", (unsigned long long)lines, AUDIT_HASH_SIZE, hash);
 }
 
 static void on_taken(void *context, uint64_t file) {
@@ -361,6 +364,8 @@ void audit_stop(struct server *server) {
     struct server_audit *audit = server->audit;
     if (!audit)
         return;
+    if (audit->log)
+        audit_tell_left_out(audit);
     if (audit->runs) {
         audit_log_end(audit->log);
         thread_join(&audit->thread);

@@ -34,7 +34,7 @@ static enum status api_shutdown(struct cmd_server *api, enum cmd_save_last saves
     struct server *server = server_of(api);
     if (abort)
         return STATUS_INVALID; /* a stop is under way at once; there is nothing to take back */
-    log_notice("SHUTDOWN was asked for");
+    log_event(LOG_NOTICE, "stopping", LOG_FIELDS(log_text("cause", "SHUTDOWN")), "SHUTDOWN was asked for");
     atomic_store(&server->saves_last, (int)saves);
     server_request_stop(server, now || force ? SERVER_STOPS_NOW : SERVER_STOPS);
     return STATUS_OK;

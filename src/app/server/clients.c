@@ -1,6 +1,5 @@
 #include "app/server/clients.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,19 +93,27 @@ void clients_describe(const struct cmd_client *client, char *text, size_t size) 
              service.size ? ", service " : "", (int)service.size, service.size ? (const char *)service.data : "");
 }
 
-void clients_tell(const struct cmd_client *client, const char *format, ...) {
-    char who[CLIENT_SHOWN_MAX], what[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
+void clients_api_tell(struct cmd_server *api, struct cmd_client *client, const char *what) {
+    const struct connection *connection = client->connection;
+    char who[CLIENT_SHOWN_MAX];
+    (void)api;
     clients_describe(client, who, sizeof who);
-    log_notice("%s, by %s", what, who);
+    log_event(
+        LOG_NOTICE, "administration",
+        LOG_FIELDS(log_text("deed", what), log_number("client", client->id), log_text("address", connection->peer),
+                   log_bytes("client_name", buf_slice(&client->name)), log_bytes("service", rights_service(client))),
+        "%s, by %s", what, who);
 }
 
-void clients_api_tell(struct cmd_server *api, struct cmd_client *client, const char *what) {
-    (void)api;
-    clients_tell(client, "%s", what);
+static void tell_setting(const struct cmd_client *client, const char *key, struct slice value) {
+    const struct connection *connection = client->connection;
+    char who[CLIENT_SHOWN_MAX];
+    clients_describe(client, who, sizeof who);
+    log_event(LOG_NOTICE, "configuration_changed",
+              LOG_FIELDS(log_text("key", key), log_bytes("value", value), log_number("client", client->id),
+                         log_text("address", connection->peer), log_bytes("client_name", buf_slice(&client->name)),
+                         log_bytes("service", rights_service(client))),
+              "CONFIG SET %s %.*s, by %s", key, (int)value.size, value.size ? (const char *)value.data : "", who);
 }
 
 void clients_tell_settings(const struct slice *names, const struct slice *values, uint32_t count) {
@@ -117,7 +124,6 @@ void clients_tell_settings(const struct slice *names, const struct slice *values
         enum config_key_id id = config_find(names[i]);
         bool shown = id < CONFIG_KEY_COUNT && !config_keys[id].secret;
         struct slice value = shown ? slice_part(values[i], 0, 256) : SLICE("(not shown)");
-        clients_tell(worker->call.client, "CONFIG SET %s %.*s", id < CONFIG_KEY_COUNT ? config_keys[id].name : "",
-                     (int)value.size, value.size ? (const char *)value.data : "");
+        tell_setting(worker->call.client, id < CONFIG_KEY_COUNT ? config_keys[id].name : "", value);
     }
 }

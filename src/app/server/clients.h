@@ -23,7 +23,6 @@ void clients_wake(struct server *server);
 enum { CLIENT_SHOWN_MAX = 220 };
 
 /* Says in the log, at notice, what a client has done that concerns everybody, and who it is. */
-__attribute__((format(printf, 2, 3))) void clients_tell(const struct cmd_client *client, const char *format, ...);
 void clients_api_tell(struct cmd_server *api, struct cmd_client *client, const char *what);
 /* "client 7 at 10.0.0.1:4711, name n, service s" */
 void clients_describe(const struct cmd_client *client, char *text, size_t size);

@@ -172,6 +172,14 @@ void connection_update_interest(struct connection *connection) {
 
 /* ------------------------------------------------------------------- limits */
 
+static void tell_over_limit(const struct connection *connection) {
+    log_event(LOG_WARNING, "client_closed",
+              LOG_FIELDS(log_text("why", "soft_output_limit"), log_number("client", connection->client.id),
+                         log_text("address", connection->peer)),
+              "Closing a client over its soft output limit: id=%llu addr=%s", (unsigned long long)connection->client.id,
+              connection->peer);
+}
+
 static void look_after_output(struct connection *connection) {
     struct worker *worker = connection->worker;
     uint64_t now_ms = worker->now_ms, unsent = connection_unsent(connection);
@@ -187,8 +195,7 @@ static void look_after_output(struct connection *connection) {
         if (now_ms - connection->soft_since_ms > 1000ull * soft_s) {
             worker->counts.output_limit_cuts++;
             worker->counts.pubsub_cuts += subscriber;
-            log_warning("Closing a client over its soft output limit: id=%llu addr=%s",
-                        (unsigned long long)connection->client.id, connection->peer);
+            tell_over_limit(connection);
             connection_close(connection);
             return;
         }

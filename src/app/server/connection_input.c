@@ -206,8 +206,11 @@ static bool keep_rest(struct connection *connection) {
         worker->counts.input_largest_bytes = rest;
     if (rest > limit) {
         worker->counts.query_limit_cuts++;
-        log_warning("Closing a client that reached the query buffer limit: id=%llu addr=%s",
-                    (unsigned long long)connection->client.id, connection->peer);
+        log_event(LOG_WARNING, "client_closed",
+                  LOG_FIELDS(log_text("why", "query_buffer"), log_number("client", connection->client.id),
+                             log_text("address", connection->peer)),
+                  "Closing a client that reached the query buffer limit: id=%llu addr=%s",
+                  (unsigned long long)connection->client.id, connection->peer);
         connection_close(connection);
         return false;
     }

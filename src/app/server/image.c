@@ -160,8 +160,11 @@ static void tell_attached(struct server *server) {
     uint64_t keys = 0;
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         keys += cache_count(server->cache, db);
-    log_notice("The cache in %s is as it was: %" PRIu64 " keys, %" PRIu64 ".%" PRIu64 " ms", path_of(server), keys,
-               server->image.took_us / 1000, server->image.took_us / 100 % 10);
+    log_event(LOG_NOTICE, "memory_file_attached",
+              LOG_FIELDS(log_text("path", path_of(server)), log_number("keys", keys),
+                         log_number("us", server->image.took_us)),
+              "The cache in %s is as it was: %" PRIu64 " keys, %" PRIu64 ".%" PRIu64 " ms", path_of(server), keys,
+              server->image.took_us / 1000, server->image.took_us / 100 % 10);
     if (server->image.file.log.behind)
         log_notice("The log has %" PRIu64 " records behind it", server->image.file.log.behind);
 }

@@ -1,6 +1,7 @@
 #include "app/server/listeners.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,13 @@ static const char *bind_address(const char *item, bool *ret_optional) {
     return item + *ret_optional;
 }
 
+/* `where`: the address, with its port if it has one. */
+static void tell_problem(const char *where, const char *address, uint16_t port, const char *problem) {
+    log_event(LOG_WARNING, "listen_failed",
+              LOG_FIELDS(log_text("address", address), log_number("port", port), log_text("problem", problem)),
+              "Cannot listen on %s: %s", where, problem);
+}
+
 /* Whether all addresses have this port free; 0 chooses one by the first. */
 static enum status probe_all(const struct config_list *bind, uint16_t port, bool *usable, uint16_t *ret_port) {
     for (uint32_t i = 0; i < bind->count; i++) {
@@ -27,10 +35,12 @@ static enum status probe_all(const struct config_list *bind, uint16_t port, bool
         if (status == STATUS_OK) {
             port = found;
         } else if (status == STATUS_BUSY || !optional) {
-            log_warning("Cannot listen on %s port %u: %s", address, port,
-                        status == STATUS_BUSY      ? "another program does already"
-                        : status == STATUS_INVALID ? "not an address"
-                                                   : strerror(errno));
+            char where[CONFIG_LIST_ITEM_MAX + 16];
+            snprintf(where, sizeof where, "%s port %u", address, port);
+            tell_problem(where, address, port,
+                         status == STATUS_BUSY      ? "another program does already"
+                         : status == STATUS_INVALID ? "not an address"
+                                                    : strerror(errno));
             return status;
         }
     }
@@ -86,10 +96,10 @@ static enum status listen_unix(struct server *server) {
     enum status status =
         socket_listen_unix(values->unixsocket, (unsigned)values->unixsocketperm, (int)values->tcp_backlog, &first);
     if (status != STATUS_OK) {
-        log_warning("Cannot listen on %s: %s", values->unixsocket,
-                    status == STATUS_BUSY      ? "another program does already"
-                    : status == STATUS_INVALID ? "there is a file that is not a socket"
-                                               : strerror(errno));
+        tell_problem(values->unixsocket, values->unixsocket, 0,
+                     status == STATUS_BUSY      ? "another program does already"
+                     : status == STATUS_INVALID ? "there is a file that is not a socket"
+                                                : strerror(errno));
         return status;
     }
     server->unix_open = true;

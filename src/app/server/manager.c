@@ -24,7 +24,12 @@ void manager_tell_ready(const struct server *server) {
     if (server->unix_open)
         snprintf(doors + strlen(doors), sizeof doors - strlen(doors), "%s, ", server->unix_path);
     config_size_text(cache_limit(server->cache), memory, sizeof memory);
-    log_notice("Strata is ready: %s%u workers, maxmemory %s", doors, server->worker_count, memory);
+    log_event(LOG_NOTICE, "ready",
+              LOG_FIELDS(log_number("port", server->tcp_port), log_number("tls_port", server->tls_port),
+                         log_text("unix", server->unix_open ? server->unix_path : ""),
+                         log_number("workers", server->worker_count),
+                         log_number("maxmemory_bytes", cache_limit(server->cache))),
+              "Strata is ready: %s%u workers, maxmemory %s", doors, server->worker_count, memory);
     tell_manager(
         service_tell("READY=1\nSTATUS=Serving: %s%u workers, maxmemory %s", doors, server->worker_count, memory));
 }

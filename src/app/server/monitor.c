@@ -141,7 +141,10 @@ void monitor_hand_out(struct worker *worker) {
         if (!connection->monitoring || connection->state != CONNECTION_OPEN)
             continue;
         if (lost || (hard && connection_unsent(connection) + lines.size > hard)) {
-            log_warning("Closing a monitor that lags behind: id=%llu", (unsigned long long)connection->client.id);
+            log_event(LOG_WARNING, "client_closed",
+                      LOG_FIELDS(log_text("why", "monitor_lags"), log_number("client", connection->client.id),
+                                 log_text("address", connection->peer)),
+                      "Closing a monitor that lags behind: id=%llu", (unsigned long long)connection->client.id);
             worker->counts.output_limit_cuts++;
             connection_close(connection);
             continue;

@@ -64,9 +64,9 @@ static void on_refuses(void *context, bool refuses) {
     else
         atomic_fetch_and(&server->env.asked, ~(uint32_t)CMD_ASK_LOG);
     if (refuses)
-        log_warning("The log takes no writes: they are refused until it does again");
+        log_event(LOG_WARNING, "writes_refused", NULL, "The log takes no writes: they are refused until it does again");
     else
-        log_notice("The log takes writes again");
+        log_event(LOG_NOTICE, "writes_accepted", NULL, "The log takes writes again");
 }
 
 static void on_saved(void *context) { wake_all(context); }
@@ -91,7 +91,8 @@ static enum status lock_directory(struct server *server) {
     enum status status = directory_open(".", false, &server->directory);
     if (status != STATUS_OK) {
         server->directory.fd = -1;
-        log_warning("The directory of the log cannot be opened: %s", strerror(errno));
+        log_warning("The directory of the log, `dir` %s, cannot be opened: %s", server->config.values.dir,
+                    strerror(errno));
         return status;
     }
     status = directory_lock(&server->directory, &owner);
@@ -99,7 +100,8 @@ static enum status lock_directory(struct server *server) {
         log_warning("Another server keeps what it holds in this directory: process %d. Give this one another `dir`",
                     owner);
     else if (status != STATUS_OK)
-        log_warning("The directory of the log cannot be locked: %s", strerror(errno));
+        log_warning("The directory of the log, `dir` %s, cannot be written: %s", server->config.values.dir,
+                    strerror(errno));
     return status;
 }
 
@@ -109,13 +111,19 @@ static void tell_loaded(struct server *server) {
     for (uint32_t db = 0; db < CACHE_DATABASES; db++)
         keys += cache_count(server->cache, db);
     persist_facts(server->persist, &facts);
-    log_notice("Loaded %llu records in %llu ms: %llu keys", (unsigned long long)facts.loaded_records,
-               (unsigned long long)facts.loaded_ms, (unsigned long long)keys);
+    log_event(LOG_NOTICE, "loaded",
+              LOG_FIELDS(log_number("records", facts.loaded_records), log_number("ms", facts.loaded_ms),
+                         log_number("keys", keys)),
+              "Loaded %llu records in %llu ms: %llu keys", (unsigned long long)facts.loaded_records,
+              (unsigned long long)facts.loaded_ms, (unsigned long long)keys);
     if (facts.loaded_below || facts.loaded_below_lost)
-        log_notice("%llu keys are in the warm tier; %llu that were there are lost",
-                   (unsigned long long)facts.loaded_below, (unsigned long long)facts.loaded_below_lost);
+        log_event(LOG_NOTICE, "tier_loaded",
+                  LOG_FIELDS(log_number("keys", facts.loaded_below), log_number("lost", facts.loaded_below_lost)),
+                  "%llu keys are in the warm tier; %llu that were there are lost",
+                  (unsigned long long)facts.loaded_below, (unsigned long long)facts.loaded_below_lost);
     if (facts.loaded_entries_lost)
-        log_warning("%llu entries found no room in maxmemory", (unsigned long long)facts.loaded_entries_lost);
+        log_event(LOG_WARNING, "entries_lost", LOG_FIELDS(log_number("entries", facts.loaded_entries_lost)),
+                  "%llu entries found no room in maxmemory", (unsigned long long)facts.loaded_entries_lost);
 }
 
 static void fail_to_load(struct server *server) {
@@ -207,7 +215,8 @@ static void load(void *context) {
     }
     if (atomic_load(&server->load.progress.ends)) /* it is to stop */
         return;
-    log_warning("What was kept cannot be loaded: %s", reason);
+    log_event(LOG_WARNING, "load_failed", LOG_FIELDS(log_text("problem", reason)), "What was kept cannot be loaded: %s",
+              reason);
     fail_to_load(server);
 }
 

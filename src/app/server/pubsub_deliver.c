@@ -133,8 +133,11 @@ static struct connection *connection_of(struct listener *listener) {
 /* It is closed at the end of the turn: whoever calls walks the listeners. */
 void push_cut(struct connection *connection, const char *why) {
     struct worker *worker = connection->worker;
-    log_warning("Closing a subscriber %s: id=%llu addr=%s", why, (unsigned long long)connection->client.id,
-                connection->peer);
+    log_event(LOG_WARNING, "client_closed",
+              LOG_FIELDS(log_text("why", "subscriber_lags"), log_number("client", connection->client.id),
+                         log_text("address", connection->peer)),
+              "Closing a subscriber %s: id=%llu addr=%s", why, (unsigned long long)connection->client.id,
+              connection->peer);
     worker->counts.output_limit_cuts++;
     worker->counts.pubsub_cuts++;
     worker->kills++;

@@ -383,9 +383,16 @@ static void count_changes(const struct rules *before, const struct rules *after,
 static void tell_of_load(const struct server *server, const struct rules_in_force *set) {
     uint32_t counts[RULES_CHANGED + 1];
     count_changes(server->rules ? server->rules->rules : NULL, set->rules, counts);
-    log_notice("Rules from %s: %u classes added, %u changed, %u removed; %u classes, %u events, hash %016llx",
-               set->origin.source, counts[RULES_ADDED], counts[RULES_CHANGED], counts[RULES_REMOVED],
-               rules_class_count(set->rules), rules_event_count(set->rules), (unsigned long long)set->origin.hash);
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)set->origin.hash);
+    log_event(LOG_NOTICE, "rules_changed",
+              LOG_FIELDS(log_text("source", set->origin.source), log_number("added", counts[RULES_ADDED]),
+                         log_number("changed", counts[RULES_CHANGED]), log_number("removed", counts[RULES_REMOVED]),
+                         log_number("classes", rules_class_count(set->rules)),
+                         log_number("events", rules_event_count(set->rules)), log_text("hash", hash)),
+              "Rules from %s: %u classes added, %u changed, %u removed; %u classes, %u events, hash %s",
+              set->origin.source, counts[RULES_ADDED], counts[RULES_CHANGED], counts[RULES_REMOVED],
+              rules_class_count(set->rules), rules_event_count(set->rules), hash);
 }
 
 /* `problem`: its first line counts; what `status` means, if it is empty. */
@@ -412,7 +419,8 @@ void rules_api_loads(struct cmd_server *api, struct cmd_rules_loads *ret_loads) 
 }
 
 void rules_file_gone(struct server *server) {
-    log_warning("The file of the rules %s is not there any more; those in force stay", server->rules_path);
+    log_event(LOG_WARNING, "rules_file_gone", LOG_FIELDS(log_text("source", server->rules_path)),
+              "The file of the rules %s is not there any more; those in force stay", server->rules_path);
     note_load(server, STATUS_IO, SLICE("the watched file is not there any more"));
 }
 
@@ -477,6 +485,11 @@ enum status rules_api_load(struct cmd_server *api, struct cmd_client *client, st
     return status;
 }
 
+static void tell_refused(const char *path, const char *problem) {
+    log_event(LOG_WARNING, "rules_refused", LOG_FIELDS(log_text("source", path), log_text("problem", problem)),
+              "The rules in %s are not in force: %s; those from before stay", path, problem);
+}
+
 void rules_load_file(struct worker *worker) {
     struct server *server = worker->server;
     const char *path = server->rules_path;
@@ -498,10 +511,9 @@ void rules_load_file(struct worker *worker) {
                                       : manifest_first_error(buf_slice(&problems), path));
     log_problems(&problems);
     if (status == STATUS_OK)
-        log_notice("The rules in %s are in force", path);
+        log_event(LOG_NOTICE, "rules_read", LOG_FIELDS(log_text("source", path)), "The rules in %s are in force", path);
     else
-        log_warning("The rules in %s are not in force: %s; those from before stay", path,
-                    status == STATUS_IO ? strerror(errno) : status_text(status));
+        tell_refused(path, status == STATUS_IO ? strerror(errno) : status_text(status));
     buf_fini(&problems);
     buf_fini(&text);
 }
@@ -584,7 +596,9 @@ enum status rules_start(struct server *server) {
         put_into(server->workers[i], server->rules);
     settle_for(server, server->rules->rules);
     changes_want(server->workers[0], CHANGES_TO_FOLLOW, has_edges(server->rules->rules) ? RULES_CHANGES : 0);
-    log_notice("Rules of %u classes from %s", rules_class_count(server->rules->rules), path);
+    uint32_t classes = rules_class_count(server->rules->rules);
+    log_event(LOG_NOTICE, "rules_read", LOG_FIELDS(log_text("source", path)), "Rules of %u classes from %s", classes,
+              path);
     return STATUS_OK;
 }
 

@@ -359,8 +359,11 @@ void run_limit_output(struct worker *worker, struct connection *connection) {
     if (!hard || connection_waiting(connection) <= hard)
         return;
     worker->counts.output_limit_cuts++;
-    log_warning("Closing a client that reached its output buffer limit: id=%llu addr=%s",
-                (unsigned long long)client->id, connection->peer);
+    log_event(LOG_WARNING, "client_closed",
+              LOG_FIELDS(log_text("why", "output_limit"), log_number("client", client->id),
+                         log_text("address", connection->peer)),
+              "Closing a client that reached its output buffer limit: id=%llu addr=%s", (unsigned long long)client->id,
+              connection->peer);
     connection_close(connection);
 }
 
@@ -436,6 +439,13 @@ static void put_back(struct worker *worker, struct connection *connection, const
     tidy(worker, connection, item);
 }
 
+__attribute__((noinline)) static void tell_web_request(const struct connection *connection) {
+    log_event(LOG_WARNING, "client_closed",
+              LOG_FIELDS(log_text("why", "other_protocol"), log_number("client", connection->client.id),
+                         log_text("address", connection->peer)),
+              "Possible cross-protocol request from %s: connection closed", connection->peer);
+}
+
 /* Inlined into the batch's loop; everything unusual is elsewhere. */
 static inline void run_item(struct worker *worker, struct cmd_request *item) {
     struct cmd_client *client = item->client;
@@ -453,7 +463,7 @@ static inline void run_item(struct worker *worker, struct cmd_request *item) {
         return;
     }
     if (!item->spec && is_web_request(item->argv[0])) {
-        log_warning("Possible cross-protocol request from %s: connection closed", connection->peer);
+        tell_web_request(connection);
         connection_close(connection);
         return;
     }

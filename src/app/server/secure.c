@@ -181,10 +181,12 @@ static void load_again(struct server *server) {
         secure_use(server, &server->config.values, material);
     pthread_mutex_unlock(&server->config_lock);
     if (status == STATUS_OK) {
-        log_notice("Certificates have been read again: new connections are served with them");
+        log_event(LOG_NOTICE, "certificates_loaded", NULL,
+                  "Certificates have been read again: new connections are served with them");
     } else {
         atomic_fetch_add(&secure->load_failures, 1);
-        log_warning("Certificates have changed and are of no use, those from before stay: %s", reason);
+        log_event(LOG_WARNING, "certificates_refused", LOG_FIELDS(log_text("problem", reason)),
+                  "Certificates have changed and are of no use, those from before stay: %s", reason);
     }
 }
 

@@ -246,5 +246,5 @@ void server_free(struct server *server) {
     signals_give_back(server);
     memory_give(&memory_libc, server, sizeof *server);
     if (ran)
-        log_notice("Strata has stopped");
+        log_event(LOG_NOTICE, "stopped", NULL, "Strata has stopped");
 }

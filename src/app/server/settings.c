@@ -103,8 +103,10 @@ void settings_allow_clients(struct server *server) {
     int64_t wanted = server->config.values.maxclients, clients = allow_clients(server, wanted);
     if (clients == wanted)
         return;
-    log_warning("maxclients is %lld and not %lld: the system allows no more open files", (long long)clients,
-                (long long)wanted);
+    log_event(LOG_WARNING, "clients_limited",
+              LOG_FIELDS(log_number("maxclients", (uint64_t)clients), log_number("wanted", (uint64_t)wanted)),
+              "maxclients is %lld and not %lld: the system allows no more open files", (long long)clients,
+              (long long)wanted);
     server->config.values.maxclients = clients;
     set_u32(&server->settings.clients_max, clients);
 }

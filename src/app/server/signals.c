@@ -68,8 +68,9 @@ static void take_signal(struct server *server) {
         log_warning("Second interrupt: stopping at once");
         _exit(1);
     }
-    audit_signal(server, signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-    log_notice("Received %s, stopping", signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    const char *name = signal_info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
+    audit_signal(server, name);
+    log_event(LOG_NOTICE, "stopping", LOG_FIELDS(log_text("cause", name)), "Received %s, stopping", name);
     server_request_stop(server, SERVER_STOPS);
 }
 

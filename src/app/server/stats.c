@@ -6,6 +6,7 @@
 #include "app/server/monitor.h"
 #include "app/server/worker.h"
 #include "base/assert.h"
+#include "sys/os/log.h"
 
 void rate_look(struct rate *rate, uint64_t count, uint64_t now_ms) {
     if (rate->last_ms && now_ms > rate->last_ms) {
@@ -280,10 +281,23 @@ static void add_entry(struct worker *worker, const struct cmd_call *call, enum c
     MAYBE(status != STATUS_OK);
 }
 
+/* Its arguments stay in the slow log: this one goes further, and they may be secret. */
+static void tell_slow(const struct cmd_call *call, uint64_t us) {
+    const struct connection *connection = call->client->connection;
+    log_event(LOG_VERBOSE, "slow_command",
+              LOG_FIELDS(log_text("command", call->spec->name), log_number("us", us),
+                         log_number("client", call->client->id), log_text("address", connection->peer)),
+              "Slow: %s took %llu us: id=%llu addr=%s", call->spec->name, (unsigned long long)us,
+              (unsigned long long)call->client->id, connection->peer);
+}
+
 void stats_slow(struct worker *worker, const struct cmd_call *call, uint64_t us, bool slowlog, bool latency) {
     struct server *server = worker->server;
+    slowlog = slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG);
+    if (slowlog)
+        tell_slow(call, us);
     pthread_mutex_lock(&server->logs_lock);
-    if (slowlog && !(call->spec->flags & CMD_SKIP_SLOWLOG))
+    if (slowlog)
         add_entry(worker, call, CMD_LOG_SLOW, us);
     if (latency)
         latency_add(&server->latency, call->spec->flags & CMD_FAST ? "fast-command" : "command",

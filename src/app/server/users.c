@@ -216,7 +216,9 @@ bool users_api_save(struct cmd_server *api, struct buf *errors) {
     buf_fini(&text);
     if (done)
         return true;
-    log_warning("Cannot write the ACL file %s: %s", path, status == STATUS_OK ? strerror(errno) : status_text(status));
+    const char *problem = status == STATUS_OK ? strerror(errno) : status_text(status);
+    log_event(LOG_WARNING, "acl_save_failed", LOG_FIELDS(log_text("path", path), log_text("problem", problem)),
+              "Cannot write the ACL file %s: %s", path, problem);
     MAYBE(buf_printf(errors,
                      "There was an error trying to save the ACLs. Please check the server logs for more "
                      "information") != STATUS_OK);

@@ -273,7 +273,8 @@ static void rest_listeners(struct worker *worker) {
 
 static void tell_no_descriptors(struct worker *worker) {
     if (worker->now_ms - worker->accept_warned_ms > ACCEPT_WARN_MS || !worker->accept_warned_ms) {
-        log_warning("No descriptor or memory left for a new connection; trying again every %d ms", ACCEPT_AGAIN_MS);
+        log_event(LOG_WARNING, "no_descriptors", LOG_FIELDS(log_number("again_ms", ACCEPT_AGAIN_MS)),
+                  "No descriptor or memory left for a new connection; trying again every %d ms", ACCEPT_AGAIN_MS);
         worker->accept_warned_ms = worker->now_ms;
     }
 }
@@ -291,8 +292,28 @@ static void watch_listeners_again(struct worker *worker) {
     worker->listening = true;
 }
 
+/* Whoever is turned away comes again, so one line stands for many. `text`: what it is told. */
+static void tell_refused(struct worker *worker, int fd, enum connection_door door, const char *text) {
+    char peer[SOCKET_TEXT_SIZE];
+    worker->refused_untold++;
+    if (worker->refused_told_ms && worker->now_ms - worker->refused_told_ms <= ACCEPT_WARN_MS)
+        return;
+    socket_peer_text(fd, peer);
+    const char *address = door == DOOR_UNIX ? worker->server->unix_path : peer;
+    bool is_protected = text[1] == 'D';
+    log_event(LOG_WARNING, "client_refused",
+              LOG_FIELDS(log_text("address", address), log_text("why", is_protected ? "protected_mode" : "maxclients"),
+                         log_number("refused", worker->refused_untold)),
+              "Turning away a client: addr=%s: %s (%u since the last such line)", address,
+              is_protected ? "protected mode, and no password is set" : "maxclients is reached",
+              worker->refused_untold);
+    worker->refused_told_ms = worker->now_ms;
+    worker->refused_untold = 0;
+}
+
 /* Over TLS nothing can be said before the handshake, which is not worth it. */
 static void refuse(struct worker *worker, int fd, enum connection_door door, const char *text) {
+    tell_refused(worker, fd, door, text);
     audit_turned_away(worker, fd, door, text[1] == 'D' ? "DENIED" : "ERR");
     if (door != DOOR_TLS) {
         ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -479,6 +500,8 @@ static void tick(struct worker *worker) {
     rate_look(&counts->output_rate, counts->bytes_out, worker->now_ms);
     walk_connections(worker);
     bool loading = server_is_loading(worker->server);
+    if (worker->index == 0)
+        audit_tick(worker);
     if (!loading)
         tracking_tick(worker);
     if (worker->index == 0 && !loading) {
@@ -582,8 +605,9 @@ static bool look_at_stop(struct worker *worker) {
     if (stop != SERVER_STOPS_NOW && worker->now_ms < worker->stop_until_ms)
         return false;
     if (stop != SERVER_STOPS_NOW)
-        log_warning("Worker %u closes %u clients that did not take their replies in time", worker->index,
-                    worker->count);
+        log_event(LOG_WARNING, "clients_cut_at_the_end",
+                  LOG_FIELDS(log_number("worker", worker->index), log_number("clients", worker->count)),
+                  "Worker %u closes %u clients that did not take their replies in time", worker->index, worker->count);
     while (worker->first)
         connection_close(worker->first);
     return true;

@@ -142,6 +142,8 @@ struct worker {
     int stopping; /* enum server_stop as this worker has seen it */
     uint64_t stop_until_ms;
     uint64_t accept_warned_ms;
+    uint64_t refused_told_ms; /* when the log was told of clients that are turned away; 0: never */
+    uint32_t refused_untold;  /* of them since */
 };
 
 MUST_CHECK enum status worker_new(struct server *server, uint32_t index, struct worker **ret_worker);

@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/number.h"
 
-enum { PROMPT_SIZE = 320, PLACE_SIZE = 256, ARENA_CHUNK = 64 * 1024, PORT_MAX = 65535, HOST_MAX = 255 };
+enum { PROMPT_SIZE = 320, PLACE_SIZE = 256, ARENA_CHUNK = 64 * 1024, HOST_MAX = 255 };
 
 struct interactive {
     struct session *session;
@@ -47,7 +47,7 @@ static void write_prompt(const struct session *session, char *prompt) {
 
 static int other(void *context) {
     const struct interactive *interactive = context;
-    return interactive->session->is_open ? interactive->session->link.fd : -1;
+    return interactive->session->is_open ? interactive->session->link.wire.fd : -1;
 }
 
 static void other_ready(void *context) {
@@ -89,9 +89,9 @@ static void help(struct interactive *interactive, struct line_words words) {
 
 static void connect_to(struct interactive *interactive, struct line_words words) {
     struct session *session = interactive->session;
-    int64_t port = SERVER_LINK_PORT;
+    int64_t port = SERVER_PORT;
     if (words.count < 2 || words.count > 3 || words.list[1].size > HOST_MAX ||
-        (words.count == 3 && (!number_parse_i64(words.list[2], &port) || port < 1 || port > PORT_MAX))) {
+        (words.count == 3 && (!number_parse_i64(words.list[2], &port) || port < 1 || port > SERVER_PORT_MAX))) {
         puts("connect takes a host and a port");
         return;
     }
@@ -156,10 +156,10 @@ int interactive_run(struct session *session) {
     arena_init(&interactive.arena, &memory_libc, ARENA_CHUNK);
     editor_init(&interactive.editor, &hooks);
     line_history_load(&interactive.history, &interactive.editor);
-    MAYBE(!session_connect(session));
-    while (take_line(&interactive))
+    bool refused = !session_connect(session) && session->link.refused;
+    while (!refused && take_line(&interactive))
         continue;
     editor_fini(&interactive.editor);
     arena_fini(&interactive.arena);
-    return SHELL_GOOD;
+    return refused ? SHELL_FAILED : SHELL_GOOD;
 }

@@ -91,12 +91,12 @@ int modes_scan(struct session *session) {
 struct kind {
     const char *name, *command, *unit;
     uint64_t keys, total, largest;
-    char key[KEY_SHOWN_MAX];
+    struct buf key; /* the largest */
 };
 
 struct largest {
     struct session *session;
-    bool by_memory;
+    bool by_memory, as_json;
     struct kind kinds[6];
     uint64_t sampled, other, key_bytes;
 };
@@ -120,6 +120,21 @@ static bool add_size(struct largest *largest, const struct kind *kind, struct sl
     return server_link_add(&largest->session->link, words, count < 0 ? 3 : 5);
 }
 
+static const char *unit_of(const struct largest *largest, const struct kind *kind) {
+    return largest->by_memory ? "bytes" : kind->unit;
+}
+
+/* As at the prompt, and not too long for a line; until the next. */
+static const char *shown_key(const struct largest *largest, const struct kind *kind) {
+    static char text[KEY_SHOWN_MAX];
+    struct buf *quoted = &largest->session->out;
+    buf_clear(quoted);
+    if (format_quoted(quoted, buf_slice(&kind->key)) != STATUS_OK)
+        return "";
+    snprintf(text, sizeof text, "%.*s", (int)quoted->size, (const char *)quoted->data);
+    return text;
+}
+
 static void note_size(struct largest *largest, struct kind *kind, struct slice key, const struct resp_value *reply) {
     if (reply->type != RESP_INTEGER || reply->integer < 0)
         return; /* gone, or of another type, since */
@@ -131,13 +146,10 @@ static void note_size(struct largest *largest, struct kind *kind, struct slice k
     if (kind->keys > 1 && size <= kind->largest)
         return;
     kind->largest = size;
-    struct buf *shown = &largest->session->out;
-    buf_clear(shown);
-    if (format_quoted(shown, key) != STATUS_OK)
-        return;
-    snprintf(kind->key, sizeof kind->key, "%.*s", (int)shown->size, (const char *)shown->data);
-    printf("Biggest %-6s found so far %s with %" PRIu64 " %s\n", kind->name, kind->key, size,
-           largest->by_memory ? "bytes" : kind->unit);
+    buf_clear(&kind->key);
+    if (buf_append_slice(&kind->key, key) == STATUS_OK && !largest->as_json)
+        printf("Biggest %-6s found so far %s with %" PRIu64 " %s\n", kind->name, shown_key(largest, kind), size,
+               unit_of(largest, kind));
 }
 
 /* The types of all keys of a batch, then their sizes. */
@@ -174,6 +186,30 @@ static bool measure(void *context, const struct resp_value *keys, uint32_t count
     return good;
 }
 
+/* One object on one line. */
+static bool print_json(const struct largest *largest) {
+    struct buf *text = &largest->session->out;
+    const char *between = "";
+    printf("{\"keys\":%" PRIu64 ",\"key_bytes\":%" PRIu64 ",\"others\":%" PRIu64 ",\"types\":{", largest->sampled,
+           largest->key_bytes, largest->other);
+    for (size_t i = 0; i < COUNT_OF(largest->kinds); i++) {
+        const struct kind *kind = &largest->kinds[i];
+        const struct resp_value key = {.type = RESP_BULK, .text = buf_slice(&kind->key)};
+        if (!kind->keys)
+            continue;
+        buf_clear(text);
+        if (format_reply(&largest->session->options->format, &key, false, text) != STATUS_OK)
+            return false;
+        printf("%s\"%s\":{\"keys\":%" PRIu64 ",\"unit\":\"%s\",\"total\":%" PRIu64 ",\"largest\":%" PRIu64
+               ",\"key\":%.*s}",
+               between, kind->name, kind->keys, unit_of(largest, kind), kind->total, kind->largest, (int)text->size - 1,
+               (const char *)text->data); /* without its line end */
+        between = ",";
+    }
+    puts("}}");
+    return true;
+}
+
 static void print_summary(const struct largest *largest) {
     double keys = largest->sampled ? (double)largest->sampled : 1;
     printf("\n-------- summary -------\n\nSampled %" PRIu64 " keys in the keyspace!\n", largest->sampled);
@@ -182,15 +218,15 @@ static void print_summary(const struct largest *largest) {
     for (size_t i = 0; i < COUNT_OF(largest->kinds); i++) {
         const struct kind *kind = &largest->kinds[i];
         if (kind->keys)
-            printf("Biggest %6s found %s has %" PRIu64 " %s\n", kind->name, kind->key, kind->largest,
-                   largest->by_memory ? "bytes" : kind->unit);
+            printf("Biggest %6s found %s has %" PRIu64 " %s\n", kind->name, shown_key(largest, kind), kind->largest,
+                   unit_of(largest, kind));
     }
     puts("");
     for (size_t i = 0; i < COUNT_OF(largest->kinds); i++) {
         const struct kind *kind = &largest->kinds[i];
         if (kind->keys)
             printf("%" PRIu64 " %ss with %" PRIu64 " %s (%.2f%% of keys, avg size %.2f)\n", kind->keys, kind->name,
-                   kind->total, largest->by_memory ? "bytes" : kind->unit, 100 * (double)kind->keys / keys,
+                   kind->total, unit_of(largest, kind), 100 * (double)kind->keys / keys,
                    (double)kind->total / (double)kind->keys);
     }
     if (largest->other)
@@ -200,6 +236,7 @@ static void print_summary(const struct largest *largest) {
 int modes_largest(struct session *session) {
     struct largest largest = {.session = session,
                               .by_memory = session->options->mode == SHELL_MEMORY_KEYS,
+                              .as_json = session->options->format.kind == FORMAT_JSON,
                               .kinds = {{.name = "string", .command = "STRLEN", .unit = "bytes"},
                                         {.name = "list", .command = "LLEN", .unit = "items"},
                                         {.name = "hash", .command = "HLEN", .unit = "fields"},
@@ -207,13 +244,18 @@ int modes_largest(struct session *session) {
                                         {.name = "zset", .command = "ZCARD", .unit = "members"},
                                         {.name = "stream", .command = "XLEN", .unit = "entries"}}};
     struct scan scan = {.session = session, .visit = measure, .context = &largest};
-    if (!scan_all(&scan, BATCH_PAUSE)) {
-        if (session->is_open && session->link.problem[0])
-            fprintf(stderr, "strata cli: %s\n", session->link.problem);
-        return SHELL_FAILED;
-    }
-    print_summary(&largest);
-    return SHELL_GOOD;
+    for (size_t i = 0; i < COUNT_OF(largest.kinds); i++)
+        buf_init(&largest.kinds[i].key, &memory_libc);
+    bool good = scan_all(&scan, BATCH_PAUSE);
+    if (!good && session->is_open && session->link.problem[0])
+        fprintf(stderr, "strata cli: %s\n", session->link.problem);
+    if (good && largest.as_json)
+        good = print_json(&largest);
+    else if (good)
+        print_summary(&largest);
+    for (size_t i = 0; i < COUNT_OF(largest.kinds); i++)
+        buf_fini(&largest.kinds[i].key);
+    return good ? SHELL_GOOD : SHELL_FAILED;
 }
 
 /* ------------------------------------------------------------------------------------------ the busiest */

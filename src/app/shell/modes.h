@@ -14,5 +14,7 @@ int modes_largest(struct session *session);
 int modes_hot(struct session *session);
 int modes_stat(struct session *session);
 int modes_latency(struct session *session);
+/* Of this machine; there is no server in it. */
+int modes_intrinsic_latency(const struct shell_options *options);
 
 #endif

@@ -93,7 +93,7 @@ static void receive(struct pipe *pipe) {
 static void turn(struct pipe *pipe) {
     bool has_bytes = pipe->link->out.size > 0;
     struct pollfd wanted[2] = {
-        {.fd = pipe->link->fd, .events = server_link_events(pipe->link, has_bytes)},
+        {.fd = pipe->link->wire.fd, .events = server_link_events(pipe->link, has_bytes)},
         {.fd = pipe->input_ended || pipe->link->out.size >= PIECE ? -1 : STDIN_FILENO, .events = POLLIN}};
     int64_t timeout_s = pipe->session->options->pipe_timeout_s;
     int ready = poll(wanted, 2, pipe->input_ended && timeout_s ? 1000 : -1);

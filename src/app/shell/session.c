@@ -14,8 +14,8 @@ enum { COMPLAINT_SIZE = 4096 };
 volatile sig_atomic_t session_interrupt;
 
 void session_init(struct session *session, const struct shell_options *options) {
-    *session = (struct session){.options = options, .place = options->place, .db_queued = -1};
-    session->link.fd = -1;
+    *session = (struct session){.options = options, .place = options->server.place, .db_queued = -1};
+    session->link.wire.fd = -1;
     buf_init(&session->out, &memory_libc);
 }
 
@@ -128,7 +128,7 @@ static bool shows_pushes(const struct session *session) {
 
 /* Until something has come or, at a prompt, Ctrl-C, which is held back between looking whether it came and waiting. */
 static bool wait_for_bytes(struct session *session) {
-    struct pollfd wanted = {.fd = session->link.fd, .events = server_link_events(&session->link, false)};
+    struct pollfd wanted = {.fd = session->link.wire.fd, .events = server_link_events(&session->link, false)};
     sigset_t interrupt, before;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);

@@ -12,6 +12,7 @@
 
 #include <signal.h>
 
+#include "app/link/server_link.h"
 #include "app/shell/shell.h"
 
 struct session {

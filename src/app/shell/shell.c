@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,31 +30,6 @@ static bool read_input(struct buf *into) {
         if (size == 0)
             return true;
     }
-}
-
-/* Typed without being seen, on the terminal even if standard input is none. */
-static bool ask_password(struct shell_options *options) {
-    struct termios shown, hidden;
-    FILE *terminal = fopen("/dev/tty", "r+");
-    FILE *from = terminal ? terminal : stdin;
-    bool changed = tcgetattr(fileno(from), &shown) == 0;
-    hidden = shown;
-    fputs("Please input password: ", terminal ? terminal : stderr);
-    if (terminal)
-        fflush(terminal);
-    if (changed) {
-        hidden.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(fileno(from), TCSAFLUSH, &hidden);
-    }
-    bool read = fgets(options->password, sizeof options->password, from) != NULL;
-    if (changed)
-        tcsetattr(fileno(from), TCSAFLUSH, &shown);
-    fputs("\n", terminal ? terminal : stderr);
-    if (terminal)
-        fclose(terminal);
-    options->password[read ? strcspn(options->password, "\n") : 0] = 0;
-    options->place.password = options->password;
-    return read;
 }
 
 /* ------------------------------------------------------------------------------------------ commands */
@@ -186,6 +160,8 @@ static int run_mode(struct session *session) {
         case SHELL_LATENCY:
         case SHELL_LATENCY_HISTORY:
             return modes_latency(session);
+        case SHELL_INTRINSIC_LATENCY:
+            break; /* without a session */
     }
     return SHELL_FAILED;
 }
@@ -196,15 +172,14 @@ int shell_command(int argc, char **argv) {
     if (!shell_options_read(argc, argv, &options))
         return SHELL_FAILED;
     if (options.help)
-        shell_print_help();
+        shell_print_help(&options);
     if (options.version)
         printf("strata %s\n", STRATA_VERSION);
     if (options.help || options.version)
         return SHELL_GOOD;
-    if (options.password_shown && !options.no_password_warning)
-        fputs("Warning: others may see a password on the command line: STRATACLI_AUTH or --askpass keep it hidden.\n",
-              stderr);
-    if (options.ask_password && !ask_password(&options))
+    if (options.mode == SHELL_INTRINSIC_LATENCY)
+        return modes_intrinsic_latency(&options);
+    if (!place_flags_ask(&options.server))
         return SHELL_FAILED;
     signal(SIGPIPE, SIG_IGN); /* a write that fails says so */
     session_init(&session, &options);

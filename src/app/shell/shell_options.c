@@ -11,33 +11,15 @@
 #include "base/decimal.h"
 #include "base/number.h"
 
-enum { PORT_MAX = 65535, DB_MAX = 1 << 20 };
+enum { HELP_COLUMN = 27 };
+
+static const char usage_text[] =
+    "usage: strata cli [flags] [COMMAND [argument]...]\n\n"
+    "Sends one command and prints the reply; without one it reads commands, at a prompt or from standard input.\n\n";
 
 static const char help_text[] =
-    "usage: strata cli [flags] [COMMAND [argument]...]\n\n"
-    "Sends one command and prints the reply; without one it reads commands, at a prompt or from standard input.\n\n"
-    "  --host, -h HOST          where the server is (127.0.0.1)\n"
-    "  --port, -p PORT          its port (6379)\n"
-    "  --unix, -s PATH          its Unix socket instead\n"
-    "  -u URI                   redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS\n"
-    "  --user NAME              with a password: as whom to log in\n"
-    "  --askpass                asks for the password; or it is in the variable STRATACLI_AUTH or REDISCLI_AUTH\n"
-    "  --pass, -a PASSWORD      on the command line, where others may see it\n"
-    "  --no-auth-warning        does not warn of that\n"
-    "  --service NAME           as which service to read and write, where rules say whose keys are whose\n"
-    "  --db, -n DB              database\n"
+    "\n"
     "  -2, -3                   RESP2 or RESP3\n"
-    "\n"
-    "  --tls                    over TLS\n"
-    "  --cacert FILE            certificates of authorities to trust, instead of the system's\n"
-    "  --cacertdir DIRECTORY    a folder of them\n"
-    "  --cert FILE              our certificate\n"
-    "  --key FILE               its key\n"
-    "  --sni NAME               the name that the server's certificate has, if it is not HOST\n"
-    "  --insecure               takes any certificate\n"
-    "  --tls-ciphers LIST       of TLS 1.2\n"
-    "  --tls-ciphersuites LIST  of TLS 1.3\n"
-    "\n"
     "  --raw                    replies as they are: what is done when the output is no terminal\n"
     "  --no-raw                 replies with types and numbers: what is done on a terminal\n"
     "  --csv                    replies as CSV\n"
@@ -66,13 +48,18 @@ static const char help_text[] =
     "  --stat                   figures of the server, line after line, -i apart\n"
     "  --latency                round trips of PING, for -i seconds\n"
     "  --latency-history        the same range after range (15 seconds)\n"
+    "  --intrinsic-latency S    how long this machine itself holds up a process, for so many seconds; asks no server\n"
     "\n"
     "  --version                says which version this is\n"
     "  --help                   prints this\n"
     "\nThe exit code is 0, or 1 if there is no server, the connection broke, or (with -e) a reply was an error.\n"
     "docs/cli.md tells more.\n";
 
-void shell_print_help(void) { fputs(help_text, stdout); }
+void shell_print_help(const struct shell_options *options) {
+    fputs(usage_text, stdout);
+    place_flags_print(&options->server, HELP_COLUMN);
+    fputs(help_text, stdout);
+}
 
 static bool wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -86,96 +73,9 @@ static bool wrong(const char *format, ...) {
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------ URI */
-
-static int hex_digit(char byte) {
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* In place. False: a % that is no byte, or is a NUL. */
-static bool decode_percent(char *text) {
-    char *to = text;
-    for (const char *at = text; *at; at++) {
-        if (*at != '%') {
-            *to++ = *at;
-            continue;
-        }
-        int high = hex_digit(at[1]), low = high < 0 ? -1 : hex_digit(at[2]);
-        if (low < 0 || (high | low) == 0)
-            return false;
-        *to++ = (char)(high << 4 | low);
-        at += 2;
-    }
-    *to = 0;
-    return true;
-}
-
-static bool read_uri_user(char *user, struct server_place *place) {
-    char *colon = strchr(user, ':');
-    if (colon)
-        *colon++ = 0;
-    if (!decode_percent(user) || (colon && !decode_percent(colon)))
-        return false;
-    /* "secret@host" and ":secret@host" are a password without a user. */
-    place->password = colon ? colon : user;
-    place->user = colon && user[0] ? user : NULL;
-    return true;
-}
-
-static bool read_uri_host(char *host, struct server_place *place) {
-    char *colon = strrchr(host, ':');
-    int64_t port;
-    if (host[0] == '[') {
-        char *end = strchr(host++, ']');
-        if (!end || (end[1] && end[1] != ':'))
-            return false;
-        colon = end[1] ? end + 1 : NULL;
-        *end = 0;
-    }
-    if (colon) {
-        *colon++ = 0;
-        if (!number_parse_i64(slice_from_string(colon), &port) || port < 1 || port > PORT_MAX)
-            return false;
-        place->port = (uint16_t)port;
-    }
-    if (host[0])
-        place->host = host;
-    return true;
-}
-
-bool shell_read_uri(char *text, struct server_place *place) {
-    char *at = NULL;
-    if (strncmp(text, "redis://", 8) == 0)
-        at = text + 8;
-    else if (strncmp(text, "rediss://", 9) == 0)
-        at = text + 9;
-    if (!at)
-        return false;
-    place->tls.used = place->tls.used || text[5] == 's';
-    char *slash = strchr(at, '/'), *user_end;
-    int64_t db;
-    if (slash) {
-        *slash++ = 0;
-        if (*slash && (!number_parse_i64(slice_from_string(slash), &db) || db < 0 || db > DB_MAX))
-            return false;
-        place->db = *slash ? (int)db : place->db;
-    }
-    user_end = strrchr(at, '@');
-    if (user_end) {
-        *user_end = 0;
-        if (!read_uri_user(at, place))
-            return false;
-        at = user_end + 1;
-    }
-    return read_uri_host(at, place);
-}
-
 /* ------------------------------------------------------------------------------------------ flags */
 
-enum kind { YES, WORD, SMALL, NUMBER, SECONDS, MODE, FORM, SPECIAL };
+enum kind { YES, WORD, NUMBER, SECONDS, MODE, FORM, SPECIAL };
 
 struct flag {
     const char *name, *other;
@@ -186,30 +86,14 @@ struct flag {
 
 #define AT(field) offsetof(struct shell_options, field)
 static const struct flag flags[] = {
-    {"-h", "--host", WORD, AT(place.host), 0, 0},
-    {"-s", "--unix", WORD, AT(place.socket), 0, 0},
-    {"--user", NULL, WORD, AT(place.user), 0, 0},
-    {"--service", NULL, WORD, AT(place.service), 0, 0},
-    {"--tls", NULL, YES, AT(place.tls.used), 0, 0},
-    {"--insecure", NULL, YES, AT(place.tls.insecure), 0, 0},
-    {"--cacert", NULL, WORD, AT(place.tls.authorities), 0, 0},
-    {"--cacertdir", NULL, WORD, AT(place.tls.authorities_folder), 0, 0},
-    {"--cert", NULL, WORD, AT(place.tls.certificate), 0, 0},
-    {"--key", NULL, WORD, AT(place.tls.key), 0, 0},
-    {"--sni", NULL, WORD, AT(place.tls.name), 0, 0},
-    {"--tls-ciphers", NULL, WORD, AT(place.tls.ciphers), 0, 0},
-    {"--tls-ciphersuites", NULL, WORD, AT(place.tls.suites), 0, 0},
-    {"-n", "--db", SMALL, AT(place.db), 0, DB_MAX},
     {"-e", NULL, YES, AT(error_is_failure), 0, 0},
     {"-x", NULL, YES, AT(last_from_input), 0, 0},
     {"-X", NULL, WORD, AT(input_tag), 0, 0},
     {"--quoted-input", NULL, YES, AT(quoted_input), 0, 0},
-    {"--askpass", NULL, YES, AT(ask_password), 0, 0},
-    {"--no-auth-warning", NULL, YES, AT(no_password_warning), 0, 0},
     {"--help", NULL, YES, AT(help), 0, 0},
     {"--version", "-v", YES, AT(version), 0, 0},
     {"-r", NULL, NUMBER, AT(repeat), -1, INT64_MAX},
-    {"-i", NULL, SECONDS, AT(interval_s), 0, 0},
+    {"-i", NULL, SECONDS, 0, 0, 0},
     {"--pattern", NULL, WORD, AT(pattern), 0, 0},
     {"--type", NULL, WORD, AT(type), 0, 0},
     {"--count", NULL, NUMBER, AT(count), 1, INT32_MAX},
@@ -223,6 +107,7 @@ static const struct flag flags[] = {
     {"--stat", NULL, MODE, 0, SHELL_STAT, 0},
     {"--latency", NULL, MODE, 0, SHELL_LATENCY, 0},
     {"--latency-history", NULL, MODE, 0, SHELL_LATENCY_HISTORY, 0},
+    {"--intrinsic-latency", NULL, SPECIAL, 'l', 0, 0},
     {"--raw", NULL, FORM, 0, FORMAT_RAW, 0},
     {"--no-raw", NULL, FORM, 0, FORMAT_STANDARD, 0},
     {"--csv", NULL, FORM, 0, FORMAT_CSV, 0},
@@ -230,9 +115,6 @@ static const struct flag flags[] = {
     {"--quoted-json", NULL, FORM, 0, FORMAT_JSON, 1},
     {"-2", NULL, SPECIAL, '2', 0, 0},
     {"-3", NULL, SPECIAL, '3', 0, 0},
-    {"-p", "--port", SPECIAL, 'p', 0, 0},
-    {"-u", NULL, SPECIAL, 'u', 0, 0},
-    {"-a", "--pass", SPECIAL, 'a', 0, 0},
     {"-d", NULL, SPECIAL, 'd', 0, 0},
     {"-D", NULL, SPECIAL, 'D', 0, 0},
     {"--show-pushes", NULL, SPECIAL, 's', 0, 0},
@@ -244,16 +126,6 @@ static const struct flag *find_flag(const char *word) {
         if (strcmp(flags[i].name, word) == 0 || (flags[i].other && strcmp(flags[i].other, word) == 0))
             return &flags[i];
     return NULL;
-}
-
-/* Other users see the command line: what is secret is taken off it. */
-static bool hide(char *word, char *room, size_t size, const char *flag) {
-    size_t length = strlen(word);
-    if (length >= size)
-        return wrong("%s takes at most %zu bytes", flag, size - 1);
-    memcpy(room, word, length + 1);
-    memset(word, '*', length);
-    return true;
 }
 
 static struct arena scraps; /* for a pattern in quotes: as long as the program lives */
@@ -273,34 +145,35 @@ static bool unquote(const char *flag, const char *value, const char **ret_text) 
     return true;
 }
 
-static bool set_special(struct shell_options *options, const struct flag *flag, char *value) {
-    int64_t port;
+static bool set_mode(struct shell_options *options, const struct flag *flag, enum shell_mode mode) {
+    if (options->mode != SHELL_COMMANDS && options->mode != mode)
+        return wrong("%s does not go with another mode", flag->name);
+    options->mode = mode;
+    return true;
+}
+
+static bool set_seconds(struct shell_options *options, const struct flag *flag, const char *value) {
+    double seconds;
+    if (!decimal_parse(slice_from_string(value), &seconds) || !(seconds > 0 && seconds <= 86400))
+        return wrong("%s takes seconds, as 0.5, not '%s'", flag->name, value);
+    options->interval_s = seconds;
+    return true;
+}
+
+static bool set_special(struct shell_options *options, const struct flag *flag, const char *value) {
     switch (flag->at) {
         case '2':
         case '3':
-            options->place.protocol = (int)flag->at - '0';
+            options->server.place.protocol = (int)flag->at - '0';
             return true;
-        case 'p':
-            if (!number_parse_i64(slice_from_string(value), &port) || port < 1 || port > PORT_MAX)
-                return wrong("%s takes a number from 1 to %d, not '%s'", flag->name, PORT_MAX, value);
-            options->place.port = (uint16_t)port;
-            return true;
-        case 'a':
-            options->password_shown = true;
-            options->place.password = options->password;
-            return hide(value, options->password, sizeof options->password, flag->name);
-        case 'u':
-            if (!hide(value, options->uri, sizeof options->uri, flag->name))
-                return false;
-            options->password_shown = options->password_shown || strchr(options->uri, '@');
-            return shell_read_uri(options->uri, &options->place) ||
-                   wrong("-u takes redis://[USER:PASSWORD@]HOST[:PORT][/DB], or the same with rediss://");
         case 'd':
             options->format.between = slice_from_string(value);
             return true;
         case 'D':
             options->format.behind = slice_from_string(value);
             return true;
+        case 'l':
+            return set_mode(options, flag, SHELL_INTRINSIC_LATENCY) && set_seconds(options, flag, value);
         case 'q':
             return unquote(flag->name, value, &options->pattern);
         default:
@@ -315,16 +188,12 @@ static bool set_number(struct shell_options *options, const struct flag *flag, c
     int64_t number;
     if (!number_parse_i64(slice_from_string(value), &number) || number < flag->least || number > flag->most)
         return wrong("%s takes a number from %lld on, not '%s'", flag->name, (long long)flag->least, value);
-    if (flag->kind == SMALL)
-        *(int *)(void *)((char *)options + flag->at) = (int)number;
-    else
-        *(int64_t *)(void *)((char *)options + flag->at) = number;
+    *(int64_t *)(void *)((char *)options + flag->at) = number;
     return true;
 }
 
-static bool set(struct shell_options *options, const struct flag *flag, char *value) {
+static bool set(struct shell_options *options, const struct flag *flag, const char *value) {
     char *field = (char *)options + flag->at;
-    double seconds;
     switch (flag->kind) {
         case YES:
             *(bool *)(void *)field = true;
@@ -332,19 +201,12 @@ static bool set(struct shell_options *options, const struct flag *flag, char *va
         case WORD:
             *(const char **)(void *)field = value;
             return true;
-        case SMALL:
         case NUMBER:
             return set_number(options, flag, value);
         case SECONDS:
-            if (!decimal_parse(slice_from_string(value), &seconds) || !(seconds > 0 && seconds <= 86400))
-                return wrong("%s takes seconds, as 0.5, not '%s'", flag->name, value);
-            *(double *)(void *)field = seconds;
-            return true;
+            return set_seconds(options, flag, value);
         case MODE:
-            if (options->mode != SHELL_COMMANDS && options->mode != (enum shell_mode)flag->least)
-                return wrong("%s does not go with another mode", flag->name);
-            options->mode = (enum shell_mode)flag->least;
-            return true;
+            return set_mode(options, flag, (enum shell_mode)flag->least);
         case FORM:
             options->format.kind = (enum format_kind)flag->least;
             options->format.ascii = flag->most == 1;
@@ -364,7 +226,10 @@ static bool takes_value(const struct flag *flag) {
 /* --NAME=VALUE and --NAME VALUE, -x VALUE. */
 static bool read_flag(int argc, char **argv, int *at, struct shell_options *options) {
     char *word = argv[*at], *equals = word[1] == '-' ? strchr(word, '=') : NULL;
-    char name[32];
+    char name[32], problem[PLACE_FLAGS_PROBLEM_SIZE];
+    enum place_flags_result of_place = place_flags_read(&options->server, argc, argv, at, problem);
+    if (of_place != PLACE_FLAGS_OTHER)
+        return of_place == PLACE_FLAGS_TAKEN || wrong("%s", problem);
     snprintf(name, sizeof name, "%.*s", equals ? (int)(equals - word) : (int)strlen(word), word);
     const struct flag *flag = find_flag(name);
     if (!flag)
@@ -379,26 +244,24 @@ static bool read_flag(int argc, char **argv, int *at, struct shell_options *opti
 /* ------------------------------------------------------------------------------------------ together */
 
 static bool is_complete(struct shell_options *options) {
+    char problem[PLACE_FLAGS_PROBLEM_SIZE];
     if (options->mode != SHELL_COMMANDS && options->word_count > 0)
         return wrong("the command '%s' does not go with a mode", options->words[0]);
     if (options->last_from_input && options->input_tag)
         return wrong("-x or -X, not both");
     if ((options->last_from_input || options->input_tag) && options->word_count == 0)
         return wrong("-x and -X are for a command");
-    if (options->place.user && !options->place.password && !options->ask_password)
-        return wrong("--user needs a password: --askpass or the variable STRATACLI_AUTH");
-    if ((options->place.tls.certificate != NULL) != (options->place.tls.key != NULL))
-        return wrong("--cert and --key go together");
-    if (options->format.kind == FORMAT_JSON && options->place.protocol == 0)
-        options->place.protocol = 3;
+    if (!place_flags_check(&options->server, problem))
+        return wrong("%s", problem);
+    if (options->format.kind == FORMAT_JSON && options->server.place.protocol == 0)
+        options->server.place.protocol = 3;
     return true;
 }
 
 bool shell_options_read(int argc, char **argv, struct shell_options *ret_options) {
     *ret_options = (struct shell_options){.count = -1, .memory_samples = -1, .pipe_timeout_s = 30};
     ret_options->format = (struct format){.between = SLICE("\n"), .behind = SLICE("\n")};
-    const char *password = getenv("STRATACLI_AUTH");
-    ret_options->place.password = password ? password : getenv("REDISCLI_AUTH");
+    place_flags_init(&ret_options->server);
     int at = 0;
     for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++)
         if (!read_flag(argc, argv, &at, ret_options))

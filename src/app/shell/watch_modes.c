@@ -1,6 +1,7 @@
 /* app/shell/watch_modes.c: figures of a server over time. */
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,10 +65,45 @@ static void print_bytes(uint64_t bytes) {
     printf("%-9s", text);
 }
 
+/* What a line of --stat has of one INFO. */
+struct reading {
+    uint64_t keys, memory, clients, blocked, requests, since, connections;
+    bool saves;
+};
+
+static struct reading read_info(struct slice info, uint64_t requests_before) {
+    struct reading reading = {.keys = info_keys(info),
+                              .memory = info_number(info, "used_memory"),
+                              .clients = info_number(info, "connected_clients"),
+                              .blocked = info_number(info, "blocked_clients"),
+                              .requests = info_number(info, "total_commands_processed"),
+                              .connections = info_number(info, "total_connections_received"),
+                              .saves = info_number(info, "rdb_bgsave_in_progress") != 0};
+    reading.since = requests_before == UINT64_MAX ? 0 : reading.requests - requests_before;
+    return reading;
+}
+
+static void print_reading(const struct reading *reading) {
+    char more[32];
+    snprintf(more, sizeof more, "(+%" PRIu64 ")", reading->since);
+    printf("%-11" PRIu64, reading->keys);
+    print_bytes(reading->memory);
+    printf("%-8" PRIu64 "%-8" PRIu64 "%-10" PRIu64 " %-8s %-12" PRIu64 "%s\n", reading->clients, reading->blocked,
+           reading->requests, more, reading->connections, reading->saves ? "SAVE" : "");
+}
+
+static void print_reading_json(const struct reading *reading) {
+    printf("{\"keys\":%" PRIu64 ",\"memory_bytes\":%" PRIu64 ",\"clients\":%" PRIu64 ",\"blocked\":%" PRIu64
+           ",\"requests\":%" PRIu64 ",\"requests_since\":%" PRIu64 ",\"connections\":%" PRIu64 ",\"saves\":%s}\n",
+           reading->keys, reading->memory, reading->clients, reading->blocked, reading->requests, reading->since,
+           reading->connections, reading->saves ? "true" : "false");
+}
+
 int modes_stat(struct session *session) {
     const struct shell_options *options = session->options;
     const struct slice words[] = {SLICE("INFO")};
-    uint64_t before = 0;
+    bool as_json = options->format.kind == FORMAT_JSON;
+    uint64_t before = UINT64_MAX; /* none */
     for (int64_t line = 0; options->repeat <= 0 || line < options->repeat; line++) {
         if (line)
             pause_for(options->interval_s > 0 ? options->interval_s : 1);
@@ -78,20 +114,16 @@ int modes_stat(struct session *session) {
             session_complain("strata cli: INFO answers: ", info->text);
             return SHELL_FAILED;
         }
-        if (line % HEAD_EVERY == 0)
+        if (line % HEAD_EVERY == 0 && !as_json)
             puts(
                 "------- data ------ --------------------- load -------------------- - child -\n"
                 "keys       mem      clients blocked requests            connections");
-        uint64_t requests = info_number(info->text, "total_commands_processed");
-        char more[32];
-        snprintf(more, sizeof more, "(+%" PRIu64 ")", line ? requests - before : 0);
-        before = requests;
-        printf("%-11" PRIu64, info_keys(info->text));
-        print_bytes(info_number(info->text, "used_memory"));
-        printf("%-8" PRIu64 "%-8" PRIu64 "%-10" PRIu64 " %-8s %-12" PRIu64 "%s\n",
-               info_number(info->text, "connected_clients"), info_number(info->text, "blocked_clients"), requests, more,
-               info_number(info->text, "total_connections_received"),
-               info_number(info->text, "rdb_bgsave_in_progress") ? "SAVE" : "");
+        struct reading reading = read_info(info->text, before);
+        before = reading.requests;
+        if (as_json)
+            print_reading_json(&reading);
+        else
+            print_reading(&reading);
         if (fflush(stdout) != 0)
             return SHELL_FAILED;
     }
@@ -163,4 +195,35 @@ int modes_latency(struct session *session) {
         if (!history || (options->repeat > 0 && range + 1 >= options->repeat))
             return SHELL_GOOD;
     }
+}
+
+/* ------------------------------------------------------------------------------------------ --intrinsic-latency */
+
+static volatile sig_atomic_t is_over;
+
+static void end(int signal) {
+    (void)signal;
+    is_over = 1;
+}
+
+/* Looks at the clock again and again: whatever lies between two looks, the system has taken. */
+int modes_intrinsic_latency(const struct shell_options *options) {
+    struct sigaction over = {.sa_handler = end};
+    struct trips looks = {0};
+    bool live = options->format.kind == FORMAT_STANDARD && isatty(STDOUT_FILENO);
+    uint64_t before_ns = clock_steady_ns(), end_ns = before_ns + (uint64_t)(options->interval_s * 1e9);
+    sigaction(SIGINT, &over, NULL);
+    while (before_ns < end_ns && !is_over) {
+        uint64_t now_ns = clock_steady_ns();
+        double ms = (double)(now_ns - before_ns) / 1e6;
+        before_ns = now_ns;
+        bool longer = ms > looks.most_ms;
+        note_trip(&looks, ms);
+        if (longer && live) {
+            printf("longest so far: %.3f ms\n", ms);
+            before_ns = clock_steady_ns(); /* the terminal's time is not the system's */
+        }
+    }
+    print_trips(&looks, &options->format, false);
+    return fflush(stdout) == 0 ? SHELL_GOOD : SHELL_FAILED;
 }

@@ -14,7 +14,7 @@
 #include "app/link/server_link.h"
 #include "app/top/samples.h"
 
-enum { READING_EDGES_MAX = 32, READING_HOT_MAX = 64, READING_PROBLEM_SIZE = SERVER_LINK_PROBLEM_SIZE };
+enum { READING_EDGES_MAX = 32, READING_HOT_MAX = 64, READING_PROBLEM_SIZE = SERVER_PROBLEM_SIZE };
 
 /* Commands, classes or stores. */
 enum reading_table { TABLE_COMMANDS, TABLE_CLASSES, TABLE_STORES, TABLES };

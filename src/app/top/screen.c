@@ -325,10 +325,22 @@ static void memory(struct page *page) {
          amount(now_sum(page, "strata_dead_keys", NULL, NULL), c));
 }
 
+/* The time of the last one is that of the start where there was none. */
+static void snapshots(struct page *page) {
+    char a[CELL_SIZE], b[CELL_SIZE];
+    double saved = now_sum(page, "strata_snapshot_last_timestamp_seconds", NULL, NULL),
+           running = now_sum(page, "strata_snapshot_running", NULL, NULL);
+    bool is_any = saved - now_sum(page, "strata_start_time_seconds", NULL, NULL) > 1;
+    line(page, "%-16s%s  %s%s%s", "snapshot",
+         running > 0 ? percent(now_sum(page, "strata_snapshot_done_ratio", NULL, NULL), 1, a) : "idle",
+         is_any ? age(page->screen->now->time_s - saved, b) : "none", is_any ? " ago" : " since the start",
+         now_sum(page, "strata_snapshot_failed", NULL, NULL) > 0 ? "  FAILED" : "");
+}
+
 static void disk(struct page *page) {
     char a[CELL_SIZE], b[CELL_SIZE], c[CELL_SIZE], d[CELL_SIZE];
-    double saved = now_sum(page, "strata_snapshot_last_timestamp_seconds", NULL, NULL);
-    if (now_sum(page, "strata_log_enabled", NULL, NULL) > 0)
+    bool is_kept = now_sum(page, "strata_log_enabled", NULL, NULL) > 0;
+    if (is_kept)
         line(page, "%-16s%s since the snapshot  unflushed %s  last flush %s%s", "log",
              bytes(now_sum(page, "strata_log_size_bytes", NULL, NULL), a),
              amount(now_sum(page, "strata_log_unflushed_records", NULL, NULL), b),
@@ -336,11 +348,8 @@ static void disk(struct page *page) {
              now_sum(page, "strata_log_refuses_writes", NULL, NULL) > 0 ? "  REFUSES WRITES" : "");
     else
         line(page, "%-16snone", "log");
-    double running = now_sum(page, "strata_snapshot_running", NULL, NULL);
-    line(page, "%-16s%s  last %s ago, or the start%s", "snapshot",
-         running > 0 ? percent(now_sum(page, "strata_snapshot_done_ratio", NULL, NULL), 1, a) : "idle",
-         age(page->screen->now->time_s - saved, b),
-         now_sum(page, "strata_snapshot_failed", NULL, NULL) > 0 ? "  FAILED" : "");
+    if (is_kept)
+        snapshots(page);
     if (now_sum(page, "strata_tier_enabled", NULL, NULL) > 0)
         line(page, "%-16s%s keys  %s of %s  hits/s %s", "tier",
              amount(now_sum(page, "strata_tier_keys", NULL, NULL), a),

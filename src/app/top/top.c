@@ -5,12 +5,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "app/link/place_flags.h"
 #include "app/top/screen.h"
 #include "base/assert.h"
 #include "base/bits.h"
@@ -18,10 +18,10 @@
 #include "base/number.h"
 #include "sys/os/clock.h"
 
-enum { PORT_MAX = 65535, WIDTH_OF_TEXT = 100, PLACE_SIZE = 256 };
+enum { WIDTH_OF_TEXT = 100, PLACE_SIZE = 256, HELP_COLUMN = 27 };
 
 struct top_options {
-    struct server_place place;
+    struct place_flags server;
     double interval_s;
     bool once, json, help;
     int64_t view; /* from 1 */
@@ -40,25 +40,18 @@ struct top {
 
 /* ------------------------------------------------------------------------------------------ flags */
 
-static const char help_text[] =
+static const char usage_text[] =
     "usage: strata top [flags]\n\n"
     "Shows what a server is doing: commands, hits and misses with their causes, run times, memory, classes, hot "
-    "keys.\n\n"
-    "  --host, -h HOST    where the server is (127.0.0.1)\n"
-    "  --port, -p PORT    its port (6379)\n"
-    "  --unix, -s PATH    its Unix socket instead\n"
-    "  --user NAME        as whom to log in; the password is in the variable STRATACLI_AUTH or REDISCLI_AUTH\n"
-    "  --tls              over TLS\n"
-    "  --cacert FILE      certificates of authorities to trust, instead of the system's\n"
-    "  --cert FILE        our certificate\n"
-    "  --key FILE         its key\n"
-    "  --sni NAME         the name that the server's certificate has, if it is not HOST\n"
-    "  --insecure         takes any certificate\n"
-    "  --interval S       seconds between readings (1)\n"
-    "  --view N           begin with the overview (1), commands (2), memory (3), classes (4), hot keys (5)\n"
-    "  --once             print one screen and end\n"
-    "  --json             print the figures as one line of JSON and end\n"
-    "  --help             print this\n\n"
+    "keys.\n\n";
+
+static const char help_text[] =
+    "\n"
+    "  --interval, -i SECONDS   between readings (1)\n"
+    "  --view N                 begin with the overview (1), commands (2), memory (3), classes (4), hot keys (5)\n"
+    "  --once                   print one screen and end\n"
+    "  --json                   print the figures as one line of JSON and end\n"
+    "  --help                   print this\n\n"
     "Keys: 1 to 5 show the views, s sorts by another column, space pauses, q ends.\n"
     "The exit code is 1 if there is no server, or it refuses METRICS.\n";
 
@@ -74,7 +67,7 @@ static bool wrong(const char *format, ...) {
     return false;
 }
 
-enum kind { YES, WORD, PORT, SECONDS, VIEW };
+enum kind { YES, SECONDS, VIEW };
 
 #define AT(field) offsetof(struct top_options, field)
 static const struct flag {
@@ -82,16 +75,6 @@ static const struct flag {
     enum kind kind;
     size_t at;
 } flags[] = {
-    {"--host", "-h", WORD, AT(place.host)},
-    {"--port", "-p", PORT, AT(place.port)},
-    {"--unix", "-s", WORD, AT(place.socket)},
-    {"--user", NULL, WORD, AT(place.user)},
-    {"--tls", NULL, YES, AT(place.tls.used)},
-    {"--cacert", NULL, WORD, AT(place.tls.authorities)},
-    {"--cert", NULL, WORD, AT(place.tls.certificate)},
-    {"--key", NULL, WORD, AT(place.tls.key)},
-    {"--sni", NULL, WORD, AT(place.tls.name)},
-    {"--insecure", NULL, YES, AT(place.tls.insecure)},
     {"--interval", "-i", SECONDS, AT(interval_s)},
     {"--view", NULL, VIEW, AT(view)},
     {"--once", NULL, YES, AT(once)},
@@ -110,18 +93,9 @@ static const struct flag *find_flag(const char *word, size_t size) {
 }
 
 static bool set(struct top_options *options, const struct flag *flag, const char *value) {
-    int64_t number = 0;
     switch (flag->kind) {
         case YES:
             *(bool *)(void *)((char *)options + flag->at) = true;
-            return true;
-        case WORD:
-            *(const char **)(void *)((char *)options + flag->at) = value;
-            return true;
-        case PORT:
-            if (!number_parse_i64(slice_from_string(value), &number) || number < 1 || number > PORT_MAX)
-                return wrong("%s takes a number from 1 to %d, not '%s'", flag->name, PORT_MAX, value);
-            options->place.port = (uint16_t)number;
             return true;
         case SECONDS:
             return (decimal_parse(slice_from_string(value), &options->interval_s) && options->interval_s >= 0.05 &&
@@ -135,25 +109,33 @@ static bool set(struct top_options *options, const struct flag *flag, const char
     return false;
 }
 
-static bool read_options(int argc, char **argv, struct top_options *ret_options) {
-    *ret_options = (struct top_options){.interval_s = 1, .view = 1, .place.protocol = 3};
-    const char *password = getenv("STRATACLI_AUTH");
-    ret_options->place.password = password ? password : getenv("REDISCLI_AUTH");
-    for (int i = 0; i < argc; i++) {
-        const char *word = argv[i], *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
-        const struct flag *flag = find_flag(word, equals ? (size_t)(equals - word) : strlen(word));
-        if (!flag)
+static bool read_flag(int argc, char **argv, int *at, struct top_options *options) {
+    const char *word = argv[*at], *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+    const struct flag *flag = find_flag(word, equals ? (size_t)(equals - word) : strlen(word));
+    char problem[PLACE_FLAGS_PROBLEM_SIZE];
+    if (!flag) {
+        enum place_flags_result of_place = place_flags_read(&options->server, argc, argv, at, problem);
+        if (of_place == PLACE_FLAGS_OTHER)
             return wrong("unknown flag '%s'", word);
-        if (flag->kind == YES && equals)
-            return wrong("%s takes no value", flag->name);
-        if (flag->kind != YES && !equals && i + 1 >= argc)
-            return wrong("%s takes a value", flag->name);
-        if (!set(ret_options, flag, flag->kind == YES ? NULL : equals ? equals + 1 : argv[++i]))
-            return false;
+        return of_place == PLACE_FLAGS_TAKEN || wrong("%s", problem);
     }
-    if (ret_options->place.user && !ret_options->place.password && !ret_options->help)
-        return wrong("--user needs a password in the variable STRATACLI_AUTH");
-    return true;
+    if (flag->kind == YES)
+        return equals ? wrong("%s takes no value", flag->name) : set(options, flag, NULL);
+    if (!equals && *at + 1 >= argc)
+        return wrong("%s takes a value", flag->name);
+    return set(options, flag, equals ? equals + 1 : argv[++*at]);
+}
+
+static bool read_options(int argc, char **argv, struct top_options *ret_options) {
+    char problem[PLACE_FLAGS_PROBLEM_SIZE];
+    *ret_options = (struct top_options){.interval_s = 1, .view = 1};
+    place_flags_init(&ret_options->server);
+    ret_options->server.place.protocol = 3;
+    ret_options->server.without_db = true; /* it is shown what all of them are doing */
+    for (int i = 0; i < argc; i++)
+        if (!read_flag(argc, argv, &i, ret_options))
+            return false;
+    return ret_options->help || place_flags_check(&ret_options->server, problem) || wrong("%s", problem);
 }
 
 /* ------------------------------------------------------------------------------------------ readings */
@@ -161,7 +143,7 @@ static bool read_options(int argc, char **argv, struct top_options *ret_options)
 static bool take(struct top *top) {
     if (!top->is_open) {
         top->is_open = true;
-        if (!server_link_open(&top->link, &top->options->place)) {
+        if (!server_link_open(&top->link, &top->options->server.place)) {
             snprintf(top->problem, sizeof top->problem, "%s", top->link.problem);
             server_link_close(&top->link);
             top->is_open = false;
@@ -210,11 +192,16 @@ static int print_once(struct top *top) {
 
 /* ------------------------------------------------------------------------------------------ a live view */
 
-static volatile sig_atomic_t is_over;
+static volatile sig_atomic_t is_over, is_to_stop;
 
 static void end(int signal) {
     (void)signal;
     is_over = 1;
+}
+
+static void stop(int signal) {
+    (void)signal;
+    is_to_stop = 1;
 }
 
 static void ignore(int signal) { (void)signal; /* it only ends a wait */ }
@@ -227,6 +214,34 @@ static void watch_signals(void) {
     sigaction(SIGWINCH, &resized, NULL);
 }
 
+/* Keys without echo, and a screen of its own. */
+static void take_terminal(const struct termios *raw) {
+    tcsetattr(STDIN_FILENO, TCSADRAIN, raw);
+    fputs("\x1b[?1049h\x1b[?25l", stdout);
+    fflush(stdout);
+}
+
+static void give_terminal(const struct termios *before) {
+    fputs("\x1b[?25h\x1b[?1049l", stdout);
+    fflush(stdout);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, before);
+}
+
+static void watch_for_stop(void) {
+    struct sigaction stopped = {.sa_handler = stop};
+    sigaction(SIGTSTP, &stopped, NULL);
+}
+
+/* Ctrl-Z: the shell has the terminal as it was, until the job goes on. */
+static void rest(const struct termios *before, const struct termios *raw) {
+    is_to_stop = 0;
+    give_terminal(before);
+    signal(SIGTSTP, SIG_DFL);
+    raise(SIGTSTP);
+    watch_for_stop();
+    take_terminal(raw);
+}
+
 static void write_all(const struct buf *out) {
     for (size_t at = 0; at < out->size;) {
         ssize_t size = write(STDOUT_FILENO, out->data + at, out->size - at);
@@ -237,6 +252,8 @@ static void write_all(const struct buf *out) {
         at += size > 0 ? (size_t)size : 0;
     }
 }
+
+static const char keys_text[] = "1 to 5 views   s sorts   space pauses   q ends";
 
 /* Each line is cleared behind its text, and what is below the last one: nothing flickers. */
 static enum status compose(struct top *top, struct buf *screen) {
@@ -255,7 +272,7 @@ static enum status compose(struct top *top, struct buf *screen) {
         TRY(buf_printf(screen, "\x1b[K\r\n"));
         from = to + 1;
     }
-    return buf_printf(screen, "\x1b[J%.*s", top->screen.width, top->problem);
+    return buf_printf(screen, "\x1b[J%.*s", top->screen.width, top->problem[0] ? top->problem : keys_text);
 }
 
 static void draw(struct top *top) {
@@ -304,11 +321,12 @@ static int watch(struct top *top) {
     raw = before;
     raw.c_lflag &= ~(tcflag_t)(ECHO | ICANON);
     watch_signals();
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-    fputs("\x1b[?1049h\x1b[?25l", stdout);
-    fflush(stdout);
+    watch_for_stop();
+    take_terminal(&raw);
     uint64_t interval_ms = (uint64_t)(top->options->interval_s * 1000), due_ms = clock_steady_ms();
     while (!is_over) {
+        if (is_to_stop)
+            rest(&before, &raw);
         if (clock_steady_ms() >= due_ms) {
             due_ms = clock_steady_ms() + interval_ms;
             if (!top->screen.paused)
@@ -317,26 +335,28 @@ static int watch(struct top *top) {
         draw(top);
         wait_for_key(top, due_ms);
     }
-    fputs("\x1b[?25h\x1b[?1049l", stdout);
-    fflush(stdout);
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    give_terminal(&before);
     return 0;
 }
 
 int top_command(int argc, char **argv) {
     static struct top top;
-    struct top_options options;
+    static struct top_options options; /* holds the password: not on the stack */
     if (!read_options(argc, argv, &options))
         return 1;
     if (options.help) {
+        fputs(usage_text, stdout);
+        place_flags_print(&options.server, HELP_COLUMN);
         fputs(help_text, stdout);
         return 0;
     }
+    if (!place_flags_ask(&options.server))
+        return 1;
     signal(SIGPIPE, SIG_IGN);
     top.options = &options;
     top.screen.view = (enum screen_view)(options.view - 1);
     top.screen.place = top.place;
-    server_place_text(&options.place, top.place, sizeof top.place);
+    server_place_text(&options.server.place, top.place, sizeof top.place);
     buf_init(&top.out, &memory_libc);
     reading_init(&top.readings[0]);
     reading_init(&top.readings[1]);

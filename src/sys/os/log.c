@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,7 +27,9 @@ enum {
     ESCAPED_MAX = 6,       /* bytes that one of a message may become */
     THREAD_NAME_ROOM = 16, /* as the kernel has it */
     END_ROOM = 4,          /* of a line, as everything before and behind the message: */
-    LINE_ROOM = ESCAPED_MAX * (LOG_LINE_SIZE_MAX + THREAD_NAME_ROOM) + 256,
+    FIELD_ROOM = ESCAPED_MAX * LOG_FIELD_SIZE_MAX + LOG_NAME_SIZE_MAX + 32,
+    LINE_ROOM =
+        ESCAPED_MAX * (LOG_LINE_SIZE_MAX + THREAD_NAME_ROOM) + 256 + LOG_NAME_SIZE_MAX + LOG_FIELDS_MAX * FIELD_ROOM,
 };
 
 static enum status open_file(const char *path, int *ret_fd) {
@@ -90,23 +93,26 @@ static void put(struct line *line, const char *bytes, size_t size) {
 
 static void put_text(struct line *line, const char *text) { put(line, text, strlen(text)); }
 
-/* Bytes of the character of UTF-8 that begins there; 0: none does. Overlong forms and surrogates are none. */
-static size_t utf8_size(const uint8_t *at) {
+/* Bytes of the character of UTF-8 that begins there, of at most `left`; 0: none does. Overlong forms and surrogates are none. */
+static size_t utf8_size(const uint8_t *at, size_t left) {
     size_t size = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] <= 0xdf ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 0;
     if (at[0] >= 0xf0 && at[0] <= 0xf4)
         size = 4;
+    if (size > left)
+        return 0;
     for (size_t i = 1; i < size; i++)
-        if ((at[i] & 0xc0) != 0x80) /* the text ends with a zero, which is none */
+        if ((at[i] & 0xc0) != 0x80)
             return 0;
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool beyond = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
+    bool overlong = size > 1 && ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90));
+    bool beyond = size > 1 && ((at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f));
     return overlong || beyond ? 0 : size;
 }
 
-static void put_message(struct line *line, const char *message, bool json) {
-    for (const uint8_t *at = (const uint8_t *)message; *at;) {
+static void put_escaped(struct line *line, struct slice text, bool json) {
+    for (size_t i = 0; i < text.size;) {
+        const uint8_t *at = text.data + i;
         char escaped[8];
-        size_t size = json ? utf8_size(at) : 1;
+        size_t size = json ? utf8_size(at, text.size - i) : 1;
         if (*at < ' ' || *at == 0x7f) {
             snprintf(escaped, sizeof escaped, json ? "\\u%04x" : "\\x%02x", *at);
             put_text(line, escaped);
@@ -118,8 +124,12 @@ static void put_message(struct line *line, const char *message, bool json) {
                 put_text(line, "\\");
             put(line, (const char *)at, size);
         }
-        at += size;
+        i += size;
     }
+}
+
+static void put_message(struct line *line, const char *message, bool json) {
+    put_escaped(line, slice_from_string(message), json);
 }
 
 static void put_time(struct line *line) {
@@ -144,7 +154,36 @@ static void write_text(struct line *line, enum log_level level, const char *mess
     put_message(line, message, false);
 }
 
-static void write_json(struct line *line, enum log_level level, const char *message) {
+struct event {
+    const char *name; /* NULL: a message for people only */
+    const struct log_field *fields;
+};
+
+static void put_field(struct line *line, const struct log_field *field) {
+    char number[32];
+    put_text(line, ",\"");
+    put_text(line, field->name);
+    put_text(line, "\":");
+    if (field->is_text) {
+        put_text(line, "\"");
+        put_escaped(line, slice_part(field->text, 0, LOG_FIELD_SIZE_MAX), true);
+        put_text(line, "\"");
+    } else {
+        snprintf(number, sizeof number, "%" PRIu64, field->number);
+        put_text(line, number);
+    }
+}
+
+static void put_event(struct line *line, const struct event *event) {
+    const struct log_field name = log_text("event", event->name);
+    put_field(line, &name);
+    for (size_t i = 0; event->fields && event->fields[i].name; i++) {
+        ASSERT(i < LOG_FIELDS_MAX);
+        put_field(line, &event->fields[i]);
+    }
+}
+
+static void write_json(struct line *line, enum log_level level, const char *message, const struct event *event) {
     char thread[THREAD_NAME_ROOM] = "", part[64];
     prctl(PR_GET_NAME, thread);
     put_text(line, "{\"time\":\"");
@@ -154,28 +193,47 @@ static void write_json(struct line *line, enum log_level level, const char *mess
     put_message(line, thread, true);
     put_text(line, "\",\"message\":\"");
     put_message(line, message, true);
-    memcpy(line->text + line->size, "\"}", 2);
-    line->size += 2;
+    put_text(line, "\"");
+    if (event->name)
+        put_event(line, event);
+    memcpy(line->text + line->size, "}", 1);
+    line->size++;
 }
 
-void log_write(enum log_level level, const char *format, ...) {
+static void write_line(enum log_level level, const struct event *event, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+static void write_line(enum log_level level, const struct event *event, const char *format, va_list arguments) {
     if (level < log_level_now() || level >= LOG_NOTHING)
         return;
     int errno_before = errno;
     char message[LOG_LINE_SIZE_MAX];
     struct line line;
     line.size = 0;
-    va_list arguments;
-    va_start(arguments, format);
     if (vsnprintf(message, sizeof message, format, arguments) < 0)
         message[0] = 0;
-    va_end(arguments);
     if (atomic_load_explicit(&log_form, memory_order_relaxed) == LOG_JSON)
-        write_json(&line, level, message);
+        write_json(&line, level, message, event);
     else
         write_text(&line, level, message);
     line.text[line.size++] = '\n';
     ssize_t written = write(atomic_load(&log_fd), line.text, line.size);
     MAYBE(written < 0);
     errno = errno_before;
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+    const struct event none = {NULL, NULL};
+    va_list arguments;
+    va_start(arguments, format);
+    write_line(level, &none, format, arguments);
+    va_end(arguments);
+}
+
+void log_event(enum log_level level, const char *event, const struct log_field *fields, const char *format, ...) {
+    const struct event named = {event, fields};
+    va_list arguments;
+    va_start(arguments, format);
+    write_line(level, &named, format, arguments);
+    va_end(arguments);
 }

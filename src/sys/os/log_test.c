@@ -73,6 +73,43 @@ static void a_message_is_one_line_whatever_it_contains(void **state) {
     unlink(path);
 }
 
+static void events_have_fields_beside_the_message(void **state) {
+    char path[] = "/tmp/strata-log-XXXXXX", room[64 * 1024], worst[2 * LOG_FIELD_SIZE_MAX];
+    int fd = mkstemp(path);
+    assert_int_equal(log_open(path), STATUS_OK);
+    log_level_set(LOG_NOTICE);
+    memset(worst, 1, sizeof worst);
+    log_event(LOG_NOTICE, "loaded", LOG_FIELDS(log_number("keys", 7)), "%d keys", 7);
+    assert_true(holds(take_back(fd, room, sizeof room), " notice 7 keys\n")); /* people have the sentence */
+    log_form_set(LOG_JSON);
+    log_event(
+        LOG_NOTICE, "loaded",
+        LOG_FIELDS(log_number("keys", UINT64_MAX), log_text("path", "a \"b\"\n"), log_bytes("name", SLICE("x\0\xff"))),
+        "%d keys", 7);
+    assert_true(holds(take_back(fd, room, sizeof room),
+                      "\"message\":\"7 keys\",\"event\":\"loaded\",\"keys\":18446744073709551615,"
+                      "\"path\":\"a \\\"b\\\"\\u000a\",\"name\":\"x\\u0000\xef\xbf\xbd\"}\n"));
+    log_event(LOG_WARNING, "ready", NULL, "ready");
+    assert_true(holds(take_back(fd, room, sizeof room), "\"message\":\"ready\",\"event\":\"ready\"}\n"));
+    log_event(LOG_VERBOSE, "hidden", NULL, "hidden");
+    assert_int_equal(take_back(fd, room, sizeof room).size, 0);
+    struct slice bad = slice_make(worst, sizeof worst);
+    char long_message[2 * LOG_LINE_SIZE_MAX];
+    memset(long_message, 1, sizeof long_message);
+    long_message[sizeof long_message - 1] = 0;
+    log_event(LOG_WARNING, "worst",
+              LOG_FIELDS(log_bytes("a", bad), log_bytes("b", bad), log_bytes("c", bad), log_bytes("d", bad),
+                         log_bytes("e", bad), log_bytes("f", bad), log_bytes("g", bad), log_number("last", 1)),
+              "%s", long_message);
+    struct slice text = take_back(fd, room, sizeof room);
+    assert_true(text.size > 6 * (LOG_LINE_SIZE_MAX - 1 + 7 * LOG_FIELD_SIZE_MAX));
+    assert_true(holds(text, "\\u0001\",\"last\":1}\n"));
+    log_form_set(LOG_TEXT);
+    assert_int_equal(log_open(NULL), STATUS_OK);
+    close(fd);
+    unlink(path);
+}
+
 static void a_file_that_was_moved_is_begun_anew(void **state) {
     char path[] = "/tmp/strata-log-XXXXXX", moved[64], room[1024];
     int fd = mkstemp(path);
@@ -114,5 +151,5 @@ static void a_file_that_cannot_be_opened_is_an_error(void **state) {
 }
 
 UNIT_TESTS(log, UNIT(lines_below_the_level_are_not_written), UNIT(a_message_is_one_line_whatever_it_contains),
-           UNIT(a_file_that_was_moved_is_begun_anew), UNIT(levels_have_names),
-           UNIT(a_file_that_cannot_be_opened_is_an_error));
+           UNIT(events_have_fields_beside_the_message), UNIT(a_file_that_was_moved_is_begun_anew),
+           UNIT(levels_have_names), UNIT(a_file_that_cannot_be_opened_is_an_error));

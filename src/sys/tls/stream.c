@@ -190,6 +190,10 @@ const char *tls_reason(const struct tls_stream *stream) {
     return text ? text : "the connection is broken";
 }
 
+bool tls_met_http(const struct tls_stream *stream) {
+    return stream->error && ERR_GET_REASON(stream->error) == SSL_R_HTTP_REQUEST;
+}
+
 static bool copy_name(const ASN1_STRING *text, char *ret_name) {
     unsigned char *bytes = NULL;
     int size = text ? ASN1_STRING_to_UTF8(&bytes, text) : -1;

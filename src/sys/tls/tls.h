@@ -95,6 +95,8 @@ bool tls_is_resumed(const struct tls_stream *stream);
 const char *tls_protocol(struct tls_stream *stream);
 /* What has ended it, in OpenSSL's words; until the next call for a stream of its thread. */
 const char *tls_reason(const struct tls_stream *stream);
+/* It was a request of HTTP in the clear that came instead of a handshake. Nothing has been sent then. */
+bool tls_met_http(const struct tls_stream *stream);
 
 enum tls_name { TLS_NAME_COMMON, TLS_NAME_URI };
 /* From the certificate that the other side has shown and that was verified. False: there is none, or it has no such name, more than one, or one that is

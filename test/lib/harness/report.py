@@ -2,31 +2,37 @@
 
 import contextlib
 import sys
+import threading
 import time
 import traceback
 
 
 class Report:
-    """Collects cases. Use `with report.case("name"):` and raise (or assert) inside to fail it."""
+    """Collects cases. Use `with report.case("name"):` and raise (or assert) inside to fail it. Several threads may do so at the same time."""
 
     def __init__(self):
         self.passed = 0
         self.failed = 0
         self.selected = sys.argv[1:]
         self.started = time.monotonic()
+        self.lock = threading.Lock()
+
+    def _tell(self, line, passed=0, failed=0):
+        with self.lock:
+            self.passed += passed
+            self.failed += failed
+            print(line, flush=True)
 
     def ok(self, case):
-        self.passed += 1
-        print(f"ok {case}", flush=True)
+        self._tell(f"ok {case}", passed=1)
 
     def not_ok(self, case, why):
-        self.failed += 1
         why = " | ".join(line.strip() for line in str(why).splitlines() if line.strip())
-        print(f"not ok {case} - {why[:2000]}", flush=True)
+        self._tell(f"not ok {case} - {why[:2000]}", failed=1)
 
     def note(self, text):
         """Something worth reading in the log that is neither a pass nor a failure."""
-        print(f"# {text}", flush=True)
+        self._tell(f"# {text}")
 
     @contextlib.contextmanager
     def case(self, name):

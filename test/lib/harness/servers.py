@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 
 from harness.resp import Client
 
@@ -57,6 +58,7 @@ class Server:
         self.process = None
         self.port = None
         self.status = None
+        self.clients = weakref.WeakSet()
 
     def command(self):
         raise NotImplementedError
@@ -120,7 +122,9 @@ class Server:
         return ("127.0.0.1", self.port)
 
     def client(self, protocol=2, timeout=30.0):
-        return Client(self.address, timeout=timeout, protocol=protocol)
+        client = Client(self.address, timeout=timeout, protocol=protocol)
+        self.clients.add(client)
+        return client
 
     def alive(self):
         return self.process.poll() is None
@@ -166,6 +170,8 @@ class Server:
 
     def __exit__(self, *_):
         died = self.process is not None and not self.alive()
+        for client in self.clients:  # the server would wait a second for what those may still say who have just spoken
+            client.close()
         self.stop()
         if died and self.status not in (0, -signal.SIGTERM, -signal.SIGKILL):
             print("".join(f"# | {line}\n" for line in [f"ended with status {self.status}", *self.last_words().splitlines()]), end="", flush=True)

@@ -11,7 +11,7 @@ export function Notice({ kind = 'info', children }: { kind?: 'info' | 'warning' 
 /* What is missing, said so that an administrator can give it. */
 export function ProblemNotice({ problem, what }: { problem: Problem | undefined; what: string }) {
   if (!problem) return null;
-  if (problem.isRefused) {
+  if (problem.isRight) {
     return <Notice kind="warning"><strong>You have no right to {what}.</strong> The server says: {problem.message}</Notice>;
   }
   return <Notice kind="error"><strong>{problem.status === 0 ? 'No answer' : `Error ${problem.status}`}.</strong> {problem.message}</Notice>;

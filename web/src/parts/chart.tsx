@@ -21,6 +21,7 @@ interface Props {
 }
 
 const HEIGHT = 170;
+const MARK_WIDTH = 48; /* of a time below: half of the last one reaches beyond the plot */
 const WINDOW_S = 300;
 const WINDOW_MIN_S = 60;
 const POWERS = Array.from({ length: 50 }, (_, at) => 2 ** at);
@@ -66,7 +67,7 @@ function optionsOf(props: Props, width: number): uPlot.Options {
   const stackedCount = props.lines.filter(line => !line.dashed).length;
   const bands = props.stacked ? Array.from({ length: Math.max(0, stackedCount - 1) }, (_, at) => ({ series: [at + 2, at + 1] as [number, number] })) : [];
   return {
-    width, height: HEIGHT, legend: { show: false }, padding: [10, 6, 0, 0], bands,
+    width, height: HEIGHT, legend: { show: false }, padding: [10, MARK_WIDTH / 2, 0, 0], bands,
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: {
       x: { range: (_, first, last) => rangeOf(first, last) },

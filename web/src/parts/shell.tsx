@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { go } from '../router';
+import type { Method } from '../api';
 import { useTheme } from '../hooks';
 
 export interface View {
@@ -80,8 +81,15 @@ export function Mark() {
   );
 }
 
-export function Shell({ view, user, onSignIn, onSignOut, children }: {
-  view: string; user: string | undefined; onSignIn: () => void; onSignOut: (() => void) | undefined; children: ComponentChildren;
+/* Whoever has said nothing is the user `default`, or the one that a certificate stands for. */
+function Who({ user, by }: { user: string | undefined; by: Method | undefined }) {
+  if (by) return user === undefined ? <>Signed in by a {by}</> : <>Signed in as <b>{user}</b> by a {by}</>;
+  if (user === undefined) return <>Not signed in</>;
+  return user !== 'default' && location.protocol === 'https:' ? <>Known as <b>{user}</b> by a certificate</> : <>Not signed in: <b>{user}</b></>;
+}
+
+export function Shell({ view, user, by, onSignIn, onSignOut, children }: {
+  view: string; user: string | undefined; by: Method | undefined; onSignIn: () => void; onSignOut: (() => void) | undefined; children: ComponentChildren;
 }) {
   const [help, setHelp] = useState(false);
   const [open, setOpen] = useState(false);
@@ -107,7 +115,7 @@ export function Shell({ view, user, onSignIn, onSignOut, children }: {
               <li key={each.name}><a href={`#/${each.name}`} aria-keyshortcuts={`g ${each.key}`} {...(each.name === view || (view === 'key' && each.name === 'keys') ? { 'aria-current': 'page' as const } : {})}>{each.title}</a></li>
             ))}</ul></nav>
             <div class="foot">
-              <p class="who">{user === undefined ? 'Not signed in' : <>Signed in as <b>{user}</b></>}</p>
+              <p class="who"><Who user={user} by={by} /></p>
               <div class="row"><button type="button" onClick={onSignIn}>Sign in…</button>{onSignOut && <button type="button" onClick={onSignOut}>Sign out</button>}</div>
               <ThemeSwitch />
               <div class="row"><button type="button" onClick={() => setHelp(true)}>Keyboard <kbd>?</kbd></button> <a href="/licenses.txt">Licences</a></div>

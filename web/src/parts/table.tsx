@@ -31,7 +31,7 @@ export function Table<Row>({ caption, columns, rows, id, sort, empty }: {
     const first = column.number ? `-${column.name}` : column.name;
     const other = column.number ? column.name : `-${column.name}`;
     const mark = by === column ? (down ? '▾' : '▴') : '';
-    return <button type="button" class="sort" onClick={() => setOrder(order === first ? other : first)}>{column.title}<span class="mark" aria-hidden="true">{mark}</span></button>;
+    return <button type="button" class="sort" onClick={() => setOrder(order === first ? other : first)}>{column.title}{mark && <span class="mark" aria-hidden="true">{mark}</span>}</button>;
   };
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={caption}>

@@ -30,12 +30,14 @@ function name(cause: string): string {
   return cause.replace(/_/g, ' ');
 }
 
-/* The bar has all causes, the words the first of them; all in words for who does not see the bar, or points at it. */
+const NAMED_MAX = 2;
+
+/* The bar has all causes, the words the most frequent of them; all in words for who does not see the bar, or points at it. */
 function Causes({ row }: { row: Class }) {
   const by = CAUSES.map((cause, at) => ({ cause, colour: at + 1, count: row.misses_by?.[cause] ?? 0 })).filter(each => each.count > 0);
   const whole = by.reduce((sum, each) => sum + each.count, 0);
-  const first = [...by].sort((a, b) => b.count - a.count)[0];
-  if (!first) return <span class="dim">none</span>;
+  if (by.length === 0) return <span class="dim">none</span>;
+  const first = [...by].sort((a, b) => b.count - a.count).slice(0, NAMED_MAX);
   const starts = by.map((_, at) => by.slice(0, at).reduce((sum, other) => sum + other.count, 0));
   const words = by.map(each => `${name(each.cause)} ${integer(each.count)}`).join(', ');
   return (
@@ -43,7 +45,7 @@ function Causes({ row }: { row: Class }) {
       <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
         {by.map((each, at) => <rect key={each.cause} class={`line-${each.colour}`} x={(starts[at]! / whole) * 100} width={(each.count / whole) * 100} height="8" />)}
       </svg>
-      <span aria-hidden="true">{name(first.cause)} {percent(first.count / whole)}</span><span class="hidden">{words}</span>
+      <span aria-hidden="true">{first.map(each => `${name(each.cause)} ${percent(each.count / whole)}`).join(', ')}</span><span class="hidden">{words}</span>
     </span>
   );
 }
@@ -53,7 +55,7 @@ function CauseColours() {
 }
 
 function lives(ttl: Readonly<Record<string, number>> | undefined): string {
-  const parts = Object.entries(ttl ?? {}).filter(([, count]) => count > 0).map(([limit, count]) => `${limit} ${integer(count)}`);
+  const parts = Object.entries(ttl ?? {}).filter(([, count]) => count > 0).map(([limit, count]) => `${/^\d/.test(limit) ? '≤ ' : ''}${limit}: ${integer(count)}`);
   return parts.join(', ') || '–';
 }
 
@@ -66,13 +68,18 @@ function columnsOf(p99: ReadonlyMap<string, number | undefined> | undefined): re
     { name: 'hits', title: 'Hits', number: true, value: row => row.hits, show: row => integer(row.hits) },
     { name: 'misses', title: 'Misses', number: true, value: row => row.misses, show: row => integer(row.misses) },
     { name: 'p99', title: 'p99', number: true, value: row => p99?.get(nameOf(row)), show: row => duration(p99?.get(nameOf(row))) },
-    { name: 'causes', title: 'Why they were missed', value: row => row.misses, show: row => <Causes row={row} />, fixed: true },
     { name: 'writes', title: 'Writes', number: true, value: row => row.writes, show: row => integer(row.writes) },
     { name: 'invalidated', title: 'Invalidated', number: true, value: row => row.invalidated, show: row => integer(row.invalidated) },
     { name: 'evicted', title: 'Evicted', number: true, value: row => row.evicted, show: row => integer(row.evicted) },
-    { name: 'ttl', title: 'Keys by what is left of their TTL', value: row => lives(row.ttl), fixed: true },
   ];
 }
+
+const WHY: readonly Column<Class>[] = [
+  { name: 'class', title: 'Class', value: nameOf, show: row => <Name row={row} /> },
+  { name: 'misses', title: 'Misses', number: true, value: row => row.misses, show: row => integer(row.misses) },
+  { name: 'causes', title: 'Why they were missed', value: row => row.misses, show: row => <Causes row={row} />, fixed: true },
+  { name: 'ttl', title: 'Keys by what is left of their TTL', value: row => lives(row.ttl), fixed: true },
+];
 
 async function latencies(signal: AbortSignal): Promise<ReadonlyMap<string, number | undefined>> {
   const scrape = parseMetrics(await text('/metrics', signal));
@@ -92,10 +99,15 @@ export function Classes() {
       <ProblemNotice problem={classes.problem} what="see what classes do (STATS CLASS)" />
       {p99.problem?.isRefused && <Notice kind="warning">The latencies are left out: you have no right to METRICS.</Notice>}
       {classes.value && (
-        <Panel title="Classes" wide>
-          <Table caption="Classes" columns={columnsOf(p99.value)} rows={classes.value} id={nameOf} sort="-hits" empty="There are no classes: no rules are loaded, and no keys were used." />
-          <CauseColours />
-        </Panel>
+        <>
+          <Panel title="Classes" wide>
+            <Table caption="Classes" columns={columnsOf(p99.value)} rows={classes.value} id={nameOf} sort="-hits" empty="There are no classes: no rules are loaded, and no keys were used." />
+          </Panel>
+          <Panel title="Misses, and how long keys live" wide>
+            <Table caption="Misses by cause, and keys by time to live" columns={WHY} rows={classes.value} id={nameOf} sort="-misses" empty="There are no classes: no rules are loaded, and no keys were used." />
+            <CauseColours />
+          </Panel>
+        </>
       )}
     </>
   );

@@ -36,20 +36,22 @@ export function Clients() {
   const all: readonly Column<Client>[] = [
     { name: 'id', title: 'No.', number: true, value: row => row.id },
     { name: 'addr', title: 'Address', value: row => row.addr },
-    { name: 'name', title: 'Name', value: row => word(row.service) || word(row.name), show: row => word(row.service) || word(row.name) || '–' },
+    { name: 'name', title: 'Name', value: row => word(row.name), show: row => word(row.name) || '–' },
+    { name: 'service', title: 'Service', value: row => word(row.service), show: row => word(row.service) || '–' },
     { name: 'user', title: 'User', value: row => word(row.user) },
     { name: 'library', title: 'Library', value: row => word(row['lib-name']), show: row => word(row['lib-name']) || '–' },
-    { name: 'age', title: 'Connected', number: true, value: row => row.age, show: row => duration(row.age) },
+    { name: 'age', title: 'Age', number: true, value: row => row.age, show: row => duration(row.age) },
     { name: 'idle', title: 'Idle', number: true, value: row => row.idle, show: row => duration(row.idle) },
-    { name: 'cmd', title: 'Last command', value: row => row.cmd, show: row => <code>{row.cmd.replace('|', ' ')}</code> },
+    { name: 'cmd', title: 'Last', value: row => row.cmd, show: row => <code>{row.cmd.replace('|', ' ')}</code> },
     { name: 'commands', title: 'Commands', number: true, value: row => row['tot-cmds'], show: row => integer(row['tot-cmds']) },
     { name: 'in', title: 'Received', number: true, value: row => row['tot-net-in'], show: row => bytes(row['tot-net-in']) },
     { name: 'out', title: 'Sent', number: true, value: row => row['tot-net-out'], show: row => bytes(row['tot-net-out']) },
     { name: 'memory', title: 'Memory', number: true, value: row => row['tot-mem'], show: row => bytes(row['tot-mem']) },
     { name: 'end', title: 'End', value: row => row.id, fixed: true, show: row => <button type="button" class="small" aria-label={`Close the connection of client ${row.id}`} onClick={() => setAsked(row)}>Close…</button> },
   ];
-  const told = clients.value?.clients.some(client => word(client['lib-name']) !== '');
-  const columns = all.filter(column => column.name !== 'library' || told);
+  // A column in which all are alike takes the room of others.
+  const told = (name: 'lib-name' | 'service' | 'user', usual: string) => clients.value?.clients.some(client => word(client[name]) !== usual);
+  const columns = all.filter(({ name }) => (name !== 'library' || told('lib-name', '')) && (name !== 'service' || told('service', '')) && (name !== 'user' || told('user', 'default')));
   return (
     <>
       <h1>Clients</h1>

@@ -16,8 +16,12 @@ interface Row {
   readonly changed: boolean | undefined;
 }
 
+function Empty() {
+  return <span class="dim">empty</span>;
+}
+
 function shownValue(row: Row): string {
-  return row.setting?.secret && row.value !== '' ? '(hidden)' : row.value === '' ? '""' : row.value;
+  return row.setting?.secret && row.value !== '' ? '(hidden)' : row.value;
 }
 
 function Edit({ row, onDone, onClose }: { row: Row; onDone: (said: string) => void; onClose: () => void }) {
@@ -58,8 +62,8 @@ export function Config() {
   const fits = (row: Row) => (row.name.includes(wanted) || (row.setting?.about.toLowerCase().includes(wanted) ?? false)) && (only === '' || (only === 'changed' ? row.changed === true : row.setting?.running === true));
   const columns: readonly Column<Row>[] = [
     { name: 'name', title: 'Setting', value: row => row.name, show: row => <><code>{row.name}</code><span class="about">{row.setting?.about ?? 'another name of a setting'}</span></> },
-    { name: 'value', title: 'Value', value: row => shownValue(row), show: row => <code class="long">{shownValue(row)}</code> },
-    { name: 'fallback', title: 'Default', value: row => row.setting?.fallback, show: row => <code class="long dim">{row.setting ? row.setting.fallback || '""' : '–'}</code> },
+    { name: 'value', title: 'Value', value: row => shownValue(row), show: row => (row.value === '' ? <Empty /> : <code class="long">{shownValue(row)}</code>) },
+    { name: 'fallback', title: 'Default', value: row => row.setting?.fallback, show: row => (row.setting?.fallback === '' ? <Empty /> : <code class="long dim">{row.setting?.fallback ?? '–'}</code>) },
     { name: 'state', title: 'State', value: row => (row.changed ? 0 : 1), show: row => <>{row.changed && <Badge kind="busy">changed</Badge>} {row.setting && !row.setting.running && <Badge kind="plain">at the start only</Badge>}</> },
     { name: 'edit', title: 'Change', value: row => row.name, fixed: true, show: row => (row.setting?.running ? <button type="button" class="small" aria-label={`Change ${row.name}`} onClick={() => setEdited(row)}>Change…</button> : null) },
   ];

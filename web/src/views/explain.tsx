@@ -1,6 +1,7 @@
 /* Why is a key there, or not: for keys of any name, also of such as are gone. */
 import { useState } from 'preact/hooks';
-import { Notice, Panel, ProblemNotice, KeyLink } from '../parts/basics';
+import { Notice, Panel, ProblemNotice } from '../parts/basics';
+import { bytesOf, percentEncode } from '../lib/bytes';
 import { type Place, replaceQuery } from '../router';
 import { explain, Explanation } from './key';
 import { usePolled, useTitle } from '../hooks';
@@ -8,10 +9,9 @@ import { usePolled, useTitle } from '../hooks';
 function Answer({ name }: { name: string }) {
   const answer = usePolled(signal => explain(name, signal), 5000, [name]);
   return (
-    <Panel title={`Key ${name}`} wide>
+    <Panel title={`Key ${name}`} wide actions={<a href={`#/key/${percentEncode(bytesOf(name))}`}>Value and more</a>}>
       <ProblemNotice problem={answer.problem} what="have keys explained (EXPLAIN)" />
       {answer.value && <Explanation facts={answer.value} />}
-      <p><KeyLink name={name} /></p>
     </Panel>
   );
 }

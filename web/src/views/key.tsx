@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { type Problem, ask, command, json, keyPath, problemOf } from '../api';
 import { Badge, Confirm, Facts, Notice, Panel, ProblemNotice } from '../parts/basics';
-import { type Facts as Explained, otherFacts, sentencesOf } from '../lib/explain';
+import { type Facts as Explained, fateOf, otherFacts, sentencesOf } from '../lib/explain';
 import { type Wire, hexDump, percentDecode, prettyJson, shown, textOf, wireOf } from '../lib/bytes';
 import { bytes, duration, integer } from '../lib/format';
 import { usePolled, useTitle } from '../hooks';
@@ -97,9 +97,10 @@ function Delete({ name, onDone, onClose }: { name: Wire; onDone: (said: string) 
 
 export function Explanation({ facts }: { facts: Explained }) {
   const state = String(facts['state'] ?? '');
+  const fate = fateOf(facts);
   return (
     <>
-      <p><Badge kind={state === 'present' ? 'good' : state === 'stale' ? 'busy' : 'plain'}>{state}</Badge></p>
+      <p><Badge kind={state === 'present' ? 'good' : state === 'stale' ? 'busy' : 'plain'}>{state}</Badge>{fate && <> <Badge kind={`kind-${fate}`}>{fate}</Badge></>}</p>
       {sentencesOf(facts).map(sentence => <p key={sentence} class="sentence">{sentence}</p>)}
       <Facts rows={otherFacts(facts)} />
     </>

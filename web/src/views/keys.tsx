@@ -4,7 +4,7 @@ import { command, json, problemOf, type Problem } from '../api';
 import { KeyLink, Panel, ProblemNotice } from '../parts/basics';
 import { Table, type Column } from '../parts/table';
 import { type Wire, bytesOf, percentEncode, shown } from '../lib/bytes';
-import { bytes, percent, perSecond } from '../lib/format';
+import { percent, perSecond } from '../lib/format';
 import { type Place, go, replaceQuery } from '../router';
 import { usePolled, useTitle } from '../hooks';
 
@@ -21,7 +21,6 @@ const HOT: readonly Column<Hot>[] = [
   { name: 'writes', title: 'Writes', number: true, value: row => row.writes, show: row => perSecond(row.writes) },
   { name: 'misses', title: 'Misses', number: true, value: row => row.misses, show: row => perSecond(row.misses) },
   { name: 'share', title: 'Of all', number: true, value: row => row.share, show: row => percent(row.share) },
-  { name: 'size', title: 'Name', number: true, value: row => row.size, show: row => bytes(row.size) },
 ];
 
 const PAGE = 100;

@@ -51,7 +51,7 @@ function Charts({ watch }: { watch: Watch }) {
       <Chart title="Misses by cause" times={watch.times} format={perSecond} stacked lines={lines(watch, shown.map(cause => [`miss_${cause}`, cause.replace(/_/g, ' ')]))} />
       <Chart title="Memory by store" times={watch.times} format={bytes} stacked binary
         lines={[...lines(watch, stores.map(store => [`store_${store}`, store])), { name: 'limit', colour: 8, dashed: true, values: valuesOf(watch, 'memory_limit') }]} />
-      <Chart title="Keys that went by themselves" times={watch.times} format={perSecond} lines={lines(watch, [['gone_evicted', 'evicted'], ['gone_expired', 'expired'], ['gone_invalidated', 'invalidated']])} />
+      <Chart title="Keys gone, by cause" times={watch.times} format={perSecond} lines={lines(watch, [['gone_evicted', 'evicted'], ['gone_expired', 'expired'], ['gone_invalidated', 'invalidated']])} />
       <Chart title="Invalidation stream" times={watch.times} format={perSecond} lines={lines(watch, [['stream', 'records']])} />
       <Chart title="Connections" times={watch.times} format={integer} lines={lines(watch, [['connections', 'open']])} />
     </div>

@@ -121,6 +121,20 @@ function Drawing({ graph }: { graph: Graph }) {
   );
 }
 
+const WAYS: readonly (readonly [string, string, number])[] = [['key', 'one key', 4], ['tag', 'what bears a tag', 6], ['class', 'a whole class', 2], ['pattern', 'a pattern', 5]];
+
+/* What the lines mean, of those that are drawn. */
+function Legend({ graph }: { graph: Graph }) {
+  const has = (is: (edge: Edge) => boolean) => graph.edges.some(is);
+  return (
+    <ul class="legend" aria-label="What the lines mean">
+      {WAYS.filter(([way]) => has(edge => edge.way === way)).map(([way, words, colour]) => <li key={way}><span class={`swatch line-${colour}`} aria-hidden="true" />{words}</li>)}
+      {has(edge => edge.soft) && <li><span class="swatch limit" aria-hidden="true" />dashed: softly, it is stale</li>}
+      {has(edge => edge.derived) && <li>▷ open tip: derived</li>}
+    </ul>
+  );
+}
+
 function Edges({ graph }: { graph: Graph }) {
   const names = new Map(graph.nodes.map(node => [node.id, node.name]));
   const columns: readonly Column<Edge>[] = [
@@ -151,7 +165,7 @@ export function Rules() {
       {graph && (
         <>
           {graph.nodes.length <= BOXES_MAX && graph.edges.length <= LINES_MAX
-            ? <Panel title="What goes when something changes" wide actions={<span class="dim">dashed: softly · open tip: derived · choose a box to see its ways</span>}><Drawing graph={graph} /></Panel>
+            ? <Panel title="What goes when something changes" wide actions={<span class="dim">choose a box to see its ways</span>}><Drawing graph={graph} /><Legend graph={graph} /></Panel>
             : <Notice>These are too many to be drawn on a screen: <code>strata graph --format svg</code> draws them into a file.</Notice>}
           <Panel title="Edges" wide><Edges graph={graph} /></Panel>
         </>

@@ -14,10 +14,10 @@ const STORES: readonly Column<Store>[] = [
   { name: 'name', title: 'Store', value: row => row.name, show: row => <code>{row.name}</code> },
   { name: 'entries', title: 'Keys', number: true, value: row => row.entries, show: row => integer(row.entries) },
   { name: 'bytes', title: 'Memory', number: true, value: row => row.bytes, show: row => bytes(row.bytes) },
-  { name: 'guaranteed', title: 'Of what is guaranteed', value: row => (row.guaranteed_bytes ? row.bytes / row.guaranteed_bytes : undefined), show: row => (row.guaranteed_bytes
-    ? <Meter part={row.bytes / row.guaranteed_bytes} text={`${percent(row.bytes / row.guaranteed_bytes)} of ${bytes(row.guaranteed_bytes)}`} /> : <span class="dim">nothing is guaranteed</span>) },
-  { name: 'live', title: 'Lives', number: true, value: row => row.live_bytes, show: row => bytes(row.live_bytes) },
-  { name: 'expiring', title: 'With an expiry', number: true, value: row => row.expiring, show: row => integer(row.expiring) },
+  { name: 'guaranteed', title: 'Guaranteed', value: row => (row.guaranteed_bytes ? row.bytes / row.guaranteed_bytes : undefined), show: row => (row.guaranteed_bytes
+    ? <Meter part={row.bytes / row.guaranteed_bytes} text={`${percent(row.bytes / row.guaranteed_bytes)} of ${bytes(row.guaranteed_bytes)}`} /> : <span class="dim">nothing</span>) },
+  { name: 'live', title: 'Live data', number: true, value: row => row.live_bytes, show: row => bytes(row.live_bytes) },
+  { name: 'expiring', title: 'Expiring', number: true, value: row => row.expiring, show: row => integer(row.expiring) },
   { name: 'policy', title: 'Policy', value: row => row.policy, show: row => <>{row.policy} <span class="dim">({row.method})</span></> },
   { name: 'ttl', title: 'TTL', number: true, value: row => row.ttl_ms, show: row => (row.ttl_ms ? duration(row.ttl_ms / 1000) : '–') },
   { name: 'max', title: 'Keys at most', number: true, value: row => row.entries_max, show: row => (row.entries_max ? integer(row.entries_max) : 'no limit') },

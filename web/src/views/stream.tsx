@@ -8,8 +8,9 @@ import { clock, integer } from '../lib/format';
 import { useTitle } from '../hooks';
 
 const ROWS_MAX = 500;
-const REDRAW_MS = 250;
+const REDRAW_MS = 500; /* hundreds of rows are laid out each time */
 const RETRY_MS = 2000;
+const AGAIN_MS = 250; /* after an end by the server: of all streams when rights change */
 const TYPES = ['invalidated', 'deleted', 'expired', 'evicted', 'flushed', 'tag', 'class', 'pattern', 'rules', 'gap'];
 const OF_A_KEY = new Set(['invalidated', 'deleted', 'expired', 'evicted', 'written']);
 
@@ -23,10 +24,11 @@ interface Filter {
   readonly prefix: string;
 }
 
-/* One subscription, that comes back where it was when it is lost. */
-async function follow(filter: Filter, signal: AbortSignal, got: (entries: Entry[]) => void, lost: (problem: Problem | undefined) => void): Promise<void> {
+/* One subscription, that comes back where it was when it is lost. `stands`: whether it is there, and if not, why; an end by the server has no reason. */
+async function follow(filter: Filter, signal: AbortSignal, got: (entries: Entry[]) => void, stands: (connected: boolean, problem?: Problem) => void): Promise<void> {
   let last = '';
   while (!signal.aborted) {
+    let waitMs = RETRY_MS;
     try {
       const query = new URLSearchParams();
       if (filter.type) query.set('types', filter.type);
@@ -34,7 +36,7 @@ async function follow(filter: Filter, signal: AbortSignal, got: (entries: Entry[
       const headers: Record<string, string> = { Accept: 'text/event-stream' };
       if (last) headers['Last-Event-ID'] = last;
       const response = await ask(`/v1/events?${query.toString()}`, { headers, signal });
-      lost(undefined);
+      stands(true);
       const reader = new EventReader();
       const body = response.body!.pipeThrough(new TextDecoderStream()).getReader();
       for (let piece = await body.read(); !piece.done; piece = await body.read()) {
@@ -43,13 +45,15 @@ async function follow(filter: Filter, signal: AbortSignal, got: (entries: Entry[
         last = reader.lastId || last;
         if (events.length) got(events.map(event => JSON.parse(event.data) as Entry));
       }
+      stands(false);
+      waitMs = AGAIN_MS;
     } catch (error) {
       if (signal.aborted) return;
       const problem = problemOf(error);
-      lost(problem);
+      stands(false, problem);
       if (problem.isRefused || problem.status === 401 || problem.status === 400) return;
     }
-    await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+    await new Promise(resolve => setTimeout(resolve, waitMs));
   }
 }
 
@@ -73,9 +77,9 @@ function useStream(filter: Filter, paused: boolean) {
     void follow(filter, ended.signal, got => {
       seen.current += got.length;
       waiting.current = [...waiting.current, ...got].slice(-ROWS_MAX);
-    }, found => {
+    }, (isThere, found) => {
       setProblem(found);
-      setConnected(found === undefined);
+      setConnected(isThere);
     });
     return () => ended.abort();
   }, [filter.type, filter.prefix]);

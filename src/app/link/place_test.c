@@ -1,4 +1,4 @@
-#include "app/shell/shell.h"
+#include "app/link/place.h"
 #include "unit.h"
 
 static struct server_place place;
@@ -7,7 +7,7 @@ static char text[256];
 static bool reads(const char *uri) {
     place = (struct server_place){0};
     snprintf(text, sizeof text, "%s", uri);
-    return shell_read_uri(text, &place);
+    return server_place_read_uri(text, &place);
 }
 
 static void uris_say_where_and_as_whom(void **state) {
@@ -52,4 +52,4 @@ static void wrong_uris_are_refused(void **state) {
         assert_false(reads(wrong[i]));
 }
 
-UNIT_TESTS(shell_options, UNIT(uris_say_where_and_as_whom), UNIT(wrong_uris_are_refused));
+UNIT_TESTS(place, UNIT(uris_say_where_and_as_whom), UNIT(wrong_uris_are_refused));
