@@ -102,13 +102,15 @@ TAKES_NOTHING = {"livez", "readyz", "health", "metrics", "openapi", "key_list", 
 
 
 def target(route, bodies):
-    rng, path = bodies.rng, route["path"]
+    rng, path, own = bodies.rng, route["path"], []
     for name, value in (("{key}", bodies.key()), ("{tag}", rng.choice(["minetag", "theirtag", "x"])), ("{store}", rng.choice(["default", "carts", "none"]))):
+        if name in path and "also" in route and rng.random() < 0.4:
+            path, own = route["also"], [(name.strip("{}"), value)]
         path = path.replace(name, urllib.parse.quote(value, safe=rng.choice(["", ":"])))
     if "any" in route.get("flags", []):
         path += rng.choice(["", bodies.key()])
     chosen = [name for name in [*route.get("query", {}), *["db"] * ("open" not in route.get("flags", []))] if rng.random() < (0.1 if name == "db" else 0.3)]
-    query = urllib.parse.urlencode([(name, rng.choice(QUERIES[name])) for name in chosen])
+    query = urllib.parse.urlencode(own + [(name, rng.choice(QUERIES[name])) for name in chosen])
     return path + ("?" + query if query else "")
 
 

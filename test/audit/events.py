@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -270,6 +271,27 @@ def shown():
         assert logs.audit("show", place + "x")[0] == 2 and logs.audit("show")[0] == 2 and logs.audit("nonsense")[0] == 2
 
 
+def strangers():
+    """Who is nobody cannot fill the disk: of many lines a second some stand there, and how many there were more. Of others all do."""
+    count = 30000
+    with server(requirepass="pw", threads=2) as one, one.client() as master, one.client() as stranger, one.client() as joe:
+        master.call("AUTH", "pw"), master.call("ACL", "SETUSER", "joe", "on", ">pw", "+auth"), joe.call("AUTH", "joe", "pw")
+        begun = time.monotonic()
+        for _ in range(0, count, 500):
+            assert set(stranger.calls([("GET", "x")] * 500)) == {("-", b"NOAUTH Authentication required.")}
+        assert len(joe.calls([("FLUSHALL",)] * 500)) == 500
+        for _ in range(0, count, 500):
+            stranger.calls([("AUTH", "guess")] * 500)
+        seconds = time.monotonic() - begun + 2
+        assert one.stop() == 0
+        seen = logs.events(folder_of(one), result="denied")
+        told, left_out = [event for event in seen if event.get("user") == "default"], [event["left_out"] for event in seen if "left_out" in event]
+        assert 0 < len(told) <= 100 * (seconds + 1) and len(told) + sum(left_out) == 2 * count, (len(told), left_out, seconds)
+        assert len(left_out) <= seconds + 2 and len(logs.events(folder_of(one), user="joe", error="NOPERM")) == 500, left_out
+        assert re.search(r"\(unauthenticated\) \d+ more", logs.audit("show", folder_of(one))[1])
+        logs.good(folder_of(one))
+
+
 def shown_as_text():
     """Names that strangers have chosen: nothing of them does anything in the terminal of who reads the log, or looks like another field."""
     names = {b"root@10.0.0.1  CONFIG SET": "root@10.0.0.1\\x20\\x20CONFIG\\x20SET@127.0.0.1:", b"a\x1b]0;title\x07": "a\\u001b]0;title\\u0007@",
@@ -294,7 +316,7 @@ def flows(report):
                        ("what is refused: rights, passwords, in transactions, without replies, at the door", denied), ("connections that open and close", connections),
                        ("reads and writes, and what is said of keys", data), ("filters of users and commands", filters),
                        ("a change of the settings is noted first", settings), ("what is wrong with settings is told at the start", refused_at_start),
-                       ("users of certificates, and handshakes that fail", certificates), ("clients of HTTP", http), ("show filters, over files", shown),
+                       ("users of certificates, and handshakes that fail", certificates), ("clients of HTTP", http), ("show filters, over files", shown), ("who is nobody does not fill the log", strangers),
                        ("what strangers have chosen is shown as text", shown_as_text)):  # fmt: skip
         with report.case(name):
             case()

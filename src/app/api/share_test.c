@@ -151,7 +151,7 @@ static void member_of(struct http_exchange *exchange, const char *name, char *re
 }
 
 static struct http_exchange *begin_to_wait(struct api_fixture *fixture, const char *who) {
-    char fields[256];
+    static char fields[256]; /* of one at a time; a request lives as long as its exchange */
     snprintf(fields, sizeof fields, JSON "\n%s", who);
     struct http_exchange *exchange =
         api_fixture_begin(fixture, "POST", "/v1/commands", fields, SLICE("[\"CGET\", \"mine:z\", \"WAIT\", 60000]"));

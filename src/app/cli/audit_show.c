@@ -96,12 +96,16 @@ static void print_line(struct slice line) {
         print_text(" ", action, false);
     if (names.size)
         audit_line_each(names, print_name, NULL);
-    const struct slice set = field(line, "set"), lost = field(line, "lost");
+    const struct slice set = field(line, "set"), lost = field(line, "lost"), left = field(line, "left_out");
     if (set.size)
         print_text(" ", set, false);
     if (lost.size) {
         print_text(" ", lost, false);
         fputs(" events", stdout);
+    }
+    if (left.size) {
+        print_text(" ", left, false);
+        fputs(" more", stdout);
     }
     if (error.size) {
         print_text("  (", error, false);

@@ -340,6 +340,8 @@ static int run(struct config *config) {
         /* An error in the configuration has been told of in words. */
         if (status == STATUS_INVALID)
             fprintf(stderr, "strata: the server does not start: the log says what to change\n");
+        else if (status == STATUS_IO || status == STATUS_BUSY) /* says too little, and can mislead */
+            fprintf(stderr, "strata: the server does not start: the log says why\n");
         else
             fprintf(stderr, "strata: the server does not start: %s; the log says more\n", status_text(status));
         return 1;

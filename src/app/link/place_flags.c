@@ -1,5 +1,6 @@
 #include "app/link/place_flags.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,8 +174,29 @@ bool place_flags_check(const struct place_flags *flags, char ret_problem[PLACE_F
     return true;
 }
 
+/* What is typed is seen again, also when it ends here: not every shell looks after that. */
+static struct termios shown;
+static int shown_fd;
+
+static void show_and_end(int number) {
+    tcsetattr(shown_fd, TCSANOW, &shown);
+    raise(number); /* as it was before: the action holds once */
+}
+
+static void end_well(bool begins) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    static struct sigaction before[COUNT_OF(signals)];
+    const struct sigaction once = {.sa_handler = show_and_end, .sa_flags = (int)SA_RESETHAND};
+    for (size_t i = 0; i < COUNT_OF(signals); i++) {
+        if (!begins)
+            sigaction(signals[i], &before[i], NULL);
+        else if (sigaction(signals[i], NULL, &before[i]) == 0 && before[i].sa_handler == SIG_DFL)
+            sigaction(signals[i], &once, NULL);
+    }
+}
+
 bool place_flags_ask(struct place_flags *flags) {
-    struct termios shown, hidden;
+    struct termios hidden;
     if (flags->password_shown && !flags->no_warning)
         fputs("Warning: others may see a password on the command line: STRATACLI_AUTH or --askpass keep it hidden.\n",
               stderr);
@@ -184,6 +206,8 @@ bool place_flags_ask(struct place_flags *flags) {
     FILE *from = terminal ? terminal : stdin;
     bool changed = tcgetattr(fileno(from), &shown) == 0;
     if (changed) {
+        shown_fd = fileno(from);
+        end_well(true);
         hidden = shown;
         hidden.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(fileno(from), TCSAFLUSH, &hidden);
@@ -192,8 +216,10 @@ bool place_flags_ask(struct place_flags *flags) {
     if (terminal)
         fflush(terminal);
     bool read = fgets(flags->password, sizeof flags->password, from) != NULL;
-    if (changed)
+    if (changed) {
         tcsetattr(fileno(from), TCSAFLUSH, &shown);
+        end_well(false);
+    }
     fputs("\n", terminal ? terminal : stderr);
     if (terminal)
         fclose(terminal);

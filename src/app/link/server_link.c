@@ -141,7 +141,8 @@ static bool ask_well(struct server_link *link, const struct slice *words, size_t
         return false;
     char shown[300];
     terminal_text_copy(reply.text, shown, sizeof shown);
-    return !resp_type_is_error(reply.type) || fail(link, "the server answers: %s", shown);
+    link->refused = resp_type_is_error(reply.type);
+    return !link->refused || fail(link, "the server answers: %s", shown);
 }
 
 static bool introduce(struct server_link *link, const struct server_place *place) {

@@ -22,6 +22,7 @@ struct server_link {
     struct resp_reply_scanner scanner;
     struct arena arena;
     char problem[SERVER_PROBLEM_SIZE];
+    bool refused; /* there is a server, and it did not let in whom it was told of: asking again is of no use */
 };
 
 MUST_CHECK bool server_link_open(struct server_link *link, const struct server_place *place);

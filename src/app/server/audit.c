@@ -364,6 +364,8 @@ void audit_stop(struct server *server) {
     struct server_audit *audit = server->audit;
     if (!audit)
         return;
+    if (audit->log)
+        audit_tell_left_out(audit);
     if (audit->runs) {
         audit_log_end(audit->log);
         thread_join(&audit->thread);

@@ -9,6 +9,9 @@
  * While the log fails and `audit-on-failure` is `refuse`, what would be noted is refused before it begins (CMD_ASK_AUDIT); else it is done, and what finds no
  * room is lost and counted. In neither case anything waits.
  *
+ * Who has not said who he is (NOAUTH, wrong passwords, refused at the door, handshakes that fail) gets AUDIT_STRANGERS_PER_S lines a second, all together; how
+ * many there would have been more is a line.
+ *
  * Without a log, and with classes that are off, a command costs the load that looks for monitors: `observers` of the server has them and this.
  *
  * Threads: as each says. What is noted is read under a lock of its own, by those commands only of which something may be noted.
@@ -64,6 +67,8 @@ void audit_refused_queued(struct cmd_call *call, size_t reply_begins_at);
 /* Whether the request has to wait while the log holds. */
 bool audit_postpones(const struct worker *worker, const struct cmd_request *item);
 
+/* By the first worker, in each tick: once in a second it says how many lines about who has not said who he is were left out. */
+void audit_tick(struct worker *worker);
 void audit_opened(struct connection *connection);
 void audit_closed(struct connection *connection);
 /* Somebody was not let in. `code`: "DENIED", "ERR". */

@@ -155,6 +155,33 @@ static void finish(struct note *note) {
         log_warning("No memory to note something in the audit log");
 }
 
+/* A line about who has not said who he is; if there were enough of them in this second, it is counted only. */
+static bool is_left_out(struct server_audit *audit, uint64_t now_ms) {
+    const uint64_t count_mask = ((uint64_t)1 << AUDIT_STRANGER_BITS) - 1;
+    const uint64_t second = now_ms / 1000 << AUDIT_STRANGER_BITS;
+    uint64_t state = atomic_load_explicit(&audit->strangers, memory_order_relaxed), next;
+    do {
+        next = state >= second ? state + 1 : second + 1;
+        if ((next & count_mask) > AUDIT_STRANGERS_PER_S) {
+            atomic_fetch_add_explicit(&audit->left_out, 1, memory_order_relaxed);
+            return true;
+        }
+    } while (!atomic_compare_exchange_weak(&audit->strangers, &state, next));
+    return false;
+}
+
+static void finish_of_stranger(struct note *note) {
+    if (!is_left_out(note->audit, note->worker->now_ms))
+        finish(note);
+}
+
+static void finish_of(struct note *note, const struct cmd_client *client) {
+    if (client->authenticated)
+        finish(note);
+    else
+        finish_of_stranger(note);
+}
+
 /* ---------------------------------------------------------------- commands */
 
 /* The first word of the error, or of why a transaction was discarded. Empty: it was none. */
@@ -227,7 +254,7 @@ static void write_note(struct worker *worker, struct cmd_call *call, enum audit_
     if (call->spec)
         add_names(&note, call);
     if (audit_passes(note.audit, call->spec, record->user))
-        finish(&note);
+        finish_of(&note, call->client);
 }
 
 void audit_queued(struct cmd_call *call, size_t reply_begins_at, uint64_t ticks) {
@@ -303,7 +330,16 @@ void audit_closed(struct connection *connection) {
 }
 
 void audit_unshaken(struct connection *connection, const char *reason) {
-    note_connection(connection, AUDIT_DENIED, AUDIT_FAILED, "TLS HANDSHAKE", reason);
+    struct note note;
+    const struct server_audit *audit = connection->worker->server->audit;
+    if (!audit || !audit_is_on(audit, AUDIT_DENIED))
+        return;
+    begin(&note, connection->worker, AUDIT_DENIED, AUDIT_FAILED);
+    name_connection(&note, connection);
+    note.record.action = SLICE("TLS HANDSHAKE");
+    note.record.error = slice_from_string(reason);
+    if (audit_passes(note.audit, NULL, note.record.user))
+        finish_of_stranger(&note);
 }
 
 void audit_certificate(struct connection *connection, struct slice name, bool known) {
@@ -331,7 +367,7 @@ void audit_turned_away(struct worker *worker, int fd, enum connection_door door,
     note.record.transport = door == DOOR_UNIX ? AUDIT_OVER_UNIX : door == DOOR_TLS ? AUDIT_OVER_TLS : AUDIT_OVER_TCP;
     note.record.action = SLICE("CONNECT");
     note.record.error = slice_from_string(code);
-    finish(&note);
+    finish_of_stranger(&note);
 }
 
 /* ---------------------------------------------------------- of the server */
@@ -358,6 +394,24 @@ static void put_alone(struct server_audit *audit, struct audit_record *record) {
     buf_fini(&body);
 }
 
+void audit_tell_left_out(struct server_audit *audit) {
+    struct audit_record record = {.class = AUDIT_DENIED,
+                                  .result = AUDIT_REFUSED,
+                                  .action = SLICE("(unauthenticated)"),
+                                  .transport = AUDIT_OVER_NOTHING,
+                                  .left_out = atomic_exchange(&audit->left_out, 0)};
+    if (record.left_out)
+        put_alone(audit, &record);
+}
+
+void audit_tick(struct worker *worker) {
+    struct server_audit *audit = worker->server->audit;
+    if (!audit || worker->now_ms - audit->told_ms < 1000)
+        return;
+    audit->told_ms = worker->now_ms;
+    audit_tell_left_out(audit);
+}
+
 void audit_signal(struct server *server, const char *name) {
     struct audit_record record = {.class = AUDIT_ADMINISTRATION,
                                   .action = SLICE("SHUTDOWN"),
@@ -376,7 +430,7 @@ void audit_kept_out(struct server *server, const char *address, const char *code
                                   .client = slice_from_string(address),
                                   .transport = AUDIT_OVER_HTTP,
                                   .error = slice_from_string(code)};
-    if (server->audit && audit_is_on(server->audit, AUDIT_DENIED))
+    if (server->audit && audit_is_on(server->audit, AUDIT_DENIED) && !is_left_out(server->audit, clock_steady_ms()))
         put_alone(server->audit, &record);
 }
 

@@ -13,6 +13,10 @@
 #include "sys/audit/audit_key.h"
 #include "sys/audit/audit_log.h"
 
+/* Who is nobody may knock a million times a second: more lines than so many a second are counted, or he would fill the disk, or push out what others
+ * have done. */
+enum { AUDIT_STRANGERS_PER_S = 100, AUDIT_STRANGER_BITS = 24 };
+
 enum { AUDIT_COMMANDS_MAX = 1024, AUDIT_NODE_SIZE = 16, AUDIT_WORDS_MAX = 64 };
 
 struct server_audit {
@@ -22,6 +26,11 @@ struct server_audit {
     struct thread thread;
     bool runs;
     char node[AUDIT_NODE_SIZE + 1];
+
+    /* Of who has not said who he is: the second of the steady clock, and in the low AUDIT_STRANGER_BITS how many lines there were in it; and how
+     * many were left out since that was last said. */
+    _Atomic uint64_t strangers, left_out;
+    uint64_t told_ms; /* by the first worker */
 
     _Atomic uint32_t classes; /* a bit for each that is on */
     _Atomic uint32_t keys;    /* enum audit_keys */
@@ -43,6 +52,9 @@ static inline bool audit_is_on(const struct server_audit *audit, enum audit_clas
 
 /* Whether the filters let it through; `spec` NULL: it is no command. */
 bool audit_passes(struct server_audit *audit, const struct cmd_spec *spec, struct slice user);
+
+/* A line for those that were left out, if there were any. */
+void audit_tell_left_out(struct server_audit *audit);
 
 /* Queues a body. `must`: it has happened. */
 void audit_put(struct server_audit *audit, struct slice body);

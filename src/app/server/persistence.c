@@ -91,7 +91,8 @@ static enum status lock_directory(struct server *server) {
     enum status status = directory_open(".", false, &server->directory);
     if (status != STATUS_OK) {
         server->directory.fd = -1;
-        log_warning("The directory of the log cannot be opened: %s", strerror(errno));
+        log_warning("The directory of the log, `dir` %s, cannot be opened: %s", server->config.values.dir,
+                    strerror(errno));
         return status;
     }
     status = directory_lock(&server->directory, &owner);
@@ -99,7 +100,8 @@ static enum status lock_directory(struct server *server) {
         log_warning("Another server keeps what it holds in this directory: process %d. Give this one another `dir`",
                     owner);
     else if (status != STATUS_OK)
-        log_warning("The directory of the log cannot be locked: %s", strerror(errno));
+        log_warning("The directory of the log, `dir` %s, cannot be written: %s", server->config.values.dir,
+                    strerror(errno));
     return status;
 }
 

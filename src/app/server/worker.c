@@ -500,6 +500,8 @@ static void tick(struct worker *worker) {
     rate_look(&counts->output_rate, counts->bytes_out, worker->now_ms);
     walk_connections(worker);
     bool loading = server_is_loading(worker->server);
+    if (worker->index == 0)
+        audit_tick(worker);
     if (!loading)
         tracking_tick(worker);
     if (worker->index == 0 && !loading) {

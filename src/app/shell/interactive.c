@@ -156,10 +156,10 @@ int interactive_run(struct session *session) {
     arena_init(&interactive.arena, &memory_libc, ARENA_CHUNK);
     editor_init(&interactive.editor, &hooks);
     line_history_load(&interactive.history, &interactive.editor);
-    MAYBE(!session_connect(session));
-    while (take_line(&interactive))
+    bool refused = !session_connect(session) && session->link.refused;
+    while (!refused && take_line(&interactive))
         continue;
     editor_fini(&interactive.editor);
     arena_fini(&interactive.arena);
-    return SHELL_GOOD;
+    return refused ? SHELL_FAILED : SHELL_GOOD;
 }

@@ -135,6 +135,8 @@ enum status audit_record_write(const struct audit_record *record, struct buf *to
         TRY(write_number(to, "us", record->us));
     if (record->counted)
         TRY(write_number(to, "removed", record->removed));
+    if (record->left_out)
+        TRY(write_number(to, "left_out", record->left_out));
     ASSERT(to->size - before <= AUDIT_BODY_SIZE_MAX);
     return STATUS_OK;
 }

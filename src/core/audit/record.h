@@ -59,8 +59,9 @@ struct audit_record {
     enum audit_result result;
     struct slice error; /* "NOPERM"; empty: none */
     bool timed, counted;
-    uint64_t us;      /* how long it took */
-    uint64_t removed; /* keys that it invalidated */
+    uint64_t us;       /* how long it took */
+    uint64_t removed;  /* keys that it invalidated */
+    uint64_t left_out; /* so many are not in the log, for which this one stands */
 };
 
 /* Appends the body. */

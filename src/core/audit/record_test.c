@@ -40,6 +40,10 @@ static void a_record_is_one_json_text(void **state) {
     expect_body(&record,
                 "\"time\":\"1970-01-01T00:00:00.000000Z\",\"kind\":\"event\",\"node\":\"\",\"class\":\"invalidation\","
                 "\"action\":\"FLUSHALL\",\"multi\":true,\"result\":\"ok\",\"removed\":5");
+    record = (struct audit_record){.class = AUDIT_DENIED, .result = AUDIT_REFUSED, .left_out = 7};
+    expect_body(&record,
+                "\"time\":\"1970-01-01T00:00:00.000000Z\",\"kind\":\"event\",\"node\":\"\",\"class\":\"denied\","
+                "\"action\":\"\",\"result\":\"denied\",\"left_out\":7");
 }
 
 static void the_largest_record_is_as_large_as_is_said(void **state) {
@@ -61,7 +65,8 @@ static void the_largest_record_is_as_large_as_is_said(void **state) {
                                   .timed = true,
                                   .us = UINT64_MAX,
                                   .counted = true,
-                                  .removed = UINT64_MAX};
+                                  .removed = UINT64_MAX,
+                                  .left_out = UINT64_MAX};
     for (int i = 0; i < AUDIT_NAMES_MAX; i++)
         record.names[i] = large;
     buf_init(&body, &memory_libc);
