@@ -10,7 +10,8 @@ async function live(browser) {
   await Promise.all([
     views(browser, false).then(() => narrow(browser, 360, 740)).then(() => narrow(browser, 3840, 2160)),
     views(browser, true).then(() => tables(browser)).then(() => overTls(browser, facts.secure)),
-    following(browser).then(() => keyboard(browser)).then(() => hostile(browser)).then(() => forbidden(browser)),
+    following(browser).then(() => forbidden(browser)),
+    keyboard(browser).then(() => hostile(browser)),
   ]);
 }
 

@@ -20,7 +20,7 @@ def main(folder):
     npm.ready(str(HERE))
     pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     port = free_port()
-    with Strata(http_port=port, **shop.options()) as server, shop.Shop(server, seed(), hostile=False), tempfile.TemporaryDirectory(prefix="strata-browser-") as profile:
+    with Strata(http_port=port, **shop.options()) as server, shop.Shop(server, seed(), hostile=False, wait_s=shop.BUSY_WAIT_S), tempfile.TemporaryDirectory(prefix="strata-browser-") as profile:
         subprocess.run(["node", HERE / "screenshots.mjs", f"http://localhost:{port}", folder, profile], check=True, timeout=LIMIT_S)
     pictures = sorted(str(path) for path in pathlib.Path(folder).glob("*.png"))
     subprocess.run(["pngquant", "--force", "--ext", ".png", "--skip-if-larger", "--strip", "256", *pictures], check=True)

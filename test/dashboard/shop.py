@@ -33,7 +33,8 @@ HOSTILE_VALUE = '{"note": "<script>document.title=2</script>", "count": 3}'
 PRODUCTS, USERS, SESSIONS = 4000, 1500, 3000
 LOCALES = ("en", "de", "fr")
 BATCH = 64
-WAIT_S = 0.02
+WAIT_S = 0.04
+BUSY_WAIT_S = 0.02  # between two batches of one client, where pictures are taken
 
 
 def options():
@@ -68,8 +69,8 @@ def name(client, called):
 class Shop:
     """Clients with rates that a busy machine keeps up with; `stop` ends them. `hostile`: there is a key that looks like markup."""
 
-    def __init__(self, server, seed, hostile=True):
-        self.server, self.seed, self.hostile = server, seed, hostile
+    def __init__(self, server, seed, hostile=True, wait_s=WAIT_S):
+        self.server, self.seed, self.hostile, self.wait_s = server, seed, hostile, wait_s
         self.ended = threading.Event()
         self.threads = [threading.Thread(target=self.serve, args=(number,), daemon=True) for number in range(2)]
         self.threads.append(threading.Thread(target=self.change, daemon=True))
@@ -126,7 +127,7 @@ class Shop:
                 for one, service in ((client, "web"), (catalog, "catalog"), (accounts, "accounts")):
                     name(one, f"{service}-{number + 1}")
                     replies(one, [("CLIENT", "SERVICE", service)])
-                while not self.ended.wait(WAIT_S):
+                while not self.ended.wait(self.wait_s):
                     keys = [key for _ in range(BATCH // 3) for key in self.requests(rng)]
                     missing = [key for key, value in zip(keys, replies(client, [("GET", key) for key in keys])) if value is None]
                     for writer in (catalog, accounts, client):
