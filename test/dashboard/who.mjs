@@ -52,8 +52,9 @@ async function rights(page) {
     for (const view of ALL) {
       await show(page, base, view);
       await filled(page);
+      if (view !== 'explain' && !view.startsWith('key/'))  // one of its requests may be answered before the other
+        await until(page, wanted => document.querySelector('main').innerText.includes(wanted), NO_RIGHT);
       const said = await text(page);
-      expect(view === 'explain' || view.startsWith('key/') || said.includes(NO_RIGHT), `${view}: ${said.slice(0, 200)}`);
       expect(!said.includes('Error 5') && !said.includes('undefined') && !said.includes('NaN'), said.slice(0, 300));
     }
     await show(page, base, 'key/product%3A1');

@@ -238,6 +238,18 @@ static bool is_known(const struct api_call *call, struct slice name) {
     return !names;
 }
 
+/* A second one of what is said once would be passed over. */
+static bool is_repeated(const struct api_call *call, struct slice name) {
+    static const char *const lists[] = {"tag", "prefix", "class"};
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        if (slice_equal(name, slice_from_string(lists[i])))
+            return false;
+    for (uint32_t i = 0; i < call->query_count; i++)
+        if (slice_equal(call->query[i].name, name))
+            return true;
+    return false;
+}
+
 static bool read_query(struct api_call *call) {
     struct slice query = call->request->query, name, value;
     while (http_query_next(&query, &name, &value)) {
@@ -250,6 +262,11 @@ static bool read_query(struct api_call *call) {
         }
         if (!is_known(call, into->name)) {
             api_problem(call, 400, "SYNTAX", "The query of this route has no '%.*s'.",
+                        (int)slice_part(into->name, 0, 40).size, (const char *)into->name.data);
+            return false;
+        }
+        if (is_repeated(call, into->name)) {
+            api_problem(call, 400, "SYNTAX", "The query has '%.*s' more than once.",
                         (int)slice_part(into->name, 0, 40).size, (const char *)into->name.data);
             return false;
         }

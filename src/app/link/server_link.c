@@ -94,6 +94,8 @@ bool server_link_take(struct server_link *link, struct resp_value *ret_reply, bo
     *ret_there = false;
     arena_reset(&link->arena);
     enum resp_reply_result result = resp_reply_skip(&link->scanner, input, &item);
+    if (result == RESP_REPLY_ERROR && slice_starts_with(input, SLICE("HTTP/")))
+        return fail(link, "what the server says is HTTP: this is another of its ports, or another server");
     if (result == RESP_REPLY_ERROR)
         return fail(link, "what the server says is not RESP: %s", link->scanner.error);
     if (result != RESP_REPLY_DONE)

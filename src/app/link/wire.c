@@ -109,6 +109,13 @@ bool server_wire_trust(const struct server_place *place, struct tls_context **re
     return fail(ret_problem, "no connection over TLS: there is not enough memory");
 }
 
+/* What to do about the two that everybody meets first. */
+static const char *advice(const char *reason) {
+    if (strstr(reason, "certificate verify failed"))
+        return " (--cacert FILE names the authority that has signed the server's)";
+    return strstr(reason, "wrong version number") ? " (does this port speak TLS?)" : "";
+}
+
 static bool shake_hands(const struct server_wire *wire, char *ret_problem) {
     uint64_t end_ms = clock_steady_ms() + TLS_HANDSHAKE_MS_MAX;
     for (;;) {
@@ -117,7 +124,8 @@ static bool shake_hands(const struct server_wire *wire, char *ret_problem) {
         if (tls_is_ready(wire->tls))
             return true;
         if (tls_read(wire->tls, NULL, 0, &nothing) == STATUS_IO)
-            return fail(ret_problem, "no connection over TLS: %s", tls_reason(wire->tls));
+            return fail(ret_problem, "no connection over TLS: %s%s", tls_reason(wire->tls),
+                        advice(tls_reason(wire->tls)));
         uint64_t now_ms = clock_steady_ms();
         if (now_ms >= end_ms || !server_wire_wait(wire, server_wire_events(wire, false), (int)(end_ms - now_ms)))
             return fail(ret_problem, "no connection over TLS: the server does not answer the handshake");
