@@ -31,7 +31,7 @@ static void every_key_has_a_name(void **state) {
         expect_answer(&fixture, "GET", target, NULL, NULL, 404, "NOTFOUND");
     }
     expect_answer(&fixture, "GET", "/v1/key", NULL, NULL, 400, "one 'key'");
-    expect_answer(&fixture, "GET", "/v1/key?key=a&key=b", NULL, NULL, 400, "one 'key'");
+    expect_answer(&fixture, "GET", "/v1/key?key=a&key=b", NULL, NULL, 400, "'key' more than once");
     expect_answer(&fixture, "PUT", "/v1/key?kye=a", NULL, "v", 400, "no 'kye'");
     expect_answer(&fixture, "POST", "/v1/key?key=a", NULL, "v", 405, "METHOD");
     expect_answer(&fixture, "PUT", "/v1/key?key=a&tag=..%2F", NULL, "v", 201, NULL);

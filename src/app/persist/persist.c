@@ -142,31 +142,33 @@ enum status persist_close(struct persist *persist, struct actor *actor) {
 
 /* ------------------------------------------------------------------------------------------ asked by others */
 
-void persist_say(const struct persist *persist, enum log_level level, const char *format, ...) {
+/* `event` NULL: the sentence alone. */
+static void pass_on(const struct persist *persist, enum log_level level, const char *event,
+                    const struct log_field *fields, const char *format, va_list arguments) {
     const struct persist_user *user = &persist->options.user;
     char text[LOG_LINE_SIZE_MAX];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     if (user->say)
         user->say(user->context, level, text);
+    else if (event)
+        log_event(level, event, fields, "%s", text);
     else
         log_write(level, "%s", text);
 }
 
-void persist_tell(const struct persist *persist, enum log_level level, const char *event,
-                  const struct log_field *fields, const char *format, ...) {
-    const struct persist_user *user = &persist->options.user;
-    char text[LOG_LINE_SIZE_MAX];
+void persist_say(const struct persist *persist, enum log_level level, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    pass_on(persist, level, NULL, NULL, format, arguments);
     va_end(arguments);
-    if (user->say)
-        user->say(user->context, level, text);
-    else
-        log_event(level, event, fields, "%s", text);
+}
+
+void persist_tell(const struct persist *persist, enum log_level level, const char *event,
+                  const struct log_field *fields, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    pass_on(persist, level, event, fields, format, arguments);
+    va_end(arguments);
 }
 
 struct wal *persist_log(struct persist *persist) {
