@@ -54,7 +54,8 @@ static bool pull(struct server_link *link, bool *ret_came) {
     size_t size;
     buf_consume(&link->in, link->taken);
     link->taken = 0;
-    buf_shrink(&link->in, KEEP);
+    if (link->in.size < KEEP) /* a reply that is coming in keeps the room it has got */
+        buf_shrink(&link->in, KEEP);
     if (buf_reserve(&link->in, PIECE) != STATUS_OK)
         return fail(link, "there is not enough memory for a reply");
     enum status status =
@@ -120,8 +121,7 @@ bool server_link_read(struct server_link *link, struct resp_value *ret_reply) {
 }
 
 bool server_link_is_due(const struct server_link *link, int timeout_ms) {
-    return link->in.size > link->taken || server_wire_has_more(&link->wire) ||
-           server_wire_wait(&link->wire, server_link_events(link, false), timeout_ms);
+    return link->in.size > link->taken || server_wire_wait(&link->wire, server_link_events(link, false), timeout_ms);
 }
 
 bool server_link_ask(struct server_link *link, const char *line, struct resp_value *ret_reply) {

@@ -72,6 +72,8 @@ short server_wire_events(const struct server_wire *wire, bool has_bytes) {
 bool server_wire_has_more(const struct server_wire *wire) { return wire->tls && tls_has_more(wire->tls); }
 
 bool server_wire_wait(const struct server_wire *wire, short events, int timeout_ms) {
+    if (events & POLLIN && server_wire_has_more(wire))
+        return true;
     struct pollfd wanted = {.fd = wire->fd, .events = events};
     int ready;
     do

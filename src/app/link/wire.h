@@ -42,9 +42,9 @@ const char *server_wire_reason(const struct server_wire *wire);
 
 /* What poll is to be asked of `fd` by who has bytes to write, or has not. */
 short server_wire_events(const struct server_wire *wire, bool has_bytes);
-/* Bytes have been received that the socket says nothing of. */
+/* Bytes, or the end, have been received that the socket says nothing of: who polls `fd` himself has to ask this before he waits. */
 bool server_wire_has_more(const struct server_wire *wire);
-/* False: none of the events came in time (-1: they are waited for without end). */
+/* Also for what has been received already. False: none of the events came in time (-1: they are waited for without end). */
 MUST_CHECK bool server_wire_wait(const struct server_wire *wire, short events, int timeout_ms);
 
 #endif

@@ -101,17 +101,17 @@ static int patience_ms(const struct pipe *pipe) {
 }
 
 static void turn(struct pipe *pipe) {
-    bool has_bytes = pipe->link->out.size > 0;
+    bool has_bytes = pipe->link->out.size > 0, has_more = server_wire_has_more(&pipe->link->wire);
     struct pollfd wanted[2] = {
         {.fd = pipe->link->wire.fd, .events = server_link_events(pipe->link, has_bytes)},
         {.fd = pipe->input_ended || pipe->link->out.size >= PIECE ? -1 : STDIN_FILENO, .events = POLLIN}};
-    if (poll(wanted, 2, patience_ms(pipe)) < 0)
+    if (poll(wanted, 2, has_more ? 0 : patience_ms(pipe)) < 0)
         return;
     if (wanted[1].revents)
         read_input(pipe);
     if (pipe->link->out.size && !pipe->failed)
         send(pipe);
-    if (wanted[0].revents && !pipe->failed)
+    if ((wanted[0].revents || has_more) && !pipe->failed)
         receive(pipe);
     if (!pipe->done && !pipe->failed && patience_ms(pipe) == 0)
         fail(pipe, "no reply came for too long");

@@ -128,6 +128,8 @@ static bool shows_pushes(const struct session *session) {
 
 /* Until something has come or, at a prompt, Ctrl-C, which is held back between looking whether it came and waiting. */
 static bool wait_for_bytes(struct session *session) {
+    if (server_wire_has_more(&session->link.wire))
+        return true;
     struct pollfd wanted = {.fd = session->link.wire.fd, .events = server_link_events(&session->link, false)};
     sigset_t interrupt, before;
     sigemptyset(&interrupt);
@@ -168,13 +170,15 @@ static enum session_result await_answer(struct session *session, struct resp_val
 bool session_print_pushes(struct session *session) {
     struct resp_value reply;
     bool there;
-    if (!server_link_pull(&session->link)) {
-        session_disconnect(session);
-        return false;
-    }
-    while (server_link_take(&session->link, &reply, &there) && there)
-        if (shows_pushes(session))
-            MAYBE(!print(session, &reply, false));
+    do {
+        if (!server_link_pull(&session->link)) {
+            session_disconnect(session);
+            return false;
+        }
+        while (server_link_take(&session->link, &reply, &there) && there)
+            if (shows_pushes(session))
+                MAYBE(!print(session, &reply, false));
+    } while (server_wire_has_more(&session->link.wire));
     return true;
 }
 
