@@ -47,6 +47,27 @@ class Tracker:
         self.client.close()
 
 
+class Redirected:
+    """A reader of RESP2, and the connection on which it is told."""
+
+    def __init__(self, server, *modes):
+        self.listener, self.reader, self.broadcast = server.client(), server.client(), "BCAST" in modes
+        number = self.listener.call("CLIENT", "ID")[1]
+        self.listener.call("SUBSCRIBE", "__redis__:invalidate")
+        expect(self.reader.call("CLIENT", "TRACKING", "on", *modes, "REDIRECT", number), ("+", b"OK"))
+
+    def news(self):
+        self.listener.send_all(encode("PING"))
+        told = []
+        while (reply := plain(self.listener.read()))[0] == b"message":
+            told += [None] if reply[2] is None else reply[2]
+        return told
+
+    def close(self):
+        self.listener.close()
+        self.reader.close()
+
+
 def said_before(report, server):
     with report.case("what CLIENT CACHING says holds if tracking is switched on once more"):
         with server.client() as writer:
@@ -330,6 +351,16 @@ def redirected(report, server):
             expect(listener.read(), ("*", [("$", b"message"), ("$", b"__redis__:invalidate"), ("$", None)]))
             for one in (listener, reader, writer):
                 one.close()
+    with report.case("those who are told through a second connection are told before the writer's reply can be known"), server.client() as writer:
+        everybody = [Redirected(server, *modes) for modes in [(), ("BCAST",), ("BCAST", "PREFIX", "k")] * 6]
+        for at in range(100):
+            for one in everybody:
+                one.reader.call("GET", "k")
+            for words, wanted in ((("SET", "k", at), ([b"k"], [b"k"])), (("FLUSHALL",), ([None], [None])), (("TAG", "INVALIDATE", "t"), ([], [None]))):
+                writer.call(*words)
+                expect((words, [one.news() for one in everybody]), (words, [wanted[one.broadcast] for one in everybody]))
+        for one in everybody:
+            one.close()
     with report.case("a redirection that broke is told of, and is shown"):
         target, reader, writer = server.client(3), server.client(3), server.client()
         number = target.call("CLIENT", "ID")[1]

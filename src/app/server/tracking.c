@@ -24,6 +24,8 @@ struct tracking {
     struct tracker *_Atomic chunks[TRACKER_CHUNKS_MAX];
     uint32_t tracker_count, free_first; /* numbers ever given, and a list of those that nothing names; 0: none */
     _Atomic uint64_t clients;
+    _Atomic uint64_t redirects, redirections; /* how many there are, and how often one has changed */
+    _Atomic uint32_t clearing;                /* workers that empty shards and have told nobody yet */
 
     /* Of the mode BCAST. */
     pthread_rwlock_t prefix_lock;
@@ -145,8 +147,13 @@ static struct tracker *tracker_of(struct tracking *tracking, struct connection *
 
 static void redirect_set(struct tracking *tracking, struct tracker *tracker, struct tracker *target) {
     uint32_t before = atomic_exchange(&tracker->redirect, target ? target->number : 0);
-    if (before)
+    if (target)
+        atomic_fetch_add(&tracking->redirects, 1);
+    if (before) {
+        atomic_fetch_sub(&tracking->redirects, 1);
         tracker_unref(tracking, tracker_at(tracking, before));
+    }
+    tracker->redirected = atomic_fetch_add(&tracking->redirections, 1) + 1; /* last: see tracking_mail_redirected */
 }
 
 struct finding {
@@ -418,6 +425,28 @@ void tracking_counts(const struct server *server, struct cmd_server_counts *ret_
     ret_counts->tracked_prefixes = atomic_load(&tracking->prefix_count);
 }
 
+void tracking_clear_posted(struct worker *worker) {
+    worker->mailbox.clears = false;
+    atomic_fetch_sub(&worker->server->tracking->clearing, 1);
+}
+
+uint64_t tracking_mail_redirected(struct worker *worker, uint32_t modes) {
+    struct tracking *tracking = worker->server->tracking;
+    uint64_t known = atomic_load(&tracking->redirections);
+    if (!atomic_load(&tracking->redirects))
+        return known;
+    pthread_mutex_lock(&tracking->lock);
+    uint32_t count = tracking->tracker_count;
+    pthread_mutex_unlock(&tracking->lock);
+    for (uint32_t number = 1; number <= count; number++) {
+        struct tracker *tracker = tracker_at(tracking, number);
+        if (atomic_load_explicit(&tracker->redirect, memory_order_acquire) &&
+            atomic_load_explicit(&tracker->state, memory_order_acquire) & modes)
+            mail_null(worker, tracker);
+    }
+    return known;
+}
+
 /* ------------------------------------------------------------------ taking */
 
 struct taking {
@@ -478,6 +507,18 @@ static void take_from(struct tracking *tracking, struct table_shard *shard, cons
     if (shard->track.keys != keys || shard->track.items != items)
         tracking_post(taking->worker);
     pthread_mutex_unlock(&shard->lock);
+    /* Another worker may just have emptied the shard: its null has to come before this change's reply, too. */
+    if (taking->change && atomic_load(&tracking->clearing))
+        taking->worker->mailbox.outgoing_all = taking->worker->mailbox.outgoing_any = true;
+}
+
+/* Those of a part who are told through another connection, which may be one of any worker. */
+static void tell_redirected(struct worker *worker, const struct topic_part *part, struct slice name, uint64_t origin) {
+    for (uint32_t i = 0; i < part->count; i++) {
+        struct tracker *tracker = ((const struct tracked_prefixes *)(const void *)part->members[i].listener)->tracker;
+        if (atomic_load_explicit(&tracker->redirect, memory_order_acquire) && !tracker_ignores(tracker, origin))
+            mail_key(worker, tracker, name);
+    }
 }
 
 static void tell_prefixes(struct worker *worker, const struct change *change, uint64_t hash) {
@@ -489,13 +530,19 @@ static void tell_prefixes(struct worker *worker, const struct change *change, ui
     mailbox->last_hash = hash;
     mailbox->last_client = origin;
     pthread_rwlock_rdlock(&tracking->prefix_lock);
+    uint64_t known = atomic_load(&tracking->redirections);
+    bool any_redirected = atomic_load(&tracking->redirects) != 0;
     for (uint32_t i = 0; i < tracking->size_count; i++) {
         if (tracking->sizes[i] > change->name.size)
             continue;
         struct slice prefix = slice_part(change->name, 0, tracking->sizes[i]);
         const struct topic *topic = topics_find(&tracking->prefixes, prefix, hash_bytes(prefix, tracking->seed));
-        for (const struct topic_part *part = topic ? topic->parts : NULL; part; part = part->next)
-            mail_prefix(worker, part->owner, change->name, prefix.size, origin);
+        for (const struct topic_part *part = topic ? topic->parts : NULL; part; part = part->next) {
+            struct mail_prefix mail = {change->name, prefix.size, origin, known};
+            mail_prefix(worker, part->owner, &mail);
+            if (any_redirected)
+                tell_redirected(worker, part, change->name, origin);
+        }
     }
     pthread_rwlock_unlock(&tracking->prefix_lock);
 }
@@ -528,8 +575,9 @@ void tracking_change(struct worker *worker, const struct change *change) {
     if (atomic_load_explicit(&tracking->clients, memory_order_acquire) == 0)
         return;
     if (change->lost || change->kind == CACHE_FLUSHED || change->kind == CACHE_SWAPPED) {
+        atomic_fetch_add(&tracking->clearing, !worker->mailbox.clears);
+        worker->mailbox.clears = worker->mailbox.outgoing_all = worker->mailbox.outgoing_any = true;
         clear_table(tracking);
-        worker->mailbox.outgoing_all = worker->mailbox.outgoing_any = true;
     } else if (change->kind == CACHE_TAG_INVALIDATED || change->kind == CACHE_TAG_SOFTENED) {
         tag_is_invalidated(worker, change);
     } else if (1 << change->kind & TRACKED_CHANGES) {

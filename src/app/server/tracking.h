@@ -42,6 +42,7 @@ struct tracker {
     _Atomic uint32_t redirect;   /* a tracker, 0: none */
     _Atomic uint32_t worker;
     _Atomic uint64_t client;        /* its id */
+    uint64_t redirected;            /* its worker's: how often redirections had changed in all when this one did */
     struct connection *connection;  /* its worker's */
     struct tracked_prefixes *bcast; /* its worker's; NULL: none yet */
     uint32_t number, next_free;
@@ -59,12 +60,14 @@ struct mailbox {
     pthread_mutex_t lock;
     struct buf records;   /* under lock, as the next one */
     bool all, all_bcast;  /* everybody drops everything; or everybody of the mode BCAST */
+    uint64_t known;       /* of both, as in mail_prefix: the least of those that were posted */
     bool lost;            /* there was no room: so does whoever is told by this worker */
     _Atomic bool waiting; /* there is something of these */
     struct buf taken;     /* the owner's, as all below: what is being handed out, from taken_at on */
     size_t taken_at;
     struct outgoing *outgoing; /* for each worker */
     bool outgoing_all, outgoing_all_bcast, outgoing_any;
+    bool clears;                     /* it has emptied the table, and not posted that yet */
     struct buf fresh;                /* hashes of keys that the command that runs has noted anew */
     uint64_t last_hash, last_client; /* of the last change that prefixes were told of since tracking_post */
     uint32_t evict_at;               /* the shard that is next to forget something */

@@ -21,6 +21,7 @@ struct mail {
     uint32_t kind, name_size, count, size;
     uint64_t prefix_size; /* of MAIL_PREFIX: so much of the name, as the next one */
     uint64_t origin;      /* the client that made the change */
+    uint64_t known;       /* see mail_prefix */
 };
 
 enum status mailbox_init(struct mailbox *mailbox, uint32_t worker_count) {
@@ -144,12 +145,15 @@ void mail_null(struct worker *worker, struct tracker *tracker) {
     mail_to(worker, home_of(worker->server->tracking, tracker), MAIL_NULL, tracker, slice_make(NULL, 0));
 }
 
-void mail_prefix(struct worker *worker, uint32_t home, struct slice name, size_t prefix_size, uint64_t origin) {
+void mail_prefix(struct worker *worker, uint32_t home, const struct mail_prefix *prefix) {
     struct outgoing *outgoing = &worker->mailbox.outgoing[home];
     worker->mailbox.outgoing_any = true;
-    struct mail mail = {
-        .kind = MAIL_PREFIX, .name_size = (uint32_t)name.size, .prefix_size = prefix_size, .origin = origin};
-    if (begin_record(outgoing, &mail, name))
+    struct mail mail = {.kind = MAIL_PREFIX,
+                        .name_size = (uint32_t)prefix->name.size,
+                        .prefix_size = prefix->prefix_size,
+                        .origin = prefix->origin,
+                        .known = prefix->known};
+    if (begin_record(outgoing, &mail, prefix->name))
         close_record(outgoing);
     else
         lose_record(outgoing);
@@ -169,11 +173,13 @@ static void wake(struct worker *from, struct worker *to) {
         loop_wake(to->loop);
 }
 
-static void post_all(struct worker *worker, bool bcast_only) {
+static void post_all(struct worker *worker, bool bcast_only, uint64_t known) {
     const struct server *server = worker->server;
     for (uint32_t i = 0; i < server->worker_count; i++) {
         struct mailbox *mailbox = &server->workers[i]->mailbox;
         pthread_mutex_lock(&mailbox->lock);
+        if ((!mailbox->all && !mailbox->all_bcast) || known < mailbox->known)
+            mailbox->known = known;
         mailbox->all |= !bcast_only;
         mailbox->all_bcast |= bcast_only;
         bool sleeps = set_waiting(mailbox);
@@ -207,16 +213,17 @@ void tracking_post(struct worker *worker) {
     if (!mailbox->outgoing_any)
         return;
     bool all = mailbox->outgoing_all, all_bcast = mailbox->outgoing_all_bcast;
+    uint64_t known = all || all_bcast ? tracking_mail_redirected(worker, all ? CMD_TRACKS : CMD_TRACKS_BCAST) : 0;
     mailbox->outgoing_any = mailbox->outgoing_all = mailbox->outgoing_all_bcast = false;
     for (uint32_t i = 0; i < server->worker_count; i++) {
         struct outgoing *outgoing = &mailbox->outgoing[i];
         if (outgoing->records.size || outgoing->lost)
             post_records(worker, server->workers[i], outgoing);
     }
-    if (all)
-        post_all(worker, false);
-    if (all_bcast)
-        post_all(worker, true);
+    if (all || all_bcast)
+        post_all(worker, !all, known);
+    if (mailbox->clears)
+        tracking_clear_posted(worker);
 }
 
 /* -------------------------------------------------------------- handing out */
@@ -312,6 +319,11 @@ static void tell(struct worker *worker, const struct tracker *tracker, struct te
         write_to(worker, connection, telling, redirect != 0);
 }
 
+/* Whether the changer has mailed it to the worker that tells it, because it is told through another connection. */
+static bool is_told(const struct tracker *tracker, uint64_t known) {
+    return atomic_load_explicit(&tracker->redirect, memory_order_relaxed) && tracker->redirected <= known;
+}
+
 static uint64_t tell_prefix(struct worker *worker, const struct mail *mail, struct telling *telling) {
     struct slice prefix = slice_part(telling->name, 0, mail->prefix_size);
     const struct topic_part *part = tracking_prefix_part(worker, prefix);
@@ -319,8 +331,7 @@ static uint64_t tell_prefix(struct worker *worker, const struct mail *mail, stru
     for (uint32_t i = 0; part && i < part->count; i++) {
         const struct tracked_prefixes *prefixes = (const void *)part->members[i].listener;
         const struct tracker *tracker = prefixes->tracker;
-        bool own = mail->origin && atomic_load_explicit(&tracker->client, memory_order_relaxed) == mail->origin;
-        if (!own || !(atomic_load_explicit(&tracker->state, memory_order_relaxed) & CMD_TRACKS_NOLOOP))
+        if (!tracker_ignores(tracker, mail->origin) && !is_told(tracker, mail->known))
             tell(worker, tracker, telling);
     }
     return part ? part->count : 0;
@@ -343,15 +354,18 @@ static uint64_t deliver(struct worker *worker, const uint8_t *at, const struct m
     return count;
 }
 
-/* Everybody, or everybody of the mode BCAST, drops everything. `lost`: and so do those who redirect to a connection of this worker. */
-static void tell_everybody(struct worker *worker, bool bcast_only, bool lost) {
+/* Everybody, or everybody of the mode BCAST, drops everything, but those of `known`, as is_told. `lost`: and so do those who redirect to a connection of
+ * this worker. */
+static void tell_everybody(struct worker *worker, bool bcast_only, bool lost, uint64_t known) {
     struct telling telling;
     uint32_t wanted = bcast_only ? CMD_TRACKS_BCAST : CMD_TRACKS;
     telling_begin(&telling, MAIL_NULL, slice_make(NULL, 0));
     for (struct connection *connection = worker->first; connection; connection = connection->older) {
         const struct cmd_client *client = &connection->client;
-        if (client->tracking & wanted)
-            tell(worker, tracker_at(worker->server->tracking, client->tracker), &telling);
+        const struct tracker *tracker =
+            client->tracking & wanted ? tracker_at(worker->server->tracking, client->tracker) : NULL;
+        if (tracker && !is_told(tracker, known))
+            tell(worker, tracker, &telling);
         if (lost && client->tracking & CMD_TRACKING_TARGET && is_open(connection))
             write_to(worker, connection, &telling, true);
     }
@@ -367,11 +381,12 @@ static void take(struct worker *worker) {
     mailbox->records = empty;
     mailbox->taken_at = 0;
     bool all = mailbox->all, all_bcast = mailbox->all_bcast, lost = mailbox->lost;
+    uint64_t known = lost ? 0 : mailbox->known;
     mailbox->all = mailbox->all_bcast = mailbox->lost = false;
     atomic_store_explicit(&mailbox->waiting, false, memory_order_relaxed);
     pthread_mutex_unlock(&mailbox->lock);
     if (all || all_bcast || lost)
-        tell_everybody(worker, !all && !lost, lost);
+        tell_everybody(worker, !all && !lost, lost, known);
 }
 
 bool tracking_hand_out(struct worker *worker, uint64_t deliveries_max) {

@@ -22,8 +22,24 @@ const struct topic_part *tracking_prefix_part(struct worker *worker, struct slic
 
 /* The client had read the key. Clients of one key come one after the other. */
 void mail_key(struct worker *worker, struct tracker *tracker, struct slice name);
-/* To all of a worker who have this prefix of the name, but the client `origin` if it does not want to hear of itself. */
-void mail_prefix(struct worker *worker, uint32_t home, struct slice name, size_t prefix_size, uint64_t origin);
+/* To all of a worker who have this prefix of the name. */
+struct mail_prefix {
+    struct slice name;
+    size_t prefix_size;
+    uint64_t origin; /* this client is not told if it does not want to hear of itself */
+    uint64_t known;  /* nor those whose redirection was set in one of so many changes: mail_key has told them */
+};
+void mail_prefix(struct worker *worker, uint32_t home, const struct mail_prefix *mail);
+/* Whether it asked not to be told of what it does itself, and `origin` is its client. */
+static inline bool tracker_ignores(const struct tracker *tracker, uint64_t origin) {
+    return origin && atomic_load_explicit(&tracker->client, memory_order_relaxed) == origin &&
+           atomic_load_explicit(&tracker->state, memory_order_relaxed) & CMD_TRACKS_NOLOOP;
+}
+/* What this worker has emptied is posted now. */
+void tracking_clear_posted(struct worker *worker);
+/* Everybody has to drop everything: mails that to those of these modes who are told through another connection, so that its worker knows before
+ * the change is replied to. Answers after how many changes of redirections; who redirects later is told by the client's own worker. */
+uint64_t tracking_mail_redirected(struct worker *worker, uint32_t modes);
 /* The client must drop everything. */
 void mail_null(struct worker *worker, struct tracker *tracker);
 
