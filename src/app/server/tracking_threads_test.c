@@ -10,14 +10,25 @@
 #include "unit.h"
 
 /* Readers keep copies of what they read, by the rules of client-side caching; writers change it. What a reader keeps after everything that
- * was sent before has come must not be older than what was acknowledged before that. */
+ * was sent before has come must not be older than what was acknowledged before that. One of the writers empties everything now and then; some readers
+ * are told through a second connection. */
 
-enum { KEYS = 12, READERS = 5, WRITERS = 2, ROUNDS = 1500, WORKERS = 4, TABLE_SMALL = 5 };
+enum {
+    KEYS = 12,
+    READERS = 7,
+    WRITERS = 2,
+    ROUNDS = 1500,
+    WORKERS = 4,
+    TABLE_SMALL = 5,
+    FLUSH_ONE_IN = 50,
+    REDIRECTS_FROM = 5
+};
 
 /* A key goes from 0 (it is not there) to 1, 2, ...: even, it is not there; odd, its value is this number. */
 struct world {
     struct server *server;
     _Atomic uint64_t begun[KEYS], done[KEYS];
+    _Atomic uint64_t flushes_begun, flushes_done;
     atomic_bool over;
     _Atomic uint64_t stale, copies_used, told;
 };
@@ -25,10 +36,12 @@ struct world {
 struct reader {
     struct world *world;
     uint32_t number;
-    struct peer peer;
+    struct peer peer, second; /* what is told comes on the second, if it has one */
+    bool redirects;
     struct rng rng;
     bool has[KEYS];
-    uint64_t copy[KEYS]; /* the newest that it can be of */
+    uint64_t copy[KEYS];    /* the newest that it can be of */
+    uint64_t flushes[KEYS]; /* of a value: those that had begun when it was there; of none: UINT64_MAX */
 };
 
 /* ------------------------------------------------------------------ reading */
@@ -40,41 +53,45 @@ static void drop(struct reader *reader, const char *name) {
         reader->has[key] = false;
 }
 
-static void take_push(struct reader *reader) {
-    const char *word = peer_line(&reader->peer);
+static void take_push(struct reader *reader, struct peer *peer) {
+    const char *word = peer_line(peer);
     ASSERT(word && strcmp(word, "$10") == 0);
-    word = peer_line(&reader->peer);
+    word = peer_line(peer);
     ASSERT(word && strcmp(word, "invalidate") == 0);
-    const char *head = peer_line(&reader->peer);
+    const char *head = peer_line(peer);
     ASSERT(head);
     if (head[0] == '_') {
         memset(reader->has, 0, sizeof reader->has);
         return;
     }
     for (int count = atoi(head + 1); count > 0; count--) {
-        const char *size = peer_line(&reader->peer);
+        const char *size = peer_line(peer);
         ASSERT(size && size[0] == '$');
-        drop(reader, peer_line(&reader->peer));
+        drop(reader, peer_line(peer));
     }
 }
 
 /* The head of the next answer. */
-static char *answer(struct reader *reader) {
+static char *answer_of(struct reader *reader, struct peer *peer) {
     for (;;) {
-        char *line = peer_line(&reader->peer);
+        char *line = peer_line(peer);
         ASSERT(line);
         if (line[0] != '>')
             return line;
-        take_push(reader);
+        take_push(reader, peer);
     }
 }
+
+static char *answer(struct reader *reader) { return answer_of(reader, &reader->peer); }
 
 /* A value or none, of a key of which this had begun when it was asked for. */
 static void take_value(struct reader *reader, uint32_t key, char *head) {
     uint64_t begun = atomic_load(&reader->world->begun[key]);
+    reader->flushes[key] = UINT64_MAX;
     if (head[0] == '_') {
-        reader->copy[key] = begun & ~1ull;
+        reader->copy[key] = begun; /* it may have been emptied */
     } else {
+        reader->flushes[key] = atomic_load(&reader->world->flushes_begun);
         ASSERT(head[0] == '$');
         reader->copy[key] = strtoull(peer_line(&reader->peer), NULL, 10);
         ASSERT(reader->copy[key] & 1);
@@ -84,7 +101,7 @@ static void take_value(struct reader *reader, uint32_t key, char *head) {
 
 static void read_key(struct reader *reader, uint32_t key) {
     char request[128];
-    switch (reader->number % 5) {
+    switch (reader->number) {
         case 2:
             snprintf(request, sizeof request, "CLIENT CACHING yes\r\nGET key%u\r\n", key);
             break;
@@ -108,30 +125,43 @@ static void read_key(struct reader *reader, uint32_t key) {
 }
 
 static void check_copies(struct reader *reader) {
-    uint64_t done[KEYS];
+    uint64_t done[KEYS], flushes_done = atomic_load(&reader->world->flushes_done);
     for (uint32_t i = 0; i < KEYS; i++)
         done[i] = atomic_load(&reader->world->done[i]);
-    peer_say(&reader->peer, "PING\r\n");
-    ASSERT(strcmp(answer(reader), "+PONG") == 0);
+    struct peer *teller = reader->redirects ? &reader->second : &reader->peer;
+    peer_say(teller, "PING\r\n");
+    ASSERT(strcmp(answer_of(reader, teller), "+PONG") == 0);
     for (uint32_t i = 0; i < KEYS; i++) {
         if (!reader->has[i])
             continue;
         atomic_fetch_add(&reader->world->copies_used, 1);
-        if (reader->copy[i] < done[i])
+        if (reader->copy[i] < done[i] || reader->flushes[i] < flushes_done)
             atomic_fetch_add(&reader->world->stale, 1);
     }
 }
 
+/* Answers the client's id. */
+static unsigned long long connect_resp3(struct reader *reader, struct peer *peer) {
+    const char *line;
+    peer_connect(peer, reader->world->server);
+    peer_say(peer, "HELLO 3\r\nCLIENT ID\r\n");
+    while ((line = answer_of(reader, peer))[0] != ':') /* words of HELLO */
+        while (peer_line(peer)[0] != '*')              /* the last of them is the empty list of modules */
+            ;
+    return strtoull(line + 1, NULL, 10);
+}
+
 static void *read_some(void *context) {
     struct reader *reader = context;
-    static const char *const modes[] = {"", " BCAST PREFIX key", " OPTIN", " NOLOOP", ""};
-    char request[64];
-    peer_connect(&reader->peer, reader->world->server);
-    snprintf(request, sizeof request, "CLIENT TRACKING on%s\r\n", modes[reader->number % 5]);
-    peer_say(&reader->peer, "HELLO 3\r\nCLIENT ID\r\n");
-    while (answer(reader)[0] != ':')               /* words of HELLO */
-        while (peer_line(&reader->peer)[0] != '*') /* the last of them is the empty list of modules */
-            ;
+    static const char *const modes[READERS] = {"", " BCAST PREFIX key", " OPTIN", " NOLOOP", "", "", " BCAST"};
+    char request[96];
+    connect_resp3(reader, &reader->peer);
+    int size = snprintf(request, sizeof request, "CLIENT TRACKING on%s", modes[reader->number]);
+    reader->redirects = reader->number >= REDIRECTS_FROM;
+    if (reader->redirects)
+        size += snprintf(request + size, sizeof request - (size_t)size, " REDIRECT %llu",
+                         connect_resp3(reader, &reader->second));
+    snprintf(request + size, sizeof request - (size_t)size, "\r\n");
     peer_say(&reader->peer, request);
     ASSERT(strcmp(answer(reader), "+OK") == 0);
     for (uint32_t round = 0; round < ROUNDS; round++) {
@@ -140,6 +170,8 @@ static void *read_some(void *context) {
             read_key(reader, key);
         check_copies(reader);
     }
+    if (reader->redirects)
+        close(reader->second.fd);
     close(reader->peer.fd);
     return NULL;
 }
@@ -150,6 +182,23 @@ struct writer {
     struct world *world;
     uint32_t number;
 };
+
+static void empty_everything(struct world *world, struct peer *peer) {
+    atomic_fetch_add(&world->flushes_begun, 1);
+    peer_say(peer, "FLUSHALL\r\n");
+    const char *line = peer_line(peer);
+    ASSERT(line && strcmp(line, "+OK") == 0);
+    atomic_fetch_add(&world->flushes_done, 1);
+}
+
+/* Whether the answer says that something was changed: what was emptied is not there to be taken away. */
+static bool has_changed(struct peer *peer) {
+    const char *line = peer_line(peer);
+    ASSERT(line && (line[0] != '-' || strcmp(line, "-ERR no such key") == 0));
+    if (line[0] == '$' && line[1] != '-')
+        ASSERT(peer_line(peer));
+    return line[0] != '-' && strcmp(line, ":0") != 0 && strcmp(line, "$-1") != 0;
+}
 
 static void *write_some(void *context) {
     const struct writer *writer = context;
@@ -171,11 +220,10 @@ static void *write_some(void *context) {
             snprintf(request, sizeof request, removals[rng_below(&rng, COUNT_OF(removals))], key);
         atomic_store(&world->begun[key], next);
         peer_say(peer, request);
-        const char *line = peer_line(peer);
-        ASSERT(line && line[0] != '-');
-        if (line[0] == '$')
-            peer_line(peer);
-        atomic_store(&world->done[key], next);
+        if (has_changed(peer))
+            atomic_store(&world->done[key], next);
+        if (writer->number == 0 && rng_below(&rng, FLUSH_ONE_IN) == 0)
+            empty_everything(world, peer);
     }
     close(peer->fd);
     free(peer);
